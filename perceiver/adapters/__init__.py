@@ -1,0 +1,1 @@
+"""Input adapters: from raw examples to the inputs of a Perceiver."""

@@ -1,0 +1,229 @@
+"""From images to inputs: what is taken of a pixel, and where it is.
+
+The released models see an image as raw pixels, through a 1×1 convolution, or
+through a strided convolution with batch norm and max-pooling; patches are a
+fourth way. Positions are concatenated as a part of their own, which is the
+same for all images and therefore held only once.
+"""
+
+import dataclasses
+import math
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from perceiver import layers
+from perceiver import position_encoding
+from perceiver import streaming
+from perceiver.adapters import patches
+
+Array = jax.Array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pixels:
+  """Pixels as they are."""
+
+  def grid(self, size: tuple[int, int]) -> tuple[int, int]:
+    """Returns height and width of the grid of inputs."""
+    return size
+
+  def channels(self, image_channels: int) -> int:
+    """Returns the channels of each input, without position."""
+    return image_channels
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Conv1x1:
+  """Pixels through a linear map, the same for all of them.
+
+  Attributes:
+    num_channels: channels of the map's result.
+  """
+
+  num_channels: int
+
+  def grid(self, size: tuple[int, int]) -> tuple[int, int]:
+    """Returns height and width of the grid of inputs."""
+    return size
+
+  def channels(self, image_channels: int) -> int:
+    """Returns the channels of each input, without position."""
+    del image_channels
+    return self.num_channels
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ConvPool:
+  """A 7×7 convolution, batch norm, ReLU and 3×3 max-pooling, stride 2 each.
+
+  Attributes:
+    num_channels: channels of the convolution.
+    decay: of the running statistics of the batch norm.
+  """
+
+  num_channels: int = 64
+  decay: float = 0.9
+
+  def grid(self, size: tuple[int, int]) -> tuple[int, int]:
+    """Returns height and width of the grid of inputs."""
+    return -(-size[0] // 4), -(-size[1] // 4)
+
+  def channels(self, image_channels: int) -> int:
+    """Returns the channels of each input, without position."""
+    del image_channels
+    return self.num_channels
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Patches:
+  """Non-overlapping square patches, flattened.
+
+  Attributes:
+    size: side of a patch in pixels; divides the image's.
+    num_channels: channels that patches are mapped to; not mapped if None.
+  """
+
+  size: int
+  num_channels: int | None = None
+
+  def grid(self, size: tuple[int, int]) -> tuple[int, int]:
+    """Returns height and width of the grid of inputs."""
+    if size[0] % self.size or size[1] % self.size:
+      raise ValueError(
+        f"Patches: size {self.size} does not divide an image of {size}."
+      )
+    return size[0] // self.size, size[1] // self.size
+
+  def channels(self, image_channels: int) -> int:
+    """Returns the channels of each input, without position."""
+    return self.num_channels or self.size**2 * image_channels
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageInputConfig:
+  """How images become inputs.
+
+  Attributes:
+    size: height and width of the images, pixels.
+    channels: channels of the images.
+    features: what is taken of the pixels.
+    positions: how the grid of inputs is encoded.
+    permutation_seed: if set, inputs are shuffled by one permutation for all
+      images. Fourier codes move with their pixels, as in 2103.03206 table 2;
+      learned positions, which mean nothing before training, belong to places
+      after the shuffling.
+  """
+
+  size: tuple[int, int]
+  channels: int = 3
+  features: Pixels | Conv1x1 | ConvPool | Patches = Pixels()
+  positions: position_encoding.Encoding
+  permutation_seed: int | None = None
+
+  def __post_init__(self) -> None:
+    if min(*self.size, self.channels) < 1:
+      raise ValueError(
+        f"Image input: size is {self.size} and channels {self.channels}; "
+        "expected at least 1."
+      )
+    _ = self.input_channels
+
+  @property
+  def grid(self) -> tuple[int, int]:
+    """Height and width of the grid of inputs."""
+    return self.features.grid(self.size)
+
+  @property
+  def num_inputs(self) -> int:
+    """The number M of inputs."""
+    return math.prod(self.grid)
+
+  @property
+  def input_channels(self) -> int:
+    """Channels of the inputs with their positions."""
+    return self.features.channels(self.channels) + (
+      position_encoding.num_channels(self.positions, num_axes=2)
+    )
+
+  def permutation(self) -> np.ndarray:  # [M]
+    """Returns which element of the grid stands at each place."""
+    if self.permutation_seed is None:
+      return np.arange(self.num_inputs)
+    generator = np.random.default_rng(self.permutation_seed)
+    return generator.permutation(self.num_inputs)
+
+
+@dataclasses.dataclass
+class ImageInput(hk.Module):
+  """Turns images into pixel features and position codes."""
+
+  config: ImageInputConfig
+  is_training: bool = False
+  name: str | None = None
+
+  def __call__(self, images: Array) -> streaming.Parts:
+    """Returns ([B, M, features], [1, M, positions]) for images [B, H, W, 3]."""
+    config = self.config
+    check_images(images, (*config.size, config.channels))
+    features = _features(config, images, self.is_training)  # [B, h, w, C]
+    features = features.reshape(len(images), config.num_inputs, -1)
+    positions = position_encoding.encode(config.positions, config.grid)
+    positions = positions.astype(features.dtype)[None]  # [1, M, P]
+    if config.permutation_seed is None:
+      return features, positions
+    permutation = config.permutation()
+    if isinstance(config.positions, position_encoding.Fourier):
+      positions = positions[:, permutation]
+    return features[:, permutation], positions
+
+
+def _features(
+  config: ImageInputConfig, images: Array, is_training: bool
+) -> Array:
+  """Takes from images [B, H, W, 3] what the config says, [B, h, w, C]."""
+  features = config.features
+  if isinstance(features, Conv1x1):
+    return layers.Linear(features.num_channels, name="conv_1x1")(images)
+  if isinstance(features, ConvPool):
+    return _conv_pool(features, images, is_training)
+  if isinstance(features, Patches):
+    x = patches.space_to_depth(images, (features.size, features.size))
+    if features.num_channels is None:
+      return x
+    return layers.Linear(features.num_channels, name="patch_projection")(x)
+  return images
+
+
+def _conv_pool(features: ConvPool, images: Array, is_training: bool) -> Array:
+  x = hk.Conv2D(
+    features.num_channels,
+    kernel_shape=7,
+    stride=2,
+    with_bias=False,
+    name="conv",
+  )(images)
+  x = hk.BatchNorm(
+    create_scale=True,
+    create_offset=True,
+    decay_rate=features.decay,
+    eps=1e-5,
+    name="batch_norm",
+  )(x, is_training)
+  return hk.max_pool(jax.nn.relu(x), (1, 3, 3, 1), (1, 2, 2, 1), "SAME")
+
+
+def check_images(images: Array, expected: tuple[int, int, int]) -> None:
+  """Raises a ValueError unless images are floating point [B, *expected]."""
+  if images.ndim != 4 or images.shape[1:] != expected:
+    raise ValueError(
+      f"Image input: images have shape {tuple(images.shape)}; expected "
+      f"[batch, {', '.join(map(str, expected))}]."
+    )
+  if not jnp.issubdtype(images.dtype, jnp.floating):
+    raise TypeError(
+      f"Image input: images have dtype {images.dtype}; expected floating point,"
+      " normalised as the model was trained."
+    )

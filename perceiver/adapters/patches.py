@@ -1,0 +1,59 @@
+"""Cutting arrays into patches, without parameters."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+Array = jax.Array
+
+
+def space_to_depth(x: Array, block: Sequence[int]) -> Array:
+  """Moves blocks of neighbouring positions into the channels.
+
+  Args:
+    x: [B, *shape, C], with as many axes between batch and channels as `block`.
+    block: the block's size along every one of these axes.
+
+  Returns:
+    [B, *(shape // block), prod(block)·C]; channels ordered by position within
+    the block, then by original channel.
+
+  Raises:
+    ValueError: if the block does not divide the shape.
+  """
+  shape = x.shape[1:-1]
+  if len(shape) != len(block) or any(n % b for n, b in zip(shape, block)):
+    raise ValueError(
+      f"Patches: an array of shape {x.shape} is to be cut into blocks "
+      f"{tuple(block)}; expected blocks that divide {shape}."
+    )
+  d = len(shape)
+  split = [size for n, b in zip(shape, block) for size in (n // b, b)]
+  x = x.reshape(x.shape[0], *split, x.shape[-1])
+  outer = [1 + 2 * i for i in range(d)]
+  inner = [2 + 2 * i for i in range(d)]
+  x = x.transpose(0, *outer, *inner, 2 * d + 1)
+  return x.reshape(x.shape[0], *x.shape[1 : 1 + d], -1)
+
+
+def neighbourhoods(x: Array, size: int) -> Array:
+  """Gives every position of an image the values around it.
+
+  Args:
+    x: [..., H, W, C].
+    size: odd side of the square neighbourhood; zeros lie beyond the border.
+
+  Returns:
+    [..., H, W, size²·C]; ordered by row, by column, then by channel.
+  """
+  reach = size // 2
+  height, width = x.shape[-3:-1]
+  pad = [(0, 0)] * (x.ndim - 3) + [(reach, reach), (reach, reach), (0, 0)]
+  padded = jnp.pad(x, pad)
+  shifted = [
+    padded[..., i : i + height, j : j + width, :]
+    for i in range(size)
+    for j in range(size)
+  ]
+  return jnp.concatenate(shifted, axis=-1)

@@ -1,0 +1,339 @@
+"""The three blocks that a Perceiver is built of (2107.14795 appendix E).
+
+All are pre-norm: layer norm, attention, residual; layer norm, two-layer MLP
+with tanh-approximate GELU, residual.
+"""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import haiku as hk
+import jax
+
+from perceiver import attention
+from perceiver import layers
+from perceiver import reading
+from perceiver import streaming
+
+Array = jax.Array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SelfAttentionConfig:
+  """Sizes of a self-attention block.
+
+  Attributes:
+    channels: channels of the latents.
+    num_heads: the number of heads.
+    qk_channels: channels of queries and keys together over heads; `channels`
+      if None.
+    v_channels: channels of the values; `qk_channels` if None.
+    mlp_widening: hidden channels of the MLP over `channels`.
+    dropout_rate: share dropped after the attention and after the MLP.
+    attention_dropout_rate: share of the attention weights dropped.
+    direct: see `AttentionConfig`.
+  """
+
+  channels: int
+  num_heads: int
+  qk_channels: int | None = None
+  v_channels: int | None = None
+  mlp_widening: int = 1
+  dropout_rate: float = 0.0
+  attention_dropout_rate: float = 0.0
+  direct: bool = False
+
+  def __post_init__(self) -> None:
+    _check_block(self.mlp_widening, self.dropout_rate)
+    _ = self.attention
+
+  @property
+  def attention(self) -> attention.AttentionConfig:
+    """The block's attention."""
+    qk_channels = self.qk_channels or self.channels
+    return attention.AttentionConfig(
+      num_heads=self.num_heads,
+      qk_channels=qk_channels,
+      v_channels=self.v_channels or qk_channels,
+      output_channels=self.channels,
+      dropout_rate=self.attention_dropout_rate,
+      direct=self.direct,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CrossAttentionConfig:
+  """Sizes of a cross-attention block.
+
+  Attributes:
+    query_channels: channels E of the queries, and of the block's result.
+    input_channels: channels C of what is attended to.
+    num_heads: the number of heads.
+    qk_channels: channels of queries and keys together over heads;
+      `input_channels` if None, as in the released models.
+    v_channels: channels of the values; `qk_channels` if None.
+    query_residual: whether the queries are added to what they attend to.
+    mlp_widening: hidden channels of the MLP over `query_channels`.
+    dropout_rate: share dropped after the attention and after the MLP.
+    attention_dropout_rate: share of the attention weights dropped.
+    direct: see `AttentionConfig`.
+  """
+
+  query_channels: int
+  input_channels: int
+  num_heads: int = 1
+  qk_channels: int | None = None
+  v_channels: int | None = None
+  query_residual: bool = True
+  mlp_widening: int = 1
+  dropout_rate: float = 0.0
+  attention_dropout_rate: float = 0.0
+  direct: bool = False
+
+  def __post_init__(self) -> None:
+    _check_block(self.mlp_widening, self.dropout_rate)
+    _ = self.attention
+
+  @property
+  def attention(self) -> attention.AttentionConfig:
+    """The block's attention."""
+    qk_channels = self.qk_channels or self.input_channels
+    return attention.AttentionConfig(
+      num_heads=self.num_heads,
+      qk_channels=qk_channels,
+      v_channels=self.v_channels or qk_channels,
+      output_channels=self.query_channels,
+      dropout_rate=self.attention_dropout_rate,
+      direct=self.direct,
+    )
+
+
+def _check_block(mlp_widening: int, dropout_rate: float) -> None:
+  if mlp_widening < 1:
+    raise ValueError(
+      f"Block: mlp_widening is {mlp_widening}; expected at least 1."
+    )
+  if not 0 <= dropout_rate < 1:
+    raise ValueError(f"Block: dropout_rate is {dropout_rate}; expected [0, 1).")
+
+
+class MlpWeights(NamedTuple):
+  """Two linear maps with a GELU between them."""
+
+  hidden: layers.LinearWeights
+  output: layers.LinearWeights
+
+  def __call__(self, x: Array) -> Array:  # [B, T, D] -> [B, T, D]
+    """Applies the MLP to every position."""
+    return self.output(jax.nn.gelu(self.hidden(x), approximate=True))
+
+
+@dataclasses.dataclass
+class Mlp(hk.Module):
+  """The parameters of a two-layer MLP, `widening` times as wide inside."""
+
+  widening: int = 1
+  name: str | None = None
+
+  def __call__(self, x: Array) -> Array:  # [B, T, D] -> [B, T, D]
+    return self.weights(x.shape[-1])(x)
+
+  @hk.name_like("__call__")
+  def weights(self, channels: int) -> MlpWeights:
+    """Returns the parameters for `channels` channels in and out."""
+    width = channels * self.widening
+    return MlpWeights(
+      hidden=layers.Linear(width, name="hidden").weights(channels),
+      output=layers.Linear(channels, name="output").weights(width),
+    )
+
+
+@dataclasses.dataclass
+class SelfAttentionBlock(hk.Module):
+  """Lets all latents attend to all latents."""
+
+  config: SelfAttentionConfig
+  is_training: bool = False
+  name: str | None = None
+
+  def __call__(self, x: Array) -> Array:  # [B, N, D] -> [B, N, D]
+    cfg = self.config
+    normed = layers.LayerNorm(name="attention_norm")(x)  # [B, N, D]
+    attended = attention.Attention(cfg.attention, name="attention")(
+      normed, self._key(cfg.attention_dropout_rate)
+    )  # [B, N, D]
+    x += layers.dropout(attended, cfg.dropout_rate, self._key(cfg.dropout_rate))
+    normed = layers.LayerNorm(name="mlp_norm")(x)  # [B, N, D]
+    widened = Mlp(cfg.mlp_widening, name="mlp")(normed)  # [B, N, D]
+    return x + layers.dropout(
+      widened, cfg.dropout_rate, self._key(cfg.dropout_rate)
+    )
+
+  def _key(self, rate: float) -> Array | None:
+    return hk.next_rng_key() if self.is_training and rate else None
+
+
+class CrossAttentionWeights(NamedTuple):
+  """All parameters of a cross-attention block."""
+
+  query_norm: layers.NormWeights
+  input_norm: layers.NormWeights
+  attention: attention.AttentionWeights
+  mlp_norm: layers.NormWeights
+  mlp: MlpWeights
+
+
+@dataclasses.dataclass
+class CrossAttentionBlock(hk.Module):
+  """Lets queries attend to inputs of any other number and width.
+
+  `__call__` is for few queries and many inputs, the encoder's case. `ask` is
+  for few inputs and many queries, the decoder's.
+  """
+
+  config: CrossAttentionConfig
+  is_training: bool = False
+  name: str | None = None
+
+  def __call__(
+    self,
+    queries: Array,  # [B, N, E]
+    inputs: streaming.Parts,  # [B or 1, M, C_i]
+    *,
+    input_mask: Array | None = None,  # [B, M] bool
+  ) -> Array:  # [B, N, E]
+    cfg = self.config
+    weights = self._weights()
+    keys = self._keys()
+    if cfg.direct:
+      memory = self._remember(weights, inputs, input_mask, queries.shape[1])
+      return self._answer(weights, memory, queries, None, keys)
+    attended = reading.read(
+      cfg.attention,
+      weights.attention,
+      weights.input_norm,
+      weights.query_norm(queries),
+      inputs,
+      input_mask=input_mask,
+      key=keys[0],
+    )  # [B, N, E]
+    return self._finish(weights, queries, attended, keys)
+
+  @hk.name_like("__call__")
+  def ask(
+    self,
+    queries: streaming.Parts,  # [B or 1, O, E_i]
+    inputs: Array,  # [B, N, C]
+    output: Any,  # [B, T, E] -> [B, T, F]
+    *,
+    query_mask: Array | None = None,  # [B, O] bool
+  ) -> Array:  # [B, O, F]
+    """Answers queries block by block, through to the `output` function.
+
+    Nothing as wide as the queries ever exists for all of them at once, unless
+    dropout is on, whose mask is drawn for all queries together.
+    """
+    weights, keys = self._weights(), self._keys()
+    num_queries = queries[0].shape[1]
+    memory = self._remember(weights, (inputs,), None, num_queries)
+
+    def answer(operands: Any) -> Array:
+      parts, mask = operands
+      joined = streaming.concatenate(parts, inputs.shape[0])  # [B, T, E]
+      return output(self._answer(weights, memory, joined, mask, keys))
+
+    if any(key is not None for key in keys):
+      return answer((queries, query_mask))
+    return attention.map_queries(
+      self.config.attention, memory, answer, (queries, query_mask)
+    )
+
+  @hk.name_like("__call__")
+  def attention_map(
+    self,
+    queries: Array,  # [B, T, E]
+    inputs: streaming.Parts,  # [B or 1, S, C_i]
+    *,
+    input_mask: Array | None = None,  # [B, S] bool
+  ) -> Array:  # [B, H, T, S]
+    """Returns where the queries look, as weights that sum to one."""
+    weights = self._weights()
+    memory = self._remember(weights, inputs, input_mask, queries.shape[1])
+    return attention.attention_map(
+      self.config.attention,
+      weights.attention,
+      memory,
+      weights.query_norm(queries),
+    )
+
+  @hk.name_like("__call__")
+  def _weights(self) -> CrossAttentionWeights:
+    cfg = self.config
+    channels, inputs = cfg.query_channels, cfg.input_channels
+    return CrossAttentionWeights(
+      query_norm=layers.LayerNorm(name="query_norm").weights(channels),
+      input_norm=layers.LayerNorm(name="input_norm").weights(inputs),
+      attention=attention.Attention(cfg.attention, name="attention").weights(
+        channels, inputs
+      ),
+      mlp_norm=layers.LayerNorm(name="mlp_norm").weights(channels),
+      mlp=Mlp(cfg.mlp_widening, name="mlp").weights(channels),
+    )
+
+  def _keys(self) -> tuple[Array | None, ...]:
+    """Keys for attention weights, attended values and the MLP's result."""
+    rates = (
+      self.config.attention_dropout_rate,
+      self.config.dropout_rate,
+      self.config.dropout_rate,
+    )
+    return tuple(
+      hk.next_rng_key() if self.is_training and rate else None for rate in rates
+    )
+
+  def _remember(
+    self,
+    weights: CrossAttentionWeights,
+    inputs: streaming.Parts,
+    input_mask: Array | None,
+    num_queries: int,
+  ) -> attention.Memory:
+    return attention.remember(
+      self.config.attention,
+      weights.attention,
+      weights.input_norm(streaming.concatenate(inputs)),
+      num_queries=num_queries,
+      input_mask=input_mask,
+    )
+
+  def _answer(
+    self,
+    weights: CrossAttentionWeights,
+    memory: attention.Memory,
+    queries: Array,
+    query_mask: Array | None,
+    keys: tuple[Array | None, ...],
+  ) -> Array:
+    attended = attention.recall(
+      self.config.attention,
+      weights.attention,
+      memory,
+      weights.query_norm(queries),
+      query_mask=query_mask,
+      key=keys[0],
+    )  # [B, T, E]
+    return self._finish(weights, queries, attended, keys)
+
+  def _finish(
+    self,
+    weights: CrossAttentionWeights,
+    queries: Array,
+    attended: Array,
+    keys: tuple[Array | None, ...],
+  ) -> Array:
+    rate = self.config.dropout_rate
+    x = layers.dropout(attended, rate, keys[1])
+    if self.config.query_residual:
+      x += queries
+    widened = weights.mlp(weights.mlp_norm(x))  # [B, T, E]
+    return x + layers.dropout(widened, rate, keys[2])

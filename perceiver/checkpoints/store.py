@@ -1,0 +1,128 @@
+"""Our own checkpoints: one safetensors file with arrays and configuration.
+
+The file holds numbers and text only, so reading it runs no code. It is written
+beside its place and moved there once complete.
+"""
+
+from collections.abc import Mapping
+import json
+import os
+import pathlib
+import tempfile
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from perceiver import config_json
+from perceiver.checkpoints import check
+from perceiver.models import model as model_lib
+from perceiver.models import registry
+
+_FORMAT = "perceiver"
+_VERSION = "1"
+_SEPARATOR = ":"  # collection : module : name
+
+
+def save(
+  path: str | os.PathLike[str],
+  model: model_lib.Model,
+  variables: model_lib.Variables,
+  notes: Mapping[str, str] | None = None,
+) -> None:
+  """Writes a model's configuration and variables to one file, atomically.
+
+  Args:
+    path: the file; by custom it ends in ".safetensors".
+    model: what the variables belong to.
+    variables: parameters and state.
+    notes: short facts to keep with them, such as the step they are from.
+
+  Raises:
+    ValueError: if the variables do not fit the model.
+  """
+  path = pathlib.Path(path)
+  check.fits(model, variables, source="the variables to save")
+  arrays = {
+    _SEPARATOR.join((collection, module, name)): np.asarray(array, order="C")
+    for collection, tree in variables._asdict().items()
+    for module, entries in tree.items()
+    for name, array in entries.items()
+  }
+  metadata = {
+    "format": _FORMAT,
+    "version": _VERSION,
+    "config": config_json.to_json(model.config, indent=None),
+    "notes": json.dumps(dict(notes or {})),
+  }
+  path.parent.mkdir(parents=True, exist_ok=True)
+  handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+  os.close(handle)
+  try:
+    safetensors.numpy.save_file(arrays, temporary, metadata)
+    with open(temporary, "rb") as written:
+      os.fsync(written.fileno())
+    os.replace(temporary, path)
+  except BaseException:
+    pathlib.Path(temporary).unlink(missing_ok=True)
+    raise
+
+
+def restore(
+  path: str | os.PathLike[str],
+) -> tuple[model_lib.Model, model_lib.Variables]:
+  """Reads a file written by `save`; the model is the one in the file.
+
+  Raises:
+    FileNotFoundError: if there is no such file.
+    ValueError: if the file is damaged, or not one of ours.
+  """
+  metadata, arrays = _read(pathlib.Path(path))
+  config = config_json.from_json(metadata["config"], registry.ModelConfig)
+  model = model_lib.Model(config)
+  trees: dict[str, dict[str, Any]] = {"params": {}, "state": {}}
+  for key, array in arrays.items():
+    collection, module, name = key.split(_SEPARATOR)
+    trees[collection].setdefault(module, {})[name] = array
+  variables = model_lib.Variables(**trees)
+  check.fits(model, variables, source=str(path))
+  return model, variables
+
+
+def notes(path: str | os.PathLike[str]) -> dict[str, str]:
+  """Returns the notes that were saved with a model."""
+  return json.loads(_read(pathlib.Path(path))[0]["notes"])
+
+
+def is_ours(path: pathlib.Path) -> bool:
+  """Tells whether a file is a safetensors file written by `save`."""
+  try:
+    with safetensors.safe_open(path, "numpy") as file:
+      return (file.metadata() or {}).get("format") == _FORMAT
+  except (OSError, safetensors.SafetensorError):
+    return False
+
+
+def _read(path: pathlib.Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+  if not path.is_file():
+    raise FileNotFoundError(
+      f"Checkpoint: there is no file {path}; expected one written by "
+      "perceiver.save, such as the model.safetensors of a training run."
+    )
+  try:
+    with safetensors.safe_open(path, "numpy") as file:
+      metadata = file.metadata() or {}
+      arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+  except safetensors.SafetensorError as error:
+    raise ValueError(
+      f"Checkpoint: {path} cannot be read: {error}; expected a complete "
+      "safetensors file. It may be cut short, or of another format."
+    ) from error
+  if (metadata.get("format"), metadata.get("version")) != (_FORMAT, _VERSION):
+    raise ValueError(
+      f"Checkpoint: {path} is a safetensors file of format "
+      f"{metadata.get('format')!r}, version {metadata.get('version')!r}; "
+      f"expected {_FORMAT!r}, version {_VERSION!r}."
+    )
+  return metadata, arrays

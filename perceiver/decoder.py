@@ -1,0 +1,131 @@
+"""From latents to outputs, one for each query, or one for all latents."""
+
+import dataclasses
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+from perceiver import blocks
+from perceiver import layers
+from perceiver import streaming
+
+Array = jax.Array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DecoderConfig:
+  """A cross-attention from queries to latents, then a linear map.
+
+  Attributes:
+    query_channels: channels E of the queries.
+    output_channels: channels F of the outputs; None leaves out the linear map,
+      and F is E.
+    num_heads: heads of the cross-attention.
+    qk_channels: channels of its queries and keys; the latents' if None.
+    v_channels: channels of its values; `qk_channels` if None.
+    query_residual: whether queries are added to what they attend to.
+    mlp_widening: hidden channels of its MLP over `query_channels`.
+    dropout_rate: share dropped after attention and MLP.
+    attention_dropout_rate: share of the attention weights dropped.
+    output_init_scale: variance scaling of the linear map's initial weights;
+      0 makes all outputs start at zero.
+    direct: see `AttentionConfig`.
+  """
+
+  query_channels: int
+  output_channels: int | None
+  num_heads: int = 1
+  qk_channels: int | None = None
+  v_channels: int | None = None
+  query_residual: bool = True
+  mlp_widening: int = 1
+  dropout_rate: float = 0.0
+  attention_dropout_rate: float = 0.0
+  output_init_scale: float = 1.0
+  direct: bool = False
+
+  def __post_init__(self) -> None:
+    if self.query_channels < 1 or (
+      self.output_channels is not None and self.output_channels < 1
+    ):
+      raise ValueError(
+        f"Decoder: query_channels is {self.query_channels} and output_channels "
+        f"{self.output_channels}; expected at least 1."
+      )
+
+  def block(self, latent_channels: int) -> blocks.CrossAttentionConfig:
+    """Returns the cross-attention block for latents of the given channels."""
+    return blocks.CrossAttentionConfig(
+      query_channels=self.query_channels,
+      input_channels=latent_channels,
+      num_heads=self.num_heads,
+      qk_channels=self.qk_channels,
+      v_channels=self.v_channels,
+      query_residual=self.query_residual,
+      mlp_widening=self.mlp_widening,
+      dropout_rate=self.dropout_rate,
+      attention_dropout_rate=self.attention_dropout_rate,
+      direct=self.direct,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MeanDecoderConfig:
+  """The mean over latents, then a linear map (2103.03206 appendix C).
+
+  Attributes:
+    output_channels: channels F of the one output.
+    output_init_scale: variance scaling of the linear map's initial weights; 0,
+      as released, makes all outputs start at zero.
+  """
+
+  output_channels: int
+  output_init_scale: float = 0.0
+
+  def __post_init__(self) -> None:
+    if self.output_channels < 1:
+      raise ValueError(
+        f"Mean decoder: output_channels is {self.output_channels}; expected at "
+        "least 1."
+      )
+
+
+@dataclasses.dataclass
+class Decoder(hk.Module):
+  """Answers queries from the latents; each answer on its own."""
+
+  config: DecoderConfig
+  is_training: bool = False
+  name: str | None = None
+
+  def __call__(
+    self,
+    latents: Array,  # [B, N, D]
+    queries: streaming.Parts,  # [B or 1, O, E_i]
+    *,
+    query_mask: Array | None = None,  # [B, O] bool
+  ) -> Array:  # [B, O, F]
+    cfg = self.config
+    output = lambda x: x
+    if cfg.output_channels is not None:
+      output = layers.Linear(
+        cfg.output_channels, cfg.output_init_scale, name="output"
+      ).weights(cfg.query_channels)
+    return blocks.CrossAttentionBlock(
+      cfg.block(latents.shape[-1]), self.is_training, name="cross_attention"
+    ).ask(queries, latents, output, query_mask=query_mask)
+
+
+@dataclasses.dataclass
+class MeanDecoder(hk.Module):
+  """Reads one output off the mean of the latents."""
+
+  config: MeanDecoderConfig
+  name: str | None = None
+
+  def __call__(self, latents: Array) -> Array:  # [B, N, D] -> [B, 1, F]
+    mean = jnp.mean(latents, axis=1, keepdims=True)  # [B, 1, D]
+    return layers.Linear(
+      self.config.output_channels, self.config.output_init_scale, name="output"
+    )(mean)

@@ -1,0 +1,111 @@
+"""From any number of inputs to a fixed number of latents."""
+
+import dataclasses
+import enum
+
+import jax
+import jax.numpy as jnp
+
+from perceiver import blocks
+from perceiver import position_encoding
+
+Array = jax.Array
+
+
+class Arrangement(enum.Enum):
+  """Where the reads of a Perceiver with several of them stand.
+
+  `INTERLEAVED` spreads them evenly over the repeats of the latent stack, the
+  first before the first; `AT_START` puts all before it (2103.03206 table 6).
+  """
+
+  INTERLEAVED = "interleaved"
+  AT_START = "at_start"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EncoderConfig:
+  """Latents, and the cross-attention that reads the inputs into them.
+
+  Attributes:
+    input_channels: channels C of the inputs with their positions.
+    num_latents: the number N of latents.
+    latent_channels: channels D of the latents.
+    latent_init_scale: standard deviation of the latents' initial values.
+    num_reads: how often the inputs are read; 1 for Perceiver IO.
+    arrangement: where the reads stand if there are several.
+    num_heads: heads of the cross-attention.
+    qk_channels: channels of its queries and keys; `input_channels` if None.
+    v_channels: channels of its values; `qk_channels` if None.
+    query_residual: whether the latents are added to what they read.
+    mlp_widening: hidden channels of its MLP over `latent_channels`.
+    dropout_rate: share dropped after attention and MLP.
+    attention_dropout_rate: share of the attention weights dropped.
+    direct: see `AttentionConfig`.
+  """
+
+  input_channels: int
+  num_latents: int
+  latent_channels: int
+  latent_init_scale: float = 0.02
+  num_reads: int = 1
+  arrangement: Arrangement = Arrangement.INTERLEAVED
+  num_heads: int = 1
+  qk_channels: int | None = None
+  v_channels: int | None = None
+  query_residual: bool = True
+  mlp_widening: int = 1
+  dropout_rate: float = 0.0
+  attention_dropout_rate: float = 0.0
+  direct: bool = False
+
+  def __post_init__(self) -> None:
+    for name in (
+      "input_channels",
+      "num_latents",
+      "latent_channels",
+      "num_reads",
+    ):
+      if getattr(self, name) < 1:
+        raise ValueError(
+          f"Encoder: {name} is {getattr(self, name)}; expected at least 1."
+        )
+    _ = self.read
+
+  @property
+  def read(self) -> blocks.CrossAttentionConfig:
+    """The cross-attention block of every read."""
+    return blocks.CrossAttentionConfig(
+      query_channels=self.latent_channels,
+      input_channels=self.input_channels,
+      num_heads=self.num_heads,
+      qk_channels=self.qk_channels,
+      v_channels=self.v_channels,
+      query_residual=self.query_residual,
+      mlp_widening=self.mlp_widening,
+      dropout_rate=self.dropout_rate,
+      attention_dropout_rate=self.attention_dropout_rate,
+      direct=self.direct,
+    )
+
+  def reads_per_repeat(self, num_repeats: int) -> tuple[int, ...]:
+    """Returns how many reads come before each repeat of the latent stack."""
+    if self.arrangement is Arrangement.AT_START:
+      return (self.num_reads,) + (0,) * (num_repeats - 1)
+    starts = [i * num_repeats // self.num_reads for i in range(self.num_reads)]
+    return tuple(starts.count(i) for i in range(num_repeats))
+
+
+def initial_latents(
+  config: EncoderConfig, batch_size: int, dtype: jnp.dtype
+) -> Array:  # [B, N, D]
+  """Returns the learned latents, the same for every example."""
+  vectors = position_encoding.LearnedVectors(
+    config.num_latents,
+    position_encoding.Learned(
+      channels=config.latent_channels, init_scale=config.latent_init_scale
+    ),
+    name="latents",
+  )()
+  shape = (batch_size, *vectors.shape)
+  return jnp.broadcast_to(vectors.astype(dtype), shape)

@@ -1,0 +1,108 @@
+"""The parameters that every block is made of: linear maps and layer norms.
+
+Parameters are float32; they are used in the dtype of the activations, so the
+dtype of a model's inputs decides the dtype that it computes in.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+Array = jax.Array
+
+LAYER_NORM_EPSILON = 1e-5
+
+
+def normalise(x: Array) -> Array:  # [..., C] -> [..., C]
+  """Gives the channels of every position mean 0 and variance 1.
+
+  Statistics are computed in float32; the result has the dtype of `x`.
+  """
+  wide = x.astype(jnp.float32)
+  centred = wide - jnp.mean(wide, axis=-1, keepdims=True)
+  variance = jnp.mean(jnp.square(centred), axis=-1, keepdims=True)
+  return (centred * jax.lax.rsqrt(variance + LAYER_NORM_EPSILON)).astype(
+    x.dtype
+  )
+
+
+class LinearWeights(NamedTuple):
+  """An affine map of the channels."""
+
+  w: Array  # [C, D]
+  b: Array  # [D]
+
+  def __call__(self, x: Array) -> Array:  # [..., C] -> [..., D]
+    """Returns `x w + b` in the dtype of `x`."""
+    return x @ self.w.astype(x.dtype) + self.b.astype(x.dtype)
+
+
+class NormWeights(NamedTuple):
+  """What a layer norm does after normalising."""
+
+  scale: Array  # [C]
+  offset: Array  # [C]
+
+  def __call__(self, x: Array) -> Array:  # [..., C] -> [..., C]
+    """Returns `x`, normalised, scaled and offset, in its own dtype."""
+    return normalise(x) * self.scale.astype(x.dtype) + self.offset.astype(
+      x.dtype
+    )
+
+
+def dropout(x: Array, rate: float, key: Array | None) -> Array:
+  """Zeroes a share `rate` of `x` and scales up the rest; needs a key then."""
+  if not rate or key is None:
+    return x
+  keep = jax.random.bernoulli(key, 1 - rate, x.shape)
+  return jnp.where(keep, x / (1 - rate), 0).astype(x.dtype)
+
+
+@dataclasses.dataclass
+class Linear(hk.Module):
+  """Affine map of the channels.
+
+  Weights start as a truncated normal of variance `init_scale` / fan-in
+  (2103.03206 appendix C), or at zero where `init_scale` is 0; biases at zero.
+  """
+
+  channels: int
+  init_scale: float = 1.0
+  name: str | None = None
+
+  def __call__(self, x: Array) -> Array:  # [..., C] -> [..., D]
+    return self.weights(x.shape[-1])(x)
+
+  @hk.name_like("__call__")
+  def weights(self, input_channels: int) -> LinearWeights:
+    """Returns the parameters, for code that applies them in its own order."""
+    init = (
+      hk.initializers.VarianceScaling(self.init_scale)
+      if self.init_scale
+      else jnp.zeros
+    )
+    return LinearWeights(
+      w=hk.get_parameter("w", [input_channels, self.channels], init=init),
+      b=hk.get_parameter("b", [self.channels], init=jnp.zeros),
+    )
+
+
+@dataclasses.dataclass
+class LayerNorm(hk.Module):
+  """Layer norm over the channels with scale and offset, epsilon 1e-5."""
+
+  name: str | None = None
+
+  def __call__(self, x: Array) -> Array:  # [..., C] -> [..., C]
+    return self.weights(x.shape[-1])(x)
+
+  @hk.name_like("__call__")
+  def weights(self, channels: int) -> NormWeights:
+    """Returns the parameters, for code that folds them into a projection."""
+    return NormWeights(
+      scale=hk.get_parameter("scale", [channels], init=jnp.ones),
+      offset=hk.get_parameter("offset", [channels], init=jnp.zeros),
+    )

@@ -1,0 +1,1 @@
+"""The published models, one file per domain."""

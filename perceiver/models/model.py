@@ -1,0 +1,190 @@
+"""A configuration and the pure functions that it defines."""
+
+from collections.abc import Callable
+import dataclasses
+import enum
+import functools
+import math
+from typing import Any, NamedTuple, Protocol
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+from perceiver import flops
+
+Array = jax.Array
+
+
+class Precision(enum.Enum):
+  """What activations are computed in; parameters are always float32.
+
+  Softmax, norms and the sums of matrix products are float32 as well.
+  """
+
+  FLOAT32 = "float32"
+  BFLOAT16 = "bfloat16"
+
+  @property
+  def dtype(self) -> jnp.dtype:
+    """The dtype of the activations."""
+    return jnp.dtype(self.value)
+
+
+class Variables(NamedTuple):
+  """All arrays of a model.
+
+  Attributes:
+    params: what is trained, {module: {name: array}}.
+    state: what is updated otherwise, such as batch-norm statistics; empty for
+      most models.
+  """
+
+  params: Any
+  state: Any
+
+
+class ModelConfig(Protocol):
+  """What a configuration must offer to be a model."""
+
+  def network(self, is_training: bool = False) -> Any:
+    """Returns the Haiku module, with `__call__`, `encode` and `decode`."""
+
+  def example(self, batch_size: int = 1) -> tuple[Any, ...]:
+    """Returns shapes and dtypes of the arguments of `apply`."""
+
+  def textbook(self) -> "ModelConfig":
+    """Returns the same model computed without shortcuts."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+  """Pure functions of variables and inputs, compiled on first use.
+
+  Attributes:
+    config: the frozen configuration that defines everything.
+  """
+
+  config: Any
+
+  def init(self, key: Array) -> Variables:
+    """Returns freshly initialised variables; needs no data."""
+    example = self.config.example()
+    transformed = _transformed(self.config, "__call__")
+
+    def init(key: Array) -> Any:
+      zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), example)
+      # Batch norm makes its state in training mode only.
+      return transformed.init(key, True, *zeros)
+
+    return Variables(*jax.jit(init)(key))
+
+  def apply(
+    self,
+    variables: Variables,
+    *inputs: Any,
+    rng: Array | None = None,
+    is_training: bool = False,
+    **options: Any,
+  ) -> Any:
+    """Returns the model's outputs.
+
+    Args:
+      variables: from `init`, `load` or a training run.
+      *inputs: as `config.example()` says.
+      rng: a key; needed only in training and only if something is random.
+      is_training: whether dropout is on and batch statistics are used.
+      **options: masks and other optional inputs of the model.
+    """
+    return self.apply_and_update(
+      variables, *inputs, rng=rng, is_training=is_training, **options
+    )[0]
+
+  def apply_and_update(
+    self,
+    variables: Variables,
+    *inputs: Any,
+    rng: Array | None = None,
+    is_training: bool = False,
+    **options: Any,
+  ) -> tuple[Any, Any]:
+    """Returns the outputs and the state after them."""
+    compiled = _compiled(self.config, "__call__", is_training)
+    return compiled(*variables, rng, *inputs, **options)
+
+  def encode(self, variables: Variables, *inputs: Any, **options: Any) -> Array:
+    """Returns the latents [B, N, D] of inputs, in evaluation mode."""
+    compiled = _compiled(self.config, "encode", False)
+    return compiled(*variables, None, *inputs, **options)[0]
+
+  def decode(
+    self,
+    variables: Variables,
+    latents: Array,
+    *queries: Any,
+    **options: Any,
+  ) -> Any:
+    """Returns outputs for latents [B, N, D], any number of times."""
+    compiled = _compiled(self.config, "decode", False)
+    return compiled(*variables, None, latents, *queries, **options)[0]
+
+  def attention_map(
+    self, variables: Variables, *inputs: Any, **options: Any
+  ) -> Array:
+    """Returns where the first read's latents look, [B, H, N, M].
+
+    Rows sum to one. The whole array exists: for full-size models ask for one
+    example at a time.
+    """
+    compiled = _compiled(self.config, "attention_map", False)
+    return compiled(*variables, None, *inputs, **options)[0]
+
+  def shapes(self) -> Variables:
+    """Returns the variables' shapes and dtypes without computing anything."""
+    return jax.eval_shape(self.init, jax.random.key(0))
+
+  def num_parameters(self) -> int:
+    """Returns how many numbers are trained."""
+    return sum(
+      math.prod(x.shape) for x in jax.tree.leaves(self.shapes().params)
+    )
+
+  def num_flops(self, batch_size: int = 1, *, textbook: bool = False) -> int:
+    """Counts the operations of one forward pass.
+
+    Args:
+      batch_size: the number of examples.
+      textbook: count the model as the papers do, without our shortcuts.
+
+    Returns:
+      Twice the multiplications of all matrix products and convolutions.
+    """
+    config = self.config.textbook() if textbook else self.config
+    transformed = _transformed(config, "__call__")
+    return flops.count(
+      lambda variables, inputs: transformed.apply(
+        *variables, None, False, *inputs
+      ),
+      self.shapes(),
+      self.config.example(batch_size),
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _transformed(config: Any, method: str) -> hk.TransformedWithState:
+  def run(is_training: bool, *args: Any, **kwargs: Any) -> Any:
+    return getattr(config.network(is_training), method)(*args, **kwargs)
+
+  return hk.transform_with_state(run)
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(
+  config: Any, method: str, is_training: bool
+) -> Callable[..., tuple[Any, Any]]:
+  transformed = _transformed(config, method)
+
+  def run(params: Any, state: Any, rng: Any, *args: Any, **kwargs: Any) -> Any:
+    return transformed.apply(params, state, rng, is_training, *args, **kwargs)
+
+  return jax.jit(run)

@@ -1,0 +1,41 @@
+"""All published configurations by name."""
+
+import difflib
+from typing import Any
+
+from perceiver.models import imagenet
+from perceiver.models import model
+
+CONFIGS: dict[str, Any] = {**imagenet.CONFIGS}
+
+# Every kind of configuration that a checkpoint may hold.
+ModelConfig = imagenet.ImageClassifierConfig
+
+
+def list_models() -> list[str]:
+  """Returns the names of every published configuration, sorted."""
+  return sorted(CONFIGS)
+
+
+def create(name_or_config: str | Any) -> model.Model:
+  """Returns a model by the name of its configuration, or by a configuration.
+
+  Raises:
+    ValueError: if there is no configuration of that name.
+    TypeError: if the argument is neither a name nor a model's configuration.
+  """
+  if isinstance(name_or_config, str):
+    if name_or_config not in CONFIGS:
+      close = difflib.get_close_matches(name_or_config, CONFIGS, n=3)
+      hint = f" Did you mean {' or '.join(close)}?" if close else ""
+      raise ValueError(
+        f"Models: there is no {name_or_config!r}; expected one of the names "
+        f"that perceiver.list_models() gives.{hint}"
+      )
+    return model.Model(CONFIGS[name_or_config])
+  if not hasattr(name_or_config, "network"):
+    raise TypeError(
+      f"Models: {name_or_config!r} is no model's configuration; expected a "
+      "name or a config object such as perceiver.models.imagenet.FOURIER."
+    )
+  return model.Model(name_or_config)

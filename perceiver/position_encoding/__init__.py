@@ -1,0 +1,29 @@
+"""Position encodings, shared by inputs, latents and queries."""
+
+from perceiver.position_encoding.coordinates import grid
+from perceiver.position_encoding.coordinates import subsampled
+from perceiver.position_encoding.encode import encode
+from perceiver.position_encoding.encode import Encoding
+from perceiver.position_encoding.encode import num_channels
+from perceiver.position_encoding.encode import Projected
+from perceiver.position_encoding.fourier import features
+from perceiver.position_encoding.fourier import Fourier
+from perceiver.position_encoding.fourier import grid_features
+from perceiver.position_encoding.learned import interpolate
+from perceiver.position_encoding.learned import Learned
+from perceiver.position_encoding.learned import LearnedVectors
+
+__all__ = [
+  "Encoding",
+  "Fourier",
+  "Learned",
+  "LearnedVectors",
+  "Projected",
+  "encode",
+  "features",
+  "grid",
+  "grid_features",
+  "interpolate",
+  "num_channels",
+  "subsampled",
+]

@@ -1,0 +1,56 @@
+"""One way to ask for the positions of a grid, whatever their encoding."""
+
+from collections.abc import Sequence
+import dataclasses
+import math
+
+import jax
+
+from perceiver import layers
+from perceiver.position_encoding import fourier
+from perceiver.position_encoding import learned
+
+Array = jax.Array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Projected:
+  """A position encoding with a learned linear map after it.
+
+  Attributes:
+    encoding: what is mapped.
+    channels: what it is mapped to.
+  """
+
+  encoding: fourier.Fourier | learned.Learned
+  channels: int
+
+
+Encoding = fourier.Fourier | learned.Learned | Projected
+
+
+def num_channels(encoding: Encoding, num_axes: int) -> int:
+  """Returns the channels of an encoding of a grid with `num_axes` axes."""
+  if isinstance(encoding, fourier.Fourier):
+    return encoding.channels(num_axes)
+  return encoding.channels
+
+
+def encode(encoding: Encoding, shape: Sequence[int]) -> Array:
+  """Returns the code of every position of a grid; inside a Haiku module.
+
+  Args:
+    encoding: how positions are encoded.
+    shape: the grid's shape.
+
+  Returns:
+    [prod(shape), C] float32, positions in order of the flattened grid.
+  """
+  if isinstance(encoding, fourier.Fourier):
+    return fourier.grid_features(encoding, shape)
+  if isinstance(encoding, learned.Learned):
+    return learned.LearnedVectors(
+      math.prod(shape), encoding, name="learned_positions"
+    )()
+  inner = encode(encoding.encoding, shape)
+  return layers.Linear(encoding.channels, name="position_projection")(inner)

@@ -1,0 +1,20 @@
+"""Settings that must be made before JAX starts."""
+
+import os
+import pathlib
+import tempfile
+
+# Collectives over simulated devices need more threads than a two-core machine
+# would give them by default; without this they wait for one another for ever.
+os.environ.setdefault("NPROC", "32")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault(
+  "XLA_FLAGS", "--xla_force_host_platform_device_count=4"
+)
+_CACHE = pathlib.Path(tempfile.gettempdir()) / "perceiver-test-compilations"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+
+from absl import flags  # noqa: E402
+
+flags.FLAGS.mark_as_parsed()  # Grain reads flags that nobody here parses.
