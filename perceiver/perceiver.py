@@ -145,21 +145,26 @@ class Perceiver(hk.Module):
     latents = encoder.initial_latents(
       self.config.encoder, batch_size, inputs[0].dtype
     )
-    return self._read("read").attention_map(
+    return _read(self.config, self.is_training).attention_map(
       latents, inputs, input_mask=input_mask
     )
 
+  @hk.name_like("__call__")
   def _encode_shared(
     self, latents: Array, inputs: streaming.Parts, input_mask: Array | None
   ) -> Array:
     """Reads once with own weights, then processes and reads in turn."""
     before, *after = self.config.schedule
-    latents = self._read("read")(latents, inputs, input_mask=input_mask)
-    process = self._processor().bind(latents)
+    latents = _read(self.config, self.is_training)(
+      latents, inputs, input_mask=input_mask
+    )
+    process = _processor(self.config, self.is_training).bind(latents)
     reread: stacking.Layer | None = None
     if self.config.encoder.num_reads > 1:
       reread = stacking.bind(
-        lambda x: self._read("read")(x, inputs, input_mask=input_mask),
+        lambda x: _read(self.config, self.is_training)(
+          x, inputs, input_mask=input_mask
+        ),
         latents,
         name="reread",
       )
@@ -172,6 +177,7 @@ class Perceiver(hk.Module):
       latents = stacking.repeat(step, len(list(run)))(self._key(), latents)
     return latents
 
+  @hk.name_like("__call__")
   def _encode_unshared(
     self, latents: Array, inputs: streaming.Parts, input_mask: Array | None
   ) -> Array:
@@ -181,21 +187,13 @@ class Perceiver(hk.Module):
     def step(x: Array) -> Array:
       for i in range(reads):
         name = f"read_{i}" if i else "read"
-        x = self._read(name)(x, inputs, input_mask=input_mask)
-      return self._processor().bind(x)(self._key(), x)
+        x = _read(self.config, self.is_training, name)(
+          x, inputs, input_mask=input_mask
+        )
+      return _processor(self.config, self.is_training).bind(x)(self._key(), x)
 
     repeats = self.config.processor.num_repeats
     return stacking.stack(step, repeats, latents)(self._key(), latents)
-
-  @hk.name_like("__call__")
-  def _read(self, name: str) -> blocks.CrossAttentionBlock:
-    config = self.config.encoder.read
-    return blocks.CrossAttentionBlock(config, self.is_training, name=name)
-
-  @hk.name_like("__call__")
-  def _processor(self) -> processor.Processor:
-    config = self.config.processor
-    return processor.Processor(config, self.is_training, name="processor")
 
   def _key(self) -> Array | None:
     """A key if anything in the encoder is random, else none is asked for."""
@@ -214,3 +212,19 @@ class Perceiver(hk.Module):
         f"Encoder: the parts of the inputs have shapes {shapes}; expected "
         f"[batch, inputs, channels] with {expected} channels in all."
       )
+
+
+# Functions, not methods: within a bound or stacked layer, a method would bring
+# the whole path of its module into the names once more.
+
+
+def _read(
+  config: PerceiverConfig, is_training: bool, name: str = "read"
+) -> blocks.CrossAttentionBlock:
+  return blocks.CrossAttentionBlock(config.encoder.read, is_training, name=name)
+
+
+def _processor(
+  config: PerceiverConfig, is_training: bool
+) -> processor.Processor:
+  return processor.Processor(config.processor, is_training, name="processor")
