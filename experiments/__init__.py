@@ -1,0 +1,1 @@
+"""Everything that trains and evaluates the models in `perceiver`."""

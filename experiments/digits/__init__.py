@@ -1,0 +1,1 @@
+"""Handwritten digits: small, real, and at hand without a download."""

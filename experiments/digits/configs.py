@@ -1,0 +1,117 @@
+"""Recipes for the digits: what a newcomer runs first.
+
+  python -m experiments.train digits
+
+trains the first recipe; see the README for what it reaches and how long it
+takes. The others are the papers' point about permuted pixels in small: with
+`--recipe NAME_permuted` all images are shuffled by one permutation.
+"""
+
+import dataclasses
+
+from experiments import optimizers
+from experiments import schedules
+from experiments import trainer
+from experiments.digits import convnet
+from experiments.digits import data as data_lib
+from experiments.image_classification import task as task_lib
+import perceiver
+from perceiver import decoder
+from perceiver import encoder
+from perceiver import perceiver as network
+from perceiver import position_encoding
+from perceiver import processor
+from perceiver.adapters import image
+from perceiver.models import imagenet
+
+_PERMUTATION_SEED = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+  """Handwritten digits."""
+
+  model: imagenet.ImageClassifierConfig | convnet.ConvNetConfig
+  data: data_lib.DataConfig = data_lib.DataConfig()
+  loss: task_lib.LossConfig = task_lib.LossConfig(label_smoothing=0.1)
+  train: trainer.TrainConfig
+
+  def task(self) -> task_lib.ImageClassification:
+    """Returns the task."""
+    return task_lib.ImageClassification(
+      model=perceiver.create(self.model),
+      splits=lambda: data_lib.splits(self.data),
+      loss=self.loss,
+      top_k=(1,),
+    )
+
+
+_FOURIER = image.ImageInputConfig(
+  size=data_lib.SIZE,
+  channels=1,
+  positions=position_encoding.Fourier(
+    num_bands=4, max_resolution=data_lib.SIZE
+  ),
+)
+_LEARNED = dataclasses.replace(
+  _FOURIER, positions=position_encoding.Learned(channels=32, init_scale=1.0)
+)
+
+
+def _perceiver(
+  seen: image.ImageInputConfig,
+) -> imagenet.ImageClassifierConfig:
+  return imagenet.ImageClassifierConfig(
+    image=seen,
+    perceiver=network.PerceiverConfig(
+      encoder=encoder.EncoderConfig(
+        input_channels=seen.input_channels,
+        num_latents=24,
+        latent_channels=64,
+        qk_channels=64,
+      ),
+      processor=processor.ProcessorConfig(
+        channels=64, num_layers=3, num_repeats=2, num_heads=4, remat=False
+      ),
+      decoder=decoder.DecoderConfig(
+        query_channels=64, output_channels=data_lib.NUM_CLASSES
+      ),
+    ),
+  )
+
+
+_TRAIN = trainer.TrainConfig(
+  batch_size=64,
+  steps=2500,
+  base_rate=2e-3,
+  schedule=schedules.WarmupCosine(warmup_steps=100),
+  optimizer=optimizers.Adam(weight_decay=0.05, clip_norm=1.0),
+  eval_every=500,
+  checkpoint_every=500,
+  log_every=50,
+)
+
+
+def _experiment(
+  model: imagenet.ImageClassifierConfig | convnet.ConvNetConfig,
+) -> Experiment:
+  return Experiment(model=model, train=_TRAIN)
+
+
+def _permuted(seen: image.ImageInputConfig) -> image.ImageInputConfig:
+  return dataclasses.replace(seen, permutation_seed=_PERMUTATION_SEED)
+
+
+def _convnet(seen: image.ImageInputConfig) -> convnet.ConvNetConfig:
+  return convnet.ConvNetConfig(image=seen, num_classes=data_lib.NUM_CLASSES)
+
+
+EXPERIMENTS = {
+  "fourier": _experiment(_perceiver(_FOURIER)),
+  "fourier_permuted": _experiment(_perceiver(_permuted(_FOURIER))),
+  "learned": _experiment(_perceiver(_LEARNED)),
+  "learned_permuted": _experiment(_perceiver(_permuted(_LEARNED))),
+  "convnet": _experiment(_convnet(_FOURIER)),
+  "convnet_permuted": _experiment(_convnet(_permuted(_FOURIER))),
+}
+MINI = EXPERIMENTS["fourier"]

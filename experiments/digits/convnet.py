@@ -1,0 +1,67 @@
+"""A small convolutional network, for comparison.
+
+It sees exactly what the Perceiver sees, pixels with their positions, laid out
+on the grid; where pixels are permuted, so is its grid (2103.03206 table 2).
+"""
+
+import dataclasses
+from typing import Any
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+from perceiver import streaming
+from perceiver.adapters import image
+
+Array = jax.Array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ConvNetConfig:
+  """Three 3×3 convolutions and a mean over the grid.
+
+  Attributes:
+    image: what is seen of the images.
+    channels: of the convolutions; each after the first halves the grid.
+    num_classes: the number of classes.
+  """
+
+  image: image.ImageInputConfig
+  channels: tuple[int, ...] = (32, 64, 64)
+  num_classes: int
+
+  def network(self, is_training: bool = False) -> "ConvNet":
+    """Returns the Haiku module."""
+    return ConvNet(self, is_training, name="convnet")
+
+  def example(self, batch_size: int = 1) -> tuple[jax.ShapeDtypeStruct]:
+    """Returns shape and dtype of the images, [B, H, W, C] float32."""
+    shape = (batch_size, *self.image.size, self.image.channels)
+    return (jax.ShapeDtypeStruct(shape, jnp.float32),)
+
+  def textbook(self) -> "ConvNetConfig":
+    """Returns itself: nothing here is computed in a special way."""
+    return self
+
+
+@dataclasses.dataclass
+class ConvNet(hk.Module):
+  """Images to logits."""
+
+  config: ConvNetConfig
+  is_training: bool = False
+  name: str | None = None
+
+  def __call__(self, images: Array) -> Array:  # [B, H, W, C] -> [B, classes]
+    config = self.config
+    parts: Any = image.ImageInput(
+      config.image, self.is_training, name="image_input"
+    )(images)
+    x = streaming.concatenate(parts)  # [B, M, C]
+    x = x.reshape(len(images), *config.image.grid, -1)  # [B, h, w, C]
+    for i, channels in enumerate(config.channels):
+      stride = 2 if i else 1
+      conv = hk.Conv2D(channels, 3, stride, name=f"conv_{i}")
+      x = jax.nn.relu(conv(x))  # [B, h, w, C]
+    return hk.Linear(config.num_classes, name="output")(x.mean(axis=(1, 2)))

@@ -1,0 +1,157 @@
+"""Judges a trained model by an experiment's evaluation split.
+
+  python -m experiments.evaluate EXPERIMENT --checkpoint PATH
+      [--data.data-dir DIR ...]
+
+PATH is the folder of a run, finished or not, or a model file.
+"""
+
+import argparse
+from collections.abc import Sequence
+import dataclasses
+import pathlib
+import sys
+from typing import Any
+
+import jax
+
+from experiments import checkpointing
+from experiments import evaluation
+from experiments import registry
+from experiments import train_state
+from experiments import trainer
+import perceiver
+from perceiver import config_json
+from perceiver.checkpoints import store
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+  """Runs the command.
+
+  Args:
+    arguments: the command line without the program's name.
+
+  Returns:
+    The exit code.
+  """
+  return registry.run(lambda: _main(arguments))
+
+
+def _main(arguments: Sequence[str] | None) -> None:
+  parser = registry.parser(
+    "experiments.evaluate", "Judges a trained model by the evaluation split."
+  )
+  parser.add_argument(
+    "--checkpoint",
+    metavar="PATH",
+    type=pathlib.Path,
+    help="the folder of a run, or a model file",
+  )
+  options, rest = registry.split_arguments(parser, arguments)
+  choice = registry.choose(options.experiment, options.recipe, options.mini)
+  path = options.checkpoint
+  if path is not None and path.is_dir():
+    choice = _choice_of_run(choice, options)
+  experiment = registry.override(parser, choice, rest)
+  if path is None:
+    raise registry.UsageError("--checkpoint PATH is needed")
+  registry.check(experiment)
+  result = evaluate(experiment, path)
+  print(result.describe(choice.result))
+
+
+def evaluate(
+  experiment: trainer.Experiment, path: pathlib.Path
+) -> evaluation.Evaluation:
+  """Evaluates what is at `path` on the experiment's evaluation split.
+
+  Args:
+    experiment: gives data, metrics, batch size and devices. A file written by
+      `perceiver.save` brings its own model; any other must fit this one's.
+    path: the folder of a run, of which the newest checkpoint is read, or a
+      model file.
+
+  Raises:
+    FileNotFoundError: if there is no checkpoint.
+    checkpointing.MismatchError: if the checkpoint is another model's.
+  """
+  mesh = trainer.check(experiment)
+  loaded: Any = None
+  if not path.is_dir():
+    if store.is_ours(path):
+      model, loaded = perceiver.restore(path)
+    else:
+      model, loaded = perceiver.load(experiment.model, path)
+    # Every experiment is a dataclass with a field `model`.
+    experiment = dataclasses.replace(experiment, model=model.config)  # type: ignore[type-var]
+  task = experiment.task()
+  shapes = jax.eval_shape(lambda: task.model.init(jax.random.key(0)))
+  target = train_state.with_shardings(shapes, mesh)
+  if loaded is None:
+    variables = _from_run(path, target)
+  else:
+    place = jax.tree.map(lambda x: x.sharding, target)
+    variables = jax.device_put(loaded, place)
+  config = experiment.train
+  judge = evaluation.make(
+    task,
+    mesh,
+    config.eval_batch_size or config.batch_size,
+    loader_threads=config.loader_threads,
+    loader_workers=config.loader_workers,
+    on_progress=_show_progress,
+  )
+  return judge(variables)
+
+
+def _choice_of_run(
+  choice: registry.Choice, options: argparse.Namespace
+) -> registry.Choice:
+  """Replaces the recipe by the one that the run in a folder was made with."""
+  if options.recipe or options.mini:
+    raise registry.UsageError(
+      "the folder of a run says itself what it is of: leave out --recipe and "
+      "--mini"
+    )
+  file = options.checkpoint / "config.json"
+  if not file.exists():
+    raise registry.UsageError(
+      f"{options.checkpoint} is not the folder of a run: it has no config.json"
+    )
+  try:
+    stored = config_json.from_json(file.read_text(), type(choice.experiment))
+  except (KeyError, TypeError, ValueError) as error:
+    raise registry.UsageError(
+      f"{file} is not a configuration of {choice.name}: {error}"
+    ) from error
+  known = registry.choices(choice.name)
+  same = [c for c in known if c.experiment == stored]
+  same += [c for c in known if c.experiment.model == stored.model]
+  if same:
+    return same[0]._replace(experiment=stored)
+  return choice._replace(experiment=stored, result=None)
+
+
+def _from_run(workdir: pathlib.Path, target: Any) -> Any:
+  directory = workdir / "checkpoints"
+  restored = None
+  if directory.exists():
+    with checkpointing.Checkpoints(directory, read_only=True) as checkpoints:
+      restored = checkpoints.restore(
+        {"params": target.params, "state": target.state}
+      )
+  if restored is None:
+    raise FileNotFoundError(f"There is no checkpoint in {directory}.")
+  step, items = restored
+  print(f"checkpoint of step {step} in {directory}")
+  return target._replace(**items)
+
+
+def _show_progress(done: int, total: int) -> None:
+  if sys.stderr.isatty():
+    end = "\n" if done == total else ""
+    print(f"\revaluating {done}/{total}", end=end, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+  sys.exit(main())

@@ -1,0 +1,183 @@
+"""Judging a model by a whole split, every example counted once."""
+
+from collections.abc import Callable, Mapping
+import contextlib
+import dataclasses
+import functools
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+import numpy as np
+
+from experiments import loading
+from experiments import parallel
+from experiments import task as task_lib
+from experiments import train_state
+
+Array = jax.Array
+
+
+class IncompleteError(RuntimeError):
+  """An evaluation saw fewer or more examples than the split has."""
+
+
+class Abandoned(Exception):
+  """An evaluation was given up because the run is to stop."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluation:
+  """The result of an evaluation.
+
+  Attributes:
+    metrics: mean over the examples, of the loss and of every metric.
+    examples: how many examples were seen.
+    expected: how many the split has.
+    split: its name.
+  """
+
+  metrics: Mapping[str, float]
+  examples: int
+  expected: int
+  split: str
+
+  def describe(self, result: task_lib.Result | None = None) -> str:
+    """Returns the metrics in words, beside what the paper reached.
+
+    Args:
+      result: the paper's number and which metric it is of.
+    """
+    lines = [self._counts()]
+    for name, value in self.metrics.items():
+      line = f"  {name} {value:.4f}"
+      if result and result.metric == name and result.paper is not None:
+        line += (
+          f"  (paper {result.paper:g}, difference {value - result.paper:+.4f}"
+          f"{', ' * bool(result.source)}{result.source})"
+        )
+      lines.append(line)
+    return "\n".join(lines)
+
+  def describe_briefly(self) -> str:
+    """Returns the metrics in one line."""
+    numbers = ", ".join(f"{n} {value:.4g}" for n, value in self.metrics.items())
+    return f"{numbers} on {self._counts()}"
+
+  def _counts(self) -> str:
+    return f"{self.examples} of {self.expected} examples of {self.split}"
+
+  def to_row(self) -> dict[str, Any]:
+    """Returns all of it as one flat mapping, for the log."""
+    counts = {"examples": self.examples, "expected": self.expected}
+    return {**self.metrics, **counts, "split": self.split}
+
+
+def from_row(row: Mapping[str, Any]) -> Evaluation:
+  """Returns the evaluation that a row of the log tells of."""
+  metrics = dict(row)
+  own = {name: metrics.pop(name) for name in ("examples", "expected", "split")}
+  for name in ("step", "kind"):
+    metrics.pop(name, None)
+  return Evaluation(metrics=metrics, **own)
+
+
+# (variables) -> Evaluation
+Evaluator = Callable[[Any], Evaluation]
+
+
+def make(
+  task: task_lib.Task,
+  mesh: Mesh,
+  batch_size: int,
+  *,
+  loader_threads: int | None = None,
+  loader_workers: int = 0,
+  should_stop: Callable[[], bool] = lambda: False,
+  on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Evaluator:
+  """Prepares the evaluation of a task, to be compiled at its first use.
+
+  Batch size and devices change the result by the rounding of float32 at most.
+
+  Args:
+    task: gives the examples and their losses and metrics.
+    mesh: the devices.
+    batch_size: examples at a time, over all devices.
+    loader_threads: as in `TrainConfig`.
+    loader_workers: as in `TrainConfig`.
+    should_stop: asked between batches whether to give up.
+    on_progress: told, after each batch, how many batches of how many are done.
+
+  Returns:
+    A function of the variables. It raises `IncompleteError` if examples were
+    missed or counted twice, and `Abandoned` if it was told to stop.
+  """
+  parallel.check_batch_size(mesh, batch_size, "the evaluation's batch size")
+  split = task.eval_split()
+  batches = functools.partial(
+    loading.eval_batches,
+    split,
+    batch_size=batch_size,
+    process_index=parallel.process_index(),
+    process_count=parallel.process_count(),
+    num_threads=loader_threads,
+    num_workers=loader_workers,
+  )
+  sums_of_batch = jax.jit(
+    lambda variables, batch: _weighted_sums(task, variables, batch),
+    out_shardings=parallel.replicated(mesh),
+  )
+
+  def evaluate(variables: Any) -> Evaluation:
+    num_batches = math.ceil(len(split.source) / batch_size)
+    totals, pending = dict[str, float](), None
+    with contextlib.closing(batches()) as local_batches:
+      for done, local_batch in enumerate(local_batches):
+        if should_stop():
+          raise Abandoned
+        batch = parallel.put_batch(mesh, local_batch)
+        # Fetching the sums only after the next batch is under way keeps the
+        # devices busy and at most two batches in their memory.
+        pending, ready = sums_of_batch(variables, batch), pending
+        _add(totals, ready)
+        on_progress(done + 1, num_batches)
+    _add(totals, pending)
+    return _result(split, totals)
+
+  return evaluate
+
+
+def _weighted_sums(
+  task: task_lib.Task, variables: Any, batch: task_lib.Batch
+) -> dict[str, Array]:
+  weight = batch["weight"]  # [B]
+  losses = task.losses(variables, batch, rng=None, is_training=False)
+  train_state.check_per_example(task, losses, weight.shape)
+  values = {"loss": losses.loss, **losses.metrics}  # {name: [B]}
+  counted = lambda x: jnp.sum(jnp.where(weight > 0, weight * x, 0))
+  sums = {name: counted(value) for name, value in values.items()}
+  return {"weight": jnp.sum(weight)} | sums
+
+
+def _add(totals: dict[str, float], sums: Mapping[str, Array] | None) -> None:
+  """Adds the sums of one batch in double precision."""
+  for name, value in (sums or {}).items():
+    totals[name] = totals.get(name, 0.0) + float(np.asarray(value))
+
+
+def _result(split: loading.Split, totals: dict[str, float]) -> Evaluation:
+  seen, expected = totals.pop("weight", 0.0), len(split.source)
+  if seen != expected:
+    raise IncompleteError(
+      f"The evaluation of {split.name!r} saw {seen:g} examples, but the split "
+      f"has {expected}. Its metrics would not be those of the whole split."
+    )
+  return Evaluation(
+    metrics={name: total / seen for name, total in totals.items()},
+    examples=round(seen),
+    expected=expected,
+    split=split.name,
+  )

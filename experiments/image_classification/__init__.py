@@ -1,0 +1,1 @@
+"""Classifying images: the task that several experiments share."""

@@ -1,0 +1,123 @@
+"""MixUp (Zhang et al., 2017) and CutMix (Yun et al., 2019), on the device."""
+
+import dataclasses
+
+import jax
+from jax import Array
+import jax.numpy as jnp
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MixingConfig:
+  """Which of the two mixings are on.
+
+  With both, the first half of the batch takes MixUp and the rest CutMix, as
+  released; with one, the whole batch takes it.
+
+  Attributes:
+    mixup_alpha: both parameters of the Beta distribution that MixUp's ratio
+      is drawn from, 0.2 as released; None switches MixUp off.
+    cutmix: whether CutMix is on.
+  """
+
+  mixup_alpha: float | None = 0.2
+  cutmix: bool = True
+
+  def __post_init__(self) -> None:
+    if self.mixup_alpha is not None and not self.mixup_alpha > 0:
+      raise ValueError(
+        "MixingConfig.mixup_alpha must be positive, or None for no MixUp, not "
+        f"{self.mixup_alpha}"
+      )
+
+
+def mix(
+  key: Array, images: Array, targets: Array, config: MixingConfig
+) -> tuple[Array, Array]:
+  """Mixes each example with the one before it in the batch.
+
+  The released code mixes each example with one from a second, independent set
+  of examples, and so decodes two images for each that it trains on. Here the
+  partner is another example of the same batch (the first has the last), so
+  that none is decoded in vain; a batch of one is left as it is.
+
+  Args:
+    key: a random key; ratios and boxes are drawn for each example.
+    images: [B, H, W, 3], in any units.
+    targets: [B, F] soft labels, for instance one-hot or smoothed.
+    config: which mixings are on.
+
+  Returns:
+    images, [B, H, W, 3], and targets, [B, F], with the shapes and dtypes that
+    came in. An example's share of its own target is its share of the image.
+  """
+  if config.mixup_alpha is None and not config.cutmix:
+    return images, targets
+  batch, height, width, _ = images.shape
+  masks, shares = _masks(key, batch, height, width, config)
+  masks, shares = masks.astype(images.dtype), shares.astype(targets.dtype)
+  return _blend(masks, images), _blend(shares[:, None], targets)
+
+
+def _blend(share: Array, values: Array) -> Array:
+  # A roll, not a gather: over sharded batches only one row per device moves.
+  return share * values + (1 - share) * jnp.roll(values, 1, axis=0)
+
+
+def _masks(
+  key: Array, batch: int, height: int, width: int, config: MixingConfig
+) -> tuple[Array, Array]:
+  """Draws each example's own share of every pixel, and of the whole image.
+
+  Returns:
+    masks: [B, H, W, 1] or [B, 1, 1, 1], in [0, 1].
+    shares: [B], the mean of each mask.
+  """
+  mixup_key, cutmix_key = jax.random.split(key)
+  if config.mixup_alpha is None:
+    return cutmix_masks(cutmix_key, batch, height, width)
+  alpha = config.mixup_alpha
+  ratios = jax.random.beta(mixup_key, alpha, alpha, (batch,))  # [B]
+  constant = ratios[:, None, None, None]  # [B, 1, 1, 1]
+  if not config.cutmix:
+    return constant, ratios
+  boxes, box_shares = cutmix_masks(cutmix_key, batch, height, width)
+  is_mixup = jnp.arange(batch) < batch // 2  # [B]
+  masks = jnp.where(is_mixup[:, None, None, None], constant, boxes)
+  return masks, jnp.where(is_mixup, ratios, box_shares)
+
+
+def cutmix_masks(
+  key: Array, batch: int, height: int, width: int
+) -> tuple[Array, Array]:
+  """Draws the boxes of CutMix: 1 inside, 0 outside.
+
+  The area aimed at is uniform in [0, 1], in the image's own aspect ratio; the
+  centre is a uniform pixel, and the box is cut off at the border.
+
+  Args:
+    key: a random key.
+    batch: number of boxes, B.
+    height: rows of the images, H.
+    width: columns of the images, W.
+
+  Returns:
+    masks: [B, H, W, 1] float32, 0 or 1.
+    shares: [B] float32, the share of pixels truly inside.
+  """
+  area_key, row_key, column_key = jax.random.split(key, 3)
+  side = jnp.sqrt(1 - jax.random.uniform(area_key, (batch,)))  # [B]
+  rows = _interval(row_key, side, height)  # [B, H]
+  columns = _interval(column_key, side, width)  # [B, W]
+  masks = (rows[:, :, None] & columns[:, None, :])[..., None]  # [B, H, W, 1]
+  shares = rows.mean(axis=1) * columns.mean(axis=1)  # [B]
+  return masks.astype(jnp.float32), shares.astype(jnp.float32)
+
+
+def _interval(key: Array, side: Array, size: int) -> Array:
+  """Intervals of about `side` times `size` pixels: [B] -> [B, size] bool."""
+  centre = jax.random.randint(key, side.shape, 0, size)  # [B]
+  half = (side * size).astype(jnp.int32) // 2  # [B]
+  pixel = jnp.arange(size)  # [size]
+  above = pixel >= (centre - half)[:, None]  # [B, size]
+  return above & (pixel < (centre + half)[:, None])

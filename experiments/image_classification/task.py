@@ -1,0 +1,104 @@
+"""Images to classes: loss, metrics and pictures."""
+
+from collections.abc import Callable
+import dataclasses
+import pathlib
+
+import jax
+
+from experiments import loading
+from experiments import metrics
+from experiments import task as task_lib
+from experiments.image_classification import figures as figures_lib
+from experiments.image_classification import mixing as mixing_lib
+import perceiver
+
+Array = jax.Array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LossConfig:
+  """What the training minimises.
+
+  Attributes:
+    label_smoothing: share of each target that goes to all classes alike.
+    mixing: MixUp and CutMix.
+  """
+
+  label_smoothing: float = 0.0
+  mixing: mixing_lib.MixingConfig = mixing_lib.MixingConfig(
+    mixup_alpha=None, cutmix=False
+  )
+
+  def __post_init__(self) -> None:
+    if not 0 <= self.label_smoothing < 1:
+      raise ValueError(
+        f"LossConfig.label_smoothing must be in [0, 1), not "
+        f"{self.label_smoothing}"
+      )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageClassification:
+  """A classifier, the images it learns from and those it is judged by.
+
+  Attributes:
+    model: images [B, H, W, C] -> logits [B, classes].
+    splits: opens the training and the evaluation split, whose batches have
+      "images" and "labels".
+    loss: what the training minimises.
+    top_k: the numbers of guesses that accuracies are reported for.
+    class_names: names for the pictures; numbers if None.
+  """
+
+  model: perceiver.Model
+  splits: Callable[[], tuple[loading.Split, loading.Split]]
+  loss: LossConfig = LossConfig()
+  top_k: tuple[int, ...] = (1, 5)
+  class_names: tuple[str, ...] | None = None
+
+  def train_split(self) -> loading.Split:
+    """Returns the images to learn from."""
+    return self.splits()[0]
+
+  def eval_split(self) -> loading.Split:
+    """Returns the images to judge by."""
+    return self.splits()[1]
+
+  def losses(
+    self,
+    variables: perceiver.Variables,
+    batch: task_lib.Batch,
+    *,
+    rng: Array | None,
+    is_training: bool,
+  ) -> task_lib.Losses:
+    """Computes cross-entropy in nats and whether the label is among the top k.
+
+    In training, images and targets are smoothed and mixed as configured; the
+    accuracies then compare with the labels of the images before mixing.
+    """
+    images, labels = batch["images"], batch["labels"]
+    targets = jax.nn.one_hot(labels, self.model.config.num_classes)
+    if is_training:
+      mixing_key, rng = jax.random.split(rng)
+      targets = metrics.smooth_labels(targets, self.loss.label_smoothing)
+      images, targets = mixing_lib.mix(
+        mixing_key, images, targets, self.loss.mixing
+      )
+    logits, state = self.model.apply_and_update(
+      variables, images, rng=rng, is_training=is_training
+    )  # [B, classes]
+    correct = {
+      f"top_{k}": metrics.top_k_correct(logits, labels, k) for k in self.top_k
+    }
+    loss = metrics.softmax_cross_entropy(logits, targets)
+    return task_lib.Losses(loss, correct, state)
+
+  def figures(
+    self, variables: perceiver.Variables, workdir: pathlib.Path
+  ) -> list[pathlib.Path]:
+    """Draws learning curve, mistakes and where the latents look."""
+    return figures_lib.draw(
+      self.model, variables, self.eval_split(), workdir, self.class_names
+    )

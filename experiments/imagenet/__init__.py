@@ -1,0 +1,1 @@
+"""Image classification on ImageNet, from both papers."""

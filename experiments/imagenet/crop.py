@@ -1,0 +1,232 @@
+"""Which part of an ImageNet picture is used, and how it becomes a square.
+
+Everything here follows the released Perceiver IO pipeline, which asks
+TensorFlow for its boxes and its bicubic resize. Both are written out, so that
+no TensorFlow is needed.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+
+# TensorFlow looks the bicubic kernel up in a table with this many steps per
+# pixel. The rounding that it causes is kept.
+_KERNEL_STEPS = 1024
+_KEYS_A = -0.5
+
+# Rows resized at a time: few enough for the processor's cache.
+_BLOCK_ROWS = 32
+
+
+class Box(NamedTuple):
+  """A rectangle of whole pixels within an image."""
+
+  top: int
+  left: int
+  height: int
+  width: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RandomCropConfig:
+  """The range of boxes that training draws from.
+
+  Attributes:
+    min_area: smallest share of the image's area that a box is drawn with.
+    max_area: largest share of the image's area.
+    min_covered: drawn boxes below this share of the area are drawn again. The
+      released value, 0.1, is the one that counts: it lies above `min_area`.
+    min_aspect: smallest ratio of width to height.
+    max_aspect: largest ratio of width to height.
+    num_attempts: draws before the centre crop is used instead.
+  """
+
+  min_area: float = 0.08
+  max_area: float = 1.0
+  min_covered: float = 0.1
+  min_aspect: float = 3 / 4
+  max_aspect: float = 4 / 3
+  num_attempts: int = 10
+
+  def __post_init__(self) -> None:
+    if not 0 < self.min_area <= self.max_area <= 1:
+      raise ValueError(
+        "RandomCropConfig needs 0 < min_area <= max_area <= 1, not "
+        f"{self.min_area} and {self.max_area}"
+      )
+    if not 0 <= self.min_covered <= self.max_area:
+      raise ValueError(
+        "RandomCropConfig.min_covered must be between 0 and max_area, not "
+        f"{self.min_covered}"
+      )
+    if not 0 < self.min_aspect <= self.max_aspect:
+      raise ValueError(
+        "RandomCropConfig needs 0 < min_aspect <= max_aspect, not "
+        f"{self.min_aspect} and {self.max_aspect}"
+      )
+    if self.num_attempts < 1:
+      raise ValueError(
+        "RandomCropConfig.num_attempts must be at least 1, not "
+        f"{self.num_attempts}"
+      )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CentreCropConfig:
+  """The square that evaluation looks at.
+
+  Attributes:
+    fraction: side of the square as a share of the image's shorter side,
+      0.875 = 224/256 as released.
+  """
+
+  fraction: float = 224 / 256
+
+  def __post_init__(self) -> None:
+    if not 0 < self.fraction <= 1:
+      raise ValueError(
+        f"CentreCropConfig.fraction must be in (0, 1], not {self.fraction}"
+      )
+
+
+def centre_box(height: int, width: int, config: CentreCropConfig) -> Box:
+  """Returns the square in the middle of a `height` x `width` image.
+
+  Its side is rounded down; an odd pixel left over goes to the top and left.
+  """
+  side = max(1, int(config.fraction * min(height, width)))
+  top, left = (height - side + 1) // 2, (width - side + 1) // 2
+  return Box(top, left, side, side)
+
+
+def random_box(
+  height: int,
+  width: int,
+  generator: np.random.Generator,
+  config: RandomCropConfig,
+  fallback: CentreCropConfig,
+) -> Box:
+  """Draws the box that an Inception crop of an image keeps.
+
+  The aspect ratio is uniform in its range, and the height is uniform over all
+  heights that this ratio and the area's range allow: the distribution of
+  TensorFlow's `sample_distorted_bounding_box`, which differs from the
+  area-uniform crop of other libraries. Like there, the last possible row and
+  column of positions are never drawn.
+
+  Args:
+    height: rows of the image.
+    width: columns of the image.
+    generator: where the randomness comes from.
+    config: the range of boxes.
+    fallback: the square used when no draw fits, and when the draw is the
+      whole image.
+
+  Returns:
+    The box, within the image.
+  """
+  for _ in range(config.num_attempts):
+    aspect = generator.uniform(config.min_aspect, config.max_aspect)
+    size = _random_size(height, width, aspect, generator, config)
+    if size is None or size[0] * size[1] < config.min_covered * height * width:
+      continue
+    if size == (height, width):
+      break
+    top, left = (
+      int(generator.integers(max(1, free)))
+      for free in (height - size[0], width - size[1])
+    )
+    return Box(top, left, *size)
+  return centre_box(height, width, fallback)
+
+
+def _random_size(
+  height: int,
+  width: int,
+  aspect: float,
+  generator: np.random.Generator,
+  config: RandomCropConfig,
+) -> tuple[int, int] | None:
+  """Draws the height and width of a box, or None where none of them fits."""
+  min_area = config.min_area * height * width
+  max_area = config.max_area * height * width
+  highest = round((max_area / aspect) ** 0.5)
+  if round(highest * aspect) > width:
+    highest = int((width + 0.5 - 1e-7) / aspect)
+  highest = min(highest, height)
+  lowest = min(round((min_area / aspect) ** 0.5), highest)
+  rows = int(generator.integers(lowest, highest + 1))
+  # Rounding may leave the area's range by a pixel: one row mends it.
+  if rows * round(rows * aspect) < min_area:
+    rows += 1
+  if rows * round(rows * aspect) > max_area:
+    rows -= 1
+  columns = round(rows * aspect)
+  fits = 0 < rows <= height and 0 < columns <= width
+  return (rows, columns) if fits and rows * columns >= min_area else None
+
+
+def resize_bicubic(image: np.ndarray, height: int, width: int) -> np.ndarray:
+  """Resizes an image the way TensorFlow 2's bicubic resize does.
+
+  The Keys kernel (a = -0.5) over four taps per axis, pixel centres at half
+  coordinates, no antialiasing when shrinking, and taps beyond the border left
+  out and the others rescaled. Values overshoot the input's range and are not
+  clipped.
+
+  Args:
+    image: [h, w, C], any real dtype.
+    height: rows of the result.
+    width: columns of the result.
+
+  Returns:
+    [height, width, C] float32.
+  """
+  channels = image.shape[2]
+  rows, row_weights = _taps(image.shape[0], height)  # [4, height] each
+  columns, column_weights = _taps(image.shape[1], width)  # [4, width] each
+  columns = columns[..., None] * channels + np.arange(channels)
+  columns = columns.reshape(4, -1)  # [4, width·C]
+  column_weights = np.repeat(column_weights, channels, axis=1)
+  flat = image.reshape(image.shape[0], -1)  # [h, w·C]
+  result = np.empty((height, width * channels), np.float32)
+  for start in range(0, height, _BLOCK_ROWS):
+    block = slice(start, start + _BLOCK_ROWS)
+    weights = row_weights[:, block, None]
+    values = _gather_sum(flat, rows[:, block], weights, axis=0)
+    result[block] = _gather_sum(values, columns, column_weights, axis=1)
+  return result.reshape(height, width, channels)
+
+
+def _gather_sum(
+  values: np.ndarray, indices: np.ndarray, weights: np.ndarray, axis: int
+) -> np.ndarray:
+  """Sums four weighted gathers along an axis of a matrix."""
+  total = np.take(values, indices[0], axis) * weights[0]
+  for index, weight in zip(indices[1:], weights[1:]):
+    total += np.take(values, index, axis) * weight
+  return total
+
+
+def _taps(size: int, new_size: int) -> tuple[np.ndarray, np.ndarray]:
+  """Returns where one axis is read, and with what weights, [4, new_size]."""
+  scale = np.float32(size / new_size)
+  centres = np.arange(new_size, dtype=np.float32) + np.float32(0.5)
+  positions = centres * scale - np.float32(0.5)  # [new_size]
+  floors = np.floor(positions)
+  steps = np.rint((positions - floors) * np.float32(_KERNEL_STEPS))
+  offsets = np.arange(-1, 3)[:, None]  # [4, 1]
+  indices = floors.astype(np.int64) + offsets  # [4, new_size]
+  weights = _keys_kernel(np.abs(steps / _KERNEL_STEPS - offsets))
+  weights = np.where((indices >= 0) & (indices < size), weights, 0.0)
+  weights = (weights / weights.sum(axis=0)).astype(np.float32)
+  return np.clip(indices, 0, size - 1), weights
+
+
+def _keys_kernel(distance: np.ndarray) -> np.ndarray:
+  """The cubic convolution kernel at distances in [0, 2] (Keys, 1981)."""
+  x, a = distance.astype(np.float64), _KEYS_A
+  near = ((a + 2) * x - (a + 3)) * x * x + 1
+  far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+  return np.where(x <= 1, near, far)

@@ -1,0 +1,227 @@
+"""RandAugment (Cubuk et al., 2019) as the Perceiver IO recipe uses it.
+
+Each image goes through a few operations drawn at random, all at one magnitude.
+"""
+
+from collections.abc import Callable
+import dataclasses
+import functools
+import math
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from PIL import ImageEnhance
+from PIL import ImageOps
+
+_FILL = (128, 128, 128)
+_MAX_MAGNITUDE = 10
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RandAugmentConfig:
+  """How many operations are applied, and how strongly.
+
+  The defaults are the paper's (Perceiver IO, A.1). At magnitude 5 the factor
+  of the four enhancing operations is exactly 1, so that they change nothing.
+
+  Attributes:
+    num_layers: operations per image, drawn with replacement; 0 is none.
+    magnitude: strength of every operation, from 0 to 10.
+  """
+
+  num_layers: int = 4
+  magnitude: float = 5.0
+
+  def __post_init__(self) -> None:
+    if self.num_layers < 0:
+      raise ValueError(
+        f"RandAugmentConfig.num_layers must be 0 or more, not {self.num_layers}"
+      )
+    if not 0 <= self.magnitude <= _MAX_MAGNITUDE:
+      raise ValueError(
+        "RandAugmentConfig.magnitude must be between 0 and "
+        f"{_MAX_MAGNITUDE}, not {self.magnitude}"
+      )
+
+
+def augment(
+  image: Image.Image,
+  generator: np.random.Generator,
+  config: RandAugmentConfig,
+) -> Image.Image:
+  """Applies `config.num_layers` randomly drawn operations to an RGB image.
+
+  Every operation that is drawn is applied. (The released code also draws a
+  probability for each, but never uses it.)
+
+  Args:
+    image: an image of mode RGB, of any size.
+    generator: where the randomness comes from.
+    config: how many operations, and how strong.
+
+  Returns:
+    An image of the same mode and size.
+  """
+  operations = tuple(OPERATIONS.values())
+  level = config.magnitude / _MAX_MAGNITUDE
+  for _ in range(config.num_layers):
+    operation = operations[generator.integers(len(operations))]
+    image = operation(image, level, generator)
+  return image
+
+
+# Each operation takes (image, level in [0, 1], generator) and gives an image.
+Operation = Callable[[Image.Image, float, np.random.Generator], Image.Image]
+
+
+def _sign(generator: np.random.Generator) -> int:
+  return -1 if generator.integers(2) else 1
+
+
+def _auto_contrast(
+  image: Image.Image, level: float, generator: np.random.Generator
+) -> Image.Image:
+  return ImageOps.autocontrast(image)
+
+
+def _equalize(
+  image: Image.Image, level: float, generator: np.random.Generator
+) -> Image.Image:
+  return ImageOps.equalize(image)
+
+
+def _invert(
+  image: Image.Image, level: float, generator: np.random.Generator
+) -> Image.Image:
+  return ImageOps.invert(image)
+
+
+def _posterize(
+  image: Image.Image, level: float, generator: np.random.Generator
+) -> Image.Image:
+  # TensorFlow shifts by 7 bits at most, and so keeps one.
+  return ImageOps.posterize(image, max(1, int(level * 4)))
+
+
+def _solarize(
+  image: Image.Image, level: float, generator: np.random.Generator
+) -> Image.Image:
+  return ImageOps.solarize(image, int(level * 256))
+
+
+def _solarize_add(
+  image: Image.Image, level: float, generator: np.random.Generator
+) -> Image.Image:
+  added = int(level * 110)
+  table = [min(255, v + added) if v < 128 else v for v in range(256)]
+  return image.point(table * 3)
+
+
+def _enhance(
+  image: Image.Image,
+  level: float,
+  generator: np.random.Generator,
+  *,
+  enhancer: Callable[[Image.Image], Any],
+) -> Image.Image:
+  factor = level * 1.8 + 0.1
+  return image if factor == 1.0 else enhancer(image).enhance(factor)
+
+
+def _rotate(
+  image: Image.Image, level: float, generator: np.random.Generator
+) -> Image.Image:
+  angle = math.radians(_sign(generator) * level * 30)
+  cosine, sine = math.cos(angle), math.sin(angle)
+  x, y = (image.width - 1) / 2, (image.height - 1) / 2
+  return _affine(
+    image,
+    (cosine, -sine, x - (cosine * x - sine * y)),
+    (sine, cosine, y - (sine * x + cosine * y)),
+  )
+
+
+def _shear_x(
+  image: Image.Image, level: float, generator: np.random.Generator
+) -> Image.Image:
+  return _affine(image, (1, _sign(generator) * level * 0.3, 0), (0, 1, 0))
+
+
+def _shear_y(
+  image: Image.Image, level: float, generator: np.random.Generator
+) -> Image.Image:
+  return _affine(image, (1, 0, 0), (_sign(generator) * level * 0.3, 1, 0))
+
+
+def _translate_x(
+  image: Image.Image, level: float, generator: np.random.Generator
+) -> Image.Image:
+  return _affine(image, (1, 0, _sign(generator) * level * 100), (0, 1, 0))
+
+
+def _translate_y(
+  image: Image.Image, level: float, generator: np.random.Generator
+) -> Image.Image:
+  return _affine(image, (1, 0, 0), (0, 1, _sign(generator) * level * 100))
+
+
+def _affine(
+  image: Image.Image,
+  to_x: tuple[float, float, float],
+  to_y: tuple[float, float, float],
+) -> Image.Image:
+  """Reads the pixel nearest to (to_x, to_y)·(x, y, 1); outside, grey.
+
+  Coordinates count pixel centres from 0 at the top left, as in TensorFlow;
+  Pillow counts pixel corners, hence the constants.
+  """
+  (a, b, c), (d, e, f) = to_x, to_y
+  shifted = (a, b, c + (1 - a - b) / 2, d, e, f + (1 - d - e) / 2)
+  return image.transform(
+    image.size,
+    Image.Transform.AFFINE,
+    shifted,
+    resample=Image.Resampling.NEAREST,
+    fillcolor=_FILL,
+  )
+
+
+def _cutout(
+  image: Image.Image, level: float, generator: np.random.Generator
+) -> Image.Image:
+  pad = int(level * 40)
+  y, x = generator.integers(image.height), generator.integers(image.width)
+  image = image.copy()
+  left, top = max(0, int(x) - pad), max(0, int(y) - pad)
+  right, bottom = (
+    min(image.width, int(x) + pad),
+    min(image.height, int(y) + pad),
+  )
+  if pad:
+    image.paste(_FILL, (left, top, right, bottom))
+  return image
+
+
+def _enhancing(enhancer: Callable[[Image.Image], Any]) -> Operation:
+  return functools.partial(_enhance, enhancer=enhancer)
+
+
+OPERATIONS: dict[str, Operation] = {
+  "AutoContrast": _auto_contrast,
+  "Equalize": _equalize,
+  "Invert": _invert,
+  "Rotate": _rotate,
+  "Posterize": _posterize,
+  "Solarize": _solarize,
+  "Color": _enhancing(ImageEnhance.Color),
+  "Contrast": _enhancing(ImageEnhance.Contrast),
+  "Brightness": _enhancing(ImageEnhance.Brightness),
+  "Sharpness": _enhancing(ImageEnhance.Sharpness),
+  "ShearX": _shear_x,
+  "ShearY": _shear_y,
+  "TranslateX": _translate_x,
+  "TranslateY": _translate_y,
+  "Cutout": _cutout,
+  "SolarizeAdd": _solarize_add,
+}

@@ -1,0 +1,225 @@
+"""Batches of examples: the same for any number of processes and workers.
+
+Example number i of a run, with its augmentation, depends on the seed and on i
+alone. A global batch is a slice of consecutive examples, dealt out to the
+processes in turn; a run resumes at a step by slicing.
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+import dataclasses
+import os
+from typing import Any
+
+from absl import flags
+import grain
+import numpy as np
+
+Example = Mapping[str, np.ndarray]
+Batches = Generator[dict[str, np.ndarray], None, None]
+
+# Batches that threads prepare ahead of the one in use.
+_BATCHES_AHEAD = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+  """Examples that can be read in any order, and what to make of each.
+
+  Attributes:
+    source: raw examples, with `len(source)` and `source[index]`. With worker
+      processes it must survive pickling.
+    transform: turns a raw example into arrays of one shape for all examples.
+      All its randomness comes from the generator that it is given; transforms
+      for evaluation ignore it. With worker processes it must survive pickling.
+    name: what to call the split in messages.
+  """
+
+  source: Sequence[Any]
+  transform: Callable[[Any, np.random.Generator], dict[str, np.ndarray]]
+  name: str
+
+
+def train_batches(
+  split: Split,
+  *,
+  batch_size: int,
+  seed: int,
+  start_step: int = 0,
+  process_index: int = 0,
+  process_count: int = 1,
+  num_threads: int | None = None,
+  num_workers: int = 0,
+) -> Batches:
+  """Yields shuffled batches for ever, in a new order every epoch.
+
+  Examples are neither dropped nor padded at the end of an epoch: a batch may
+  hold the end of one epoch and the start of the next.
+
+  Args:
+    split: what to read.
+    batch_size: examples in the global batch, a multiple of `process_count`.
+    seed: decides the order and all augmentation.
+    start_step: number of batches to skip; the rest are as if they had been
+      read.
+    process_index: which process this is.
+    process_count: how many processes share the batch. Example i of the global
+      batch goes to process i modulo `process_count`.
+    num_threads: threads that read and transform; None is one per core. Unused
+      with worker processes.
+    num_workers: processes that read and transform; 0 uses threads instead.
+
+  Returns:
+    An iterator over this process's share, [batch_size / process_count, ...] for
+    each entry of an example, and "weight", float32 ones. `close()` stops its
+    threads and processes.
+
+  Raises:
+    ValueError: the split is empty, or the numbers do not fit one another.
+  """
+  share = _share(split, batch_size, process_index, process_count)
+  if start_step < 0:
+    raise ValueError(f"start_step must be 0 or more, not {start_step}")
+  dataset = (
+    grain.MapDataset.source(split.source)
+    .seed(seed)
+    .shuffle()
+    .repeat()
+    .random_map(_Weighted(split))
+  )
+  dataset = dataset[process_index::process_count][start_step * share :]
+  return _batches(dataset, share, num_threads, num_workers)
+
+
+def eval_batches(
+  split: Split,
+  *,
+  batch_size: int,
+  process_index: int = 0,
+  process_count: int = 1,
+  num_threads: int | None = None,
+  num_workers: int = 0,
+) -> Batches:
+  """Yields every example of a split once, in order.
+
+  All processes get the same number of batches, ceil(len / batch_size). The last
+  global batch is filled up with copies of the last example, whose "weight" is
+  0.
+
+  Args:
+    split: what to read.
+    batch_size: examples in the global batch, a multiple of `process_count`.
+    process_index: which process this is.
+    process_count: how many processes share the batch. Example i of the global
+      batch goes to process i modulo `process_count`.
+    num_threads: threads that read and transform; None is one per core. Unused
+      with worker processes.
+    num_workers: processes that read and transform; 0 uses threads instead.
+
+  Returns:
+    An iterator over this process's share, [batch_size / process_count, ...] for
+    each entry of an example, and "weight", float32, 1 for examples and 0 for
+    padding. `close()` stops its threads and processes.
+
+  Raises:
+    ValueError: the split is empty, or the numbers do not fit one another.
+  """
+  share = _share(split, batch_size, process_index, process_count)
+  num_batches = -(-len(split.source) // batch_size)
+  dataset = grain.MapDataset.range(num_batches * batch_size)
+  dataset = dataset[process_index::process_count].map(_Padded(split))
+  return _batches(dataset, share, num_threads, num_workers)
+
+
+def _share(
+  split: Split, batch_size: int, process_index: int, process_count: int
+) -> int:
+  """Returns the examples per batch and process, after checking the numbers."""
+  if len(split.source) == 0:
+    raise ValueError(f'split "{split.name}" has no examples')
+  if not 0 <= process_index < process_count:
+    raise ValueError(
+      f"process_index must be in [0, {process_count}), not {process_index}"
+    )
+  if batch_size < 1 or batch_size % process_count:
+    raise ValueError(
+      f"batch_size {batch_size} must be a positive multiple of the number of "
+      f"processes, {process_count}"
+    )
+  return batch_size // process_count
+
+
+@dataclasses.dataclass(frozen=True)
+class _Weighted:
+  """Transforms an example of a split and gives it the weight 1."""
+
+  split: Split
+
+  def __call__(
+    self, example: Any, generator: np.random.Generator
+  ) -> dict[str, np.ndarray]:
+    result = self.split.transform(example, generator)
+    if "weight" in result:
+      raise ValueError(
+        f'the transform of split "{self.split.name}" gives an entry "weight", '
+        "which belongs to the loader"
+      )
+    return {**result, "weight": np.ones((), np.float32)}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Padded:
+  """Reads example `index`, or a copy of the last one with weight 0."""
+
+  split: Split
+
+  def __call__(self, index: int) -> dict[str, np.ndarray]:
+    last = len(self.split.source) - 1
+    raw = self.split.source[min(index, last)]
+    example = _Weighted(self.split)(raw, np.random.default_rng(index))
+    example["weight"] = np.array(index <= last, np.float32)
+    return example
+
+
+def _batches(
+  dataset: grain.MapDataset,
+  size: int,
+  num_threads: int | None,
+  num_workers: int,
+) -> Batches:
+  """Chooses how to run ahead: by example in threads, by batch in processes."""
+  if num_threads is None:
+    num_threads = len(os.sched_getaffinity(0))
+  if num_threads < 0 or num_workers < 0:
+    raise ValueError(
+      "num_threads and num_workers must be 0 or more, not "
+      f"{num_threads} and {num_workers}"
+    )
+  if num_workers == 0:
+    ahead = _BATCHES_AHEAD * size if num_threads else 0
+    options = grain.ReadOptions(
+      num_threads=num_threads, prefetch_buffer_size=ahead
+    )
+    return _stacked(iter(dataset.to_iter_dataset(options)), size)
+  if not flags.FLAGS.is_parsed():
+    flags.FLAGS.mark_as_parsed()  # Grain's workers read flags nobody set.
+  # Batched before the workers: Grain would lose rows the other way round.
+  options = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
+  batched = dataset.batch(size, drop_remainder=True).to_iter_dataset(options)
+  workers = grain.MultiprocessingOptions(num_workers=num_workers)
+  return _closing(iter(batched.mp_prefetch(workers)))
+
+
+def _stacked(examples: grain.DatasetIterator, size: int) -> Batches:
+  batch: list[Example] = []
+  for example in _closing(examples):
+    batch.append(example)
+    if len(batch) == size:
+      yield {key: np.stack([e[key] for e in batch]) for key in batch[0]}
+      batch = []
+
+
+def _closing(iterator: grain.DatasetIterator) -> Batches:
+  try:
+    yield from iterator
+  finally:
+    iterator.close()

@@ -1,0 +1,50 @@
+"""Trains an experiment.
+
+  python -m experiments.train EXPERIMENT [--mini] [--recipe NAME]
+      [--workdir DIR] [--train.batch-size 64 ...]
+
+The same command continues a run that was interrupted.
+"""
+
+from collections.abc import Sequence
+import pathlib
+import sys
+
+from experiments import registry
+from experiments import trainer
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+  """Runs the command.
+
+  Args:
+    arguments: the command line without the program's name.
+
+  Returns:
+    The exit code. 143 and 130 are raised as SystemExit after a signal.
+  """
+  return registry.run(lambda: _main(arguments))
+
+
+def _main(arguments: Sequence[str] | None) -> None:
+  parser = registry.parser("experiments.train", "Trains an experiment.")
+  parser.add_argument(
+    "--workdir",
+    metavar="DIR",
+    type=pathlib.Path,
+    help="where the run is kept (default: runs/EXPERIMENT)",
+  )
+  options, rest = registry.split_arguments(parser, arguments)
+  choice = registry.choose(options.experiment, options.recipe, options.mini)
+  experiment = registry.override(parser, choice, rest)
+  registry.check(experiment)
+  workdir = options.workdir or registry.default_workdir(choice)
+  report = trainer.train(experiment, workdir)
+  print(report.evaluation.describe(choice.result))
+  print(f"model: {report.model_file}")
+  for figure in report.figures:
+    print(f"picture: {figure}")
+
+
+if __name__ == "__main__":
+  sys.exit(main())

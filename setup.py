@@ -1,0 +1,57 @@
+"""Installation of the library and its experiments."""
+
+import pathlib
+
+import setuptools
+
+# Ranges that were tried. jax 0.10.2 is the last for Python 3.11; the model
+# code also runs on 0.11 and 0.12 (Python 3.12). dm-haiku without its [jax]
+# extra, which asks for a newer jax than Python 3.11 has.
+_CORE = [
+  "array-record>=0.8.1",
+  "chex>=0.1.92,<0.2",
+  "dm-haiku>=0.0.17,<0.1",
+  "grain>=0.2.18,<0.3",
+  "jax>=0.10.2,<0.13",
+  "jaxlib>=0.10.2,<0.13",
+  "matplotlib>=3.8,<4",
+  "numpy>=1.26",
+  "optax>=0.2.8,<0.3",
+  "orbax-checkpoint>=0.12.8,<0.13",
+  "pillow>=11",
+  "safetensors>=0.5,<1",
+  "scikit-learn>=1.4,<2",
+  "scipy>=1.12,<2",
+  "tensorboardX>=2.6,<3",
+  "tensorflow-datasets>=4.9.10,<5",
+  "tyro>=1.0,<2",
+]
+
+_EXTRAS = {
+  "cuda": ["jax[cuda13]"],
+  "tpu": ["jax[tpu]"],
+  # Only to prepare data sets of the TFDS catalogue, never to read them.
+  "tf": ["tensorflow>=2.21", "importlib_resources"],
+  "test": [
+    "mypy>=2.4,<3",
+    "pytest>=9,<10",
+    "pytest-timeout>=2.4,<3",
+    "ruff>=0.17.5,<0.18",
+  ],
+}
+
+setuptools.setup(
+  name="perceiver",
+  version="0.1.0",
+  description="Perceiver and Perceiver IO in JAX and Haiku",
+  long_description=pathlib.Path("README.md").read_text(encoding="utf-8"),
+  long_description_content_type="text/markdown",
+  license="Apache-2.0",
+  packages=setuptools.find_packages(
+    include=["perceiver", "perceiver.*", "experiments", "experiments.*"]
+  ),
+  package_data={"perceiver": ["py.typed"]},
+  python_requires=">=3.11",
+  install_requires=_CORE,
+  extras_require=_EXTRAS,
+)

@@ -1,0 +1,128 @@
+"""Evaluation counts every example once, whatever the batches and devices."""
+
+import jax
+import numpy as np
+import pytest
+from toy import configs
+
+from experiments import evaluation
+from experiments import loading
+from experiments import parallel
+from experiments import task as task_lib
+
+Config = parallel.ParallelConfig
+
+
+@pytest.fixture(scope="module")
+def task():
+  return configs.EXPERIMENTS["plain"].task()
+
+
+@pytest.fixture(scope="module")
+def variables(task):
+  return task.model.init(jax.random.key(0))
+
+
+def _evaluate(task, variables, batch_size=8, config=None, **kwargs):
+  mesh = parallel.make_mesh(config or Config())
+  return evaluation.make(task, mesh, batch_size, **kwargs)(variables)
+
+
+def test_the_mean_is_over_the_examples(task, variables):
+  split = task.eval_split()
+  examples = [split.source[i] for i in range(21)]
+  batch = {
+    name: np.stack([example[name] for example in examples])
+    for name in ("inputs", "labels")
+  }
+  losses = task.losses(variables, batch, rng=None, is_training=False)
+  found = _evaluate(task, variables)
+  assert (found.examples, found.expected) == (21, 21)
+  assert found.split == "toy eval"
+  assert found.metrics == pytest.approx(
+    {
+      "loss": float(losses.loss.mean()),
+      "top_1": float(losses.metrics["top_1"].mean()),
+    },
+    rel=1e-6,
+  )
+
+
+@pytest.mark.parametrize(
+  ("batch_size", "config"),
+  [
+    (4, Config()),
+    (64, Config()),
+    (1, Config(data=1)),
+    (21, Config(data=1)),
+    (6, Config(data=1, fsdp=2)),
+  ],
+)
+def test_batches_and_devices_change_nothing(
+  task, variables, batch_size, config
+):
+  expected = _evaluate(task, variables).metrics
+  found = _evaluate(task, variables, batch_size, config).metrics
+  assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_missed_example_is_an_error(task, variables, monkeypatch):
+  whole = loading.eval_batches
+
+  def without_the_last(split, **kwargs):
+    batches = list(whole(split, **kwargs))
+    yield from batches[:-1]
+
+  monkeypatch.setattr(loading, "eval_batches", without_the_last)
+  with pytest.raises(evaluation.IncompleteError, match=r"saw 16 .* has 21"):
+    _evaluate(task, variables)
+
+
+def test_padding_does_not_count_even_if_it_is_not_a_number(
+  task, variables, monkeypatch
+):
+  expected = _evaluate(task, variables).metrics
+  whole = loading.eval_batches
+
+  def with_broken_padding(split, **kwargs):
+    for batch in whole(split, **kwargs):
+      batch["inputs"][batch["weight"] == 0] = np.nan
+      yield batch
+
+  monkeypatch.setattr(loading, "eval_batches", with_broken_padding)
+  assert _evaluate(task, variables).metrics == expected
+
+
+def test_it_can_be_given_up(task, variables):
+  seen = []
+  with pytest.raises(evaluation.Abandoned):
+    _evaluate(
+      task,
+      variables,
+      should_stop=lambda: len(seen) == 2,
+      on_progress=lambda done, total: seen.append((done, total)),
+    )
+  assert seen == [(1, 3), (2, 3)]
+
+
+def test_a_batch_that_does_not_divide_is_refused(task):
+  mesh = parallel.make_mesh(Config())
+  with pytest.raises(ValueError, match="batch size=6"):
+    evaluation.make(task, mesh, 6)
+
+
+def test_words():
+  found = evaluation.Evaluation(
+    metrics={"loss": 0.5, "top_1": 0.79},
+    examples=7,
+    expected=7,
+    split="validation",
+  )
+  result = task_lib.Result(metric="top_1", paper=0.8, source="Table 7")
+  assert found.describe(result) == (
+    "7 of 7 examples of validation\n"
+    "  loss 0.5000\n"
+    "  top_1 0.7900  (paper 0.8, difference -0.0100, Table 7)"
+  )
+  row = {"step": 3, "kind": "eval", **found.to_row()}
+  assert evaluation.from_row(row) == found

@@ -1,0 +1,144 @@
+"""One step of training, on problems small enough to know the answer."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from experiments import parallel
+from experiments import task as task_lib
+from experiments import train_state
+import perceiver
+
+SHAPES = {
+  name: jax.ShapeDtypeStruct((4,), jnp.float32) for name in ("x", "y", "weight")
+}
+
+
+class Line:
+  """The model y = a x, a = 1 to begin with."""
+
+  def init(self, key):
+    del key
+    return perceiver.Variables({"line": {"w": jnp.ones([])}}, {})
+
+
+@dataclasses.dataclass
+class Task:
+  """Half the squared error of a line, or anything else."""
+
+  loss: Any = lambda a, batch, rng: (a * batch["x"] - batch["y"]) ** 2 / 2
+  model: Any = dataclasses.field(default_factory=Line)
+
+  def losses(self, variables, batch, *, rng, is_training):
+    assert is_training
+    loss = self.loss(variables.params["line"]["w"], batch, rng)
+    return task_lib.Losses(loss, {"double": 2 * loss}, variables.state)
+
+
+def _run(task, batches, devices=4, rate=0.5):
+  mesh = parallel.make_mesh(parallel.ParallelConfig(data=devices))
+  optimizer = optax.sgd(rate)
+  state = train_state.create(task, optimizer, SHAPES, mesh, seed=0)
+  step = train_state.make_step(task, optimizer, mesh, state)
+  losses = []
+  for batch in batches:
+    host = {k: np.asarray(v, np.float32) for k, v in batch.items()}
+    state, loss = step(state, parallel.put_batch(mesh, host))
+    losses.append(float(loss))
+  return state, losses
+
+
+BATCH = {"x": [1, 2, 0, 1], "y": [0, 0, 5, 1], "weight": [1, 1, 1, 1]}
+
+
+@pytest.mark.parametrize("devices", [1, 2, 4])
+def test_a_step_by_hand(devices):
+  # Losses 1/2, 2, 25/2, 0 with a = 1; their gradients are 1, 4, 0, 0.
+  state, losses = _run(Task(), [BATCH], devices)
+  assert losses == [3.75]
+  assert float(state.variables.params["line"]["w"]) == 1 - 0.5 * 5 / 4
+  assert int(state.step) == 1
+  sums = {name: float(x) for name, x in state.running.sums.items()}
+  assert sums == {"loss": 3.75, "double": 7.5, "gradient_norm": 1.25}
+
+
+def test_weights():
+  batch = {**BATCH, "weight": [1, 3, 0, 0]}
+  state, losses = _run(Task(), [batch])
+  assert losses == [(0.5 + 3 * 2) / 4]
+  assert float(state.variables.params["line"]["w"]) == 1 - 0.5 * 13 / 4
+
+
+def test_every_step_has_a_key_of_its_own():
+  task = Task(lambda a, batch, rng: jax.random.uniform(rng, [4]) + 0 * a)
+  state, losses = _run(task, [BATCH, BATCH])
+  keys = [jax.random.fold_in(state.key, step) for step in (0, 1)]
+  expected = [float(jax.random.uniform(key, [4]).mean()) for key in keys]
+  assert losses == pytest.approx(expected, rel=1e-6)
+  assert losses[0] != losses[1]
+
+
+def test_what_was_summed_up_can_be_cleared():
+  state, _ = _run(Task(), [BATCH, BATCH], rate=0.0)
+  assert int(state.running.num_steps) == 2
+  assert float(state.running.sums["loss"]) == 7.5
+  cleared = train_state.clear_running(state)
+  assert not any(map(float, jax.tree.leaves(cleared.running)))
+  place = lambda tree: jax.tree.map(lambda x: x.sharding, tree)
+  assert place(cleared) == place(state)
+
+
+def test_a_step_is_compiled_once():
+  traces = []
+
+  def loss(a, batch, rng):
+    del rng
+    traces.append(None)
+    return a * batch["x"]
+
+  task = Task(loss)
+  mesh = parallel.make_mesh(parallel.ParallelConfig())
+  optimizer = optax.adam(0.1)
+  state = train_state.create(task, optimizer, SHAPES, mesh, seed=0)
+  step = train_state.make_step(task, optimizer, mesh, state)
+  traces.clear()
+  for _ in range(3):
+    host = {k: np.asarray(v, np.float32) for k, v in BATCH.items()}
+    state, _ = step(state, parallel.put_batch(mesh, host))
+    state = train_state.clear_running(state)
+  assert len(traces) == 1
+
+
+def test_a_checkpoint_has_all_of_the_state():
+  state, _ = _run(Task(), [BATCH])
+  items = train_state.to_items(state)
+  assert set(items) == {"params", "state", "opt_state", "rest"}
+  assert train_state.from_items(state, items) == state
+
+
+def test_shapes_and_places_are_known_without_computing():
+  mesh = parallel.make_mesh(parallel.ParallelConfig())
+  optimizer = optax.adam(0.1)
+  real = train_state.create(Task(), optimizer, SHAPES, mesh, seed=0)
+  known = train_state.abstract(Task(), optimizer, SHAPES, mesh)
+  describe = lambda x: (x.shape, x.dtype, x.sharding)
+  assert jax.tree.map(describe, known) == jax.tree.map(describe, real)
+
+
+def test_the_first_bad_step_is_named():
+  def state(loss, norm, running):
+    means = {"loss": np.float32(loss), "gradient_norm": np.float32(norm)}
+    step = running.num_steps + 1
+    return train_state._add(running, means, step)
+
+  running = train_state._empty_running(["loss", "gradient_norm"])
+  running = state(1.0, 1.0, running)
+  running = state(2.0, np.inf, running)
+  running = state(np.nan, np.nan, running)
+  assert int(running.broken_at["gradient_norm"]) == 2
+  assert int(running.broken_at["loss"]) == 3
