@@ -12,6 +12,7 @@ _CORE = [
   "chex>=0.1.92,<0.2",
   "dm-haiku>=0.0.17,<0.1",
   "grain>=0.2.18,<0.3",
+  "importlib_resources>=6",  # tensorflow-datasets needs it and does not say so
   "jax>=0.10.2,<0.13",
   "jaxlib>=0.10.2,<0.13",
   "matplotlib>=3.8,<4",
@@ -31,7 +32,7 @@ _EXTRAS = {
   "cuda": ["jax[cuda13]"],
   "tpu": ["jax[tpu]"],
   # Only to prepare data sets of the TFDS catalogue, never to read them.
-  "tf": ["tensorflow>=2.21", "importlib_resources"],
+  "tf": ["tensorflow>=2.21"],
   "test": [
     "mypy>=2.4,<3",
     "pytest>=9,<10",

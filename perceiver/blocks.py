@@ -29,6 +29,7 @@ class SelfAttentionConfig:
       if None.
     v_channels: channels of the values; `qk_channels` if None.
     mlp_widening: hidden channels of the MLP over `channels`.
+    exact_gelu: whether the MLP's GELU is not the tanh approximation.
     dropout_rate: share dropped after the attention and after the MLP.
     attention_dropout_rate: share of the attention weights dropped.
     direct: see `AttentionConfig`.
@@ -39,6 +40,7 @@ class SelfAttentionConfig:
   qk_channels: int | None = None
   v_channels: int | None = None
   mlp_widening: int = 1
+  exact_gelu: bool = False
   dropout_rate: float = 0.0
   attention_dropout_rate: float = 0.0
   direct: bool = False
@@ -74,6 +76,7 @@ class CrossAttentionConfig:
     v_channels: channels of the values; `qk_channels` if None.
     query_residual: whether the queries are added to what they attend to.
     mlp_widening: hidden channels of the MLP over `query_channels`.
+    exact_gelu: whether the MLP's GELU is not the tanh approximation.
     dropout_rate: share dropped after the attention and after the MLP.
     attention_dropout_rate: share of the attention weights dropped.
     direct: see `AttentionConfig`.
@@ -86,6 +89,7 @@ class CrossAttentionConfig:
   v_channels: int | None = None
   query_residual: bool = True
   mlp_widening: int = 1
+  exact_gelu: bool = False
   dropout_rate: float = 0.0
   attention_dropout_rate: float = 0.0
   direct: bool = False
@@ -123,9 +127,9 @@ class MlpWeights(NamedTuple):
   hidden: layers.LinearWeights
   output: layers.LinearWeights
 
-  def __call__(self, x: Array) -> Array:  # [B, T, D] -> [B, T, D]
-    """Applies the MLP to every position."""
-    return self.output(jax.nn.gelu(self.hidden(x), approximate=True))
+  def __call__(self, x: Array, exact_gelu: bool = False) -> Array:
+    """Applies the MLP to every position, [B, T, D] -> [B, T, D]."""
+    return self.output(jax.nn.gelu(self.hidden(x), not exact_gelu))
 
 
 @dataclasses.dataclass
@@ -133,10 +137,11 @@ class Mlp(hk.Module):
   """The parameters of a two-layer MLP, `widening` times as wide inside."""
 
   widening: int = 1
+  exact_gelu: bool = False
   name: str | None = None
 
   def __call__(self, x: Array) -> Array:  # [B, T, D] -> [B, T, D]
-    return self.weights(x.shape[-1])(x)
+    return self.weights(x.shape[-1])(x, self.exact_gelu)
 
   @hk.name_like("__call__")
   def weights(self, channels: int) -> MlpWeights:
@@ -164,7 +169,8 @@ class SelfAttentionBlock(hk.Module):
     )  # [B, N, D]
     x += layers.dropout(attended, cfg.dropout_rate, self._key(cfg.dropout_rate))
     normed = layers.LayerNorm(name="mlp_norm")(x)  # [B, N, D]
-    widened = Mlp(cfg.mlp_widening, name="mlp")(normed)  # [B, N, D]
+    mlp = Mlp(cfg.mlp_widening, cfg.exact_gelu, name="mlp")
+    widened = mlp(normed)  # [B, N, D]
     return x + layers.dropout(
       widened, cfg.dropout_rate, self._key(cfg.dropout_rate)
     )
@@ -335,5 +341,6 @@ class CrossAttentionBlock(hk.Module):
     x = layers.dropout(attended, rate, keys[1])
     if self.config.query_residual:
       x += queries
-    widened = weights.mlp(weights.mlp_norm(x))  # [B, T, E]
+    normed = weights.mlp_norm(x)  # [B, T, E]
+    widened = weights.mlp(normed, self.config.exact_gelu)  # [B, T, E]
     return x + layers.dropout(widened, rate, keys[2])

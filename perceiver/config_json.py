@@ -31,7 +31,7 @@ def from_json(text: str, expected: Any) -> Any:
   """
   try:
     value = json.loads(text)
-  except json.JSONDecodeError as error:
+  except (json.JSONDecodeError, RecursionError) as error:
     raise ValueError(
       f"Config: not JSON: {error}; expected a config."
     ) from error
@@ -93,7 +93,7 @@ def _decode(value: Any, expected: Any, where: str) -> Any:
     if type(value) is expected:
       return value
   raise ValueError(
-    f"Config: {where} is {value!r}; expected {_describe(expected)}."
+    f"Config: {where} is {_show(value)}; expected {_describe(expected)}."
   )
 
 
@@ -111,13 +111,13 @@ def _decode_union(value: Any, members: tuple, where: str) -> Any:
       except ValueError:
         continue
   expected = " or ".join(_describe(member) for member in members)
-  raise ValueError(f"Config: {where} is {value!r}; expected {expected}.")
+  raise ValueError(f"Config: {where} is {_show(value)}; expected {expected}.")
 
 
 def _decode_dataclass(value: Any, expected: Any, where: str) -> Any:
   if not isinstance(value, dict) or value.get(_TYPE) != expected.__name__:
     raise ValueError(
-      f"Config: {where} is {value!r}; expected {_describe(expected)}."
+      f"Config: {where} is {_show(value)}; expected {_describe(expected)}."
     )
   hints = typing.get_type_hints(expected)
   fields = {f.name for f in dataclasses.fields(expected) if f.init}
@@ -152,3 +152,9 @@ def _decode_tuple(value: list, members: tuple, where: str) -> tuple:
 
 def _describe(expected: Any) -> str:
   return getattr(expected, "__name__", str(expected))
+
+
+def _show(value: Any) -> str:
+  """Returns what was found, cut short where it is a whole configuration."""
+  text = repr(value)
+  return text if len(text) <= 100 else f"{text[:100]}…"

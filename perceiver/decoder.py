@@ -26,6 +26,7 @@ class DecoderConfig:
     v_channels: channels of its values; `qk_channels` if None.
     query_residual: whether queries are added to what they attend to.
     mlp_widening: hidden channels of its MLP over `query_channels`.
+    exact_gelu: whether its GELU is not the tanh approximation.
     dropout_rate: share dropped after attention and MLP.
     attention_dropout_rate: share of the attention weights dropped.
     output_init_scale: variance scaling of the linear map's initial weights;
@@ -40,6 +41,7 @@ class DecoderConfig:
   v_channels: int | None = None
   query_residual: bool = True
   mlp_widening: int = 1
+  exact_gelu: bool = False
   dropout_rate: float = 0.0
   attention_dropout_rate: float = 0.0
   output_init_scale: float = 1.0
@@ -64,6 +66,7 @@ class DecoderConfig:
       v_channels=self.v_channels,
       query_residual=self.query_residual,
       mlp_widening=self.mlp_widening,
+      exact_gelu=self.exact_gelu,
       dropout_rate=self.dropout_rate,
       attention_dropout_rate=self.attention_dropout_rate,
       direct=self.direct,

@@ -39,6 +39,7 @@ class EncoderConfig:
     v_channels: channels of its values; `qk_channels` if None.
     query_residual: whether the latents are added to what they read.
     mlp_widening: hidden channels of its MLP over `latent_channels`.
+    exact_gelu: whether its GELU is not the tanh approximation.
     dropout_rate: share dropped after attention and MLP.
     attention_dropout_rate: share of the attention weights dropped.
     direct: see `AttentionConfig`.
@@ -55,6 +56,7 @@ class EncoderConfig:
   v_channels: int | None = None
   query_residual: bool = True
   mlp_widening: int = 1
+  exact_gelu: bool = False
   dropout_rate: float = 0.0
   attention_dropout_rate: float = 0.0
   direct: bool = False
@@ -83,6 +85,7 @@ class EncoderConfig:
       v_channels=self.v_channels,
       query_residual=self.query_residual,
       mlp_widening=self.mlp_widening,
+      exact_gelu=self.exact_gelu,
       dropout_rate=self.dropout_rate,
       attention_dropout_rate=self.attention_dropout_rate,
       direct=self.direct,

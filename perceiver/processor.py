@@ -23,6 +23,7 @@ class ProcessorConfig:
     qk_channels: channels of queries and keys; `channels` if None.
     v_channels: channels of the values; `qk_channels` if None.
     mlp_widening: hidden channels of the MLPs over `channels`.
+    exact_gelu: whether their GELU is not the tanh approximation.
     dropout_rate: share dropped after attention and MLP.
     attention_dropout_rate: share of the attention weights dropped.
     remat: whether the backward pass recomputes the inside of each layer: a
@@ -37,6 +38,7 @@ class ProcessorConfig:
   qk_channels: int | None = None
   v_channels: int | None = None
   mlp_widening: int = 1
+  exact_gelu: bool = False
   dropout_rate: float = 0.0
   attention_dropout_rate: float = 0.0
   remat: bool = True
@@ -58,6 +60,7 @@ class ProcessorConfig:
       qk_channels=self.qk_channels,
       v_channels=self.v_channels,
       mlp_widening=self.mlp_widening,
+      exact_gelu=self.exact_gelu,
       dropout_rate=self.dropout_rate,
       attention_dropout_rate=self.attention_dropout_rate,
     )

@@ -6,6 +6,7 @@ more, as long as the stack is deep, and stand under a module named "stack".
 """
 
 from collections.abc import Callable
+import re
 from typing import Any
 
 import haiku as hk
@@ -20,7 +21,9 @@ _STACK = "stack"
 
 def num_stacked_axes(module_name: str) -> int:
   """Returns how many leading axes of a module's parameters count layers."""
-  return module_name.split("/").count(_STACK)
+  # Haiku calls the second stack of one module "stack_1".
+  stack = re.compile(rf"{_STACK}(_\d+)?")
+  return sum(map(bool, map(stack.fullmatch, module_name.split("/"))))
 
 
 def bind(layer: Callable[[Array], Array], example: Array, name: str) -> Layer:
@@ -82,6 +85,8 @@ def stack(
 
 def repeat(layer: Layer, times: int) -> Layer:
   """Returns `layer` applied `times` times in a row, as one loop."""
+  if not times:  # JAX runs no empty loop where compilation is off
+    return lambda key, x: x
   if times == 1:
     return layer
 

@@ -204,7 +204,8 @@ def _forward(
       jnp.zeros((*rows, values.shape[-1]), jnp.float32),
     ),
   )
-  seen = total > 0  # False where every input is masked
+  # Zero where every input is masked; what is not a number stays visible.
+  seen = total != 0
   total = jnp.where(seen, total, 1)
   out = jnp.where(seen[..., None], attended / total[..., None], 0)
   normaliser = jnp.where(seen, top + jnp.log(total), 0)  # log Σ exp(scores)

@@ -1,6 +1,5 @@
 """Pictures of a trained classifier."""
 
-import json
 import pathlib
 from typing import Any
 
@@ -12,6 +11,7 @@ from matplotlib import pyplot
 import numpy as np
 
 from experiments import loading
+from experiments import reporting
 import perceiver
 
 _MAX_SCANNED = 512  # images looked at for mistakes
@@ -63,14 +63,14 @@ def _curve(log: pathlib.Path, path: pathlib.Path) -> pathlib.Path | None:
   """Draws loss and accuracy over the steps."""
   if not log.exists():
     return None
-  rows = [json.loads(line) for line in log.read_text().splitlines()]
+  rows = reporting.read_rows(log)
   figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.2))
   for axis, metric in zip(axes, ("loss", "top_1")):
-    for prefix in ("train", "eval"):
-      name = f"{prefix}/{metric}"
-      points = [(row["step"], row[name]) for row in rows if name in row]
-      if points:
-        axis.plot(*zip(*points), label=prefix, marker="." * (prefix == "eval"))
+    for kind, marker in (("train", ""), ("eval", ".")):
+      points = [
+        (row["step"], row[metric]) for row in rows if row["kind"] == kind
+      ]
+      axis.plot(*zip(*points), label=kind, marker=marker)
     axis.set(xlabel="step", title=metric)
     axis.legend()
   return _save(figure, path)

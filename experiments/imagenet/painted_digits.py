@@ -18,7 +18,7 @@ from experiments.imagenet import prepare_folder
 NAME = "painted_digits"
 NUM_CLASSES = 10
 _SIZE = 72  # pixels
-_HELD_OUT = 5  # one image in so many is for validation
+_HELD_OUT_SHARE = 0.2
 _SEED = 0
 
 
@@ -43,7 +43,7 @@ def _paint_all(folder: pathlib.Path, copies: int) -> None:
   digits = datasets.load_digits()
   generator = np.random.default_rng(_SEED)
   for i, (image, label) in enumerate(zip(digits.images, digits.target)):
-    held_out = i % _HELD_OUT == 0
+    held_out = generator.uniform() < _HELD_OUT_SHARE
     place = folder / ("validation" if held_out else "train") / str(label)
     place.mkdir(parents=True, exist_ok=True)
     for copy in range(1 if held_out else copies):

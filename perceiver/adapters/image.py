@@ -45,6 +45,9 @@ class Conv1x1:
 
   num_channels: int
 
+  def __post_init__(self) -> None:
+    _check_channels("Conv1x1", self.num_channels)
+
   def grid(self, size: tuple[int, int]) -> tuple[int, int]:
     """Returns height and width of the grid of inputs."""
     return size
@@ -62,13 +65,24 @@ class ConvPool:
   Attributes:
     num_channels: channels of the convolution.
     decay: of the running statistics of the batch norm.
+    centred: whether the convolution is padded by 3 pixels on every side and the
+      pooling not at all, as in `transformers`; otherwise as little as needed,
+      and on both sides or, of an odd number, after more than before.
   """
 
   num_channels: int = 64
   decay: float = 0.9
+  centred: bool = False
+
+  def __post_init__(self) -> None:
+    _check_channels("ConvPool", self.num_channels)
+    if not 0 <= self.decay < 1:
+      raise ValueError(f"ConvPool: decay is {self.decay}; expected [0, 1).")
 
   def grid(self, size: tuple[int, int]) -> tuple[int, int]:
     """Returns height and width of the grid of inputs."""
+    if self.centred:
+      return (size[0] - 1) // 4, (size[1] - 1) // 4
     return -(-size[0] // 4), -(-size[1] // 4)
 
   def channels(self, image_channels: int) -> int:
@@ -89,17 +103,31 @@ class Patches:
   size: int
   num_channels: int | None = None
 
+  def __post_init__(self) -> None:
+    if self.size < 1:
+      raise ValueError(f"Patches: size is {self.size}; expected at least 1.")
+    if self.num_channels is not None:
+      _check_channels("Patches", self.num_channels)
+
   def grid(self, size: tuple[int, int]) -> tuple[int, int]:
     """Returns height and width of the grid of inputs."""
     if size[0] % self.size or size[1] % self.size:
       raise ValueError(
-        f"Patches: size {self.size} does not divide an image of {size}."
+        f"Patches: size is {self.size}; expected a divisor of both sides of an "
+        f"image of {size}."
       )
     return size[0] // self.size, size[1] // self.size
 
   def channels(self, image_channels: int) -> int:
     """Returns the channels of each input, without position."""
     return self.num_channels or self.size**2 * image_channels
+
+
+def _check_channels(name: str, num_channels: int) -> None:
+  if num_channels < 1:
+    raise ValueError(
+      f"{name}: num_channels is {num_channels}; expected at least 1."
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -129,7 +157,7 @@ class ImageInputConfig:
         f"Image input: size is {self.size} and channels {self.channels}; "
         "expected at least 1."
       )
-    _ = self.input_channels
+    _ = self.num_inputs, self.input_channels
 
   @property
   def grid(self) -> tuple[int, int]:
@@ -175,7 +203,7 @@ class ImageInput(hk.Module):
     if config.permutation_seed is None:
       return features, positions
     permutation = config.permutation()
-    if isinstance(config.positions, position_encoding.Fourier):
+    if not position_encoding.is_learned(config.positions):
       positions = positions[:, permutation]
     return features[:, permutation], positions
 
@@ -188,7 +216,7 @@ def _features(
   if isinstance(features, Conv1x1):
     return layers.Linear(features.num_channels, name="conv_1x1")(images)
   if isinstance(features, ConvPool):
-    return _conv_pool(features, images, is_training)
+    return conv_pool(features, images, is_training)
   if isinstance(features, Patches):
     x = patches.space_to_depth(images, (features.size, features.size))
     if features.num_channels is None:
@@ -197,11 +225,13 @@ def _features(
   return images
 
 
-def _conv_pool(features: ConvPool, images: Array, is_training: bool) -> Array:
+def conv_pool(features: ConvPool, images: Array, is_training: bool) -> Array:
+  """Takes features [B, H/4, W/4, C] from images; inside a Haiku module."""
   x = hk.Conv2D(
     features.num_channels,
     kernel_shape=7,
     stride=2,
+    padding=((3, 3), (3, 3)) if features.centred else "SAME",
     with_bias=False,
     name="conv",
   )(images)
@@ -212,11 +242,12 @@ def _conv_pool(features: ConvPool, images: Array, is_training: bool) -> Array:
     eps=1e-5,
     name="batch_norm",
   )(x, is_training)
-  return hk.max_pool(jax.nn.relu(x), (1, 3, 3, 1), (1, 2, 2, 1), "SAME")
+  padding = "VALID" if features.centred else "SAME"
+  return hk.max_pool(jax.nn.relu(x), (1, 3, 3, 1), (1, 2, 2, 1), padding)
 
 
 def check_images(images: Array, expected: tuple[int, int, int]) -> None:
-  """Raises a ValueError unless images are floating point [B, *expected]."""
+  """Raises an error unless images are floating point [B, *expected]."""
   if images.ndim != 4 or images.shape[1:] != expected:
     raise ValueError(
       f"Image input: images have shape {tuple(images.shape)}; expected "

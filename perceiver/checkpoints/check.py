@@ -1,41 +1,55 @@
 """Whether arrays are the variables of a model."""
 
+from collections.abc import Mapping
 import difflib
 from typing import Any
 
+from perceiver.checkpoints import errors
 from perceiver.models import model as model_lib
 
 
 def fits(
   model: model_lib.Model, variables: model_lib.Variables, source: str
 ) -> None:
-  """Raises a ValueError unless names, shapes and dtypes are the model's.
+  """Raises a CheckpointError unless names, shapes and dtypes are the model's.
 
   The error names the first difference and how many more there are.
   """
-  expected = _flatten(model.shapes())
-  found = _flatten(variables)
+  compare(flatten(model.shapes()), flatten(variables), source)
+
+
+def compare(
+  wanted: Mapping[str, Any], found: Mapping[str, Any], source: str
+) -> None:
+  """Raises a CheckpointError unless names, shapes and dtypes are as wanted.
+
+  Args:
+    wanted: arrays, or their shapes and dtypes, by name.
+    found: arrays by name.
+    source: what they were found in.
+  """
   problems = []
-  for name in sorted(expected.keys() - found.keys()):
-    close = difflib.get_close_matches(name, found.keys() - expected.keys(), n=1)
+  unknown = sorted(found.keys() - wanted.keys())
+  for name in sorted(wanted.keys() - found.keys()):
+    # Only the first is reported, and likeness takes its time.
+    close = [] if problems else difflib.get_close_matches(name, unknown, n=1)
     hint = f" (it has {close[0]})" if close else ""
-    problems.append(
-      f"has no {name}{hint}, expected {_describe(expected[name])}"
-    )
-  for name in sorted(found.keys() - expected.keys()):
-    problems.append(f"has {name}, which the model has not")
-  for name in sorted(expected.keys() & found.keys()):
-    want, have = _describe(expected[name]), _describe(found[name])
+    problems.append(f"has no {name}{hint}; expected {_describe(wanted[name])}")
+  for name in unknown:
+    problems.append(f"has {errors.cut(name)}; expected no such array")
+  for name in sorted(wanted.keys() & found.keys()):
+    want, have = _describe(wanted[name]), _describe(found[name])
     if want != have:
       problems.append(f"has {name} as {have}; expected {want}")
   if problems:
-    more = f"; and {len(problems) - 1} more differences" * (len(problems) > 1)
-    raise ValueError(
-      f"Checkpoint: {source} does not fit this model: it {problems[0]}{more}."
+    raise errors.CheckpointError(
+      f"Checkpoint: {source} does not fit this model: it {problems[0]}. "
+      f"Differences in all: {len(problems)}."
     )
 
 
-def _flatten(variables: model_lib.Variables) -> dict[str, Any]:
+def flatten(variables: model_lib.Variables) -> dict[str, Any]:
+  """Returns all arrays by collection, module and name."""
   return {
     f"{collection}:{module}:{name}": array
     for collection, tree in variables._asdict().items()

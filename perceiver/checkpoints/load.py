@@ -1,5 +1,6 @@
 """Loading a checkpoint of whatever kind, told apart by its content."""
 
+import dataclasses
 import os
 import pathlib
 from typing import Any
@@ -33,7 +34,13 @@ def load(
     field, (want, have) = next(iter(different.items()))
     raise ValueError(
       f"Checkpoint: {path} holds another model: its {field or 'config'} is "
-      f"{have!r}; expected {want!r}. There are {len(different)} differences; "
-      "perceiver.restore(path) reads it as the model that it is."
+      f"{_show(have)}; expected {_show(want)}. Differences in all: "
+      f"{len(different)}; perceiver.restore(path) reads it as what it is."
     )
   return model, variables
+
+
+def _show(value: Any) -> str:
+  """Returns a value, or of a configuration the kind, in which two differ."""
+  whole = dataclasses.is_dataclass(value)
+  return type(value).__name__ if whole else repr(value)

@@ -1,7 +1,8 @@
 """Our own checkpoints: one safetensors file with arrays and configuration.
 
 The file holds numbers and text only, so reading it runs no code. It is written
-beside its place and moved there once complete.
+beside its place and moved there once complete. The package safetensors is
+imported where a file is touched: models do without it.
 """
 
 from collections.abc import Mapping
@@ -12,8 +13,6 @@ import tempfile
 from typing import Any
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 
 from perceiver import config_json
 from perceiver.checkpoints import check
@@ -42,6 +41,8 @@ def save(
   Raises:
     ValueError: if the variables do not fit the model.
   """
+  from safetensors import numpy as safetensors_numpy
+
   path = pathlib.Path(path)
   check.fits(model, variables, source="the variables to save")
   arrays = {
@@ -60,7 +61,7 @@ def save(
   handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
   os.close(handle)
   try:
-    safetensors.numpy.save_file(arrays, temporary, metadata)
+    safetensors_numpy.save_file(arrays, temporary, metadata)
     with open(temporary, "rb") as written:
       os.fsync(written.fileno())
     os.replace(temporary, path)
@@ -79,11 +80,23 @@ def restore(
     ValueError: if the file is damaged, or not one of ours.
   """
   metadata, arrays = _read(pathlib.Path(path))
-  config = config_json.from_json(metadata["config"], registry.ModelConfig)
+  try:
+    text = metadata.get("config", "")
+    config = config_json.from_json(text, registry.ModelConfig)
+  except ValueError as error:
+    raise ValueError(
+      f"Checkpoint: {path} does not say what model it holds: {error}"
+    ) from error
   model = model_lib.Model(config)
   trees: dict[str, dict[str, Any]] = {"params": {}, "state": {}}
   for key, array in arrays.items():
-    collection, module, name = key.split(_SEPARATOR)
+    collection, _, rest = key.partition(_SEPARATOR)
+    module, _, name = rest.rpartition(_SEPARATOR)
+    if collection not in trees or not module:
+      raise ValueError(
+        f"Checkpoint: {path} has an array {key!r}; expected names such as "
+        f"{_SEPARATOR.join(('params', 'module', 'name'))!r}."
+      )
     trees[collection].setdefault(module, {})[name] = array
   variables = model_lib.Variables(**trees)
   check.fits(model, variables, source=str(path))
@@ -92,11 +105,13 @@ def restore(
 
 def notes(path: str | os.PathLike[str]) -> dict[str, str]:
   """Returns the notes that were saved with a model."""
-  return json.loads(_read(pathlib.Path(path))[0]["notes"])
+  return json.loads(_read(pathlib.Path(path))[0].get("notes", "{}"))
 
 
 def is_ours(path: pathlib.Path) -> bool:
   """Tells whether a file is a safetensors file written by `save`."""
+  import safetensors
+
   try:
     with safetensors.safe_open(path, "numpy") as file:
       return (file.metadata() or {}).get("format") == _FORMAT
@@ -105,6 +120,8 @@ def is_ours(path: pathlib.Path) -> bool:
 
 
 def _read(path: pathlib.Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+  import safetensors
+
   if not path.is_file():
     raise FileNotFoundError(
       f"Checkpoint: there is no file {path}; expected one written by "
@@ -114,7 +131,8 @@ def _read(path: pathlib.Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     with safetensors.safe_open(path, "numpy") as file:
       metadata = file.metadata() or {}
       arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-  except safetensors.SafetensorError as error:
+  except (safetensors.SafetensorError, AttributeError) as error:
+    # The latter for dtypes that NumPy has not.
     raise ValueError(
       f"Checkpoint: {path} cannot be read: {error}; expected a complete "
       "safetensors file. It may be cut short, or of another format."

@@ -3,13 +3,38 @@
 import difflib
 from typing import Any
 
+from perceiver.models import audioset
+from perceiver.models import glue
 from perceiver.models import imagenet
+from perceiver.models import language
 from perceiver.models import model
+from perceiver.models import modelnet40
+from perceiver.models import optical_flow
+from perceiver.models import starcraft
+from perceiver.models import video_autoencoding
 
-CONFIGS: dict[str, Any] = {**imagenet.CONFIGS}
+CONFIGS: dict[str, Any] = {
+  **audioset.CONFIGS,
+  **glue.CONFIGS,
+  **imagenet.CONFIGS,
+  **language.CONFIGS,
+  **modelnet40.CONFIGS,
+  **optical_flow.CONFIGS,
+  **starcraft.CONFIGS,
+  **video_autoencoding.CONFIGS,
+}
 
 # Every kind of configuration that a checkpoint may hold.
-ModelConfig = imagenet.ImageClassifierConfig
+ModelConfig = (
+  audioset.MultimodalClassifierConfig
+  | glue.GlueConfig
+  | imagenet.ImageClassifierConfig
+  | language.LanguageModelConfig
+  | modelnet40.PointClassifierConfig
+  | optical_flow.OpticalFlowConfig
+  | starcraft.EntityEncoderConfig
+  | video_autoencoding.VideoAutoencoderConfig
+)
 
 
 def list_models() -> list[str]:

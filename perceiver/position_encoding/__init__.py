@@ -4,6 +4,7 @@ from perceiver.position_encoding.coordinates import grid
 from perceiver.position_encoding.coordinates import subsampled
 from perceiver.position_encoding.encode import encode
 from perceiver.position_encoding.encode import Encoding
+from perceiver.position_encoding.encode import is_learned
 from perceiver.position_encoding.encode import num_channels
 from perceiver.position_encoding.encode import Projected
 from perceiver.position_encoding.fourier import features
@@ -24,6 +25,7 @@ __all__ = [
   "grid",
   "grid_features",
   "interpolate",
+  "is_learned",
   "num_channels",
   "subsampled",
 ]

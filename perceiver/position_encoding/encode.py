@@ -25,6 +25,13 @@ class Projected:
   encoding: fourier.Fourier | learned.Learned
   channels: int
 
+  def __post_init__(self) -> None:
+    if self.channels < 1:
+      raise ValueError(
+        f"Projected positions: channels is {self.channels}; expected at least "
+        "1."
+      )
+
 
 Encoding = fourier.Fourier | learned.Learned | Projected
 
@@ -33,7 +40,16 @@ def num_channels(encoding: Encoding, num_axes: int) -> int:
   """Returns the channels of an encoding of a grid with `num_axes` axes."""
   if isinstance(encoding, fourier.Fourier):
     return encoding.channels(num_axes)
+  if isinstance(encoding, Projected):
+    num_channels(encoding.encoding, num_axes)  # refuses other axes
   return encoding.channels
+
+
+def is_learned(encoding: Encoding) -> bool:
+  """Tells whether codes are parameters, not functions of where they are."""
+  if isinstance(encoding, Projected):
+    return is_learned(encoding.encoding)
+  return isinstance(encoding, learned.Learned)
 
 
 def encode(encoding: Encoding, shape: Sequence[int]) -> Array:

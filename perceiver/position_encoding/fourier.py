@@ -64,7 +64,7 @@ def features(config: Fourier, positions: Array) -> Array:
   """
   config.channels(positions.shape[-1])
   # [d, K] by [..., d] -> [..., d, K]
-  phase = np.pi * positions[..., None] * _frequencies(config)
+  phase = np.pi * (positions[..., None] * _frequencies(config))
   parts = [positions] if config.include_positions else []
   parts += [
     wave(phase).reshape(*positions.shape[:-1], -1)

@@ -1,4 +1,3 @@
-import importlib.util
 import io
 import json
 import pathlib
@@ -130,7 +129,7 @@ def test_missing_data_set_says_where_and_how(tmp_path):
   assert f"No data set imagenet2012 in {tmp_path / 'imagenet2012'}." in message
   assert 'pip install -e ".[tf]"' in message
   assert f"--file_format=array_record --data_dir={tmp_path} --man" in message
-  assert f"{_SCRIPT} FOLDER" in message
+  assert "prepare_folder FOLDER" in message
   assert "\n" not in message
 
 

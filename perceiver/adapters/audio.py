@@ -1,0 +1,128 @@
+"""From sound to inputs: pieces of the waveform, or points of a spectrogram."""
+
+import dataclasses
+import math
+
+import haiku as hk
+import jax
+
+from perceiver import position_encoding
+from perceiver import streaming
+from perceiver.adapters import checks
+
+Array = jax.Array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AudioInputConfig:
+  """How waveforms become inputs.
+
+  Attributes:
+    num_samples: samples S of a clip.
+    channels: channels of a sample, such as 1 for mono.
+    patch_size: samples that make one input; divides `num_samples`.
+    positions: how the row of inputs is encoded. Fourier resolution is the
+      model's to choose: the released one counts samples, not inputs.
+  """
+
+  num_samples: int
+  channels: int = 1
+  patch_size: int
+  positions: position_encoding.Encoding
+
+  def __post_init__(self) -> None:
+    if (
+      min(self.num_samples, self.channels, self.patch_size) < 1
+      or self.num_samples % self.patch_size
+    ):
+      raise ValueError(
+        f"Audio input: num_samples is {self.num_samples}, channels "
+        f"{self.channels} and patch_size {self.patch_size}; expected at least "
+        "1, and a patch_size that divides num_samples."
+      )
+    _ = self.input_channels
+
+  @property
+  def shape(self) -> tuple[int, ...]:
+    """The shape of one example."""
+    return self.num_samples, self.channels
+
+  @property
+  def grid(self) -> tuple[int]:
+    """The shape of the grid of inputs, a row."""
+    return (self.num_inputs,)
+
+  @property
+  def num_inputs(self) -> int:
+    """The number M of inputs."""
+    return self.num_samples // self.patch_size
+
+  @property
+  def input_channels(self) -> int:
+    """Channels of the inputs with their positions."""
+    return self.patch_size * self.channels + (
+      position_encoding.num_channels(self.positions, num_axes=1)
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SpectrogramInputConfig:
+  """How spectrograms become inputs: every value is one.
+
+  Attributes:
+    num_frames: steps in time.
+    num_bands: bands of frequency.
+    positions: how the grid of times and bands is encoded.
+  """
+
+  num_frames: int
+  num_bands: int
+  positions: position_encoding.Encoding
+
+  def __post_init__(self) -> None:
+    if min(self.num_frames, self.num_bands) < 1:
+      raise ValueError(
+        f"Spectrogram input: num_frames is {self.num_frames} and num_bands "
+        f"{self.num_bands}; expected at least 1."
+      )
+    _ = self.input_channels
+
+  @property
+  def shape(self) -> tuple[int, ...]:
+    """The shape of one example."""
+    return self.grid
+
+  @property
+  def grid(self) -> tuple[int, int]:
+    """Times and bands of the grid of inputs."""
+    return self.num_frames, self.num_bands
+
+  @property
+  def num_inputs(self) -> int:
+    """The number M of inputs."""
+    return math.prod(self.grid)
+
+  @property
+  def input_channels(self) -> int:
+    """Channels of the inputs with their positions."""
+    return 1 + position_encoding.num_channels(self.positions, num_axes=2)
+
+
+@dataclasses.dataclass
+class AudioInput(hk.Module):
+  """Turns waveforms or spectrograms into values and position codes."""
+
+  config: AudioInputConfig | SpectrogramInputConfig
+  name: str | None = None
+
+  def __call__(self, audio: Array) -> streaming.Parts:
+    """Returns ([B, M, values], [1, M, positions]).
+
+    `audio` is a waveform [B, S, channels] or a spectrogram [B, times, bands],
+    as the config says.
+    """
+    config = self.config
+    checks.floats("Audio input", audio, config.shape)
+    values = audio.reshape(len(audio), config.num_inputs, -1)
+    positions = position_encoding.encode(config.positions, config.grid)
+    return values, positions.astype(values.dtype)[None]  # [1, M, P]

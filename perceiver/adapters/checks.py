@@ -1,0 +1,56 @@
+"""Checks of raw examples, where data from outside enters."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+Array = jax.Array
+
+
+def floats(component: str, array: Array, shape: Sequence[int | str]) -> None:
+  """Refuses an array that is not floating point of the expected shape.
+
+  Args:
+    component: what the error names, such as "Audio input".
+    array: [B, *shape].
+    shape: sizes of the axes after the batch; a word stands for any size.
+
+  Raises:
+    ValueError: if the shape is another.
+    TypeError: if the dtype is no floating point.
+  """
+  found = array.shape[1:]
+  if array.ndim != len(shape) + 1 or any(
+    want != have
+    for want, have in zip(shape, found)
+    if not isinstance(want, str)
+  ):
+    raise ValueError(
+      f"{component}: the array has shape {tuple(array.shape)}; expected "
+      f"[batch, {', '.join(map(str, shape))}]."
+    )
+  if not jnp.issubdtype(array.dtype, jnp.floating):
+    raise TypeError(
+      f"{component}: the array has dtype {array.dtype}; expected floating "
+      "point, in the range that the model was trained with."
+    )
+
+
+def flags(component: str, mask: Array, shape: Sequence[int]) -> None:
+  """Refuses a mask that is not boolean of exactly the expected shape.
+
+  Raises:
+    ValueError: if the shape is another.
+    TypeError: if the dtype is not boolean.
+  """
+  if mask.shape != tuple(shape):
+    raise ValueError(
+      f"{component}: the mask has shape {tuple(mask.shape)}; expected "
+      f"{list(shape)}."
+    )
+  if mask.dtype != jnp.bool_:
+    raise TypeError(
+      f"{component}: the mask has dtype {mask.dtype}; expected bool, True "
+      "where something is."
+    )

@@ -1,0 +1,195 @@
+"""From pairs of frames to inputs, and from coarse outputs to flow.
+
+Every pixel is seen with what surrounds it, or through a convolution that leaves
+a quarter of each side; the two frames are joined along the channels, or kept
+apart along an axis of time. 2107.14795 appendix H compares all of these.
+"""
+
+import dataclasses
+import math
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+from perceiver import layers
+from perceiver import position_encoding
+from perceiver import streaming
+from perceiver.adapters import checks
+from perceiver.adapters import image
+from perceiver.adapters import patches
+
+Array = jax.Array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Neighbourhoods:
+  """The pixels around each pixel, through a linear map.
+
+  Attributes:
+    size: odd side of the neighbourhood, pixels; 1 takes each pixel alone.
+    num_channels: channels of the map's result.
+  """
+
+  size: int = 3
+  num_channels: int = 64
+
+  def __post_init__(self) -> None:
+    if self.size < 1 or self.size % 2 == 0 or self.num_channels < 1:
+      raise ValueError(
+        f"Neighbourhoods: size is {self.size} and num_channels "
+        f"{self.num_channels}; expected an odd size and at least 1 channel."
+      )
+
+  def grid(self, size: tuple[int, int]) -> tuple[int, int]:
+    """Returns height and width of the grid of inputs."""
+    return size
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FlowInputConfig:
+  """How pairs of frames become inputs.
+
+  Attributes:
+    size: height and width of the frames, pixels.
+    features: what is taken around each pixel.
+    concatenate_frames: whether one input sees both frames; otherwise each
+      frame has its own inputs, all of the first before all of the second.
+    positions: how places are encoded: by height and width, or by time, height
+      and width if frames are not concatenated.
+  """
+
+  size: tuple[int, int]
+  features: Neighbourhoods | image.ConvPool = Neighbourhoods()
+  concatenate_frames: bool = True
+  positions: position_encoding.Fourier
+
+  def __post_init__(self) -> None:
+    if min(self.size) < 1:
+      raise ValueError(f"Flow input: size is {self.size}; expected at least 1.")
+    _ = self.input_channels
+
+  @property
+  def grid(self) -> tuple[int, int]:
+    """Height and width of the grid of inputs of one frame."""
+    return self.features.grid(self.size)
+
+  @property
+  def num_outputs(self) -> int:
+    """The number of inputs of the first frame, which are the queries."""
+    return math.prod(self.grid)
+
+  @property
+  def num_inputs(self) -> int:
+    """The number M of inputs."""
+    return self.num_outputs * (1 if self.concatenate_frames else 2)
+
+  @property
+  def input_channels(self) -> int:
+    """Channels of the inputs with their positions."""
+    num_axes = 2 if self.concatenate_frames else 3
+    return self.features.num_channels + self.positions.channels(num_axes)
+
+
+@dataclasses.dataclass
+class FlowInput(hk.Module):
+  """Turns pairs of frames into features of places and position codes."""
+
+  config: FlowInputConfig
+  is_training: bool = False
+  name: str | None = None
+
+  def __call__(self, frames: Array) -> streaming.Parts:
+    """Returns ([B, M, features], [1, M, positions]).
+
+    Args:
+      frames: [B, 2, H, W, 3] in [-1, 1].
+
+    Raises:
+      ValueError: if frames have another shape.
+      TypeError: if they are not floating point.
+    """
+    config = self.config
+    checks.floats("Flow input", frames, (2, *config.size, 3))
+    features = _features(config, frames, self.is_training)
+    shape = config.grid if config.concatenate_frames else (2, *config.grid)
+    positions = position_encoding.encode(config.positions, shape)  # [M, P]
+    return (
+      features.reshape(len(frames), config.num_inputs, -1),
+      positions.astype(features.dtype)[None],
+    )
+
+
+def _features(
+  config: FlowInputConfig, frames: Array, is_training: bool
+) -> Array:  # [B, h, w, C] or [B, 2, h, w, C]
+  features = config.features
+  if isinstance(features, image.ConvPool):
+    if config.concatenate_frames:
+      return image.conv_pool(features, _join_frames(frames), is_training)
+    each = frames.reshape(-1, *frames.shape[2:])  # [2B, H, W, 3]
+    pooled = image.conv_pool(features, each, is_training)  # [2B, h, w, C]
+    return pooled.reshape(-1, 2, *pooled.shape[1:])
+  around = patches.neighbourhoods(frames, features.size)  # [B, 2, H, W, 27]
+  if config.concatenate_frames:
+    around = _join_frames(around)  # [B, H, W, 54]
+  return layers.Linear(features.num_channels, name="patch_projection")(around)
+
+
+def _join_frames(frames: Array) -> Array:  # [B, 2, H, W, C] -> [B, H, W, 2C]
+  return jnp.concatenate([frames[:, 0], frames[:, 1]], axis=-1)
+
+
+def first_frame(
+  config: FlowInputConfig, parts: streaming.Parts
+) -> streaming.Parts:
+  """Returns those of the inputs [B or 1, M, C_i] that are asked about."""
+  if config.concatenate_frames:
+    return parts
+  return tuple(part[:, : config.num_outputs] for part in parts)
+
+
+@dataclasses.dataclass
+class ConvexUpsampling(hk.Module):
+  """Reads a coarse flow off features and refines it (RAFT, 2003.12039).
+
+  The flow starts at zero. Weights of the nine coarse neighbours come from the
+  same features through one linear map; RAFT has two convolutions there, and
+  2107.14795 appendix H does not say.
+  """
+
+  factor: int = 4
+  name: str | None = None
+
+  def __call__(self, features: Array) -> Array:
+    """Returns flow [B, f·h, f·w, 2] in its own unit for [B, h, w, C]."""
+    coarse = layers.Linear(2, init_scale=0.0, name="flow")(features)
+    logits = layers.Linear(9 * self.factor**2, name="weights")(features)
+    return convex_upsample(
+      self.factor * coarse.astype(jnp.float32),
+      logits.astype(jnp.float32),
+      self.factor,
+    )
+
+
+def convex_upsample(flow: Array, logits: Array, factor: int) -> Array:
+  """Makes every fine value a convex combination of nine coarse ones.
+
+  Args:
+    flow: [B, h, w, C] coarse values; beyond the border they are zero.
+    logits: [B, h, w, factor²·9], for every fine place within a coarse one, by
+      row and column, the weights of the 3×3 coarse neighbours before softmax.
+    factor: how much finer each side becomes.
+
+  Returns:
+    [B, factor·h, factor·w, C].
+  """
+  batch, height, width, channels = flow.shape
+  around = patches.neighbourhoods(flow, 3).reshape(
+    batch, height, width, 9, channels
+  )
+  weights = jax.nn.softmax(
+    logits.reshape(batch, height, width, factor, factor, 9)
+  )
+  fine = jnp.einsum("bhwijk,bhwkc->bhiwjc", weights, around)
+  return fine.reshape(batch, factor * height, factor * width, channels)

@@ -1,0 +1,137 @@
+"""From token ids to inputs, and from decoded vectors to logits over tokens.
+
+Text is the one kind of input whose positions are added to its features, not
+joined to them as channels of their own (2107.14795 §4.1).
+"""
+
+import dataclasses
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+from perceiver import position_encoding
+from perceiver import streaming
+from perceiver.adapters import checks
+from perceiver.adapters import rows
+
+Array = jax.Array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TextInputConfig:
+  """How token ids become inputs.
+
+  Attributes:
+    vocab_size: the number of different ids.
+    max_length: the longest text in tokens, which is how many positions are
+      learned; shorter texts use the first of them.
+    channels: channels of the embeddings and of the positions added to them.
+    init_scale: standard deviation of the truncated normals both start from.
+      That of positions is the paper's; for embeddings none is published.
+  """
+
+  vocab_size: int
+  max_length: int
+  channels: int = 768
+  init_scale: float = 0.02
+
+  def __post_init__(self) -> None:
+    for name in ("vocab_size", "max_length", "channels"):
+      if getattr(self, name) < 1:
+        raise ValueError(
+          f"Text input: {name} is {getattr(self, name)}; expected at least 1."
+        )
+    _ = self.vectors
+
+  @property
+  def vectors(self) -> position_encoding.Learned:
+    """The kind of vector that every id and every position has."""
+    return position_encoding.Learned(
+      channels=self.channels, init_scale=self.init_scale
+    )
+
+
+@dataclasses.dataclass
+class TextInput(hk.Module):
+  """Turns token ids into embeddings with positions added."""
+
+  config: TextInputConfig
+  name: str | None = None
+
+  def __call__(
+    self,
+    ids: Array,  # [B, M] integers
+    prefix: Array | None = None,  # [P, C]
+  ) -> streaming.Parts:  # [B, P + M, C]
+    """Returns the embedded text, after `prefix` if there is one.
+
+    Args:
+      ids: from 0 to `vocab_size` - 1, with P + M of at most `max_length`. An
+        id out of this range makes the inputs at its place NaN, also where
+        they are masked: pad with a valid id.
+      prefix: vectors that stand before every text and take its first
+        positions.
+
+    Raises:
+      TypeError: if ids are not integers.
+      ValueError: if they have another rank or are too many.
+    """
+    num_prefix = 0 if prefix is None else len(prefix)
+    check_ids(self.config, ids, num_prefix)
+    tokens = rows.take(self.table(), ids)  # [B, M, C]
+    if prefix is not None:
+      shape = (len(ids), *prefix.shape)
+      tokens = jnp.concatenate([jnp.broadcast_to(prefix, shape), tokens], 1)
+    positions = position_encoding.LearnedVectors(
+      self.config.max_length, self.config.vectors, name="learned_positions"
+    )()
+    return (tokens + positions[: tokens.shape[1]],)
+
+  @hk.name_like("__call__")
+  def table(self) -> Array:  # [V, C]
+    """Returns the embedding of every id."""
+    return position_encoding.LearnedVectors(
+      self.config.vocab_size, self.config.vectors, name="token_embedding"
+    )()
+
+
+@dataclasses.dataclass
+class TiedLogits(hk.Module):
+  """Compares decoded vectors with the embedding of every token."""
+
+  name: str | None = None
+
+  def __call__(
+    self,
+    x: Array,  # [B, O, C]
+    table: Array,  # [V, C]
+  ) -> Array:  # [B, O, V] float32
+    bias = hk.get_parameter("b", [len(table)], init=jnp.zeros)
+    products = jnp.einsum(
+      "boc,vc->bov",
+      x,
+      table.astype(x.dtype),
+      preferred_element_type=jnp.float32,
+    )
+    return products + bias
+
+
+def check_ids(config: TextInputConfig, ids: Array, num_prefix: int = 0) -> None:
+  """Raises unless ids are integers [B, M] that fit after `num_prefix`."""
+  if not jnp.issubdtype(ids.dtype, jnp.integer):
+    raise TypeError(
+      f"Text input: ids have dtype {ids.dtype}; expected integers."
+    )
+  longest = config.max_length - num_prefix
+  if ids.ndim != 2 or not 1 <= ids.shape[1] <= longest:
+    raise ValueError(
+      f"Text input: ids have shape {tuple(ids.shape)}; expected [batch, "
+      f"length] with a length from 1 to {longest}. Split or cut longer texts."
+    )
+
+
+def check_mask(mask: Array | None, shape: tuple[int, ...]) -> None:
+  """Raises unless a mask is None or boolean and of the given shape."""
+  if mask is not None:
+    checks.flags("Text input", mask, shape)

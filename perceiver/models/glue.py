@@ -1,0 +1,304 @@
+"""Classifiers of text on the trunk of a language model: GLUE.
+
+The paper answers a task in one of three ways (2107.14795 §4.1, table 2): with
+a learned query, or by what the decoder says at the place of a token put before
+the text, one for all tasks or one per task. A two-layer MLP of each task's own
+turns the answer into logits (appendix F.4).
+"""
+
+import dataclasses
+import enum
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+from perceiver import layers
+from perceiver import perceiver
+from perceiver import position_encoding
+from perceiver.adapters import text
+from perceiver.models import language
+from perceiver.models import model
+
+Array = jax.Array
+
+_MODULE = "language_model"  # as the trunk's, so that parameters keep their name
+_TRUNK = (f"{_MODULE}/text_input", f"{_MODULE}/perceiver")
+
+
+class Reading(enum.Enum):
+  """Where the answers to the tasks are read.
+
+  `QUERIES`: one learned query per task. `SHARED_TOKEN`: at a learned token
+  before the text, the same for all tasks. `TASK_TOKENS`: at as many tokens as
+  there are tasks, each at its own; all of them stand before every text, which
+  the paper does not say in so many words.
+  """
+
+  QUERIES = "queries"
+  SHARED_TOKEN = "shared_token"
+  TASK_TOKENS = "task_tokens"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TaskConfig:
+  """A task to be answered about a text.
+
+  Attributes:
+    name: of the task and of its head, letters, digits and underscores.
+    num_outputs: classes, or 1 for a regression.
+  """
+
+  name: str
+  num_outputs: int
+
+  def __post_init__(self) -> None:
+    if not self.name.isidentifier() or self.num_outputs < 1:
+      raise ValueError(
+        f"Task: name is {self.name!r} and num_outputs {self.num_outputs}; "
+        "expected an identifier and at least 1."
+      )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GlueConfig:
+  """A language model's trunk that answers tasks, all at once.
+
+  Attributes:
+    trunk: the language model; its parameters keep their names, so that those
+      of its pre-training drop in (`with_trunk`).
+    tasks: what is answered; one of them for a single-task model.
+    reading: where the answers are read.
+  """
+
+  trunk: language.LanguageModelConfig
+  tasks: tuple[TaskConfig, ...]
+  reading: Reading = Reading.QUERIES
+
+  def __post_init__(self) -> None:
+    names = [task.name for task in self.tasks]
+    if not names or len(set(names)) < len(names):
+      raise ValueError(
+        f"Tasks: names are {names}; expected at least one, all different."
+      )
+    if self.max_length < 1:
+      raise ValueError(
+        f"Tasks: {self.num_tokens} tokens leave no room for text within "
+        f"{self.trunk.text.max_length}; expected fewer."
+      )
+
+  @property
+  def num_tokens(self) -> int:
+    """How many tokens stand before every text."""
+    return {
+      Reading.QUERIES: 0,
+      Reading.SHARED_TOKEN: 1,
+      Reading.TASK_TOKENS: len(self.tasks),
+    }[self.reading]
+
+  @property
+  def max_length(self) -> int:
+    """The longest text, in the trunk's own tokens."""
+    return self.trunk.text.max_length - self.num_tokens
+
+  @property
+  def precision(self) -> model.Precision:
+    """What activations are computed in."""
+    return self.trunk.precision
+
+  def network(self, is_training: bool = False) -> "GlueModel":
+    """Returns the Haiku module."""
+    return GlueModel(self, is_training, name=_MODULE)
+
+  def example(self, batch_size: int = 1) -> tuple[jax.ShapeDtypeStruct]:
+    """Returns shape and dtype of the ids, [B, M] int32."""
+    shape = (batch_size, self.max_length)
+    return (jax.ShapeDtypeStruct(shape, jnp.int32),)
+
+  def textbook(self) -> "GlueConfig":
+    """Returns the same model computed without shortcuts."""
+    return dataclasses.replace(self, trunk=self.trunk.textbook())
+
+
+@dataclasses.dataclass
+class GlueModel(hk.Module):
+  """Token ids to logits of every task."""
+
+  config: GlueConfig
+  is_training: bool = False
+  name: str | None = None
+
+  def __call__(
+    self,
+    ids: Array,  # [B, M] integers
+    *,
+    input_mask: Array | None = None,  # [B, M] bool
+  ) -> dict[str, Array]:  # [B, outputs of the task]
+    """Returns logits, or a regression's value, float32, of each task by name.
+
+    `ids` and `input_mask` are those of the trunk, without the tasks' tokens,
+    for which M must leave room.
+    """
+    return self.decode(self.encode(ids, input_mask=input_mask))
+
+  @hk.name_like("__call__")
+  def encode(
+    self,
+    ids: Array,  # [B, M] integers
+    *,
+    input_mask: Array | None = None,  # [B, M] bool
+  ) -> Array:  # [B, N, D]
+    """Returns the latents of texts with the tasks' tokens before them."""
+    inputs, mask = self._inputs(ids, input_mask)
+    return self._network().encode((inputs,), input_mask=mask)
+
+  @hk.name_like("__call__")
+  def decode(self, latents: Array) -> dict[str, Array]:
+    """Returns each task's logits, float32, for latents [B, N, D]."""
+    asked = self._queries().astype(latents.dtype)  # [T or 1, C]
+    answers = self._network().decode(latents, (asked[None],))
+    shape = (len(latents), len(self.config.tasks), asked.shape[-1])
+    answers = jnp.broadcast_to(answers, shape)  # [B, T, C]
+    return {
+      task.name: TaskHead(task, name=f"{task.name}_head")(answers[:, i])
+      for i, task in enumerate(self.config.tasks)
+    }
+
+  @hk.name_like("__call__")
+  def attention_map(
+    self,
+    ids: Array,  # [B, M] integers
+    *,
+    input_mask: Array | None = None,  # [B, M] bool
+  ) -> Array:  # [B, H, N, P + M]
+    """Returns where the first read's latents look, tasks' tokens first."""
+    inputs, mask = self._inputs(ids, input_mask)
+    return self._network().attention_map((inputs,), input_mask=mask)
+
+  @hk.name_like("__call__")
+  def _network(self) -> perceiver.Perceiver:
+    return perceiver.Perceiver(
+      self.config.trunk.perceiver, self.is_training, name="perceiver"
+    )
+
+  @hk.name_like("__call__")
+  def _inputs(
+    self, ids: Array, input_mask: Array | None
+  ) -> tuple[Array, Array | None]:  # [B, P + M, C], [B, P + M]
+    cfg = self.config.trunk
+    text.check_mask(input_mask, ids.shape)
+    num_tokens = self.config.num_tokens
+    prefix = self._vectors(num_tokens, "task_tokens") if num_tokens else None
+    (inputs,) = text.TextInput(cfg.text, name="text_input")(ids, prefix)
+    if input_mask is not None:
+      ahead = ((0, 0), (num_tokens, 0))
+      input_mask = jnp.pad(input_mask, ahead, constant_values=True)
+    return inputs.astype(cfg.precision.dtype), input_mask
+
+  @hk.name_like("__call__")
+  def _queries(self) -> Array:  # [T or 1, C]
+    """Returns the tasks' own queries, or the trunk's at the tokens' places."""
+    if self.config.reading is Reading.QUERIES:
+      return self._vectors(len(self.config.tasks), "task_queries")
+    everywhere = self._vectors(self.config.trunk.text.max_length, "queries")
+    return everywhere[: self.config.num_tokens]
+
+  @hk.name_like("__call__")
+  def _vectors(self, num: int, name: str) -> Array:  # [num, C]
+    channels = self.config.trunk.text.channels
+    learned = position_encoding.Learned(channels=channels)
+    return position_encoding.LearnedVectors(num, learned, name=name)()
+
+
+@dataclasses.dataclass
+class TaskHead(hk.Module):
+  """Two linear maps with a tanh between them (appendix F.4)."""
+
+  task: TaskConfig
+  name: str | None = None
+
+  def __call__(self, x: Array) -> Array:  # [B, E] -> [B, outputs] float32
+    hidden = jnp.tanh(layers.Linear(x.shape[-1], name="hidden")(x))  # [B, E]
+    output = layers.Linear(self.task.num_outputs, name="output")(hidden)
+    return output.astype(jnp.float32)
+
+
+def with_trunk(
+  variables: model.Variables, pretrained: model.Variables
+) -> model.Variables:
+  """Puts a pre-trained language model's parameters into those of a GLUE model.
+
+  Args:
+    variables: of the GLUE model, from its `init`.
+    pretrained: of the language model that is its trunk.
+
+  Returns:
+    Variables of the GLUE model; heads and the tasks' own vectors stay as in
+    `variables`.
+
+  Raises:
+    ValueError: if a parameter of the trunk is missing or has another shape.
+  """
+  params = {}
+  for module, entries in variables.params.items():
+    known = pretrained.params.get(module)
+    if known is None and module.startswith(_TRUNK):
+      raise ValueError(
+        f"GLUE: the pre-trained model has no {module}; expected a language "
+        "model of the same trunk."
+      )
+    for name, array in entries.items() if known is not None else ():
+      if known[name].shape != array.shape:
+        raise ValueError(
+          f"GLUE: {module} {name} has shape {known[name].shape} in the "
+          f"pre-trained model; expected {array.shape}."
+        )
+    params[module] = dict(entries if known is None else known)
+  return variables._replace(params=params)
+
+
+# ------------------------------------------------------------------ the tasks
+
+# The eight tasks of appendix F.4, without WNLI, and their classes; STS-B asks
+# for a degree of likeness.
+TASKS: dict[str, TaskConfig] = {
+  name: TaskConfig(name=name, num_outputs=num_outputs)
+  for name, num_outputs in (
+    ("cola", 2),
+    ("mnli", 3),
+    ("mrpc", 2),
+    ("qnli", 2),
+    ("qqp", 2),
+    ("rte", 2),
+    ("sst2", 2),
+    ("stsb", 1),
+  )
+}
+
+
+def single_task(
+  name: str, trunk: language.LanguageModelConfig = language.BYTES
+) -> GlueConfig:
+  """Returns a model of one GLUE task with one query, as in table 1.
+
+  Raises:
+    ValueError: if there is no task of that name.
+  """
+  if name not in TASKS:
+    raise ValueError(f"GLUE: no task {name!r}; expected one of {list(TASKS)}.")
+  return GlueConfig(trunk=trunk, tasks=(TASKS[name],))
+
+
+def multitask(
+  reading: Reading, trunk: language.LanguageModelConfig = language.BYTES
+) -> GlueConfig:
+  """Returns a model of all eight tasks; table 2's have the byte trunk."""
+  return GlueConfig(trunk=trunk, tasks=tuple(TASKS.values()), reading=reading)
+
+
+CONFIGS: dict[str, GlueConfig] = {
+  # Table 2, "Multitask". Single-task models are made with `single_task`.
+  "glue_multitask_queries": multitask(Reading.QUERIES),
+  "glue_multitask_shared_token": multitask(Reading.SHARED_TOKEN),
+  "glue_multitask_task_tokens": multitask(Reading.TASK_TOKENS),
+}

@@ -1,0 +1,258 @@
+"""Masked language models: every published size of Perceiver IO on text.
+
+Sources: 2107.14795 tables 1, 11 and 15 and appendix F; sizes of the attentions
+as released. Parameter counts and operations are pinned in
+`tests/models/test_language.py`.
+"""
+
+import dataclasses
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+from perceiver import decoder
+from perceiver import encoder
+from perceiver import perceiver
+from perceiver import processor
+from perceiver import queries
+from perceiver import streaming
+from perceiver.adapters import rows
+from perceiver.adapters import text
+from perceiver.models import model
+
+Array = jax.Array
+
+# The bytes after six special tokens: padding, begin, end, mask, class and
+# separator. The paper speaks of four (§4.1); the released model has six.
+NUM_BYTES = 256 + 6
+NUM_SENTENCEPIECES = 32_000
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LanguageModelConfig:
+  """A Perceiver that gives logits over tokens for every position of a text.
+
+  Attributes:
+    text: vocabulary, longest text and channels of the embeddings.
+    perceiver: the network. Its decoder has no linear map at its end: what it
+      gives is compared with the embeddings of all tokens.
+    precision: what activations are computed in.
+  """
+
+  text: text.TextInputConfig
+  perceiver: perceiver.PerceiverConfig
+  precision: model.Precision = model.Precision.FLOAT32
+
+  def __post_init__(self) -> None:
+    expected = self.text.channels
+    if self.perceiver.encoder.input_channels != expected:
+      raise ValueError(
+        f"Encoder: input_channels is {self.perceiver.encoder.input_channels}; "
+        f"expected {expected}, the channels of the embeddings."
+      )
+    decoding = self.perceiver.decoder
+    if (
+      not isinstance(decoding, decoder.DecoderConfig)
+      or decoding.output_channels is not None
+      or decoding.query_channels != expected
+    ):
+      raise ValueError(
+        f"Decoder: {decoding}; expected a DecoderConfig with output_channels "
+        f"None and query_channels {expected}, since logits are products with "
+        "the embeddings."
+      )
+
+  def network(self, is_training: bool = False) -> "LanguageModel":
+    """Returns the Haiku module."""
+    return LanguageModel(self, is_training, name="language_model")
+
+  def example(self, batch_size: int = 1) -> tuple[jax.ShapeDtypeStruct]:
+    """Returns shape and dtype of the ids, [B, M] int32."""
+    shape = (batch_size, self.text.max_length)
+    return (jax.ShapeDtypeStruct(shape, jnp.int32),)
+
+  def textbook(self) -> "LanguageModelConfig":
+    """Returns the same model computed without shortcuts."""
+    return dataclasses.replace(
+      self, perceiver=perceiver.textbook(self.perceiver)
+    )
+
+
+@dataclasses.dataclass
+class LanguageModel(hk.Module):
+  """Token ids to logits over tokens."""
+
+  config: LanguageModelConfig
+  is_training: bool = False
+  name: str | None = None
+
+  def __call__(
+    self,
+    ids: Array,  # [B, M] integers
+    *,
+    input_mask: Array | None = None,  # [B, M] bool
+    positions: Array | None = None,  # [B, P] or [P] integers
+  ) -> Array:  # [B, M or P, V]
+    """Returns logits, float32, of every position or of `positions` only.
+
+    Args:
+      ids: from 0 to `vocab_size` - 1, M at most `max_length`. Values are not
+        checked: an id out of this range enters as NaN.
+      input_mask: True where there is text; what is False is neither read nor,
+        as in the released model, decoded: logits there mean nothing.
+      positions: which logits are wanted, from 0 to M - 1; the others are not
+        computed. Logits at a position out of this range mean nothing.
+    """
+    latents = self.encode(ids, input_mask=input_mask)  # [B, N, D]
+    query_mask = input_mask
+    if positions is None:
+      positions = jnp.arange(ids.shape[1])
+    elif input_mask is not None:
+      everyone = jnp.broadcast_to(positions, (len(ids), positions.shape[-1]))
+      query_mask = jnp.take_along_axis(
+        input_mask, everyone, axis=1, mode="fill", fill_value=False
+      )
+    return self.decode(latents, positions, query_mask=query_mask)
+
+  @hk.name_like("__call__")
+  def encode(
+    self,
+    ids: Array,  # [B, M] integers
+    *,
+    input_mask: Array | None = None,  # [B, M] bool
+  ) -> Array:  # [B, N, D]
+    """Returns the latents of texts."""
+    text.check_mask(input_mask, ids.shape)
+    return self._network().encode(self._inputs(ids), input_mask=input_mask)
+
+  @hk.name_like("__call__")
+  def decode(
+    self,
+    latents: Array,  # [B, N, D]
+    positions: Array | None = None,  # [B, P] or [P] integers
+    *,
+    query_mask: Array | None = None,  # [B, P] bool
+  ) -> Array:  # [B, P, V]
+    """Returns logits, float32, of the given positions, or of all there are.
+
+    Args:
+      latents: from `encode`.
+      positions: from 0 to `max_length` - 1, the same for all texts or not.
+      query_mask: False for positions outside the text, whose logits then mean
+        nothing; affects no other position.
+    """
+    cfg = self.config.text
+    (asked,) = queries.learned(cfg.max_length, cfg.channels)  # [1, max, C]
+    if positions is not None:
+      _check_positions(positions, len(latents))
+      asked = rows.take(asked[0], jnp.atleast_2d(positions))  # [B or 1, P, C]
+    text.check_mask(query_mask, (len(latents), asked.shape[1]))
+    answers = self._network().decode(
+      latents, (asked.astype(latents.dtype),), query_mask=query_mask
+    )  # [B, P, C]
+    table = text.TextInput(cfg, name="text_input").table()  # [V, C]
+    return text.TiedLogits(name="logits")(answers, table)
+
+  @hk.name_like("__call__")
+  def attention_map(
+    self,
+    ids: Array,  # [B, M] integers
+    *,
+    input_mask: Array | None = None,  # [B, M] bool
+  ) -> Array:  # [B, H, N, M]
+    """Returns where the first read's latents look."""
+    text.check_mask(input_mask, ids.shape)
+    return self._network().attention_map(
+      self._inputs(ids), input_mask=input_mask
+    )
+
+  @hk.name_like("__call__")
+  def _network(self) -> perceiver.Perceiver:
+    return perceiver.Perceiver(
+      self.config.perceiver, self.is_training, name="perceiver"
+    )
+
+  @hk.name_like("__call__")
+  def _inputs(self, ids: Array) -> streaming.Parts:
+    (embedded,) = text.TextInput(self.config.text, name="text_input")(ids)
+    return (embedded.astype(self.config.precision.dtype),)
+
+
+def _check_positions(positions: Array, batch_size: int) -> None:
+  if not jnp.issubdtype(positions.dtype, jnp.integer):
+    raise TypeError(
+      f"Language model: positions have dtype {positions.dtype}; expected "
+      "integers."
+    )
+  if positions.ndim != 1 and (
+    positions.ndim != 2 or len(positions) != batch_size
+  ):
+    raise ValueError(
+      f"Language model: positions have shape {tuple(positions.shape)}; "
+      f"expected [positions] or [{batch_size}, positions]."
+    )
+
+
+# -------------------------------------------------------------------- the sizes
+
+
+def _language_model(
+  *,
+  vocab_size: int = NUM_BYTES,
+  max_length: int = 2048,
+  num_latents: int = 256,
+  latent_channels: int = 1280,
+  num_layers: int = 26,
+) -> LanguageModelConfig:
+  """Returns the byte model, but for what is given."""
+  channels = 768
+  return LanguageModelConfig(
+    text=text.TextInputConfig(
+      vocab_size=vocab_size, max_length=max_length, channels=channels
+    ),
+    perceiver=perceiver.PerceiverConfig(
+      encoder=encoder.EncoderConfig(
+        input_channels=channels,
+        num_latents=num_latents,
+        latent_channels=latent_channels,
+        num_heads=8,
+        qk_channels=256,
+        v_channels=latent_channels,
+      ),
+      processor=processor.ProcessorConfig(
+        channels=latent_channels,
+        num_layers=num_layers,
+        num_heads=8,
+        qk_channels=256,
+        v_channels=latent_channels,
+      ),
+      decoder=decoder.DecoderConfig(
+        query_channels=channels,
+        output_channels=None,
+        num_heads=8,
+        qk_channels=256,
+        v_channels=channels,
+        query_residual=False,
+      ),
+    ),
+  )
+
+
+BYTES = _language_model()
+SENTENCEPIECE = _language_model(vocab_size=NUM_SENTENCEPIECES, max_length=512)
+BYTES_LARGE = _language_model(latent_channels=1536, num_layers=40)
+
+CONFIGS: dict[str, LanguageModelConfig] = {
+  # Tables 1 and 11: "Perceiver IO", "Perceiver IO Base", "Perceiver IO++".
+  "language_bytes": BYTES,
+  "language_sentencepiece": SENTENCEPIECE,
+  "language_bytes_large": BYTES_LARGE,
+  # Table 15: fewer and wider, more and narrower latents.
+  "language_bytes_128_latents": _language_model(
+    num_latents=128, latent_channels=1920
+  ),
+  "language_bytes_512_latents": _language_model(
+    num_latents=512, latent_channels=896
+  ),
+}

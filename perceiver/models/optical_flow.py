@@ -1,0 +1,276 @@
+"""Optical flow: every published configuration of Perceiver IO.
+
+Sources: 2107.14795 §4.2, table 16 and appendix H. The paper gives parameters
+and operations for one size only; those of the others, pinned in
+`tests/models/test_optical_flow.py`, are counts of what stands here. Inferred,
+where the paper is silent:
+
+* The axis of time of separate frames has 64 bands up to half of resolution 2:
+  sixty-four times the same frequency, "highly redundant" in the paper's words.
+* With a convolution, concatenated frames meet before it (6 channels in), for
+  its 64 channels are not projected again; it is the one of the ImageNet
+  models, batch norm included; and positions go up to half of the coarse grid.
+* Its decoder ends in a linear map to 64 channels, from which one linear map
+  makes the coarse flow and another the weights of the upsampling.
+"""
+
+import dataclasses
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+from perceiver import decoder
+from perceiver import encoder
+from perceiver import perceiver
+from perceiver import position_encoding
+from perceiver import processor
+from perceiver import streaming
+from perceiver.adapters import flow
+from perceiver.adapters import image
+from perceiver.adapters import rows
+from perceiver.models import model
+
+Array = jax.Array
+
+# The released network divides its output by 100 and was trained to give a
+# twentieth of the flow in pixels.
+PIXELS_PER_UNIT = 20 / 100
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OpticalFlowConfig:
+  """A Perceiver that gives the motion of every pixel between two frames.
+
+  Attributes:
+    frames: what is seen of the frames.
+    perceiver: the network. Its decoder gives the 2 components of the flow, or
+      the channels that are upsampled if `frames` has a convolution.
+    pixels_per_unit: what the network's output is multiplied by.
+    precision: what activations are computed in.
+  """
+
+  frames: flow.FlowInputConfig
+  perceiver: perceiver.PerceiverConfig
+  pixels_per_unit: float = PIXELS_PER_UNIT
+  precision: model.Precision = model.Precision.FLOAT32
+
+  def __post_init__(self) -> None:
+    expected = self.frames.input_channels
+    if self.perceiver.encoder.input_channels != expected:
+      raise ValueError(
+        f"Encoder: input_channels is {self.perceiver.encoder.input_channels}; "
+        f"expected {expected}, which pixels and positions make together."
+      )
+    decoding = self.perceiver.decoder
+    if (
+      not isinstance(decoding, decoder.DecoderConfig)
+      or decoding.query_channels != expected
+      or decoding.output_channels is None
+      or not (self.upsampled or decoding.output_channels == 2)
+    ):
+      raise ValueError(
+        f"Decoder: {decoding}; expected a DecoderConfig with query_channels "
+        f"{expected}, as the inputs, and output_channels 2, or any number of "
+        "them for upsampling."
+      )
+
+  @property
+  def upsampled(self) -> bool:
+    """Whether the network's outputs are coarser than the frames."""
+    return isinstance(self.frames.features, image.ConvPool)
+
+  def network(self, is_training: bool = False) -> "OpticalFlow":
+    """Returns the Haiku module."""
+    return OpticalFlow(self, is_training, name="optical_flow")
+
+  def example(self, batch_size: int = 1) -> tuple[jax.ShapeDtypeStruct]:
+    """Returns shape and dtype of the frames, [B, 2, H, W, 3] float32."""
+    shape = (batch_size, 2, *self.frames.size, 3)
+    return (jax.ShapeDtypeStruct(shape, jnp.float32),)
+
+  def textbook(self) -> "OpticalFlowConfig":
+    """Returns the same model computed without shortcuts."""
+    return dataclasses.replace(
+      self, perceiver=perceiver.textbook(self.perceiver)
+    )
+
+
+@dataclasses.dataclass
+class OpticalFlow(hk.Module):
+  """Pairs of frames to flow.
+
+  Queries are the inputs of the first frame themselves, so decoding needs the
+  frames as well as the latents.
+  """
+
+  config: OpticalFlowConfig
+  is_training: bool = False
+  name: str | None = None
+
+  def __call__(
+    self,
+    frames: Array,  # [B, 2, H, W, 3]
+    *,
+    output_points: Array | None = None,  # [n] integers
+  ) -> Array:  # [B, H, W, 2] or [B, n, 2]
+    """Returns the flow from the first frame to the second, pixels, float32.
+
+    Args:
+      frames: in [-1, 1].
+      output_points: which pixels are wanted, as row · W + column; the others
+        are not computed, and points outside the frame give NaN. All pixels if
+        None, and always with a convolution.
+
+    Returns:
+      In channel 0 the motion to the right, in channel 1 downwards.
+    """
+    inputs = self._inputs(frames)
+    latents = self._network().encode(inputs)  # [B, N, D]
+    return self._flow(latents, inputs, output_points)
+
+  @hk.name_like("__call__")
+  def encode(self, frames: Array) -> Array:
+    """Returns latents [B, N, D] of frames [B, 2, H, W, 3] in [-1, 1]."""
+    return self._network().encode(self._inputs(frames))
+
+  @hk.name_like("__call__")
+  def decode(
+    self,
+    latents: Array,  # [B, N, D]
+    frames: Array,  # [B, 2, H, W, 3]
+    *,
+    output_points: Array | None = None,  # [n] integers
+  ) -> Array:  # [B, H, W, 2] or [B, n, 2]
+    """Returns the flow, pixels, for latents and frames; see `__call__`."""
+    return self._flow(latents, self._inputs(frames), output_points)
+
+  @hk.name_like("__call__")
+  def attention_map(self, frames: Array) -> Array:
+    """Returns where the first read's latents look, [B, H, N, M]."""
+    return self._network().attention_map(self._inputs(frames))
+
+  @hk.name_like("__call__")
+  def _network(self) -> perceiver.Perceiver:
+    return perceiver.Perceiver(
+      self.config.perceiver, self.is_training, name="perceiver"
+    )
+
+  @hk.name_like("__call__")
+  def _inputs(self, frames: Array) -> streaming.Parts:
+    parts = flow.FlowInput(
+      self.config.frames, self.is_training, name="flow_input"
+    )(frames)
+    return tuple(part.astype(self.config.precision.dtype) for part in parts)
+
+  @hk.name_like("__call__")
+  def _flow(
+    self, latents: Array, inputs: streaming.Parts, points: Array | None
+  ) -> Array:
+    cfg = self.config
+    asked = flow.first_frame(cfg.frames, inputs)  # [B or 1, h·w, E_i]
+    if points is not None:
+      self._check_points(points)
+      asked = tuple(
+        jax.vmap(rows.take, in_axes=(0, None))(part, points) for part in asked
+      )  # [B or 1, n, E_i]
+    outputs = self._network().decode(latents, asked)  # [B, h·w or n, F]
+    if cfg.upsampled:
+      grid = outputs.reshape(len(latents), *cfg.frames.grid, -1)
+      outputs = flow.ConvexUpsampling(name="upsampling")(grid)
+      height, width = cfg.frames.size  # which need not be multiples of 4
+      outputs = outputs[:, :height, :width]  # [B, H, W, 2]
+    elif points is None:
+      outputs = outputs.reshape(len(latents), *cfg.frames.size, 2)
+    return cfg.pixels_per_unit * outputs.astype(jnp.float32)
+
+  def _check_points(self, points: Array) -> None:
+    if self.config.upsampled:
+      raise ValueError(
+        "Optical flow: output_points are given to a model with a convolution, "
+        "whose pixels are not decoded one by one; expected None."
+      )
+    if points.ndim != 1 or not jnp.issubdtype(points.dtype, jnp.integer):
+      raise ValueError(
+        f"Optical flow: output_points have shape {tuple(points.shape)} and "
+        f"dtype {points.dtype}; expected [points] integers."
+      )
+
+
+# -------------------------------------------------------------------- the sizes
+
+TRAINING_SIZE = (368, 496)
+
+
+def optical_flow(
+  *,
+  size: tuple[int, int] = TRAINING_SIZE,
+  features: flow.Neighbourhoods | image.ConvPool | None = None,
+  concatenate_frames: bool = True,
+  num_bands: int = 64,
+  num_latents: int = 2048,
+  latent_channels: int = 512,
+  num_layers: int = 24,
+  num_heads: int = 16,
+) -> OpticalFlowConfig:
+  """Returns the main model, but for what is given."""
+  features = features or flow.Neighbourhoods()
+  grid = features.grid(size)
+  seen = flow.FlowInputConfig(
+    size=size,
+    features=features,
+    concatenate_frames=concatenate_frames,
+    positions=position_encoding.Fourier(
+      num_bands=num_bands,
+      max_resolution=grid if concatenate_frames else (2, *grid),
+    ),
+  )
+  ending = (
+    {"output_channels": features.num_channels}
+    if isinstance(features, image.ConvPool)
+    else {"output_channels": 2, "output_init_scale": 0.0}
+  )
+  return OpticalFlowConfig(
+    frames=seen,
+    perceiver=perceiver.PerceiverConfig(
+      encoder=encoder.EncoderConfig(
+        input_channels=seen.input_channels,
+        num_latents=num_latents,
+        latent_channels=latent_channels,
+      ),
+      processor=processor.ProcessorConfig(
+        channels=latent_channels, num_layers=num_layers, num_heads=num_heads
+      ),
+      decoder=decoder.DecoderConfig(
+        query_channels=seen.input_channels,
+        query_residual=False,
+        **ending,
+      ),
+    ),
+  )
+
+
+_PIXELS = flow.Neighbourhoods(size=1)
+_CONV = image.ConvPool()
+
+MAIN = optical_flow()
+
+CONFIGS: dict[str, OpticalFlowConfig] = {
+  # Table 16, from top to bottom; the first is the released model.
+  "optical_flow": MAIN,
+  "optical_flow_separate": optical_flow(concatenate_frames=False),
+  "optical_flow_pixels": optical_flow(features=_PIXELS),
+  "optical_flow_pixels_separate": optical_flow(
+    features=_PIXELS, concatenate_frames=False
+  ),
+  "optical_flow_conv": optical_flow(features=_CONV),
+  "optical_flow_conv_separate": optical_flow(
+    features=_CONV, concatenate_frames=False
+  ),
+  "optical_flow_conv_small": optical_flow(
+    features=_CONV, num_latents=1024, num_layers=16
+  ),
+  # The size that the paper's 27.9 M parameters and 987 GFLOPs belong to, which
+  # it calls that of its pixel and patch models; the released one is larger.
+  "optical_flow_small": optical_flow(num_latents=1024, num_layers=16),
+}

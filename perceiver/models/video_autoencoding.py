@@ -1,0 +1,248 @@
+"""Autoencoder of video, sound and label (2107.14795 §4.3 and appendix I).
+
+All modalities share one set of latents. Every pixel, every piece of sound and
+the label are answers to queries of the same decoder, so that a part of a video
+costs a part of the work: training asks for 1,025 of the 804,737 points.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+from typing import Any
+
+import haiku as hk
+import jax
+
+from perceiver import decoder
+from perceiver import encoder
+from perceiver import perceiver
+from perceiver import position_encoding
+from perceiver import processor
+from perceiver.adapters import audio
+from perceiver.adapters import multimodal
+from perceiver.adapters import video
+from perceiver.models import model
+from perceiver.models import multimodal_decoder
+
+Array = jax.Array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VideoAutoencoderConfig:
+  """A Perceiver IO that reads several modalities and gives several.
+
+  Attributes:
+    inputs: the modalities that are read.
+    outputs: the modalities that are given, which need not be the same.
+    perceiver: the network.
+    precision: what activations are computed in.
+  """
+
+  inputs: multimodal.MultimodalInputConfig
+  outputs: multimodal_decoder.MultimodalOutputConfig
+  perceiver: perceiver.PerceiverConfig
+  precision: model.Precision = model.Precision.FLOAT32
+
+  def __post_init__(self) -> None:
+    expected = self.inputs.input_channels
+    if self.perceiver.encoder.input_channels != expected:
+      raise ValueError(
+        f"Encoder: input_channels is {self.perceiver.encoder.input_channels}; "
+        f"expected {expected}, which all modalities are padded to."
+      )
+    decoding = self.perceiver.decoder
+    if not isinstance(decoding, decoder.DecoderConfig):
+      raise ValueError(
+        "Decoder: one output for all latents; expected one with queries."
+      )
+    if decoding.query_channels != self.outputs.query_channels:
+      raise ValueError(
+        f"Decoder: query_channels is {decoding.query_channels}; expected "
+        f"{self.outputs.query_channels}, which all queries are padded to."
+      )
+
+  def network(self, is_training: bool = False) -> "VideoAutoencoder":
+    """Returns the Haiku module."""
+    return VideoAutoencoder(self, is_training, name="autoencoder")
+
+  def example(self, batch_size: int = 1) -> tuple[Any]:
+    """Returns shapes and dtypes of the modalities that must be given."""
+    return (self.inputs.example(batch_size),)
+
+  def textbook(self) -> "VideoAutoencoderConfig":
+    """Returns the same model computed without shortcuts."""
+    return dataclasses.replace(
+      self, perceiver=perceiver.textbook(self.perceiver)
+    )
+
+
+@dataclasses.dataclass
+class VideoAutoencoder(hk.Module):
+  """Modalities to latents, and latents to any points of the modalities."""
+
+  config: VideoAutoencoderConfig
+  is_training: bool = False
+  name: str | None = None
+
+  def __call__(
+    self,
+    inputs: Mapping[str, Array],
+    output_points: Mapping[str, Array] | None = None,
+  ) -> dict[str, Array]:
+    """Returns some points of every modality, or all; see `decode`.
+
+    Args:
+      inputs: for the published models `image`, [B, 16, 224, 224, 3] in [0, 1];
+        `audio`, [B, 30720, 1] in [-1, 1]; and, in training only, `label`, the
+        one-hot [B, 700], half of which is masked and all of it in evaluation.
+      output_points: as for `decode`.
+    """
+    return self.decode(self.encode(inputs), output_points)
+
+  @hk.name_like("__call__")
+  def encode(self, inputs: Mapping[str, Array]) -> Array:
+    """Returns latents [B, N, D] of modalities."""
+    return self._network().encode((self._inputs(inputs),))
+
+  @hk.name_like("__call__")
+  def decode(
+    self,
+    latents: Array,  # [B, N, D]
+    output_points: Mapping[str, Array] | None = None,
+  ) -> dict[str, Array]:
+    """Returns points of the modalities, float32.
+
+    Args:
+      latents: from `encode`.
+      output_points: {name: [O] integers}, which points of the flattened
+        modality are asked for; all of those not named, such as the one label;
+        all of everything if None. Numbers beyond a modality are not noticed.
+
+    Returns:
+      For the published models `image`, [B, O, 3]; `audio`, [B, 16·O], 16
+      samples for each point; and `label`, logits [B, 700].
+    """
+    config = self.config.perceiver.decoder
+    assert isinstance(config, decoder.DecoderConfig)
+    return multimodal_decoder.MultimodalDecoder(
+      config, self.config.outputs, self.is_training, name="decoder"
+    )(latents, output_points or {})
+
+  @hk.name_like("__call__")
+  def attention_map(self, inputs: Mapping[str, Array]) -> Array:
+    """Returns where the latents look, [B, H, N, M]."""
+    return self._network().attention_map((self._inputs(inputs),))
+
+  @hk.name_like("__call__")
+  def _network(self) -> perceiver.Perceiver:
+    return perceiver.Perceiver(
+      self.config.perceiver, self.is_training, name="perceiver"
+    )
+
+  @hk.name_like("__call__")
+  def _inputs(self, inputs: Mapping[str, Array]) -> Array:  # [B, M, C]
+    whole = multimodal.MultimodalInput(
+      self.config.inputs, self.is_training, name="multimodal_input"
+    )(inputs)
+    return whole.astype(self.config.precision.dtype)
+
+
+_NUM_FRAMES, _SIZE, _NUM_CLASSES = 16, (224, 224), 700
+_NUM_SAMPLES, _PATCH_SAMPLES = 30_720, 16
+# The released resolutions: that of the video counts its patches of 4×4 pixels,
+# for the queries of single pixels too; that of the sound counts samples, for
+# pieces of 16 too.
+_IMAGE_POSITIONS = position_encoding.Fourier(
+  num_bands=32, max_resolution=(16, 56, 56)
+)
+_AUDIO_POSITIONS = position_encoding.Fourier(
+  num_bands=192, max_resolution=(_NUM_SAMPLES,)
+)
+
+INPUTS = multimodal.MultimodalInputConfig(
+  modalities=(
+    multimodal.ModalityConfig(
+      name="image",
+      input=video.VideoInputConfig(
+        num_frames=_NUM_FRAMES,
+        size=_SIZE,
+        patch=(1, 4, 4),
+        positions=_IMAGE_POSITIONS,
+      ),
+    ),
+    multimodal.ModalityConfig(
+      name="audio",
+      input=audio.AudioInputConfig(
+        num_samples=_NUM_SAMPLES,
+        patch_size=_PATCH_SAMPLES,
+        positions=_AUDIO_POSITIONS,
+      ),
+    ),
+    # Masked in evaluation, where it is to be found: §4.3.
+    multimodal.ModalityConfig(
+      name="label",
+      input=multimodal.VectorInputConfig(channels=_NUM_CLASSES),
+      mask_rate=0.5,
+      masked_in_evaluation=True,
+    ),
+  ),
+  min_padding=4,
+  mask_tokens=True,
+)
+
+OUTPUTS = multimodal_decoder.MultimodalOutputConfig(
+  outputs=(
+    multimodal_decoder.OutputConfig(
+      name="image",
+      grid=(_NUM_FRAMES, *_SIZE),
+      positions=_IMAGE_POSITIONS,
+      channels=3,
+    ),
+    multimodal_decoder.OutputConfig(
+      name="audio",
+      grid=(_NUM_SAMPLES // _PATCH_SAMPLES,),
+      positions=_AUDIO_POSITIONS,
+      channels=_PATCH_SAMPLES,
+      joined=True,
+    ),
+    multimodal_decoder.OutputConfig(
+      name="label",
+      grid=(1,),
+      positions=position_encoding.Learned(channels=1024),
+      channels=_NUM_CLASSES,
+      joined=True,
+    ),
+  ),
+  min_padding=2,
+)
+
+
+def _autoencoder(num_latents: int) -> VideoAutoencoderConfig:
+  """Returns the published model with some number of latents."""
+  return VideoAutoencoderConfig(
+    inputs=INPUTS,
+    outputs=OUTPUTS,
+    perceiver=perceiver.PerceiverConfig(
+      encoder=encoder.EncoderConfig(
+        input_channels=INPUTS.input_channels,
+        num_latents=num_latents,
+        latent_channels=512,
+      ),
+      processor=processor.ProcessorConfig(
+        channels=512, num_layers=8, num_heads=8
+      ),
+      decoder=decoder.DecoderConfig(
+        query_channels=OUTPUTS.query_channels,
+        output_channels=512,
+        query_residual=False,
+      ),
+    ),
+  )
+
+
+CONFIGS: dict[str, VideoAutoencoderConfig] = {
+  # 88, 176 and 352 times fewer numbers in the latents than in the inputs, by
+  # the paper's count, which has 480 pieces of sound instead of 1,920.
+  "video_autoencoding": _autoencoder(784),
+  "video_autoencoding_392": _autoencoder(392),
+  "video_autoencoding_196": _autoencoder(196),
+}

@@ -1,0 +1,321 @@
+"""The three parts of the network, each on its own."""
+
+import dataclasses
+import functools
+
+import fill
+import haiku as hk
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from perceiver import blocks
+from perceiver import decoder
+from perceiver import encoder
+from perceiver import processor
+
+B, N, D, E, O = 2, 5, 8, 4, 7
+
+
+def normal(seed, *shape):
+  return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+LATENTS = normal(0, B, N, D)
+
+
+def filled(init, *args):
+  """Returns parameters that are all random, without compiling anything."""
+  tree = jax.eval_shape(init, jax.random.key(0), *args)
+  return fill.parameters("parts", jax.tree.map(jnp.shape, tree))
+
+
+# --------------------------------------------------------------------- encoder
+
+READ = encoder.EncoderConfig(input_channels=6, num_latents=N, latent_channels=D)
+
+
+@pytest.mark.parametrize(
+  ("reads", "repeats", "expected"),
+  [
+    (1, 1, (1,)),
+    (1, 8, (1, 0, 0, 0, 0, 0, 0, 0)),
+    (2, 8, (1, 0, 0, 0, 1, 0, 0, 0)),
+    (4, 8, (1, 0, 1, 0, 1, 0, 1, 0)),
+    (8, 8, (1, 1, 1, 1, 1, 1, 1, 1)),
+    (3, 4, (1, 1, 1, 0)),
+    (4, 2, (2, 2)),
+  ],
+)
+def test_reads_are_spread_evenly(reads, repeats, expected):
+  config = dataclasses.replace(READ, num_reads=reads)
+  assert config.reads_per_repeat(repeats) == expected
+  at_start = dataclasses.replace(
+    config, arrangement=encoder.Arrangement.AT_START
+  )
+  assert at_start.reads_per_repeat(repeats) == (reads,) + (0,) * (repeats - 1)
+
+
+def test_reads_are_neither_lost_nor_late():
+  for reads in range(1, 13):
+    for repeats in range(1, 13):
+      schedule = dataclasses.replace(READ, num_reads=reads).reads_per_repeat(
+        repeats
+      )
+      assert len(schedule) == repeats
+      assert sum(schedule) == reads
+      assert schedule[0] >= 1
+      assert max(schedule) - min(schedule) <= 1
+
+
+def test_latents_are_learned_and_the_same_for_every_example():
+  net = hk.transform(
+    lambda: encoder.initial_latents(READ, 3, jnp.dtype("bfloat16"))
+  )
+  params = jax.jit(net.init)(jax.random.key(0))
+  table = params["latents"]["embeddings"]
+  assert table.shape == (N, D)
+  assert table.dtype == jnp.float32
+  found = net.apply(params, None)
+  assert found.dtype == jnp.bfloat16
+  expected = np.broadcast_to(table.astype(jnp.bfloat16), (3, N, D))
+  np.testing.assert_array_equal(found, expected)
+
+
+def test_latents_start_at_the_scale_of_the_config():
+  config = dataclasses.replace(
+    READ, num_latents=200, latent_channels=50, latent_init_scale=0.5
+  )
+  net = hk.transform(
+    lambda: encoder.initial_latents(config, 1, jnp.dtype("float32"))
+  )
+  table = jax.jit(net.init)(jax.random.key(0))["latents"]["embeddings"]
+  assert float(jnp.abs(table).max()) <= 1.0  # two deviations
+  assert 0.42 < float(jnp.std(table)) < 0.51
+
+
+def test_the_read_takes_its_sizes_from_the_encoder():
+  config = dataclasses.replace(
+    READ,
+    num_heads=2,
+    qk_channels=10,
+    v_channels=12,
+    query_residual=False,
+    mlp_widening=3,
+    dropout_rate=0.1,
+    attention_dropout_rate=0.2,
+    direct=True,
+  )
+  assert config.read == blocks.CrossAttentionConfig(
+    query_channels=D,
+    input_channels=6,
+    num_heads=2,
+    qk_channels=10,
+    v_channels=12,
+    query_residual=False,
+    mlp_widening=3,
+    dropout_rate=0.1,
+    attention_dropout_rate=0.2,
+    direct=True,
+  )
+
+
+# ------------------------------------------------------------------- processor
+
+STACK = processor.ProcessorConfig(channels=D, num_layers=2, num_heads=2)
+
+
+@functools.lru_cache
+def process(config, is_training=False):
+  net = hk.transform(
+    lambda x: processor.Processor(config, is_training, name="processor")(x)
+  )
+  return filled(net.init, LATENTS), jax.jit(net.apply)
+
+
+def test_processor_is_its_layers_repeated():
+  config = dataclasses.replace(STACK, num_repeats=3)
+  params, apply = process(config)
+  layer = jax.jit(
+    hk.transform(
+      lambda x: blocks.SelfAttentionBlock(config.layer, name="self_attention")(
+        x
+      )
+    ).apply
+  )
+  x = LATENTS
+  for _ in range(3):
+    for i in range(2):
+      one = {
+        name.removeprefix("processor/stack/"): {
+          n: p[i] for n, p in entries.items()
+        }
+        for name, entries in params.items()
+      }
+      x = layer(one, None, x)
+  np.testing.assert_allclose(apply(params, None, LATENTS), x, atol=2e-5)
+
+
+def test_repeats_share_parameters_and_layers_do_not():
+  size = lambda config: sum(x.size for x in jax.tree.leaves(process(config)[0]))
+  one = size(dataclasses.replace(STACK, num_layers=1))
+  assert size(dataclasses.replace(STACK, num_layers=3)) == 3 * one
+  assert size(dataclasses.replace(STACK, num_repeats=5)) == size(STACK)
+  # Four projections, two of the MLP, two norms.
+  assert one == 6 * (D * D + D) + 2 * 2 * D
+
+
+def test_a_processor_without_layers_does_nothing():
+  params, apply = process(dataclasses.replace(STACK, num_layers=0))
+  assert not params
+  np.testing.assert_array_equal(apply(params, None, LATENTS), LATENTS)
+
+
+def test_permuting_latents_permutes_the_result():
+  params, apply = process(STACK)
+  order = np.array([3, 1, 4, 0, 2])
+  np.testing.assert_allclose(
+    apply(params, None, LATENTS[:, order]),
+    np.asarray(apply(params, None, LATENTS))[:, order],
+    atol=1e-5,
+  )
+
+
+@pytest.mark.parametrize("changes", [{"num_layers": 2}, {"num_repeats": 2}])
+def test_layers_and_repeats_drop_different_entries(changes):
+  config = dataclasses.replace(
+    STACK, **{"num_layers": 1, "dropout_rate": 0.5} | changes
+  )
+  params, apply = process(config, True)
+  # Every attention adds 1, every MLP nothing, before dropout.
+  params = jax.tree.map(np.zeros_like, params)
+  bias = params["processor/stack/self_attention/attention/output"]["b"]
+  params["processor/stack/self_attention/attention/output"]["b"] = bias + 1
+  added = np.asarray(apply(params, jax.random.key(0), LATENTS)) - LATENTS
+  shares = [np.isclose(added, n, atol=1e-5).mean() for n in (0, 2, 4)]
+  assert sum(shares) == 1
+  assert min(shares) > 0.1  # 0 and 4 alone if the draws were the same
+
+
+# --------------------------------------------------------------------- decoder
+
+ASK = decoder.DecoderConfig(query_channels=E, output_channels=3)
+QUERIES = (normal(1, B, O, 3), normal(2, 1, O, 1))
+
+
+@functools.lru_cache
+def decode(config):
+  def run(latents, queries):
+    net = decoder.Decoder(config, name="decoder")
+    return net(latents, queries)
+
+  net = hk.transform(run)
+  return net.init, filled(net.init, LATENTS, QUERIES), jax.jit(net.apply)
+
+
+def test_decoder_is_a_block_and_a_linear_map():
+  _, params, apply = decode(ASK)
+  _, block, whole = decode(dataclasses.replace(ASK, output_channels=None))
+  rest = {k: v for k, v in params.items() if k != "decoder/output"}
+  assert jax.tree.map(np.shape, rest) == jax.tree.map(np.shape, block)
+  answers = whole(rest, None, LATENTS, QUERIES)  # [B, O, E]
+  assert answers.shape == (B, O, E)
+  output = params["decoder/output"]
+  np.testing.assert_allclose(
+    apply(params, None, LATENTS, QUERIES),
+    answers @ output["w"] + output["b"],
+    atol=1e-5,
+  )
+
+
+def test_queries_in_parts_are_queries_joined():
+  _, params, apply = decode(ASK)
+  spread = np.broadcast_to(QUERIES[1], (B, O, 1))
+  joined = np.concatenate([QUERIES[0], spread], axis=-1)
+  np.testing.assert_allclose(
+    apply(params, None, LATENTS, QUERIES),
+    apply(params, None, LATENTS, (joined,)),
+    atol=1e-6,
+  )
+
+
+def test_queries_may_be_the_same_for_all_examples():
+  _, params, apply = decode(ASK)
+  one = normal(3, 1, O, E)
+  found = apply(params, None, LATENTS, (one,))
+  assert found.shape == (B, O, 3)
+  repeated = apply(params, None, LATENTS, (np.repeat(one, B, axis=0),))
+  np.testing.assert_allclose(found, repeated, atol=1e-6)
+  assert np.abs(np.subtract(found[0], found[1])).max() > 1e-2
+
+
+def test_outputs_may_start_at_zero():
+  init, _, apply = decode(dataclasses.replace(ASK, output_init_scale=0.0))
+  params = jax.jit(init)(jax.random.key(0), LATENTS, QUERIES)
+  assert not np.any(apply(params, None, LATENTS, QUERIES))
+  assert np.any(params["decoder/cross_attention/mlp/output"]["w"])
+
+
+def test_mean_decoder():
+  config = decoder.MeanDecoderConfig(output_channels=2)
+  net = hk.transform(lambda x: decoder.MeanDecoder(config, name="decoder")(x))
+  start = net.init(jax.random.key(0), LATENTS)
+  assert not np.any(net.apply(start, None, LATENTS))  # as released
+  w, b = normal(4, D, 2), normal(5, 2)
+  found = net.apply({"decoder/output": {"w": w, "b": b}}, None, LATENTS)
+  expected = LATENTS.sum(1, keepdims=True) / N @ w + b
+  np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_the_block_takes_its_sizes_from_the_decoder():
+  config = dataclasses.replace(
+    ASK,
+    num_heads=2,
+    qk_channels=10,
+    v_channels=12,
+    query_residual=False,
+    mlp_widening=3,
+    dropout_rate=0.1,
+    attention_dropout_rate=0.2,
+    direct=True,
+  )
+  assert config.block(D) == blocks.CrossAttentionConfig(
+    query_channels=E,
+    input_channels=D,
+    num_heads=2,
+    qk_channels=10,
+    v_channels=12,
+    query_residual=False,
+    mlp_widening=3,
+    dropout_rate=0.1,
+    attention_dropout_rate=0.2,
+    direct=True,
+  )
+
+
+@pytest.mark.parametrize(
+  ("config", "changes", "message"),
+  [
+    (READ, {"input_channels": 0}, "Encoder: input_channels is 0; expected at"),
+    (READ, {"num_latents": 0}, "Encoder: num_latents is 0; expected at least"),
+    (READ, {"latent_channels": -1}, "Encoder: latent_channels is -1; expected"),
+    (READ, {"num_heads": 4}, "qk_channels is 6, which 4 heads do not divide"),
+    (STACK, {"channels": 9}, "qk_channels is 9, which 2 heads do not divide"),
+    (
+      STACK,
+      {"num_layers": -1},
+      "Processor: num_layers is -1 and num_repeats 1",
+    ),
+    (ASK, {"query_channels": 0}, "Decoder: query_channels is 0"),
+    (ASK, {"output_channels": 0}, "output_channels 0; expected at least 1"),
+    (
+      decoder.MeanDecoderConfig(output_channels=1),
+      {"output_channels": 0},
+      "Mean decoder: output_channels is 0; expected at least 1",
+    ),
+  ],
+)
+def test_impossible_configurations_are_refused(config, changes, message):
+  with pytest.raises(ValueError, match=message):
+    dataclasses.replace(config, **changes)
