@@ -71,7 +71,7 @@ def _perceiver(
         qk_channels=64,
       ),
       processor=processor.ProcessorConfig(
-        channels=64, num_layers=3, num_repeats=2, num_heads=4
+        channels=64, num_layers=4, num_heads=4
       ),
       decoder=decoder.DecoderConfig(
         query_channels=64, output_channels=data_lib.NUM_CLASSES
@@ -83,7 +83,7 @@ def _perceiver(
 _TRAIN = trainer.TrainConfig(
   batch_size=64,
   steps=1500,
-  base_rate=2e-3,
+  base_rate=3e-3,
   schedule=schedules.WarmupCosine(warmup_steps=100),
   optimizer=optimizers.Adam(weight_decay=0.05, clip_norm=1.0),
   eval_every=500,

@@ -86,7 +86,7 @@ def test_no_array_as_large_as_latents_by_inputs(compiled_fourier, direction):
   limit = config.image.num_inputs * config.perceiver.encoder.num_latents
   text = compiled_fourier[direction].as_text()
   shapes = set(re.findall(r"\b(?:f|bf|s|u|pred)\d*\[([\d,]+)\]", text))
-  sizes = {shape: 1 for shape in shapes}
+  sizes = dict.fromkeys(shapes, 1)
   for shape in shapes:
     for n in shape.split(","):
       sizes[shape] *= int(n)

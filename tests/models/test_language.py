@@ -103,7 +103,7 @@ def variables():
   return noise.variables(MODEL)
 
 
-def close(found, expected):
+def assert_close(found, expected):
   np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-5)
 
 
@@ -125,12 +125,12 @@ def test_shorter_texts_are_as_masked_ones(variables):
   masked = MODEL.apply(
     variables, IDS, input_mask=np.broadcast_to(np.arange(12) < 7, (3, 12))
   )
-  close(MODEL.apply(variables, IDS[:, :7]), masked[:, :7])
+  assert_close(MODEL.apply(variables, IDS[:, :7]), masked[:, :7])
 
 
 def test_masked_queries_do_not_look_at_the_text(variables):
   logits = MODEL.apply(variables, IDS, input_mask=MASK)
-  close(logits[0, 9], logits[0, 11])
+  assert_close(logits[0, 9], logits[0, 11])
   assert np.abs(logits[0, 3] - logits[0, 5]).max() > 1e-3
 
 
@@ -144,10 +144,10 @@ def test_some_positions_as_in_the_full_decode(variables, mask):
   full = np.asarray(MODEL.apply(variables, IDS, input_mask=mask))
   shared = np.array([4, 0, 11])
   some = MODEL.apply(variables, IDS, input_mask=mask, positions=shared)
-  close(some, full[:, shared])
+  assert_close(some, full[:, shared])
   each = np.array([[1, 8], [11, 2], [5, 5]])
   some = MODEL.apply(variables, IDS, input_mask=mask, positions=each)
-  close(some, np.take_along_axis(full, each[..., None], axis=1))
+  assert_close(some, np.take_along_axis(full, each[..., None], axis=1))
 
 
 def test_fewer_positions_are_less_work():
@@ -162,14 +162,14 @@ def test_encode_once_decode_parts(variables):
   logits = MODEL.apply(variables, IDS, input_mask=MASK)
   latents = MODEL.encode(variables, IDS, input_mask=MASK)
   assert latents.shape == (3, 5, 6)
-  close(MODEL.decode(variables, latents, query_mask=MASK), logits)
+  assert_close(MODEL.decode(variables, latents, query_mask=MASK), logits)
   part = MODEL.decode(variables, latents, np.arange(4))
-  close(part, logits[:, :4])
+  assert_close(part, logits[:, :4])
 
 
 def test_texts_do_not_see_one_another(variables):
   alone = MODEL.apply(variables, IDS[1:2], input_mask=MASK[1:2])
-  close(alone, MODEL.apply(variables, IDS, input_mask=MASK)[1:2])
+  assert_close(alone, MODEL.apply(variables, IDS, input_mask=MASK)[1:2])
 
 
 def test_tokens_have_places(variables):
@@ -188,13 +188,13 @@ def test_logits_are_tied_to_the_embeddings(variables):
   ):
     params[module][name] = params[module][name][exchange]
   exchanged = MODEL.apply(variables._replace(params=params), exchange[IDS])
-  close(exchanged, MODEL.apply(variables, IDS)[..., exchange])
+  assert_close(exchanged, MODEL.apply(variables, IDS)[..., exchange])
 
 
 def test_attention_map(variables):
   attention = MODEL.attention_map(variables, IDS, input_mask=MASK)
   assert attention.shape == (3, 2, 5, 12)
-  close(attention.sum(-1), np.ones((3, 2, 5)))
+  assert_close(attention.sum(-1), np.ones((3, 2, 5)))
   assert not np.asarray(attention)[0, ..., 7:].any()
 
 

@@ -120,7 +120,7 @@ def by_pixel(request):
   return make(request.param)
 
 
-def close(found, expected):
+def assert_close(found, expected):
   np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-6)
 
 
@@ -137,17 +137,19 @@ def test_encode_once_then_decode(filled):
   assert np.abs(expected).max() > 1e-3
   latents = model.encode(variables, FRAMES)
   assert latents.shape == (2, 5, 8)
-  close(model.decode(variables, latents, FRAMES), expected)
+  assert_close(model.decode(variables, latents, FRAMES), expected)
 
 
 def test_some_points_as_in_the_full_decode(by_pixel):
   model, variables = by_pixel
   full = model.apply(variables, FRAMES).reshape(2, -1, 2)
   points = np.array([13, 0, 107, 13])
-  close(model.apply(variables, FRAMES, output_points=points), full[:, points])
+  assert_close(
+    model.apply(variables, FRAMES, output_points=points), full[:, points]
+  )
   latents = model.encode(variables, FRAMES)
   some = model.decode(variables, latents, FRAMES, output_points=points)
-  close(some, full[:, points])
+  assert_close(some, full[:, points])
 
 
 def test_fewer_points_are_less_work():
@@ -189,7 +191,9 @@ def test_queries_are_of_the_first_frame(by_pixel):
 
 def test_pairs_do_not_see_one_another(filled):
   model, variables = filled
-  close(model.apply(variables, FRAMES[1:]), model.apply(variables, FRAMES)[1:])
+  assert_close(
+    model.apply(variables, FRAMES[1:]), model.apply(variables, FRAMES)[1:]
+  )
 
 
 def test_the_second_frame_matters(filled):
@@ -202,13 +206,13 @@ def test_attention_map(filled):
   model, variables = filled
   attention = model.attention_map(variables, FRAMES)
   assert attention.shape == (2, 1, 5, model.config.frames.num_inputs)
-  close(attention.sum(-1), np.ones((2, 1, 5)))
+  assert_close(attention.sum(-1), np.ones((2, 1, 5)))
 
 
 def test_unit_of_the_output():
   model, variables = make("patches")
   doubled = dataclasses.replace(model.config, pixels_per_unit=0.4)
-  close(
+  assert_close(
     perceiver.create(doubled).apply(variables, FRAMES),
     2 * model.apply(variables, FRAMES),
   )

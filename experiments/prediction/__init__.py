@@ -1,0 +1,1 @@
+"""Using trained models on files of one's own."""

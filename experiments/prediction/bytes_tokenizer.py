@@ -1,0 +1,40 @@
+"""Texts as ids of bytes: the released byte models' vocabulary.
+
+A byte of the text in UTF-8 is its value plus six, after six special ids. Every
+sequence of bytes has ids, whether it is text or not, and they give it back.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+PAD, BOS, EOS, MASK, CLS, SEP = range(6)
+NUM_SPECIAL = 6
+VOCAB_SIZE = NUM_SPECIAL + 256
+
+
+def encode(text: str | bytes) -> np.ndarray:  # [bytes] int32
+  """Returns the ids of a text; nothing is put before or after it."""
+  if isinstance(text, str):
+    text = text.encode("utf-8", "surrogateescape")
+  return np.frombuffer(text, np.uint8).astype(np.int32) + NUM_SPECIAL
+
+
+def to_bytes(ids: Iterable[int]) -> bytes:
+  """Returns the bytes of ids, without the special ones.
+
+  Raises:
+    ValueError: if a number is not an id.
+  """
+  ids = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids), np.int64)
+  if np.any((ids < 0) | (ids >= VOCAB_SIZE)):
+    raise ValueError(
+      f"Bytes: ids go from {ids.min()} to {ids.max()}; expected 0 to "
+      f"{VOCAB_SIZE - 1}."
+    )
+  return (ids[ids >= NUM_SPECIAL] - NUM_SPECIAL).astype(np.uint8).tobytes()
+
+
+def decode(ids: Iterable[int]) -> str:
+  """Returns the text of ids; what is not UTF-8 becomes a replacement sign."""
+  return to_bytes(ids).decode("utf-8", "replace")

@@ -1,0 +1,54 @@
+"""Flow as a picture: direction is the colour, speed is how full it is.
+
+The wheel is Middlebury's (Baker et al., A database and evaluation methodology
+for optical flow, 2011): 55 colours in six unequal steps from red through
+yellow, green, cyan, blue and magenta back to red. What stands still is white.
+"""
+
+import numpy as np
+
+# The corners of the wheel, and how many colours lie from each to the next.
+_CORNERS = np.array(
+  [[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 1, 1], [0, 0, 1], [1, 0, 1], [1, 0, 0]]
+)
+_STEPS = (15, 6, 4, 11, 13, 6)
+_NUM_COLOURS = sum(_STEPS)
+_BEYOND = 0.75  # brightness of what is faster than the fastest colour
+
+
+def wheel() -> np.ndarray:  # [55, 3]
+  """Returns the colours of the wheel, RGB in [0, 1]."""
+  places = np.concatenate([[0], np.cumsum(_STEPS)])
+  at = np.arange(_NUM_COLOURS)
+  return np.stack([np.interp(at, places, c) for c in _CORNERS.T], axis=-1)
+
+
+def colour(
+  flow: np.ndarray,  # [H, W, 2]
+  fastest: float | None = None,
+) -> np.ndarray:  # [H, W, 3] uint8
+  """Returns a picture of a flow.
+
+  Args:
+    flow: pixels; what is not finite becomes black.
+    fastest: the speed, in pixels, that has the fullest colour; that of the
+      fastest pixel if None. What is faster is darker.
+  """
+  known = np.all(np.isfinite(flow), axis=-1)  # [H, W]
+  flow = np.where(known[..., None], flow, 0).astype(np.float64)
+  speed = np.hypot(flow[..., 0], flow[..., 1])
+  if fastest is None:
+    fastest = float(speed.max())
+  speed = speed / max(fastest, 1e-9)
+  # From 0, motion to the left, to 1, the same again.
+  turn = (np.arctan2(-flow[..., 1], -flow[..., 0]) / np.pi + 1) / 2
+  place = turn * (_NUM_COLOURS - 1)
+  below = np.floor(place).astype(int)
+  share = (place - below)[..., None]
+  colours = wheel()
+  full = (1 - share) * colours[below] + (
+    share * colours[(below + 1) % _NUM_COLOURS]
+  )
+  pale = 1 - np.minimum(speed, 1)[..., None] * (1 - full)
+  picture = np.where(speed[..., None] <= 1, pale, _BEYOND * full)
+  return np.where(known[..., None], np.rint(255 * picture), 0).astype(np.uint8)
