@@ -33,6 +33,8 @@ _EXTRAS = {
   "tpu": ["jax[tpu]"],
   # Only to prepare data sets of the TFDS catalogue, never to read them.
   "tf": ["tensorflow>=2.21"],
+  # Clips from video files.
+  "video": ["av>=14"],
   "test": [
     "mypy>=2.4,<3",
     "pytest>=9,<10",

@@ -14,6 +14,7 @@ from experiments import schedules
 from experiments import trainer
 from experiments.digits import convnet
 from experiments.digits import data as data_lib
+from experiments.image_classification import mixing
 from experiments.image_classification import task as task_lib
 import perceiver
 from perceiver import decoder
@@ -32,15 +33,16 @@ class Experiment:
   """Handwritten digits."""
 
   model: imagenet.ImageClassifierConfig | convnet.ConvNetConfig
-  data: data_lib.DataConfig = data_lib.DataConfig()
-  loss: task_lib.LossConfig = task_lib.LossConfig(label_smoothing=0.1)
+  loss: task_lib.LossConfig = task_lib.LossConfig(
+    label_smoothing=0.1, mixing=mixing.MixingConfig(cutmix=False)
+  )
   train: trainer.TrainConfig
 
   def task(self) -> task_lib.ImageClassification:
     """Returns the task."""
     return task_lib.ImageClassification(
       model=perceiver.create(self.model),
-      splits=lambda: data_lib.splits(self.data),
+      splits=data_lib.splits,
       loss=self.loss,
       top_k=(1,),
     )
@@ -81,14 +83,14 @@ def _perceiver(
 
 
 _TRAIN = trainer.TrainConfig(
-  batch_size=64,
-  steps=1500,
-  base_rate=3e-3,
+  batch_size=32,
+  steps=3000,
+  base_rate=2e-3,
   schedule=schedules.WarmupCosine(warmup_steps=100),
   optimizer=optimizers.Adam(weight_decay=0.05, clip_norm=1.0),
   eval_every=500,
   checkpoint_every=500,
-  log_every=50,
+  log_every=100,
 )
 
 

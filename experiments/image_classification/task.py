@@ -80,7 +80,7 @@ class ImageClassification:
     """
     images, labels = batch["images"], batch["labels"]
     targets = jax.nn.one_hot(labels, self.model.config.num_classes)
-    if is_training:
+    if is_training and rng is not None:
       mixing_key, rng = jax.random.split(rng)
       targets = metrics.smooth_labels(targets, self.loss.label_smoothing)
       images, targets = mixing_lib.mix(

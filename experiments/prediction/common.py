@@ -19,6 +19,7 @@ import perceiver
 from perceiver.checkpoints import store
 
 _IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"}
+_MODEL_FILE = "model.safetensors"  # in the folder of a finished run
 _SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -34,8 +35,8 @@ class Weights:
     model: name of a published model. Our own checkpoints know theirs, so that
       it may be left out; for other checkpoints the command's main model is
       the default.
-    checkpoint: a file written in training, a released one, or a folder of
-      `transformers`.
+    checkpoint: the folder of a finished run or the model file in it, a
+      released file, or a folder of `transformers`.
     random_weights: predict with an untrained model, to try the command out.
     seed: of the random weights.
   """
@@ -80,6 +81,8 @@ def load(
   path = weights.checkpoint
   if not path.exists():
     raise FileNotFoundError(f"There is no checkpoint {path}.")
+  if (path / _MODEL_FILE).exists() and store.is_ours(path / _MODEL_FILE):
+    path = path / _MODEL_FILE
   knows_itself = path.is_file() and store.is_ours(path)
   try:
     if weights.model is None and knows_itself:
@@ -104,7 +107,7 @@ def _check_kind(model: perceiver.Model, kind: type, source: str) -> None:
   if not isinstance(model.config, kind):
     raise registry.UsageError(
       f"{source} is a model of kind {type(model.config).__name__}; this "
-      f"command needs a {kind.__name__}"
+      f"command needs a model of kind {kind.__name__}"
     )
 
 

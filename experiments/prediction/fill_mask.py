@@ -35,7 +35,7 @@ class FillMask:
     texts: texts with masks in them.
     file: a file that holds one more text, as it is.
     span: bytes to be masked, from START up to but not including END, such as
-      52:61; may be given several times, and counts for every text.
+      51:60; may be given several times, and counts for every text.
     top_k: print the likeliest bytes of every masked one as well.
     output: a file for the results as JSON, one line per text.
   """
@@ -92,7 +92,7 @@ def run(options: FillMask) -> None:
 
 
 def parse_span(text: str) -> tuple[int, int]:
-  """Returns start and end of a range such as "52:61".
+  """Returns start and end of a range such as "51:60".
 
   Raises:
     registry.UsageError: if it is no range, or empty.
@@ -101,7 +101,7 @@ def parse_span(text: str) -> tuple[int, int]:
   if not match or int(match[1]) >= int(match[2]):
     raise registry.UsageError(
       f"--span {text!r} is not a range of bytes; expected START:END with END "
-      "greater than START, such as 52:61"
+      "greater than START, such as 51:60"
     )
   return int(match[1]), int(match[2])
 

@@ -1,6 +1,6 @@
 """Optical flow between images, with a model of optical flow."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import dataclasses
 import itertools
 import pathlib
@@ -79,11 +79,11 @@ def run(options: Flow) -> None:
     corners = tiling.corners(
       frames.shape[1:3], tile, options.min_overlap, even=options.even_tiles
     )
-    flow = tiling.tiled(
-      lambda x: np.asarray(model.apply(variables, x[None]))[0],
+    flow = flow_of(
+      model,
+      variables,
       frames,
-      tile,
-      options.min_overlap,
+      min_overlap=options.min_overlap,
       even=options.even_tiles,
       on_progress=common.progress(f"{name}: tiles", len(corners)),
     )
@@ -144,12 +144,17 @@ def flow_of(
   *,
   min_overlap: int = tiling.MIN_OVERLAP,
   even: bool = False,
+  on_progress: Callable[[int], None] = lambda done: None,
 ) -> np.ndarray:  # [H, W, 2]
-  """Returns the flow, pixels, of two frames of any size, in [-1, 1]."""
+  """Returns the flow, pixels, of two frames of any size, in [-1, 1].
+
+  The other arguments are those of `tiling.tiled`.
+  """
   return tiling.tiled(
     lambda tile: np.asarray(model.apply(variables, tile[None]))[0],
     frames,
     model.config.frames.size,
     min_overlap,
     even=even,
+    on_progress=on_progress,
   )

@@ -18,7 +18,7 @@ _KITTI_SCALE, _KITTI_ZERO = 64.0, 2**15
 
 
 def write_flo(path: pathlib.Path, flow: np.ndarray) -> None:
-  """Writes a flow [H, W, 2], pixels, as float32; the file is whole or absent."""
+  """Writes a flow [H, W, 2], pixels, as float32, whole or not at all."""
   height, width = flow.shape[:2]
   header = _FLO_TAG + struct.pack("<ii", width, height)
   with common.writing(path) as temporary:
@@ -79,8 +79,11 @@ def encode_png16(image: np.ndarray) -> bytes:
 
   def chunk(name: bytes, content: bytes) -> bytes:
     check = zlib.crc32(name + content)
-    return struct.pack(">I", len(content)) + name + content + struct.pack(
-      ">I", check
+    return (
+      struct.pack(">I", len(content))
+      + name
+      + content
+      + struct.pack(">I", check)
     )
 
   header = struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0)
