@@ -1,5 +1,7 @@
 """Perceiver and Perceiver IO in JAX and Haiku."""
 
+from perceiver.checkpoints.errors import CheckpointError
+from perceiver.checkpoints.finetuning import load_for_finetuning
 from perceiver.checkpoints.load import load
 from perceiver.checkpoints.store import restore
 from perceiver.checkpoints.store import save
@@ -10,12 +12,14 @@ from perceiver.models.registry import create
 from perceiver.models.registry import list_models
 
 __all__ = [
+  "CheckpointError",
   "Model",
   "Precision",
   "Variables",
   "create",
   "list_models",
   "load",
+  "load_for_finetuning",
   "restore",
   "save",
 ]

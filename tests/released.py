@@ -4,9 +4,9 @@ import json
 import pathlib
 from typing import Any
 
+import fill
 import numpy as np
 
-import fill
 import perceiver
 from perceiver.checkpoints import deepmind
 from perceiver.checkpoints import names

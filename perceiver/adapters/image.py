@@ -82,6 +82,10 @@ class ConvPool:
   def grid(self, size: tuple[int, int]) -> tuple[int, int]:
     """Returns height and width of the grid of inputs."""
     if self.centred:
+      if min(size) < 5:
+        raise ValueError(
+          f"ConvPool: the images' size is {size}; expected at least 5 pixels."
+        )
       return (size[0] - 1) // 4, (size[1] - 1) // 4
     return -(-size[0] // 4), -(-size[1] // 4)
 

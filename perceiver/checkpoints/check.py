@@ -28,7 +28,7 @@ def compare(
     found: arrays by name.
     source: what they were found in.
   """
-  problems = []
+  problems: list[str] = []
   unknown = sorted(found.keys() - wanted.keys())
   for name in sorted(wanted.keys() - found.keys()):
     # Only the first is reported, and likeness takes its time.

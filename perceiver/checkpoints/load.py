@@ -1,11 +1,14 @@
 """Loading a checkpoint of whatever kind, told apart by its content."""
 
-import dataclasses
 import os
 import pathlib
 from typing import Any
 
 from perceiver import config_json
+from perceiver.checkpoints import deepmind_files
+from perceiver.checkpoints import errors
+from perceiver.checkpoints import huggingface
+from perceiver.checkpoints import pickles
 from perceiver.checkpoints import store
 from perceiver.models import model as model_lib
 from perceiver.models import registry
@@ -18,29 +21,49 @@ def load(
 
   Args:
     name_or_config: as for `create`; the checkpoint must be of this model.
-    path: a file written by `save`.
+    path: a file written by `save`, a file of DeepMind's releases, or a folder
+      of `transformers`. Which of them it is is found out; no file is executed.
 
   Returns:
     The model and its variables.
 
   Raises:
     FileNotFoundError: if there is nothing at the path.
-    ValueError: if the file is damaged or holds another model.
+    CheckpointError: if the checkpoint is damaged or holds another model.
   """
   expected = registry.create(name_or_config)
-  model, variables = store.restore(pathlib.Path(path))
+  path = pathlib.Path(path)
+  if path.is_dir():
+    return expected, huggingface.load(expected, path)
+  if path.is_file() and pickles.is_pickle(path):
+    return expected, deepmind_files.load(expected, path)
+  model, variables = store.restore(path)
   different = config_json.differences(expected.config, model.config)
   if different:
     field, (want, have) = next(iter(different.items()))
-    raise ValueError(
+    raise errors.CheckpointError(
       f"Checkpoint: {path} holds another model: its {field or 'config'} is "
-      f"{_show(have)}; expected {_show(want)}. Differences in all: "
+      f"{errors.show(have)}; expected {errors.show(want)}. Differences in all: "
       f"{len(different)}; perceiver.restore(path) reads it as what it is."
     )
   return model, variables
 
 
-def _show(value: Any) -> str:
-  """Returns a value, or of a configuration the kind, in which two differ."""
-  whole = dataclasses.is_dataclass(value)
-  return type(value).__name__ if whole else repr(value)
+def load_any(
+  path: str | os.PathLike[str],
+) -> tuple[model_lib.Model, model_lib.Variables]:
+  """Reads a checkpoint as the model that it says, or looks like.
+
+  A file of DeepMind's does not say what it holds; it is compared with the six
+  released models.
+
+  Raises:
+    FileNotFoundError: if there is nothing at the path.
+    CheckpointError: if the checkpoint is damaged, or of no known model.
+  """
+  path = pathlib.Path(path)
+  if path.is_dir():
+    return huggingface.read(path)
+  if path.is_file() and pickles.is_pickle(path):
+    return deepmind_files.identify(path)
+  return store.restore(path)

@@ -1,0 +1,163 @@
+"""Starting to train on other data from what was learned on some."""
+
+from collections.abc import Mapping
+import math
+import os
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from perceiver import position_encoding
+from perceiver.adapters import image
+from perceiver.adapters import text
+from perceiver.checkpoints import check
+from perceiver.checkpoints import load
+from perceiver.models import model as model_lib
+from perceiver.models import registry
+
+Array = jax.Array
+
+
+class Report(NamedTuple):
+  """What was not taken from a checkpoint as it is.
+
+  Names are "params:module:name" or "state:module:name", sorted.
+
+  Attributes:
+    left_out: arrays of the checkpoint that the model has no place for.
+    reinitialised: arrays of the model that start afresh.
+    interpolated: learned positions that were resized.
+  """
+
+  left_out: tuple[str, ...]
+  reinitialised: tuple[str, ...]
+  interpolated: tuple[str, ...]
+
+
+def load_for_finetuning(
+  name_or_config: str | Any,
+  path: str | os.PathLike[str],
+  *,
+  source: str | Any | None = None,
+  rng: Array | None = None,
+) -> tuple[model_lib.Model, model_lib.Variables, Report]:
+  """Reads what a model can use of the checkpoint of a similar one.
+
+  Everything up to the latents must be the same, but for learned positions,
+  which are resized to another grid or length by linear interpolation
+  (2107.14795 appendix A.2 fine-tunes at another resolution). Of what comes
+  after the latents, modules whose shapes differ start afresh.
+
+  Args:
+    name_or_config: as for `create`; the model to be trained.
+    path: as for `load`.
+    source: name or configuration of what the checkpoint holds; needed only
+      for pickles that are not of the six released models.
+    rng: key for what starts afresh.
+
+  Returns:
+    The model, its variables, and what was not taken as it is.
+
+  Raises:
+    FileNotFoundError: if there is nothing at the path.
+    CheckpointError: if the checkpoint is damaged, or differs before the
+      latents.
+  """
+  model = registry.create(name_or_config)
+  if source is None:
+    old, variables = load.load_any(path)
+  else:
+    old, variables = load.load(source, path)
+  wanted = check.flatten(model.shapes())
+  found = check.flatten(variables)
+  taken, interpolated = _take(wanted, found, old.config, model.config)
+  left_out = found.keys() - taken.keys()
+  fresh = wanted.keys() - taken.keys()
+  _check_trunk(wanted, found, left_out | fresh, path)
+  if fresh:
+    initial = model.init(jax.random.key(0) if rng is None else rng)
+    taken |= {name: check.flatten(initial)[name] for name in fresh}
+  report = Report(*(tuple(sorted(x)) for x in (left_out, fresh, interpolated)))
+  result = _tree(taken)
+  check.fits(model, result, source=str(path))
+  return model, result, report
+
+
+def _take(
+  wanted: Mapping[str, Any],
+  found: Mapping[str, Any],
+  old: Any,
+  new: Any,
+) -> tuple[dict[str, Any], set[str]]:
+  """Returns the arrays that can be used, and which of them were resized."""
+  taken, interpolated = {}, set()
+  old_grids, new_grids = _grids(old), _grids(new)
+  differing = {
+    _module(name)
+    for name, leaf in wanted.items()
+    if name not in found or found[name].shape != leaf.shape
+  }
+  for name in wanted.keys() & found.keys():
+    module = _module(name)
+    before, after = old_grids.get(module), new_grids.get(module)
+    if before and after and before != after:
+      shape = (math.prod(after), found[name].shape[-1])
+      if shape == wanted[name].shape and len(found[name]) == math.prod(before):
+        table = jnp.asarray(found[name])
+        taken[name] = position_encoding.interpolate(table, before, after)
+        interpolated.add(name)
+    elif module not in differing:
+      taken[name] = found[name]
+  return taken, interpolated
+
+
+def _grids(config: Any) -> dict[str, tuple[int, ...]]:
+  """Returns {collection and module: grid} of positions that may be resized."""
+  grids: dict[str, tuple[int, ...]] = {}
+  seen = getattr(config, "image", None)
+  # Shuffled places are not next to one another.
+  if isinstance(seen, image.ImageInputConfig) and seen.permutation_seed is None:
+    grids["params:classifier/image_input/learned_positions"] = seen.grid
+  read = getattr(getattr(config, "trunk", config), "text", None)
+  if isinstance(read, text.TextInputConfig):
+    length = (read.max_length,)
+    grids["params:language_model/text_input/learned_positions"] = length
+    grids["params:language_model/queries"] = length
+  return grids
+
+
+def _module(name: str) -> str:
+  return name.rpartition(":")[0]
+
+
+def _is_trunk(name: str) -> bool:
+  """Tells whether an array is used on the way to the latents."""
+  path = name.split(":")[1].split("/")
+  if path[1:2] == ["perceiver"]:
+    return path[2:3] != ["decoder"]
+  return len(path) > 1 and path[1].endswith("_input")
+
+
+def _check_trunk(
+  wanted: Mapping[str, Any],
+  found: Mapping[str, Any],
+  names: set[str],
+  path: str | os.PathLike[str],
+) -> None:
+  """Raises if any of the arrays with these names is used for the latents."""
+  trunk = sorted(filter(_is_trunk, names))
+  check.compare(
+    {name: wanted[name] for name in trunk if name in wanted},
+    {name: found[name] for name in trunk if name in found},
+    source=str(path),
+  )
+
+
+def _tree(arrays: Mapping[str, Any]) -> model_lib.Variables:
+  trees: dict[str, dict[str, Any]] = {"params": {}, "state": {}}
+  for full, array in arrays.items():
+    collection, module, name = full.split(":")
+    trees[collection].setdefault(module, {})[name] = np.asarray(array)
+  return model_lib.Variables(**trees)

@@ -1,0 +1,144 @@
+"""Arrays of folders of `transformers`: one file, or several with an index."""
+
+import base64
+from collections.abc import Mapping
+import json
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from perceiver.checkpoints import errors
+
+ARRAYS = "model.safetensors"
+_INDEX = "model.safetensors.index.json"
+_KEPT = "perceiver"  # our entry of the metadata
+_MAX_JSON = 2**24
+_HALVES = ("float16", "bfloat16")
+
+
+def read(
+  folder: pathlib.Path,
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+  """Returns arrays, and what was kept in the metadata by `write`.
+
+  Halves become float32, which holds them exactly.
+
+  Raises:
+    FileNotFoundError: if a file is missing.
+    CheckpointError: if one is damaged.
+  """
+  names, index = [ARRAYS], folder / _INDEX
+  if index.is_file() and not (folder / ARRAYS).is_file():
+    names = _shards(index)
+  arrays: dict[str, np.ndarray] = {}
+  kept: dict[str, np.ndarray] = {}
+  for name in names:
+    found, metadata = _read_file(folder / name)
+    arrays |= found
+    kept |= _decode(metadata.get(_KEPT, "{}"), folder / name)
+  for name, array in arrays.items():
+    if array.dtype.name in _HALVES:
+      arrays[name] = array.astype(np.float32)
+  return arrays, kept
+
+
+def write(
+  folder: pathlib.Path,
+  arrays: Mapping[str, np.ndarray],
+  kept: Mapping[str, np.ndarray],
+) -> None:
+  """Writes arrays, with some that have no place there in the metadata."""
+  from safetensors import numpy as safetensors_numpy
+
+  # "pt" is what transformers asks for.
+  metadata = {"format": "pt"}
+  if kept:
+    metadata[_KEPT] = json.dumps({k: _encode(x) for k, x in kept.items()})
+  whole = {name: np.array(x, order="C") for name, x in arrays.items()}
+  safetensors_numpy.save_file(whole, folder / ARRAYS, metadata)
+
+
+def read_json(path: pathlib.Path) -> dict[str, Any]:
+  """Returns the mapping that a file holds.
+
+  Raises:
+    FileNotFoundError: if there is no such file.
+    CheckpointError: if it holds anything else.
+  """
+  if not path.is_file():
+    raise FileNotFoundError(
+      f"Checkpoint: there is no file {path}; expected one written by "
+      "transformers."
+    )
+  try:
+    if path.stat().st_size > _MAX_JSON:
+      raise ValueError(f"it has more than {_MAX_JSON} bytes")
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(found, dict):
+      raise ValueError(f"it holds a {type(found).__name__}")
+  except (ValueError, RecursionError) as error:
+    raise errors.CheckpointError(
+      f"Checkpoint: {path} cannot be read: {error}; expected a JSON mapping."
+    ) from error
+  return found
+
+
+def _shards(index: pathlib.Path) -> list[str]:
+  """Returns the names of the files that an index lists."""
+  listed = read_json(index).get("weight_map")
+  if not isinstance(listed, dict) or not all(
+    isinstance(name, str) and name == pathlib.PurePath(name).name
+    for name in listed.values()
+  ):
+    raise errors.CheckpointError(
+      f"Checkpoint: weight_map of {index} does not say which array is in which "
+      "file; expected names of files in the same folder."
+    )
+  return sorted(set(listed.values()))
+
+
+def _read_file(
+  path: pathlib.Path,
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+  import safetensors
+
+  if not path.is_file():
+    raise FileNotFoundError(
+      f"Checkpoint: there is no file {path}; expected arrays in the format "
+      "safetensors. Files of PyTorch are pickles, which are not read."
+    )
+  try:
+    with safetensors.safe_open(path, "numpy") as file:
+      keys = file.keys()
+      return {key: file.get_tensor(key) for key in keys}, file.metadata() or {}
+  except (safetensors.SafetensorError, AttributeError, OSError) as error:
+    raise errors.CheckpointError(
+      f"Checkpoint: {path} cannot be read: {error}; expected a complete "
+      "safetensors file."
+    ) from error
+
+
+def _encode(array: np.ndarray) -> dict[str, Any]:
+  return {
+    "dtype": array.dtype.name,
+    "shape": list(array.shape),
+    "data": base64.b64encode(np.array(array, order="C").tobytes()).decode(),
+  }
+
+
+def _decode(text: str, path: pathlib.Path) -> dict[str, np.ndarray]:
+  try:
+    return {name: _decode_array(x) for name, x in json.loads(text).items()}
+  except (ValueError, KeyError, TypeError, AttributeError) as error:
+    raise errors.CheckpointError(
+      f"Checkpoint: the metadata of {path} cannot be read: {error!r}; expected "
+      "what was written here."
+    ) from error
+
+
+def _decode_array(entry: dict[str, Any]) -> np.ndarray:
+  if entry["dtype"] not in ("float32", "int32"):
+    raise ValueError(f"dtype {errors.shorten(entry['dtype'])}")
+  content = base64.b64decode(entry["data"], validate=True)
+  return np.frombuffer(content, entry["dtype"]).reshape(entry["shape"]).copy()

@@ -1,0 +1,137 @@
+"""Our models and those of `transformers`, with the same weights.
+
+Runs where PyTorch and transformers are installed, which nothing else needs.
+"""
+
+import fill
+import huggingface_folders
+import noise
+import numpy as np
+import pytest
+import released
+import released_models
+
+import perceiver
+from perceiver.checkpoints import huggingface
+from perceiver.checkpoints import huggingface_config
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+NAMES = huggingface_folders.NAMES
+
+
+def inputs(name):
+  """Returns inputs of the golden file's shapes with other numbers."""
+  arrays = huggingface_folders.golden(name)
+  return {
+    key: fill.array(x.shape, "parity", key) if x.dtype == np.float32 else x
+    for key, x in arrays.items()
+    if key.startswith("in_")
+  }
+
+
+def their_outputs(model, arrays):
+  """Returns outputs of a model of theirs, named as in the golden files."""
+  tensors = {key: torch.from_numpy(x) for key, x in arrays.items()}
+  model.eval()
+  with torch.no_grad():
+    if "in_ids" in arrays:
+      return {
+        "out_logits": model(
+          inputs=tensors["in_ids"], attention_mask=tensors["in_mask"]
+        ).logits
+      }
+    if "in_frames" in arrays:
+      patches = around(arrays["in_frames"])
+      logits = model(inputs=torch.from_numpy(patches)).logits
+      return {"out_flow_network_output": logits}
+    if "in_audio" not in arrays:
+      return {"out_logits": model(inputs=tensors["in_images"]).logits}
+    label = torch.zeros((len(tensors["in_audio"]), model.config.num_labels))
+    logits = model(
+      inputs={
+        "image": tensors["in_images"],
+        "audio": tensors["in_audio"],
+        "label": label,
+      },
+      subsampled_output_points={
+        "image": tensors["in_image_points"],
+        "audio": tensors["in_audio_points"],
+        "label": None,
+      },
+    ).logits
+  return {f"out_{name}": x for name, x in logits.items()}
+
+
+def around(frames):
+  """Returns the 3×3 neighbourhoods of [B, 2, H, W, 3] as they take them."""
+  padded = np.pad(frames, ((0, 0), (0, 0), (1, 1), (1, 1), (0, 0)))
+  height, width = frames.shape[2:4]
+  shifted = [
+    padded[:, :, i : i + height, j : j + width]
+    for i in range(3)
+    for j in range(3)
+  ]
+  return np.moveaxis(np.concatenate(shifted, axis=-1), -1, 2)
+
+
+def assert_close(found, expected):
+  assert set(found) == set(expected)
+  for key, array in expected.items():
+    assert released.relative_error(found[key], array.numpy()) < 1e-5, key
+
+
+def their_class(name):
+  (architecture,) = huggingface_folders.entries(name)["architectures"]
+  return getattr(transformers, architecture)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_they_write_we_read(name, tmp_path):
+  torch.manual_seed(0)
+  entries = huggingface_folders.entries(name)
+  theirs = their_class(name)(transformers.PerceiverConfig(**entries))
+  for parameter in theirs.parameters():  # so that nothing is small or zero
+    torch.nn.init.normal_(parameter, std=0.1)
+  theirs.save_pretrained(tmp_path / "theirs")
+  arrays = inputs(name)
+  model, variables = huggingface.read(tmp_path / "theirs")
+  model = perceiver.create(huggingface_folders.sized(model.config, arrays))
+  ours = huggingface_folders.outputs(model, variables, arrays)
+  assert_close(ours, their_outputs(theirs, arrays))
+
+
+@pytest.mark.parametrize("act", ["gelu", huggingface_config.TANH_GELU])
+@pytest.mark.parametrize("name", NAMES)
+def test_what_we_write_they_read(name, act, tmp_path):
+  entries = huggingface_folders.entries(name) | {"hidden_act": act}
+  theirs = their_class(name)(transformers.PerceiverConfig(**entries))
+  theirs.save_pretrained(tmp_path / "empty")
+  model, _ = huggingface.read(tmp_path / "empty")
+  variables = noise.variables(model)
+  huggingface.save(tmp_path / "ours", model, variables)
+  theirs, report = their_class(name).from_pretrained(
+    tmp_path / "ours", output_loading_info=True
+  )
+  assert not any(report.values())
+  assert type(theirs) is their_class(name)
+  arrays = inputs(name)
+  model = perceiver.create(huggingface_folders.sized(model.config, arrays))
+  ours = huggingface_folders.outputs(model, variables, arrays)
+  assert_close(ours, their_outputs(theirs, arrays))
+
+
+def test_a_query_that_we_do_not_add_changes_nothing(tmp_path):
+  name = "image_classification_learned"
+  model, variables = huggingface.read(huggingface_folders.FOLDER / name)
+  model = perceiver.create(
+    released_models.with_query_residual(model.config, False)
+  )
+  huggingface.save(tmp_path / "ours", model, variables)
+  theirs = their_class(name).from_pretrained(tmp_path / "ours")
+  arrays = inputs(name)
+  ours = huggingface_folders.outputs(model, variables, arrays)
+  assert_close(ours, their_outputs(theirs, arrays))
