@@ -36,7 +36,7 @@ _EXTRAS = {
   # Clips from video files.
   "video": ["av>=14"],
   # Only for tests against the PyTorch port; nothing here needs it to run.
-  "parity": ["torch>=2.13", "transformers>=5.23,<6"],
+  "parity": ["torch==2.13.0", "transformers>=5.23,<6"],
   "test": [
     "mypy>=2.4,<3",
     "pytest>=9,<10",
