@@ -1,17 +1,15 @@
 """A small convolutional network, for comparison.
 
-It sees exactly what the Perceiver sees, pixels with their positions, laid out
-on the grid; where pixels are permuted, so is its grid (2103.03206 table 2).
+It sees the pixels on their grid; that neighbours belong together is what it
+knows of positions. Where pixels are permuted, so is its grid.
 """
 
 import dataclasses
-from typing import Any
 
 import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from perceiver import streaming
 from perceiver.adapters import image
 
 Array = jax.Array
@@ -55,10 +53,9 @@ class ConvNet(hk.Module):
 
   def __call__(self, images: Array) -> Array:  # [B, H, W, C] -> [B, classes]
     config = self.config
-    parts: Any = image.ImageInput(
-      config.image, self.is_training, name="image_input"
-    )(images)
-    x = streaming.concatenate(parts)  # [B, M, C]
+    x, _ = image.ImageInput(config.image, self.is_training, name="image_input")(
+      images
+    )  # [B, M, C]
     x = x.reshape(len(images), *config.image.grid, -1)  # [B, h, w, C]
     for i, channels in enumerate(config.channels):
       stride = 2 if i else 1
