@@ -4,9 +4,9 @@ import pathlib
 
 import setuptools
 
-# Ranges that were tried. jax 0.10.2 is the last for Python 3.11; the model
-# code also runs on 0.11 and 0.12 (Python 3.12). dm-haiku without its [jax]
-# extra, which asks for a newer jax than Python 3.11 has.
+# Lower bounds are what the tests run with, on Python 3.11, for which jax 0.10.2
+# is the last; upper bounds end before what nobody tried. dm-haiku without its
+# [jax] extra, which asks for a newer jax than Python 3.11 has.
 _CORE = [
   "array-record>=0.8.1",
   "chex>=0.1.92,<0.2",

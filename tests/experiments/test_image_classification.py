@@ -12,6 +12,7 @@ from experiments import evaluate
 from experiments import loading
 from experiments import registry
 from experiments import train
+from experiments import train_config
 from experiments.digits import configs as digits
 from experiments.digits import data as digits_data
 from experiments.image_classification import mixing
@@ -107,8 +108,6 @@ def test_published_recipes_say_what_they_should_reach():
 
 
 def test_published_recipe_has_the_papers_schedule():
-  from experiments import train_config
-
   config = imagenet.EXPERIMENTS["fourier"].train
   rate, steps = train_config.learning_rate(config, 1_281_167)
   assert steps == 137_625
