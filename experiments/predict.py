@@ -19,7 +19,6 @@ import tyro
 from experiments import registry
 from experiments.prediction import autoencode
 from experiments.prediction import classify
-from experiments.prediction import common
 from experiments.prediction import fill_mask
 from experiments.prediction import flow
 
@@ -41,11 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     The exit code: 0, 1 if a file cannot be used, 2 if the command makes no
     sense.
   """
-  try:
-    return registry.run(lambda: _main(arguments))
-  except common.InputError as error:
-    print(f"error: {error}", file=sys.stderr)
-    return 1
+  return registry.run(lambda: _main(arguments))
 
 
 def _main(arguments: Sequence[str] | None) -> None:

@@ -22,6 +22,7 @@ import tyro
 
 from experiments import checkpointing
 from experiments import evaluation
+from experiments import files
 from experiments import reporting
 from experiments import task as task_lib
 from experiments import train_config
@@ -187,6 +188,7 @@ def run(main: Callable[[], Any]) -> int:
     checkpointing.DamagedError,
     checkpointing.MismatchError,
     evaluation.IncompleteError,
+    files.InputError,
     reporting.ConfigError,
     train_config.LengthError,
     trainer.NonFiniteError,

@@ -42,7 +42,7 @@ LAYERS = {
 _EXPERIMENT, _ENTRY = 7, 8
 _SHARED_BY_EXPERIMENTS = {"experiments/image_classification"}
 # What predicts prepares its data as the experiment does that trains.
-_PREDICTION_USES = {"experiments/imagenet"}
+_PREDICTION_USES = {"experiments/imagenet", "experiments/optical_flow"}
 _ENTRY_POINTS = {"evaluate.py", "list.py", "predict.py", "train.py"}
 
 # What the library may use beyond Python itself; checkpoints may use more.

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 import dataclasses
 import enum
-import io
 import pathlib
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from experiments import files
 from experiments import loading
 from experiments.imagenet import catalogue
 from experiments.imagenet import crop
@@ -218,38 +218,6 @@ class EvalTransform:
     return _finish(_cut(image, box), example, self.config.image_size)
 
 
-def decode_image(encoded: bytes) -> Image.Image:
-  """Decodes any image format to 8-bit RGB.
-
-  CMYK and greyscale images, palettes, transparency and images whose name lies
-  about their format are all taken; rotation marks are ignored, as TensorFlow
-  does.
-
-  Args:
-    encoded: the bytes of an image file.
-
-  Returns:
-    The decoded image, of mode RGB.
-
-  Raises:
-    ValueError: the bytes are no image, or the image is damaged or cut short.
-  """
-  try:
-    image = Image.open(io.BytesIO(encoded))
-    image.load()
-  except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
-    raise ValueError(f"not a readable image: {e}") from e
-  if image.mode == "RGB":
-    return image
-  if image.mode.startswith("I;16"):  # Pillow would clip it instead.
-    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert(
-      "RGB"
-    )
-  if image.mode == "P":
-    image = image.convert("RGBA")
-  return image.convert("RGB")
-
-
 def normalise(image: np.ndarray) -> np.ndarray:
   """Maps pixels in [0, 255], [H, W, 3], to the units of the models, float32."""
   width = image.shape[1]
@@ -260,7 +228,7 @@ def normalise(image: np.ndarray) -> np.ndarray:
 
 def _decode_example(example: Mapping[str, Any]) -> Image.Image:
   try:
-    return decode_image(example["image"])
+    return files.decode_image(example["image"])
   except ValueError as error:
     name = example.get("file_name", b"(no name)")
     name = name.decode() if isinstance(name, bytes) else name

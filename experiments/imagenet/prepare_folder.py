@@ -18,8 +18,8 @@ from typing import Any
 import tensorflow_datasets as tfds
 import tyro
 
+from experiments import files
 from experiments.imagenet import catalogue
-from experiments.imagenet import data
 
 _SPLITS = ("train", "validation")
 _SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -107,7 +107,7 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type
 
   def _is_sound(self, path: pathlib.Path) -> bool:
     try:
-      data.decode_image(path.read_bytes())
+      files.decode_image(path.read_bytes())
     except ValueError as error:
       if not self._images.skip_corrupt:
         raise ValueError(

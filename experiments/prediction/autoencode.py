@@ -13,6 +13,7 @@ from PIL import Image
 from scipy.io import wavfile  # type: ignore[import-untyped]
 import tyro
 
+from experiments import files
 from experiments import registry
 from experiments.prediction import clips
 from experiments.prediction import common
@@ -56,7 +57,7 @@ def run(options: Autoencode) -> None:
 
   Raises:
     registry.UsageError: if the command makes no sense.
-    common.InputError: if a file cannot be used.
+    files.InputError: if a file cannot be used.
     FileNotFoundError: if a file is not there.
   """
   if options.chunk < 1 or not options.fps > 0:
@@ -187,7 +188,7 @@ def report(
     names: of the classes.
   """
   if not all(np.all(np.isfinite(array)) for array in found.values()):
-    raise common.InputError(
+    raise files.InputError(
       "the reconstruction is not finite; is the checkpoint in order?"
     )
   image, audio = inputs["image"][0], inputs["audio"][0, :, 0]
@@ -202,7 +203,7 @@ def report(
   write_videos(folder, image, seen)
   write_sound(folder / "original.wav", rate, audio)
   write_sound(folder / "reconstruction.wav", rate, heard)
-  common.write_text(folder / "result.json", json.dumps(result, indent=2) + "\n")
+  files.write_text(folder / "result.json", json.dumps(result, indent=2) + "\n")
   print(f"video PSNR {psnr(image, seen):.2f} dB (peak 1)")
   print(f"audio PSNR {psnr(audio, heard):.2f} dB (peak 1)")
   print("\n".join(map(common.describe, best)))
@@ -224,9 +225,9 @@ def write_videos(
     Image.fromarray(np.rint(255 * frame).astype(np.uint8)) for frame in both
   ]
   for i, frame in enumerate(frames):
-    with common.writing(folder / "frames" / f"{i:03d}.png") as temporary:
+    with files.writing(folder / "frames" / f"{i:03d}.png") as temporary:
       frame.save(temporary)
-  with common.writing(folder / "comparison.gif") as temporary:
+  with files.writing(folder / "comparison.gif") as temporary:
     frames[0].save(
       temporary,
       save_all=True,
@@ -240,5 +241,5 @@ def write_sound(path: pathlib.Path, rate: int, samples: np.ndarray) -> None:
   """Writes sound [S] in [-1, 1] as 16-bit WAV."""
   buffer = io.BytesIO()
   wavfile.write(buffer, rate, np.rint(32767 * samples).astype(np.int16))
-  with common.writing(path) as temporary:
+  with files.writing(path) as temporary:
     temporary.write_bytes(buffer.getvalue())

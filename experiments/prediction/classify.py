@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 
+from experiments import files
 from experiments import registry
 from experiments.imagenet import data as imagenet_data
 from experiments.prediction import common
@@ -44,12 +45,12 @@ def run(options: Classify) -> None:
 
   Raises:
     registry.UsageError: if the command makes no sense.
-    common.InputError: if a file cannot be used.
+    files.InputError: if a file cannot be used.
     FileNotFoundError: if a file is not there.
   """
   if options.top < 1 or options.batch_size < 1:
     raise registry.UsageError("--top and --batch-size must be at least 1")
-  paths = common.list_images(options.images)
+  paths = files.list_images(options.images)
   model, variables = common.load(
     options.weights, imagenet.ImageClassifierConfig, "imagenet_fourier"
   )
@@ -62,7 +63,7 @@ def run(options: Classify) -> None:
     lines.append(json.dumps({"image": str(path), "predictions": best}) + "\n")
     show(len(lines))
   if options.output is not None:
-    common.write_text(options.output, "".join(lines))
+    files.write_text(options.output, "".join(lines))
 
 
 def predict(
@@ -77,7 +78,7 @@ def predict(
 
   Raises:
     registry.UsageError: if the model is not for square images in colour.
-    common.InputError: if an image cannot be read.
+    files.InputError: if an image cannot be read.
   """
   seen = model.config.image
   if seen.size[0] != seen.size[1] or seen.channels != 3:
@@ -100,11 +101,11 @@ def _prepare(
   transform: imagenet_data.EvalTransform, path: pathlib.Path
 ) -> np.ndarray:  # [size, size, 3]
   example: dict[str, Any] = {
-    "image": common.read_bytes(path),
+    "image": files.read_bytes(path),
     "label": 0,
     "file_name": str(path),
   }
   try:
     return transform(example, np.random.default_rng(0))["images"]
   except ValueError as error:
-    raise common.InputError(str(error)) from error
+    raise files.InputError(str(error)) from error

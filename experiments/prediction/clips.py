@@ -17,7 +17,7 @@ from PIL import Image
 from scipy import signal  # type: ignore[import-untyped]
 from scipy.io import wavfile  # type: ignore[import-untyped]
 
-from experiments.prediction import common
+from experiments import files
 
 FRAMES_PER_SECOND = 25  # of the models' clips (2107.14795 appendix I)
 
@@ -69,17 +69,17 @@ def read(
 
   Raises:
     FileNotFoundError: if a file is not there.
-    common.InputError: if a file cannot be used.
+    files.InputError: if a file cannot be used.
   """
   for given in (path, sound):
     if given is not None and not given.exists():
       raise FileNotFoundError(f"There is no {given}.")
   if path.is_dir():
-    frames = [common.read_image(p) for p in common.list_images([path])]
+    frames = [files.read_image(p) for p in files.list_images([path])]
     clip = Clip(frames, fps, None, 0)
     inside = sorted(path.glob("*.wav"))
     if sound is None and len(inside) > 1:
-      raise common.InputError(
+      raise files.InputError(
         f"{path} has {len(inside)} .wav files; choose one with --sound."
       )
     sound = sound or next(iter(inside), None)
@@ -91,7 +91,7 @@ def read(
     clip = clip._replace(**_read_wav(sound))
   sizes = {frame.shape for frame in clip.frames}
   if len(sizes) != 1:
-    raise common.InputError(
+    raise files.InputError(
       f"{path} has {'no frames' if not sizes else 'frames of several sizes'}; "
       "expected frames of one size."
     )
@@ -103,17 +103,17 @@ def _read_npz(path: pathlib.Path, fps: float) -> Clip:
     with np.load(path, allow_pickle=False) as file:
       arrays = {name: file[name] for name in file.files}
   except (OSError, ValueError, zipfile.BadZipFile) as error:
-    raise common.InputError(f"{path} is not an .npz file: {error}") from error
+    raise files.InputError(f"{path} is not an .npz file: {error}") from error
   image, sound = arrays.get("image"), arrays.get("audio")
   if image is None or image.ndim != 4 or image.shape[-1] != 3:
     found = "nothing" if image is None else f"an array of {image.shape}"
-    raise common.InputError(
+    raise files.InputError(
       f"{path} has {found} under the name 'image'; expected [frames, height, "
       "width, 3]."
     )
   if image.dtype != np.uint8:
     if not (image.dtype.kind == "f" and image.min() >= 0 and image.max() <= 1):
-      raise common.InputError(
+      raise files.InputError(
         f"{path}: 'image' has dtype {image.dtype} and goes from {image.min()} "
         f"to {image.max()}; expected uint8, or floats from 0 to 1."
       )
@@ -128,14 +128,14 @@ def _read_wav(path: pathlib.Path) -> dict[str, Any]:
   try:
     rate, samples = wavfile.read(path)
   except (OSError, ValueError) as error:
-    raise common.InputError(f"{path} is not a .wav file: {error}") from error
+    raise files.InputError(f"{path} is not a .wav file: {error}") from error
   return {"sound": _mono(samples, str(path)), "rate": int(rate)}
 
 
 def _mono(samples: np.ndarray, source: str) -> np.ndarray:  # [S] float32
   """Returns the mean of the channels, integers scaled to [-1, 1]."""
   if samples.ndim not in (1, 2) or not samples.size:
-    raise common.InputError(
+    raise files.InputError(
       f"{source}: the sound has shape {samples.shape}; expected [samples] or "
       "[samples, channels]."
     )
@@ -146,7 +146,7 @@ def _mono(samples: np.ndarray, source: str) -> np.ndarray:  # [S] float32
   else:
     scaled = samples.astype(np.float32)
   if not np.abs(scaled).max() <= 1:
-    raise common.InputError(
+    raise files.InputError(
       f"{source}: the sound leaves [-1, 1]; expected integers, or floats in it."
     )
   return scaled if scaled.ndim == 1 else scaled.mean(axis=1)
@@ -157,14 +157,14 @@ def _read_video(path: pathlib.Path, until: float) -> Clip:
   try:
     av: Any = importlib.import_module("av")
   except ModuleNotFoundError as error:
-    raise common.InputError(
+    raise files.InputError(
       f"{path} is neither a folder nor an .npz file; to read it as a video, "
       'PyAV is needed: pip install av, or the extra "video" of this package.'
     ) from error
   try:
     with av.open(str(path)) as container:
       if not container.streams.video:
-        raise common.InputError(f"{path} has no video.")
+        raise files.InputError(f"{path} has no video.")
       stream = container.streams.video[0]
       fps = float(stream.average_rate or FRAMES_PER_SECOND)
       frames: list[np.ndarray] = []
@@ -184,7 +184,7 @@ def _read_video(path: pathlib.Path, until: float) -> Clip:
           break
         pieces += [x.to_ndarray().reshape(-1) for x in mixer.resample(frame)]
   except (av.FFmpegError, OSError) as error:
-    raise common.InputError(f"{path} cannot be decoded: {error}") from error
+    raise files.InputError(f"{path} cannot be decoded: {error}") from error
   sound = np.concatenate([*pieces, np.zeros(0, np.float32)])
   return Clip(frames, fps, np.clip(sound, -1, 1) if sound.size else None, rate)
 
@@ -207,11 +207,11 @@ def fit(
     [-1, 1]}, and what was done to the video, in words.
 
   Raises:
-    common.InputError: if the video has ended by then.
+    files.InputError: if the video has ended by then.
   """
   length = len(clip.frames) / clip.fps
   if not 0 <= start_seconds < length:
-    raise common.InputError(
+    raise files.InputError(
       f"the clip is to begin after {start_seconds:g} s; the video has "
       f"{length:.3g} s."
     )
@@ -270,7 +270,7 @@ def _fit_sound(
   sound = clip.sound
   if clip.rate != shape.rate:
     if clip.rate < 1:
-      raise common.InputError(
+      raise files.InputError(
         f"the sound has {clip.rate} samples per second; expected at least 1."
       )
     told.append(

@@ -1,11 +1,8 @@
 """What all predictions share: loading a model, reading images, safe files."""
 
-from collections.abc import Callable, Iterator, Sequence
-import contextlib
+from collections.abc import Callable, Sequence
 import dataclasses
-import os
 import pathlib
-import re
 import sys
 import time
 from typing import Any
@@ -13,18 +10,13 @@ from typing import Any
 import jax
 import numpy as np
 
+from experiments import files
 from experiments import registry
-from experiments.imagenet import data as imagenet_data
 import perceiver
 from perceiver.checkpoints import store
 
-_IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"}
 _MODEL_FILE = "model.safetensors"  # in the folder of a finished run
 _SECONDS_BETWEEN_LINES = 10.0
-
-
-class InputError(ValueError):
-  """What was given cannot be used; says which part of it and why."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,7 +51,7 @@ def load(
 
   Raises:
     registry.UsageError: if the choice makes no sense.
-    InputError: if the checkpoint cannot be used.
+    files.InputError: if the checkpoint cannot be used.
     FileNotFoundError: if there is no checkpoint.
   """
   if weights.random_weights == (weights.checkpoint is not None):
@@ -90,7 +82,7 @@ def load(
     else:
       model, variables = perceiver.load(name, path)
   except (OSError, ValueError) as error:
-    raise InputError(str(error)) from error
+    raise files.InputError(str(error)) from error
   _check_kind(model, kind, str(path))
   return model, variables
 
@@ -140,102 +132,22 @@ def progress(what: str, total: int) -> Callable[[int], None]:
   return show
 
 
-# ----------------------------------------------------------------------- files
-
-
-@contextlib.contextmanager
-def writing(path: pathlib.Path) -> Iterator[pathlib.Path]:
-  """Yields a path of the same suffix that becomes `path` if all goes well."""
-  try:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-      yield temporary
-      temporary.replace(path)
-    finally:
-      temporary.unlink(missing_ok=True)
-  except OSError as error:
-    raise InputError(f"{path} cannot be written: {error}") from error
-
-
-def write_text(path: pathlib.Path, text: str) -> None:
-  """Writes a text file, whole or not at all."""
-  with writing(path) as temporary:
-    temporary.write_text(text, encoding="utf-8")
-
-
-def read_bytes(path: pathlib.Path) -> bytes:
-  """Reads a file.
-
-  Raises:
-    InputError: if it cannot be read.
-  """
-  try:
-    return path.read_bytes()
-  except OSError as error:
-    raise InputError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def read_image(path: pathlib.Path) -> np.ndarray:  # [H, W, 3] uint8
-  """Reads an image of any format as RGB.
-
-  Raises:
-    InputError: if it is not there, or not an image.
-  """
-  encoded = read_bytes(path)
-  try:
-    return np.asarray(imagenet_data.decode_image(encoded))
-  except ValueError as error:
-    raise InputError(f"{path} is {error}") from error
-
-
-def list_images(paths: Sequence[pathlib.Path]) -> list[pathlib.Path]:
-  """Replaces folders by the images in them, frame 9 before frame 10.
-
-  Raises:
-    registry.UsageError: if no path was given.
-    FileNotFoundError: if a path is not there.
-    InputError: if a folder has no images.
-  """
-  if not paths:
-    raise registry.UsageError("name at least one image, or a folder of images")
-  found: list[pathlib.Path] = []
-  for path in paths:
-    if not path.exists():
-      raise FileNotFoundError(f"There is no {path}.")
-    if not path.is_dir():
-      found.append(path)
-      continue
-    inside = [p for p in path.iterdir() if p.suffix.lower() in _IMAGE_SUFFIXES]
-    if not inside:
-      kinds = ", ".join(sorted(_IMAGE_SUFFIXES))
-      raise InputError(f"{path} has no images ({kinds}).")
-    found += sorted(inside, key=_natural)
-  return found
-
-
-def _natural(path: pathlib.Path) -> list[Any]:
-  """A key that sorts numbers in names by their size."""
-  words = re.split(r"(\d+)", path.name)
-  return [int(w) if i % 2 else w for i, w in enumerate(words)]
-
-
 def read_labels(
   path: pathlib.Path | None, num_classes: int
 ) -> tuple[str, ...] | None:
   """Reads names of classes, one per line; None if there is no file.
 
   Raises:
-    InputError: if there are not as many as classes.
+    files.InputError: if there are not as many as classes.
   """
   if path is None:
     return None
   try:
-    names = read_bytes(path).decode("utf-8").rstrip("\r\n").splitlines()
+    names = files.read_bytes(path).decode("utf-8").rstrip("\r\n").splitlines()
   except UnicodeDecodeError as error:
-    raise InputError(f"{path} is not a text in UTF-8: {error}") from error
+    raise files.InputError(f"{path} is not a text in UTF-8: {error}") from error
   if len(names) != num_classes:
-    raise InputError(
+    raise files.InputError(
       f"{path} has {len(names)} lines; expected {num_classes}, one name for "
       "each of the model's classes, in their order."
     )
@@ -251,7 +163,7 @@ def best_classes(
   "probability": after a softmax over all classes}.
   """
   if not np.all(np.isfinite(logits)):
-    raise InputError(
+    raise files.InputError(
       "the model's output is not finite; is the checkpoint in order?"
     )
   exponentials = np.exp(logits.astype(np.float64) - logits.max())

@@ -10,6 +10,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 import tyro
 
+from experiments import files
 from experiments import registry
 from experiments.prediction import bytes_tokenizer
 from experiments.prediction import common
@@ -60,14 +61,14 @@ def run(options: FillMask) -> None:
 
   Raises:
     registry.UsageError: if the command makes no sense, masks included.
-    common.InputError: if a file cannot be used.
+    files.InputError: if a file cannot be used.
     FileNotFoundError: if there is no checkpoint.
   """
   if not 0 <= options.top_k <= 256:
     raise registry.UsageError("--top-k must be from 0 to 256")
   texts = [t.encode("utf-8", "surrogateescape") for t in options.texts]
   if options.file is not None:
-    texts.append(common.read_bytes(options.file))
+    texts.append(files.read_bytes(options.file))
   if not texts:
     raise registry.UsageError("name a text, or a --file that holds one")
   spans = [parse_span(span) for span in options.span]
@@ -88,7 +89,7 @@ def run(options: FillMask) -> None:
     lines.append(json.dumps(row) + "\n")
     show(len(lines))
   if options.output is not None:
-    common.write_text(options.output, "".join(lines))
+    files.write_text(options.output, "".join(lines))
 
 
 def parse_span(text: str) -> tuple[int, int]:

@@ -10,11 +10,12 @@ import numpy as np
 from PIL import Image
 import tyro
 
+from experiments import files
 from experiments import registry
+from experiments.optical_flow import colours
+from experiments.optical_flow import flow_files
+from experiments.optical_flow import tiling
 from experiments.prediction import common
-from experiments.prediction import flow_colours
-from experiments.prediction import flow_files
-from experiments.prediction import tiling
 import perceiver
 from perceiver.models import optical_flow
 
@@ -50,12 +51,12 @@ def run(options: Flow) -> None:
 
   Raises:
     registry.UsageError: if the command makes no sense.
-    common.InputError: if a file cannot be used.
+    files.InputError: if a file cannot be used.
     FileNotFoundError: if a file is not there.
   """
   if options.colour_max is not None and not options.colour_max > 0:
     raise registry.UsageError("--colour-max must be more than 0 pixels")
-  paths = common.list_images(options.images)
+  paths = files.list_images(options.images)
   if len(paths) < 2:
     raise registry.UsageError("flow needs at least two images")
   names = [path.stem for path in paths[:-1]]
@@ -94,13 +95,13 @@ def read_pairs(paths: list[pathlib.Path]) -> Iterator[np.ndarray]:
   """Yields neighbouring images, [2, H, W, 3] float32 in [-1, 1].
 
   Raises:
-    common.InputError: if one cannot be read, or the sizes differ.
+    files.InputError: if one cannot be read, or the sizes differ.
   """
-  images = ((path, common.read_image(path)) for path in paths)
+  images = ((path, files.read_image(path)) for path in paths)
   for (path1, image1), (path2, image2) in itertools.pairwise(images):
     if image1.shape != image2.shape:
       sizes = (" × ".join(map(str, x.shape[:2])) for x in (image1, image2))
-      raise common.InputError(
+      raise files.InputError(
         f"{path1} and {path2} have different sizes: {' and '.join(sizes)} "
         "pixels."
       )
@@ -113,10 +114,10 @@ def write(
   """Writes a flow [H, W, 2] in three formats, and says what was written.
 
   Raises:
-    common.InputError: if the flow is not finite, or cannot be written.
+    files.InputError: if the flow is not finite, or cannot be written.
   """
   if not np.all(np.isfinite(flow)):
-    raise common.InputError(
+    raise files.InputError(
       f"{name}: the flow is not finite; is the checkpoint in order?"
     )
   flow_files.write_flo(folder / f"{name}.flo", flow)
@@ -126,8 +127,8 @@ def write(
       f"{name}: {too_fast} pixels move 512 pixels or more, which KITTI's "
       "format cannot hold; they are unknown there"
     )
-  picture = Image.fromarray(flow_colours.colour(flow, fastest))
-  with common.writing(folder / f"{name}_colours.png") as temporary:
+  picture = Image.fromarray(colours.colour(flow, fastest))
+  with files.writing(folder / f"{name}_colours.png") as temporary:
     picture.save(temporary)
   speed = np.hypot(flow[..., 0], flow[..., 1])
   print(

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 import pytest
 
+from experiments import files
 from experiments import loading
 from experiments.imagenet import catalogue
 from experiments.imagenet import crop
@@ -205,7 +206,7 @@ def _gradient():
 
 def test_decoding_is_exact_for_rgb():
   image = _gradient()
-  decoded = data.decode_image(_encode(image, "PNG"))
+  decoded = files.decode_image(_encode(image, "PNG"))
   np.testing.assert_array_equal(np.asarray(decoded), np.asarray(image))
 
 
@@ -225,7 +226,7 @@ def test_decoding_is_exact_for_rgb():
 def test_every_mode_becomes_rgb(mode, file_format):
   image = Image.new("RGB", (30, 20), (204, 204, 204))
   image.paste((51, 51, 51), (0, 0, 15, 20))
-  decoded = data.decode_image(_encode(image.convert(mode), file_format))
+  decoded = files.decode_image(_encode(image.convert(mode), file_format))
   assert (decoded.mode, decoded.size) == ("RGB", (30, 20))
   values = np.asarray(decoded).astype(int)
   if mode != "1":
@@ -238,13 +239,13 @@ def test_transparent_palettes_are_read_without_a_warning():
   image = Image.new("P", (4, 4), 1)
   image.putpalette([0, 0, 0, 10, 20, 30])
   image.info["transparency"] = bytes([0, 100])
-  decoded = data.decode_image(_encode(image, "PNG"))
+  decoded = files.decode_image(_encode(image, "PNG"))
   assert decoded.getpixel((2, 2)) == (10, 20, 30)
 
 
 def test_sixteen_bit_grey_keeps_its_upper_byte():
   image = Image.fromarray(np.full((3, 4), 0x8012, np.uint16))
-  decoded = data.decode_image(_encode(image, "PNG"))
+  decoded = files.decode_image(_encode(image, "PNG"))
   np.testing.assert_array_equal(np.asarray(decoded), np.full((3, 4, 3), 0x80))
 
 

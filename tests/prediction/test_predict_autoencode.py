@@ -10,10 +10,10 @@ from scipy.io import wavfile
 import tiny_models
 import tiny_video
 
+from experiments import files
 from experiments import predict
 from experiments.prediction import autoencode
 from experiments.prediction import clips
-from experiments.prediction import common
 
 SHAPE = clips.Shape(num_frames=2, size=(16, 16), num_samples=128)  # 1,600 Hz
 
@@ -97,7 +97,7 @@ def test_sound_of_another_rate_is_resampled():
 
 @pytest.mark.parametrize("start", [-1.0, 0.16, 9.0])
 def test_clips_begin_within_the_video(start):
-  with pytest.raises(common.InputError, match=r"the video has 0\.16 s"):
+  with pytest.raises(files.InputError, match=r"the video has 0\.16 s"):
     clips.fit(clip(), SHAPE, start)
 
 

@@ -9,10 +9,10 @@ from PIL import Image
 import pytest
 import tiny_models
 
+from experiments import files
 from experiments import predict
-from experiments.prediction import common
-from experiments.prediction import flow_colours
-from experiments.prediction import flow_files
+from experiments.optical_flow import colours
+from experiments.optical_flow import flow_files
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_flo_comes_back(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"PIEH", b"x" * 40])
 def test_what_is_no_flo_is_refused(tmp_path, content):
   (tmp_path / "a.flo").write_bytes(content)
-  with pytest.raises(common.InputError, match=r"is not a \.flo file"):
+  with pytest.raises(files.InputError, match=r"is not a \.flo file"):
     flow_files.read_flo(tmp_path / "a.flo")
 
 
@@ -83,7 +83,7 @@ def test_flo_cut_short_is_refused(tmp_path):
   flow_files.write_flo(tmp_path / "a.flo", random_flow())
   content = (tmp_path / "a.flo").read_bytes()
   (tmp_path / "a.flo").write_bytes(content[:-1])
-  with pytest.raises(common.InputError, match="expected 292"):
+  with pytest.raises(files.InputError, match="expected 292"):
     flow_files.read_flo(tmp_path / "a.flo")
 
 
@@ -115,7 +115,7 @@ def test_sixteen_bits_are_what_pillow_reads():
 
 
 def test_the_wheel():
-  wheel = flow_colours.wheel()
+  wheel = colours.wheel()
   assert wheel.shape == (55, 3)
   corners = {0: "100", 15: "110", 21: "010", 25: "011", 36: "001", 49: "101"}
   for place, corner in corners.items():
@@ -126,21 +126,21 @@ def test_the_wheel():
 def test_colours_of_directions():
   right, down, left, up = (9, 0), (0, 9), (-9, 0), (0, -9)
   flow = np.float32([[(0, 0), right, down, left, up, (np.nan, 0)]])
-  (row,) = flow_colours.colour(flow)
+  (row,) = colours.colour(flow)
   assert list(row[0]) == [255, 255, 255]
   assert list(row[1]) == [255, 0, 0]  # red
   assert list(row[2]) == [255, 230, 0]  # yellow, all but a tenth
   assert list(row[3]) == [0, 209, 255]  # from cyan 2/11 of the way to blue
   assert list(row[4]) == [88, 0, 255]  # from blue 4.5/13 to magenta
   assert list(row[5]) == [0, 0, 0]
-  half = flow_colours.colour(flow / 2, 9)[0]
+  half = colours.colour(flow / 2, 9)[0]
   assert list(half[1]) == [255, 128, 128]
-  beyond = flow_colours.colour(2 * flow, 9)[0]
+  beyond = colours.colour(2 * flow, 9)[0]
   assert list(beyond[1]) == [191, 0, 0]
 
 
 def test_no_motion_is_white():
-  assert np.all(flow_colours.colour(np.zeros((3, 4, 2), np.float32)) == 255)
+  assert np.all(colours.colour(np.zeros((3, 4, 2), np.float32)) == 255)
 
 
 # ----------------------------------------------------------------- the command

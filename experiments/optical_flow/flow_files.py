@@ -10,7 +10,7 @@ import zlib
 
 import numpy as np
 
-from experiments.prediction import common
+from experiments import files
 
 _FLO_TAG = b"PIEH"  # the float 202021.25
 # A KITTI value is 64 · flow + 2^15; 1 in the third channel says that it is one.
@@ -21,7 +21,7 @@ def write_flo(path: pathlib.Path, flow: np.ndarray) -> None:
   """Writes a flow [H, W, 2], pixels, as float32, whole or not at all."""
   height, width = flow.shape[:2]
   header = _FLO_TAG + struct.pack("<ii", width, height)
-  with common.writing(path) as temporary:
+  with files.writing(path) as temporary:
     temporary.write_bytes(header + flow.astype("<f4").tobytes())
 
 
@@ -29,14 +29,14 @@ def read_flo(path: pathlib.Path) -> np.ndarray:  # [H, W, 2] float32
   """Reads a .flo file.
 
   Raises:
-    common.InputError: if it is not one, or not complete.
+    files.InputError: if it is not one, or not complete.
   """
-  content = common.read_bytes(path)
+  content = files.read_bytes(path)
   if len(content) < 12 or content[:4] != _FLO_TAG:
-    raise common.InputError(f"{path} is not a .flo file.")
+    raise files.InputError(f"{path} is not a .flo file.")
   width, height = struct.unpack("<ii", content[4:12])
   if min(width, height) < 1 or len(content) != 12 + 8 * width * height:
-    raise common.InputError(
+    raise files.InputError(
       f"{path} says that it holds {width} × {height} pixels and has "
       f"{len(content)} bytes; expected {12 + 8 * width * height}."
     )
@@ -55,7 +55,7 @@ def write_kitti(path: pathlib.Path, flow: np.ndarray) -> int:
   image = np.zeros((*flow.shape[:2], 3), np.uint16)
   image[..., :2] = np.where(known[..., None], values, 0)
   image[..., 2] = known
-  with common.writing(path) as temporary:
+  with files.writing(path) as temporary:
     temporary.write_bytes(encode_png16(image))
   return int(np.sum(~known))
 

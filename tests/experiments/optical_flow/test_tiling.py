@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.prediction import tiling
+from experiments.optical_flow import tiling
 
 MODEL = (368, 496)
 

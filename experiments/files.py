@@ -1,0 +1,130 @@
+"""Files from outside: read with errors that name them, written whole.
+
+What is read here was made by somebody else. Whatever is wrong with it ends in
+an `InputError` that names the file.
+"""
+
+from collections.abc import Iterator, Sequence
+import contextlib
+import io
+import os
+import pathlib
+import re
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+_IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"}
+
+
+class InputError(ValueError):
+  """What was given cannot be used; says which part of it and why."""
+
+
+@contextlib.contextmanager
+def writing(path: pathlib.Path) -> Iterator[pathlib.Path]:
+  """Yields a path of the same suffix that becomes `path` if all goes well."""
+  try:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+      yield temporary
+      temporary.replace(path)
+    finally:
+      temporary.unlink(missing_ok=True)
+  except OSError as error:
+    raise InputError(f"{path} cannot be written: {error}") from error
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+  """Writes a text file, whole or not at all."""
+  with writing(path) as temporary:
+    temporary.write_text(text, encoding="utf-8")
+
+
+def read_bytes(path: pathlib.Path) -> bytes:
+  """Reads a file.
+
+  Raises:
+    InputError: if it cannot be read.
+  """
+  try:
+    return path.read_bytes()
+  except OSError as error:
+    raise InputError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def read_image(path: pathlib.Path) -> np.ndarray:  # [H, W, 3] uint8
+  """Reads an image of any format as RGB.
+
+  Raises:
+    InputError: if it is not there, or not an image.
+  """
+  encoded = read_bytes(path)
+  try:
+    return np.asarray(decode_image(encoded))
+  except ValueError as error:
+    raise InputError(f"{path} is {error}") from error
+
+
+def list_images(paths: Sequence[pathlib.Path]) -> list[pathlib.Path]:
+  """Replaces folders by the images in them, frame 9 before frame 10.
+
+  Raises:
+    FileNotFoundError: if a path is not there.
+    InputError: if no path was given, or a folder has no images.
+  """
+  if not paths:
+    raise InputError("Name at least one image, or a folder of images.")
+  found: list[pathlib.Path] = []
+  for path in paths:
+    if not path.exists():
+      raise FileNotFoundError(f"There is no {path}.")
+    if not path.is_dir():
+      found.append(path)
+      continue
+    inside = [p for p in path.iterdir() if p.suffix.lower() in _IMAGE_SUFFIXES]
+    if not inside:
+      kinds = ", ".join(sorted(_IMAGE_SUFFIXES))
+      raise InputError(f"{path} has no images ({kinds}).")
+    found += sorted(inside, key=_natural)
+  return found
+
+
+def _natural(path: pathlib.Path) -> list[Any]:
+  """A key that sorts numbers in names by their size."""
+  words = re.split(r"(\d+)", path.name)
+  return [int(w) if i % 2 else w for i, w in enumerate(words)]
+
+
+def decode_image(encoded: bytes) -> Image.Image:
+  """Decodes any image format to 8-bit RGB.
+
+  CMYK and greyscale images, palettes, transparency and images whose name lies
+  about their format are all taken; rotation marks are ignored, as TensorFlow
+  does.
+
+  Args:
+    encoded: the bytes of an image file.
+
+  Returns:
+    The decoded image, of mode RGB.
+
+  Raises:
+    ValueError: the bytes are no image, or the image is damaged or cut short.
+  """
+  try:
+    image = Image.open(io.BytesIO(encoded))
+    image.load()
+  except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
+    raise ValueError(f"not a readable image: {e}") from e
+  if image.mode == "RGB":
+    return image
+  if image.mode.startswith("I;16"):  # Pillow would clip it instead.
+    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert(
+      "RGB"
+    )
+  if image.mode == "P":
+    image = image.convert("RGBA")
+  return image.convert("RGB")

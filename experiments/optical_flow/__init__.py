@@ -1,0 +1,1 @@
+"""Optical flow: data, task and recipes."""
