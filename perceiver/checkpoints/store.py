@@ -16,6 +16,7 @@ import numpy as np
 
 from perceiver import config_json
 from perceiver.checkpoints import check
+from perceiver.checkpoints import errors
 from perceiver.models import model as model_lib
 from perceiver.models import registry
 
@@ -39,12 +40,12 @@ def save(
     notes: short facts to keep with them, such as the step they are from.
 
   Raises:
-    ValueError: if the variables do not fit the model.
+    CheckpointError: if the variables do not fit the model.
   """
   from safetensors import numpy as safetensors_numpy
 
   path = pathlib.Path(path)
-  check.fits(model, variables, source="the variables to save")
+  check.fits(model, variables, source="what is to be saved")
   arrays = {
     _SEPARATOR.join((collection, module, name)): np.asarray(array, order="C")
     for collection, tree in variables._asdict().items()
@@ -77,14 +78,14 @@ def restore(
 
   Raises:
     FileNotFoundError: if there is no such file.
-    ValueError: if the file is damaged, or not one of ours.
+    CheckpointError: if the file is damaged, or not one of ours.
   """
   metadata, arrays = _read(pathlib.Path(path))
   try:
     text = metadata.get("config", "")
     config = config_json.from_json(text, registry.ModelConfig)
   except ValueError as error:
-    raise ValueError(
+    raise errors.CheckpointError(
       f"Checkpoint: {path} does not say what model it holds: {error}"
     ) from error
   model = model_lib.Model(config)
@@ -93,7 +94,7 @@ def restore(
     collection, _, rest = key.partition(_SEPARATOR)
     module, _, name = rest.rpartition(_SEPARATOR)
     if collection not in trees or not module:
-      raise ValueError(
+      raise errors.CheckpointError(
         f"Checkpoint: {path} has an array {key!r}; expected names such as "
         f"{_SEPARATOR.join(('params', 'module', 'name'))!r}."
       )
@@ -133,12 +134,12 @@ def _read(path: pathlib.Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
       arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
   except (safetensors.SafetensorError, AttributeError) as error:
     # The latter for dtypes that NumPy has not.
-    raise ValueError(
+    raise errors.CheckpointError(
       f"Checkpoint: {path} cannot be read: {error}; expected a complete "
       "safetensors file. It may be cut short, or of another format."
     ) from error
   if (metadata.get("format"), metadata.get("version")) != (_FORMAT, _VERSION):
-    raise ValueError(
+    raise errors.CheckpointError(
       f"Checkpoint: {path} is a safetensors file of format "
       f"{metadata.get('format')!r}, version {metadata.get('version')!r}; "
       f"expected {_FORMAT!r}, version {_VERSION!r}."

@@ -73,7 +73,7 @@ def assert_equal(found, expected):
         np.testing.assert_array_equal(array, other[module][name])
 
 
-def refusal(path, error=ValueError, read=perceiver.restore):
+def refusal(path, error=perceiver.CheckpointError, read=perceiver.restore):
   """Returns the message, one paragraph, with which a file is refused."""
   with pytest.raises(error) as caught:
     read(path)
