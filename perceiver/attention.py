@@ -112,20 +112,10 @@ class Memory:
 
 @dataclasses.dataclass
 class Attention(hk.Module):
-  """The parameters of one attention, and attention of all kinds with them."""
+  """The parameters of one attention."""
 
   config: AttentionConfig
   name: str | None = None
-
-  def __call__(
-    self,
-    x: Array,  # [B, T, D]
-    key: Array | None = None,
-  ) -> Array:  # [B, T, D]
-    """Self-attention: every element of `x` attends to all of them."""
-    weights = self.weights(x.shape[-1], x.shape[-1])
-    memory = remember(self.config, weights, x, num_queries=x.shape[1])
-    return recall(self.config, weights, memory, x, key=key)
 
   @hk.name_like("__call__")
   def weights(
@@ -244,9 +234,9 @@ def map_queries(
     The results for all queries, [B, O, ...].
   """
   batch, num_keys = memory.keys.shape[:2]
-  length = jax.tree.leaves(operands)[0].shape[1]
   if config.direct:
     return function(operands)
+  length = streaming.num_positions(operands)
   target = target_block(batch * config.num_heads * num_keys)
   return streaming.map_blocks(
     function, operands, streaming.choose_block(length, target)

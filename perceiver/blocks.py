@@ -11,6 +11,7 @@ import haiku as hk
 import jax
 
 from perceiver import attention
+from perceiver import latent_attention
 from perceiver import layers
 from perceiver import reading
 from perceiver import streaming
@@ -164,8 +165,13 @@ class SelfAttentionBlock(hk.Module):
   def __call__(self, x: Array) -> Array:  # [B, N, D] -> [B, N, D]
     cfg = self.config
     normed = layers.LayerNorm(name="attention_norm")(x)  # [B, N, D]
-    attended = attention.Attention(cfg.attention, name="attention")(
-      normed, self._key(cfg.attention_dropout_rate)
+    attended = latent_attention.attend(
+      cfg.attention,
+      attention.Attention(cfg.attention, name="attention").weights(
+        cfg.channels, cfg.channels
+      ),
+      normed,
+      self._key(cfg.attention_dropout_rate),
     )  # [B, N, D]
     x += layers.dropout(attended, cfg.dropout_rate, self._key(cfg.dropout_rate))
     normed = layers.LayerNorm(name="mlp_norm")(x)  # [B, N, D]

@@ -26,9 +26,7 @@ class ProcessorConfig:
     exact_gelu: whether their GELU is not the tanh approximation.
     dropout_rate: share dropped after attention and MLP.
     attention_dropout_rate: share of the attention weights dropped.
-    remat: whether the backward pass recomputes the inside of each layer: a
-      third more operations, for memory that grows with N·D per layer instead
-      of with everything inside it.
+    remat: what of a layer the backward pass computes again.
   """
 
   channels: int
@@ -41,7 +39,7 @@ class ProcessorConfig:
   exact_gelu: bool = False
   dropout_rate: float = 0.0
   attention_dropout_rate: float = 0.0
-  remat: bool = True
+  remat: stacking.Remat = stacking.Remat.ALL
 
   def __post_init__(self) -> None:
     if self.num_layers < 0 or self.num_repeats < 1:

@@ -17,7 +17,7 @@ Array = jax.Array
 
 def learned(
   num: int, channels: int, *, init_scale: float = 0.02, name: str = "queries"
-) -> streaming.Parts:
+) -> tuple[Array]:
   """Returns `num` learned queries, [1, O, E]; inside a Haiku module."""
   config = position_encoding.Learned(channels=channels, init_scale=init_scale)
   return (position_encoding.LearnedVectors(num, config, name=name)()[None],)
@@ -37,7 +37,7 @@ def fourier(
       slightly different coordinates, see `position_encoding.subsampled`.
   """
   if indices is None:
-    return (position_encoding.grid_features(config, shape)[None],)
+    return (position_encoding.grid_features(config, shape),)
   positions = position_encoding.subsampled(indices, shape)
   return (position_encoding.features(config, positions)[None],)
 

@@ -16,10 +16,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from perceiver.position_encoding import spread
+
 Array = jax.Array
 # Arrays that are concatenated along the channels, one block at a time. Parts
-# that are the same for every example, such as positions, have batch size 1.
-Parts = tuple[Array, ...]  # [B or 1, M, C_i]
+# that are the same for every example, such as positions, have batch size 1;
+# codes of a grid need not even exist as arrays, and get no gradient then.
+Part = Array | spread.Spread  # [B or 1, M, C_i]
+Parts = tuple[Part, ...]
 # (parameters, block [B, S, C]) -> keys [B, G, S, K], values [B, G, S, V]
 Project = Callable[[Any, Array], tuple[Array, Array]]
 
@@ -38,13 +42,21 @@ class Options(NamedTuple):
 def concatenate(parts: Parts, batch_size: int | None = None) -> Array:
   """Joins parts [B or 1, M, C_i] along the channels to [B, M, C]."""
   batch = batch_size or max(part.shape[0] for part in parts)
-  whole = [jnp.broadcast_to(part, (batch, *part.shape[1:])) for part in parts]
+  whole = [
+    jnp.broadcast_to(spread.written_out(part), (batch, *part.shape[1:]))
+    for part in parts
+  ]
   return jnp.concatenate(whole, axis=-1) if len(whole) > 1 else whole[0]
 
 
 def num_channels(parts: Parts) -> int:
   """Returns the channels of the joined parts."""
   return sum(part.shape[-1] for part in parts)
+
+
+def num_positions(operands: Any) -> int:
+  """Returns the length M of a tree of parts and arrays [B or 1, M, ...]."""
+  return jax.tree.leaves(operands, is_leaf=_is_spread)[0].shape[1]
 
 
 def choose_block(length: int, target: int) -> int:
@@ -124,11 +136,19 @@ def _step(
 
 def _slice(parts: Any, start: Array, size: int) -> Any:
   """Takes positions `start` … `start + size` of arrays [B, M, ...]."""
-  if all(part.shape[1] == size for part in jax.tree.leaves(parts)):
-    return parts
-  return jax.tree.map(
-    lambda part: jax.lax.dynamic_slice_in_dim(part, start, size, axis=1), parts
-  )
+
+  def take(part: Part) -> Array:
+    if part.shape[1] == size:
+      return spread.written_out(part)
+    if isinstance(part, spread.Spread):
+      return part.slice(start, size)
+    return jax.lax.dynamic_slice_in_dim(part, start, size, axis=1)
+
+  return jax.tree.map(take, parts, is_leaf=_is_spread)
+
+
+def _is_spread(part: Any) -> bool:
+  return isinstance(part, spread.Spread)
 
 
 def _weights(
@@ -253,11 +273,14 @@ def _backward(
         "bgts,bgsk->bgtk", d_scores, keys, preferred_element_type=jnp.float32
       ),
       jax.tree.map(
-        lambda whole, d: jax.lax.dynamic_update_slice_in_dim(
-          whole, d, start, axis=1
+        lambda whole, d: (
+          whole
+          if _is_spread(whole)
+          else jax.lax.dynamic_update_slice_in_dim(whole, d, start, axis=1)
         ),
         d_parts,
         d_block,
+        is_leaf=_is_spread,
       ),
       jax.tree.map(jnp.add, d_parameters, d_block_parameters),
     )
@@ -292,9 +315,9 @@ def map_blocks(
   Returns:
     A tree of arrays [B, O, ...]. The backward pass recomputes each block.
   """
-  length = jax.tree.leaves(operands)[0].shape[1]
+  length = num_positions(operands)
   if length <= block_size:
-    return function(operands)
+    return function(_slice(operands, jnp.int32(0), length))
   results = []
   for first, size, count in _blocks(length, block_size):
     results.append(

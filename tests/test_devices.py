@@ -12,9 +12,12 @@ import numpy as np
 import small
 
 import perceiver
+from perceiver import stacking
 
 BATCH = 8
-MODEL = perceiver.create(small.classifier_config(num_layers=1, remat=False))
+MODEL = perceiver.create(
+  small.classifier_config(num_layers=1, remat=stacking.Remat.NOTHING)
+)
 IMAGES = fill.array((BATCH, 8, 8, 1), "devices")
 TARGETS = jax.nn.one_hot(np.arange(BATCH) % 3, 3)
 

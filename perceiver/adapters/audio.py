@@ -125,4 +125,4 @@ class AudioInput(hk.Module):
     checks.floats("Audio input", audio, config.shape)
     values = audio.reshape(len(audio), config.num_inputs, -1)
     positions = position_encoding.encode(config.positions, config.grid)
-    return values, positions.astype(values.dtype)[None]  # [1, M, P]
+    return values, positions.astype(values.dtype)  # [1, M, P]

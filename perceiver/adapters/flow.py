@@ -113,10 +113,10 @@ class FlowInput(hk.Module):
     checks.floats("Flow input", frames, (2, *config.size, 3))
     features = _features(config, frames, self.is_training)
     shape = config.grid if config.concatenate_frames else (2, *config.grid)
-    positions = position_encoding.encode(config.positions, shape)  # [M, P]
+    positions = position_encoding.encode(config.positions, shape)  # [1, M, P]
     return (
       features.reshape(len(frames), config.num_inputs, -1),
-      positions.astype(features.dtype)[None],
+      positions.astype(features.dtype),
     )
 
 
@@ -146,7 +146,13 @@ def first_frame(
   """Returns those of the inputs [B or 1, M, C_i] that are asked about."""
   if config.concatenate_frames:
     return parts
-  return tuple(part[:, : config.num_outputs] for part in parts)
+  count = config.num_outputs
+  return tuple(
+    part.first(count)
+    if isinstance(part, position_encoding.Spread)
+    else part[:, :count]
+    for part in parts
+  )
 
 
 @dataclasses.dataclass

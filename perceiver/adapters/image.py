@@ -203,12 +203,12 @@ class ImageInput(hk.Module):
     features = _features(config, images, self.is_training)  # [B, h, w, C]
     features = features.reshape(len(images), config.num_inputs, -1)
     positions = position_encoding.encode(config.positions, config.grid)
-    positions = positions.astype(features.dtype)[None]  # [1, M, P]
+    positions = positions.astype(features.dtype)  # [1, M, P]
     if config.permutation_seed is None:
       return features, positions
     permutation = config.permutation()
     if not position_encoding.is_learned(config.positions):
-      positions = positions[:, permutation]
+      positions = position_encoding.written_out(positions)[:, permutation]
     return features[:, permutation], positions
 
 

@@ -5,7 +5,6 @@ import dataclasses
 import jax
 
 from perceiver import position_encoding
-from perceiver import streaming
 from perceiver.adapters import checks
 
 Array = jax.Array
@@ -36,7 +35,7 @@ class PointInputConfig:
 def encode(
   config: PointInputConfig,
   points: Array,  # [B, P, num_axes]
-) -> streaming.Parts:  # [B, P, C]
+) -> tuple[Array]:  # [B, P, C]
   """Returns the inputs for any number of points, computed in float32.
 
   Raises:

@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 
 from perceiver import position_encoding
-from perceiver import streaming
 from perceiver.adapters import checks
 from perceiver.adapters import rows
 
@@ -63,7 +62,7 @@ class TextInput(hk.Module):
     self,
     ids: Array,  # [B, M] integers
     prefix: Array | None = None,  # [P, C]
-  ) -> streaming.Parts:  # [B, P + M, C]
+  ) -> tuple[Array]:  # [B, P + M, C]
     """Returns the embedded text, after `prefix` if there is one.
 
     Args:

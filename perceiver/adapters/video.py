@@ -83,4 +83,4 @@ class VideoInput(hk.Module):
     cut = patches.space_to_depth(videos, config.patch)  # [B, t, h, w, values]
     values = cut.reshape(len(videos), config.num_inputs, cut.shape[-1])
     positions = position_encoding.encode(config.positions, config.grid)
-    return values, positions.astype(values.dtype)[None]  # [1, M, P]
+    return values, positions.astype(values.dtype)  # [1, M, P]

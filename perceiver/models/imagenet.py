@@ -18,6 +18,7 @@ from perceiver import perceiver
 from perceiver import position_encoding
 from perceiver import processor
 from perceiver import queries
+from perceiver import streaming
 from perceiver.adapters import image
 from perceiver.models import model
 
@@ -111,7 +112,7 @@ class ImageClassifier(hk.Module):
     )
 
   @hk.name_like("__call__")
-  def _inputs(self, images: Array) -> tuple[Array, ...]:
+  def _inputs(self, images: Array) -> streaming.Parts:
     parts = image.ImageInput(
       self.config.image, self.is_training, name="image_input"
     )(images)

@@ -16,6 +16,7 @@ from perceiver import encoder
 from perceiver import perceiver
 from perceiver import processor
 from perceiver import queries
+from perceiver import stacking
 from perceiver import streaming
 from perceiver.adapters import rows
 from perceiver.adapters import text
@@ -226,6 +227,7 @@ def _language_model(
         num_heads=8,
         qk_channels=256,
         v_channels=latent_channels,
+        remat=stacking.Remat.ATTENTION,
       ),
       decoder=decoder.DecoderConfig(
         query_channels=channels,

@@ -172,7 +172,10 @@ class OpticalFlow(hk.Module):
     if points is not None:
       self._check_points(points)
       asked = tuple(
-        jax.vmap(rows.take, in_axes=(0, None))(part, points) for part in asked
+        part.take(points)
+        if isinstance(part, position_encoding.Spread)
+        else jax.vmap(rows.take, in_axes=(0, None))(part, points)
+        for part in asked
       )  # [B or 1, n, E_i]
     outputs = self._network().decode(latents, asked)  # [B, h·w or n, F]
     if cfg.upsampled:

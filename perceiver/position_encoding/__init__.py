@@ -13,6 +13,8 @@ from perceiver.position_encoding.fourier import grid_features
 from perceiver.position_encoding.learned import interpolate
 from perceiver.position_encoding.learned import Learned
 from perceiver.position_encoding.learned import LearnedVectors
+from perceiver.position_encoding.spread import Spread
+from perceiver.position_encoding.spread import written_out
 
 __all__ = [
   "Encoding",
@@ -20,6 +22,7 @@ __all__ = [
   "Learned",
   "LearnedVectors",
   "Projected",
+  "Spread",
   "encode",
   "features",
   "grid",
@@ -28,4 +31,5 @@ __all__ = [
   "is_learned",
   "num_channels",
   "subsampled",
+  "written_out",
 ]

@@ -9,6 +9,7 @@ import jax
 from perceiver import layers
 from perceiver.position_encoding import fourier
 from perceiver.position_encoding import learned
+from perceiver.position_encoding import spread
 
 Array = jax.Array
 
@@ -52,7 +53,9 @@ def is_learned(encoding: Encoding) -> bool:
   return isinstance(encoding, learned.Learned)
 
 
-def encode(encoding: Encoding, shape: Sequence[int]) -> Array:
+def encode(
+  encoding: Encoding, shape: Sequence[int]
+) -> jax.Array | spread.Spread:
   """Returns the code of every position of a grid; inside a Haiku module.
 
   Args:
@@ -60,13 +63,21 @@ def encode(encoding: Encoding, shape: Sequence[int]) -> Array:
     shape: the grid's shape.
 
   Returns:
-    [prod(shape), C] float32, positions in order of the flattened grid.
+    [1, prod(shape), C] float32, positions in order of the flattened grid; of
+    Fourier codes, what stands for it.
   """
   if isinstance(encoding, fourier.Fourier):
     return fourier.grid_features(encoding, shape)
+  return _learned(encoding, shape)[None]
+
+
+def _learned(
+  encoding: learned.Learned | Projected, shape: Sequence[int]
+) -> Array:  # [prod(shape), C]
   if isinstance(encoding, learned.Learned):
     return learned.LearnedVectors(
       math.prod(shape), encoding, name="learned_positions"
     )()
   inner = encode(encoding.encoding, shape)
-  return layers.Linear(encoding.channels, name="position_projection")(inner)
+  linear = layers.Linear(encoding.channels, name="position_projection")
+  return linear(spread.written_out(inner)[0])

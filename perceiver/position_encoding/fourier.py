@@ -8,12 +8,15 @@ sines, all cosines; within the latter, axis by axis.
 
 from collections.abc import Sequence
 import dataclasses
+import itertools
+import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from perceiver.position_encoding import coordinates
+from perceiver.position_encoding import spread
 
 Array = jax.Array
 
@@ -73,40 +76,34 @@ def features(config: Fourier, positions: Array) -> Array:
   return jnp.concatenate(parts, axis=-1).astype(jnp.float32)
 
 
-def grid_features(config: Fourier, shape: Sequence[int]) -> Array:
-  """Encodes a whole grid, from one small table per axis.
+def grid_features(config: Fourier, shape: Sequence[int]) -> spread.Spread:
+  """Encodes a whole grid, as one small table per axis and kind of wave.
 
   Args:
     config: bands and resolution, one axis for each of the grid's.
     shape: the grid's shape.
 
   Returns:
-    [prod(shape), d·(2K + 1)] features, as `features` of the grid's
-    coordinates.
+    What stands for [1, prod(shape), d·(2K + 1)] features, which are those that
+    `features` gives for the grid's coordinates; float32.
   """
   config.channels(len(shape))
-  columns = []  # each [*shape, 1 or K]
   axes = [coordinates.axis(size) for size in shape]
-  if config.include_positions:
-    columns += [_along(i, x[:, None], shape) for i, x in enumerate(axes)]
   phases = [
     np.pi * np.outer(x, frequencies)
     for x, frequencies in zip(axes, _frequencies(config))
-  ]
+  ]  # each [size, K]
+  groups = [[x[:, None] for x in axes]] if config.include_positions else []
   for wave in (np.sin,) if config.sine_only else (np.sin, np.cos):
-    columns += [_along(i, wave(x), shape) for i, x in enumerate(phases)]
-  encoded = jnp.concatenate(columns, axis=-1)  # [*shape, d·(2K + 1)]
-  return encoded.reshape(-1, encoded.shape[-1])
+    groups.append([wave(phase) for phase in phases])
+  return spread.Spread(
+    tables=tuple(jnp.asarray(x, jnp.float32) for x in itertools.chain(*groups)),
+    axes=tuple(range(len(shape))) * len(groups),
+    grid=tuple(shape),
+    length=math.prod(shape),
+  )
 
 
 def _frequencies(config: Fourier) -> np.ndarray:  # [d, K]
   highest = np.asarray(config.max_resolution) / 2
   return np.linspace(1.0, highest, config.num_bands, axis=-1)
-
-
-def _along(axis: int, table: np.ndarray, shape: Sequence[int]) -> Array:
-  """Spreads a table [size of one axis, K] over the grid, [*shape, K]."""
-  view = [1] * len(shape) + [table.shape[-1]]
-  view[axis] = shape[axis]
-  spread = jnp.asarray(table, jnp.float32).reshape(view)
-  return jnp.broadcast_to(spread, (*shape, table.shape[-1]))

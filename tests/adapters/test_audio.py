@@ -16,7 +16,8 @@ def fourier(*resolution: float) -> position_encoding.Fourier:
 
 def build(config, array):
   run = hk.transform(lambda x: audio.AudioInput(config, name="audio")(x))
-  return run.apply(run.init(jax.random.key(0), array), None, array)
+  parts = run.apply(run.init(jax.random.key(0), array), None, array)
+  return tuple(map(position_encoding.written_out, parts))
 
 
 def test_waveform():

@@ -19,7 +19,8 @@ def config(patch=(2, 2, 3), axes=3) -> video.VideoInputConfig:
 
 def build(videos):
   run = hk.transform(lambda x: video.VideoInput(config(), name="video")(x))
-  return run.apply(run.init(jax.random.key(0), videos), None, videos)
+  parts = run.apply(run.init(jax.random.key(0), videos), None, videos)
+  return tuple(map(position_encoding.written_out, parts))
 
 
 def test_patches_and_positions():

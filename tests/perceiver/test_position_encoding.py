@@ -45,11 +45,16 @@ def test_fourier_sizes_of_the_paper(bands, axes, channels):
   assert position_encoding.num_channels(config, axes) == channels
 
 
+def written(codes):
+  (array,) = position_encoding.written_out(codes)
+  return array
+
+
 def test_grid_features_equal_features_of_the_grid():
   config = position_encoding.Fourier(num_bands=6, max_resolution=(5, 7))
   grid = position_encoding.grid((5, 7)).reshape(-1, 2)
   np.testing.assert_allclose(
-    position_encoding.grid_features(config, (5, 7)),
+    written(position_encoding.grid_features(config, (5, 7))),
     position_encoding.features(config, jnp.asarray(grid)),
     atol=1e-5,
   )
@@ -61,7 +66,7 @@ def test_released_position_encodings():
     position_encoding.grid((5, 7)), golden["grid"], atol=1e-6
   )
   config = position_encoding.Fourier(num_bands=6, max_resolution=(5, 7))
-  found = position_encoding.grid_features(config, (5, 7))
+  found = written(position_encoding.grid_features(config, (5, 7)))
   assert released.relative_error(found, golden["fourier"]) < 1e-5
   config = position_encoding.Fourier(
     num_bands=4, max_resolution=(20,), sine_only=True, include_positions=False
@@ -80,7 +85,7 @@ def test_wrong_number_of_axes_is_refused():
 def encode(encoding, shape):
   network = hk.transform(lambda: position_encoding.encode(encoding, shape))
   params = jax.jit(network.init)(jax.random.key(0))
-  return params, network.apply(params, None)
+  return params, network.apply(params, None)[0]
 
 
 def test_learned_positions_start_small_and_truncated():
@@ -123,3 +128,33 @@ def test_interpolation_to_the_same_size_changes_nothing():
 def test_interpolation_of_a_wrong_table_is_refused():
   with pytest.raises(ValueError, match=r"expected \[12, channels\]"):
     position_encoding.interpolate(jnp.zeros((10, 3)), (3, 4), (6, 8))
+
+
+def spread_of_three_axes():
+  config = position_encoding.Fourier(num_bands=2, max_resolution=(3, 4, 5))
+  return position_encoding.grid_features(config, (3, 4, 5))
+
+
+def test_codes_of_a_grid_are_small_until_they_are_needed():
+  codes = spread_of_three_axes()
+  assert codes.shape == (1, 60, 15)
+  assert sum(table.size for table in codes.tables) == (3 + 4 + 5) * 5
+  assert written(codes).shape == (60, 15)
+  assert codes.astype(jnp.bfloat16).slice(0, 1).dtype == jnp.bfloat16
+
+
+def test_any_part_of_a_grid():
+  codes = spread_of_three_axes()
+  whole = written(codes)
+  np.testing.assert_array_equal(codes.slice(jnp.int32(17), 9)[0], whole[17:26])
+  indices = jnp.array([59, 0, 23, 23])
+  np.testing.assert_array_equal(codes.take(indices)[0], whole[indices])
+  first = codes.first(20)
+  assert first.shape == (1, 20, 15)
+  np.testing.assert_array_equal(written(first), whole[:20])
+
+
+def test_positions_that_do_not_exist_are_nan():
+  found = spread_of_three_axes().first(40).take(jnp.array([-1, 39, 40, 60, 99]))
+  assert list(np.isnan(found[0]).all(axis=1)) == [True, False, True, True, True]
+  assert not np.isnan(found[0, 1]).any()

@@ -29,7 +29,7 @@ X = jax.random.normal(jax.random.key(5), (2, 3, C))
 
 
 @functools.lru_cache
-def stacked(length, remat=False):
+def stacked(length, remat=stacking.Remat.NOTHING):
   """Returns parameters, not zero anywhere, and the applied stack."""
   net = hk.transform(
     lambda x: stacking.stack(layer, length, x, remat=remat)(None, x)
@@ -48,7 +48,7 @@ def unrolled(params, x):
   return x
 
 
-@pytest.mark.parametrize("remat", [False, True])
+@pytest.mark.parametrize("remat", list(stacking.Remat))
 @pytest.mark.parametrize("length", [1, 3])
 def test_stack_is_its_layers_in_a_row(length, remat):
   params, apply = stacked(length, remat)

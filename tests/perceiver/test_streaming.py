@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from perceiver import position_encoding
 from perceiver import streaming
 
 B, G, T, S, K, V = 2, 3, 4, 21, 5, 6
@@ -142,3 +143,37 @@ def test_mapping_blocks_changes_nothing(block_size):
     lambda x: streaming.map_blocks(function, (x, y), size)["sum"].sum()
   )(x)
   np.testing.assert_allclose(gradient(block_size), gradient(S), rtol=1e-6)
+
+
+def test_codes_of_a_grid_need_not_be_written_out(arrays):
+  queries, _, parameters = arrays
+  pixels = jax.random.normal(jax.random.key(3), (B, S, 2))
+  config = position_encoding.Fourier(
+    num_bands=1, max_resolution=(9, 9), sine_only=True, include_positions=False
+  )
+  codes = position_encoding.grid_features(config, (3, 7))  # [1, S, 2]
+  ones = jnp.ones((1, S, 1))
+  options = streaming.Options(project, 8)
+
+  def outcome(codes):
+    def loss(pixels, parameters):
+      parts = (pixels, codes, ones)
+      found = streaming.read(options, queries, parts, parameters, None, None)
+      return jnp.sum(jnp.sin(found))
+
+    return jax.value_and_grad(loss, argnums=(0, 1))(pixels, parameters)
+
+  found = outcome(codes)
+  expected = outcome(position_encoding.written_out(codes))
+  for x, y in zip(*map(jax.tree.leaves, (found, expected)), strict=True):
+    np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-6)
+
+
+def test_mapping_blocks_of_codes_of_a_grid():
+  config = position_encoding.Fourier(num_bands=2, max_resolution=(5, 5))
+  codes = position_encoding.grid_features(config, (5, 5))
+  double = lambda x: 2 * streaming.concatenate(x)
+  for size in (4, 25):
+    found = streaming.map_blocks(double, (codes,), size)
+    expected = 2 * position_encoding.written_out(codes)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)

@@ -1,0 +1,1 @@
+"""Time and memory of our models beside those of others."""
