@@ -20,6 +20,7 @@ _CORE = [
   "optax>=0.2.8,<0.3",
   "orbax-checkpoint>=0.12.8,<0.13",
   "pillow>=11",
+  "pypng>=0.20220715,<0.3",
   "safetensors>=0.5,<1",
   "scikit-learn>=1.4,<2",
   "scipy>=1.12,<2",
@@ -33,15 +34,19 @@ _EXTRAS = {
   "tpu": ["jax[tpu]"],
   # Only to prepare data sets of the TFDS catalogue, never to read them.
   "tf": ["tensorflow>=2.21"],
-  # Clips from video files.
-  "video": ["av>=14"],
+  # Pieces of words; reading bytes needs nothing.
+  "text": ["sentencepiece>=0.2.1,<0.3"],
+  # Clips from video files; DIS and Farnebäck, to compare optical flow with.
+  "video": ["av>=14", "opencv-python-headless>=4.10,<6"],
   # Only for tests against the PyTorch port; nothing here needs it to run.
   "parity": ["torch==2.13.0", "transformers>=5.23,<6"],
   "test": [
     "mypy>=2.4,<3",
+    "opencv-python-headless>=4.10,<6",
     "pytest>=9,<10",
     "pytest-timeout>=2.4,<3",
     "ruff>=0.17.5,<0.18",
+    "sentencepiece>=0.2.1,<0.3",
   ],
 }
 

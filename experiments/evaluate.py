@@ -1,9 +1,10 @@
 """Judges a trained model by an experiment's evaluation split.
 
   python -m experiments.evaluate EXPERIMENT --checkpoint PATH
-      [--data.data-dir DIR ...]
+      [--report DIR] [--data.data-dir DIR ...]
 
-PATH is the folder of a run, finished or not, or a model file.
+PATH is the folder of a run, finished or not, or a model file. --report writes
+DIR/index.html with the numbers and the experiment's pictures.
 """
 
 import argparse
@@ -11,13 +12,18 @@ from collections.abc import Sequence
 import dataclasses
 import pathlib
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+from jax.sharding import Mesh
 
 from experiments import checkpointing
 from experiments import evaluation
+from experiments import files
 from experiments import registry
+from experiments import report_page
+from experiments import reporting
+from experiments import task as task_lib
 from experiments import train_state
 from experiments import trainer
 import perceiver
@@ -47,6 +53,12 @@ def _main(arguments: Sequence[str] | None) -> None:
     type=pathlib.Path,
     help="the folder of a run, or a model file",
   )
+  parser.add_argument(
+    "--report",
+    metavar="DIR",
+    type=pathlib.Path,
+    help="a folder for a page with numbers and pictures",
+  )
   options, rest = registry.split_arguments(parser, arguments)
   choice = registry.choose(options.experiment, options.recipe, options.mini)
   path = options.checkpoint
@@ -56,14 +68,28 @@ def _main(arguments: Sequence[str] | None) -> None:
   if path is None:
     raise registry.UsageError("--checkpoint PATH is needed")
   registry.check(experiment)
-  result = evaluate(experiment, path)
-  print(result.describe(choice.result))
+  if options.report is not None:
+    _make_folder(options.report)
+  candidate = load(experiment, path)
+  found = judge(candidate)
+  print(found.describe(choice.result))
+  if options.report is not None:
+    title = f"{choice.name} {choice.recipe}"
+    page = report(options.report, candidate, path, title, found, choice.result)
+    print(f"report: {page}")
 
 
-def evaluate(
-  experiment: trainer.Experiment, path: pathlib.Path
-) -> evaluation.Evaluation:
-  """Evaluates what is at `path` on the experiment's evaluation split.
+class Candidate(NamedTuple):
+  """A model to be judged, with what judges it."""
+
+  config: trainer.TrainConfig
+  task: task_lib.Task
+  variables: Any
+  mesh: Mesh
+
+
+def load(experiment: trainer.Experiment, path: pathlib.Path) -> Candidate:
+  """Reads what is at `path`.
 
   Args:
     experiment: gives data, metrics, batch size and devices. A file written by
@@ -92,16 +118,63 @@ def evaluate(
   else:
     place = jax.tree.map(lambda x: x.sharding, target)
     variables = jax.device_put(loaded, place)
-  config = experiment.train
-  judge = evaluation.make(
-    task,
-    mesh,
+  return Candidate(experiment.train, task, variables, mesh)
+
+
+def judge(candidate: Candidate) -> evaluation.Evaluation:
+  """Evaluates a model on its task's evaluation split."""
+  config = candidate.config
+  evaluator = evaluation.make(
+    candidate.task,
+    candidate.mesh,
     config.eval_batch_size or config.batch_size,
     loader_threads=config.loader_threads,
     loader_workers=config.loader_workers,
     on_progress=_show_progress,
   )
-  return judge(variables)
+  return evaluator(candidate.variables)
+
+
+def report(
+  folder: pathlib.Path,
+  candidate: Candidate,
+  path: pathlib.Path,
+  title: str,
+  found: evaluation.Evaluation,
+  result: task_lib.Result | None,
+) -> pathlib.Path:
+  """Writes a page with numbers, pictures and, if there is a log, the curve.
+
+  Args:
+    folder: where to; the log is copied there, so that it is complete.
+    candidate: what was evaluated.
+    path: where it is, and the log of its training, if it is in a run's folder.
+    title: what the page is about.
+    found: what the evaluation found.
+    result: what the paper reached.
+
+  Returns:
+    The page.
+
+  Raises:
+    files.InputError: if nothing can be written there.
+  """
+  log = (path if path.is_dir() else path.parent) / reporting.METRICS
+  if log.exists() and log.parent.resolve() != folder.resolve():
+    files.write_text(folder / log.name, log.read_text(encoding="utf-8"))
+  variables = jax.device_get(candidate.variables)
+  pictures = candidate.task.figures(variables, folder)
+  return report_page.write(
+    folder, title=title, found=found, result=result, pictures=pictures
+  )
+
+
+def _make_folder(path: pathlib.Path) -> None:
+  """Makes a folder, before hours go into what it is for."""
+  try:
+    path.mkdir(parents=True, exist_ok=True)
+  except OSError as error:
+    raise files.InputError(f"{path} cannot be made: {error}") from error
 
 
 def _choice_of_run(

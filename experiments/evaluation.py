@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import functools
 import math
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -37,41 +37,65 @@ class Evaluation:
     examples: how many examples were seen.
     expected: how many the split has.
     split: its name.
+    skipped: how many could not be read and were left out, on demand.
+    details: what a table of its own says better than a list of metrics.
   """
 
   metrics: Mapping[str, float]
   examples: int
   expected: int
   split: str
+  skipped: int = 0
+  details: str = ""
 
   def describe(self, result: task_lib.Result | None = None) -> str:
     """Returns the metrics in words, beside what the paper reached.
 
     Args:
-      result: the paper's number and which metric it is of.
+      result: the paper's numbers and which metrics they are of.
     """
-    lines = [self._counts()]
+    papers = self.papers(result)
+    lines = [self.counts()]
     for name, value in self.metrics.items():
       line = f"  {name} {value:.4f}"
-      if result and result.metric == name and result.paper is not None:
+      if name in papers:
+        paper, source = papers[name].paper, papers[name].source
+        assert paper is not None
         line += (
-          f"  (paper {result.paper:g}, difference {value - result.paper:+.4f}"
-          f"{', ' * bool(result.source)}{result.source})"
+          f"  (paper {paper:g}, difference {value - paper:+.4f}"
+          f"{', ' * bool(source)}{source})"
         )
       lines.append(line)
-    return "\n".join(lines)
+    return "\n".join([*lines, *filter(None, [self.details])])
 
   def describe_briefly(self) -> str:
     """Returns the metrics in one line."""
     numbers = ", ".join(f"{n} {value:.4g}" for n, value in self.metrics.items())
-    return f"{numbers} on {self._counts()}"
+    return f"{numbers} on {self.counts()}"
 
-  def _counts(self) -> str:
-    return f"{self.examples} of {self.expected} examples of {self.split}"
+  def papers(
+    self, result: task_lib.Result | None
+  ) -> dict[str, task_lib.Result]:
+    """Returns what the paper reached, by metric, on this very split."""
+    row = () if result is None else result.row()
+    return {
+      r.metric: r
+      for r in row
+      if r.paper is not None and r.split in ("", self.split)
+    }
+
+  def counts(self) -> str:
+    """Returns how many examples were seen, and of what, in words."""
+    skipped = f", {self.skipped} unreadable" if self.skipped else ""
+    return (
+      f"{self.examples} of {self.expected} examples of {self.split}{skipped}"
+    )
 
   def to_row(self) -> dict[str, Any]:
     """Returns all of it as one flat mapping, for the log."""
     counts = {"examples": self.examples, "expected": self.expected}
+    if self.skipped:
+      counts["skipped"] = self.skipped
     return {**self.metrics, **counts, "split": self.split}
 
 
@@ -79,6 +103,7 @@ def from_row(row: Mapping[str, Any]) -> Evaluation:
   """Returns the evaluation that a row of the log tells of."""
   metrics = dict(row)
   own = {name: metrics.pop(name) for name in ("examples", "expected", "split")}
+  own["skipped"] = metrics.pop("skipped", 0)
   for name in ("step", "kind"):
     metrics.pop(name, None)
   return Evaluation(metrics=metrics, **own)
@@ -86,6 +111,33 @@ def from_row(row: Mapping[str, Any]) -> Evaluation:
 
 # (variables) -> Evaluation
 Evaluator = Callable[[Any], Evaluation]
+
+
+class Judge(Protocol):
+  """What evaluates variables in a way of its own."""
+
+  def __call__(
+    self,
+    variables: Any,
+    *,
+    should_stop: Callable[[], bool],
+    on_progress: Callable[[int, int], None],
+  ) -> Evaluation:
+    """Evaluates; may raise `Abandoned` if `should_stop()`.
+
+    Args:
+      variables: the model's parameters and state.
+      should_stop: asked now and then whether to give up.
+      on_progress: told how many examples of how many are done.
+    """
+
+
+@runtime_checkable
+class JudgesItself(Protocol):
+  """A task whose examples do not all have one shape, or are no batch."""
+
+  def judge(self) -> Judge | None:
+    """Returns what evaluates; None if batches of `eval_split` will do."""
 
 
 def make(
@@ -115,6 +167,8 @@ def make(
     A function of the variables. It raises `IncompleteError` if examples were
     missed or counted twice, and `Abandoned` if it was told to stop.
   """
+  if isinstance(task, JudgesItself) and (judge := task.judge()) is not None:
+    return functools.partial(_judged, judge, should_stop, on_progress)
   parallel.check_batch_size(mesh, batch_size, "the evaluation's batch size")
   split = task.eval_split()
   batches = functools.partial(
@@ -150,6 +204,17 @@ def make(
   return evaluate
 
 
+def _judged(
+  judge: Judge,
+  should_stop: Callable[[], bool],
+  on_progress: Callable[[int, int], None],
+  variables: Any,
+) -> Evaluation:
+  found = judge(variables, should_stop=should_stop, on_progress=on_progress)
+  _check_complete(found.split, found.examples + found.skipped, found.expected)
+  return found
+
+
 def _weighted_sums(
   task: task_lib.Task, variables: Any, batch: task_lib.Batch
 ) -> dict[str, Array]:
@@ -170,14 +235,18 @@ def _add(totals: dict[str, float], sums: Mapping[str, Array] | None) -> None:
 
 def _result(split: loading.Split, totals: dict[str, float]) -> Evaluation:
   seen, expected = totals.pop("weight", 0.0), len(split.source)
-  if seen != expected:
-    raise IncompleteError(
-      f"The evaluation of {split.name!r} saw {seen:g} examples, but the split "
-      f"has {expected}. Its metrics would not be those of the whole split."
-    )
+  _check_complete(split.name, seen, expected)
   return Evaluation(
     metrics={name: total / seen for name, total in totals.items()},
     examples=round(seen),
     expected=expected,
     split=split.name,
   )
+
+
+def _check_complete(name: str, seen: float, expected: int) -> None:
+  if seen != expected:
+    raise IncompleteError(
+      f"The evaluation of {name!r} saw {seen:g} examples, but the split has "
+      f"{expected}. Its metrics would not be those of the whole split."
+    )

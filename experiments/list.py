@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import sys
 
 from experiments import registry
+from experiments import task as task_lib
 import perceiver
 
 _HEADER = ("experiment", "parameters", "GFLOPs", "paper", "ours", "command")
@@ -35,10 +36,15 @@ def _row(choice: registry.Choice) -> tuple[str, ...]:
     f"{choice.name} {choice.recipe}",
     f"{model.num_parameters():,}",
     f"{model.num_flops() / 1e9:.4g}",
-    f"{result.metric} {number(result.paper)}" if result else "–",
+    f"{_label(result)} {number(result.paper)}" if result else "–",
     number(result.ours) if result else "–",
     f"python -m experiments.train {choice.name} {option}",
   )
+
+
+def _label(result: task_lib.Result) -> str:
+  """Returns what a result is of."""
+  return f"{result.split} {result.metric}".strip()
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

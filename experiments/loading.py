@@ -5,10 +5,10 @@ alone. A global batch is a slice of consecutive examples, dealt out to the
 processes in turn; a run resumes at a step by slicing.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 import dataclasses
 import os
-from typing import Any
+from typing import Any, Protocol
 
 from absl import flags
 import grain
@@ -16,9 +16,20 @@ import numpy as np
 
 Example = Mapping[str, np.ndarray]
 Batches = Generator[dict[str, np.ndarray], None, None]
+Transform = Callable[[Any, np.random.Generator], dict[str, np.ndarray]]
 
 # Batches that threads prepare ahead of the one in use.
 _BATCHES_AHEAD = 2
+
+
+class Source(Protocol):
+  """Raw examples that can be read in any order."""
+
+  def __len__(self) -> int:
+    """Returns how many there are."""
+
+  def __getitem__(self, index: int, /) -> Any:
+    """Returns one of them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,17 +37,21 @@ class Split:
   """Examples that can be read in any order, and what to make of each.
 
   Attributes:
-    source: raw examples, with `len(source)` and `source[index]`. With worker
-      processes it must survive pickling.
+    source: raw examples. With worker processes it must survive pickling.
     transform: turns a raw example into arrays of one shape for all examples.
       All its randomness comes from the generator that it is given; transforms
       for evaluation ignore it. With worker processes it must survive pickling.
     name: what to call the split in messages.
+    transform_at: gives the transform of a training run's example number i,
+      counted from 0 through all epochs, where it changes as training goes on;
+      None if `transform` is that of every example. Evaluation keeps to
+      `transform`. With worker processes it must survive pickling.
   """
 
-  source: Sequence[Any]
-  transform: Callable[[Any, np.random.Generator], dict[str, np.ndarray]]
+  source: Source
+  transform: Transform
   name: str
+  transform_at: Callable[[int], Transform] | None = None
 
 
 def train_batches(
@@ -79,13 +94,11 @@ def train_batches(
   share = _share(split, batch_size, process_index, process_count)
   if start_step < 0:
     raise ValueError(f"start_step must be 0 or more, not {start_step}")
-  dataset = (
-    grain.MapDataset.source(split.source)
-    .seed(seed)
-    .shuffle()
-    .repeat()
-    .random_map(_Weighted(split))
-  )
+  dataset = grain.MapDataset.source(split.source).seed(seed).shuffle().repeat()
+  if split.transform_at is None:
+    dataset = dataset.random_map(_Weighted(split))
+  else:
+    dataset = dataset.map_with_index(_number).random_map(_Changing(split))
   dataset = dataset[process_index::process_count][start_step * share :]
   return _batches(dataset, share, num_threads, num_workers)
 
@@ -146,6 +159,27 @@ def _share(
       f"processes, {process_count}"
     )
   return batch_size // process_count
+
+
+def _number(number: int, example: Any) -> tuple[int, Any]:
+  return number, example
+
+
+@dataclasses.dataclass(frozen=True)
+class _Changing:
+  """Transforms an example by what its number in the training run asks for."""
+
+  split: Split
+
+  def __call__(
+    self, numbered: tuple[int, Any], generator: np.random.Generator
+  ) -> dict[str, np.ndarray]:
+    number, example = numbered
+    assert self.split.transform_at is not None
+    now = dataclasses.replace(
+      self.split, transform=self.split.transform_at(number)
+    )
+    return _Weighted(now)(example, generator)
 
 
 @dataclasses.dataclass(frozen=True)

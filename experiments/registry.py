@@ -6,11 +6,12 @@ An experiment is a module of configurations, imported only when it is chosen:
   MINI: the same code at a size that trains in minutes and needs no download
   RESULTS: {recipe name or "mini": `task.Result`}, may be left out
 
-An experiment of your own needs no entry here: give its module's dotted name.
+An experiment of your own needs no entry here: give its module's dotted name. In
+names of experiments and recipes, hyphens mean underscores.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 import difflib
 import importlib
 import pathlib
@@ -30,7 +31,10 @@ from experiments import trainer
 
 _MODULES = {
   "digits": "experiments.digits.configs",
+  "glue": "experiments.glue.configs",
   "imagenet": "experiments.imagenet.configs",
+  "masked_language": "experiments.masked_language.configs",
+  "optical_flow": "experiments.optical_flow.configs",
 }
 _MINI = "mini"
 
@@ -62,6 +66,7 @@ def choices(name: str) -> list[Choice]:
   Raises:
     UsageError: if there is no such experiment.
   """
+  name = _known_spelling(name, _MODULES)
   module = _module(name)
   results = getattr(module, "RESULTS", {})
   recipes = {**module.EXPERIMENTS, _MINI: module.MINI}
@@ -82,11 +87,17 @@ def choose(name: str, recipe: str | None = None, mini: bool = False) -> Choice:
   found = choices(name)
   if not recipe:
     return found[-1 if mini else 0]
-  for choice in found:
-    if choice.recipe == recipe:
-      return choice
   known = [choice.recipe for choice in found]
+  recipe = _known_spelling(recipe, known)
+  if recipe in known:
+    return found[known.index(recipe)]
   raise UsageError(_unknown(f"recipe of {name}", recipe, known))
+
+
+def _known_spelling(name: str, known: Collection[str]) -> str:
+  """Returns the name with underscores for hyphens, if that is a known one."""
+  spelling = name.replace("-", "_")
+  return spelling if spelling in known else name
 
 
 def _module(name: str) -> ModuleType:

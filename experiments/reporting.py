@@ -32,7 +32,7 @@ _PACKAGES = (
   "optax",
   "orbax-checkpoint",
 )
-_METRICS = "metrics.jsonl"
+METRICS = "metrics.jsonl"
 
 
 class ConfigError(ValueError):
@@ -72,7 +72,7 @@ class Reporter:
     self._clock = clock
     self._last = (clock(), first_step)
     self._line_is_open = False
-    path = workdir / _METRICS
+    path = workdir / METRICS
     rows = read_rows(path) if path.exists() else []
     self._rows = [row for row in rows if row["step"] <= first_step]
     if is_writer:

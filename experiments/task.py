@@ -77,9 +77,17 @@ class Result:
     paper: the paper's number, None where it has none.
     ours: the number reached with this code, None where nobody ran it in full.
     source: where the paper's number stands, such as "Perceiver IO, Table 7".
+    split: the split that the numbers are of, by its name; any if empty.
+    also: further numbers of the same model, of other metrics or splits.
   """
 
   metric: str
   paper: float | None = None
   ours: float | None = None
   source: str = ""
+  split: str = ""
+  also: tuple["Result", ...] = ()
+
+  def row(self) -> tuple["Result", ...]:
+    """Returns this number and the further ones."""
+    return (self, *self.also)

@@ -3,6 +3,9 @@
 The wheel is Middlebury's (Baker et al., A database and evaluation methodology
 for optical flow, 2011): 55 colours in six unequal steps from red through
 yellow, green, cyan, blue and magenta back to red. What stands still is white.
+
+The code that was released with Perceiver IO draws with another wheel, of hue
+alone; `hsv` is its drawing.
 """
 
 import numpy as np
@@ -14,6 +17,7 @@ _CORNERS = np.array(
 _STEPS = (15, 6, 4, 11, 13, 6)
 _NUM_COLOURS = sum(_STEPS)
 _BEYOND = 0.75  # brightness of what is faster than the fastest colour
+HSV_FASTEST = 24.0  # pixels, as released
 
 
 def wheel() -> np.ndarray:  # [55, 3]
@@ -52,3 +56,26 @@ def colour(
   pale = 1 - np.minimum(speed, 1)[..., None] * (1 - full)
   picture = np.where(speed[..., None] <= 1, pale, _BEYOND * full)
   return np.where(known[..., None], np.rint(255 * picture), 0).astype(np.uint8)
+
+
+def hsv(
+  flow: np.ndarray,  # [H, W, 2], finite
+  fastest: float = HSV_FASTEST,
+) -> np.ndarray:  # [H, W, 3] uint8
+  """Returns the picture that the released Perceiver IO draws of a flow.
+
+  Hue is the direction in 180 steps, red to the right and on through yellow
+  downwards; saturation is the speed in 256 steps, full from `fastest` pixels
+  on; all is as bright as can be. The released notebook shows red for blue,
+  which no sum over channels notices.
+  """
+  turn = np.arctan2(flow[..., 1], flow[..., 0]) / (2 * np.pi) % 1
+  hue = np.floor(turn * 180) % 180 / 30  # [H, W] in [0, 6)
+  full = np.minimum(
+    np.floor(np.hypot(*np.moveaxis(flow, -1, 0)) * 255 / fastest), 255
+  )
+  saturation = full / 255  # [H, W]
+  # Each channel is off for two of the six sixths of the wheel.
+  away = (hue[..., None] + np.array([5, 3, 1])) % 6  # [H, W, 3]
+  missing = np.clip(np.minimum(away, 4 - away), 0, 1)
+  return np.rint(255 * (1 - saturation[..., None] * missing)).astype(np.uint8)

@@ -1,18 +1,21 @@
 """Files of optical flow: Middlebury's .flo and KITTI's 16-bit PNG.
 
-Pillow reads and writes no PNG with 16 bits and three channels, so that the few
-lines which write one stand here.
+Pillow keeps only the upper eight bits of a colour PNG with sixteen, so that
+these are read and written by pypng.
 """
 
+import io
 import pathlib
 import struct
 import zlib
 
 import numpy as np
+import png  # type: ignore[import-untyped]
 
 from experiments import files
 
 _FLO_TAG = b"PIEH"  # the float 202021.25
+_FLO_UNKNOWN = 1e9  # pixels; what is farther is not known
 # A KITTI value is 64 · flow + 2^15; 1 in the third channel says that it is one.
 _KITTI_SCALE, _KITTI_ZERO = 64.0, 2**15
 
@@ -55,9 +58,40 @@ def write_kitti(path: pathlib.Path, flow: np.ndarray) -> int:
   image = np.zeros((*flow.shape[:2], 3), np.uint16)
   image[..., :2] = np.where(known[..., None], values, 0)
   image[..., 2] = known
-  with files.writing(path) as temporary:
-    temporary.write_bytes(encode_png16(image))
+  height, width = known.shape
+  writer = png.Writer(width, height, greyscale=False, bitdepth=16)
+  with files.writing(path) as temporary, temporary.open("wb") as stream:
+    writer.write(stream, image.reshape(height, -1))
   return int(np.sum(~known))
+
+
+def read_kitti(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
+  """Reads a flow in KITTI's format.
+
+  Returns:
+    flow [H, W, 2] float32, pixels, 0 where it is unknown, and where it is
+    known [H, W].
+
+  Raises:
+    files.InputError: if it is not a PNG of 16 bits and three channels, or not
+      complete.
+  """
+  content = files.read_bytes(path)
+  try:
+    width, height, rows, info = png.Reader(io.BytesIO(content)).read()
+    found = (info["planes"], info["bitdepth"])
+    if found != (3, 16):
+      raise files.InputError(
+        f"{path} is a PNG of {found[1]} bits and {found[0]} channels; KITTI's "
+        "flow has 16 bits and 3 channels."
+      )
+    image = np.array([np.asarray(row, np.uint16) for row in rows])
+  except (png.Error, zlib.error, EOFError, TypeError, struct.error) as error:
+    raise files.InputError(f"{path} is not a readable PNG: {error}") from error
+  if image.shape != (height, 3 * width):
+    raise files.InputError(f"{path} is not a readable PNG: it is cut short.")
+  flow, known = from_kitti(image.reshape(height, width, 3))
+  return np.where(known[..., None], flow, 0), known
 
 
 def from_kitti(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -70,28 +104,24 @@ def from_kitti(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
   return flow, image[..., 2] > 0
 
 
-def encode_png16(image: np.ndarray) -> bytes:
-  """Returns a PNG of an image [H, W, 3], or [H, W] in grey, of uint16."""
-  height, width = image.shape[:2]
-  colour = 2 if image.ndim == 3 else 0
-  rows = image.astype(">u2").reshape(height, -1).view(np.uint8)
-  rows = np.pad(rows, ((0, 0), (1, 0)))  # filter 0 before every row
+def read_flow(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
+  """Reads a flow in the format that the file's suffix names, .flo or .png.
 
-  def chunk(name: bytes, content: bytes) -> bytes:
-    check = zlib.crc32(name + content)
-    return (
-      struct.pack(">I", len(content))
-      + name
-      + content
-      + struct.pack(">I", check)
+  In a .flo file, what is farther than 10⁹ pixels is unknown.
+
+  Returns:
+    flow [H, W, 2] float32, pixels, 0 where it is unknown, and where it is
+    known [H, W].
+
+  Raises:
+    files.InputError: if it cannot be read, or holds what is not a number.
+  """
+  if path.suffix.lower() == ".png":
+    return read_kitti(path)
+  flow = read_flo(path)
+  if broken := int(np.sum(~np.all(np.isfinite(flow), axis=-1))):
+    raise files.InputError(
+      f"{path}: the flow of {broken} pixels is not finite; expected numbers."
     )
-
-  header = struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0)
-  return b"".join(
-    [
-      b"\x89PNG\r\n\x1a\n",
-      chunk(b"IHDR", header),
-      chunk(b"IDAT", zlib.compress(rows.tobytes())),
-      chunk(b"IEND", b""),
-    ]
-  )
+  known = np.all(np.abs(flow) <= _FLO_UNKNOWN, axis=-1)  # [H, W]
+  return np.where(known[..., None], flow, 0).astype(np.float32), known

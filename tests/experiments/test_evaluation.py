@@ -1,5 +1,7 @@
 """Evaluation counts every example once, whatever the batches and devices."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -109,6 +111,66 @@ def test_a_batch_that_does_not_divide_is_refused(task):
   mesh = parallel.make_mesh(Config())
   with pytest.raises(ValueError, match="batch size=6"):
     evaluation.make(task, mesh, 6)
+
+
+class _OwnJudge:
+  """A task that judges itself, and counts as it is told."""
+
+  def __init__(self, examples, skipped=0):
+    self.found = evaluation.Evaluation(
+      metrics={"score": 1.0},
+      examples=examples,
+      expected=5,
+      split="own",
+      skipped=skipped,
+    )
+
+  def judge(self):
+    return self._judge
+
+  def _judge(self, variables, *, should_stop, on_progress):
+    assert not should_stop()
+    on_progress(5, 5)
+    return self.found
+
+
+def test_a_task_may_judge_itself():
+  seen = []
+  task = _OwnJudge(4, skipped=1)
+  found = _evaluate(task, None, on_progress=lambda *counts: seen.append(counts))
+  assert found is task.found
+  assert seen == [(5, 5)]
+
+
+def test_a_task_that_judges_itself_is_counted_too():
+  with pytest.raises(evaluation.IncompleteError, match=r"saw 4 .* has 5"):
+    _evaluate(_OwnJudge(4), None)
+
+
+def test_a_task_may_decline_to_judge_itself(task, variables):
+  class Declines(type(task)):
+    def judge(self):
+      return None
+
+  declining = Declines(task.model, task.data)
+  assert _evaluate(declining, variables) == _evaluate(task, variables)
+
+
+def test_what_the_paper_reached_elsewhere_does_not_compare():
+  found = evaluation.Evaluation(
+    metrics={"epe": 2.0}, examples=1, expected=1, split="clean", skipped=0
+  )
+  result = task_lib.Result(
+    metric="epe",
+    paper=2.5,
+    split="final",
+    also=(task_lib.Result(metric="epe", paper=1.75, split="clean"),),
+  )
+  assert found.describe(result) == (
+    "1 of 1 examples of clean\n  epe 2.0000  (paper 1.75, difference +0.2500)"
+  )
+  nowhere = dataclasses.replace(result, also=())
+  assert found.describe(nowhere).endswith("epe 2.0000")
 
 
 def test_words():

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import itertools
 
@@ -128,6 +129,49 @@ def test_a_batch_may_be_larger_than_the_split():
   np.testing.assert_array_equal(
     np.sort(batch["value"]), np.repeat(np.arange(10) ** 2, 2)
   )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Since:
+  """A transform that says since which example it is in use."""
+
+  number: int
+
+  def __call__(self, example, generator):
+    return {"since": np.array(self.number), **_transform(example, generator)}
+
+
+def _growing(**kwargs):
+  split = dataclasses.replace(
+    _split(10), transform=_Since(-1), transform_at=_Since
+  )
+  kwargs = {"batch_size": 4, "seed": 7, **kwargs}
+  return loading.train_batches(split, **kwargs)
+
+
+def test_a_changing_transform_is_told_the_examples_number_in_the_run():
+  batches = _take(_growing(), 5)
+  since = np.concatenate([b["since"] for b in batches])
+  np.testing.assert_array_equal(since, np.arange(20))
+
+
+@pytest.mark.parametrize("kwargs", [{"num_threads": 0}, {"num_workers": 1}])
+def test_a_changing_transform_resumes_exactly(kwargs):
+  whole = _take(_growing(), 6)
+  _assert_same(_take(_growing(start_step=2, **kwargs), 4), whole[2:])
+  shares = [
+    _take(_growing(start_step=2, process_index=p, process_count=2), 4)
+    for p in range(2)
+  ]
+  _assert_same(_interleave(shares), whole[2:])
+
+
+def test_evaluation_keeps_to_one_transform():
+  split = dataclasses.replace(
+    _split(3), transform=_Since(-1), transform_at=_Since
+  )
+  (batch,) = loading.eval_batches(split, batch_size=3)
+  np.testing.assert_array_equal(batch["since"], [-1, -1, -1])
 
 
 def test_resuming_far_along_is_immediate():

@@ -54,7 +54,19 @@ def test_choose(toy):
 
 
 def test_the_registered_experiments():
-  assert registry.names() == ["digits", "imagenet"]
+  assert registry.names() == [
+    "digits",
+    "glue",
+    "imagenet",
+    "masked_language",
+    "optical_flow",
+  ]
+
+
+def test_hyphens_mean_underscores():
+  found = registry.choose("optical-flow", "conv-small")
+  assert (found.name, found.recipe) == ("optical_flow", "conv_small")
+  assert found == registry.choose("optical_flow", "conv_small")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,190 @@
+"""Recipes for optical flow, the rows of table 16 of 2107.14795.
+
+  python -m experiments.train optical-flow --mini
+  python -m experiments.train optical-flow
+  python -m experiments.train optical-flow --data.train-on AUTOFLOW \\
+      --data.data-dir DIR
+  python -m experiments.evaluate optical-flow --checkpoint runs/optical_flow \\
+      --data.evaluate-on SINTEL_FINAL --data.evaluate-dir DIR
+
+The authors trained on 400,000 pairs of AutoFlow, of which 40,000 are public;
+by default pairs are generated here. None has been run at full size with this
+code.
+"""
+
+import dataclasses
+
+from experiments import optimizers
+from experiments import schedules
+from experiments import task as generic_task
+from experiments import train_config
+from experiments import trainer
+from experiments.optical_flow import augmentation
+from experiments.optical_flow import curriculum
+from experiments.optical_flow import data as data_lib
+from experiments.optical_flow import generator
+from experiments.optical_flow import judging as judging_lib
+from experiments.optical_flow import task as task_lib
+import perceiver
+from perceiver.models import optical_flow
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+  """Optical flow: the motion of every pixel between two frames."""
+
+  model: optical_flow.OpticalFlowConfig
+  data: data_lib.DataConfig
+  loss: task_lib.LossConfig = task_lib.LossConfig()
+  judging: judging_lib.JudgingConfig = judging_lib.JudgingConfig()
+  train: trainer.TrainConfig
+
+  def __post_init__(self) -> None:
+    points, pixels = self.loss.output_points, self.model.frames.num_outputs
+    if points is not None and self.model.upsampled:
+      raise ValueError(
+        f"loss.output_points is {points}, but the model's pixels are not "
+        "decoded one by one; expected None"
+      )
+    if points is not None and points > pixels:
+      raise ValueError(
+        f"loss.output_points is {points}; expected at most the {pixels} pixels "
+        "of a frame"
+      )
+    if self.judging.submission_dir and not self.data.evaluates_benchmark:
+      raise ValueError(
+        "judging.submission_dir is given, but data.evaluate_on is "
+        f"{self.data.evaluate_on.name}, which takes no submissions"
+      )
+    if not 0 <= self.judging.min_overlap < min(self.model.frames.size):
+      raise ValueError(
+        f"judging.min_overlap is {self.judging.min_overlap}; expected at least "
+        f"0 and less than the model's {min(self.model.frames.size)} pixels"
+      )
+
+  def task(self) -> task_lib.OpticalFlow:
+    """Returns the task."""
+    size = self.model.frames.size
+    num_examples = len(data_lib.train_split(self.data, size, 1).source)
+    _, steps = train_config.learning_rate(self.train, num_examples)
+    return task_lib.OpticalFlow(
+      model=perceiver.create(self.model),
+      data=self.data,
+      loss=self.loss,
+      judging=self.judging,
+      total_examples=steps * self.train.batch_size,
+    )
+
+
+# ------------------------------------ Perceiver IO, 2107.14795 appendix H
+
+# 480 epochs of 400,000 pairs in batches of 512: 375,000 steps. Weight decay,
+# clipping and warm-up are not published: those of ImageNet, and none.
+_TRAIN = trainer.TrainConfig(
+  batch_size=512,
+  steps=375_000,
+  base_rate=4e-4,
+  schedule=schedules.ConstantThenCosine(constant_fraction=0.0),
+  optimizer=optimizers.Lamb(weight_decay=0.1, clip_norm=10.0),
+  eval_every=25_000,
+  checkpoint_every=1000,
+)
+# As large as AutoFlow's frames, from which crops of 368 × 496 are cut.
+_GENERATOR = generator.GeneratorConfig(size=(448, 576), num_examples=400_000)
+
+
+def _published(name: str) -> Experiment:
+  return Experiment(
+    model=optical_flow.CONFIGS[name],
+    data=data_lib.DataConfig(generator=_GENERATOR),
+    train=_TRAIN,
+  )
+
+
+# ------------------------------------------------------------------------ mini
+
+
+def _mini() -> Experiment:
+  size = (24, 32)
+  return Experiment(
+    # Few bands: where frames are this small, more of them hide for thousands of
+    # steps which latent should look where.
+    model=optical_flow.optical_flow(
+      size=size,
+      num_bands=2,
+      num_latents=96,
+      latent_channels=96,
+      num_layers=2,
+      num_heads=4,
+    ),
+    data=data_lib.DataConfig(
+      generator=generator.GeneratorConfig(
+        size=size,
+        num_examples=100_000,
+        min_objects=0,
+        max_objects=2,
+        motion_blur=0.0,
+        fog=0.0,
+        noise=0.0,
+      ),
+      augmentation=augmentation.AugmentationConfig(
+        log_scale=(0.0, 0.3), crop_margin=2, box_sides=(3, 7)
+      ),
+      curriculum=curriculum.CurriculumConfig(plain=0.9, growing=0.1),
+    ),
+    loss=task_lib.LossConfig(output_points=128),
+    train=trainer.TrainConfig(
+      batch_size=8,
+      steps=15_000,
+      base_rate=1e-3,
+      schedule=schedules.WarmupCosine(warmup_steps=100),
+      optimizer=optimizers.Adam(weight_decay=0.01, clip_norm=1.0),
+      eval_every=2500,
+      eval_batch_size=32,
+      checkpoint_every=1000,
+      log_every=250,
+    ),
+  )
+
+
+_MODELS = {
+  "main": "optical_flow",
+  "separate": "optical_flow_separate",
+  "pixels": "optical_flow_pixels",
+  "pixels_separate": "optical_flow_pixels_separate",
+  "conv": "optical_flow_conv",
+  "conv_separate": "optical_flow_conv_separate",
+  "conv_small": "optical_flow_conv_small",
+}
+EXPERIMENTS = {recipe: _published(name) for recipe, name in _MODELS.items()}
+MINI = _mini()
+
+# Table 16: end-point error on Sintel clean, Sintel final and KITTI 2015.
+_TABLE_16 = {
+  "main": (1.81, 2.42, 4.98),
+  "separate": (1.78, 2.70, 6.19),
+  "pixels": (1.91, 2.56, 5.39),
+  "pixels_separate": (1.72, 2.63, 5.93),
+  "conv": (1.84, 2.52, 4.83),
+  "conv_separate": (1.90, 2.53, 6.66),
+  "conv_small": (2.06, 2.67, 6.12),
+}
+
+
+def _result(clean: float, final: float, kitti: float) -> generic_task.Result:
+  of = lambda paper, dataset: generic_task.Result(
+    metric="epe",
+    paper=paper,
+    source="2107.14795 table 16",
+    split=f"{dataset.value} evaluation",
+  )
+  return dataclasses.replace(
+    of(final, data_lib.Dataset.SINTEL_FINAL),
+    also=(
+      of(clean, data_lib.Dataset.SINTEL_CLEAN),
+      of(kitti, data_lib.Dataset.KITTI_2015),
+    ),
+  )
+
+
+RESULTS = {recipe: _result(*numbers) for recipe, numbers in _TABLE_16.items()}

@@ -1,0 +1,243 @@
+"""What flow is learned from, and what it is judged by."""
+
+import dataclasses
+import enum
+import pathlib
+
+import numpy as np
+
+from experiments import files
+from experiments import loading
+from experiments.optical_flow import augmentation as augmentation_lib
+from experiments.optical_flow import curriculum as curriculum_lib
+from experiments.optical_flow import datasets
+from experiments.optical_flow import examples
+from experiments.optical_flow import generator as generator_lib
+from experiments.optical_flow import pairs
+
+
+class Dataset(enum.Enum):
+  """Where pairs come from: made when they are needed, or read from a folder.
+
+  Training reads the training part of FlyingChairs, evaluation the other one;
+  all else is the part whose flow is published. FRAMES is any folder of frames,
+  whose flow nobody knows.
+  """
+
+  GENERATED = "generated"
+  AUTOFLOW = "autoflow"
+  FLYING_CHAIRS = "flying_chairs"
+  SINTEL_CLEAN = "sintel_clean"
+  SINTEL_FINAL = "sintel_final"
+  KITTI_2012 = "kitti_2012"
+  KITTI_2015 = "kitti_2015"
+  MIDDLEBURY = "middlebury"
+  HD1K = "hd1k"
+  FRAMES = "frames"
+
+
+_BENCHMARKS = {
+  Dataset.SINTEL_CLEAN,
+  Dataset.SINTEL_FINAL,
+  Dataset.KITTI_2012,
+  Dataset.KITTI_2015,
+  Dataset.MIDDLEBURY,
+  Dataset.HD1K,
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataConfig:
+  """Which examples there are, and how they are varied.
+
+  Attributes:
+    train_on: what is learned from.
+    data_dir: the folder of that data set, as published; not used for
+      generated pairs.
+    evaluate_on: what is judged by.
+    evaluate_dir: the folder of that data set; `data_dir` if None.
+    test_part: evaluate on a benchmark's test part, whose flow is not published:
+      there is nothing to measure then, but flow to submit.
+    allow_partial: accept other numbers of examples than the official ones.
+    generator: how pairs are generated. Those for evaluation have the model's
+      size and the next seed.
+    num_eval: how many are generated for evaluation.
+    augmentation: how training pairs are varied.
+    curriculum: when.
+  """
+
+  train_on: Dataset = Dataset.GENERATED
+  data_dir: pathlib.Path | None = None
+  evaluate_on: Dataset = Dataset.GENERATED
+  evaluate_dir: pathlib.Path | None = None
+  test_part: bool = False
+  allow_partial: bool = False
+  generator: generator_lib.GeneratorConfig = dataclasses.field(
+    default_factory=generator_lib.GeneratorConfig
+  )
+  num_eval: int = 256
+  augmentation: augmentation_lib.AugmentationConfig = dataclasses.field(
+    default_factory=augmentation_lib.AugmentationConfig
+  )
+  curriculum: curriculum_lib.CurriculumConfig = dataclasses.field(
+    default_factory=curriculum_lib.CurriculumConfig
+  )
+
+  def __post_init__(self) -> None:
+    if self.train_on is Dataset.FRAMES:
+      raise ValueError(
+        "DataConfig: train_on is FRAMES, whose flow is unknown; expected "
+        "another data set."
+      )
+    if self.num_eval < 1:
+      raise ValueError(
+        f"DataConfig: num_eval is {self.num_eval}; expected at least 1."
+      )
+    if self.test_part and not self.evaluates_benchmark:
+      raise ValueError(
+        f"DataConfig: evaluate_on is {self.evaluate_on.name}, which has no "
+        "test part; set test_part to False."
+      )
+
+  @property
+  def evaluates_benchmark(self) -> bool:
+    """Whether what is evaluated on has a test part and takes submissions."""
+    return self.evaluate_on in _BENCHMARKS
+
+
+def train_split(
+  config: DataConfig, size: tuple[int, int], total_examples: int
+) -> loading.Split:
+  """Opens what is learned from, varied as the curriculum says.
+
+  Args:
+    config: where the pairs come from, and how they are varied.
+    size: height and width of the training frames, pixels.
+    total_examples: examples of the whole training, through all epochs.
+
+  Returns:
+    Examples as `curriculum.to_entries` describes them.
+
+  Raises:
+    files.InputError: if the data set is not complete.
+  """
+  source: loading.Source
+  if config.train_on is Dataset.GENERATED:
+    source = generator_lib.Generator(config.generator)
+  elif config.data_dir is None:
+    raise _missing(config.train_on, "data.data_dir")
+  else:
+    source = datasets.open_dataset(
+      _dataset(config.train_on, config.data_dir, config, training=True)
+    )
+  schedule = curriculum_lib.Curriculum(
+    config=config.curriculum,
+    total_examples=total_examples,
+    size=size,
+    augmentation=config.augmentation,
+  )
+  return loading.Split(
+    curriculum_lib.BothWays(source),
+    schedule(0),
+    f"{config.train_on.value} train",
+    schedule,
+  )
+
+
+def eval_split(config: DataConfig, size: tuple[int, int]) -> loading.Split:
+  """Opens what is judged by: whole frames, not varied.
+
+  Args:
+    config: where the pairs come from.
+    size: height and width of generated frames, pixels.
+
+  Raises:
+    files.InputError: if the data set is not complete.
+  """
+  source: loading.Source
+  part = "test" if config.test_part else "evaluation"
+  if config.evaluate_on is Dataset.GENERATED:
+    held_out = dataclasses.replace(
+      config.generator,
+      size=size,
+      num_examples=config.num_eval,
+      seed=config.generator.seed + 1,
+    )
+    source = generator_lib.Generator(held_out)
+  elif (dataset := evaluation_dataset(config)) is not None:
+    source = datasets.open_dataset(dataset)
+  else:
+    source = pairs.consecutive([_folder(config)])
+  return loading.Split(source, _whole, f"{config.evaluate_on.value} {part}")
+
+
+def evaluation_dataset(config: DataConfig) -> datasets.DatasetConfig | None:
+  """Returns which data set is evaluated on, None if it is none.
+
+  Raises:
+    files.InputError: if its folder is not given.
+  """
+  if config.evaluate_on in (Dataset.GENERATED, Dataset.FRAMES):
+    return None
+  return _dataset(config.evaluate_on, _folder(config), config, training=False)
+
+
+def _folder(config: DataConfig) -> pathlib.Path:
+  folder = config.evaluate_dir or config.data_dir
+  if folder is None:
+    raise _missing(config.evaluate_on, "data.data_dir or data.evaluate_dir")
+  return folder
+
+
+def _missing(name: Dataset, setting: str) -> files.InputError:
+  return files.InputError(f"{name.name} is read from a folder: set {setting}.")
+
+
+def _whole(
+  example: examples.FlowExample, generator: np.random.Generator
+) -> dict[str, np.ndarray]:
+  del generator  # Evaluation varies nothing.
+  return curriculum_lib.to_entries(example)
+
+
+def _dataset(
+  name: Dataset, folder: pathlib.Path, config: DataConfig, training: bool
+) -> datasets.DatasetConfig:
+  """Returns the configuration of one data set's reader."""
+  split = datasets.Split.TRAIN
+  if config.test_part and not training:
+    split = datasets.Split.TEST
+  partial = config.allow_partial
+  match name:
+    case Dataset.AUTOFLOW:
+      return datasets.AutoFlow(data_dir=folder, allow_partial=partial)
+    case Dataset.FLYING_CHAIRS:
+      chairs = datasets.ChairsSplit
+      return datasets.FlyingChairs(
+        data_dir=folder,
+        split=chairs.TRAIN if training else chairs.VALID,
+        allow_partial=partial,
+      )
+    case Dataset.SINTEL_CLEAN | Dataset.SINTEL_FINAL:
+      clean = name is Dataset.SINTEL_CLEAN
+      drawn = datasets.RenderPass
+      return datasets.Sintel(
+        data_dir=folder,
+        split=split,
+        render_pass=drawn.CLEAN if clean else drawn.FINAL,
+        allow_partial=partial,
+      )
+    case Dataset.KITTI_2012 | Dataset.KITTI_2015:
+      return datasets.Kitti(
+        data_dir=folder,
+        year=datasets.KittiYear[name.name],
+        split=split,
+        allow_partial=partial,
+      )
+    case Dataset.MIDDLEBURY:
+      return datasets.Middlebury(
+        data_dir=folder, split=split, allow_partial=partial
+      )
+    case Dataset.HD1K:
+      return datasets.Hd1k(data_dir=folder, split=split)
+  raise AssertionError(name)

@@ -1,0 +1,189 @@
+"""Pairs of frames to flow: loss, metrics and pictures."""
+
+import dataclasses
+import pathlib
+
+import jax
+import jax.numpy as jnp
+
+from experiments import evaluation
+from experiments import loading
+from experiments import task as task_lib
+from experiments.optical_flow import data as data_lib
+from experiments.optical_flow import figures as figures_lib
+from experiments.optical_flow import judging as judging_lib
+import perceiver
+
+Array = jax.Array
+
+# What the released network was trained to give is a twentieth of the flow.
+_UNIT = 20.0  # pixels
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LossConfig:
+  """What the training minimises: the mean of (|error| / 20 + ε)^q.
+
+  The published one is not known. The default is the end-point error, a
+  twentieth of it; ε 0.01 and q 0.4 are PWC-Net's (1709.02371) when it is tuned
+  on data with outliers.
+
+  Attributes:
+    epsilon: ε, positive if q is less than 1.
+    exponent: q, in (0, 1].
+    output_points: how many pixels, drawn anew for every step and the same for
+      the whole batch, are decoded and compared; all if None.
+  """
+
+  epsilon: float = 0.0
+  exponent: float = 1.0
+  output_points: int | None = None
+
+  def __post_init__(self) -> None:
+    if not 0 < self.exponent <= 1 or self.epsilon < 0:
+      raise ValueError(
+        f"LossConfig: exponent is {self.exponent} and epsilon {self.epsilon}; "
+        "expected an exponent in (0, 1] and an epsilon of at least 0."
+      )
+    if self.exponent < 1 and not self.epsilon:
+      raise ValueError(
+        f"LossConfig: epsilon is 0 and exponent {self.exponent}; expected a "
+        "positive epsilon, or the gradient of a perfect estimate is infinite."
+      )
+    if self.output_points is not None and self.output_points < 1:
+      raise ValueError(
+        f"LossConfig: output_points is {self.output_points}; expected at "
+        "least 1, or None."
+      )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OpticalFlow:
+  """A model of flow, what it learns from and what it is judged by.
+
+  Attributes:
+    model: frames [B, 2, H, W, 3] in [-1, 1] -> flow [B, H, W, 2] in pixels.
+    data: which examples there are, and how they are varied.
+    loss: what the training minimises.
+    judging: how data sets of any size are evaluated.
+    total_examples: examples of the whole training, through all epochs.
+  """
+
+  model: perceiver.Model
+  data: data_lib.DataConfig
+  loss: LossConfig = LossConfig()
+  judging: judging_lib.JudgingConfig = judging_lib.JudgingConfig()
+  total_examples: int
+
+  def train_split(self) -> loading.Split:
+    """Returns the examples to learn from."""
+    size = self.model.config.frames.size
+    return data_lib.train_split(self.data, size, self.total_examples)
+
+  def eval_split(self) -> loading.Split:
+    """Returns the examples to judge by."""
+    return data_lib.eval_split(self.data, self.model.config.frames.size)
+
+  def judge(self) -> evaluation.Judge | None:
+    """Returns what judges frames of any size; None for generated ones.
+
+    Generated frames have the model's size and go through it in batches, but
+    for what only the other way offers.
+    """
+    if self.data.evaluate_on is data_lib.Dataset.GENERATED and not (
+      self.judging.needs_whole_frames
+    ):
+      return None
+    split = self.eval_split()
+    return judging_lib.Judge(
+      model=self.model,
+      source=split.source,
+      name=split.name,
+      dataset=data_lib.evaluation_dataset(self.data),
+      config=self.judging,
+    )
+
+  def losses(
+    self,
+    variables: perceiver.Variables,
+    batch: task_lib.Batch,
+    *,
+    rng: Array | None,
+    is_training: bool,
+  ) -> task_lib.Losses:
+    """Computes loss and end-point errors, in pixels, of every pair.
+
+    All are means over the pair's known pixels, or over the decoded ones among
+    them; a pair without any counts as one without error. "zero_epe" is the
+    error of the flow that is 0 everywhere, "over_1px" the part of the pixels
+    whose error is larger than that.
+    """
+    frames = to_model(batch["frames"])  # [B, 2, H, W, 3]
+    truth = batch["flow"].reshape(len(frames), -1, 2)  # [B, H·W, 2]
+    valid = batch["valid"].reshape(len(frames), -1)  # [B, H·W]
+    points = None
+    if is_training and rng is not None and self.loss.output_points is not None:
+      key, rng = jax.random.split(rng)
+      points = draw_points(key, valid.shape[1], self.loss.output_points)
+      truth, valid = truth[:, points], valid[:, points]  # [B, n, 2], [B, n]
+    flow, state = self.model.apply_and_update(
+      variables, frames, rng=rng, is_training=is_training, output_points=points
+    )  # [B, H, W, 2] or [B, n, 2]
+    error = norm(flow.reshape(truth.shape) - truth)  # [B, n]
+    robust = (error / _UNIT + self.loss.epsilon) ** self.loss.exponent
+    metrics = {
+      "epe": mean_over(error, valid),
+      "over_1px": mean_over(error > 1, valid),
+      "over_3px": mean_over(error > 3, valid),
+      "zero_epe": mean_over(norm(truth), valid),
+    }
+    return task_lib.Losses(mean_over(robust, valid), metrics, state)
+
+  def figures(
+    self, variables: perceiver.Variables, workdir: pathlib.Path
+  ) -> list[pathlib.Path]:
+    """Draws learning curve, samples with errors, where the latents look."""
+    return figures_lib.draw(
+      self.model, variables, self.eval_split().source, workdir, self.judging
+    )
+
+
+def to_model(
+  frames: Array,  # [..., H, W, 3] uint8
+) -> Array:  # [..., H, W, 3] float32
+  """Returns frames in the units of the models, [-1, 1]."""
+  return frames.astype(jnp.float32) / 255 * 2 - 1
+
+
+def draw_points(
+  key: Array, num_pixels: int, num_points: int
+) -> Array:  # [num_points] integers
+  """Draws different pixels, in rising order.
+
+  Raises:
+    ValueError: if there are not as many.
+  """
+  if num_points > num_pixels:
+    raise ValueError(
+      f"LossConfig: output_points is {num_points}; expected at most the "
+      f"{num_pixels} pixels of a frame."
+    )
+  return jnp.sort(jax.random.permutation(key, num_pixels)[:num_points])
+
+
+def norm(
+  vectors: Array,  # [..., 2]
+) -> Array:  # [...]
+  """Returns lengths whose gradient is 0 where they are 0."""
+  squares = jnp.sum(vectors * vectors, axis=-1)
+  moving = squares > 0
+  return jnp.where(moving, jnp.sqrt(jnp.where(moving, squares, 1)), 0)
+
+
+def mean_over(
+  values: Array,  # [B, n]
+  valid: Array,  # [B, n] bool
+) -> Array:  # [B]
+  """Returns means over what is valid, 0 where nothing is."""
+  total = jnp.sum(jnp.where(valid, values, 0), axis=-1, dtype=jnp.float32)
+  return total / jnp.maximum(jnp.sum(valid, axis=-1), 1)

@@ -1,0 +1,222 @@
+"""Training, evaluation and report, from the command line."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+from PIL import Image
+import pytest
+import tiny_flow
+
+from experiments import evaluate
+from experiments import registry
+from experiments import train
+from experiments import train_config
+from experiments.optical_flow import configs
+from experiments.optical_flow import data as data_lib
+from experiments.optical_flow import flow_files
+from experiments.optical_flow import task as task_lib
+import perceiver
+
+TOY = "toy.flow"
+
+
+def run(capsys, main, *arguments, code=0):
+  found = main([str(argument) for argument in arguments])
+  captured = capsys.readouterr()
+  assert found == code, captured.err
+  return captured.out if code == 0 else captured.err
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+  """The folder of a finished run."""
+  folder = tmp_path_factory.mktemp("run")
+  assert train.main([TOY, "--mini", "--workdir", str(folder)]) == 0
+  return folder
+
+
+def test_training_leaves_numbers_and_pictures(workdir):
+  rows = [
+    json.loads(line)
+    for line in (workdir / "metrics.jsonl").read_text().splitlines()
+  ]
+  assert {row["step"] for row in rows if row["kind"] == "eval"} == {6, 12}
+  last = rows[-1]
+  assert (last["examples"], last["expected"]) == (6, 6)
+  assert {"epe", "zero_epe", "over_1px", "over_3px", "loss"} <= set(last)
+  figures = sorted(path.name for path in (workdir / "figures").iterdir())
+  assert figures == ["attention.png", "curve.png", "samples.gif", "samples.png"]
+  with Image.open(workdir / "figures" / "samples.gif") as animation:
+    assert animation.n_frames == 12  # both frames of six examples
+
+
+def test_an_interrupted_run_ends_the_same(workdir, tmp_path):
+  again = tmp_path / "again"
+  shutil.copytree(workdir, again)
+  (last,) = (p for p in (again / "checkpoints").iterdir() if p.name == "12")
+  shutil.rmtree(last)
+  before = (workdir / "metrics.jsonl").read_text()
+  assert train.main([TOY, "--mini", "--workdir", str(again)]) == 0
+  assert (again / "metrics.jsonl").read_text() == before
+  models = [d / "model.safetensors" for d in (workdir, again)]
+  one, other = (perceiver.restore(path)[1].params for path in models)
+  for module, entries in one.items():
+    for name, value in entries.items():
+      np.testing.assert_array_equal(value, other[module][name])
+
+
+def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
+  page = tmp_path / "report"
+  arguments = (TOY, "--checkpoint", workdir, "--report", page)
+  out = run(capsys, evaluate.main, *arguments)
+  assert "6 of 6 examples of generated evaluation" in out
+  assert f"report: {page / 'index.html'}" in out
+  text = (page / "index.html").read_text()
+  assert "<td>zero_epe</td>" in text
+  for name in ("curve.png", "samples.png", "attention.png", "samples.gif"):
+    assert f'src="figures/{name}"' in text
+    assert (page / "figures" / name).exists()
+
+
+def write_chairs(folder, count, split):
+  """Writes translations as FlyingChairs, of another size than the model's."""
+  source = tiny_flow.Translations(size=(20, 30), num_examples=count)
+  (folder / "data").mkdir(parents=True)
+  for i in range(count):
+    stem = folder / "data" / f"{i + 1:05d}"
+    for number, frame in enumerate(source[i].frames, 1):
+      Image.fromarray(frame).save(f"{stem}_img{number}.ppm")
+    flow_files.write_flo(
+      folder / "data" / f"{stem.name}_flow.flo", source[i].flow
+    )
+  lines = "".join(f"{part}\n" for part in split)
+  (folder / "FlyingChairs_train_val.txt").write_text(lines)
+
+
+def test_a_data_set_is_evaluated_in_tiles(workdir, tmp_path, capsys):
+  write_chairs(tmp_path / "chairs", 5, [1, 2, 2, 1, 2])
+  arguments = (TOY, "--checkpoint", workdir)
+  arguments += ("--data.evaluate-on", "FLYING_CHAIRS")
+  arguments += ("--data.evaluate-dir", tmp_path / "chairs")
+  error = run(capsys, evaluate.main, *arguments, code=1)
+  assert "expected 640" in error
+  arguments += ("--data.allow-partial", "True")
+  out = run(capsys, evaluate.main, *arguments)
+  assert "3 of 3 examples of flying_chairs evaluation" in out
+  assert "epe_s0-10" in out
+
+
+def test_a_data_set_is_trained_on(tmp_path, capsys):
+  write_chairs(tmp_path / "chairs", 6, [1, 2, 1, 1, 1, 1])
+  arguments = (TOY, "--mini", "--workdir", tmp_path / "run")
+  arguments += ("--data.train-on", "FLYING_CHAIRS", "--train.steps", 6)
+  arguments += ("--data.data-dir", tmp_path / "chairs")
+  arguments += ("--data.allow-partial", "True")
+  out = run(capsys, train.main, *arguments)
+  assert "6 of 6 examples of generated evaluation" in out
+
+
+def test_any_frames_can_be_looked_at(workdir, tmp_path, capsys):
+  frames = tiny_flow.Translations(size=(20, 30))[0].frames
+  for i, frame in enumerate([*frames, frames[0]]):
+    Image.fromarray(frame).save(tmp_path / f"{i}.png")
+  arguments = (TOY, "--checkpoint", workdir, "--report", tmp_path / "report")
+  arguments += ("--data.evaluate-on", "FRAMES", "--data.evaluate-dir", tmp_path)
+  out = run(capsys, evaluate.main, *arguments)
+  assert "2 of 2 examples of frames evaluation" in out
+  assert (tmp_path / "report" / "figures" / "samples.png").exists()
+
+
+def test_a_missing_folder_is_one_paragraph(workdir, capsys):
+  arguments = (TOY, "--checkpoint", workdir)
+  arguments += ("--data.evaluate-on", "SINTEL_CLEAN")
+  error = run(capsys, evaluate.main, *arguments, code=1)
+  assert "SINTEL_CLEAN is read from a folder: set data.data_dir or" in error
+  assert "Traceback" not in error
+
+
+# --------------------------------------------------------------------- recipes
+
+
+def test_every_model_of_the_table_has_a_recipe():
+  models = {experiment.model for experiment in configs.EXPERIMENTS.values()}
+  names = [n for n in perceiver.list_models() if n.startswith("optical_flow")]
+  named = {perceiver.create(name).config for name in names}
+  assert len(models) == 7
+  # The eighth is not in the table.
+  assert named - models == {perceiver.create("optical_flow_small").config}
+  assert set(configs.RESULTS) == set(configs.EXPERIMENTS)
+  for choice in registry.choices("optical_flow"):
+    registry.check(choice.experiment)
+
+
+def test_the_published_schedule():
+  experiment = configs.EXPERIMENTS["main"]
+  rate, steps = train_config.learning_rate(experiment.train, 400_000)
+  assert steps == 375_000
+  assert steps * 512 / 400_000 == 480
+  np.testing.assert_allclose(
+    [rate(0), rate(187_500), rate(steps)], [4e-4, 2e-4, 0], atol=1e-9
+  )
+  assert experiment.model.frames.size == (368, 496)
+
+
+def test_the_papers_numbers_belong_to_their_data_sets():
+  (final, clean, kitti) = configs.RESULTS["main"].row()
+  assert (final.split, final.paper) == ("sintel_final evaluation", 2.42)
+  assert (clean.split, clean.paper) == ("sintel_clean evaluation", 1.81)
+  assert (kitti.split, kitti.paper) == ("kitti_2015 evaluation", 4.98)
+
+
+def test_the_mini_recipe_is_the_same_code():
+  assert type(configs.MINI) is type(configs.EXPERIMENTS["main"])
+  assert configs.MINI.data.evaluate_on is data_lib.Dataset.GENERATED
+
+
+@pytest.mark.parametrize(
+  ("recipe", "changes", "message"),
+  [
+    (
+      "conv",
+      {"loss": task_lib.LossConfig(output_points=8)},
+      "not decoded one by one",
+    ),
+    (
+      "main",
+      {"loss": task_lib.LossConfig(output_points=368 * 496 + 1)},
+      "expected at most the 182528 pixels",
+    ),
+  ],
+)
+def test_what_does_not_fit_is_refused(recipe, changes, message):
+  with pytest.raises(ValueError, match=message):
+    dataclasses.replace(configs.EXPERIMENTS[recipe], **changes)
+
+
+@pytest.mark.parametrize(
+  ("changes", "message"),
+  [
+    ({"num_eval": 0}, "num_eval is 0"),
+    ({"train_on": data_lib.Dataset.FRAMES}, "whose flow is unknown"),
+    ({"test_part": True}, "evaluate_on is GENERATED, which has no test part"),
+  ],
+)
+def test_impossible_data_is_refused(changes, message):
+  with pytest.raises(ValueError, match=message):
+    data_lib.DataConfig(**changes)
+
+
+def test_held_out_pairs_are_others():
+  config = dataclasses.replace(
+    data_lib.DataConfig(),
+    generator=dataclasses.replace(configs.MINI.data.generator, size=(24, 32)),
+    num_eval=4,
+  )
+  held_out = data_lib.eval_split(config, (24, 32))
+  train_split = data_lib.train_split(config, (24, 32), 100)
+  assert len(held_out.source) == 4
+  for i in range(4):
+    seen = train_split.source[i].read()
+    assert not np.array_equal(held_out.source[i].frames, seen.frames)
