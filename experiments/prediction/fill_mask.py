@@ -12,7 +12,7 @@ import tyro
 
 from experiments import files
 from experiments import registry
-from experiments.prediction import bytes_tokenizer
+from experiments.language_data import bytes_tokenizer
 from experiments.prediction import common
 import perceiver
 from perceiver.models import language

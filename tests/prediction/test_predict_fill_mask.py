@@ -8,7 +8,7 @@ import tiny_models
 
 from experiments import predict
 from experiments import registry
-from experiments.prediction import bytes_tokenizer
+from experiments.language_data import bytes_tokenizer
 from experiments.prediction import fill_mask
 
 MASK = bytes_tokenizer.MASK

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.prediction import bytes_tokenizer
+from experiments.language_data import bytes_tokenizer
 from perceiver.models import language
 
 

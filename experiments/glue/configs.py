@@ -1,0 +1,249 @@
+"""Recipes for GLUE, the rows of tables 1, 2 and 14 of 2107.14795.
+
+  python -m experiments.train glue --mini
+  python -m experiments.train glue --mini --checkpoint MASKED_LANGUAGE_MODEL
+  python -m experiments.train glue --recipe rte --checkpoint FILE \\
+      --data.data-dir DIR
+
+A checkpoint brings its own trunk, whatever its size. `experiments.glue.sweep`
+runs the paper's search over batches and rates, `experiments.glue.submit` writes
+the test server's files. None has been run at full size with this code.
+"""
+
+import dataclasses
+import pathlib
+
+from experiments import optimizers
+from experiments import schedules
+from experiments import task as generic_task
+from experiments import trainer
+from experiments.glue import bert
+from experiments.glue import data as data_lib
+from experiments.glue import starting
+from experiments.glue import task as task_lib
+from experiments.glue import tasks
+import perceiver
+from perceiver import decoder
+from perceiver import encoder
+from perceiver import perceiver as network
+from perceiver import processor
+from perceiver import stacking
+from perceiver.adapters import text
+from perceiver.models import glue
+from perceiver.models import language
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+  """GLUE: one task, or several at once, by one model.
+
+  Attributes:
+    model: what answers.
+    data: what it learns from and is judged by.
+    checkpoint: a pre-trained language model to start from. Its own trunk takes
+      the place of the model's.
+    train: how it is trained.
+  """
+
+  model: glue.GlueConfig | bert.BertConfig
+  data: data_lib.DataConfig = data_lib.DataConfig()
+  checkpoint: pathlib.Path | None = None
+  train: trainer.TrainConfig
+
+  def __post_init__(self) -> None:
+    if self.checkpoint is not None and isinstance(self.model, bert.BertConfig):
+      raise ValueError(
+        "checkpoint is given, but the baseline has no trunk to be pre-trained; "
+        "expected None"
+      )
+    for task in self.model.tasks:
+      if task.name in tasks.TASKS and task != tasks.TASKS[task.name].config:
+        raise ValueError(
+          f"model.tasks: {task.name} has {task.num_outputs} outputs; expected "
+          f"{tasks.TASKS[task.name].num_outputs}"
+        )
+    data_lib.parts_of([task.name for task in self.model.tasks])
+
+  def task(self) -> task_lib.Glue:
+    """Returns the task.
+
+    Raises:
+      FileNotFoundError: if there is no such checkpoint.
+      files.InputError: if the checkpoint cannot be used.
+    """
+    config, model = self.model, perceiver.create(self.model)
+    if self.checkpoint is not None and isinstance(config, glue.GlueConfig):
+      trunk = starting.trunk_of(self.checkpoint)
+      config = dataclasses.replace(config, trunk=trunk)
+      model = starting.from_checkpoint(config, self.checkpoint)
+    read = config.trunk if isinstance(config, glue.GlueConfig) else config
+    return task_lib.Glue(
+      model=model,
+      data=self.data,
+      max_length=config.max_length,
+      vocab_size=read.text.vocab_size,
+      eval_batch_size=self.train.eval_batch_size or self.train.batch_size,
+    )
+
+
+# ----------------------------------------- fine-tuning, 2107.14795 table 13
+
+BATCH_SIZES = (16, 32, 64)
+RATES = (1e-4, 5e-5, 2e-5, 1e-5)
+
+
+def fine_tuning(
+  *,
+  batch_size: int = 32,
+  rate: float = 5e-5,
+  epochs: float = 10,
+  warmup_steps: int = 200,
+) -> trainer.TrainConfig:
+  """Returns table 13's training; how rates fall is not said: by a cosine."""
+  return trainer.TrainConfig(
+    batch_size=batch_size,
+    epochs=epochs,
+    base_rate=rate,
+    schedule=schedules.WarmupCosine(warmup_steps=warmup_steps),
+    optimizer=optimizers.Lamb(weight_decay=0.01, clip_norm=None),
+    eval_batch_size=64,
+  )
+
+
+def single(
+  name: str, trunk: language.LanguageModelConfig = language.BYTES
+) -> glue.GlueConfig:
+  """Returns a model of one task with one query; the nine tasks' names."""
+  return glue.GlueConfig(trunk=trunk, tasks=(tasks.TASKS[name].config,))
+
+
+def _published(model: glue.GlueConfig | bert.BertConfig) -> Experiment:
+  return Experiment(model=model, train=fine_tuning())
+
+
+# ------------------------------------------------------------------------ mini
+
+
+def _mini_trunk() -> language.LanguageModelConfig:
+  """Returns the size of masked language modelling's own small recipe."""
+  channels = 128
+  return language.LanguageModelConfig(
+    text=text.TextInputConfig(
+      vocab_size=language.NUM_BYTES,
+      max_length=256,
+      channels=channels,
+      init_scale=0.3,
+    ),
+    perceiver=network.PerceiverConfig(
+      encoder=encoder.EncoderConfig(
+        input_channels=channels,
+        num_latents=64,
+        latent_channels=channels,
+        num_heads=4,
+        qk_channels=channels,
+        v_channels=channels,
+      ),
+      processor=processor.ProcessorConfig(
+        channels=channels,
+        num_layers=4,
+        num_heads=4,
+        remat=stacking.Remat.NOTHING,
+      ),
+      decoder=decoder.DecoderConfig(
+        query_channels=channels,
+        output_channels=None,
+        num_heads=4,
+        qk_channels=channels,
+        v_channels=channels,
+        query_residual=False,
+      ),
+    ),
+  )
+
+
+def _mini() -> Experiment:
+  return Experiment(
+    model=glue.multitask(glue.Reading.QUERIES, _mini_trunk()),
+    data=data_lib.DataConfig(source=data_lib.Source.GENERATED),
+    train=trainer.TrainConfig(
+      batch_size=32,
+      steps=1500,
+      base_rate=1e-3,
+      schedule=schedules.WarmupCosine(warmup_steps=100),
+      optimizer=optimizers.Adam(weight_decay=0.01, clip_norm=1.0),
+      eval_batch_size=64,
+      eval_every=500,
+      checkpoint_every=500,
+      log_every=50,
+    ),
+  )
+
+
+EXPERIMENTS = {
+  "multitask": _published(glue.multitask(glue.Reading.QUERIES)),
+  "multitask_shared_token": _published(
+    glue.multitask(glue.Reading.SHARED_TOKEN)
+  ),
+  "multitask_task_tokens": _published(glue.multitask(glue.Reading.TASK_TOKENS)),
+  **{name: _published(single(name)) for name in tasks.TASKS},
+  **{
+    f"bert_{name}": _published(bert.byte_bert((task.config,)))
+    for name, task in tasks.TASKS.items()
+  },
+}
+MINI = _mini()
+
+# Table 14, development sets, in hundredths: CoLA, MNLI matched and mismatched,
+# MRPC, QNLI, QQP, RTE, SST-2, STS-B.
+_COLUMNS = (
+  "cola_matthews",
+  "mnli_matched_accuracy",
+  "mnli_mismatched_accuracy",
+  "mrpc_accuracy",
+  "qnli_accuracy",
+  "qqp_accuracy",
+  "rte_accuracy",
+  "sst2_accuracy",
+  "stsb_pearson",
+)
+_TABLE_14 = {
+  "bert": (20.06, 74.11, 75.55, 77.00, 85.75, 88.23, 53.91, 89.00, 82.84),
+  "single": (50.19, 83.22, 83.89, 87.24, 91.71, 90.12, 64.84, 93.17, 86.81),
+  "multitask": (47.88, 82.05, 82.77, 90.36, 90.37, 89.49, 80.08, 93.75, 79.95),
+  "multitask_shared_token": (
+    *(47.43, 82.03, 82.65, 89.58, 90.18, 89.20, 82.03, 93.17, 77.95),
+  ),
+  "multitask_task_tokens": (
+    *(49.06, 82.14, 82.64, 89.84, 90.53, 89.40, 79.69, 93.17, 80.02),
+  ),
+}
+_AVERAGES = {
+  "multitask": 81.79,
+  "multitask_shared_token": 81.49,
+  "multitask_task_tokens": 81.76,
+}
+
+
+def _result(metric: str, hundredths: float) -> generic_task.Result:
+  return generic_task.Result(
+    metric=metric,
+    paper=round(hundredths / 100, 4),
+    source="2107.14795 table 14",
+  )
+
+
+def _results() -> dict[str, generic_task.Result]:
+  found = {}
+  for recipe, average in _AVERAGES.items():
+    row = zip(_COLUMNS, _TABLE_14[recipe])
+    also = tuple(_result(metric, number) for metric, number in row)
+    found[recipe] = dataclasses.replace(_result("score", average), also=also)
+  for prefix, model in (("", "single"), ("bert_", "bert")):
+    for name in tasks.AVERAGED:
+      row = zip(_COLUMNS, _TABLE_14[model])
+      first, *also = (_result(m, n) for m, n in row if m.startswith(name))
+      found[prefix + name] = dataclasses.replace(first, also=tuple(also))
+  return found
+
+
+RESULTS = _results()

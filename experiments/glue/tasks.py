@@ -1,0 +1,200 @@
+"""The nine tasks of GLUE: files, columns, labels, sizes and metrics.
+
+Names are those of `perceiver.models.glue`. WNLI is read like the others but, as
+in the papers, counts in no average.
+"""
+
+import dataclasses
+
+from perceiver.models import glue
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Part:
+  """A development set of a task and the test set that goes with it.
+
+  Attributes:
+    name: the task's, or for MNLI the task's and "matched" or "mismatched".
+    dev_file: in the task's folder.
+    test_file: likewise; its labels are not public.
+    dev_split: its name in TensorFlow Datasets.
+    test_split: likewise.
+    dev_count: the official number of examples; None if it is not certain.
+    test_count: likewise.
+    submission: the file that the test server expects.
+  """
+
+  name: str
+  dev_file: str = "dev.tsv"
+  test_file: str = "test.tsv"
+  dev_split: str = "validation"
+  test_split: str = "test"
+  dev_count: int | None
+  test_count: int | None
+  submission: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Task:
+  """A task about a sentence or a pair of them.
+
+  Attributes:
+    name: as in `perceiver.models.glue`.
+    folder: of the official files.
+    texts: names of the columns of one or two texts.
+    tfds_texts: names of the same features in TensorFlow Datasets.
+    label: name of the column of the label.
+    classes: labels as they are written, in the order of the logits; empty for
+      a degree from 0 to 5.
+    headerless: the columns of training and development files where these have
+      no header.
+    test_index: name of the test file's column that identifies a line.
+    train_count: the official number of examples; None if it is not certain.
+    parts: development and test sets.
+    metrics: of a development set; the first is the one of the paper's
+      averages (2107.14795 appendix F.4).
+  """
+
+  name: str
+  folder: str
+  texts: tuple[str, ...]
+  tfds_texts: tuple[str, ...]
+  label: str = "label"
+  classes: tuple[str, ...] = ("0", "1")
+  headerless: tuple[str, ...] = ()
+  test_index: str = "index"
+  train_count: int | None
+  parts: tuple[Part, ...]
+  metrics: tuple[str, ...] = ("accuracy",)
+
+  @property
+  def num_outputs(self) -> int:
+    """Logits of the task's head; one number for a degree."""
+    return len(self.classes) or 1
+
+  @property
+  def config(self) -> glue.TaskConfig:
+    """What a model has to answer."""
+    return glue.TaskConfig(name=self.name, num_outputs=self.num_outputs)
+
+
+MAX_DEGREE = 5.0  # of likeness, in STS-B
+_ENTAILMENT = ("entailment", "not_entailment")
+_PAIR = ("sentence1", "sentence2")
+
+
+def _part(
+  name: str, dev: int | None, test: int | None, submission: str
+) -> tuple[Part, ...]:
+  return (
+    Part(name=name, dev_count=dev, test_count=test, submission=submission),
+  )
+
+
+def _genres(name: str, dev: int, test: int, submission: str) -> Part:
+  return Part(
+    name=f"mnli_{name}",
+    dev_file=f"dev_{name}.tsv",
+    test_file=f"test_{name}.tsv",
+    dev_split=f"validation_{name}",
+    test_split=f"test_{name}",
+    dev_count=dev,
+    test_count=test,
+    submission=submission,
+  )
+
+
+_ALL = (
+  Task(
+    name="cola",
+    folder="CoLA",
+    texts=("sentence",),
+    tfds_texts=("sentence",),
+    headerless=("source", "label", "star", "sentence"),
+    train_count=8551,
+    parts=_part("cola", 1043, 1063, "CoLA.tsv"),
+    metrics=("matthews", "accuracy"),
+  ),
+  Task(
+    name="mnli",
+    folder="MNLI",
+    texts=_PAIR,
+    tfds_texts=("premise", "hypothesis"),
+    label="gold_label",
+    classes=("entailment", "neutral", "contradiction"),
+    train_count=392_702,
+    parts=(
+      _genres("matched", 9815, 9796, "MNLI-m.tsv"),
+      _genres("mismatched", 9832, 9847, "MNLI-mm.tsv"),
+    ),
+  ),
+  Task(
+    name="mrpc",
+    folder="MRPC",
+    texts=("#1 String", "#2 String"),
+    tfds_texts=_PAIR,
+    label="Quality",
+    train_count=3668,
+    parts=_part("mrpc", 408, 1725, "MRPC.tsv"),
+    metrics=("accuracy", "f1"),
+  ),
+  Task(
+    name="qnli",
+    folder="QNLI",
+    texts=("question", "sentence"),
+    tfds_texts=("question", "sentence"),
+    classes=_ENTAILMENT,
+    train_count=104_743,
+    parts=_part("qnli", 5463, 5463, "QNLI.tsv"),
+  ),
+  Task(
+    name="qqp",
+    folder="QQP",
+    texts=("question1", "question2"),
+    tfds_texts=("question1", "question2"),
+    label="is_duplicate",
+    test_index="id",
+    train_count=None,  # releases differ by a few lines
+    parts=_part("qqp", None, 390_965, "QQP.tsv"),
+    metrics=("accuracy", "f1"),
+  ),
+  Task(
+    name="rte",
+    folder="RTE",
+    texts=_PAIR,
+    tfds_texts=_PAIR,
+    classes=_ENTAILMENT,
+    train_count=2490,
+    parts=_part("rte", 277, 3000, "RTE.tsv"),
+  ),
+  Task(
+    name="sst2",
+    folder="SST-2",
+    texts=("sentence",),
+    tfds_texts=("sentence",),
+    train_count=67_349,
+    parts=_part("sst2", 872, 1821, "SST-2.tsv"),
+  ),
+  Task(
+    name="stsb",
+    folder="STS-B",
+    texts=_PAIR,
+    tfds_texts=_PAIR,
+    label="score",
+    classes=(),
+    train_count=5749,
+    parts=_part("stsb", 1500, 1379, "STS-B.tsv"),
+    metrics=("pearson", "spearman"),
+  ),
+  Task(
+    name="wnli",
+    folder="WNLI",
+    texts=_PAIR,
+    tfds_texts=_PAIR,
+    train_count=635,
+    parts=_part("wnli", 71, 146, "WNLI.tsv"),
+  ),
+)
+TASKS: dict[str, Task] = {task.name: task for task in _ALL}
+# Those of the papers' averages.
+AVERAGED = tuple(name for name in TASKS if name != "wnli")

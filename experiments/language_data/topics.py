@@ -1,0 +1,57 @@
+"""The English prose that ships with Python: what `help("lambda")` prints.
+
+About half a megabyte on some eighty topics of the language, by its authors
+under the Python Software Foundation's license. Which topics there are depends
+on Python's version.
+"""
+
+import re
+import zlib
+
+_FOLDS, _HELD_OUT_FOLD = 10, 5
+
+
+def documents(held_out: bool) -> list[bytes]:
+  """Returns one document per topic, in the order of their names.
+
+  A tenth of the topics, drawn by their names once and for all, are held out.
+  Topics quote one another: a paragraph that stands in one of those held out is
+  taken out of all the others.
+
+  Args:
+    held_out: whether those for judging are wanted, or those to learn from.
+  """
+  held, rest = _divided()
+  if held_out:
+    return [text.encode() for text in held.values()]
+  known = {_bare(part) for text in held.values() for part in _paragraphs(text)}
+  kept = [
+    "\n\n".join(p for p in _paragraphs(text) if _bare(p) not in known)
+    for text in rest.values()
+  ]
+  return [text.encode() for text in kept if text.strip()]
+
+
+def names(held_out: bool) -> list[str]:
+  """Returns the names of the topics, sorted."""
+  return list(_divided()[not held_out])
+
+
+def _divided() -> tuple[dict[str, str], dict[str, str]]:
+  """Returns topics held out, and the others."""
+  from pydoc_data import topics
+
+  divided: tuple[dict[str, str], dict[str, str]] = ({}, {})
+  for name, text in sorted(topics.topics.items()):
+    is_held_out = zlib.crc32(name.encode()) % _FOLDS == _HELD_OUT_FOLD
+    divided[not is_held_out][name] = text
+  return divided
+
+
+def _paragraphs(text: str) -> list[str]:
+  return re.split(r"\n[ \t]*\n", text)
+
+
+def _bare(paragraph: str) -> str:
+  """Returns a paragraph without its indentation and line breaks."""
+  return " ".join(paragraph.split())

@@ -1,0 +1,1 @@
+"""Masked language modelling: guessing the words that are hidden in a text."""

@@ -1,0 +1,145 @@
+"""Recipes for masked language modelling.
+
+  python -m experiments.train masked-language --data.data-dir DIR
+  python -m experiments.train masked-language --recipe sentencepiece \\
+    --data.sentencepiece-model pieces.model --data.data-dir DIR
+  python -m experiments.train masked-language --mini
+
+Published on TPUs; none has been run at full size with this code. DIR has C4 and
+Wikipedia as prepared by TensorFlow Datasets; with `--data.corpus FILES`, it is
+a folder of .txt and .jsonl files. `--mini` learns from the prose that ships
+with Python.
+"""
+
+import dataclasses
+
+from experiments import files
+from experiments import optimizers
+from experiments import schedules
+from experiments import trainer
+from experiments.language_data import corpora
+from experiments.masked_language import data as data_lib
+from experiments.masked_language import task as task_lib
+import perceiver
+from perceiver import decoder
+from perceiver import encoder
+from perceiver import perceiver as network
+from perceiver import processor
+from perceiver import stacking
+from perceiver.adapters import text
+from perceiver.models import language
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+  """Masked language modelling."""
+
+  model: language.LanguageModelConfig
+  data: data_lib.DataConfig = data_lib.DataConfig()
+  loss: task_lib.LossConfig = task_lib.LossConfig()
+  train: trainer.TrainConfig
+
+  def task(self) -> task_lib.MaskedLanguage:
+    """Returns the task.
+
+    Raises:
+      files.InputError: if the tokenizer is not the model's.
+    """
+    path = self.data.sentencepiece_model
+    found = data_lib.tokenizer(self.data).vocab_size
+    expected = self.model.text.vocab_size
+    if found != expected:
+      raise files.InputError(
+        f"{path or 'bytes'} has {found} tokens, but the model has {expected}; "
+        "set data.sentencepiece_model or model.text.vocab_size. `python -m "
+        "experiments.language_data.train_sentencepiece --vocab-size "
+        f"{expected}` makes a SentencePiece model"
+      )
+    return task_lib.MaskedLanguage(
+      model=perceiver.create(self.model), data=self.data, loss=self.loss
+    )
+
+
+# ----------------------------------- Perceiver IO, 2107.14795 table 12
+
+# Clipping is not published: none.
+_TRAIN = trainer.TrainConfig(
+  batch_size=2048,
+  steps=500_000,
+  base_rate=1.25e-3,
+  schedule=schedules.WarmupCosine(warmup_steps=1000),
+  optimizer=optimizers.Lamb(weight_decay=0.01, clip_norm=None),
+  eval_every=25_000,
+  checkpoint_every=1000,
+)
+
+
+def _published(name: str) -> Experiment:
+  return Experiment(model=language.CONFIGS[name], train=_TRAIN)
+
+
+# ------------------------------------------------------------------------ mini
+
+
+def _mini() -> Experiment:
+  channels, latent_channels = 128, 128
+  model = language.LanguageModelConfig(
+    text=text.TextInputConfig(
+      vocab_size=language.NUM_BYTES,
+      max_length=256,
+      channels=channels,
+      init_scale=0.3,
+    ),
+    perceiver=network.PerceiverConfig(
+      encoder=encoder.EncoderConfig(
+        input_channels=channels,
+        num_latents=64,
+        latent_channels=latent_channels,
+        num_heads=4,
+        qk_channels=latent_channels,
+        v_channels=latent_channels,
+      ),
+      processor=processor.ProcessorConfig(
+        channels=latent_channels,
+        num_layers=4,
+        num_heads=4,
+        dropout_rate=0.05,
+        remat=stacking.Remat.NOTHING,
+      ),
+      decoder=decoder.DecoderConfig(
+        query_channels=channels,
+        output_channels=None,
+        num_heads=4,
+        qk_channels=latent_channels,
+        v_channels=channels,
+        query_residual=False,
+      ),
+    ),
+  )
+  return Experiment(
+    model=model,
+    data=data_lib.DataConfig(
+      corpus=corpora.Corpus.PYTHON_TOPICS,
+      max_masked=0.4,
+      eval_examples=None,
+      eval_masks=4,
+    ),
+    train=trainer.TrainConfig(
+      batch_size=32,
+      steps=6000,
+      base_rate=2e-3,
+      schedule=schedules.WarmupCosine(warmup_steps=200),
+      optimizer=optimizers.Adam(weight_decay=0.01, clip_norm=1.0),
+      eval_every=1000,
+      checkpoint_every=500,
+      log_every=100,
+    ),
+  )
+
+
+EXPERIMENTS = {
+  "bytes": _published("language_bytes"),
+  "sentencepiece": _published("language_sentencepiece"),
+  "bytes_large": _published("language_bytes_large"),
+}
+MINI = _mini()
