@@ -181,7 +181,7 @@ def make(
     num_workers=loader_workers,
   )
   sums_of_batch = jax.jit(
-    lambda variables, batch: _weighted_sums(task, variables, batch),
+    functools.partial(_weighted_sums, task),
     out_shardings=parallel.replicated(mesh),
   )
 

@@ -165,14 +165,10 @@ class SelfAttentionBlock(hk.Module):
   def __call__(self, x: Array) -> Array:  # [B, N, D] -> [B, N, D]
     cfg = self.config
     normed = layers.LayerNorm(name="attention_norm")(x)  # [B, N, D]
-    attended = latent_attention.attend(
-      cfg.attention,
-      attention.Attention(cfg.attention, name="attention").weights(
-        cfg.channels, cfg.channels
-      ),
-      normed,
-      self._key(cfg.attention_dropout_rate),
-    )  # [B, N, D]
+    module = attention.Attention(cfg.attention, name="attention")
+    weights = module.weights(cfg.channels, cfg.channels)
+    key = self._key(cfg.attention_dropout_rate)
+    attended = latent_attention.attend(cfg.attention, weights, normed, key)
     x += layers.dropout(attended, cfg.dropout_rate, self._key(cfg.dropout_rate))
     normed = layers.LayerNorm(name="mlp_norm")(x)  # [B, N, D]
     mlp = Mlp(cfg.mlp_widening, cfg.exact_gelu, name="mlp")

@@ -272,16 +272,7 @@ def _backward(
       + jnp.einsum(
         "bgts,bgsk->bgtk", d_scores, keys, preferred_element_type=jnp.float32
       ),
-      jax.tree.map(
-        lambda whole, d: (
-          whole
-          if _is_spread(whole)
-          else jax.lax.dynamic_update_slice_in_dim(whole, d, start, axis=1)
-        ),
-        d_parts,
-        d_block,
-        is_leaf=_is_spread,
-      ),
+      _write(d_parts, d_block, start),
       jax.tree.map(jnp.add, d_parameters, d_block_parameters),
     )
 
@@ -296,6 +287,17 @@ def _backward(
     ),
   )
   return d_queries.astype(queries.dtype), d_parts, d_parameters, None, None
+
+
+def _write(whole: Parts, block: Parts, start: Array) -> Parts:
+  """Puts the gradient of a block into that of the parts."""
+
+  def write(part: Part, gradient: Array) -> Part:
+    if isinstance(part, spread.Spread):
+      return part
+    return jax.lax.dynamic_update_slice_in_dim(part, gradient, start, axis=1)
+
+  return jax.tree.map(write, whole, block, is_leaf=_is_spread)
 
 
 read.defvjp(_forward, _backward)
