@@ -255,8 +255,9 @@ def test_rematerialisation_changes_no_number():
         params
       )
     )
-  for a, b in zip(*map(jax.tree.leaves, gradients)):
-    np.testing.assert_allclose(a, b, atol=1e-5)
+  for first, *others in zip(*map(jax.tree.leaves, gradients), strict=True):
+    for other in others:
+      np.testing.assert_allclose(first, other, atol=1e-5)
 
 
 def test_rematerialisation_computes_again_what_it_says():
