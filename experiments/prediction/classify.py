@@ -50,6 +50,8 @@ def run(options: Classify) -> None:
   """
   if options.top < 1 or options.batch_size < 1:
     raise registry.UsageError("--top and --batch-size must be at least 1")
+  if not options.images:
+    raise registry.UsageError("name at least one image, or a folder of images")
   paths = files.list_images(options.images)
   model, variables = common.load(
     options.weights, imagenet.ImageClassifierConfig, "imagenet_fourier"

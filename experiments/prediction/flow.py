@@ -56,6 +56,8 @@ def run(options: Flow) -> None:
   """
   if options.colour_max is not None and not options.colour_max > 0:
     raise registry.UsageError("--colour-max must be more than 0 pixels")
+  if not options.images:
+    raise registry.UsageError("name at least one image, or a folder of images")
   paths = files.list_images(options.images)
   if len(paths) < 2:
     raise registry.UsageError("flow needs at least two images")
