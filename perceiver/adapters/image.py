@@ -16,7 +16,6 @@ import numpy as np
 
 from perceiver import layers
 from perceiver import position_encoding
-from perceiver import streaming
 from perceiver.adapters import patches
 
 Array = jax.Array
@@ -196,7 +195,9 @@ class ImageInput(hk.Module):
   is_training: bool = False
   name: str | None = None
 
-  def __call__(self, images: Array) -> streaming.Parts:
+  def __call__(
+    self, images: Array
+  ) -> tuple[Array, Array | position_encoding.Spread]:
     """Returns ([B, M, features], [1, M, positions]) for images [B, H, W, 3]."""
     config = self.config
     check_images(images, (*config.size, config.channels))
