@@ -22,13 +22,8 @@ from experiments.glue import data as data_lib
 from experiments.glue import starting
 from experiments.glue import task as task_lib
 from experiments.glue import tasks
+from experiments.language_data import small_model
 import perceiver
-from perceiver import decoder
-from perceiver import encoder
-from perceiver import perceiver as network
-from perceiver import processor
-from perceiver import stacking
-from perceiver.adapters import text
 from perceiver.models import glue
 from perceiver.models import language
 
@@ -124,46 +119,9 @@ def _published(model: glue.GlueConfig | bert.BertConfig) -> Experiment:
 # ------------------------------------------------------------------------ mini
 
 
-def _mini_trunk() -> language.LanguageModelConfig:
-  """Returns the size of masked language modelling's own small recipe."""
-  channels = 128
-  return language.LanguageModelConfig(
-    text=text.TextInputConfig(
-      vocab_size=language.NUM_BYTES,
-      max_length=256,
-      channels=channels,
-      init_scale=0.3,
-    ),
-    perceiver=network.PerceiverConfig(
-      encoder=encoder.EncoderConfig(
-        input_channels=channels,
-        num_latents=64,
-        latent_channels=channels,
-        num_heads=4,
-        qk_channels=channels,
-        v_channels=channels,
-      ),
-      processor=processor.ProcessorConfig(
-        channels=channels,
-        num_layers=4,
-        num_heads=4,
-        remat=stacking.Remat.NOTHING,
-      ),
-      decoder=decoder.DecoderConfig(
-        query_channels=channels,
-        output_channels=None,
-        num_heads=4,
-        qk_channels=channels,
-        v_channels=channels,
-        query_residual=False,
-      ),
-    ),
-  )
-
-
 def _mini() -> Experiment:
   return Experiment(
-    model=glue.multitask(glue.Reading.QUERIES, _mini_trunk()),
+    model=glue.multitask(glue.Reading.QUERIES, small_model.CONFIG),
     data=data_lib.DataConfig(source=data_lib.Source.GENERATED),
     train=trainer.TrainConfig(
       batch_size=32,

@@ -18,15 +18,10 @@ from experiments import optimizers
 from experiments import schedules
 from experiments import trainer
 from experiments.language_data import corpora
+from experiments.language_data import small_model
 from experiments.masked_language import data as data_lib
 from experiments.masked_language import task as task_lib
 import perceiver
-from perceiver import decoder
-from perceiver import encoder
-from perceiver import perceiver as network
-from perceiver import processor
-from perceiver import stacking
-from perceiver.adapters import text
 from perceiver.models import language
 
 
@@ -82,42 +77,8 @@ def _published(name: str) -> Experiment:
 
 
 def _mini() -> Experiment:
-  channels, latent_channels = 128, 128
-  model = language.LanguageModelConfig(
-    text=text.TextInputConfig(
-      vocab_size=language.NUM_BYTES,
-      max_length=256,
-      channels=channels,
-      init_scale=0.3,
-    ),
-    perceiver=network.PerceiverConfig(
-      encoder=encoder.EncoderConfig(
-        input_channels=channels,
-        num_latents=64,
-        latent_channels=latent_channels,
-        num_heads=4,
-        qk_channels=latent_channels,
-        v_channels=latent_channels,
-      ),
-      processor=processor.ProcessorConfig(
-        channels=latent_channels,
-        num_layers=4,
-        num_heads=4,
-        dropout_rate=0.05,
-        remat=stacking.Remat.NOTHING,
-      ),
-      decoder=decoder.DecoderConfig(
-        query_channels=channels,
-        output_channels=None,
-        num_heads=4,
-        qk_channels=latent_channels,
-        v_channels=channels,
-        query_residual=False,
-      ),
-    ),
-  )
   return Experiment(
-    model=model,
+    model=small_model.CONFIG,
     data=data_lib.DataConfig(
       corpus=corpora.Corpus.PYTHON_TOPICS,
       max_masked=0.4,
@@ -126,8 +87,8 @@ def _mini() -> Experiment:
     ),
     train=trainer.TrainConfig(
       batch_size=32,
-      steps=6000,
-      base_rate=2e-3,
+      steps=7000,
+      base_rate=1e-3,
       schedule=schedules.WarmupCosine(warmup_steps=200),
       optimizer=optimizers.Adam(weight_decay=0.01, clip_norm=1.0),
       eval_every=1000,

@@ -107,8 +107,10 @@ def _published(name: str) -> Experiment:
 def _mini() -> Experiment:
   size = (24, 32)
   return Experiment(
-    # Few bands: where frames are this small, more of them hide for thousands of
-    # steps which latent should look where.
+    # Outputs that do not start at zero, and pixels for their unit: otherwise it
+    # stays at zero flow for some 6,000 steps, as what the latents learn from
+    # then is next to nothing and changes its sign. Few bands: where frames are
+    # this small, more of them hide which latent should look where.
     model=optical_flow.optical_flow(
       size=size,
       num_bands=2,
@@ -116,6 +118,8 @@ def _mini() -> Experiment:
       latent_channels=96,
       num_layers=2,
       num_heads=4,
+      output_init_scale=1.0,
+      pixels_per_unit=2.0,
     ),
     data=data_lib.DataConfig(
       generator=generator.GeneratorConfig(

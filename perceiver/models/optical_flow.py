@@ -215,8 +215,14 @@ def optical_flow(
   latent_channels: int = 512,
   num_layers: int = 24,
   num_heads: int = 16,
+  output_init_scale: float = 0.0,
+  pixels_per_unit: float = PIXELS_PER_UNIT,
 ) -> OpticalFlowConfig:
-  """Returns the main model, but for what is given."""
+  """Returns the main model, but for what is given.
+
+  The initial scale of outputs is that of flow decoded pixel by pixel, without
+  effect on models that end in convolutions.
+  """
   features = features or flow.Neighbourhoods()
   grid = features.grid(size)
   seen = flow.FlowInputConfig(
@@ -231,7 +237,7 @@ def optical_flow(
   ending = (
     {"output_channels": features.num_channels}
     if isinstance(features, image.ConvPool)
-    else {"output_channels": 2, "output_init_scale": 0.0}
+    else {"output_channels": 2, "output_init_scale": output_init_scale}
   )
   return OpticalFlowConfig(
     frames=seen,
@@ -250,6 +256,7 @@ def optical_flow(
         **ending,
       ),
     ),
+    pixels_per_unit=pixels_per_unit,
   )
 
 
