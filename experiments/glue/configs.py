@@ -22,6 +22,7 @@ from experiments.glue import data as data_lib
 from experiments.glue import starting
 from experiments.glue import task as task_lib
 from experiments.glue import tasks
+from experiments.glue import toy_files
 from experiments.language_data import small_model
 import perceiver
 from perceiver.models import glue
@@ -122,7 +123,11 @@ def _published(model: glue.GlueConfig | bert.BertConfig) -> Experiment:
 def _mini() -> Experiment:
   return Experiment(
     model=glue.multitask(glue.Reading.QUERIES, small_model.CONFIG),
-    data=data_lib.DataConfig(source=data_lib.Source.GENERATED),
+    # Texts of three words mostly fit into the model's 64 bytes.
+    data=data_lib.DataConfig(
+      source=data_lib.Source.GENERATED,
+      generated=toy_files.ToyConfig(words=3),
+    ),
     train=trainer.TrainConfig(
       batch_size=32,
       steps=1500,

@@ -16,7 +16,7 @@ _CHANNELS = 128
 
 CONFIG = language.LanguageModelConfig(
   text=text.TextInputConfig(
-    vocab_size=language.NUM_BYTES, max_length=96, channels=_CHANNELS
+    vocab_size=language.NUM_BYTES, max_length=64, channels=_CHANNELS
   ),
   perceiver=perceiver.PerceiverConfig(
     encoder=encoder.EncoderConfig(

@@ -83,7 +83,7 @@ def _mini() -> Experiment:
       corpus=corpora.Corpus.PYTHON_TOPICS,
       max_masked=0.4,
       eval_examples=None,
-      eval_masks=4,
+      eval_masks=2,
     ),
     train=trainer.TrainConfig(
       batch_size=32,

@@ -6,11 +6,9 @@ file. Everything done to make it fit is told.
 
 import dataclasses
 import fractions
-import importlib
 import math
 import pathlib
 from typing import Any, NamedTuple
-import zipfile
 
 import numpy as np
 from PIL import Image
@@ -18,6 +16,7 @@ from scipy import signal  # type: ignore[import-untyped]
 from scipy.io import wavfile  # type: ignore[import-untyped]
 
 from experiments import files
+from experiments.clip_data import video_files
 
 FRAMES_PER_SECOND = 25  # of the models' clips (2107.14795 appendix I)
 
@@ -102,33 +101,45 @@ def _read_npz(path: pathlib.Path, fps: float) -> Clip:
   try:
     with np.load(path, allow_pickle=False) as file:
       arrays = {name: file[name] for name in file.files}
-  except (OSError, ValueError, zipfile.BadZipFile) as error:
+  except Exception as error:  # What is damaged fails anywhere in them.
     raise files.InputError(f"{path} is not an .npz file: {error}") from error
   image, sound = arrays.get("image"), arrays.get("audio")
-  if image is None or image.ndim != 4 or image.shape[-1] != 3:
+  is_video = image is not None and image.ndim == 4 and image.shape[-1] == 3
+  if image is None or not is_video or not image.size:
     found = "nothing" if image is None else f"an array of {image.shape}"
     raise files.InputError(
       f"{path} has {found} under the name 'image'; expected [frames, height, "
       "width, 3]."
     )
   if image.dtype != np.uint8:
-    if not (image.dtype.kind == "f" and image.min() >= 0 and image.max() <= 1):
+    if image.dtype.kind != "f":
       raise files.InputError(
-        f"{path}: 'image' has dtype {image.dtype} and goes from {image.min()} "
-        f"to {image.max()}; expected uint8, or floats from 0 to 1."
+        f"{path}: 'image' has dtype {image.dtype}; expected uint8, or floats "
+        "from 0 to 1."
+      )
+    if not (image.min() >= 0 and image.max() <= 1):
+      raise files.InputError(
+        f"{path}: 'image' goes from {image.min()} to {image.max()}; expected "
+        "uint8, or floats from 0 to 1."
       )
     image = np.rint(image * 255).astype(np.uint8)
-  rate = int(arrays.get("rate", 48_000))
+  rate = np.asarray(arrays.get("rate", 48_000))
+  if rate.ndim or rate.dtype.kind not in "iu" or rate < 1:
+    raise files.InputError(
+      f"{path}: 'rate' is {rate}; expected a whole number, samples per second."
+    )
   if sound is not None:
     sound = _mono(sound, str(path))
-  return Clip(list(image), fps, sound, rate)
+  return Clip(list(image), fps, sound, int(rate))
 
 
 def _read_wav(path: pathlib.Path) -> dict[str, Any]:
   try:
     rate, samples = wavfile.read(path)
-  except (OSError, ValueError) as error:
+  except Exception as error:  # SciPy stumbles over damage in many ways.
     raise files.InputError(f"{path} is not a .wav file: {error}") from error
+  if rate < 1:
+    raise files.InputError(f"{path} has {rate} samples per second.")
   return {"sound": _mono(samples, str(path)), "rate": int(rate)}
 
 
@@ -138,6 +149,10 @@ def _mono(samples: np.ndarray, source: str) -> np.ndarray:  # [S] float32
     raise files.InputError(
       f"{source}: the sound has shape {samples.shape}; expected [samples] or "
       "[samples, channels]."
+    )
+  if samples.dtype.kind not in "iuf":
+    raise files.InputError(
+      f"{source}: the sound has dtype {samples.dtype}; expected numbers."
     )
   if samples.dtype == np.uint8:
     scaled = samples.astype(np.float32) / 128 - 1
@@ -153,40 +168,11 @@ def _mono(samples: np.ndarray, source: str) -> np.ndarray:  # [S] float32
 
 
 def _read_video(path: pathlib.Path, until: float) -> Clip:
-  """Reads the first `until` seconds of a video file with PyAV."""
-  try:
-    av: Any = importlib.import_module("av")
-  except ModuleNotFoundError as error:
-    raise files.InputError(
-      f"{path} is neither a folder nor an .npz file; to read it as a video, "
-      'PyAV is needed: pip install av, or the extra "video" of this package.'
-    ) from error
-  try:
-    with av.open(str(path)) as container:
-      if not container.streams.video:
-        raise files.InputError(f"{path} has no video.")
-      stream = container.streams.video[0]
-      fps = float(stream.average_rate or FRAMES_PER_SECOND)
-      frames: list[np.ndarray] = []
-      for frame in container.decode(stream):
-        if len(frames) > until * fps:
-          break
-        frames.append(frame.to_ndarray(format="rgb24"))
-    with av.open(str(path)) as container:
-      if not container.streams.audio:
-        return Clip(frames, fps, None, 0)
-      heard = container.streams.audio[0]
-      rate = heard.rate
-      mixer = av.AudioResampler(format="flt", layout="mono", rate=rate)
-      pieces: list[np.ndarray] = []
-      for frame in container.decode(heard):
-        if sum(map(len, pieces)) > until * rate:
-          break
-        pieces += [x.to_ndarray().reshape(-1) for x in mixer.resample(frame)]
-  except (av.FFmpegError, OSError) as error:
-    raise files.InputError(f"{path} cannot be decoded: {error}") from error
-  sound = np.concatenate([*pieces, np.zeros(0, np.float32)])
-  return Clip(frames, fps, np.clip(sound, -1, 1) if sound.size else None, rate)
+  """Reads the first `until` seconds of a video file, and a frame more."""
+  end = until + 1 / FRAMES_PER_SECOND
+  found = video_files.decode(path, video_files.DecodeConfig(end=end))
+  sound = None if found.sound is None else found.sound[:, 0]
+  return Clip(found.frames, found.frame_rate, sound, found.sample_rate)
 
 
 # ------------------------------------------------------------------ to a model

@@ -1,0 +1,1 @@
+"""AudioSet: which sounds happen, told from video, sound or both."""

@@ -1,0 +1,1 @@
+"""Clips of video and sound: generated, or prepared from files."""

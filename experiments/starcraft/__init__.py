@@ -1,0 +1,1 @@
+"""StarCraft II's part of 2107.14795: choices and targets for sets of units."""

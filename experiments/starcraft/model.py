@@ -1,0 +1,153 @@
+"""A policy: what every entity should do, and to whom.
+
+The encoder of entities is one of 2107.14795 §4.4, a Transformer or a Perceiver
+IO; the rest is as small as can be. AlphaStar's own heads decide about one
+action at a time and are not needed where every unit is told what to do.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.starcraft import entities as entities_lib
+from experiments.starcraft import units
+from perceiver import layers
+from perceiver.adapters import checks
+from perceiver.adapters import entities as adapter
+from perceiver.models import model
+from perceiver.models import starcraft
+
+Array = jax.Array
+
+_NEVER = -1e9  # the logit of a target that is not there
+
+
+class Decisions(NamedTuple):
+  """What a policy says about B sets of M entities, float32."""
+
+  choices: Array  # [B, M, 3], logits of units.Choice
+  targets: Array  # [B, M, M], logits of the entity to attack
+  winning: Array  # [B], logit of one's own army winning
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PolicyConfig:
+  """A policy over sets of entities.
+
+  Attributes:
+    encoder: what relates entities to one another. They are mapped to its
+      channels first.
+    pointer_channels: channels in which entities and their targets match.
+  """
+
+  encoder: starcraft.EntityEncoderConfig
+  pointer_channels: int = 64
+
+  def __post_init__(self) -> None:
+    if self.pointer_channels < 1:
+      raise ValueError(
+        f"PolicyConfig: pointer_channels is {self.pointer_channels}; expected "
+        "at least 1."
+      )
+
+  @property
+  def precision(self) -> model.Precision:
+    """What activations of the encoder are computed in."""
+    return self.encoder.precision
+
+  def network(self, is_training: bool = False) -> "Policy":
+    """Returns the Haiku module."""
+    return Policy(self, is_training, name="policy")
+
+  def example(self, batch_size: int = 1) -> tuple[jax.ShapeDtypeStruct]:
+    """Returns shape and dtype of the entities, [B, M, C] float32."""
+    slots = self.encoder.entities.num_slots
+    shape = (batch_size, slots, entities_lib.NUM_CHANNELS)
+    return (jax.ShapeDtypeStruct(shape, jnp.float32),)
+
+  def textbook(self) -> "PolicyConfig":
+    """Returns the same model computed without shortcuts."""
+    return dataclasses.replace(self, encoder=self.encoder.textbook())
+
+
+@dataclasses.dataclass
+class Policy(hk.Module):
+  """Entities to decisions; what free slots hold changes nothing."""
+
+  config: PolicyConfig
+  is_training: bool = False
+  name: str | None = None
+
+  def __call__(
+    self,
+    entities: Array,  # [B, M, C]
+    mask: Array | None = None,  # [B, M] bool
+  ) -> Decisions:
+    """Returns decisions, of no meaning in free slots.
+
+    Args:
+      entities: as many as there are slots.
+      mask: which slots are in use; all if None.
+    """
+    embedded = self._embed(entities, mask)  # [B, M, E]
+    return self._decide(*self._encoder()(embedded, mask), mask)
+
+  @hk.name_like("__call__")
+  def encode(self, entities: Array, mask: Array | None = None) -> Array:
+    """Returns latents [B, N, D]; of the Transformer, N is M."""
+    return self._encoder().encode(self._embed(entities, mask), mask)
+
+  @hk.name_like("__call__")
+  def decode(
+    self,
+    latents: Array,  # [B, N, D]
+    entities: Array,  # [B, M, C]
+    mask: Array | None = None,  # [B, M] bool
+  ) -> Decisions:
+    """Returns decisions of latents."""
+    embedded = self._embed(entities, mask)
+    return self._decide(*self._encoder().decode(latents, embedded, mask), mask)
+
+  @hk.name_like("__call__")
+  def attention_map(self, entities: Array, mask: Array | None = None) -> Array:
+    """Returns where the latents look, [B, H, N, M]; not of a Transformer."""
+    embedded = self._embed(entities, mask)
+    return self._encoder().attention_map(embedded, mask)
+
+  @hk.name_like("__call__")
+  def _encoder(self) -> starcraft.EntityEncoder:
+    return starcraft.EntityEncoder(
+      self.config.encoder, self.is_training, name="entity_encoder"
+    )
+
+  @hk.name_like("__call__")
+  def _embed(self, entities: Array, mask: Array | None) -> Array:
+    """Maps entities to the channels of the encoder; free slots to a bias."""
+    size = self.config.encoder.entities
+    shape = (size.num_slots, entities_lib.NUM_CHANNELS)
+    checks.floats("Policy", entities, shape)
+    cleared = adapter.clear(entities, mask)
+    return layers.Linear(size.channels, name="embedding")(cleared)
+
+  @hk.name_like("__call__")
+  def _decide(
+    self,
+    each: Array,  # [B, M, F]
+    summary: Array,  # [B, F]
+    mask: Array | None,  # [B, M] bool
+  ) -> Decisions:
+    channels = self.config.pointer_channels
+    queries = layers.Linear(channels, name="queries")(each)  # [B, M, K]
+    keys = layers.Linear(channels, name="keys")(each)  # [B, M, K]
+    targets = queries @ keys.swapaxes(1, 2) / np.sqrt(channels)  # [B, M, M]
+    if mask is not None:
+      targets = jnp.where(mask[:, None], targets, _NEVER)
+    return Decisions(
+      choices=layers.Linear(len(units.Choice), name="choices")(each),
+      targets=targets,
+      winning=layers.Linear(1, name="winning")(summary)[:, 0],
+    )

@@ -1,0 +1,124 @@
+"""Units of a battle: what kinds there are, and the state of all of them.
+
+B battles, U slots for units. A slot whose unit has no health left, or never
+had a unit, is free: nothing else about it matters.
+"""
+
+import enum
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Array = jax.Array
+
+# Battles take place in [-FIELD, FIELD]², in lengths.
+FIELD = 20.0
+NUM_SIDES = 2
+
+
+class Kind(NamedTuple):
+  """What units of a kind can do; time is counted in steps."""
+
+  name: str
+  health: float  # when it is unharmed
+  damage: float  # of a strike
+  reach: float  # lengths, how far it strikes
+  cooldown: int  # steps from one strike to the next, less one
+  speed: float  # lengths per step
+
+
+KINDS = (
+  Kind("soldier", health=45, damage=6, reach=5, cooldown=1, speed=1.0),
+  Kind("brute", health=100, damage=10, reach=1.5, cooldown=1, speed=1.4),
+  Kind("archer", health=35, damage=9, reach=8, cooldown=3, speed=1.1),
+  Kind("giant", health=200, damage=25, reach=3, cooldown=4, speed=0.8),
+)
+
+
+class State(NamedTuple):
+  """All units of B battles."""
+
+  kind: Array  # [B, U] integers, which of KINDS
+  owner: Array  # [B, U] integers, 0 or 1
+  position: Array  # [B, U, 2] float32, lengths
+  health: Array  # [B, U] float32, 0 in free slots
+  cooldown: Array  # [B, U] integers, steps until it may strike again
+
+
+class Choice(enum.IntEnum):
+  """What a unit may be told to do."""
+
+  HOLD = 0  # Stand still and strike nobody.
+  RETREAT = 1  # Go away from the nearest enemy.
+  ATTACK = 2  # Strike the target; if that is out of reach, go there.
+
+
+class Orders(NamedTuple):
+  """What all units are told to do."""
+
+  choice: Array  # [B, U] integers, a Choice
+  target: Array  # [B, U] integers, the slot to attack; 0 for other choices
+
+
+class Abilities(NamedTuple):
+  """What each unit can do, by its kind."""
+
+  health: Array  # [B, U]
+  damage: Array  # [B, U]
+  reach: Array  # [B, U]
+  cooldown: Array  # [B, U]
+  speed: Array  # [B, U]
+
+
+def abilities(state: State) -> Abilities:
+  """Returns what each unit can do."""
+  return Abilities(
+    *(
+      jnp.asarray(np.array([getattr(kind, name) for kind in KINDS]))[state.kind]
+      for name in Abilities._fields
+    )
+  )
+
+
+def living(state: State) -> Array:  # [B, U] bool
+  """Returns which slots are in use."""
+  return state.health > 0
+
+
+def distances(state: State) -> Array:  # [B, U, U]
+  """Returns how far units are from one another, in lengths."""
+  offsets = state.position[:, :, None] - state.position[:, None]
+  return jnp.sqrt(jnp.sum(offsets**2, axis=-1))
+
+
+def enemies(state: State) -> Array:  # [B, U, U] bool
+  """Returns which units [:, i, j] are living enemies of one another."""
+  return _both_live(state) & (state.owner[:, :, None] != state.owner[:, None])
+
+
+def friends(state: State) -> Array:  # [B, U, U] bool
+  """Returns which living units are of one army; each is its own friend."""
+  return _both_live(state) & (state.owner[:, :, None] == state.owner[:, None])
+
+
+def _both_live(state: State) -> Array:  # [B, U, U] bool
+  alive = living(state)
+  return alive[:, :, None] & alive[:, None]
+
+
+def of_target(
+  values: Array,  # [B, U]
+  target: Array,  # [B, U] integers
+) -> Array:  # [B, U]
+  """Returns for each unit the value of its target."""
+  return jnp.take_along_axis(values, target, axis=1)
+
+
+def towards(
+  pairs: Array,  # [B, U, U]
+  target: Array,  # [B, U] integers
+) -> Array:  # [B, U]
+  """Returns for each unit the entry [:, i, target of i]."""
+  return jnp.take_along_axis(pairs, target[..., None], axis=-1)[..., 0]

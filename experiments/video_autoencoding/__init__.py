@@ -1,0 +1,1 @@
+"""Autoencoding of video, sound and label: data, task and recipes."""

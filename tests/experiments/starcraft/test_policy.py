@@ -1,0 +1,171 @@
+"""Laws of policies with either encoder."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny_battles
+
+from experiments.starcraft import configs
+from experiments.starcraft import entities as entities_lib
+from experiments.starcraft import model as model_lib
+from experiments.starcraft import objective
+import perceiver
+from perceiver.models import starcraft
+
+SLOTS, CHANNELS = tiny_battles.SLOTS, entities_lib.NUM_CHANNELS
+ENCODERS = {
+  "perceiver": tiny_battles.PERCEIVER,
+  "transformer": tiny_battles.TRANSFORMER,
+}
+
+
+@pytest.fixture(scope="module", params=ENCODERS)
+def model(request):
+  return perceiver.create(tiny_battles.policy_config(ENCODERS[request.param]))
+
+
+@pytest.fixture(scope="module")
+def variables(model):
+  # Biases start at zero, where they could hide a mistake.
+  params, state = model.init(jax.random.key(0))
+  key = jax.random.key(1)
+  return perceiver.Variables(
+    jax.tree.map(lambda x: x + 0.1 * jax.random.normal(key, x.shape), params),
+    state,
+  )
+
+
+@pytest.fixture(scope="module")
+def entities():
+  return jax.random.normal(jax.random.key(2), (3, SLOTS, CHANNELS))
+
+
+@pytest.fixture(scope="module")
+def mask():
+  """A full battlefield, one with free slots, and an empty one."""
+  return jnp.arange(SLOTS) < jnp.array([SLOTS, 5, 0])[:, None]
+
+
+@pytest.fixture(scope="module")
+def decisions(model, variables, entities, mask):
+  return model.apply(variables, entities, mask=mask)
+
+
+def assert_same(found, expected):
+  jax.tree.map(
+    lambda x, y: np.testing.assert_allclose(x, y, atol=1e-5), found, expected
+  )
+
+
+def test_shapes(decisions):
+  assert decisions.choices.shape == (3, SLOTS, 3)
+  assert decisions.targets.shape == (3, SLOTS, SLOTS)
+  assert decisions.winning.shape == (3,)
+  assert all(x.dtype == jnp.float32 for x in decisions)
+  assert all(np.isfinite(x).all() for x in decisions)
+
+
+@pytest.mark.parametrize("rubbish", [7.0, np.nan])
+def test_what_free_slots_hold_changes_nothing(
+  model, variables, entities, mask, decisions, rubbish
+):
+  filled = jnp.where(mask[..., None], entities, rubbish)
+  assert_same(model.apply(variables, filled, mask=mask), decisions)
+
+
+def test_free_slots_are_no_targets(decisions):
+  chances = jax.nn.softmax(decisions.targets[1], axis=-1)  # [M, M]
+  assert np.all(chances[:, 5:] == 0)
+  assert np.all(chances[:, :5] > 0)
+
+
+def test_no_gradient_is_lost_to_free_slots(model, variables, entities, mask):
+  filled = jnp.where(mask[..., None], entities, jnp.nan)
+
+  @jax.jit
+  def objective_of(params):
+    found = model.apply(
+      perceiver.Variables(params, variables.state), filled, mask=mask
+    )
+    chances = jax.nn.log_softmax(found.targets)[0]
+    return found.choices.sum() + found.winning.sum() + chances.sum()
+
+  gradient = jax.grad(objective_of)(variables.params)
+  assert all(np.isfinite(x).all() for x in jax.tree.leaves(gradient))
+
+
+def test_decisions_permute_with_the_entities(
+  model, variables, entities, mask, decisions
+):
+  order = jax.random.permutation(jax.random.key(3), SLOTS)
+  found = model.apply(variables, entities[:, order], mask=mask[:, order])
+  expected = model_lib.Decisions(
+    decisions.choices[:, order],
+    decisions.targets[:, order][:, :, order],
+    decisions.winning,
+  )
+  assert_same(found, expected)
+
+
+def test_everything_depends_on_all_entities(model, variables, entities, mask):
+  change = jax.grad(
+    lambda x: model.apply(variables, x, mask=mask).choices[1, 0, 0]
+  )(entities)
+  assert np.all(np.abs(change[1, :5]).sum(-1) > 0)
+  assert np.all(change[1, 5:] == 0)
+  assert np.all(change[jnp.array([0, 2])] == 0)
+
+
+def test_encode_and_decode_make_the_whole(
+  model, variables, entities, mask, decisions
+):
+  latents = model.encode(variables, entities, mask=mask)
+  assert_same(model.decode(variables, latents, entities, mask=mask), decisions)
+  textbook = perceiver.create(model.config.textbook())
+  assert_same(textbook.apply(variables, entities, mask=mask), decisions)
+
+
+def test_attention_maps_are_those_of_latents(model, variables, entities, mask):
+  if isinstance(
+    model.config.encoder.encoder, starcraft.EntityTransformerConfig
+  ):
+    with pytest.raises(ValueError, match="no latents"):
+      model.attention_map(variables, entities, mask=mask)
+    return
+  maps = model.attention_map(variables, entities, mask=mask)
+  assert maps.shape == (3, 1, 3, SLOTS)
+  np.testing.assert_allclose(maps[:2].sum(-1), 1, atol=1e-5)
+  assert np.all(maps[1, ..., 5:] == 0)
+
+
+def test_other_entities_are_refused(model, variables, entities):
+  with pytest.raises(ValueError, match=rf"\[batch, {SLOTS}, {CHANNELS}\]"):
+    model.apply(variables, entities[..., 1:])
+  with pytest.raises(ValueError, match="pointer_channels is 0"):
+    dataclasses.replace(model.config, pointer_channels=0)
+
+
+def test_orders_are_the_likeliest():
+  decisions = model_lib.Decisions(
+    choices=jnp.array([[[9.0, 1, 2], [0, 0, 1]]]),
+    targets=jnp.array([[[0.0, 1], [2, 3]]]),
+    winning=jnp.zeros(1),
+  )
+  assert tiny_battles.words(objective.to_orders(decisions)) == ["hold", 1]
+
+
+@pytest.mark.parametrize("recipe", ["mini", "perceiver_io_32"])
+def test_a_perceiver_io_needs_far_fewer_operations(recipe):
+  """At 512 entities; 3.5 times fewer are published."""
+  small = configs.MINI if recipe == "mini" else configs.EXPERIMENTS[recipe]
+  other = {"mini": "mini_transformer", "perceiver_io_32": "transformer"}[recipe]
+  counts = []
+  for experiment in (small, configs.EXPERIMENTS[other]):
+    encoding = experiment.model.encoder
+    slots = dataclasses.replace(encoding.entities, num_slots=512)
+    whole = dataclasses.replace(encoding, entities=slots)
+    counts.append(perceiver.create(whole).num_flops(textbook=True))
+  assert counts[1] >= 2.5 * counts[0]

@@ -1,0 +1,114 @@
+"""Training, evaluation and report, from the command line."""
+
+import dataclasses
+import json
+
+import pytest
+from toy import starcraft as toy
+
+from experiments import evaluate
+from experiments import registry
+from experiments import train
+from experiments.starcraft import comparison
+from experiments.starcraft import configs
+
+TOY = "toy.starcraft"
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+  """The folder of a finished run."""
+  folder = tmp_path_factory.mktemp("run")
+  assert train.main([TOY, "--mini", "--workdir", str(folder)]) == 0
+  return folder
+
+
+def test_training_leaves_numbers_and_pictures(workdir):
+  rows = [
+    json.loads(line)
+    for line in (workdir / "metrics.jsonl").read_text().splitlines()
+  ]
+  assert {row["step"] for row in rows if row["kind"] == "eval"} == {6, 12}
+  last = rows[-1]
+  assert (last["examples"], last["expected"]) == (10, 10)
+  assert {"loss", "order_accuracy", "win_rate", "teacher_score"} <= set(last)
+  figures = sorted(path.name for path in (workdir / "figures").iterdir())
+  assert figures == ["attention.png", "battles.png", "curve.png"]
+
+
+def test_evaluation_finds_what_training_found(workdir, tmp_path, capsys):
+  page = tmp_path / "page"
+  arguments = ["--checkpoint", str(workdir), "--report", str(page)]
+  assert evaluate.main([TOY, *arguments]) == 0
+  out = capsys.readouterr().out
+  row = json.loads((workdir / "metrics.jsonl").read_text().splitlines()[-1])
+  assert "10 of 10 examples of battles held out" in out
+  for name in ("order_accuracy", "win_rate"):
+    assert f"{name} {row[name]:.4f}" in out
+  text = (page / "index.html").read_text()
+  assert all(f"{n}.png" in text for n in ("attention", "battles", "curve"))
+
+
+def test_a_transformer_is_trained_alike(tmp_path):
+  folder = tmp_path / "run"
+  arguments = ["--recipe", "transformer", "--train.steps", "3"]
+  assert train.main([TOY, *arguments, "--workdir", str(folder)]) == 0
+  figures = sorted(path.name for path in (folder / "figures").iterdir())
+  assert figures == ["battles.png", "curve.png"]
+
+
+def test_the_recipes():
+  """2107.14795 table 9 and appendix F: 512 entities, three encoders."""
+  found = [choice.recipe for choice in registry.choices("starcraft")]
+  assert found == [
+    "perceiver_io_32",
+    "perceiver_io_64",
+    "transformer",
+    "mini_transformer",
+    "mini",
+  ]
+  for recipe in found[:3]:
+    experiment = configs.EXPERIMENTS[recipe]
+    assert experiment.model.encoder.entities.num_slots == 512
+    assert experiment.data.battles.num_slots == 512
+  latents = [
+    configs.EXPERIMENTS[recipe].model.encoder.encoder.encoder.num_latents
+    for recipe in found[:2]
+  ]
+  assert latents == [32, 64]
+
+
+def test_the_small_recipes_differ_in_their_encoder_alone():
+  other = configs.EXPERIMENTS["mini_transformer"]
+  encoding = dataclasses.replace(
+    other.model.encoder, encoder=configs.MINI.model.encoder.encoder
+  )
+  model = dataclasses.replace(other.model, encoder=encoding)
+  assert dataclasses.replace(other, model=model) == configs.MINI
+
+
+def test_battles_must_fit_the_model():
+  battles = dataclasses.replace(configs.MINI.data.battles, num_slots=100)
+  data = dataclasses.replace(configs.MINI.data, battles=battles)
+  with pytest.raises(ValueError, match=r"num_slots is 100; expected the model"):
+    dataclasses.replace(configs.MINI, data=data)
+
+
+def test_the_comparison(workdir, tmp_path, capsys, monkeypatch):
+  other = toy.EXPERIMENTS["transformer"]
+  monkeypatch.setattr(configs, "EXPERIMENTS", {"transformer": other})
+  monkeypatch.setattr(configs, "MINI", toy.MINI)
+  assert comparison.main(["--run", str(workdir)]) == 0
+  header, *rows = (
+    line.split() for line in capsys.readouterr().out.splitlines()
+  )
+  assert [row[0] for row in rows] == ["transformer", "mini"]
+  assert float(rows[0][3]) > 0
+  assert set(rows[0][4:]) == {"–"}
+  row = json.loads((workdir / "metrics.jsonl").read_text().splitlines()[-1])
+  assert rows[1][header.index("win_rate")] == f"{row['win_rate']:.3f}"
+  assert comparison.main(["--run", str(tmp_path)]) == 1
+  assert "config.json cannot be read" in capsys.readouterr().err
+  (tmp_path / "config.json").write_text("{}")
+  assert comparison.main(["--run", str(tmp_path)]) == 1
+  assert "is no run of starcraft" in capsys.readouterr().err
