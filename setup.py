@@ -41,6 +41,7 @@ _EXTRAS = {
   # Only for tests against the PyTorch port; nothing here needs it to run.
   "parity": ["torch==2.13.0", "transformers>=5.23,<6"],
   "test": [
+    "hypothesis>=6.170,<7",
     "mypy>=2.4,<3",
     "opencv-python-headless>=4.10,<6",
     "pytest>=9,<10",

@@ -6,12 +6,16 @@ under its name only when it is complete.
 """
 
 from collections.abc import Mapping
+import contextlib
 import pathlib
 from typing import Any
 import warnings
 
 import jax
 import orbax.checkpoint as ocp
+
+from experiments import digests
+from experiments import distributed
 
 _ITEMS = ("params", "state", "opt_state", "rest")
 _DAMAGED = "damaged"
@@ -25,15 +29,26 @@ class DamagedError(RuntimeError):
   """There are checkpoints, but none of them can be read."""
 
 
+class SaveError(RuntimeError):
+  """A checkpoint could not be written."""
+
+
 class Checkpoints:
   """The checkpoints of one run, to be closed after use.
+
+  In a run of several processes all of them do the same at the same time.
 
   Attributes:
     directory: the folder with one folder per step.
   """
 
   def __init__(
-    self, directory: pathlib.Path, *, keep: int = 3, read_only: bool = False
+    self,
+    directory: pathlib.Path,
+    *,
+    keep: int = 3,
+    read_only: bool = False,
+    in_background: bool = False,
   ) -> None:
     """Opens a folder of checkpoints.
 
@@ -42,16 +57,19 @@ class Checkpoints:
       keep: how many are kept, the newest ones.
       read_only: leave every file as it is. Else what a killed run left
         unfinished is removed, and `restore` moves damaged checkpoints aside.
+      in_background: whether `save` returns before the files are complete.
     """
     self.directory = directory.absolute()
     self._read_only = read_only
+    self._in_background = in_background
+    self._unsealed: int | None = None
     options = ocp.CheckpointManagerOptions(
       max_to_keep=None if read_only else keep,
       save_interval_steps=0 if read_only else 1,
       create=not read_only,
       read_only=read_only,
       cleanup_tmp_directories=not read_only,
-      enable_async_checkpointing=False,
+      enable_async_checkpointing=in_background,
     )
     handlers = {name: ocp.StandardCheckpointHandler() for name in _ITEMS}
     self._manager = ocp.CheckpointManager(
@@ -61,12 +79,48 @@ class Checkpoints:
   def __enter__(self) -> "Checkpoints":
     return self
 
-  def __exit__(self, *unused: object) -> None:
-    self.close()
+  def __exit__(self, kind: object, *unused: object) -> None:
+    if kind is not None:  # What went wrong first is what is told.
+      with contextlib.suppress(Exception):
+        self.close()
+      return
+    try:
+      self.wait()
+    finally:
+      self.close()
 
   def close(self) -> None:
-    """Lets go of threads and files."""
+    """Lets go of threads and files, once they are written."""
     self._manager.close()
+
+  def wait(self) -> None:
+    """Returns when all that was saved is complete on disk.
+
+    Raises:
+      SaveError: if it could not be written.
+    """
+    step, self._unsealed = self._unsealed, None
+    if step is None:
+      return
+    try:
+      self._manager.wait_until_finished()
+      # What a process does that fails alone must not leave others waiting.
+      distributed.by_first(lambda: digests.write(self.directory / str(step)))
+    except Exception as error:  # Orbax and TensorStore have many.
+      raise self._save_error(step, error) from error
+
+  def _save_error(self, step: int, error: Exception) -> SaveError:
+    reason = next(iter(str(error).splitlines()), type(error).__name__)[:300]
+    intact = [s for s in self.steps() if s != step]
+    return SaveError(
+      f"The checkpoint of step {step} cannot be written in {self.directory}: "
+      f"{reason}. "
+      + (
+        f"That of step {intact[-1]} is intact."
+        if intact
+        else "There is no other."
+      )
+    )
 
   def steps(self) -> list[int]:
     """Returns the steps of which there are checkpoints, oldest first."""
@@ -75,10 +129,17 @@ class Checkpoints:
   def save(self, step: int, items: Mapping[str, Any]) -> None:
     """Writes a checkpoint; when this returns it is complete on disk.
 
+    Or it will be, if it is written in the background; the one before is. The
+    arrays may be given up in either case.
+
     Args:
       step: steps made so far; does nothing if this checkpoint exists.
       items: "params", "state", "opt_state" and "rest", trees of arrays.
+
+    Raises:
+      SaveError: if it, or the one before, could not be written.
     """
+    self.wait()
     if step in self.steps():
       return
     args = {
@@ -86,8 +147,14 @@ class Checkpoints:
       for name, tree in items.items()
       if jax.tree.leaves(tree)  # Orbax has no notion of an empty tree.
     }
-    self._manager.save(step, args=ocp.args.Composite(**args))
-    self._manager.wait_until_finished()
+    self._unsealed = step
+    try:
+      self._manager.save(step, args=ocp.args.Composite(**args))
+    except Exception as error:
+      self._unsealed = None
+      raise self._save_error(step, error) from error
+    if not self._in_background:
+      self.wait()
 
   def restore(
     self, targets: Mapping[str, Any]
@@ -110,12 +177,20 @@ class Checkpoints:
     """
     steps = self.steps()
     for step in reversed(steps):
+      # Found before Orbax reads, which takes what it gets for numbers.
+      found = digests.problem(self.directory / str(step))
+      if problem := distributed.of_first(found):
+        self._report_damage(step, problem)
+        continue
       try:
         return step, self._restore_step(step, targets)
       except MismatchError:
         raise
       except Exception as error:  # Orbax has no type of its own for damage.
-        self._report_damage(step, error)
+        if distributed.is_running():
+          raise  # The others may have found nothing wrong.
+        reason = str(error).split("\n")[0][:200]
+        self._report_damage(step, f"{type(error).__name__}: {reason}")
     if steps:
       raise DamagedError(
         f"None of the checkpoints {steps} in {self.directory} can be read."
@@ -153,22 +228,23 @@ class Checkpoints:
           "configuration that the run was started with, or another folder."
         )
 
-  def _report_damage(self, step: int, error: Exception) -> None:
-    path = self.directory / str(step)
-    reason = str(error).split("\n")[0][:200]
+  def _report_damage(self, step: int, reason: str) -> None:
     outcome = "is left where it is"
     if not self._read_only:
       aside = self.directory.parent / f"{self.directory.name}-{_DAMAGED}"
-      aside.mkdir(exist_ok=True)
-      path = path.rename(_unused(aside / str(step)))
+      path = _unused(aside / str(step))
       outcome = f"was moved to {path}"
+      distributed.by_first(lambda: self._move(step, path))
       self._manager.reload()
     warnings.warn(
       f"The checkpoint of step {step} in {self.directory} is damaged "
-      f"({type(error).__name__}: {reason}); it {outcome}, and the one before "
-      "it is used.",
+      f"({reason}); it {outcome}, and the one before it is used.",
       stacklevel=3,
     )
+
+  def _move(self, step: int, path: pathlib.Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    (self.directory / str(step)).rename(path)
 
 
 def _unused(path: pathlib.Path) -> pathlib.Path:

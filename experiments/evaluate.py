@@ -1,10 +1,12 @@
 """Judges a trained model by an experiment's evaluation split.
 
+  python -m experiments.evaluate RUN
   python -m experiments.evaluate EXPERIMENT --checkpoint PATH
-      [--report DIR] [--data.data-dir DIR ...]
+      [--report DIR] [--examples N] [--data.data-dir DIR ...]
 
-PATH is the folder of a run, finished or not, or a model file. --report writes
-DIR/index.html with the numbers and the experiment's pictures.
+RUN is the folder of a run, finished or not; PATH is one too, or a model file.
+--report writes DIR/index.html with the numbers and the experiment's pictures.
+--examples N looks at the first N examples only and says so.
 """
 
 import argparse
@@ -18,8 +20,11 @@ import jax
 from jax.sharding import Mesh
 
 from experiments import checkpointing
+from experiments import distributed
 from experiments import evaluation
 from experiments import files
+from experiments import parallel
+from experiments import provenance
 from experiments import registry
 from experiments import report_page
 from experiments import reporting
@@ -59,6 +64,14 @@ def _main(arguments: Sequence[str] | None) -> None:
     type=pathlib.Path,
     help="a folder for a page with numbers and pictures",
   )
+  parser.add_argument(
+    "--examples",
+    metavar="N",
+    type=int,
+    help="evaluate the first N examples only",
+  )
+  distributed.add_options(parser)
+  arguments = _with_experiment(sys.argv[1:] if arguments is None else arguments)
   options, rest = registry.split_arguments(parser, arguments)
   choice = registry.choose(options.experiment, options.recipe, options.mini)
   path = options.checkpoint
@@ -67,16 +80,47 @@ def _main(arguments: Sequence[str] | None) -> None:
   experiment = registry.override(parser, choice, rest)
   if path is None:
     raise registry.UsageError("--checkpoint PATH is needed")
+  if options.examples is not None and options.examples < 1:
+    raise registry.UsageError(
+      f"--examples must be at least 1, not {options.examples}"
+    )
+  registry.start(options)
   registry.check(experiment)
   if options.report is not None:
     _make_folder(options.report)
   candidate = load(experiment, path)
-  found = judge(candidate)
-  print(found.describe(choice.result))
+  found = judge(candidate, options.examples)
+  _say(found.describe(choice.result))
   if options.report is not None:
     title = f"{choice.name} {choice.recipe}"
     page = report(options.report, candidate, path, title, found, choice.result)
-    print(f"report: {page}")
+    _say(f"report: {page}")
+
+
+def _say(text: str) -> None:
+  """Prints a line, once for all processes."""
+  if not parallel.process_index():
+    print(text)
+
+
+def _with_experiment(arguments: Sequence[str]) -> list[str]:
+  """Puts EXPERIMENT --checkpoint before the folder of a run, if that is all.
+
+  Raises:
+    registry.UsageError: if the folder does not say what it is of.
+  """
+  first, *rest = arguments or [""]
+  run = pathlib.Path(first)
+  if not first or first.startswith("-") or not (run / "config.json").exists():
+    return list(arguments)
+  starts = provenance.read(run)
+  module = starts[-1].get("experiment") if starts else None
+  if not isinstance(module, str):
+    raise registry.UsageError(
+      f"{run} does not say which experiment it is of; name it: EXPERIMENT "
+      f"--checkpoint {run}"
+    )
+  return [registry.name_of(module), "--checkpoint", first, *rest]
 
 
 class Candidate(NamedTuple):
@@ -121,8 +165,18 @@ def load(experiment: trainer.Experiment, path: pathlib.Path) -> Candidate:
   return Candidate(experiment.train, task, variables, mesh)
 
 
-def judge(candidate: Candidate) -> evaluation.Evaluation:
-  """Evaluates a model on its task's evaluation split."""
+def judge(
+  candidate: Candidate, examples: int | None = None
+) -> evaluation.Evaluation:
+  """Evaluates a model on its task's evaluation split.
+
+  Args:
+    candidate: the model.
+    examples: how many to look at, the first ones; None for all.
+
+  Raises:
+    files.InputError: if the task looks at its whole split or nothing.
+  """
   config = candidate.config
   evaluator = evaluation.make(
     candidate.task,
@@ -131,6 +185,7 @@ def judge(candidate: Candidate) -> evaluation.Evaluation:
     loader_threads=config.loader_threads,
     loader_workers=config.loader_workers,
     on_progress=_show_progress,
+    only_first=examples,
   )
   return evaluator(candidate.variables)
 
@@ -160,13 +215,21 @@ def report(
     files.InputError: if nothing can be written there.
   """
   log = (path if path.is_dir() else path.parent) / reporting.METRICS
-  if log.exists() and log.parent.resolve() != folder.resolve():
-    files.write_text(folder / log.name, log.read_text(encoding="utf-8"))
-  variables = jax.device_get(candidate.variables)
-  pictures = candidate.task.figures(variables, folder)
-  return report_page.write(
-    folder, title=title, found=found, result=result, pictures=pictures
-  )
+  variables = parallel.to_host(candidate.mesh, candidate.variables)
+  pages: list[pathlib.Path] = []
+
+  def write() -> None:
+    if log.exists() and log.parent.resolve() != folder.resolve():
+      files.write_text(folder / log.name, log.read_text(encoding="utf-8"))
+    pictures = candidate.task.figures(variables, folder)
+    pages.append(
+      report_page.write(
+        folder, title=title, found=found, result=result, pictures=pictures
+      )
+    )
+
+  distributed.by_first(write)
+  return pages[0] if pages else folder
 
 
 def _make_folder(path: pathlib.Path) -> None:
@@ -193,7 +256,7 @@ def _choice_of_run(
     )
   try:
     stored = config_json.from_json(file.read_text(), type(choice.experiment))
-  except (KeyError, TypeError, ValueError) as error:
+  except (OSError, KeyError, TypeError, ValueError) as error:
     raise registry.UsageError(
       f"{file} is not a configuration of {choice.name}: {error}"
     ) from error
@@ -216,12 +279,12 @@ def _from_run(workdir: pathlib.Path, target: Any) -> Any:
   if restored is None:
     raise FileNotFoundError(f"There is no checkpoint in {directory}.")
   step, items = restored
-  print(f"checkpoint of step {step} in {directory}")
+  _say(f"checkpoint of step {step} in {directory}")
   return target._replace(**items)
 
 
 def _show_progress(done: int, total: int) -> None:
-  if sys.stderr.isatty():
+  if sys.stderr.isatty() and not parallel.process_index():
     end = "\n" if done == total else ""
     print(f"\revaluating {done}/{total}", end=end, file=sys.stderr, flush=True)
 

@@ -12,10 +12,11 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 import numpy as np
 
+from experiments import files
+from experiments import gradients
 from experiments import loading
 from experiments import parallel
 from experiments import task as task_lib
-from experiments import train_state
 
 Array = jax.Array
 
@@ -38,6 +39,7 @@ class Evaluation:
     expected: how many the split has.
     split: its name.
     skipped: how many could not be read and were left out, on demand.
+    is_partial: whether only the first of them were looked at, on demand.
     details: what a table of its own says better than a list of metrics.
   """
 
@@ -46,6 +48,7 @@ class Evaluation:
   expected: int
   split: str
   skipped: int = 0
+  is_partial: bool = False
   details: str = ""
 
   def describe(self, result: task_lib.Result | None = None) -> str:
@@ -77,7 +80,7 @@ class Evaluation:
     self, result: task_lib.Result | None
   ) -> dict[str, task_lib.Result]:
     """Returns what the paper reached, by metric, on this very split."""
-    row = () if result is None else result.row()
+    row = () if result is None or self.is_partial else result.row()
     return {
       r.metric: r
       for r in row
@@ -87,8 +90,10 @@ class Evaluation:
   def counts(self) -> str:
     """Returns how many examples were seen, and of what, in words."""
     skipped = f", {self.skipped} unreadable" if self.skipped else ""
+    partial = ", the first ones only" if self.is_partial else ""
     return (
       f"{self.examples} of {self.expected} examples of {self.split}{skipped}"
+      f"{partial}"
     )
 
   def to_row(self) -> dict[str, Any]:
@@ -149,6 +154,7 @@ def make(
   loader_workers: int = 0,
   should_stop: Callable[[], bool] = lambda: False,
   on_progress: Callable[[int, int], None] = lambda done, total: None,
+  only_first: int | None = None,
 ) -> Evaluator:
   """Prepares the evaluation of a task, to be compiled at its first use.
 
@@ -162,15 +168,25 @@ def make(
     loader_workers: as in `TrainConfig`.
     should_stop: asked between batches whether to give up.
     on_progress: told, after each batch, how many batches of how many are done.
+    only_first: how many examples to look at; all if None.
 
   Returns:
     A function of the variables. It raises `IncompleteError` if examples were
     missed or counted twice, and `Abandoned` if it was told to stop.
+
+  Raises:
+    files.InputError: if a part is asked of a task that judges itself.
   """
   if isinstance(task, JudgesItself) and (judge := task.judge()) is not None:
-    return functools.partial(_judged, judge, should_stop, on_progress)
+    if only_first is not None:
+      raise files.InputError(
+        f"{type(task).__name__} judges a whole split or nothing: leave out "
+        "--examples"
+      )
+    return functools.partial(_judged, judge, mesh, should_stop, on_progress)
   parallel.check_batch_size(mesh, batch_size, "the evaluation's batch size")
-  split = task.eval_split()
+  whole = task.eval_split()
+  split = whole if only_first is None else loading.first(whole, only_first)
   batches = functools.partial(
     loading.eval_batches,
     split,
@@ -199,17 +215,24 @@ def make(
         _add(totals, ready)
         on_progress(done + 1, num_batches)
     _add(totals, pending)
-    return _result(split, totals)
+    found = _result(split, totals)
+    expected = len(whole.source)
+    return dataclasses.replace(
+      found, expected=expected, is_partial=found.examples < expected
+    )
 
   return evaluate
 
 
 def _judged(
   judge: Judge,
+  mesh: Mesh,
   should_stop: Callable[[], bool],
   on_progress: Callable[[int, int], None],
   variables: Any,
 ) -> Evaluation:
+  if parallel.process_count() > 1:  # Each judges by itself.
+    variables = parallel.to_host(mesh, variables)
   found = judge(variables, should_stop=should_stop, on_progress=on_progress)
   _check_complete(found.split, found.examples + found.skipped, found.expected)
   return found
@@ -220,7 +243,7 @@ def _weighted_sums(
 ) -> dict[str, Array]:
   weight = batch["weight"]  # [B]
   losses = task.losses(variables, batch, rng=None, is_training=False)
-  train_state.check_per_example(task, losses, weight.shape)
+  gradients.check_per_example(task, losses, weight.shape)
   values = {"loss": losses.loss, **losses.metrics}  # {name: [B]}
   counted = lambda x: jnp.sum(jnp.where(weight > 0, weight * x, 0))
   sums = {name: counted(value) for name, value in values.items()}

@@ -1,8 +1,8 @@
 """Batches of examples: the same for any number of processes and workers.
 
 Example number i of a run, with its augmentation, depends on the seed and on i
-alone. A global batch is a slice of consecutive examples, dealt out to the
-processes in turn; a run resumes at a step by slicing.
+alone. A global batch is a slice of consecutive examples, and a process's share
+is a slice of that; a run resumes at a step by slicing.
 """
 
 from collections.abc import Callable, Generator, Mapping
@@ -20,6 +20,10 @@ Transform = Callable[[Any, np.random.Generator], dict[str, np.ndarray]]
 
 # Batches that threads prepare ahead of the one in use.
 _BATCHES_AHEAD = 2
+
+
+class WorkerError(RuntimeError):
+  """A process that prepares examples has died."""
 
 
 class Source(Protocol):
@@ -54,6 +58,26 @@ class Split:
   transform_at: Callable[[int], Transform] | None = None
 
 
+def first(split: Split, count: int) -> Split:
+  """Returns a split of the first `count` examples, or all if there are less."""
+  size = min(count, len(split.source))
+  return dataclasses.replace(split, source=_First(split.source, size))
+
+
+@dataclasses.dataclass(frozen=True)
+class _First:
+  """The first examples of a source."""
+
+  source: Source
+  size: int
+
+  def __len__(self) -> int:
+    return self.size
+
+  def __getitem__(self, index: int, /) -> Any:
+    return self.source[index]
+
+
 def train_batches(
   split: Split,
   *,
@@ -77,8 +101,8 @@ def train_batches(
     start_step: number of batches to skip; the rest are as if they had been
       read.
     process_index: which process this is.
-    process_count: how many processes share the batch. Example i of the global
-      batch goes to process i modulo `process_count`.
+    process_count: how many processes share the batch. Process 0 gets the first
+      of its examples, the last process the last.
     num_threads: threads that read and transform; None is one per core. Unused
       with worker processes.
     num_workers: processes that read and transform; 0 uses threads instead.
@@ -99,8 +123,10 @@ def train_batches(
     dataset = dataset.random_map(_Weighted(split))
   else:
     dataset = dataset.map_with_index(_number).random_map(_Changing(split))
-  dataset = dataset[process_index::process_count][start_step * share :]
-  return _batches(dataset, share, num_threads, num_workers)
+  dataset = _dealt(dataset, share, process_index, process_count)
+  return _batches(
+    dataset[start_step * share :], share, num_threads, num_workers
+  )
 
 
 def eval_batches(
@@ -122,8 +148,8 @@ def eval_batches(
     split: what to read.
     batch_size: examples in the global batch, a multiple of `process_count`.
     process_index: which process this is.
-    process_count: how many processes share the batch. Example i of the global
-      batch goes to process i modulo `process_count`.
+    process_count: how many processes share the batch. Process 0 gets the first
+      of its examples, the last process the last.
     num_threads: threads that read and transform; None is one per core. Unused
       with worker processes.
     num_workers: processes that read and transform; 0 uses threads instead.
@@ -139,7 +165,8 @@ def eval_batches(
   share = _share(split, batch_size, process_index, process_count)
   num_batches = -(-len(split.source) // batch_size)
   dataset = grain.MapDataset.range(num_batches * batch_size)
-  dataset = dataset[process_index::process_count].map(_Padded(split))
+  dataset = dataset.map(_Padded(split))
+  dataset = _dealt(dataset, share, process_index, process_count)
   return _batches(dataset, share, num_threads, num_workers)
 
 
@@ -159,6 +186,31 @@ def _share(
       f"processes, {process_count}"
     )
   return batch_size // process_count
+
+
+def _dealt(
+  dataset: grain.MapDataset, share: int, process_index: int, process_count: int
+) -> grain.MapDataset:
+  """Returns the examples of one process, `share` of every global batch."""
+  if process_count == 1:
+    return dataset
+  numbers = grain.MapDataset.range(len(dataset) // process_count)
+  first = share * process_index
+  return numbers.map(_Dealt(dataset, share, share * process_count, first))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Dealt:
+  """Finds the examples of one process in the global batches."""
+
+  dataset: grain.MapDataset
+  share: int
+  batch_size: int
+  first: int  # of the process's examples in a batch
+
+  def __call__(self, number: int) -> dict[str, np.ndarray]:
+    batch, place = divmod(int(number), self.share)
+    return self.dataset[batch * self.batch_size + self.first + place]
 
 
 def _number(number: int, example: Any) -> tuple[int, Any]:
@@ -255,5 +307,12 @@ def _stacked(examples: grain.DatasetIterator, size: int) -> Batches:
 def _closing(iterator: grain.DatasetIterator) -> Batches:
   try:
     yield from iterator
+  except RuntimeError as error:
+    if "exit code" not in str(error):  # Grain's words, for want of a type.
+      raise
+    raise WorkerError(
+      "A process that prepares examples has died; perhaps it was out of "
+      f"memory: fewer --train.loader-workers need less. ({error})"
+    ) from error
   finally:
     iterator.close()

@@ -14,11 +14,14 @@ import math
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.sharding import AxisType
 from jax.sharding import Mesh
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec
 import numpy as np
+
+from experiments import signals
 
 _DATA = "data"
 _FSDP = "fsdp"
@@ -108,23 +111,28 @@ def describe(mesh: Mesh) -> dict[str, Any]:
   }
 
 
-def check_batch_size(mesh: Mesh, batch_size: int, what: str) -> None:
+def check_batch_size(
+  mesh: Mesh, batch_size: int, what: str, parts: int = 1
+) -> None:
   """Refuses a global batch that the devices cannot share evenly.
 
   Args:
     mesh: the devices.
     batch_size: examples per step over all devices.
     what: name of the offending setting, for the message.
+    parts: how many parts of the batch are computed one after the other.
 
   Raises:
     ValueError: naming batch size, number of devices and the nearest size
       that would do.
   """
-  if batch_size % mesh.size:
-    nearest = max(1, round(batch_size / mesh.size)) * mesh.size
+  unit = mesh.size * parts
+  if batch_size % unit:
+    nearest = max(1, round(batch_size / unit)) * unit
+    times = f" in {parts} parts" if parts > 1 else ""
     raise ValueError(
-      f"{what}={batch_size} does not divide evenly over {mesh.size} devices; "
-      f"{nearest} does"
+      f"{what}={batch_size} does not divide evenly over {mesh.size} devices"
+      f"{times}; {nearest} does"
     )
 
 
@@ -136,6 +144,11 @@ def replicated(mesh: Mesh) -> NamedSharding:
 def batch_sharding(mesh: Mesh) -> NamedSharding:
   """Returns the sharding of an array whose first axis counts examples."""
   return NamedSharding(mesh, PartitionSpec((_DATA, _FSDP)))
+
+
+def parts_sharding(mesh: Mesh) -> NamedSharding:
+  """Returns the sharding of parts of a batch, the first axis counting them."""
+  return NamedSharding(mesh, PartitionSpec(None, (_DATA, _FSDP)))
 
 
 def state_shardings(
@@ -185,3 +198,55 @@ def put_batch(
     name: jax.make_array_from_process_local_data(sharding, np.asarray(value))
     for name, value in batch.items()
   }
+
+
+def to_host(mesh: Mesh, tree: Any) -> Any:
+  """Fetches arrays as a whole, wherever they are; for all processes at once.
+
+  Args:
+    mesh: the devices.
+    tree: arrays on them.
+
+  Returns:
+    NumPy arrays.
+  """
+  if process_count() == 1:
+    return jax.device_get(tree)
+  # One by one, for a device need not have room for all of them.
+  whole = jax.jit(lambda x: x, out_shardings=replicated(mesh))
+  return jax.tree.map(lambda x: np.asarray(whole(x)), tree)
+
+
+class SharedSignal:
+  """The signal that any process of a run was sent; all learn of it together.
+
+  Processes that stop after different steps would wait for one another.
+  """
+
+  def __init__(self, mesh: Mesh, stop: signals.StopRequest) -> None:
+    self._mesh, self._stop = mesh, stop
+    self._asked: list[jax.Array] = []
+    self._max = jax.jit(jnp.max, out_shardings=replicated(mesh))
+
+  def after_step(self) -> int:
+    """Returns the number of the signal, 0 if there was none.
+
+    To be asked after every step. Several processes learn of a signal one step
+    late, so that none of them waits for the answer.
+    """
+    if process_count() == 1:
+      return self._mine()
+    self._asked = [*self._asked, self._largest()][-2:]
+    return int(self._asked[0])
+
+  def now(self) -> int:
+    """Returns the number of the signal; waits for all processes to ask."""
+    return self._mine() if process_count() == 1 else int(self._largest())
+
+  def _mine(self) -> int:
+    return int(self._stop.signal or 0)
+
+  def _largest(self) -> jax.Array:  # [] int32
+    share = np.full([len(self._mesh.local_devices)], self._mine(), np.int32)
+    spread = put_batch(self._mesh, {"signal": share})["signal"]
+    return self._max(spread)

@@ -16,25 +16,33 @@ import difflib
 import importlib
 import pathlib
 import sys
+import traceback
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import tyro
 
 from experiments import checkpointing
+from experiments import distributed
 from experiments import evaluation
 from experiments import files
+from experiments import loading
+from experiments import rendezvous
 from experiments import reporting
 from experiments import task as task_lib
 from experiments import train_config
 from experiments import trainer
 
 _MODULES = {
+  "audioset": "experiments.audioset.configs",
   "digits": "experiments.digits.configs",
   "glue": "experiments.glue.configs",
   "imagenet": "experiments.imagenet.configs",
   "masked_language": "experiments.masked_language.configs",
+  "modelnet40": "experiments.modelnet40.configs",
   "optical_flow": "experiments.optical_flow.configs",
+  "starcraft": "experiments.starcraft.configs",
+  "video_autoencoding": "experiments.video_autoencoding.configs",
 }
 _MINI = "mini"
 
@@ -55,6 +63,12 @@ class Choice(NamedTuple):
 def names() -> list[str]:
   """Returns the names of the experiments, sorted."""
   return sorted(_MODULES)
+
+
+def name_of(module: str) -> str:
+  """Returns what an experiment's module is called on the command line."""
+  known = {path: name for name, path in _MODULES.items()}
+  return known.get(module, module)
 
 
 def choices(name: str) -> list[Choice]:
@@ -183,30 +197,64 @@ def override(
   )
 
 
+_EXPLAINED = (
+  FileNotFoundError,
+  checkpointing.DamagedError,
+  checkpointing.MismatchError,
+  checkpointing.SaveError,
+  distributed.DisagreementError,
+  distributed.PeerError,
+  evaluation.IncompleteError,
+  files.InputError,
+  loading.WorkerError,
+  rendezvous.StartError,
+  reporting.ConfigError,
+  train_config.LengthError,
+  trainer.NonFiniteError,
+)
+
+
 def run(main: Callable[[], Any]) -> int:
   """Runs a command; turns errors that explain themselves into one paragraph.
+
+  One process of several that fails ends at once: the others wait for it.
 
   Returns:
     The exit code: 0, 1 if the run failed, 2 if the command makes no sense.
   """
+  code = 0
   try:
     main()
   except UsageError as error:
     print(f"error: {error}", file=sys.stderr)
-    return 2
-  except (
-    FileNotFoundError,
-    checkpointing.DamagedError,
-    checkpointing.MismatchError,
-    evaluation.IncompleteError,
-    files.InputError,
-    reporting.ConfigError,
-    train_config.LengthError,
-    trainer.NonFiniteError,
-  ) as error:
+    code = 2
+  except _EXPLAINED as error:
     print(f"error: {error}", file=sys.stderr)
-    return 1
-  return 0
+    code = 1
+  except SystemExit:  # All processes stop together.
+    distributed.leave(0)
+    raise
+  except Exception:
+    if distributed.is_running():
+      traceback.print_exc()
+      distributed.leave(1)
+    raise
+  distributed.leave(code)
+  return code
+
+
+def start(options: argparse.Namespace) -> None:
+  """Brings the run's processes together, before any device is touched.
+
+  Raises:
+    UsageError: naming the option.
+    rendezvous.StartError: if they do not come together.
+  """
+  try:
+    config = distributed.from_options(options)
+  except ValueError as error:
+    raise UsageError(str(error)) from error
+  distributed.start(config)
 
 
 def check(experiment: trainer.Experiment) -> None:

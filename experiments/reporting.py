@@ -8,30 +8,18 @@ per line) and TensorBoard's event files. On standard error: progress.
 same configuration write the same bytes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-import datetime
-import importlib.metadata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+import contextlib
 import json
 import os
 import pathlib
-import platform
-import subprocess
 import sys
 import time
 from typing import Any, TextIO
 
-import tensorboardX
+from experiments import event_files
+from experiments import files
 
-_PACKAGES = (
-  "chex",
-  "dm-haiku",
-  "grain",
-  "jax",
-  "jaxlib",
-  "numpy",
-  "optax",
-  "orbax-checkpoint",
-)
 METRICS = "metrics.jsonl"
 
 
@@ -72,16 +60,14 @@ class Reporter:
     self._clock = clock
     self._last = (clock(), first_step)
     self._line_is_open = False
-    path = workdir / METRICS
+    self._path = path = workdir / METRICS
     rows = read_rows(path) if path.exists() else []
     self._rows = [row for row in rows if row["step"] <= first_step]
     if is_writer:
       lines = (json.dumps(row) + "\n" for row in self._rows)
       write_text(path, "".join(lines))
       self._file = path.open("a", encoding="utf-8")
-      self._board = tensorboardX.SummaryWriter(
-        str(workdir), purge_step=first_step + 1
-      )
+      self._events = event_files.EventFile(workdir, first_step)
 
   def __enter__(self) -> "Reporter":
     return self
@@ -93,8 +79,10 @@ class Reporter:
     """Completes the files."""
     self._end_line()
     if self._is_writer:
-      self._file.close()
-      self._board.close()
+      # What could not be written was an error before.
+      for file in (self._file, self._events):
+        with contextlib.suppress(OSError):
+          file.close()
 
   def find(self, kind: str, step: int) -> dict[str, Any] | None:
     """Returns the row of this kind and step, None if there is none."""
@@ -110,16 +98,30 @@ class Reporter:
       kind: "train" or "eval".
       step: steps made so far.
       values: the numbers, all finite.
+
+    Raises:
+      files.InputError: if the disk is full.
     """
     row = {"step": step, "kind": kind, **values}
     self._rows.append(row)
     if not self._is_writer:
       return
-    self._file.write(json.dumps(row, allow_nan=False) + "\n")
-    self._file.flush()
-    for name, value in values.items():
-      if isinstance(value, float):
-        self._board.add_scalar(f"{kind}/{name}", value, step)
+    text = json.dumps(row, allow_nan=False) + "\n"
+    with self._writing():
+      self._file.write(text)
+      self._file.flush()
+      for name, value in values.items():
+        if isinstance(value, float):
+          self._events.add(f"{kind}/{name}", value, step)
+
+  @contextlib.contextmanager
+  def _writing(self) -> Iterator[None]:
+    try:
+      yield
+    except OSError as error:
+      raise files.InputError(
+        f"{self._path} cannot be written: {error.strerror}"
+      ) from error
 
   def progress(self, step: int, loss: float) -> None:
     """Shows how far the run is, how fast, and how long it will take."""
@@ -132,7 +134,8 @@ class Reporter:
     if step > step_then:
       rate = (step - step_then) / max(now - then, 1e-9)
       left = (self._total_steps - step) / rate
-      self._board.add_scalar("train/steps_per_second", rate, step)
+      with self._writing():
+        self._events.add("train/steps_per_second", rate, step)
       text += f"  {rate:.3g} steps/s  {_duration(left)} left"
     self._show(text)
 
@@ -167,12 +170,17 @@ class Reporter:
 
 def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
   """Reads `metrics.jsonl`, up to a line that a killed run left unfinished."""
-  rows = []
-  for line in path.read_text(encoding="utf-8").splitlines():
+  rows = list[dict[str, Any]]()
+  for line in path.read_bytes().splitlines():
     try:
-      rows.append(json.loads(line))
-    except json.JSONDecodeError:
+      row = json.loads(line)
+    except (RecursionError, ValueError):
       break
+    if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+      break
+    if not isinstance(row.get("kind"), str):
+      break
+    rows.append(row)
   return rows
 
 
@@ -210,14 +218,13 @@ def claim(
   """
   path = workdir / "config.json"
   if path.exists():
-    then = _leaves(json.loads(path.read_text()))
-    now = _leaves(json.loads(config))
+    then = settings(_read_config(path), may_differ)
+    now = settings(config, may_differ)
     differing = [
       f"  {name}: {then.get(name, 'absent')} then, "
       f"{now.get(name, 'absent')} now"
       for name in sorted({*then, *now})
       if then.get(name, ...) != now.get(name, ...)
-      and not any(f"{name}.".startswith(f"{free}.") for free in may_differ)
     ]
     if differing:
       raise ConfigError(
@@ -229,6 +236,32 @@ def claim(
   write_text(path, config)
 
 
+def _read_config(path: pathlib.Path) -> str:
+  """Reads a configuration; `ConfigError` if it is none."""
+  try:
+    text = path.read_text(encoding="utf-8")
+    if isinstance(json.loads(text), dict):
+      return text
+  except (OSError, RecursionError, ValueError) as error:
+    raise ConfigError(f"{path} cannot be read: {error}") from error
+  raise ConfigError(f"{path} is not a configuration")
+
+
+def settings(config: str, leaving_out: Sequence[str] = ()) -> dict[str, Any]:
+  """Returns {dotted name: value} of a configuration.
+
+  Args:
+    config: as JSON.
+    leaving_out: names of fields that do not matter, with all below them.
+  """
+  leaves = _leaves(json.loads(config))
+  return {
+    name: value
+    for name, value in leaves.items()
+    if not any(f"{name}.".startswith(f"{free}.") for free in leaving_out)
+  }
+
+
 def _leaves(value: Any, prefix: str = "") -> dict[str, Any]:
   """Returns {dotted name: value} of a tree of JSON objects."""
   if not isinstance(value, dict):
@@ -237,45 +270,3 @@ def _leaves(value: Any, prefix: str = "") -> dict[str, Any]:
   for name, child in value.items():
     leaves |= _leaves(child, f"{prefix}.{name}" if prefix else name)
   return leaves
-
-
-def record_provenance(
-  workdir: pathlib.Path, devices: Mapping[str, Any], first_step: int
-) -> None:
-  """Adds to `provenance.json` how this part of the run was started.
-
-  Args:
-    workdir: the run's folder.
-    devices: the devices in words.
-    first_step: steps made before.
-  """
-  path = workdir / "provenance.json"
-  starts = json.loads(path.read_text()) if path.exists() else []
-  starts.append(
-    {
-      "time": datetime.datetime.now(datetime.UTC).isoformat("T", "seconds"),
-      "first_step": first_step,
-      "command": sys.argv,
-      "devices": dict(devices),
-      "git": _git_state(),
-      "python": platform.python_version(),
-      "versions": {p: importlib.metadata.version(p) for p in _PACKAGES},
-    }
-  )
-  write_text(path, json.dumps(starts, indent=2) + "\n")
-
-
-def _git_state() -> dict[str, Any] | None:
-  """Returns the code's commit, None where it is not under version control."""
-  folder = pathlib.Path(__file__).parent
-
-  def git(*words: str) -> str:
-    return subprocess.run(
-      ["git", *words], cwd=folder, capture_output=True, text=True, check=True
-    ).stdout.strip()
-
-  try:
-    changed = bool(git("status", "--porcelain", "--untracked-files=no"))
-    return {"commit": git("rev-parse", "HEAD"), "changed": changed}
-  except (OSError, subprocess.CalledProcessError):
-    return None

@@ -3,13 +3,18 @@
   python -m experiments.train EXPERIMENT [--mini] [--recipe NAME]
       [--workdir DIR] [--train.batch-size 64 ...]
 
-The same command continues a run that was interrupted.
+The same command continues a run that was interrupted. Several processes are
+started with the same command and --distributed.coordinator HOST:PORT
+--distributed.num-processes N --distributed.process-id I, or with
+--distributed.detect where the cluster says all that (docs/clusters.md).
 """
 
 from collections.abc import Sequence
 import pathlib
 import sys
 
+from experiments import distributed
+from experiments import parallel
 from experiments import registry
 from experiments import trainer
 
@@ -34,12 +39,16 @@ def _main(arguments: Sequence[str] | None) -> None:
     type=pathlib.Path,
     help="where the run is kept (default: runs/EXPERIMENT)",
   )
+  distributed.add_options(parser)
   options, rest = registry.split_arguments(parser, arguments)
   choice = registry.choose(options.experiment, options.recipe, options.mini)
   experiment = registry.override(parser, choice, rest)
+  registry.start(options)
   registry.check(experiment)
   workdir = options.workdir or registry.default_workdir(choice)
   report = trainer.train(experiment, workdir)
+  if parallel.process_index():
+    return
   print(report.evaluation.describe(choice.result))
   print(f"model: {report.model_file}")
   for figure in report.figures:

@@ -4,6 +4,7 @@ import dataclasses
 
 import optax
 
+from experiments import non_finite as non_finite_lib
 from experiments import optimizers
 from experiments import parallel as parallel_lib
 from experiments import schedules
@@ -14,6 +15,7 @@ _POSITIVE = (
   "epochs",
   "eval_every",
   "eval_batch_size",
+  "accumulate",
   "checkpoint_every",
   "keep",
   "log_every",
@@ -40,7 +42,12 @@ class TrainConfig:
     seed: determines first parameters, order of the data and all randomness.
     eval_every: steps between evaluations; None for one at the end.
     eval_batch_size: examples at a time in evaluation, None for batch_size.
+    accumulate: parts of a batch that are computed one after the other, so
+      that a step needs less memory.
+    non_finite: what happens to a step whose loss or gradient is no number.
     checkpoint_every: steps between checkpoints, what kill -9 may cost.
+    checkpoint_in_background: whether training goes on while a checkpoint is
+      written; kill -9 may then cost two intervals.
     keep: checkpoints kept, the newest ones.
     log_every: steps between rows of the log, which are means over them. What
       is not a number is noticed then.
@@ -64,7 +71,10 @@ class TrainConfig:
   seed: int = 0
   eval_every: int | None = None
   eval_batch_size: int | None = None
+  accumulate: int = 1
+  non_finite: non_finite_lib.NonFinite = non_finite_lib.NonFinite.STOP
   checkpoint_every: int = 1000
+  checkpoint_in_background: bool = False
   keep: int = 3
   log_every: int = 100
   loader_threads: int | None = None

@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
+import numpy as np
 import optax
 
+from experiments import gradients
 from experiments import parallel
 from experiments import task as task_lib
 
@@ -38,6 +40,8 @@ class TrainState(NamedTuple):
 
 # The metrics whose every value must be a number for training to go on.
 _GUARDED = ("loss", "gradient_norm")
+# The steps left out because one of them was none; only where that is wanted.
+SKIPPED = "skipped_steps"
 
 
 def create(
@@ -46,6 +50,8 @@ def create(
   batch: task_lib.BatchShapes,
   mesh: Mesh,
   seed: int,
+  *,
+  skips: bool = False,
 ) -> TrainState:
   """Makes the state before the first step, already laid out on the devices.
 
@@ -55,8 +61,10 @@ def create(
     batch: shapes and types of a training batch.
     mesh: the devices.
     seed: determines the parameters and everything random later on.
+    skips: whether steps without a number for their loss or gradient are left
+      out and counted.
   """
-  init = _initializer(task, optimizer, batch, seed)
+  init = _initializer(task, optimizer, batch, seed, skips)
   shardings = parallel.state_shardings(mesh, jax.eval_shape(init))
   return jax.jit(init, out_shardings=shardings)()
 
@@ -66,9 +74,11 @@ def abstract(
   optimizer: optax.GradientTransformation,
   batch: task_lib.BatchShapes,
   mesh: Mesh,
+  *,
+  skips: bool = False,
 ) -> TrainState:
   """Returns the shapes and shardings of the state, without computing it."""
-  shapes = jax.eval_shape(_initializer(task, optimizer, batch, 0))
+  shapes = jax.eval_shape(_initializer(task, optimizer, batch, 0, skips))
   return with_shardings(shapes, mesh)
 
 
@@ -85,11 +95,12 @@ def _initializer(
   optimizer: optax.GradientTransformation,
   batch: task_lib.BatchShapes,
   seed: int,
+  skips: bool,
 ) -> Callable[[], TrainState]:
   def init() -> TrainState:
     init_key, step_key = jax.random.split(jax.random.key(seed))
     variables = task.model.init(init_key)
-    names = _metric_names(task, variables, batch)
+    names = _metric_names(task, variables, batch) + [SKIPPED] * skips
     return TrainState(
       variables=variables,
       opt_state=optimizer.init(variables.params),
@@ -110,9 +121,10 @@ def _metric_names(
     batch,
     jax.random.key(0),
   )
-  clash = sorted(set(losses.metrics) & {*_GUARDED, "learning_rate"})
+  clash = sorted(set(losses.metrics) & {*_GUARDED, SKIPPED, "learning_rate"})
   if clash:
-    raise ValueError(f"{_name(task)} reports {clash}, which the trainer does")
+    name = type(task).__name__
+    raise ValueError(f"{name} reports {clash}, which the trainer does")
   return [*_GUARDED, *sorted(losses.metrics)]
 
 
@@ -126,9 +138,14 @@ def _empty_running(names: list[str]) -> Running:
 
 def clear_running(state: TrainState) -> TrainState:
   """Returns the state with the sums of the log back at zero."""
-  zeros = jax.tree.map(jnp.zeros_like, state.running)
-  zeros = jax.device_put(zeros, jax.tree.map(_sharding, state.running))
-  return state._replace(running=zeros)
+  return state._replace(running=jax.tree.map(_zeros_like, state.running))
+
+
+def _zeros_like(x: Array) -> Array:
+  """Returns zeros on the same devices, some of which may not be ours."""
+  return jax.make_array_from_callback(
+    x.shape, x.sharding, lambda index: np.zeros(x.shape, x.dtype)[index]
+  )
 
 
 def _sharding(x: Array) -> jax.sharding.Sharding:
@@ -162,6 +179,8 @@ def make_step(
   optimizer: optax.GradientTransformation,
   mesh: Mesh,
   state: TrainState,
+  *,
+  parts: int = 1,
 ) -> Callable[[TrainState, Mapping[str, Array]], tuple[TrainState, Array]]:
   """Prepares one step of training; the state handed in is used up.
 
@@ -169,7 +188,9 @@ def make_step(
     task: gives the loss of every example.
     optimizer: turns the gradient into an update.
     mesh: the devices.
-    state: the state, or its shapes and shardings.
+    state: the state, or its shapes and shardings. Whether it counts skipped
+      steps says what happens to one whose loss or gradient is no number.
+    parts: how many parts of the batch are computed one after the other.
 
   Returns:
     A function of state and batch to the next state and this step's loss.
@@ -179,14 +200,24 @@ def make_step(
     state: TrainState, batch: Mapping[str, Array]
   ) -> tuple[TrainState, Array]:
     rng = jax.random.fold_in(state.key, state.step)
-    means, new_model_state, grads = _gradient(task, state, batch, rng)
+    means, model_state, grads = gradients.of_batch(
+      task, state.variables, batch, rng, mesh, parts
+    )
     params = state.variables.params
     updates, opt_state = optimizer.update(grads, state.opt_state, params)
     means["gradient_norm"] = optax.tree.norm(grads)
+    variables = state.variables._replace(
+      params=optax.apply_updates(params, updates), state=model_state
+    )
+    if SKIPPED in state.running.sums:
+      broken = _is_broken(means)
+      variables, opt_state = jax.tree.map(
+        lambda new, old: jnp.where(broken, old, new),
+        (variables, opt_state),
+        (state.variables, state.opt_state),
+      )
     next_state = TrainState(
-      variables=state.variables._replace(
-        params=optax.apply_updates(params, updates), state=new_model_state
-      ),
+      variables=variables,
       opt_state=opt_state,
       step=state.step + 1,
       key=state.key,
@@ -203,50 +234,8 @@ def make_step(
   )
 
 
-def _gradient(
-  task: task_lib.Task,
-  state: TrainState,
-  batch: Mapping[str, Array],
-  rng: Array,
-) -> tuple[dict[str, Array], Any, Any]:
-  """Returns weighted means of loss and metrics, model state, gradient."""
-  weight = batch["weight"]  # [B]
-
-  def mean(value: Array) -> Array:
-    return jnp.sum(weight * value) / jnp.sum(weight)
-
-  def objective(params: Any) -> tuple[Array, Any]:
-    variables = state.variables._replace(params=params)
-    losses = task.losses(variables, batch, rng=rng, is_training=True)
-    check_per_example(task, losses, weight.shape)
-    means = {name: mean(value) for name, value in losses.metrics.items()}
-    means["loss"] = mean(losses.loss)
-    return means["loss"], (means, losses.state)
-
-  grads, (means, model_state) = jax.grad(objective, has_aux=True)(
-    state.variables.params
-  )
-  return means, model_state, grads
-
-
-def check_per_example(
-  task: task_lib.Task, losses: task_lib.Losses, shape: tuple[int, ...]
-) -> None:
-  """Refuses losses and metrics that are not one number per example.
-
-  Raises:
-    ValueError: naming the task, the entry, its shape and the right one.
-  """
-  for name, value in {"loss": losses.loss, **losses.metrics}.items():
-    if value.shape != shape:
-      raise ValueError(
-        f"{_name(task)} must give {name!r} as one number per example, shape "
-        f"{shape}, but gave shape {value.shape}"
-      )
-
-
-def _name(task: task_lib.Task) -> str:
-  return type(task).__name__
+def _is_broken(means: Mapping[str, Array]) -> Array:  # [] bool
+  return ~jnp.all(jnp.stack([jnp.isfinite(means[n]) for n in _GUARDED]))
 
 
 def _add(running: Running, means: Mapping[str, Array], step: Array) -> Running:
@@ -254,8 +243,36 @@ def _add(running: Running, means: Mapping[str, Array], step: Array) -> Running:
     broken = ~jnp.isfinite(means[name]) & (before == 0)
     return jnp.where(broken, step, before)
 
+  sums = {name: running.sums[name] + value for name, value in means.items()}
+  if SKIPPED in running.sums:
+    broken = _is_broken(means)
+    sums = {n: jnp.where(broken, running.sums[n], x) for n, x in sums.items()}
+    sums[SKIPPED] = running.sums[SKIPPED] + broken
   return Running(
-    sums={name: total + means[name] for name, total in running.sums.items()},
+    sums=sums,
     num_steps=running.num_steps + 1,
     broken_at={n: first_broken(n, at) for n, at in running.broken_at.items()},
   )
+
+
+def averages(running: Running) -> dict[str, float]:
+  """Returns the means since the last row, and the number of skipped steps.
+
+  There is nothing but that number if all steps were skipped.
+  """
+  running = jax.device_get(running)
+  sums = {name: float(total) for name, total in running.sums.items()}
+  count = int(running.num_steps)
+  if SKIPPED not in sums:
+    return {name: total / count for name, total in sums.items()}
+  skipped = int(sums.pop(SKIPPED))
+  used = count - skipped
+  means = {name: total / used for name, total in sums.items()} if used else {}
+  return {**means, SKIPPED: skipped}
+
+
+def first_broken(running: Running) -> tuple[int, str] | None:
+  """Returns the first step with a number that is none, and what it is of."""
+  broken = jax.device_get(running.broken_at)
+  found = [(int(step), name) for name, step in broken.items() if step]
+  return min(found, default=None)

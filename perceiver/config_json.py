@@ -88,7 +88,8 @@ def _decode(value: Any, expected: Any, where: str) -> Any:
       return expected(value)
     if issubclass(expected, pathlib.Path) and isinstance(value, str):
       return pathlib.Path(value)
-    if expected is float and type(value) is int:
+    # Larger numbers have no float.
+    if expected is float and type(value) is int and abs(value) < 2**1023:
       return float(value)
     if type(value) is expected:
       return value
@@ -135,6 +136,8 @@ def _decode_dataclass(value: Any, expected: Any, where: str) -> Any:
     return expected(**arguments)
   except TypeError as error:
     raise ValueError(f"Config: {where} is incomplete: {error}.") from error
+  except (ArithmeticError, LookupError) as error:  # in reckoning with values
+    raise ValueError(f"Config: {where} is impossible: {error}.") from error
 
 
 def _decode_tuple(value: list, members: tuple, where: str) -> tuple:

@@ -16,3 +16,18 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 from absl import flags  # noqa: E402
 
 flags.FLAGS.mark_as_parsed()  # Grain reads flags that nobody here parses.
+
+import mutations  # noqa: E402
+
+
+def pytest_addoption(parser):
+  parser.addoption(
+    "--fuzz-examples",
+    type=int,
+    help=f"random inputs for every reader (default: {mutations.EXAMPLES} that "
+    "are always the same)",
+  )
+
+
+def pytest_configure(config):
+  mutations.settings(config)

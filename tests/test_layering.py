@@ -42,6 +42,7 @@ LAYERS = {
 }
 _EXPERIMENT, _ENTRY = 7, 8
 _SHARED_BY_EXPERIMENTS = {
+  "experiments/clip_data",
   "experiments/image_classification",
   "experiments/language_data",
 }

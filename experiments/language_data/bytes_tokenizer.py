@@ -26,7 +26,13 @@ def to_bytes(ids: Iterable[int]) -> bytes:
   Raises:
     ValueError: if a number is not an id.
   """
-  ids = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids), np.int64)
+  ids = ids if isinstance(ids, np.ndarray) else list(ids)
+  try:
+    ids = np.asarray(ids, np.int64)
+  except OverflowError as error:
+    raise ValueError(
+      f"Bytes: ids go beyond 64 bits; expected 0 to {VOCAB_SIZE - 1}."
+    ) from error
   if np.any((ids < 0) | (ids >= VOCAB_SIZE)):
     raise ValueError(
       f"Bytes: ids go from {ids.min()} to {ids.max()}; expected 0 to "

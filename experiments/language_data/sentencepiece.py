@@ -45,18 +45,25 @@ class SentencePiece:
 
   def __post_init__(self) -> None:
     try:
-      processor = self._processor
-    except RuntimeError as error:
+      self._processor  # noqa: B018 made now, so that it fails here
+    except (RuntimeError, ValueError) as error:  # ValueError: names in no UTF-8
       raise files.InputError(
         f"{self.name} is not a SentencePiece model"
       ) from error
     for piece, expected in _SPECIAL.items():
-      found = processor.piece_to_id(piece)
-      if found != expected or processor.id_to_piece(found) != piece:
+      if not self._has(piece, expected):
         raise files.InputError(
           f"{self.name} has no piece {piece} of id {expected}; {_MAKE_ONE} "
           "that has"
         )
+
+  def _has(self, piece: str, number: int) -> bool:
+    processor = self._processor
+    try:
+      found = processor.piece_to_id(piece), processor.id_to_piece(number)
+    except (IndexError, UnicodeDecodeError):
+      return False
+    return bool(found == (number, piece))
 
   def __getstate__(self) -> dict[str, Any]:
     # What is derived from the model is derived again after pickling.

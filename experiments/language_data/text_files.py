@@ -118,7 +118,7 @@ def _text(place: Place, content: bytes) -> bytes:
     return content
   try:
     row = json.loads(content)
-  except json.JSONDecodeError as error:
+  except (RecursionError, ValueError) as error:
     raise files.InputError(
       f"{place.describe()} is not JSON: {error}"
     ) from error

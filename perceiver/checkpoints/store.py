@@ -7,6 +7,7 @@ imported where a file is touched: models do without it.
 
 from collections.abc import Mapping
 import json
+import math
 import os
 import pathlib
 import tempfile
@@ -22,6 +23,9 @@ from perceiver.models import registry
 
 _FORMAT = "perceiver"
 _VERSION = "1"
+# More than any model of ours has of anything, and of points on a grid.
+_MOST = 2**24
+_MOST_POINTS = 2**28
 _SEPARATOR = ":"  # collection : module : name
 
 
@@ -84,6 +88,7 @@ def restore(
   try:
     text = metadata.get("config", "")
     config = config_json.from_json(text, registry.ModelConfig)
+    _check_sizes(json.loads(text))
   except ValueError as error:
     raise errors.CheckpointError(
       f"Checkpoint: {path} does not say what model it holds: {error}"
@@ -104,9 +109,41 @@ def restore(
   return model, variables
 
 
+def _check_sizes(value: Any, where: str = "config") -> None:
+  """Refuses sizes that no array has, before memory is asked for.
+
+  Raises:
+    ValueError: naming the field.
+  """
+  if isinstance(value, dict):
+    for name, inner in value.items():
+      if "seed" not in name:
+        _check_sizes(inner, f"{where}.{name}")
+  elif isinstance(value, list):
+    for inner in value:
+      _check_sizes(inner, where)
+    numbers = [x for x in value if type(x) is int]
+    if math.prod(numbers) > _MOST_POINTS:
+      raise ValueError(f"{where} is {errors.shorten(str(value))}, too many")
+  elif type(value) is int and abs(value) > _MOST:
+    raise ValueError(f"{where} is {errors.shorten(str(value))}, too many")
+
+
 def notes(path: str | os.PathLike[str]) -> dict[str, str]:
   """Returns the notes that were saved with a model."""
-  return json.loads(_read(pathlib.Path(path))[0].get("notes", "{}"))
+  text = _read(pathlib.Path(path))[0].get("notes", "{}")
+  try:
+    found = json.loads(text)
+  except (RecursionError, ValueError) as error:
+    raise errors.CheckpointError(
+      f"Checkpoint: the notes in {path} are not JSON: {error}"
+    ) from error
+  if not isinstance(found, dict):
+    raise errors.CheckpointError(
+      f"Checkpoint: the notes in {path} are {errors.shorten(text)}; expected "
+      "an object"
+    )
+  return {str(name): str(note) for name, note in found.items()}
 
 
 def is_ours(path: pathlib.Path) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from experiments import checkpointing
+from experiments import digests
 from experiments import parallel
 
 Config = parallel.ParallelConfig
@@ -126,11 +127,16 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(directory):
 
 
 @AMID_DAMAGE
-def test_a_missing_part_is_damage(directory):
+@pytest.mark.parametrize(
+  ("sealed", "words"), [(True, "opt_state/"), (False, "the part 'opt_state'")]
+)
+def test_a_missing_part_is_damage(directory, sealed, words):
   shutil.rmtree(directory / "3" / "opt_state")
+  if not sealed:  # as by a program that was killed just then
+    (directory / "3" / digests.NAME).unlink()
   with (
     checkpointing.Checkpoints(directory) as checkpoints,
-    pytest.warns(UserWarning, match="'opt_state' is missing"),
+    pytest.warns(UserWarning, match=f"{words}.* is missing"),
   ):
     assert checkpoints.restore(_targets())[0] == 2
 

@@ -53,15 +53,10 @@ def _assert_same(left, right):
       np.testing.assert_array_equal(a[key], b[key])
 
 
-def _interleave(shares):
+def _joined(shares):
   """The global batches, from each process's."""
   return [
-    {
-      key: np.stack([b[key] for b in batches], axis=1).reshape(
-        -1, *batches[0][key].shape[1:]
-      )
-      for key in batches[0]
-    }
+    {key: np.concatenate([b[key] for b in batches]) for key in batches[0]}
     for batches in zip(*shares)
   ]
 
@@ -81,7 +76,7 @@ def test_global_training_batches_do_not_depend_on_process_count(process_count):
     _train(6, process_index=p, process_count=process_count)
     for p in range(process_count)
   ]
-  _assert_same(_interleave(shares), _train(6))
+  _assert_same(_joined(shares), _train(6))
 
 
 @pytest.mark.parametrize("start_step", [1, 3, 5])
@@ -163,7 +158,7 @@ def test_a_changing_transform_resumes_exactly(kwargs):
     _take(_growing(start_step=2, process_index=p, process_count=2), 4)
     for p in range(2)
   ]
-  _assert_same(_interleave(shares), whole[2:])
+  _assert_same(_joined(shares), whole[2:])
 
 
 def test_evaluation_keeps_to_one_transform():
@@ -193,7 +188,7 @@ def _evaluate(size, batch_size, process_count, **kwargs):
     for p in range(process_count)
   ]
   assert len({len(share) for share in shares}) == 1
-  return _interleave(shares)
+  return _joined(shares)
 
 
 @pytest.mark.parametrize("size", [1, 7, 8])

@@ -55,11 +55,14 @@ def test_choose(toy):
 
 def test_the_registered_experiments():
   assert registry.names() == [
+    "audioset",
     "digits",
     "glue",
     "imagenet",
     "masked_language",
+    "modelnet40",
     "optical_flow",
+    "starcraft",
   ]
 
 
@@ -187,6 +190,33 @@ def test_a_run_and_its_model_file_are_judged_alike(run, capsys):
   assert from_run.endswith(from_file)
 
 
+def test_the_folder_of_a_run_says_all(run, capsys):
+  assert evaluate.main([str(run)]) == 0
+  out = capsys.readouterr().out
+  assert out.startswith("checkpoint of step 6 in ")
+  assert "21 of 21 examples of toy eval" in out
+
+
+def test_a_folder_that_does_not_say_what_it_is_of(run, tmp_path, capsys):
+  config = (run / "config.json").read_text()
+  (tmp_path / "config.json").write_text(config)
+  assert evaluate.main([str(tmp_path)]) == 2
+  assert f"name it: EXPERIMENT --checkpoint {tmp_path}" in (
+    capsys.readouterr().err
+  )
+
+
+def test_a_part_is_called_a_part(run, capsys):
+  code, out, _ = _evaluate(capsys, "--checkpoint", run, "--examples", "5")
+  assert code == 0
+  assert "5 of 21 examples of toy eval, the first ones only" in out
+  assert "paper" not in out
+  _, whole, _ = _evaluate(capsys, "--checkpoint", run, "--examples", "99")
+  assert "21 of 21 examples of toy eval\n" in whole
+  code, _, error = _evaluate(capsys, "--checkpoint", run, "--examples", "0")
+  assert (code, "--examples must be at least 1" in error) == (2, True)
+
+
 def test_evaluation_takes_options(run, capsys):
   _, out, _ = _evaluate(capsys, "--checkpoint", run, "--data.num-eval", "5")
   assert "5 of 5 examples" in out
@@ -238,7 +268,7 @@ def test_a_checkpoint_of_another_model_is_one_paragraph(run, capsys):
 
 
 def test_list(toy, capsys):
-  assert list_experiments.main() == 0
+  assert list_experiments.main([]) == 0
   header, *rows = capsys.readouterr().out.splitlines()
   assert header.split() == list(list_experiments._HEADER)
   assert len(rows) == 3
@@ -247,6 +277,35 @@ def test_list(toy, capsys):
   assert "top_1 0.9" in rows[0]
   assert rows[0].endswith("python -m experiments.train toy --recipe plain")
   assert rows[2].endswith("python -m experiments.train toy --mini")
+
+
+def test_runs(run, capsys):
+  assert list_experiments.main(["--runs", str(run.parent)]) == 0
+  header, *rows = capsys.readouterr().out.splitlines()
+  (row,) = [row for row in rows if row.startswith(f"{run} ")]
+  assert header.split()[:4] == ["run", "experiment", "step", "evaluation"]
+  assert row.split()[1:3] == [TOY, "6/6"]
+  assert "loss 0." in row
+  assert "4 × 1 cpu" in row
+
+
+def test_damaged_runs_are_listed_too(tmp_path, capsys):
+  for name, text in (("a", "["), ("b", '[{"devices": 5, "git": []}]')):
+    (tmp_path / name).mkdir()
+    for file in ("provenance.json", "metrics.jsonl", "config.json"):
+      (tmp_path / name / file).write_text(text)
+  assert list_experiments.main(["--runs", str(tmp_path)]) == 0
+  assert len(capsys.readouterr().out.splitlines()) == 3
+  assert list_experiments.main(["--runs", str(tmp_path / "none")]) == 1
+  assert "has no runs" in capsys.readouterr().err
+
+
+def test_options_of_processes(toy, tmp_path, capsys):
+  arguments = ["--workdir", str(tmp_path), "--distributed.coordinator", "a:1"]
+  assert train.main([toy, *arguments]) == 2
+  assert "without num-processes, process-id they cannot start" in (
+    capsys.readouterr().err
+  )
 
 
 def test_table():

@@ -2,8 +2,10 @@
 
 import io
 import json
+import struct
 
 import pytest
+from tensorboardX.proto import event_pb2
 
 from experiments import reporting
 
@@ -133,10 +135,21 @@ def test_fields_that_may_differ_may(tmp_path):
     )
 
 
-def test_every_start_is_recorded(tmp_path):
-  for step in (0, 20):
-    reporting.record_provenance(tmp_path, {"kind": "cpu"}, step)
-  starts = json.loads((tmp_path / "provenance.json").read_text())
-  assert [start["first_step"] for start in starts] == [0, 20]
-  assert starts[0]["versions"]["jax"]
-  assert starts[0]["devices"] == {"kind": "cpu"}
+def test_event_files_can_be_read_back(tmp_path):
+  with _reporter(tmp_path, first_step=5) as reporter:
+    reporter.write("train", 6, {"loss": 1.5, "skipped_steps": 2})
+  (path,) = tmp_path.glob("events.out.tfevents.*")
+  data, events = path.read_bytes(), []
+  while data:  # Length, its checksum, the event, its checksum.
+    (length,) = struct.unpack("<Q", data[:8])
+    events.append(event_pb2.Event.FromString(data[12 : 12 + length]))
+    data = data[16 + length :]
+  assert events[0].file_version == "brain.Event:2"
+  assert (events[1].step, events[1].session_log.status) == (6, 1)
+  (value,) = events[2].summary.value
+  assert (events[2].step, value.tag, value.simple_value) == (
+    6,
+    "train/loss",
+    1.5,
+  )
+  assert len(events) == 3

@@ -40,11 +40,11 @@ class Task:
     return task_lib.Losses(loss, {"double": 2 * loss}, variables.state)
 
 
-def _run(task, batches, devices=4, rate=0.5):
+def _run(task, batches, devices=4, rate=0.5, parts=1, skips=False):
   mesh = parallel.make_mesh(parallel.ParallelConfig(data=devices))
   optimizer = optax.sgd(rate)
-  state = train_state.create(task, optimizer, SHAPES, mesh, seed=0)
-  step = train_state.make_step(task, optimizer, mesh, state)
+  state = train_state.create(task, optimizer, SHAPES, mesh, seed=0, skips=skips)
+  step = train_state.make_step(task, optimizer, mesh, state, parts=parts)
   losses = []
   for batch in batches:
     host = {k: np.asarray(v, np.float32) for k, v in batch.items()}
@@ -72,6 +72,36 @@ def test_weights():
   state, losses = _run(Task(), [batch])
   assert losses == [(0.5 + 3 * 2) / 4]
   assert float(state.variables.params["line"]["w"]) == 1 - 0.5 * 13 / 4
+
+
+@pytest.mark.parametrize(("devices", "parts"), [(1, 2), (1, 4), (2, 2)])
+def test_parts_of_a_batch_add_up(devices, parts):
+  batch = {**BATCH, "weight": [1, 3, 0, 1]}
+  state, losses = _run(Task(), [batch, batch], devices, parts=parts)
+  expected, expected_losses = _run(Task(), [batch, batch], devices)
+  assert losses == pytest.approx(expected_losses, rel=1e-6)
+  assert float(state.variables.params["line"]["w"]) == pytest.approx(
+    float(expected.variables.params["line"]["w"]), rel=1e-6
+  )
+
+
+def test_a_step_without_a_number_is_left_out_and_counted():
+  broken = {**BATCH, "x": [1, float("nan"), 0, 1]}
+  state, _ = _run(Task(), [broken, BATCH, broken], skips=True)
+  expected, _ = _run(Task(), [BATCH], skips=True)
+  assert float(state.variables.params["line"]["w"]) == float(
+    expected.variables.params["line"]["w"]
+  )
+  assert int(state.step) == 3
+  assert train_state.first_broken(state.running) == (1, "gradient_norm")
+  assert train_state.averages(state.running) == {
+    "loss": 3.75,
+    "double": 7.5,
+    "gradient_norm": 1.25,
+    "skipped_steps": 2,
+  }
+  nothing, _ = _run(Task(), [broken], skips=True)
+  assert train_state.averages(nothing.running) == {"skipped_steps": 1}
 
 
 def test_every_step_has_a_key_of_its_own():

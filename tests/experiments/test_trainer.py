@@ -175,8 +175,8 @@ def _interrupt_at(step, experiment, workdir, number=signal.SIGTERM):
   """Sends this process a signal after a step; returns the exit code."""
   make_step = train_state.make_step
 
-  def making_step(*args):
-    compiled = make_step(*args)
+  def making_step(*args, **options):
+    compiled = make_step(*args, **options)
 
     def interrupted(state, batch):
       result = compiled(state, batch)

@@ -1,0 +1,162 @@
+"""Runs of two processes: the same numbers, and neither waits for the dead."""
+
+import os
+import signal
+
+import faulty
+import numpy as np
+import processes
+import pytest
+
+from experiments import distributed
+from experiments import parallel
+from experiments import reporting
+
+STEPS = 50
+SETTINGS = {
+  "steps": STEPS,
+  "log_every": 1,
+  "eval_every": 25,
+  "checkpoint_every": 10,
+}
+FSDP = parallel.ParallelConfig(data=2, fsdp=4)
+
+
+def _start(workdir, devices=1, count=1, slowly=False, **settings):
+  """Starts a run; its processes print into files beside its folder."""
+  port = processes.free_port()
+  return [
+    processes.Process(
+      workdir.with_name(f"{workdir.name}-{index}"),
+      faulty.train,
+      workdir,
+      {**SETTINGS, **settings},
+      distributed.DistributedConfig(
+        coordinator=f"127.0.0.1:{port}",
+        num_processes=count,
+        process_id=index,
+        start_timeout=60,
+      )
+      if count > 1
+      else None,
+      0.005 if slowly else 0.0,
+      devices=devices,
+    )
+    for index in range(count)
+  ]
+
+
+def _finish(started, code=0):
+  for process in started:
+    assert process.join() == code, process.output()
+
+
+def _losses(workdir):
+  rows = reporting.read_rows(workdir / "metrics.jsonl")
+  return {r["step"]: r["loss"] for r in rows if r["kind"] == "train"}
+
+
+def _evaluations(workdir):
+  rows = reporting.read_rows(workdir / "metrics.jsonl")
+  return [r for r in rows if r["kind"] == "eval"]
+
+
+def _assert_same(workdir, expected):
+  found, wanted = _losses(workdir), _losses(expected)
+  assert list(found) == list(wanted) == [*range(1, STEPS + 1)]
+  np.testing.assert_allclose(
+    [*found.values()], [*wanted.values()], rtol=0, atol=1e-5
+  )
+  for a, b in zip(_evaluations(workdir), _evaluations(expected), strict=True):
+    assert a == pytest.approx(b, abs=1e-5)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+  """The folder of a run of one process with one device."""
+  workdir = tmp_path_factory.mktemp("alone") / "run"
+  _finish(_start(workdir))
+  return workdir
+
+
+@pytest.mark.parametrize("config", [parallel.ParallelConfig(), FSDP])
+def test_two_processes_give_the_numbers_of_one(alone, tmp_path, config):
+  workdir = tmp_path / "run"
+  _finish(_start(workdir, devices=4, count=2, parallel=config))
+  _assert_same(workdir, alone)
+
+
+def test_a_signal_to_one_stops_both_and_one_goes_on(alone, tmp_path):
+  workdir = tmp_path / "run"
+  first, second = _start(
+    workdir, devices=4, count=2, slowly=True, parallel=FSDP
+  )
+  first.wait_for("step 12/")
+  os.kill(second.pid, signal.SIGTERM)
+  _finish([first, second], code=143)
+  assert "Stopped by SIGTERM after step" in first.output()
+  (last,) = _start(workdir, devices=1)
+  _finish([last])
+  assert "Going on from step" in last.output()
+  _assert_same(workdir, alone)
+
+
+def test_a_death_ends_both_and_both_go_on(alone, tmp_path):
+  workdir = tmp_path / "run"
+  (before,) = _start(workdir, slowly=True)
+  before.wait_for("step 7/")
+  os.kill(before.pid, signal.SIGINT)
+  _finish([before], code=130)
+  first, second = _start(
+    workdir, devices=4, count=2, slowly=True, parallel=FSDP
+  )
+  first.wait_for("step 24/")
+  second.kill()
+  assert first.join(60) == 1
+  assert "error: Process 1 of the run has ended" in first.output()
+  again = _start(workdir, devices=4, count=2, parallel=FSDP)
+  _finish(again)
+  assert "Going on from step 20" in again[0].output()
+  _assert_same(workdir, alone)
+
+
+def test_different_configurations_end_both(tmp_path):
+  workdir = tmp_path / "run"
+  port = processes.free_port()
+  started = [
+    processes.Process(
+      tmp_path / f"output-{index}",
+      faulty.train,
+      workdir,
+      {"seed": index, "loader_threads": index},
+      distributed.DistributedConfig(
+        coordinator=f"127.0.0.1:{port}", num_processes=2, process_id=index
+      ),
+      devices=2,
+    )
+    for index in range(2)
+  ]
+  _finish(started, code=1)
+  words = "error: The processes were started with different configurations."
+  assert all(words in process.output() for process in started)
+  second = started[1].output()
+  assert "train.seed: 0 in process 0, 1 in process 1" in second
+  assert "loader_threads" not in second
+  assert not workdir.exists()
+
+
+def test_evaluation_on_eight_devices_and_on_one(alone, tmp_path):
+  outputs = set()
+  for devices, size in ((8, 16), (1, 3)):
+    judging = processes.Process(
+      tmp_path / f"{devices}",
+      faulty.evaluate,
+      alone,
+      *("--train.eval-batch-size", f"{size}"),
+      *("--train.batch-size", f"{devices}"),
+      devices=devices,
+    )
+    _finish([judging])
+    outputs.add(judging.output())
+  (output,) = outputs
+  assert "21 of 21 examples of toy eval\n  loss " in output

@@ -1,0 +1,225 @@
+"""Checkpoints and configurations from outside, damaged in every way."""
+
+import functools
+import json
+import pickle
+import struct
+
+import huggingface_folders
+from hypothesis import example
+from hypothesis import given
+from hypothesis import strategies as st
+import jax
+import mutations
+import numpy as np
+import pytest
+import small
+from toy import configs
+
+from experiments import distributed
+from experiments import rendezvous
+import perceiver
+from perceiver import config_json
+from perceiver.checkpoints import huggingface
+from perceiver.checkpoints import huggingface_config
+from perceiver.checkpoints import load
+from perceiver.checkpoints import pickles
+from perceiver.checkpoints import store
+from perceiver.models import model as model_lib
+from perceiver.models import registry
+
+CheckpointError = perceiver.CheckpointError
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+  return tmp_path_factory.mktemp("fuzz")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _remembered_shapes():
+  """Traces every model once; most damage leaves the model what it was."""
+  with pytest.MonkeyPatch.context() as patched:
+    shapes = functools.lru_cache(lambda config: _shapes(config))
+    plain = model_lib.Model.shapes
+
+    def _shapes(config):
+      return plain(model_lib.Model(config))
+
+    patched.setattr(model_lib.Model, "shapes", lambda m: shapes(m.config))
+    yield
+
+
+_TREE = {"perceiver/linear": {"w": np.ones([2, 3], np.float32)}}
+_PICKLES = tuple(pickle.dumps(_TREE, protocol) for protocol in (2, 3, 4))
+
+
+@given(mutations.damaged(*_PICKLES))
+def test_pickles(folder, data):
+  path = folder / "file.pystate"
+  path.write_bytes(data)
+  mutations.survives(CheckpointError, pickles.read, path)
+
+
+@pytest.fixture(scope="module")
+def ours(folder):
+  model = perceiver.create(small.classifier_config(num_layers=1))
+  variables = model.init(jax.random.key(0))
+  perceiver.save(folder / "ours", model, variables)
+  return (folder / "ours").read_bytes()
+
+
+def _header(data):
+  """Returns the beginning of a file of safetensors, where all is said."""
+  return data[: 8 + struct.unpack("<Q", data[:8])[0]]
+
+
+@given(data=st.data())
+def test_our_files(folder, ours, data):
+  head = _header(ours)
+  found = data.draw(mutations.damaged(head, head[:200]))
+  path = folder / "damaged.safetensors"
+  path.write_bytes(found + ours[len(head) :])
+  mutations.survives(CheckpointError, load.load_any, path)
+
+
+@pytest.mark.parametrize(
+  ("before", "after"),
+  [
+    (rb"[8, 8]", rb"[9" + 9 * b"0" + rb", 9" + 9 * b"0" + b"]"),
+    (rb"[8, 8]", rb"[30000, 30000]"),
+    (rb"num_latents\": 5", rb"num_latents\": 5" + 30 * b"0"),
+    (rb"num_latents\": 5", rb"num_latents\": -5"),
+  ],
+)
+def test_sizes_beyond_reason(folder, ours, before, after):
+  head = _header(ours)
+  assert before in head
+  changed = head[8:].replace(before, after)
+  path = folder / "large.safetensors"
+  length = struct.pack("<Q", len(changed))
+  path.write_bytes(length + changed + ours[len(head) :])
+  with pytest.raises(CheckpointError):
+    load.load_any(path)
+
+
+@given(data=st.data())
+def test_notes(folder, ours, data):
+  head = _header(ours)
+  found = data.draw(mutations.damaged(head[:60]))
+  path = folder / "notes.safetensors"
+  path.write_bytes(found + ours[60:])
+  mutations.survives(CheckpointError, store.notes, path)
+
+
+_MASKED = huggingface_folders.FOLDER / "masked_lm"
+
+
+@given(mutations.damaged((_MASKED / "config.json").read_bytes()))
+def test_configurations_of_transformers(folder, data):
+  inside = folder / "configuration"
+  if not inside.exists():
+    inside.mkdir()
+    weights = (_MASKED / "model.safetensors").read_bytes()
+    (inside / "model.safetensors").write_bytes(weights)
+  (inside / "config.json").write_bytes(data)
+  mutations.survives(CheckpointError, huggingface.read, inside)
+
+
+_WEIGHTS = (_MASKED / "model.safetensors").read_bytes()
+_HEAD = _header(_WEIGHTS)
+
+
+@given(mutations.damaged(_HEAD, _HEAD[:300]))
+def test_weights_of_transformers(folder, data):
+  inside = folder / "weights"
+  inside.mkdir(exist_ok=True)
+  (inside / "config.json").write_bytes((_MASKED / "config.json").read_bytes())
+  (inside / "model.safetensors").write_bytes(data + _WEIGHTS[len(_HEAD) :])
+  mutations.survives(CheckpointError, huggingface.read, inside)
+
+
+_JSON = st.recursive(
+  st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+  lambda inner: (
+    st.lists(inner, max_size=3)
+    | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+  ),
+  max_leaves=5,
+)
+_ENTRIES = huggingface_folders.entries("masked_lm")
+
+
+@given(st.sampled_from(sorted(_ENTRIES)), _JSON)
+def test_entries_of_transformers(name, value):
+  entries = {**_ENTRIES, name: value}
+  shapes = {}
+  mutations.survives(
+    CheckpointError,
+    huggingface_config.read,
+    "PerceiverForMaskedLM",
+    entries,
+    shapes,
+  )
+
+
+_CONFIGS = {
+  "model": (
+    config_json.to_json(small.classifier_config()),
+    registry.ModelConfig,
+  ),
+  "run": (config_json.to_json(configs.MINI), configs.Experiment),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(_CONFIGS))
+@given(data=st.data())
+def test_configurations(kind, data):
+  text, expected = _CONFIGS[kind]
+  found = data.draw(mutations.damaged(text.encode())).decode(errors="replace")
+  config = mutations.survives(
+    ValueError, config_json.from_json, found, expected
+  )
+  if config is not None:
+    again = config_json.from_json(config_json.to_json(config), expected)
+    assert config_json.to_json(again) == config_json.to_json(config)
+
+
+def _places(value, path=()):
+  """Returns the paths of all values in a tree of JSON."""
+  inside = value.items() if isinstance(value, dict) else ()
+  return [path] + [p for k, v in inside for p in _places(v, (*path, k))]
+
+
+@pytest.mark.parametrize("kind", sorted(_CONFIGS))
+@given(data=st.data())
+def test_values_of_configurations(kind, data):
+  text, expected = _CONFIGS[kind]
+  tree = json.loads(text)
+  *way, last = data.draw(st.sampled_from(_places(tree)[1:]))
+  inside = functools.reduce(lambda found, key: found[key], way, tree)
+  inside[last] = data.draw(_JSON)
+  mutations.survives(
+    ValueError, config_json.from_json, json.dumps(tree), expected
+  )
+
+
+@given(
+  st.text(max_size=12) | st.from_regex(r"[a-z:\[\]]*:[0-9]*", fullmatch=True)
+)
+@example("host:²")
+@example("host:99999")
+def test_addresses(text):
+  mutations.survives(
+    ValueError,
+    lambda: distributed.DistributedConfig(
+      coordinator=text, num_processes=2, process_id=1
+    ),
+  )
+
+
+@given(_JSON.map(json.dumps) | st.text(max_size=20) | st.none())
+@example('{"process_id": Infinity, "num_processes": 1}')
+def test_who_calls_the_first_process(text):
+  found = rendezvous._number(text)
+  assert found is None or all(isinstance(number, int) for number in found)

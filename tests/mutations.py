@@ -1,0 +1,95 @@
+"""Inputs for fuzzing: damaged files, and what comes of them.
+
+As many examples as `pytest --fuzz-examples N` says, the same ones every time
+unless N is given. What once failed stands beside its test as an example.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+import warnings
+
+import hypothesis
+from hypothesis import strategies as st
+import pytest
+
+EXAMPLES = 1000
+# Values that files get wrong, in either byte order.
+_NUMBERS = tuple(
+  value.to_bytes(4, order)
+  for value in (0, 1, 2**31 - 1, 2**31, 2**32 - 1)
+  for order in ("big", "little")
+)
+
+
+def settings(config: pytest.Config) -> None:
+  """Makes the number of examples that of the command line."""
+  number = config.getoption("--fuzz-examples")
+  hypothesis.settings.register_profile(
+    "readers",
+    max_examples=number or EXAMPLES,
+    derandomize=not number,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(hypothesis.HealthCheck),
+    phases=[
+      hypothesis.Phase.explicit,
+      hypothesis.Phase.generate,
+      hypothesis.Phase.shrink,
+    ],
+  )
+  hypothesis.settings.load_profile("readers")
+
+
+def _changed(data: bytes, kind: int, place: int, value: int) -> bytes:
+  """Returns the data with one thing wrong."""
+  at = place % (len(data) + 1)
+  if kind == 0:
+    return data[:at] + bytes([value]) + data[at + 1 :]
+  if kind == 1:
+    return data[:at]
+  if kind == 2:
+    return data[:at] + bytes([value]) + data[at:]
+  if kind == 3:
+    return data[:at] + data[at + 1 + value % 8 :]
+  if kind == 4:
+    number = _NUMBERS[value % len(_NUMBERS)]
+    return data[:at] + number + data[at + 4 :]
+  return data[:at] + data[at : at + 1 + value] * 2 + data[at + 1 + value :]
+
+
+def damaged(*files: bytes) -> st.SearchStrategy[bytes]:
+  """Draws one of the files with up to four things wrong, or any bytes."""
+  changes = st.lists(
+    st.tuples(
+      st.integers(0, 5), st.integers(0, 2**16 - 1), st.integers(0, 255)
+    ),
+    max_size=4,
+  )
+
+  def change(choice: tuple[bytes, Sequence[tuple[int, int, int]]]) -> bytes:
+    data = choice[0]
+    for kind, place, value in choice[1]:
+      data = _changed(data, kind, place, value)
+    return data
+
+  return st.tuples(st.sampled_from(files), changes).map(change) | st.binary(
+    max_size=40
+  )
+
+
+def survives(
+  allowed: type[Exception] | tuple[type[Exception], ...],
+  function: Callable[..., Any],
+  *arguments: Any,
+) -> Any:
+  """Returns what a function gives, None if it raises what it may.
+
+  An error of a kind that only contains the allowed one, such as the ValueError
+  that an InputError is, counts as a foreign one, unless it is named itself.
+  """
+  with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    try:
+      return function(*arguments)
+    except allowed:
+      return None
