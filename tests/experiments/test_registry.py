@@ -63,6 +63,7 @@ def test_the_registered_experiments():
     "modelnet40",
     "optical_flow",
     "starcraft",
+    "video_autoencoding",
   ]
 
 
