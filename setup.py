@@ -34,6 +34,8 @@ _EXTRAS = {
   "tpu": ["jax[tpu]"],
   # Only to prepare data sets of the TFDS catalogue, never to read them.
   "tf": ["tensorflow>=2.21"],
+  # ModelNet40's clouds of points; reading its meshes needs nothing.
+  "points": ["h5py>=3.11,<4"],
   # Pieces of words; reading bytes needs nothing.
   "text": ["sentencepiece>=0.2.1,<0.3"],
   # Clips from video files; DIS and Farnebäck, to compare optical flow with.
@@ -41,6 +43,7 @@ _EXTRAS = {
   # Only for tests against the PyTorch port; nothing here needs it to run.
   "parity": ["torch==2.13.0", "transformers>=5.23,<6"],
   "test": [
+    "h5py>=3.11,<4",
     "hypothesis>=6.170,<7",
     "mypy>=2.4,<3",
     "opencv-python-headless>=4.10,<6",

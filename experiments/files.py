@@ -10,6 +10,7 @@ import io
 import os
 import pathlib
 import re
+import threading
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,8 @@ def writing(path: pathlib.Path) -> Iterator[pathlib.Path]:
   """Yields a path of the same suffix that becomes `path` if all goes well."""
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    writer = f"{os.getpid()}.{threading.get_ident()}"
+    temporary = path.with_name(f".{path.stem}.{writer}{path.suffix}")
     try:
       yield temporary
       temporary.replace(path)

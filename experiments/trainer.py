@@ -32,6 +32,7 @@ from perceiver import config_json
 # What may change between the parts of one run: it decides how often something
 # is written and where things are, not what is learned.
 MAY_DIFFER = (
+  "data.cache_dir",
   "data.data_dir",
   "train.accumulate",
   "train.checkpoint_every",

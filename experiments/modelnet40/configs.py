@@ -5,7 +5,8 @@
       --data.data-dir DIR
   python -m experiments.train modelnet40 --mini
 
-DIR is the folder ModelNet40 of the published archive. None has been run at full
+DIR is the folder ModelNet40 of the published archive, or with `--data.dataset
+MODELNET40_HDF5` that of PointNet's clouds. None has been run at full
 size with this code. `--mini` learns ten families of shapes that are made when
 they are needed; `mini_pointnet`, `mini_pointnet_mean` and `mini_transformer`
 are other models trained in the same way.

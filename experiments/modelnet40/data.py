@@ -16,12 +16,18 @@ from experiments import loading
 from experiments.modelnet40 import clouds
 from experiments.modelnet40 import datasets
 from experiments.modelnet40 import generated
+from experiments.modelnet40 import hdf5_files
 
 
 class Dataset(enum.Enum):
-  """Where shapes come from: read from a folder, or made when needed."""
+  """Where shapes come from: read from a folder, or made when needed.
+
+  MODELNET40 is the folder of meshes, MODELNET40_HDF5 that of clouds of 2,048
+  points which were drawn on them once.
+  """
 
   MODELNET40 = "modelnet40"
+  MODELNET40_HDF5 = "modelnet40_hdf5"
   GENERATED = "generated"
 
   @property
@@ -38,7 +44,7 @@ class DataConfig:
 
   Attributes:
     dataset: what is learned from and judged by.
-    data_dir: ModelNet40's folder; not used for generated shapes.
+    data_dir: the folder of meshes or HDF5 files; not used for generated shapes.
     cache_dir: keeps the points that were drawn on ModelNet40's shapes;
       sampled_points in `data_dir` if None.
     allow_partial: accept other numbers of shapes than ModelNet40's.
@@ -123,12 +129,14 @@ def eval_split(config: DataConfig, num_points: int) -> loading.Split:
 def _source(
   config: DataConfig, num_points: int, part: datasets.Part
 ) -> loading.Source:
-  if config.dataset is Dataset.MODELNET40:
+  if config.dataset is not Dataset.GENERATED:
     if config.data_dir is None:
       raise files.InputError(
-        "MODELNET40 is read from a folder: set data.data_dir."
+        f"{config.dataset.name} is read from a folder: set data.data_dir."
       )
-    return datasets.open_dataset(
+    of_meshes = config.dataset is Dataset.MODELNET40
+    opened = datasets.open_dataset if of_meshes else hdf5_files.open_dataset
+    return opened(
       datasets.ModelNet40(
         data_dir=config.data_dir,
         part=part,
