@@ -85,7 +85,8 @@ def _read(
   path: pathlib.Path, num_points: int
 ) -> tuple[np.ndarray, np.ndarray]:  # [n, P, 3] float32, [n] int32
   try:
-    import h5py  # An extra, which only this needs.
+    # An extra, which only this needs.
+    import h5py  # type: ignore[import-untyped]
   except ImportError as error:
     raise files.InputError(
       f"{path} cannot be read without h5py: pip install 'perceiver[points]'."
