@@ -1,8 +1,4 @@
-"""The language model of the small recipes, trained by one, refined by another.
-
-Rates above 1e-3 and token embeddings that start large keep it for thousands of
-steps at what single bytes say.
-"""
+"""The language model of the small recipes, trained by one, refined by another."""
 
 from perceiver import decoder
 from perceiver import encoder

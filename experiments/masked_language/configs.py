@@ -85,6 +85,7 @@ def _mini() -> Experiment:
       eval_examples=None,
       eval_masks=2,
     ),
+    loss=task_lib.LossConfig(visible=0.5),
     train=trainer.TrainConfig(
       batch_size=32,
       steps=7000,

@@ -25,9 +25,20 @@ class LossConfig:
   Attributes:
     decode_masked_only: whether only masked positions are decoded. The loss is
       the same, the work is less.
+    visible: weight of the cross-entropy of tokens that are not masked, which
+      training then decodes as well; 0 in the paper. To give back what it sees,
+      a model has to learn what stands where, and small ones that need not
+      take thousands of steps to do so.
   """
 
   decode_masked_only: bool = True
+  visible: float = 0.0
+
+  def __post_init__(self) -> None:
+    if not self.visible >= 0:
+      raise ValueError(
+        f"LossConfig: visible is {self.visible}; expected at least 0."
+      )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,23 +77,28 @@ class MaskedLanguage:
     """Computes the cross-entropy of masked tokens in nats, and metrics.
 
     All are means over an example's masked tokens, bytes or words, so that every
-    example counts the same, however much of it is masked.
+    example counts the same, however much of it is masked. The loss of training
+    may have a part for the visible ones besides.
     """
     positions = batch["positions"]  # [B, P]
+    with_visible = is_training and self.loss.visible > 0
+    masked_only = self.loss.decode_masked_only and not with_visible
     logits, state = self.model.apply_and_update(
       variables,
       batch["ids"],
       rng=rng,
       is_training=is_training,
       input_mask=batch["input_mask"],
-      positions=positions if self.loss.decode_masked_only else None,
+      positions=positions if masked_only else None,
     )  # [B, P or M, V]
-    if not self.loss.decode_masked_only:
+    visible = visible_nats(logits, batch) if with_visible else 0.0
+    if not masked_only:
       logits = jnp.take_along_axis(logits, positions[..., None], axis=1)
     nats = cross_entropy(logits, batch["targets"])  # [B, P]
     right = jnp.argmax(logits, axis=-1) == batch["targets"]  # [B, P]
     found = judge(nats, right, batch)
-    return task_lib.Losses(found.pop("nats"), found, state)
+    loss = found.pop("nats") + self.loss.visible * visible
+    return task_lib.Losses(loss, found, state)
 
   def figures(
     self, variables: perceiver.Variables, workdir: pathlib.Path
@@ -105,6 +121,25 @@ def cross_entropy(
   logits = logits.astype(jnp.float32)
   picked = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
   return jax.nn.logsumexp(logits, axis=-1) - picked
+
+
+def visible_nats(
+  logits: Array,  # [B, M, V]
+  batch: Mapping[str, Any],
+) -> Array:  # [B]
+  """Returns the mean cross-entropy of tokens that are seen as they are.
+
+  Args:
+    logits: of all positions.
+    batch: has "ids", "input_mask", "positions" and "words".
+  """
+  ids = batch["ids"]  # [B, M]
+  rows = jnp.arange(len(ids))[:, None]
+  masked = jnp.zeros(ids.shape, bool)
+  masked = masked.at[rows, batch["positions"]].max(batch["words"] >= 0)
+  visible = batch["input_mask"] & ~masked
+  total = jnp.sum(jnp.where(visible, cross_entropy(logits, ids), 0), axis=-1)
+  return total / jnp.maximum(jnp.sum(visible, axis=-1), 1)
 
 
 def judge(

@@ -101,6 +101,44 @@ def test_decoding_masked_positions_only_gives_the_same(
     np.testing.assert_allclose(found.metrics[name], values, rtol=1e-5)
 
 
+def test_the_loss_of_visible_tokens_literally():
+  """Of four tokens one is masked and one padding; P has room for two."""
+  chances = [[0.5, 0.5], [0.25, 0.75], [0.1, 0.9], [0.9, 0.1]]
+  batch = {
+    "ids": np.array([[0, 1, 0, 0]]),
+    "input_mask": np.array([[True, True, True, False]]),
+    "positions": np.array([[1, 0]]),  # the second is none
+    "words": np.array([[0, -1]]),
+  }
+  found = task_lib.visible_nats(jnp.log(jnp.array([chances])), batch)
+  expected = -(math.log(0.5) + math.log(0.1)) / 2
+  np.testing.assert_allclose(found, [expected], rtol=1e-6)
+  batch["input_mask"][:] = False
+  assert float(task_lib.visible_nats(jnp.zeros((1, 4, 2)), batch)[0]) == 0
+
+
+def test_visible_tokens_count_in_training_alone(task, losses, variables, batch):
+  both = dataclasses.replace(task, loss=task_lib.LossConfig(visible=0.5))
+  found = {
+    is_training: both.losses(
+      variables, batch, rng=None, is_training=is_training
+    ).loss
+    for is_training in (True, False)
+  }
+  expected = losses(variables, batch).loss
+  np.testing.assert_allclose(found[False], expected, rtol=1e-5)
+  logits = task.model.apply(
+    variables, batch["ids"], input_mask=batch["input_mask"]
+  )
+  visible = task_lib.visible_nats(logits, batch)
+  np.testing.assert_allclose(found[True], expected + 0.5 * visible, rtol=1e-5)
+
+
+def test_a_negative_weight():
+  with pytest.raises(ValueError, match=r"visible is -1; expected at least 0"):
+    task_lib.LossConfig(visible=-1)
+
+
 def test_an_untrained_model_knows_about_nothing(losses, variables, batch):
   found = losses(variables, batch)
   assert found.loss.shape == (6,)
