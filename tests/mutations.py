@@ -57,24 +57,29 @@ def _changed(data: bytes, kind: int, place: int, value: int) -> bytes:
   return data[:at] + data[at : at + 1 + value] * 2 + data[at + 1 + value :]
 
 
+# What is done to a file: kinds of damage, and where.
+Changes = Sequence[tuple[int, int, int]]
+
+
+def changes() -> st.SearchStrategy[Changes]:
+  """Draws up to four things to do to a file that is only known later."""
+  change = st.tuples(
+    st.integers(0, 5), st.integers(0, 2**16 - 1), st.integers(0, 255)
+  )
+  return st.lists(change, max_size=4)
+
+
+def changed(data: bytes, wanted: Changes) -> bytes:
+  """Returns a file with some things wrong."""
+  for kind, place, value in wanted:
+    data = _changed(data, kind, place, value)
+  return data
+
+
 def damaged(*files: bytes) -> st.SearchStrategy[bytes]:
   """Draws one of the files with up to four things wrong, or any bytes."""
-  changes = st.lists(
-    st.tuples(
-      st.integers(0, 5), st.integers(0, 2**16 - 1), st.integers(0, 255)
-    ),
-    max_size=4,
-  )
-
-  def change(choice: tuple[bytes, Sequence[tuple[int, int, int]]]) -> bytes:
-    data = choice[0]
-    for kind, place, value in choice[1]:
-      data = _changed(data, kind, place, value)
-    return data
-
-  return st.tuples(st.sampled_from(files), changes).map(change) | st.binary(
-    max_size=40
-  )
+  one = st.tuples(st.sampled_from(files), changes())
+  return one.map(lambda choice: changed(*choice)) | st.binary(max_size=40)
 
 
 def survives(

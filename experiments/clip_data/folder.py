@@ -62,7 +62,13 @@ def read_list(path: pathlib.Path) -> Listing:
     text = files.read_bytes(path).decode()
   except UnicodeDecodeError as error:
     raise files.InputError(f"{path} is not text in UTF-8: {error}") from error
-  lines = text.splitlines()
+  try:
+    return _listing(path, text.splitlines())
+  except csv.Error as error:
+    raise files.InputError(f"{path} is no list of clips: {error}") from error
+
+
+def _listing(path: pathlib.Path, lines: list[str]) -> Listing:
   if lines and lines[0].startswith("#"):
     return Listing(_AUDIOSET, _audioset_rows(path, lines))
   header = [name.strip() for name in lines[0].split(",")] if lines else []
@@ -162,13 +168,13 @@ def read_classes(path: pathlib.Path) -> Classes:
     files.InputError: if it is not like that.
   """
   text = files.read_bytes(path).decode(errors="replace")
-  entries = list(csv.DictReader(text.splitlines()))
   try:
+    entries = list(csv.DictReader(text.splitlines()))
     entries.sort(key=lambda entry: int(entry["index"]))
     indices = [int(entry["index"]) for entry in entries]
     keys = tuple(entry["mid"] for entry in entries)
     names = tuple(entry["display_name"] for entry in entries)
-  except (KeyError, TypeError, ValueError) as error:
+  except (csv.Error, KeyError, TypeError, ValueError) as error:
     raise files.InputError(
       f"{path} is no list of classes: {error!r}; expected the columns index, "
       "mid and display_name."

@@ -74,10 +74,10 @@ def decode(path: pathlib.Path, config: DecodeConfig) -> Found:
   """
   av = _av(path)
   try:
-    with av.open(str(path)) as container:
+    with av.open(str(path), metadata_errors="replace") as container:
       if not container.streams.video:
         raise files.InputError(f"{path} has no video.")
-      stream = container.streams.video[0]
+      stream = _decodable(path, container.streams.video[0])
       stream.thread_type = "AUTO"
       rate = float(stream.average_rate or 25)
       frames, times, first, regular = _frames(container, stream, config, rate)
@@ -85,10 +85,11 @@ def decode(path: pathlib.Path, config: DecodeConfig) -> Found:
       raise files.InputError(
         f"{path} has no frames after {config.start:g} seconds."
       )
-    with av.open(str(path)) as container:
+    with av.open(str(path), metadata_errors="replace") as container:
       heard = container.streams.audio[0] if container.streams.audio else None
       if heard is None:
         return Found(frames, times, None, 0, rate, regular, 0, 0)
+      _decodable(path, heard)
       wanted = config.sample_rate or heard.rate
       channels, source_rate = heard.codec_context.channels, heard.rate
       sound = _sound(av, container, heard, config, first, wanted)
@@ -109,6 +110,14 @@ def _av(path: pathlib.Path) -> Any:
       f"{path} is taken for a video, and those need PyAV: pip install av, or "
       'the extra "video" of this package.'
     ) from error
+
+
+def _decodable(path: pathlib.Path, stream: Any) -> Any:
+  if stream.codec_context is None:
+    raise files.InputError(
+      f"{path} has {stream.type} in a format that FFmpeg does not know."
+    )
+  return stream
 
 
 def _frames(
