@@ -1,6 +1,6 @@
 """Judging a model by a whole split, every example counted once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 import contextlib
 import dataclasses
 import functools
@@ -201,27 +201,43 @@ def make(
     out_shardings=parallel.replicated(mesh),
   )
 
-  def evaluate(variables: Any) -> Evaluation:
-    num_batches = math.ceil(len(split.source) / batch_size)
-    totals, pending = dict[str, float](), None
+  num_batches = math.ceil(len(split.source) / batch_size)
+
+  def put_batches() -> Generator[task_lib.Batch]:
     with contextlib.closing(batches()) as local_batches:
       for done, local_batch in enumerate(local_batches):
         if should_stop():
           raise Abandoned
-        batch = parallel.put_batch(mesh, local_batch)
-        # Fetching the sums only after the next batch is under way keeps the
-        # devices busy and at most two batches in their memory.
-        pending, ready = sums_of_batch(variables, batch), pending
-        _add(totals, ready)
+        yield parallel.put_batch(mesh, local_batch)
         on_progress(done + 1, num_batches)
-    _add(totals, pending)
-    found = _result(split, totals)
+
+  def evaluate(variables: Any) -> Evaluation:
+    sums = functools.partial(sums_of_batch, variables)
+    with contextlib.closing(put_batches()) as found_batches:
+      found = _result(split, _totals(sums, found_batches))
     expected = len(whole.source)
     return dataclasses.replace(
       found, expected=expected, is_partial=found.examples < expected
     )
 
   return evaluate
+
+
+def _totals(
+  sums_of_batch: Callable[[task_lib.Batch], Mapping[str, Array]],
+  batches: Iterator[task_lib.Batch],
+) -> dict[str, float]:
+  """Adds up what a function gives for batches.
+
+  Fetching the sums only after the next batch is under way keeps the devices
+  busy and at most two batches in their memory.
+  """
+  totals, pending = dict[str, float](), None
+  for batch in batches:
+    pending, ready = sums_of_batch(batch), pending
+    _add(totals, ready)
+  _add(totals, pending)
+  return totals
 
 
 def _judged(
