@@ -85,8 +85,8 @@ def read(class_name: str, entries: Json, shapes: Shapes) -> Any:
     shapes: of the arrays.
 
   Raises:
-    ValueError: if an entry says what we do not have, or sizes contradict each
-      other; names the entry.
+    errors.CheckpointError: if an entry says what we do not have, or sizes
+      contradict each other; names the entry.
   """
   if class_name not in _READERS:
     raise errors.CheckpointError(
@@ -103,12 +103,18 @@ def read(class_name: str, entries: Json, shapes: Shapes) -> Any:
         f"{key} is {errors.shorten(value)}; expected "
         f"{' or '.join(kind.__name__ for kind in kinds)}"
       )
-    if type(value) is int and not 1 <= value <= _MOST:
+    is_size = type(value) is int and float not in kinds
+    if is_size and not 1 <= value <= _MOST:
       raise errors.CheckpointError(
         f"{key} is {value}; expected from 1 to {_MOST}"
       )
   _only(given, "hidden_act", "gelu", "gelu_new", TANH_GELU)
-  return _READERS[class_name](given, shapes)
+  try:
+    return _READERS[class_name](given, shapes)
+  except errors.CheckpointError:
+    raise
+  except (OverflowError, ValueError) as error:
+    raise errors.CheckpointError(f"config.json: {error}") from error
 
 
 def _only(entries: Json, key: str, *expected: Any) -> None:

@@ -233,3 +233,12 @@ def test_positions_of_another_resolution_are_another_model(tmp_path):
   )
   with pytest.raises(perceiver.CheckpointError, match=r"image\.positions\.max"):
     perceiver.load(config, FOLDER / name)
+
+
+def test_no_dropout_may_be_written_as_an_integer():
+  entries = huggingface_folders.entries("masked_lm")
+  key = "attention_probs_dropout_prob"
+  found = huggingface_config.read(
+    "PerceiverForMaskedLM", {**entries, key: 0}, {}
+  )
+  assert found.perceiver.encoder.attention_dropout_rate == 0

@@ -151,6 +151,8 @@ _ENTRIES = huggingface_folders.entries("masked_lm")
 
 
 @given(st.sampled_from(sorted(_ENTRIES)), _JSON)
+@example("attention_probs_dropout_prob", 1)
+@example("attention_probs_dropout_prob", 10**400)
 def test_entries_of_transformers(name, value):
   entries = {**_ENTRIES, name: value}
   shapes = {}
