@@ -5,8 +5,9 @@ the state, so that parameters can be read without the optimizer's. It appears
 under its name only when it is complete.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 import contextlib
+import logging
 import pathlib
 from typing import Any
 import warnings
@@ -31,6 +32,17 @@ class DamagedError(RuntimeError):
 
 class SaveError(RuntimeError):
   """A checkpoint could not be written."""
+
+
+@contextlib.contextmanager
+def _no_warnings() -> Iterator[None]:
+  logger = logging.getLogger("absl")
+  level = logger.level
+  logger.setLevel(logging.ERROR)
+  try:
+    yield
+  finally:
+    logger.setLevel(level)
 
 
 class Checkpoints:
@@ -72,9 +84,11 @@ class Checkpoints:
       enable_async_checkpointing=in_background,
     )
     handlers = {name: ocp.StandardCheckpointHandler() for name in _ITEMS}
-    self._manager = ocp.CheckpointManager(
-      self.directory, options=options, item_handlers=handlers
-    )
+    # Orbax warns that what is opened for reading only cannot be written.
+    with _no_warnings() if read_only else contextlib.nullcontext():
+      self._manager = ocp.CheckpointManager(
+        self.directory, options=options, item_handlers=handlers
+      )
 
   def __enter__(self) -> "Checkpoints":
     return self

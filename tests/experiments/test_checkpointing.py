@@ -1,5 +1,6 @@
 """Checkpoints: exact, atomic, on any devices, and honest about damage."""
 
+import logging
 import shutil
 import warnings
 
@@ -95,6 +96,18 @@ def test_parameters_alone(directory):
     step, items = checkpoints.restore(wanted)
   assert step == 3
   assert list(items) == ["params"]
+
+
+def test_reading_alone_warns_of_nothing(directory, caplog):
+  # absl's records do not reach others' handlers unless told to.
+  logger = logging.getLogger("absl")
+  logger.addHandler(caplog.handler)
+  try:
+    with checkpointing.Checkpoints(directory, read_only=True):
+      pass
+  finally:
+    logger.removeHandler(caplog.handler)
+  assert not caplog.records
 
 
 def test_only_the_newest_are_kept(tmp_path):
