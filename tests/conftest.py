@@ -1,5 +1,6 @@
 """Settings that must be made before JAX starts."""
 
+import gc
 import os
 import pathlib
 import tempfile
@@ -17,7 +18,14 @@ from absl import flags  # noqa: E402
 
 flags.FLAGS.mark_as_parsed()  # Grain reads flags that nobody here parses.
 
+import jax  # noqa: E402
 import mutations  # noqa: E402
+import pytest  # noqa: E402
+
+# A process may have some 65,000 mappings of memory, and every compiled program
+# takes a dozen: all tests in one process would run out of them and be aborted.
+_MOST_MAPPINGS = 20_000
+_MAPPINGS = pathlib.Path("/proc/self/maps")
 
 
 def pytest_addoption(parser):
@@ -31,3 +39,15 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
   mutations.settings(config)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _programs_are_forgotten():
+  """Drops compiled programs between files of tests once there are many."""
+  yield
+  if _MAPPINGS.exists():
+    with _MAPPINGS.open() as lines:
+      mappings = sum(1 for _ in lines)
+    if mappings > _MOST_MAPPINGS:
+      jax.clear_caches()
+      gc.collect()
