@@ -103,8 +103,8 @@ def read(class_name: str, entries: Json, shapes: Shapes) -> Any:
         f"{key} is {errors.shorten(value)}; expected "
         f"{' or '.join(kind.__name__ for kind in kinds)}"
       )
-    is_size = type(value) is int and float not in kinds
-    if is_size and not 1 <= value <= _MOST:
+    is_size = float not in kinds
+    if is_size and type(value) is int and not 1 <= value <= _MOST:
       raise errors.CheckpointError(
         f"{key} is {value}; expected from 1 to {_MOST}"
       )
