@@ -123,7 +123,9 @@ def _check_sizes(value: Any, where: str = "config") -> None:
     for inner in value:
       _check_sizes(inner, where)
     numbers = [x for x in value if type(x) is int]
-    if math.prod(numbers) > _MOST_POINTS:
+    # A resolution is twice a frequency, not the size of a grid.
+    is_grid = not where.endswith(".max_resolution")
+    if is_grid and math.prod(numbers) > _MOST_POINTS:
       raise ValueError(f"{where} is {errors.shorten(str(value))}, too many")
   elif type(value) is int and abs(value) > _MOST:
     raise ValueError(f"{where} is {errors.shorten(str(value))}, too many")

@@ -384,3 +384,11 @@ def test_loading_refuses_what_restoring_refuses(path):
 def test_loading_an_unknown_name_is_refused_before_the_file_is_read(path):
   with pytest.raises(ValueError, match="there is no 'imagenet_furrier'"):
     perceiver.load("imagenet_furrier", path)
+
+
+@pytest.mark.parametrize("name", perceiver.list_models())
+def test_no_published_model_is_too_large_for_a_file(name):
+  config = config_json.to_json(perceiver.create(name).config)
+  store._check_sizes(json.loads(config))  # Without writing gigabytes.
+  with pytest.raises(ValueError, match="too many"):
+    store._check_sizes({"grid": [2**15, 2**15]})
