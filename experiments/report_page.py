@@ -21,7 +21,8 @@ th, td { padding: 0.2em 1em 0.2em 0; text-align: left;
   border-bottom: 1px solid #ddd; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
 figure { margin: 2em 0; }
-img { max-width: 100%; }
+img, video { max-width: 100%; }
+video { min-width: 50%; image-rendering: pixelated; }
 pre { overflow-x: auto; background: #f6f6f6; padding: 1em; }
 """
 
@@ -41,8 +42,8 @@ def write(
     title: what was evaluated.
     found: its numbers.
     result: the paper's numbers, shown beside those that they compare with.
-    pictures: image files, best within the folder: they are shown by their
-      paths relative to it.
+    pictures: image files, and videos as .mp4, best within the folder: they
+      are shown by their paths relative to it.
 
   Returns:
     The file.
@@ -99,7 +100,7 @@ def _number(text: str) -> str:
 def _picture(path: pathlib.Path, folder: pathlib.Path) -> str:
   place = html.escape(pathlib.Path(os.path.relpath(path, folder)).as_posix())
   name = html.escape(path.stem.replace("_", " "))
-  return (
-    f'<figure><figcaption>{name}</figcaption><img src="{place}" '
-    f'alt="{name}"></figure>'
-  )
+  shown = f'<img src="{place}" alt="{name}">'
+  if path.suffix == ".mp4":
+    shown = f'<video src="{place}" controls loop></video>'
+  return f"<figure><figcaption>{name}</figcaption>{shown}</figure>"

@@ -257,7 +257,7 @@ def write(
   sound: np.ndarray | None = None,  # [S, channels] in [-1, 1]
   sample_rate: int = 48_000,
 ) -> None:
-  """Writes a video file, MPEG-4 with AAC sound, whole or not at all.
+  """Writes a video file, H.264 with AAC sound, whole or not at all.
 
   Args:
     path: ends in .mp4; height and width are rounded up to even numbers, which
@@ -280,7 +280,9 @@ def write(
       av.open(str(temporary), "w") as container,
     ):
       rate = fractions.Fraction(frame_rate).limit_denominator(1001)
-      video = container.add_stream("mpeg4", rate=rate)
+      # What browsers play, where FFmpeg was built with it.
+      known = "libx264" in av.codecs_available
+      video = container.add_stream("libx264" if known else "mpeg4", rate=rate)
       video.height, video.width = frames.shape[1:3]
       video.pix_fmt, video.bit_rate = "yuv420p", 4_000_000
       heard = None

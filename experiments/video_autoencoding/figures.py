@@ -51,8 +51,8 @@ def draw(
     workdir: the run's folder, whose metrics.jsonl the curve is drawn from.
 
   Returns:
-    The pictures: curve.png if there is a log, samples.png, attention.png and
-    the animation samples.gif.
+    The pictures: curve.png if there is a log, samples.png, attention.png, the
+    animation samples.gif, and the video.
   """
   folder = workdir / "figures"
   folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def draw(
     _animation(examples, found, folder / "samples.gif"),
   ]
   if importlib.util.find_spec("av"):
-    _video(examples, found, folder / "samples.mp4")
+    drawn.append(_video(examples, found, folder / "samples.mp4"))
   return [path for path in drawn if path is not None]
 
 
@@ -268,7 +268,7 @@ def _video(
   examples: list[dict[str, np.ndarray]],
   found: list[dict[str, np.ndarray]],
   path: pathlib.Path,
-) -> None:
+) -> pathlib.Path:
   """Writes what went in and out as a video with sound."""
   heard = [np.concatenate([x["audio"] for x in y]) for y in (examples, found)]
   stereo = np.stack([sound.mean(axis=1) for sound in heard], axis=-1)  # [S, 2]
@@ -283,6 +283,7 @@ def _video(
     signal.resample(stereo, length),
     _VIDEO_SAMPLE_RATE,
   )
+  return path
 
 
 def _save(figure: Any, path: pathlib.Path) -> pathlib.Path:

@@ -90,6 +90,13 @@ def test_pictures_are_named_relative_to_the_page(tmp_path):
   ]
 
 
+def test_videos_are_played(tmp_path):
+  found = page(tmp_path, pictures=[tmp_path / "clips.mp4"])
+  videos = [attrs for tag, attrs in found.tags if tag == "video"]
+  assert videos == [{"src": "clips.mp4", "controls": None, "loop": None}]
+  assert not any(tag == "img" for tag, _ in found.tags)
+
+
 def test_a_page_that_cannot_be_written_is_an_error(tmp_path):
   (tmp_path / "file").touch()
   with pytest.raises(files.InputError, match=r"index\.html cannot be written"):
