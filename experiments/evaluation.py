@@ -1,6 +1,6 @@
 """Judging a model by a whole split, every example counted once."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 import contextlib
 import dataclasses
 import functools
@@ -203,24 +203,33 @@ def make(
 
   num_batches = math.ceil(len(split.source) / batch_size)
 
-  def put_batches() -> Generator[task_lib.Batch]:
-    with contextlib.closing(batches()) as local_batches:
-      for done, local_batch in enumerate(local_batches):
-        if should_stop():
-          raise Abandoned
-        yield parallel.put_batch(mesh, local_batch)
-        on_progress(done + 1, num_batches)
-
   def evaluate(variables: Any) -> Evaluation:
     sums = functools.partial(sums_of_batch, variables)
-    with contextlib.closing(put_batches()) as found_batches:
-      found = _result(split, _totals(sums, found_batches))
+    with contextlib.closing(batches()) as local_batches:
+      put = _put(
+        local_batches, mesh, should_stop, lambda n: on_progress(n, num_batches)
+      )
+      found = _result(split, _totals(sums, put))
     expected = len(whole.source)
     return dataclasses.replace(
       found, expected=expected, is_partial=found.examples < expected
     )
 
   return evaluate
+
+
+def _put(
+  batches: Iterator[Mapping[str, np.ndarray]],
+  mesh: Mesh,
+  should_stop: Callable[[], bool],
+  on_progress: Callable[[int], None],
+) -> Iterator[task_lib.Batch]:
+  """Yields batches on the devices; raises `Abandoned` if it is to stop."""
+  for done, batch in enumerate(batches):
+    if should_stop():
+      raise Abandoned
+    yield parallel.put_batch(mesh, batch)
+    on_progress(done + 1)
 
 
 def _totals(

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import chex
 import jax
 import jax.numpy as jnp
 import noise
@@ -93,9 +94,9 @@ def test_unknown_flow_changes_nothing(task, variables, batch):
       ).loss.sum()
     )(variables.params)
 
-  jax.tree.map(np.testing.assert_array_equal, gradient(batch), gradient(spoilt))
+  chex.assert_trees_all_equal(gradient(batch), gradient(spoilt))
   one, other = (evaluate(task, variables, x) for x in (batch, spoilt))
-  jax.tree.map(np.testing.assert_array_equal, one.metrics, other.metrics)
+  chex.assert_trees_all_equal(one.metrics, other.metrics)
 
 
 def test_examples_do_not_depend_on_each_other(task, variables, batch):
