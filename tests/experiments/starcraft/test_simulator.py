@@ -1,5 +1,6 @@
 """Battles step by step: by hand, and laws."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -168,7 +169,7 @@ def test_slots_make_no_difference(state):
 
 def test_the_same_battle_ends_the_same(state):
   one, other = played(state), played(state)
-  jax.tree.map(np.testing.assert_array_equal, one, other)
+  chex.assert_trees_all_equal(one, other)
 
 
 def test_battles_know_nothing_of_one_another(state):
