@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import runs
 import tiny_audioset as tiny
 import tiny_clips
 from toy import audioset as toy
@@ -26,26 +27,14 @@ import perceiver
 TOY = "toy.audioset"
 
 
-def run(capsys, main, *arguments, code=0):
-  found = main([str(argument) for argument in arguments])
-  captured = capsys.readouterr()
-  assert found == code, captured.err
-  return captured.out if code == 0 else captured.err
-
-
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
   """The folder of a finished run."""
-  folder = tmp_path_factory.mktemp("run")
-  assert train.main([TOY, "--mini", "--workdir", str(folder)]) == 0
-  return folder
+  return runs.finished(tmp_path_factory, TOY)
 
 
 def test_training_leaves_numbers_and_pictures(workdir):
-  rows = [
-    json.loads(line)
-    for line in (workdir / "metrics.jsonl").read_text().splitlines()
-  ]
+  rows = runs.rows(workdir)
   assert {row["step"] for row in rows if row["kind"] == "eval"} == {6, 12}
   last = rows[-1]
   assert (last["examples"], last["expected"]) == (6, 6)
@@ -70,7 +59,7 @@ def test_an_interrupted_run_ends_the_same(workdir, tmp_path):
 def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
   page = tmp_path / "report"
   arguments = (TOY, "--checkpoint", workdir, "--report", page)
-  out = run(capsys, evaluate.main, *arguments)
+  out = runs.command(capsys, evaluate.main, *arguments)
   assert "6 of 6 examples of generated evaluation" in out
   assert "average precision" in out
   last = (workdir / "metrics.jsonl").read_text().splitlines()[-1]
@@ -84,15 +73,15 @@ def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
 
 def test_a_model_of_both_is_judged_by_one(workdir, capsys):
   arguments = (TOY, "--checkpoint", workdir, "--data.modalities")
-  seen = run(capsys, evaluate.main, *arguments, "VIDEO")
-  heard = run(capsys, evaluate.main, *arguments, "AUDIO")
+  seen = runs.command(capsys, evaluate.main, *arguments, "VIDEO")
+  heard = runs.command(capsys, evaluate.main, *arguments, "AUDIO")
   assert "silent 6.0000" in seen
   assert "silent 0.0000" in heard
 
 
 def test_a_missing_data_set_is_one_paragraph(workdir, tmp_path, capsys):
   arguments = (TOY, "--checkpoint", workdir, "--data.data-dir", tmp_path)
-  error = run(capsys, evaluate.main, *arguments, code=1)
+  error = runs.command(capsys, evaluate.main, *arguments, code=1)
   assert "experiments.clip_data.prepare" in error
   assert "Traceback" not in error
 
@@ -132,10 +121,10 @@ def test_prepared_clips_are_learned_from_and_judged_by(
   prepare.prepare(write_audioset(tmp_path))
   where = ("--data.data-dir", tmp_path / "prepared")
   arguments = (TOY, "--checkpoint", workdir, *where)
-  error = run(capsys, evaluate.main, *arguments, code=1)
+  error = runs.command(capsys, evaluate.main, *arguments, code=1)
   assert "has 3 of the 4 clips" in error
   arguments += ("--data.allow-partial", "True")
-  out = run(capsys, evaluate.main, *arguments)
+  out = runs.command(capsys, evaluate.main, *arguments)
   assert "3 of 3 examples of audioset validation" in out
   assert "silent 1.0000" in out
   assert "classes 3.0000" in out
@@ -144,7 +133,7 @@ def test_prepared_clips_are_learned_from_and_judged_by(
   assert "3 of 4 clips of no official list, 1 missing" in out
   arguments = (TOY, "--mini", "--workdir", tmp_path / "run", *where)
   arguments += ("--data.allow-partial", "True", "--train.steps", 3)
-  out = run(capsys, train.main, *arguments)
+  out = runs.command(capsys, train.main, *arguments)
   assert "3 of 3 examples of audioset validation" in out
 
 

@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import runs
 import tiny_language
 from toy import language as toy
 
@@ -24,16 +25,11 @@ TOY = "toy.language"
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
   """The folder of a finished run."""
-  folder = tmp_path_factory.mktemp("run")
-  assert train.main([TOY, "--mini", "--workdir", str(folder)]) == 0
-  return folder
+  return runs.finished(tmp_path_factory, TOY)
 
 
 def test_training_leaves_numbers_and_pictures(workdir):
-  rows = [
-    json.loads(line)
-    for line in (workdir / "metrics.jsonl").read_text().splitlines()
-  ]
+  rows = runs.rows(workdir)
   assert {row["step"] for row in rows if row["kind"] == "eval"} == {6, 12}
   last = rows[-1]
   assert (last["examples"], last["expected"]) == (10, 10)

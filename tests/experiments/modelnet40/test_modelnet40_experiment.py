@@ -1,13 +1,13 @@
 """Training, evaluation and report, from the command line."""
 
 import dataclasses
-import json
 import shutil
 
 import jax
 import noise
 import numpy as np
 import pytest
+import runs
 import tiny_points
 
 from experiments import evaluate
@@ -24,19 +24,10 @@ import perceiver
 TOY = "toy.points"
 
 
-def run(capsys, main, *arguments, code=0):
-  found = main([str(argument) for argument in arguments])
-  captured = capsys.readouterr()
-  assert found == code, captured.err
-  return captured.out if code == 0 else captured.err
-
-
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
   """The folder of a finished run."""
-  folder = tmp_path_factory.mktemp("run")
-  assert train.main([TOY, "--mini", "--workdir", str(folder)]) == 0
-  return folder
+  return runs.finished(tmp_path_factory, TOY)
 
 
 def names_in(folder):
@@ -44,10 +35,7 @@ def names_in(folder):
 
 
 def test_training_leaves_numbers_and_pictures(workdir):
-  rows = [
-    json.loads(line)
-    for line in (workdir / "metrics.jsonl").read_text().splitlines()
-  ]
+  rows = runs.rows(workdir)
   assert {row["step"] for row in rows if row["kind"] == "eval"} == {6, 12}
   last = rows[-1]
   assert (last["examples"], last["expected"]) == (22, 22)
@@ -70,7 +58,7 @@ def test_an_interrupted_run_ends_the_same(workdir, tmp_path):
 def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
   page = tmp_path / "report"
   arguments = (TOY, "--checkpoint", workdir, "--report", page)
-  out = run(capsys, evaluate.main, *arguments)
+  out = runs.command(capsys, evaluate.main, *arguments)
   assert "22 of 22 examples of generated test" in out
   text = (page / "index.html").read_text()
   for name in ("curve.png", "confusion.png", "attention.png"):
@@ -97,11 +85,11 @@ def test_files_are_trained_on(tmp_path, capsys):
   write_modelnet40(root)
   arguments = (TOY, "--recipe", "modelnet40", "--workdir", tmp_path / "run")
   arguments += ("--data.data-dir", root)
-  error = run(capsys, train.main, *arguments, code=1)
+  error = runs.command(capsys, train.main, *arguments, code=1)
   assert "lacks airplane/train" in error
   assert not (tmp_path / "run").exists()
   arguments += ("--data.allow-partial", "True", "--train.steps", 6)
-  out = run(capsys, train.main, *arguments)
+  out = runs.command(capsys, train.main, *arguments)
   assert "6 of 6 examples of modelnet40 test" in out
   kept = root / "sampled_points" / "32"
   assert [len(names_in(kept / part)) for part in ("train", "test")] == [14, 6]

@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import pytest
+import runs
 from toy import starcraft as toy
 
 from experiments import evaluate
@@ -18,16 +19,11 @@ TOY = "toy.starcraft"
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
   """The folder of a finished run."""
-  folder = tmp_path_factory.mktemp("run")
-  assert train.main([TOY, "--mini", "--workdir", str(folder)]) == 0
-  return folder
+  return runs.finished(tmp_path_factory, TOY)
 
 
 def test_training_leaves_numbers_and_pictures(workdir):
-  rows = [
-    json.loads(line)
-    for line in (workdir / "metrics.jsonl").read_text().splitlines()
-  ]
+  rows = runs.rows(workdir)
   assert {row["step"] for row in rows if row["kind"] == "eval"} == {6, 12}
   last = rows[-1]
   assert (last["examples"], last["expected"]) == (10, 10)

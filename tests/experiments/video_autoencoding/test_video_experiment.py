@@ -2,16 +2,15 @@
 
 import dataclasses
 import importlib.util
-import json
 import types
 
 import numpy as np
 from PIL import Image
 import pytest
+import runs
 
 from experiments import evaluate
 from experiments import registry
-from experiments import train
 from experiments import train_config
 from experiments.clip_data import video_files
 from experiments.video_autoencoding import configs
@@ -26,16 +25,11 @@ TOY = "toy.video"
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
   """The folder of a finished run."""
-  folder = tmp_path_factory.mktemp("run")
-  assert train.main([TOY, "--mini", "--workdir", str(folder)]) == 0
-  return folder
+  return runs.finished(tmp_path_factory, TOY)
 
 
 def test_training_leaves_numbers_and_pictures(workdir):
-  rows = [
-    json.loads(line)
-    for line in (workdir / "metrics.jsonl").read_text().splitlines()
-  ]
+  rows = runs.rows(workdir)
   last = rows[-1]
   assert (last["kind"], last["examples"], last["expected"]) == ("eval", 6, 6)
   assert {
