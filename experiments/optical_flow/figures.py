@@ -108,9 +108,8 @@ def _samples(
       axis.imshow(picture)
     error = _error(flow, example)  # [H, W]
     shown = row[-1].imshow(error, cmap="magma", vmin=0)
-    figure.colorbar(shown, ax=row[-1], fraction=0.05).ax.tick_params(
-      labelsize=6
-    )
+    beside = row[-1].inset_axes([1.03, 0, 0.05, 1])  # all panels stay as large
+    figure.colorbar(shown, cax=beside).ax.tick_params(labelsize=6)
     mean = f"{np.nanmean(error):.2f} px" if example.valid.any() else "unknown"
     row[-1].set_xlabel(mean, fontsize=8)
     for axis in row:
