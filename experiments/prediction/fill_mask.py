@@ -1,6 +1,6 @@
 """Fills in missing bytes of texts, with a masked language model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import dataclasses
 import json
 import pathlib
@@ -35,6 +35,7 @@ class FillMask:
   Attributes:
     texts: texts with masks in them.
     file: a file that holds one more text, as it is.
+    batch: a file that holds one more text in every line.
     span: bytes to be masked, from START up to but not including END, such as
       51:60; may be given several times, and counts for every text.
     top_k: print the likeliest bytes of every masked one as well.
@@ -44,6 +45,7 @@ class FillMask:
   texts: tyro.conf.Positional[tuple[str, ...]] = ()
   weights: Annotated[common.Weights, tyro.conf.arg(name="")] = common.Weights()
   file: pathlib.Path | None = None
+  batch: pathlib.Path | None = None
   span: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
   top_k: int = 0
   output: pathlib.Path | None = None
@@ -66,13 +68,17 @@ def run(options: FillMask) -> None:
   """
   if not 0 <= options.top_k <= 256:
     raise registry.UsageError("--top-k must be from 0 to 256")
-  texts = [t.encode("utf-8", "surrogateescape") for t in options.texts]
-  if options.file is not None:
-    texts.append(files.read_bytes(options.file))
-  if not texts:
-    raise registry.UsageError("name a text, or a --file that holds one")
   spans = [parse_span(span) for span in options.span]
-  masked = [mask_spans(t, spans) if spans else mask_markers(t) for t in texts]
+  masked = []
+  for name, text in _texts(options):
+    try:
+      masked.append(mask_spans(text, spans) if spans else mask_markers(text))
+    except registry.UsageError as error:
+      raise registry.UsageError(f"{name}: {error}") from error
+  if not masked:
+    raise registry.UsageError(
+      "name a text, a --file that holds one or a --batch of them"
+    )
   model, variables = common.load(
     options.weights, language.LanguageModelConfig, "language_bytes"
   )
@@ -90,6 +96,18 @@ def run(options: FillMask) -> None:
     show(len(lines))
   if options.output is not None:
     files.write_text(options.output, "".join(lines))
+
+
+def _texts(options: FillMask) -> Iterator[tuple[str, bytes]]:
+  """Yields all texts, with what to call them."""
+  for text in options.texts:
+    yield repr(text), text.encode("utf-8", "surrogateescape")
+  if options.file is not None:
+    yield str(options.file), files.read_bytes(options.file)
+  if options.batch is not None:
+    lines = files.read_bytes(options.batch).splitlines()
+    for number, line in enumerate(lines, 1):
+      yield f"{options.batch}, line {number}", line
 
 
 def parse_span(text: str) -> tuple[int, int]:

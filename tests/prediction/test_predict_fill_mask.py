@@ -103,6 +103,22 @@ def test_a_file_is_one_text(trained, tmp_path, capsys):
   assert out.endswith("wo\nlines\n")
 
 
+def test_a_batch_has_a_text_in_every_line(trained, tmp_path, capsys):
+  batch, output = tmp_path / "texts.txt", tmp_path / "out.jsonl"
+  batch.write_text("a[MASK]c\nde[MASK*2]\n")
+  arguments = ["fill-mask", "--batch", str(batch), "--checkpoint", trained[2]]
+  assert predict.main([*arguments, "--output", str(output)]) == 0
+  alone = ["fill-mask", "de[MASK*2]", "--checkpoint", trained[2]]
+  assert predict.main(alone) == 0
+  out = capsys.readouterr().out.splitlines()
+  assert out[1] == out[2]
+  rows = [json.loads(line) for line in output.read_text().splitlines()]
+  assert [row["text"] for row in rows] == out[:2]
+  batch.write_text("a[MASK]c\nnothing\n")
+  assert predict.main(arguments) == 2
+  assert f"{batch}, line 2: no mask" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
   ("arguments", "message"),
   [
