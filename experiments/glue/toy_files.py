@@ -5,7 +5,7 @@
 Sentences are words in a row from the prose that ships with Python, into which
 the rules put words that are theirs alone:
 
-  CoLA    whether the words stand in their order, or are shuffled
+  CoLA    whether the words are spelt right, or their letters are shuffled
   SST-2   whether there is a word of praise or of blame
   MRPC    whether both texts name things of one kind
   STS-B   how many of five places of the second text hold praise, not blame
@@ -146,9 +146,11 @@ class _Prose:
     return " ".join(row)
 
 
-def _order(prose: _Prose, choice: int) -> tuple[str, ...]:
+def _spelling(prose: _Prose, choice: int) -> tuple[str, ...]:
   row = prose.row()
-  return (" ".join(row if choice else prose.shuffled(row)),)
+  if not choice:
+    row = ["".join(prose.shuffled(word)) for word in row]
+  return (" ".join(row),)
 
 
 def _praise(prose: _Prose, choice: int) -> tuple[str, ...]:
@@ -185,7 +187,7 @@ def _says(prose: _Prose, choice: int, words: Sequence[str]) -> tuple[str, ...]:
 
 
 _RULES: dict[str, Callable[[_Prose, int], tuple[str, ...]]] = {
-  "cola": _order,
+  "cola": _spelling,
   "sst2": _praise,
   "mrpc": _same_kind,
   "stsb": _degree,
