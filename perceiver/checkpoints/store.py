@@ -5,9 +5,11 @@ beside its place and moved there once complete. The package safetensors is
 imported where a file is touched: models do without it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+import functools
 import json
 import math
+import operator
 import os
 import pathlib
 import tempfile
@@ -76,9 +78,13 @@ def save(
 
 
 def restore(
-  path: str | os.PathLike[str],
+  path: str | os.PathLike[str], kinds: Collection[type] = ()
 ) -> tuple[model_lib.Model, model_lib.Variables]:
   """Reads a file written by `save`; the model is the one in the file.
+
+  Args:
+    path: the file.
+    kinds: dataclasses of models that it may hold besides the library's own.
 
   Raises:
     FileNotFoundError: if there is no such file.
@@ -87,7 +93,8 @@ def restore(
   metadata, arrays = _read(pathlib.Path(path))
   try:
     text = metadata.get("config", "")
-    config = config_json.from_json(text, registry.ModelConfig)
+    expected = functools.reduce(operator.or_, kinds, registry.ModelConfig)
+    config = config_json.from_json(text, expected)
     _check_sizes(json.loads(text))
   except ValueError as error:
     raise errors.CheckpointError(

@@ -12,6 +12,7 @@ from experiments import registry
 from experiments import train
 from experiments.starcraft import comparison
 from experiments.starcraft import configs
+import perceiver
 
 TOY = "toy.starcraft"
 
@@ -43,6 +44,20 @@ def test_evaluation_finds_what_training_found(workdir, tmp_path, capsys):
     assert f"{name} {row[name]:.4f}" in out
   text = (page / "index.html").read_text()
   assert all(f"{n}.png" in text for n in ("attention", "battles", "curve"))
+
+
+def test_a_model_file_is_found_to_be_the_same(workdir, capsys):
+  """The policy is a model of the experiment's own, and none of the library."""
+  path = workdir / "model.safetensors"
+  of_folder, of_file = (
+    runs.command(capsys, evaluate.main, TOY, "--checkpoint", where)
+    for where in (workdir, path)
+  )
+  assert of_folder.splitlines()[1:] == of_file.splitlines()
+  model, _ = perceiver.load(toy.MINI.model, path)
+  assert model.config == toy.MINI.model
+  with pytest.raises(perceiver.CheckpointError, match="what model it holds"):
+    perceiver.restore(path)
 
 
 def test_a_transformer_is_trained_alike(tmp_path):
