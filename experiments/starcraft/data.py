@@ -42,6 +42,9 @@ class DataConfig:
     num_battles: battles to learn from.
     num_eval_battles: battles to judge by, of the next seed.
     num_moments: states of each battle, spread over its length.
+    charged_share: of the battles, how many begin where army 1 has charged for
+      a while, so that a policy knows what it meets when it plays the plain
+      script. From there on both armies follow the commander.
     num_steps: how long battles last at most.
     seed: decides all battles.
   """
@@ -50,6 +53,7 @@ class DataConfig:
   num_battles: int = 20_000
   num_eval_battles: int = 256
   num_moments: int = 16
+  charged_share: float = 0.5
   num_steps: int = 64
   seed: int = 0
 
@@ -64,6 +68,11 @@ class DataConfig:
         raise ValueError(
           f"DataConfig.{name} is {getattr(self, name)}; expected at least 1."
         )
+    if not 0 <= self.charged_share <= 1:
+      raise ValueError(
+        f"DataConfig.charged_share is {self.charged_share}; expected a number "
+        "from 0 to 1."
+      )
 
 
 class Battles:
@@ -136,8 +145,10 @@ def _play(config: DataConfig, key: Array) -> dict[str, Array]:
   Returns:
     {name of the entry: [battles, moments, ...]}.
   """
-  beginning, when = jax.random.split(key)
-  state = battles_lib.draw(beginning, _BLOCK, config.battles)
+  beginning, charging, when = jax.random.split(key, 3)
+  state = _charged(
+    config, charging, battles_lib.draw(beginning, _BLOCK, config.battles)
+  )
   both = (commander.command, commander.command)
   end, moments = simulator.play(both, state, config.num_steps)
   steps = _steps(when, moments.state, config.num_moments)  # [B, moments]
@@ -146,6 +157,20 @@ def _play(config: DataConfig, key: Array) -> dict[str, Array]:
   ahead = simulator.advantage(end)  # [B]
   won = jnp.broadcast_to((jnp.sign(ahead)[:, None] + 1) / 2, steps.shape)
   return {**states._asdict(), **orders._asdict(), "won": won}
+
+
+def _charged(config: DataConfig, key: Array, state: units.State) -> units.State:
+  """Returns later states of a share of battles in which army 1 charges."""
+  which, when = jax.random.split(key)
+  _, moments = simulator.play(
+    (commander.command, commander.charge), state, config.num_steps
+  )
+  steps = _steps(when, moments.state, 1)[:, 0]  # [B]
+  chosen = jax.random.bernoulli(which, config.charged_share, steps.shape)
+  rows = jnp.arange(len(steps))
+  return jax.tree.map(
+    lambda x: x[jnp.where(chosen, steps, 0), rows], moments.state
+  )
 
 
 def _steps(

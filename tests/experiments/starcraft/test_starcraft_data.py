@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import tiny_battles
 
+from experiments.starcraft import battles
 from experiments.starcraft import commander
 from experiments.starcraft import data
+from experiments.starcraft import simulator
 from experiments.starcraft import units
 
 CONFIG = data.DataConfig(
@@ -96,6 +98,27 @@ def test_both_armies_exist_and_both_sides_are_seen(source):
     assert {0, 1} == set(example["owner"][alive].tolist())
 
 
+def test_battles_may_begin_where_an_army_has_charged():
+  begun = battles.draw(jax.random.key(0), 20, CONFIG.battles)
+  _, moments = simulator.play(
+    (commander.command, commander.charge), begun, CONFIG.num_steps
+  )
+
+  def same_as(share, states):
+    config = dataclasses.replace(CONFIG, charged_share=share)
+    found = data._charged(config, jax.random.key(1), begun)
+    equal = jax.tree.map(
+      lambda x, y: jnp.all(x == y, axis=range(2, y.ndim)), found, states
+    )
+    return np.all(np.stack(list(equal)), axis=0)  # [steps, B]
+
+  charged = same_as(1.0, moments.state)
+  assert np.all(np.any(charged, axis=0))
+  assert 0 < np.sum(charged[0]) < 10
+  assert np.all(same_as(0.0, moments.state)[0])
+  assert 3 < np.sum(same_as(0.5, moments.state)[0]) < 19
+
+
 def test_who_wins_is_seen_from_army_0(source):
   """Two moments of a battle are seen from its two sides."""
   won = np.array([source[i]["won"] for i in range(140)]).reshape(70, 2)
@@ -120,3 +143,5 @@ def test_moments_are_spread_over_a_battle():
 def test_settings_are_checked():
   with pytest.raises(ValueError, match="num_moments is 0"):
     dataclasses.replace(CONFIG, num_moments=0)
+  with pytest.raises(ValueError, match="charged_share is 2; expected a number"):
+    dataclasses.replace(CONFIG, charged_share=2)
