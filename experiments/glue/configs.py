@@ -131,7 +131,7 @@ def _mini() -> Experiment:
     train=trainer.TrainConfig(
       batch_size=32,
       steps=1500,
-      base_rate=1e-3,
+      base_rate=5e-4,
       schedule=schedules.WarmupCosine(warmup_steps=100),
       optimizer=optimizers.Adam(weight_decay=0.01, clip_norm=1.0),
       eval_batch_size=64,

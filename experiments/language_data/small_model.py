@@ -4,7 +4,6 @@ from perceiver import decoder
 from perceiver import encoder
 from perceiver import perceiver
 from perceiver import processor
-from perceiver import stacking
 from perceiver.adapters import text
 from perceiver.models import language
 
@@ -27,7 +26,6 @@ CONFIG = language.LanguageModelConfig(
       channels=_CHANNELS,
       num_layers=2,
       num_heads=4,
-      remat=stacking.Remat.NOTHING,
     ),
     decoder=decoder.DecoderConfig(
       query_channels=_CHANNELS,

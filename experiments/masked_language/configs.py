@@ -88,7 +88,7 @@ def _mini() -> Experiment:
     loss=task_lib.LossConfig(visible=0.5),
     train=trainer.TrainConfig(
       batch_size=32,
-      steps=7000,
+      steps=6000,
       base_rate=1e-3,
       schedule=schedules.WarmupCosine(warmup_steps=200),
       optimizer=optimizers.Adam(weight_decay=0.01, clip_norm=1.0),
