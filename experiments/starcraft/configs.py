@@ -116,7 +116,7 @@ def _mini(
     ),
     train=trainer.TrainConfig(
       batch_size=64,
-      steps=1500,
+      steps=5000,
       base_rate=1e-3,
       schedule=schedules.WarmupCosine(warmup_steps=200),
       optimizer=optimizers.Adam(weight_decay=0.01, clip_norm=1.0),
