@@ -72,9 +72,10 @@ def run(options: FillMask) -> None:
   masked = []
   for name, text in _texts(options):
     try:
-      masked.append(mask_spans(text, spans) if spans else mask_markers(text))
+      found = mask_spans(text, spans) if spans else mask_markers(text)
     except registry.UsageError as error:
       raise registry.UsageError(f"{name}: {error}") from error
+    masked.append((name, found))
   if not masked:
     raise registry.UsageError(
       "name a text, a --file that holds one or a --batch of them"
@@ -85,7 +86,7 @@ def run(options: FillMask) -> None:
   check_lengths(model.config.text, masked)
   lines = []
   show = common.progress("texts", len(masked))
-  for one in masked:
+  for _, one in masked:
     logits = predict(model, variables, one)  # [masks, 256]
     filled, details = fill(one, logits, max(options.top_k, 1))
     print(filled.decode("utf-8", "replace"), flush=True)
@@ -166,12 +167,12 @@ def mask_markers(text: bytes) -> Masked:
   return Masked(ids, np.flatnonzero(ids == bytes_tokenizer.MASK))
 
 
-def check_lengths(config: Any, masked: Sequence[Masked]) -> None:
+def check_lengths(config: Any, masked: Sequence[tuple[str, Masked]]) -> None:
   """Refuses texts that are too long, and models of other tokens.
 
   Args:
     config: the model's `TextInputConfig`.
-    masked: the texts.
+    masked: what the texts are called, and the texts.
 
   Raises:
     registry.UsageError: saying what is expected.
@@ -181,12 +182,12 @@ def check_lengths(config: Any, masked: Sequence[Masked]) -> None:
       f"the model has {config.vocab_size} tokens; expected one that reads "
       f"bytes, which has {bytes_tokenizer.VOCAB_SIZE}"
     )
-  longest = max(len(one.ids) for one in masked)
-  if longest > config.max_length:
-    raise registry.UsageError(
-      f"a text has {longest} bytes, masks included; expected at most "
-      f"{config.max_length}, the model's positions: cut it or split it"
-    )
+  for name, one in masked:
+    if len(one.ids) > config.max_length:
+      raise registry.UsageError(
+        f"{name}: {len(one.ids)} bytes, masks included; expected at most "
+        f"{config.max_length}, the model's positions: cut it or split it"
+      )
 
 
 def predict(

@@ -117,6 +117,9 @@ def test_a_batch_has_a_text_in_every_line(trained, tmp_path, capsys):
   batch.write_text("a[MASK]c\nnothing\n")
   assert predict.main(arguments) == 2
   assert f"{batch}, line 2: no mask" in capsys.readouterr().err
+  batch.write_text("a[MASK]c\n[MASK*65]\n")
+  assert predict.main(arguments) == 2
+  assert f"{batch}, line 2: 65 bytes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
