@@ -149,7 +149,7 @@ def load(experiment: trainer.Experiment, path: pathlib.Path) -> Candidate:
   loaded: Any = None
   if not path.is_dir():
     if store.is_ours(path):
-      model, loaded = perceiver.restore(path, [type(experiment.model)])
+      model, loaded = perceiver.restore(path, type(experiment.model))
     else:
       model, loaded = perceiver.load(experiment.model, path)
     # Every experiment is a dataclass with a field `model`.

@@ -37,7 +37,7 @@ def load(
     return expected, huggingface.load(expected, path)
   if path.is_file() and pickles.is_pickle(path):
     return expected, deepmind_files.load(expected, path)
-  model, variables = store.restore(path, [type(expected.config)])
+  model, variables = store.restore(path, type(expected.config))
   different = config_json.differences(expected.config, model.config)
   if different:
     field, (want, have) = next(iter(different.items()))

@@ -5,11 +5,9 @@ beside its place and moved there once complete. The package safetensors is
 imported where a file is touched: models do without it.
 """
 
-from collections.abc import Collection, Mapping
-import functools
+from collections.abc import Mapping
 import json
 import math
-import operator
 import os
 import pathlib
 import tempfile
@@ -78,13 +76,13 @@ def save(
 
 
 def restore(
-  path: str | os.PathLike[str], kinds: Collection[type] = ()
+  path: str | os.PathLike[str], kind: type | None = None
 ) -> tuple[model_lib.Model, model_lib.Variables]:
   """Reads a file written by `save`; the model is the one in the file.
 
   Args:
     path: the file.
-    kinds: dataclasses of models that it may hold besides the library's own.
+    kind: a configuration that it may hold besides the library's own.
 
   Raises:
     FileNotFoundError: if there is no such file.
@@ -93,7 +91,8 @@ def restore(
   metadata, arrays = _read(pathlib.Path(path))
   try:
     text = metadata.get("config", "")
-    expected = functools.reduce(operator.or_, kinds, registry.ModelConfig)
+    known = registry.ModelConfig
+    expected = known if kind is None else known | kind
     config = config_json.from_json(text, expected)
     _check_sizes(json.loads(text))
   except ValueError as error:

@@ -1,7 +1,6 @@
 """Training, evaluation and report, from the command line."""
 
 import dataclasses
-import json
 
 import pytest
 import runs
@@ -35,10 +34,9 @@ def test_training_leaves_numbers_and_pictures(workdir):
 
 def test_evaluation_finds_what_training_found(workdir, tmp_path, capsys):
   page = tmp_path / "page"
-  arguments = ["--checkpoint", str(workdir), "--report", str(page)]
-  assert evaluate.main([TOY, *arguments]) == 0
-  out = capsys.readouterr().out
-  row = json.loads((workdir / "metrics.jsonl").read_text().splitlines()[-1])
+  arguments = (TOY, "--checkpoint", workdir, "--report", page)
+  out = runs.command(capsys, evaluate.main, *arguments)
+  row = runs.rows(workdir)[-1]
   assert "10 of 10 examples of battles held out" in out
   for name in ("order_accuracy", "win_rate"):
     assert f"{name} {row[name]:.4f}" in out
@@ -116,7 +114,7 @@ def test_the_comparison(workdir, tmp_path, capsys, monkeypatch):
   assert [row[0] for row in rows] == ["transformer", "mini"]
   assert float(rows[0][3]) > 0
   assert set(rows[0][4:]) == {"–"}
-  row = json.loads((workdir / "metrics.jsonl").read_text().splitlines()[-1])
+  row = runs.rows(workdir)[-1]
   assert rows[1][header.index("win_rate")] == f"{row['win_rate']:.3f}"
   assert comparison.main(["--run", str(tmp_path)]) == 1
   assert "config.json cannot be read" in capsys.readouterr().err
