@@ -1,12 +1,12 @@
 """The image classification task, and the experiments that are made of it."""
 
 import dataclasses
-import json
 import pathlib
 
 import jax
 import numpy as np
 import pytest
+import runs
 
 from experiments import evaluate
 from experiments import loading
@@ -130,26 +130,16 @@ def test_sizes_that_do_not_fit_are_refused():
     dataclasses.replace(experiment, data=smaller)
 
 
-def run_command(capsys, main, *arguments):
-  code = main([str(argument) for argument in arguments])
-  out = capsys.readouterr()
-  assert code == 0, out.err
-  return out.out
-
-
 def test_digits_from_training_to_evaluation(tmp_path, capsys):
   workdir = tmp_path / "run"
-  out = run_command(
+  out = runs.command(
     capsys,
     train.main,
     *("digits", "--workdir", workdir, "--train.steps", 150),
     *("--train.log-every", 50, "--train.eval-every", 75),
   )
   assert "360 of 360 examples" in out
-  rows = [
-    json.loads(line)
-    for line in (workdir / "metrics.jsonl").read_text().splitlines()
-  ]
+  rows = runs.rows(workdir)
   losses = [row["loss"] for row in rows if row["kind"] == "train"]
   assert losses[-1] < 0.8 * losses[0]
   accuracy = [row["top_1"] for row in rows if row["kind"] == "eval"]
@@ -157,7 +147,7 @@ def test_digits_from_training_to_evaluation(tmp_path, capsys):
   assert accuracy[-1] > 0.3  # guessing gives 0.1
   figures = sorted(path.name for path in (workdir / "figures").iterdir())
   assert figures == ["attention.png", "curve.png", "mistakes.png"]
-  out = run_command(
+  out = runs.command(
     capsys,
     evaluate.main,
     *("digits", "--checkpoint", workdir / "model.safetensors"),
@@ -176,7 +166,7 @@ def painted(tmp_path_factory):
 def test_imagenet_pipeline_from_jpeg_to_checkpoint(painted, tmp_path, capsys):
   workdir = tmp_path / "run"
   options = ("--data.data-dir", painted, "--train.batch-size", 16)
-  out = run_command(
+  out = runs.command(
     capsys,
     train.main,
     *("imagenet", "--mini", "--workdir", workdir, *options),
@@ -185,8 +175,7 @@ def test_imagenet_pipeline_from_jpeg_to_checkpoint(painted, tmp_path, capsys):
   )
   assert "324 of 324 examples" in out
   assert (workdir / "model.safetensors").exists()
-  rows = (workdir / "metrics.jsonl").read_text().splitlines()
-  assert {"top_1", "top_5"} <= set(json.loads(rows[-1]))
+  assert {"top_1", "top_5"} <= set(runs.rows(workdir)[-1])
 
 
 def test_painted_digits_are_made_once(painted):

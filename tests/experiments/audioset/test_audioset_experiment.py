@@ -1,7 +1,6 @@
 """Training, evaluation and report, from the command line."""
 
 import dataclasses
-import json
 import shutil
 
 import jax
@@ -62,8 +61,7 @@ def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
   out = runs.command(capsys, evaluate.main, *arguments)
   assert "6 of 6 examples of generated evaluation" in out
   assert "average precision" in out
-  last = (workdir / "metrics.jsonl").read_text().splitlines()[-1]
-  assert f"map {json.loads(last)['map']:.4f}" in out
+  assert f"map {runs.rows(workdir)[-1]['map']:.4f}" in out
   text = (page / "index.html").read_text()
   assert "<td>chance_map</td>" in text
   for name in ("curve.png", "classes.png", "attention.png"):

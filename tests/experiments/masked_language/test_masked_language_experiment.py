@@ -1,7 +1,6 @@
 """Training, evaluation and use, from the command line."""
 
 import dataclasses
-import json
 import shutil
 
 import numpy as np
@@ -52,10 +51,8 @@ def test_an_interrupted_run_ends_the_same(workdir, tmp_path):
 
 
 def test_evaluation_finds_what_training_found(workdir, capsys):
-  assert evaluate.main([TOY, "--checkpoint", str(workdir)]) == 0
-  out = capsys.readouterr().out
-  rows = (workdir / "metrics.jsonl").read_text().splitlines()
-  bits = json.loads(rows[-1])["bits_per_byte"]
+  out = runs.command(capsys, evaluate.main, TOY, "--checkpoint", workdir)
+  bits = runs.rows(workdir)[-1]["bits_per_byte"]
   assert "10 of 10 examples of python_topics held out" in out
   assert f"bits_per_byte {bits:.4f}" in out
 
@@ -78,8 +75,7 @@ def test_models_of_pieces_are_trained_too(tmp_path, capsys):
     *("--data.sentencepiece-model", str(path)),
   ]
   assert train.main(arguments) == 0, capsys.readouterr().err
-  last = (folder / "metrics.jsonl").read_text().splitlines()[-1]
-  row = json.loads(last)
+  row = runs.rows(folder)[-1]
   assert row["bits_per_byte"] < row["loss"] / np.log(2)
 
 

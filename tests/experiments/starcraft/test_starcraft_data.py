@@ -104,19 +104,19 @@ def test_battles_may_begin_where_an_army_has_charged():
     (commander.command, commander.charge), begun, CONFIG.num_steps
   )
 
-  def same_as(share, states):
+  def as_played(share):
     config = dataclasses.replace(CONFIG, charged_share=share)
     found = data._charged(config, jax.random.key(1), begun)
     equal = jax.tree.map(
-      lambda x, y: jnp.all(x == y, axis=range(2, y.ndim)), found, states
+      lambda x, y: jnp.all(x == y, axis=range(2, y.ndim)), found, moments.state
     )
     return np.all(np.stack(list(equal)), axis=0)  # [steps, B]
 
-  charged = same_as(1.0, moments.state)
+  charged = as_played(1.0)
   assert np.all(np.any(charged, axis=0))
   assert 0 < np.sum(charged[0]) < 10
-  assert np.all(same_as(0.0, moments.state)[0])
-  assert 3 < np.sum(same_as(0.5, moments.state)[0]) < 19
+  assert np.all(as_played(0.0)[0])
+  assert 3 < np.sum(as_played(0.5)[0]) < 19
 
 
 def test_who_wins_is_seen_from_army_0(source):
