@@ -43,7 +43,7 @@ def charge(state: units.State) -> units.Orders:
   choice = jnp.where(
     jnp.any(foes, axis=-1), units.Choice.ATTACK, units.Choice.HOLD
   )
-  return _orders(choice, jnp.argmin(distance, axis=-1))
+  return _orders(choice, units.least(distance))
 
 
 def _orders(choice: Array, target: Array) -> units.Orders:
@@ -79,7 +79,7 @@ def targets(
   next strikes anyway, the second choice in reach is taken; who has none, holds.
   """
   can = units.abilities(state)
-  first = jnp.argmin(cost, axis=-1)  # [B, U]
+  first = units.least(cost)  # [B, U]
   far = units.towards(distance, first)  # [B, U]
   strikes = units.living(state) & (state.cooldown == 0) & (far <= can.reach)
   # Striking the same enemy makes units of one army.
@@ -91,7 +91,7 @@ def targets(
   within = others & (distance <= can.reach[..., None])
   rest = jnp.where(within, cost, jnp.inf)
   no_other = jnp.all(jnp.isinf(rest), axis=-1)
-  target = jnp.where(wasted, jnp.argmin(rest, axis=-1), first)
+  target = jnp.where(wasted, units.least(rest), first)
   return target, wasted & no_other
 
 

@@ -1,4 +1,4 @@
-"""What policies learn from: states out of battles between two commanders."""
+"""What policies learn from: states of battles, and orders to all units."""
 
 import dataclasses
 import functools
@@ -41,10 +41,14 @@ class DataConfig:
     battles: which armies meet.
     num_battles: battles to learn from.
     num_eval_battles: battles to judge by, of the next seed.
-    num_moments: states of each battle, spread over its length.
-    charged_share: of the battles, how many begin where army 1 has charged for
-      a while, so that a policy knows what it meets when it plays the plain
-      script. From there on both armies follow the commander.
+    num_moments: states of each battle, spread over its length, more of them
+      where more units may strike.
+    charged_share: of the battles, how many are against an army that charges,
+      so that a policy knows what it meets when it plays the plain script.
+    disturbed_share: of a battle's orders, how many at most are replaced by
+      random ones before they are followed, so that a policy knows what to do
+      after a mistake (noise injection, Laskey et al., 2017). Each battle has a
+      share of its own, from none to this.
     num_steps: how long battles last at most.
     seed: decides all battles.
   """
@@ -54,6 +58,7 @@ class DataConfig:
   num_eval_battles: int = 256
   num_moments: int = 16
   charged_share: float = 0.5
+  disturbed_share: float = 0.3
   num_steps: int = 64
   seed: int = 0
 
@@ -68,15 +73,16 @@ class DataConfig:
         raise ValueError(
           f"DataConfig.{name} is {getattr(self, name)}; expected at least 1."
         )
-    if not 0 <= self.charged_share <= 1:
-      raise ValueError(
-        f"DataConfig.charged_share is {self.charged_share}; expected a number "
-        "from 0 to 1."
-      )
+    for name in ("charged_share", "disturbed_share"):
+      if not 0 <= getattr(self, name) <= 1:
+        raise ValueError(
+          f"DataConfig.{name} is {getattr(self, name)}; expected a number from "
+          "0 to 1."
+        )
 
 
 class Battles:
-  """States of battles in which both armies follow the commander.
+  """States of battles, and what the commander orders in them.
 
   Example i depends on the configuration and i alone. Battles are played in
   blocks, when the first of their states is asked for, and kept. Examples are
@@ -86,7 +92,8 @@ class Battles:
     kind, owner, cooldown: int8 [U], as in `units.State`.
     position: float32 [U, 2]; health: float32 [U].
     choice: int8 [U], what the commander orders; target: int16 [U].
-    won: float32, 1 if army 0 wins in the end, 0 if it loses, 0.5 for a draw.
+    won: float32, whether army 0 wins if both follow the commander from there
+      on: 1 if it does, 0 if it loses, 0.5 for a draw.
   """
 
   def __init__(self, config: DataConfig, num_battles: int, seed: int) -> None:
@@ -145,32 +152,64 @@ def _play(config: DataConfig, key: Array) -> dict[str, Array]:
   Returns:
     {name of the entry: [battles, moments, ...]}.
   """
-  beginning, charging, when = jax.random.split(key, 3)
-  state = _charged(
-    config, charging, battles_lib.draw(beginning, _BLOCK, config.battles)
-  )
-  both = (commander.command, commander.command)
-  end, moments = simulator.play(both, state, config.num_steps)
-  steps = _steps(when, moments.state, config.num_moments)  # [B, moments]
+  beginning, way, when = jax.random.split(key, 3)
+  state = battles_lib.draw(beginning, _BLOCK, config.battles)
+  states = _passed(config, way, state)
+  steps = _steps(when, states, config.num_moments)  # [B, moments]
   rows = jnp.arange(_BLOCK)[:, None]
-  states, orders = jax.tree.map(lambda x: x[steps, rows], moments)
-  ahead = simulator.advantage(end)  # [B]
-  won = jnp.broadcast_to((jnp.sign(ahead)[:, None] + 1) / 2, steps.shape)
-  return {**states._asdict(), **orders._asdict(), "won": won}
+  chosen = jax.tree.map(lambda x: x[steps, rows].swapaxes(0, 1), states)
+  # One moment of all battles after the other: all pairs of units of all of
+  # them are more than fits into memory with 512 slots.
+  judged = jax.lax.map(functools.partial(_judged, config.num_steps), chosen)
+  return jax.tree.map(lambda x: x.swapaxes(0, 1), judged)
 
 
-def _charged(config: DataConfig, key: Array, state: units.State) -> units.State:
-  """Returns later states of a share of battles in which army 1 charges."""
-  which, when = jax.random.split(key)
-  _, moments = simulator.play(
-    (commander.command, commander.charge), state, config.num_steps
+def _passed(config: DataConfig, key: Array, state: units.State) -> units.State:
+  """Returns the states that battles pass through, [num_steps, B, ...]."""
+  charging, disturbing, acting = jax.random.split(key, 3)
+  charged = jax.random.bernoulli(charging, config.charged_share, (_BLOCK, 1))
+  share = jax.random.uniform(
+    disturbing, (_BLOCK, 1), maxval=config.disturbed_share
   )
-  steps = _steps(when, moments.state, 1)[:, 0]  # [B]
-  chosen = jax.random.bernoulli(which, config.charged_share, steps.shape)
-  rows = jnp.arange(len(steps))
-  return jax.tree.map(
-    lambda x: x[jnp.where(chosen, steps, 0), rows], moments.state
+
+  def once(now: units.State, key: Array) -> tuple[units.State, units.State]:
+    charges = charged & (now.owner == 1)  # [B, U]
+    orders = _either(charges, commander.charge(now), commander.command(now))
+    whether, what = jax.random.split(key)
+    disturbed = jax.random.bernoulli(whether, share, now.owner.shape)
+    orders = _either(disturbed, _random(what, now.owner.shape), orders)
+    return simulator.step(now, orders), now
+
+  keys = jax.random.split(acting, config.num_steps)
+  return jax.lax.scan(once, state, keys)[1]
+
+
+def _either(
+  chosen: Array,  # [B, U] bool
+  orders: units.Orders,
+  others: units.Orders,
+) -> units.Orders:
+  """Returns the first orders where chosen, else the second."""
+  return units.Orders(
+    *(jnp.where(chosen, x, y) for x, y in zip(orders, others))
   )
+
+
+def _random(key: Array, shape: tuple[int, ...]) -> units.Orders:
+  """Returns any orders; those to attack no enemy are orders to hold."""
+  what, whom = jax.random.split(key)
+  return units.Orders(
+    jax.random.randint(what, shape, 0, len(units.Choice)),
+    jax.random.randint(whom, shape, 0, shape[-1]),
+  )
+
+
+def _judged(num_steps: int, state: units.State) -> dict[str, Array]:
+  """Returns states with what the commander orders, and to what end."""
+  both = (commander.command, commander.command)
+  end, _ = simulator.play(both, state, num_steps)
+  won = (jnp.sign(simulator.advantage(end)) + 1) / 2
+  return {**state._asdict(), **commander.command(state)._asdict(), "won": won}
 
 
 def _steps(
@@ -178,19 +217,30 @@ def _steps(
   states: units.State,  # arrays of [steps, B, ...]
   num_moments: int,
 ) -> Array:  # [B, num_moments] integers
-  """Draws moments, spread over the time in which both armies exist."""
-  alive = units.living(states)  # [steps, B, U]
-  sides = [
-    jnp.any(alive & (states.owner == side), axis=-1)
-    for side in range(units.NUM_SIDES)
-  ]
-  length = jnp.sum(sides[0] & sides[1], axis=0)  # [B]
-  shape = (len(length), num_moments)
+  """Draws moments, spread over the time in which both armies exist.
+
+  A step counts as one and the number of units that may strike in it, so that
+  first clashes, which decide much and are soon over, are seen often enough.
+  """
+  weights = jax.lax.map(_weight, states)  # [steps, B]
+  ends = jnp.cumsum(weights, axis=0)
+  ends /= jnp.maximum(ends[-1], 1)  # Of an empty field, all are 0.
+  shape = (weights.shape[1], num_moments)
   place = (jnp.arange(num_moments) + jax.random.uniform(key, shape)) / (
     num_moments
   )
-  steps = (place * length[:, None]).astype(jnp.int32)
-  return jnp.minimum(steps, len(alive) - 1)
+  place = jnp.minimum(place, np.nextafter(np.float32(1), np.float32(0)))
+  steps = jnp.sum(ends[..., None] <= place, axis=0)  # [B, num_moments]
+  return jnp.minimum(steps, len(weights) - 1)
+
+
+def _weight(state: units.State) -> Array:  # [B]
+  """Returns how much states count; 0 if an army is no more."""
+  foes = units.enemies(state)  # [B, U, U]
+  reach = units.abilities(state).reach[..., None]  # [B, U, 1]
+  within = jnp.any(foes & (units.distances(state) <= reach), axis=-1)
+  ready = within & (state.cooldown == 0)  # [B, U]
+  return jnp.any(foes, axis=(1, 2)) * (1.0 + jnp.sum(ready, axis=1))
 
 
 def to_moment(batch: Any) -> simulator.Moment:
@@ -207,10 +257,18 @@ def to_moment(batch: Any) -> simulator.Moment:
   )
 
 
-def _entries(
+def _either_way(
   example: dict[str, np.ndarray], generator: np.random.Generator
 ) -> dict[str, np.ndarray]:
-  del generator  # Nothing is varied: there are as many battles as one likes.
+  """Returns a state, or its mirror image: the same orders are right there."""
+  flip = np.array([1, generator.choice([-1, 1])], np.float32)
+  return {**example, "position": example["position"] * flip}
+
+
+def _as_it_is(
+  example: dict[str, np.ndarray], generator: np.random.Generator
+) -> dict[str, np.ndarray]:
+  del generator
   return example
 
 
@@ -219,6 +277,6 @@ def splits(config: DataConfig) -> tuple[loading.Split, loading.Split]:
   train = Battles(config, config.num_battles, config.seed)
   held_out = Battles(config, config.num_eval_battles, config.seed + 1)
   return (
-    loading.Split(train, _entries, "battles train"),
-    loading.Split(held_out, _entries, "battles held out"),
+    loading.Split(train, _either_way, "battles train"),
+    loading.Split(held_out, _as_it_is, "battles held out"),
   )

@@ -68,7 +68,7 @@ def _moved(
 ) -> Array:  # [B, U, 2]
   """Returns where everybody is after a step."""
   retreats = (orders.choice == units.Choice.RETREAT) & jnp.any(foes, axis=-1)
-  nearest = jnp.argmin(jnp.where(foes, distance, jnp.inf), axis=-1)  # [B, U]
+  nearest = units.least(jnp.where(foes, distance, jnp.inf))  # [B, U]
   goal = jnp.where(approaches, orders.target, nearest)  # [B, U]
   far = units.towards(distance, goal)  # [B, U]
   there = jnp.take_along_axis(state.position, goal[..., None], axis=1)
@@ -99,7 +99,9 @@ def play(
   """
 
   def once(now: units.State, _: None) -> tuple[units.State, Moment]:
-    first, second = (command(now) for command in commanders)
+    # A script that commands both armies is asked once.
+    given = {command: command(now) for command in dict.fromkeys(commanders)}
+    first, second = (given[command] for command in commanders)
     orders = units.Orders(
       *(jnp.where(now.owner == 0, x, y) for x, y in zip(first, second))
     )

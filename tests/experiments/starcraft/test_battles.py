@@ -89,15 +89,77 @@ def test_entities():
   assert found.shape == (1, 3, entities.NUM_CHANNELS)
   assert found.dtype == jnp.float32
   assert mask.tolist() == [[True, True, False]]
-  # Side, share of its health, of all kinds' most, waiting, ready; kind; place.
-  archer = [-1, 0.2, 0.035, 0.75, 0, 0, 0, 1, 0, 0.5, -1]
+  # Side, share of its health, of all kinds' most, waiting, ready; kind; place:
+  # they are √500 lengths apart, and the first axis leads from one to the other.
+  half = np.sqrt(500) / 2 / units.FIELD
+  archer = [-1, 0.2, 0.035, 0.75, 0, 0, 0, 1, 0, half, 0]
   np.testing.assert_allclose(found[0, 0, :11], archer, atol=1e-6)
-  giant = [1, 1, 1, 0, 1, 0, 0, 0, 1, 0, 0]
+  giant = [1, 1, 1, 0, 1, 0, 0, 0, 1, -half, 0]
   np.testing.assert_allclose(found[0, 1, :11], giant, atol=1e-6)
 
 
 def test_entities_are_seen_from_one_side():
-  state = battle(unit("archer", 1, 10), unit("giant", 0, 0))
-  seen = [entities.encode(state, side)[0] for side in (0, 1)]
-  np.testing.assert_array_equal(seen[0][..., 0], -seen[1][..., 0])
-  np.testing.assert_array_equal(seen[0][..., 1:], seen[1][..., 1:])
+  state = battle(unit("archer", 1, 10, 3), unit("giant", 0, 0))
+  found = [entities.encode(state, side)[0] for side in (0, 1)]
+  np.testing.assert_array_equal(found[0][..., 0], -found[1][..., 0])
+  np.testing.assert_array_equal(found[0][..., 1:9], found[1][..., 1:9])
+  places = [entities.seen(state, side) for side in (0, 1)]
+  np.testing.assert_allclose(places[0], -places[1], atol=1e-5)
+  assert np.all(places[0][0, :, 0] * np.array([1, -1]) > 5)
+
+
+@pytest.fixture(scope="module")
+def several():
+  return draw(jax.random.key(5), 8, config(min_units=2))
+
+
+def test_armies_may_stand_anywhere_and_look_anywhere(several):
+  """Moved and turned, two armies see the same; free slots have no place."""
+  angle = jnp.linspace(0, 6, 8)[:, None]
+  x, y = jnp.moveaxis(several.position, -1, 0)
+  turned = jnp.stack(
+    [
+      x * jnp.cos(angle) - y * jnp.sin(angle) + 7,
+      x * jnp.sin(angle) + y * jnp.cos(angle) - 3,
+    ],
+    axis=-1,
+  )
+  lost = jnp.where(units.living(several)[..., None], turned, 1e6)
+  alive = units.living(several)
+  for side in (0, 1):
+    seen = entities.seen(several, side)
+    moved = entities.seen(several._replace(position=lost), side)
+    np.testing.assert_allclose(seen[alive], moved[alive], atol=1e-4)
+
+
+def test_what_is_seen_is_as_far_apart_as_it_is(several):
+  seen = several._replace(position=entities.seen(several))
+  np.testing.assert_allclose(
+    units.distances(seen), units.distances(several), atol=1e-4
+  )
+
+
+def test_armies_with_one_middle_keep_their_directions():
+  sides, xs = (0, 0, 1), (4, 6, 5)
+  state = battle(*(unit("giant", s, x, 4) for s, x in zip(sides, xs)))
+  expected = [[-1, 0], [1, 0], [0, 0]]
+  np.testing.assert_allclose(entities.seen(state)[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("health", [0, 1])
+def test_a_field_without_enemies_can_be_seen(side, health):
+  """There need not be anybody of one's own, or anybody at all."""
+  state = battle(unit("giant", side, 4, 3, health=health), free=2)
+  found = entities.seen(state)
+  assert np.all(np.isfinite(found))
+  if health:  # Halfway to the origin, which stands in for the others.
+    at = -2.5 if side == 0 else 2.5
+    np.testing.assert_allclose(found[0, 0], [at, 0], atol=1e-6)
+
+
+def test_the_least_of_every_row():
+  """Of equal ones the first; of infinite ones too."""
+  pairs = jax.random.randint(jax.random.key(0), (4, 9, 9), 0, 4)
+  pairs = jnp.where(pairs == 3, jnp.inf, pairs).at[0, 0].set(jnp.inf)
+  np.testing.assert_array_equal(units.least(pairs), np.argmin(pairs, axis=-1))

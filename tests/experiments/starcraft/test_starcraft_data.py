@@ -98,50 +98,121 @@ def test_both_armies_exist_and_both_sides_are_seen(source):
     assert {0, 1} == set(example["owner"][alive].tolist())
 
 
-def test_battles_may_begin_where_an_army_has_charged():
-  begun = battles.draw(jax.random.key(0), 20, CONFIG.battles)
-  _, moments = simulator.play(
-    (commander.command, commander.charge), begun, CONFIG.num_steps
+@jax.jit
+def followed(state):
+  """Returns all states if orders are followed: by both, by the first alone."""
+  ways = [(commander.command,) * 2, (commander.command, commander.charge)]
+  return [simulator.play(way, state, 8)[1].state for way in ways]
+
+
+def as_scripted(charged_share, disturbed_share):
+  """Returns which of 64 battles go as each of the two pairs of scripts play."""
+  begun = battles.draw(jax.random.key(0), 64, CONFIG.battles)
+  config = dataclasses.replace(
+    CONFIG, charged_share=charged_share, disturbed_share=disturbed_share
+  )
+  passed = data._passed(config, jax.random.key(1), begun)
+  same = lambda x, y: np.all(x == y, axis=(0, *range(2, y.ndim)))
+  return [
+    np.all(np.stack([same(x, y) for x, y in zip(passed, states)]), axis=0)
+    for states in followed(begun)
+  ]
+
+
+def test_a_share_of_the_battles_is_against_an_army_that_charges():
+  commanded, charged = as_scripted(0.0, 0.0)
+  assert (commanded.all(), charged.all()) == (True, False)
+  commanded, charged = as_scripted(1.0, 0.0)
+  assert (commanded.all(), charged.all()) == (False, True)
+  commanded, charged = as_scripted(0.5, 0.0)
+  assert np.all(commanded | charged)
+  assert 16 < np.sum(charged & ~commanded) < 48
+
+
+def test_orders_are_disturbed_from_never_to_often():
+  often, seldom = (as_scripted(0.0, share)[0].mean() for share in (1.0, 0.05))
+  assert often < seldom < 1
+  assert seldom > 0.2
+
+
+def test_disturbed_orders_are_any():
+  orders = data._random(jax.random.key(0), (64, SLOTS))
+  assert set(np.ravel(orders.choice).tolist()) == {0, 1, 2}
+  assert set(np.ravel(orders.target).tolist()) == set(range(SLOTS))
+
+
+def test_who_wins_is_found_by_playing_on(source):
+  examples = [source[i] for i in range(140)]
+  moment = data.to_moment(stacked(examples))
+  both = (commander.command, commander.command)
+  end = jax.jit(lambda x: simulator.play(both, x, 8)[0])(moment.state)
+  ahead = np.sign(simulator.advantage(end))
+  won = np.array([example["won"] for example in examples])
+  np.testing.assert_array_equal(won, (ahead + 1) / 2)
+  assert set(won.tolist()) >= {0, 1}
+
+
+def test_battles_to_learn_from_are_mirrored_or_not(source):
+  """Orders are right for both; battles to judge by stay as they are."""
+  train, held_out = data.splits(CONFIG)
+  seen = [
+    train.transform(source[9], np.random.default_rng(i)) for i in range(9)
+  ]
+  flips = {
+    tuple(x["position"].ravel() / source[9]["position"].ravel()) for x in seen
+  }
+  assert flips == {(1.0, 1.0) * SLOTS, (1.0, -1.0) * SLOTS}
+  moment = data.to_moment(stacked(seen))
+  given = jax.jit(commander.command)(moment.state)
+  jax.tree.map(np.testing.assert_array_equal, moment.orders, given)
+  for index in range(9):
+    generator = np.random.default_rng(index)
+    assert_same(held_out.transform(source[9], generator), source[9])
+
+
+def of_two(cooldown):
+  """Returns 12 states of two units in reach; from the 11th, one is no more."""
+  zeros = jnp.zeros((12, 1, 2), jnp.int32)
+  return units.State(
+    kind=zeros,
+    owner=zeros.at[..., 1].set(1),
+    position=jnp.zeros((12, 1, 2, 2)),
+    health=jnp.ones((12, 1, 2)).at[10:, 0, 1].set(0),
+    cooldown=zeros + cooldown,
   )
 
-  def as_played(share):
-    config = dataclasses.replace(CONFIG, charged_share=share)
-    found = data._charged(config, jax.random.key(1), begun)
-    equal = jax.tree.map(
-      lambda x, y: jnp.all(x == y, axis=range(2, y.ndim)), found, moments.state
-    )
-    return np.all(np.stack(list(equal)), axis=0)  # [steps, B]
 
-  charged = as_played(1.0)
-  assert np.all(np.any(charged, axis=0))
-  assert 0 < np.sum(charged[0]) < 10
-  assert np.all(as_played(0.0)[0])
-  assert 3 < np.sum(as_played(0.5)[0]) < 19
-
-
-def test_who_wins_is_seen_from_army_0(source):
-  """Two moments of a battle are seen from its two sides."""
-  won = np.array([source[i]["won"] for i in range(140)]).reshape(70, 2)
-  np.testing.assert_array_equal(won.sum(axis=1), 1)
-  assert set(won.ravel().tolist()) >= {0, 1}
+def drawn_steps(states):
+  """Returns 50 times 4 moments of the battle."""
+  drawn = jax.jit(data._steps, static_argnums=2)
+  keys = map(jax.random.key, range(50))
+  return np.concatenate([drawn(key, states, 4) for key in keys])
 
 
 def test_moments_are_spread_over_a_battle():
   """Of 10 steps, 4 moments lie in [0, 2.5), [2.5, 5), [5, 7.5), [7.5, 10)."""
-  health = jnp.ones((12, 1, 2)).at[10:, 0, 1].set(0)
-  zeros = jnp.zeros((12, 1, 2), jnp.int32)
-  states = units.State(
-    zeros, zeros.at[..., 1].set(1), jnp.zeros((12, 1, 2, 2)), health, zeros
-  )
-  steps = np.concatenate(
-    [data._steps(jax.random.key(seed), states, 4) for seed in range(50)]
-  )
+  steps = drawn_steps(of_two(cooldown=0))
   assert steps.min(axis=0).tolist() == [0, 2, 5, 7]
   assert steps.max(axis=0).tolist() == [2, 4, 7, 9]
+
+
+def test_moments_with_strikes_are_seen_more_often():
+  """Two units that may strike make a step count three times: 3 of 12."""
+  ready = np.arange(12)[:, None, None] == 3
+  steps = drawn_steps(of_two(cooldown=np.where(ready, 0, 1)))
+  assert np.mean(steps == 3) == pytest.approx(3 / 12, abs=0.03)
+  assert np.mean(steps == 7) == pytest.approx(1 / 12, abs=0.03)
+  assert steps.max() == 9
+
+
+def test_an_empty_field_has_moments_too():
+  empty = of_two(cooldown=0)._replace(health=jnp.zeros((12, 1, 2)))
+  assert set(np.ravel(drawn_steps(empty)).tolist()) <= set(range(12))
 
 
 def test_settings_are_checked():
   with pytest.raises(ValueError, match="num_moments is 0"):
     dataclasses.replace(CONFIG, num_moments=0)
-  with pytest.raises(ValueError, match="charged_share is 2; expected a number"):
-    dataclasses.replace(CONFIG, charged_share=2)
+  for name in ("charged_share", "disturbed_share"):
+    with pytest.raises(ValueError, match=f"{name} is 2; expected a number"):
+      dataclasses.replace(CONFIG, **{name: 2})
