@@ -135,8 +135,8 @@ _MINI_PERCEIVER = network.PerceiverConfig(
     input_channels=_CHANNELS,
     num_latents=32,
     latent_channels=_CHANNELS,
-    # At 0.02 all latents are much the same at first, and learn much later to
-    # look at different units.
+    # At 0.02 all latents are much the same at first: the loss stays behind for
+    # the first 1,000 steps.
     latent_init_scale=1.0,
     num_heads=4,
   ),
