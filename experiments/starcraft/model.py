@@ -1,8 +1,9 @@
 """A policy: what every entity should do, and to whom.
 
 The encoder of entities is one of 2107.14795 §4.4, a Transformer or a Perceiver
-IO; the rest is as small as can be. AlphaStar's own heads decide about one
-action at a time and are not needed where every unit is told what to do.
+IO. AlphaStar's own heads decide about one action after the other, each knowing
+those before. Here every unit is told at once what to do; that they do not all
+strike the same enemy, they first learn who else is about to.
 """
 
 import dataclasses
@@ -42,17 +43,20 @@ class PolicyConfig:
     encoder: what relates entities to one another. They are mapped to its
       channels first.
     pointer_channels: channels in which entities and their targets match.
+    message_channels: channels in which entities tell those who are about to
+      attack the same target about themselves.
   """
 
   encoder: starcraft.EntityEncoderConfig
   pointer_channels: int = 64
+  message_channels: int = 32
 
   def __post_init__(self) -> None:
-    if self.pointer_channels < 1:
-      raise ValueError(
-        f"PolicyConfig: pointer_channels is {self.pointer_channels}; expected "
-        "at least 1."
-      )
+    for name in ("pointer_channels", "message_channels"):
+      if getattr(self, name) < 1:
+        raise ValueError(
+          f"PolicyConfig: {name} is {getattr(self, name)}; expected at least 1."
+        )
 
   @property
   def precision(self) -> model.Precision:
@@ -140,14 +144,46 @@ class Policy(hk.Module):
     summary: Array,  # [B, F]
     mask: Array | None,  # [B, M] bool
   ) -> Decisions:
-    channels = self.config.pointer_channels
-    queries = layers.Linear(channels, name="queries")(each)  # [B, M, K]
-    keys = layers.Linear(channels, name="keys")(each)  # [B, M, K]
-    targets = queries @ keys.swapaxes(1, 2) / np.sqrt(channels)  # [B, M, M]
-    if mask is not None:
-      targets = jnp.where(mask[:, None], targets, _NEVER)
+    intended = self._aim("intended", each, mask)  # [B, M, M]
+    each = self._agree(each, jax.nn.softmax(intended), mask)
     return Decisions(
       choices=layers.Linear(len(units.Choice), name="choices")(each),
-      targets=targets,
+      targets=intended + self._aim("decided", each, mask),
       winning=layers.Linear(1, name="winning")(summary)[:, 0],
     )
+
+  @hk.name_like("__call__")
+  def _aim(
+    self,
+    name: str,
+    each: Array,  # [B, M, F]
+    mask: Array | None,  # [B, M] bool
+  ) -> Array:  # [B, M, M]
+    """Returns logits of targets; free slots are none."""
+    channels = self.config.pointer_channels
+    queries = layers.Linear(channels, name=f"{name}_queries")(each)
+    keys = layers.Linear(channels, name=f"{name}_keys")(each)  # [B, M, K]
+    logits = queries @ keys.swapaxes(1, 2) / np.sqrt(channels)  # [B, M, M]
+    return logits if mask is None else jnp.where(mask[:, None], logits, _NEVER)
+
+  @hk.name_like("__call__")
+  def _agree(
+    self,
+    each: Array,  # [B, M, F]
+    aims: Array,  # [B, M, M], rows sum to one
+    mask: Array | None,  # [B, M] bool
+  ) -> Array:  # [B, M, F]
+    """Lets entities know their targets, and who else aims at these.
+
+    What reaches a target is a sum: it counts who aims there.
+    """
+    messages = layers.Linear(self.config.message_channels, name="messages")
+    sent = adapter.clear(messages(each), mask)  # [B, M, C]
+    received = aims.swapaxes(1, 2) @ sent  # [B, M, C]
+    traits = layers.Linear(self.config.message_channels, name="traits")(each)
+    heard = aims @ jnp.concatenate([received, traits], axis=-1)  # [B, M, 2 C]
+    known = jnp.concatenate([each, heard, received], axis=-1)
+    normed = layers.LayerNorm(name="norm")(known)  # [B, M, F + 3 C]
+    channels = each.shape[-1]
+    hidden = jax.nn.gelu(layers.Linear(channels, name="hidden")(normed))
+    return each + layers.Linear(channels, name="agreed")(hidden)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import haiku as hk
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -56,7 +57,9 @@ def decisions(model, variables, entities, mask):
 
 def assert_same(found, expected):
   jax.tree.map(
-    lambda x, y: np.testing.assert_allclose(x, y, atol=1e-5), found, expected
+    lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5),
+    found,
+    expected,
   )
 
 
@@ -74,6 +77,27 @@ def test_what_free_slots_hold_changes_nothing(
 ):
   filled = jnp.where(mask[..., None], entities, rubbish)
   assert_same(model.apply(variables, filled, mask=mask), decisions)
+
+
+def test_more_free_slots_change_nothing(model, variables, entities, mask):
+  """Not even how many of them there are."""
+  encoding = model.config.encoder
+  size = dataclasses.replace(encoding.entities, num_slots=SLOTS + 4)
+  wider = dataclasses.replace(
+    model.config, encoder=dataclasses.replace(encoding, entities=size)
+  )
+  padded = jnp.pad(entities, [(0, 0), (0, 4), (0, 0)])
+  found = perceiver.create(wider).apply(
+    variables, padded, mask=jnp.pad(mask, [(0, 0), (0, 4)])
+  )
+  expected = model.apply(variables, entities, mask=mask)
+  used, targets = mask[..., None], mask[..., None] & mask[:, None]
+  shown = lambda x: (
+    jnp.where(used, x.choices[:, :SLOTS], 0),
+    jnp.where(targets, x.targets[:, :SLOTS, :SLOTS], 0),
+    x.winning,
+  )
+  assert_same(shown(found), shown(expected))
 
 
 def test_free_slots_are_no_targets(decisions):
@@ -144,8 +168,59 @@ def test_attention_maps_are_those_of_latents(model, variables, entities, mask):
 def test_other_entities_are_refused(model, variables, entities):
   with pytest.raises(ValueError, match=rf"\[batch, {SLOTS}, {CHANNELS}\]"):
     model.apply(variables, entities[..., 1:])
-  with pytest.raises(ValueError, match="pointer_channels is 0"):
-    dataclasses.replace(model.config, pointer_channels=0)
+  for name in ("pointer_channels", "message_channels"):
+    with pytest.raises(ValueError, match=f"{name} is 0"):
+      dataclasses.replace(model.config, **{name: 0})
+
+
+def test_all_of_the_head_matters(model, variables, entities, mask):
+  def size_of(params):
+    found = model.apply(
+      perceiver.Variables(params, variables.state), entities, mask=mask
+    )
+    targets = jnp.where(mask[:, None], found.targets, 0)
+    return sum(jnp.sum(x**2) for x in (*found[::2], targets))
+
+  gradient = jax.jit(jax.grad(size_of))(variables.params)
+  still = [
+    f"{module}/{name}"
+    for module, group in gradient.items()
+    for name, x in group.items()
+    if "entity_encoder" not in module and not np.any(x)
+  ]
+  assert not still
+
+
+@pytest.fixture(scope="module")
+def agree(model):
+  """Lets six entities, of which two are equal, agree on given targets."""
+
+  def run(each, target):
+    policy = model.config.network()
+    return policy._agree(each, jax.nn.one_hot(target, each.shape[1]), None)
+
+  function = hk.without_apply_rng(hk.transform(run))
+  each = jax.random.normal(jax.random.key(7), (1, 6, 16))
+  each = each.at[0, 1].set(each[0, 0])
+  params = function.init(jax.random.key(8), each, jnp.zeros((1, 6), int))
+  return lambda target, change=0.0: function.apply(
+    params, each.at[0, 0].add(change), jnp.array([target])
+  )[0]
+
+
+def test_entities_hear_of_those_with_their_target_alone(agree):
+  """The first two aim at the fourth; it and they learn of each other."""
+  target = [3, 3, 4, 5, 5, 5]
+  difference = np.abs(agree(target, change=1.0) - agree(target)).sum(-1)
+  np.testing.assert_array_equal(
+    difference > 1e-5, [True, True, False, True, False, False]
+  )
+
+
+def test_it_counts_how_many_have_the_same_target(agree):
+  both, alone = agree([3, 3, 4, 5, 5, 5]), agree([3, 5, 4, 5, 5, 5])
+  assert np.abs(both[0] - alone[0]).max() > 1e-3
+  np.testing.assert_allclose(both[2], alone[2], atol=1e-6)
 
 
 def test_orders_are_the_likeliest():
