@@ -4,7 +4,8 @@
       --run runs/starcraft-mini_transformer
 
 Prints a row for each of the recipes, with what its run found, if there is one:
-parameters, operations and time of the encoder alone, for 512 entities.
+for 512 entities parameters, operations and time of the encoder alone, and the
+operations of the whole policy.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import jax
 from experiments import files
 from experiments import reporting
 from experiments.starcraft import configs
+from experiments.starcraft import model as model_lib
 import perceiver
 from perceiver import config_json
 
@@ -34,7 +36,7 @@ _METRICS = (
   "win_rate",
   "teacher_score",
 )
-_HEADER = ("recipe", "parameters", "GFLOPs", "ms", *_METRICS)
+_HEADER = ("recipe", "parameters", "GFLOPs", "ms", "policy_GFLOPs", *_METRICS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,14 +75,16 @@ def table(found: dict[str, dict[str, Any]]) -> list[list[str]]:
   """
   rows: list[tuple[str, ...]] = [_HEADER]
   for name, experiment in _recipes().items():
-    encoding = at_full_size(experiment)
+    policy = at_full_size(experiment.model)
+    encoding = perceiver.create(policy.encoder)
     metrics = found.get(name, {})
     rows.append(
       (
         name,
         f"{encoding.num_parameters():,}",
-        f"{encoding.num_flops(textbook=True) / 1e9:.3f}",
+        _giga(encoding),
         f"{1000 * seconds(encoding):.1f}",
+        _giga(perceiver.create(policy)),
         *(f"{metrics[m]:.3f}" if m in metrics else "–" for m in _METRICS),
       )
     )
@@ -92,11 +96,16 @@ def _recipes() -> dict[str, configs.Experiment]:
   return {**configs.EXPERIMENTS, "mini": configs.MINI}
 
 
-def at_full_size(experiment: configs.Experiment) -> perceiver.Model:
-  """Returns the encoder of a recipe, for as many entities as in the paper."""
-  encoding = experiment.model.encoder
-  slots = dataclasses.replace(encoding.entities, num_slots=_NUM_ENTITIES)
-  return perceiver.create(dataclasses.replace(encoding, entities=slots))
+def _giga(model: perceiver.Model) -> str:
+  return f"{model.num_flops(textbook=True) / 1e9:.3f}"
+
+
+def at_full_size(policy: model_lib.PolicyConfig) -> model_lib.PolicyConfig:
+  """Returns a policy for as many entities as in the paper."""
+  slots = dataclasses.replace(policy.encoder.entities, num_slots=_NUM_ENTITIES)
+  return dataclasses.replace(
+    policy, encoder=dataclasses.replace(policy.encoder, entities=slots)
+  )
 
 
 def seconds(model: perceiver.Model) -> float:

@@ -42,7 +42,8 @@ class DataConfig:
     num_battles: battles to learn from.
     num_eval_battles: battles to judge by, of the next seed.
     num_moments: states of each battle, spread over its length, more of them
-      where more units may strike.
+      where more units may strike. Each is played on to find who wins, which
+      takes a CPU most of the time that battles take.
     charged_share: of the battles, how many are against an army that charges,
       so that a policy knows what it meets when it plays the plain script.
     disturbed_share: of a battle's orders, how many at most are replaced by

@@ -2,8 +2,8 @@
 
 The encoder of entities is one of 2107.14795 §4.4, a Transformer or a Perceiver
 IO. AlphaStar's own heads decide about one action after the other, each knowing
-those before. Here every unit is told at once what to do; that they do not all
-strike the same enemy, they first learn who else is about to.
+those before. Here all units are told at once what to do; lest they all strike
+the same enemy, each first learns who else is about to.
 """
 
 import dataclasses

@@ -14,6 +14,7 @@ from experiments.starcraft import configs
 import perceiver
 
 TOY = "toy.starcraft"
+_COSTS = ("GFLOPs", "policy_GFLOPs")
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +114,9 @@ def test_the_comparison(workdir, tmp_path, capsys, monkeypatch):
   )
   assert [row[0] for row in rows] == ["transformer", "mini"]
   assert float(rows[0][3]) > 0
-  assert set(rows[0][4:]) == {"–"}
+  encoder, policy = (float(rows[0][header.index(n)]) for n in _COSTS)
+  assert 0 < encoder < policy
+  assert set(rows[0][5:]) == {"–"}
   row = runs.rows(workdir)[-1]
   assert rows[1][header.index("win_rate")] == f"{row['win_rate']:.3f}"
   assert comparison.main(["--run", str(tmp_path)]) == 1
