@@ -185,7 +185,7 @@ def _attention(
 
 
 def _save(figure: Any, path: pathlib.Path) -> pathlib.Path:
-  figure.tight_layout()
+  figure.set_layout_engine("constrained")
   figure.savefig(path, dpi=100)
   pyplot.close(figure)
   return path
