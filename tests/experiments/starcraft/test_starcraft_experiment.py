@@ -88,13 +88,14 @@ def test_the_recipes():
   assert latents == [32, 64]
 
 
-def test_the_small_recipes_differ_in_their_encoder_alone():
+def test_the_small_recipes_differ_in_encoder_and_steps_alone():
   other = configs.EXPERIMENTS["mini_transformer"]
   encoding = dataclasses.replace(
     other.model.encoder, encoder=configs.MINI.model.encoder.encoder
   )
   model = dataclasses.replace(other.model, encoder=encoding)
-  assert dataclasses.replace(other, model=model) == configs.MINI
+  train = dataclasses.replace(other.train, steps=configs.MINI.train.steps)
+  assert dataclasses.replace(other, model=model, train=train) == configs.MINI
 
 
 def test_battles_must_fit_the_model():
