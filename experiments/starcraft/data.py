@@ -175,25 +175,16 @@ def _passed(config: DataConfig, key: Array, state: units.State) -> units.State:
 
   def once(now: units.State, key: Array) -> tuple[units.State, units.State]:
     charges = charged & (now.owner == 1)  # [B, U]
-    orders = _either(charges, commander.charge(now), commander.command(now))
+    orders = units.either(
+      charges, commander.charge(now), commander.command(now)
+    )
     whether, what = jax.random.split(key)
     disturbed = jax.random.bernoulli(whether, share, now.owner.shape)
-    orders = _either(disturbed, _random(what, now.owner.shape), orders)
+    orders = units.either(disturbed, _random(what, now.owner.shape), orders)
     return simulator.step(now, orders), now
 
   keys = jax.random.split(acting, config.num_steps)
   return jax.lax.scan(once, state, keys)[1]
-
-
-def _either(
-  chosen: Array,  # [B, U] bool
-  orders: units.Orders,
-  others: units.Orders,
-) -> units.Orders:
-  """Returns the first orders where chosen, else the second."""
-  return units.Orders(
-    *(jnp.where(chosen, x, y) for x, y in zip(orders, others))
-  )
 
 
 def _random(key: Array, shape: tuple[int, ...]) -> units.Orders:
@@ -209,8 +200,8 @@ def _judged(num_steps: int, state: units.State) -> dict[str, Array]:
   """Returns states with what the commander orders, and to what end."""
   both = (commander.command, commander.command)
   end, _ = simulator.play(both, state, num_steps)
-  won = (jnp.sign(simulator.advantage(end)) + 1) / 2
-  return {**state._asdict(), **commander.command(state)._asdict(), "won": won}
+  orders, won = commander.command(state), simulator.points(end)
+  return {**state._asdict(), **orders._asdict(), "won": won}
 
 
 def _steps(

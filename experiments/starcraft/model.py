@@ -145,7 +145,7 @@ class Policy(hk.Module):
     mask: Array | None,  # [B, M] bool
   ) -> Decisions:
     intended = self._aim("intended", each, mask)  # [B, M, M]
-    each = self._agree(each, jax.nn.softmax(intended), mask)
+    each = self._communicate(each, jax.nn.softmax(intended), mask)
     return Decisions(
       choices=layers.Linear(len(units.Choice), name="choices")(each),
       targets=intended + self._aim("decided", each, mask),
@@ -167,7 +167,7 @@ class Policy(hk.Module):
     return logits if mask is None else jnp.where(mask[:, None], logits, _NEVER)
 
   @hk.name_like("__call__")
-  def _agree(
+  def _communicate(
     self,
     each: Array,  # [B, M, F]
     aims: Array,  # [B, M, M], rows sum to one

@@ -90,7 +90,7 @@ def score(
   key = jax.random.key(config.seed)
   found = []
   for first in range(0, config.num_battles, _BLOCK):
-    ahead = _ahead(
+    points = _points(
       model,
       opponent,
       dataclasses.replace(battles, even=True),
@@ -98,14 +98,13 @@ def score(
       variables,
       jax.random.fold_in(key, first // _BLOCK),
     )
-    found.append(np.asarray(ahead)[: config.num_battles - first])
+    found.append(np.asarray(points)[: config.num_battles - first])
     on_progress(first + len(found[-1]))
-  points = (np.sign(np.concatenate(found)) + 1) / 2
-  return float(np.mean(points, dtype=np.float64))
+  return float(np.mean(np.concatenate(found), dtype=np.float64))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
-def _ahead(
+def _points(
   model: perceiver.Model,
   opponent: simulator.Commander,
   battles: battles_lib.BattleConfig,
@@ -113,7 +112,7 @@ def _ahead(
   variables: Any,
   key: Array,
 ) -> Array:  # [B]
-  """Plays a block of battles; returns how far the policy is ahead."""
+  """Plays a block of battles; returns the policy's points."""
   state = battles_lib.draw(key, _BLOCK, battles)
   commanders = (policy(model, variables, 0), opponent)
-  return simulator.advantage(simulator.play(commanders, state, num_steps)[0])
+  return simulator.points(simulator.play(commanders, state, num_steps)[0])

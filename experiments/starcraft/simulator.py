@@ -102,12 +102,15 @@ def play(
     # A script that commands both armies is asked once.
     given = {command: command(now) for command in dict.fromkeys(commanders)}
     first, second = (given[command] for command in commanders)
-    orders = units.Orders(
-      *(jnp.where(now.owner == 0, x, y) for x, y in zip(first, second))
-    )
+    orders = units.either(now.owner == 0, first, second)
     return step(now, orders), Moment(now, orders)
 
   return jax.lax.scan(once, state, None, length=num_steps)
+
+
+def points(state: units.State) -> Array:  # [B]
+  """Returns who has won: 1 for army 0, 0 for army 1, 0.5 for a draw."""
+  return (jnp.sign(advantage(state)) + 1) / 2
 
 
 def advantage(state: units.State) -> Array:  # [B]

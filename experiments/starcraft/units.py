@@ -62,6 +62,15 @@ class Orders(NamedTuple):
   target: Array  # [B, U] integers, the slot to attack; 0 for other choices
 
 
+def either(
+  chosen: Array,  # [B, U] bool
+  orders: Orders,
+  others: Orders,
+) -> Orders:
+  """Returns the first orders where chosen, else the others."""
+  return Orders(*(jnp.where(chosen, x, y) for x, y in zip(orders, others)))
+
+
 class Abilities(NamedTuple):
   """What each unit can do, by its kind."""
 

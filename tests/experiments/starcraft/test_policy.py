@@ -58,9 +58,7 @@ def decisions(model, variables, entities, mask):
 
 def assert_same(found, expected):
   jax.tree.map(
-    lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5),
-    found,
-    expected,
+    lambda x, y: np.testing.assert_allclose(x, y, atol=1e-5), found, expected
   )
 
 
@@ -193,12 +191,14 @@ def test_all_of_the_head_matters(model, variables, entities, mask):
 
 
 @pytest.fixture(scope="module")
-def agree(model):
-  """Lets six entities, of which two are equal, agree on given targets."""
+def communicate(model):
+  """Lets six entities, two of them equal, hear who has the same target."""
 
   def run(each, target):
     policy = model.config.network()
-    return policy._agree(each, jax.nn.one_hot(target, each.shape[1]), None)
+    return policy._communicate(
+      each, jax.nn.one_hot(target, each.shape[1]), None
+    )
 
   function = hk.without_apply_rng(hk.transform(run))
   each = jax.random.normal(jax.random.key(7), (1, 6, 16))
@@ -209,17 +209,19 @@ def agree(model):
   )[0]
 
 
-def test_entities_hear_of_those_with_their_target_alone(agree):
+def test_entities_hear_of_those_with_their_target_alone(communicate):
   """The first two aim at the fourth; it and they learn of each other."""
   target = [3, 3, 4, 5, 5, 5]
-  difference = np.abs(agree(target, change=1.0) - agree(target)).sum(-1)
+  difference = np.abs(
+    communicate(target, change=1.0) - communicate(target)
+  ).sum(-1)
   np.testing.assert_array_equal(
     difference > 1e-5, [True, True, False, True, False, False]
   )
 
 
-def test_it_counts_how_many_have_the_same_target(agree):
-  both, alone = agree([3, 3, 4, 5, 5, 5]), agree([3, 5, 4, 5, 5, 5])
+def test_it_counts_how_many_have_the_same_target(communicate):
+  both, alone = communicate([3, 3, 4, 5, 5, 5]), communicate([3, 5, 4, 5, 5, 5])
   assert np.abs(both[0] - alone[0]).max() > 1e-3
   np.testing.assert_allclose(both[2], alone[2], atol=1e-6)
 
