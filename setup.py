@@ -56,7 +56,7 @@ _EXTRAS = {
 
 setuptools.setup(
   name="perceiver",
-  version="0.1.0",
+  version="0.2.0.dev0",
   description="Perceiver and Perceiver IO in JAX and Haiku",
   long_description=pathlib.Path("README.md").read_text(encoding="utf-8"),
   long_description_content_type="text/markdown",

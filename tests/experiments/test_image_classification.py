@@ -3,10 +3,10 @@
 import dataclasses
 import pathlib
 
+import commands
 import jax
 import numpy as np
 import pytest
-import runs
 
 from experiments import evaluate
 from experiments import loading
@@ -132,14 +132,14 @@ def test_sizes_that_do_not_fit_are_refused():
 
 def test_digits_from_training_to_evaluation(tmp_path, capsys):
   workdir = tmp_path / "run"
-  out = runs.command(
+  out = commands.command(
     capsys,
     train.main,
     *("digits", "--workdir", workdir, "--train.steps", 150),
     *("--train.log-every", 50, "--train.eval-every", 75),
   )
   assert "360 of 360 examples" in out
-  rows = runs.rows(workdir)
+  rows = commands.rows(workdir)
   losses = [row["loss"] for row in rows if row["kind"] == "train"]
   assert losses[-1] < 0.8 * losses[0]
   accuracy = [row["top_1"] for row in rows if row["kind"] == "eval"]
@@ -147,7 +147,7 @@ def test_digits_from_training_to_evaluation(tmp_path, capsys):
   assert accuracy[-1] > 0.3  # guessing gives 0.1
   figures = sorted(path.name for path in (workdir / "figures").iterdir())
   assert figures == ["attention.png", "curve.png", "mistakes.png"]
-  out = runs.command(
+  out = commands.command(
     capsys,
     evaluate.main,
     *("digits", "--checkpoint", workdir / "model.safetensors"),
@@ -166,7 +166,7 @@ def painted(tmp_path_factory):
 def test_imagenet_pipeline_from_jpeg_to_checkpoint(painted, tmp_path, capsys):
   workdir = tmp_path / "run"
   options = ("--data.data-dir", painted, "--train.batch-size", 16)
-  out = runs.command(
+  out = commands.command(
     capsys,
     train.main,
     *("imagenet", "--mini", "--workdir", workdir, *options),
@@ -175,7 +175,7 @@ def test_imagenet_pipeline_from_jpeg_to_checkpoint(painted, tmp_path, capsys):
   )
   assert "324 of 324 examples" in out
   assert (workdir / "model.safetensors").exists()
-  assert {"top_1", "top_5"} <= set(runs.rows(workdir)[-1])
+  assert {"top_1", "top_5"} <= set(commands.rows(workdir)[-1])
 
 
 def test_painted_digits_are_made_once(painted):

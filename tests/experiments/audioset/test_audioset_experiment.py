@@ -3,11 +3,11 @@
 import dataclasses
 import shutil
 
+import commands
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import runs
 import tiny_audioset as tiny
 import tiny_clips
 from toy import audioset as toy
@@ -29,11 +29,11 @@ TOY = "toy.audioset"
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
   """The folder of a finished run."""
-  return runs.finished(tmp_path_factory, TOY)
+  return commands.finished(tmp_path_factory, TOY)
 
 
 def test_training_leaves_numbers_and_pictures(workdir):
-  rows = runs.rows(workdir)
+  rows = commands.rows(workdir)
   assert {row["step"] for row in rows if row["kind"] == "eval"} == {6, 12}
   last = rows[-1]
   assert (last["examples"], last["expected"]) == (6, 6)
@@ -58,10 +58,10 @@ def test_an_interrupted_run_ends_the_same(workdir, tmp_path):
 def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
   page = tmp_path / "report"
   arguments = (TOY, "--checkpoint", workdir, "--report", page)
-  out = runs.command(capsys, evaluate.main, *arguments)
+  out = commands.command(capsys, evaluate.main, *arguments)
   assert "6 of 6 examples of generated evaluation" in out
   assert "average precision" in out
-  assert f"map {runs.rows(workdir)[-1]['map']:.4f}" in out
+  assert f"map {commands.rows(workdir)[-1]['map']:.4f}" in out
   text = (page / "index.html").read_text()
   assert "<td>chance_map</td>" in text
   for name in ("curve.png", "classes.png", "attention.png"):
@@ -71,15 +71,15 @@ def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
 
 def test_a_model_of_both_is_judged_by_one(workdir, capsys):
   arguments = (TOY, "--checkpoint", workdir, "--data.modalities")
-  seen = runs.command(capsys, evaluate.main, *arguments, "VIDEO")
-  heard = runs.command(capsys, evaluate.main, *arguments, "AUDIO")
+  seen = commands.command(capsys, evaluate.main, *arguments, "VIDEO")
+  heard = commands.command(capsys, evaluate.main, *arguments, "AUDIO")
   assert "silent 6.0000" in seen
   assert "silent 0.0000" in heard
 
 
 def test_a_missing_data_set_is_one_paragraph(workdir, tmp_path, capsys):
   arguments = (TOY, "--checkpoint", workdir, "--data.data-dir", tmp_path)
-  error = runs.command(capsys, evaluate.main, *arguments, code=1)
+  error = commands.command(capsys, evaluate.main, *arguments, code=1)
   assert "experiments.clip_data.prepare" in error
   assert "Traceback" not in error
 
@@ -119,10 +119,10 @@ def test_prepared_clips_are_learned_from_and_judged_by(
   prepare.prepare(write_audioset(tmp_path))
   where = ("--data.data-dir", tmp_path / "prepared")
   arguments = (TOY, "--checkpoint", workdir, *where)
-  error = runs.command(capsys, evaluate.main, *arguments, code=1)
+  error = commands.command(capsys, evaluate.main, *arguments, code=1)
   assert "has 3 of the 4 clips" in error
   arguments += ("--data.allow-partial", "True")
-  out = runs.command(capsys, evaluate.main, *arguments)
+  out = commands.command(capsys, evaluate.main, *arguments)
   assert "3 of 3 examples of audioset validation" in out
   assert "silent 1.0000" in out
   assert "classes 3.0000" in out
@@ -131,7 +131,7 @@ def test_prepared_clips_are_learned_from_and_judged_by(
   assert "3 of 4 clips of no official list, 1 missing" in out
   arguments = (TOY, "--mini", "--workdir", tmp_path / "run", *where)
   arguments += ("--data.allow-partial", "True", "--train.steps", 3)
-  out = runs.command(capsys, train.main, *arguments)
+  out = commands.command(capsys, train.main, *arguments)
   assert "3 of 3 examples of audioset validation" in out
 
 

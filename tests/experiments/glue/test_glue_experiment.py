@@ -3,10 +3,10 @@
 import dataclasses
 import shutil
 
+import commands
 import jax
 import numpy as np
 import pytest
-import runs
 import tiny_glue
 from toy import glue as toy
 
@@ -48,7 +48,7 @@ def workdir(tmp_path_factory, trunk):
 
 
 def test_eight_tasks_at_once(workdir):
-  rows = runs.rows(workdir)
+  rows = commands.rows(workdir)
   assert {row["step"] for row in rows if row["kind"] == "eval"} == {2, 4}
   last = rows[-1]
   assert (last["examples"], last["expected"]) == (54, 54)  # MNLI has two sets
@@ -81,12 +81,12 @@ def test_an_interrupted_run_ends_the_same(workdir, trunk, tmp_path):
 
 def test_evaluation_of_a_folder_and_of_a_file(workdir, capsys):
   for path in (workdir, workdir / "model.safetensors"):
-    out = runs.command(capsys, evaluate.main, TOY, "--checkpoint", path)
+    out = commands.command(capsys, evaluate.main, TOY, "--checkpoint", path)
     assert "54 of 54 examples of 8 tasks dev" in out
   # What was learned is an example's own business, not the batch's.
   arguments = (TOY, "--checkpoint", workdir, "--train.eval-batch-size", 4)
   rows = [line.split()[:2] for line in out.splitlines()[1:]]
-  again = runs.command(capsys, evaluate.main, *arguments).splitlines()
+  again = commands.command(capsys, evaluate.main, *arguments).splitlines()
   for (name, value), line in zip(rows, again[-len(rows) :]):
     assert line.split()[0] == name
     assert float(line.split()[1]) == pytest.approx(float(value), abs=2e-4)
@@ -96,7 +96,7 @@ def test_a_wrong_checkpoint_is_one_paragraph(tmp_path, capsys):
   path = tmp_path / "model.safetensors"
   path.write_bytes(b"\x00" * 100)
   arguments = (TOY, "--mini", "--workdir", tmp_path, "--checkpoint", path)
-  error = runs.command(capsys, train.main, *arguments, code=1)
+  error = commands.command(capsys, train.main, *arguments, code=1)
   assert f"{path} cannot be read" in error
   assert "Traceback" not in error
 
@@ -147,7 +147,7 @@ def test_sweep(trunk, tmp_path, capsys):
   arguments = ("--checkpoint", trunk, *GENERATED, "--workdir", tmp_path)
   arguments += ("--tasks", "rte", "--epochs", 2, "--warmup-steps", 1)
   arguments += ("--batch-sizes", 16, "--rates", 1e-2, 1e-4)
-  out = runs.command(capsys, sweep.main, *arguments)
+  out = commands.command(capsys, sweep.main, *arguments)
   lines = out.splitlines()
   assert lines[0] == "| rte: batch | rate | score | rte_accuracy |"
   rows = [line.split(" | ") for line in lines[2:4]]
@@ -165,7 +165,7 @@ def test_sweep(trunk, tmp_path, capsys):
   assert model.config.trunk == tiny_glue.TRUNK
   # Finished runs are not repeated.
   times = [p.stat().st_mtime_ns for p in tmp_path.rglob("checkpoints/*")]
-  assert runs.command(capsys, sweep.main, *arguments) == out
+  assert commands.command(capsys, sweep.main, *arguments) == out
   again = [p.stat().st_mtime_ns for p in tmp_path.rglob("checkpoints/*")]
   assert again == times
 
@@ -236,17 +236,17 @@ def test_answers_do_not_depend_on_their_neighbours(
   folder, answers = submission
   arguments = ["--models", workdir / "model.safetensors", "--output", tmp_path]
   arguments += ["--data.data-dir", folder, "--data.allow-partial", "True"]
-  runs.command(capsys, submit.main, *arguments, "--batch-size", 2)
+  commands.command(capsys, submit.main, *arguments, "--batch-size", 2)
   for path in answers.iterdir():
     assert (tmp_path / path.name).read_text() == path.read_text()
 
 
 def test_what_cannot_be_submitted(trunk, workdir, tmp_path, capsys):
   arguments = ("--models", trunk, "--output", tmp_path)
-  error = runs.command(capsys, submit.main, *arguments, code=1)
+  error = commands.command(capsys, submit.main, *arguments, code=1)
   assert "LanguageModelConfig; expected a model of GLUE" in error
   arguments = ("--models", workdir / "model.safetensors", "--output", tmp_path)
-  error = runs.command(capsys, submit.main, *arguments, code=1)
+  error = commands.command(capsys, submit.main, *arguments, code=1)
   assert "set data.data_dir" in error
 
 

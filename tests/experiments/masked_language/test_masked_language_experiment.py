@@ -3,9 +3,9 @@
 import dataclasses
 import shutil
 
+import commands
 import numpy as np
 import pytest
-import runs
 import tiny_language
 from toy import language as toy
 
@@ -24,11 +24,11 @@ TOY = "toy.language"
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
   """The folder of a finished run."""
-  return runs.finished(tmp_path_factory, TOY)
+  return commands.finished(tmp_path_factory, TOY)
 
 
 def test_training_leaves_numbers_and_pictures(workdir):
-  rows = runs.rows(workdir)
+  rows = commands.rows(workdir)
   assert {row["step"] for row in rows if row["kind"] == "eval"} == {6, 12}
   last = rows[-1]
   assert (last["examples"], last["expected"]) == (10, 10)
@@ -51,8 +51,8 @@ def test_an_interrupted_run_ends_the_same(workdir, tmp_path):
 
 
 def test_evaluation_finds_what_training_found(workdir, capsys):
-  out = runs.command(capsys, evaluate.main, TOY, "--checkpoint", workdir)
-  bits = runs.rows(workdir)[-1]["bits_per_byte"]
+  out = commands.command(capsys, evaluate.main, TOY, "--checkpoint", workdir)
+  bits = commands.rows(workdir)[-1]["bits_per_byte"]
   assert "10 of 10 examples of python_topics held out" in out
   assert f"bits_per_byte {bits:.4f}" in out
 
@@ -75,7 +75,7 @@ def test_models_of_pieces_are_trained_too(tmp_path, capsys):
     *("--data.sentencepiece-model", str(path)),
   ]
   assert train.main(arguments) == 0, capsys.readouterr().err
-  row = runs.rows(folder)[-1]
+  row = commands.rows(folder)[-1]
   assert row["bits_per_byte"] < row["loss"] / np.log(2)
 
 

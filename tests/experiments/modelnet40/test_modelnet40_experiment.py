@@ -3,11 +3,11 @@
 import dataclasses
 import shutil
 
+import commands
 import jax
 import noise
 import numpy as np
 import pytest
-import runs
 import tiny_points
 
 from experiments import evaluate
@@ -27,7 +27,7 @@ TOY = "toy.points"
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
   """The folder of a finished run."""
-  return runs.finished(tmp_path_factory, TOY)
+  return commands.finished(tmp_path_factory, TOY)
 
 
 def names_in(folder):
@@ -35,7 +35,7 @@ def names_in(folder):
 
 
 def test_training_leaves_numbers_and_pictures(workdir):
-  rows = runs.rows(workdir)
+  rows = commands.rows(workdir)
   assert {row["step"] for row in rows if row["kind"] == "eval"} == {6, 12}
   last = rows[-1]
   assert (last["examples"], last["expected"]) == (22, 22)
@@ -58,7 +58,7 @@ def test_an_interrupted_run_ends_the_same(workdir, tmp_path):
 def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
   page = tmp_path / "report"
   arguments = (TOY, "--checkpoint", workdir, "--report", page)
-  out = runs.command(capsys, evaluate.main, *arguments)
+  out = commands.command(capsys, evaluate.main, *arguments)
   assert "22 of 22 examples of generated test" in out
   text = (page / "index.html").read_text()
   for name in ("curve.png", "confusion.png", "attention.png"):
@@ -85,11 +85,11 @@ def test_files_are_trained_on(tmp_path, capsys):
   write_modelnet40(root)
   arguments = (TOY, "--recipe", "modelnet40", "--workdir", tmp_path / "run")
   arguments += ("--data.data-dir", root)
-  error = runs.command(capsys, train.main, *arguments, code=1)
+  error = commands.command(capsys, train.main, *arguments, code=1)
   assert "lacks airplane/train" in error
   assert not (tmp_path / "run").exists()
   arguments += ("--data.allow-partial", "True", "--train.steps", 6)
-  out = runs.command(capsys, train.main, *arguments)
+  out = commands.command(capsys, train.main, *arguments)
   assert "6 of 6 examples of modelnet40 test" in out
   kept = root / "sampled_points" / "32"
   assert [len(names_in(kept / part)) for part in ("train", "test")] == [14, 6]

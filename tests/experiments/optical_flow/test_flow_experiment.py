@@ -3,10 +3,10 @@
 import dataclasses
 import shutil
 
+import commands
 import numpy as np
 from PIL import Image
 import pytest
-import runs
 import tiny_flow
 
 from experiments import evaluate
@@ -25,11 +25,11 @@ TOY = "toy.flow"
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
   """The folder of a finished run."""
-  return runs.finished(tmp_path_factory, TOY)
+  return commands.finished(tmp_path_factory, TOY)
 
 
 def test_training_leaves_numbers_and_pictures(workdir):
-  rows = runs.rows(workdir)
+  rows = commands.rows(workdir)
   assert {row["step"] for row in rows if row["kind"] == "eval"} == {6, 12}
   last = rows[-1]
   assert (last["examples"], last["expected"]) == (6, 6)
@@ -58,7 +58,7 @@ def test_an_interrupted_run_ends_the_same(workdir, tmp_path):
 def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
   page = tmp_path / "report"
   arguments = (TOY, "--checkpoint", workdir, "--report", page)
-  out = runs.command(capsys, evaluate.main, *arguments)
+  out = commands.command(capsys, evaluate.main, *arguments)
   assert "6 of 6 examples of generated evaluation" in out
   assert f"report: {page / 'index.html'}" in out
   text = (page / "index.html").read_text()
@@ -88,10 +88,10 @@ def test_a_data_set_is_evaluated_in_tiles(workdir, tmp_path, capsys):
   arguments = (TOY, "--checkpoint", workdir)
   arguments += ("--data.evaluate-on", "FLYING_CHAIRS")
   arguments += ("--data.evaluate-dir", tmp_path / "chairs")
-  error = runs.command(capsys, evaluate.main, *arguments, code=1)
+  error = commands.command(capsys, evaluate.main, *arguments, code=1)
   assert "expected 640" in error
   arguments += ("--data.allow-partial", "True")
-  out = runs.command(capsys, evaluate.main, *arguments)
+  out = commands.command(capsys, evaluate.main, *arguments)
   assert "3 of 3 examples of flying_chairs evaluation" in out
   assert "epe_s0-10" in out
 
@@ -102,7 +102,7 @@ def test_a_data_set_is_trained_on(tmp_path, capsys):
   arguments += ("--data.train-on", "FLYING_CHAIRS", "--train.steps", 6)
   arguments += ("--data.data-dir", tmp_path / "chairs")
   arguments += ("--data.allow-partial", "True")
-  out = runs.command(capsys, train.main, *arguments)
+  out = commands.command(capsys, train.main, *arguments)
   assert "6 of 6 examples of generated evaluation" in out
 
 
@@ -112,7 +112,7 @@ def test_any_frames_can_be_looked_at(workdir, tmp_path, capsys):
     Image.fromarray(frame).save(tmp_path / f"{i}.png")
   arguments = (TOY, "--checkpoint", workdir, "--report", tmp_path / "report")
   arguments += ("--data.evaluate-on", "FRAMES", "--data.evaluate-dir", tmp_path)
-  out = runs.command(capsys, evaluate.main, *arguments)
+  out = commands.command(capsys, evaluate.main, *arguments)
   assert "2 of 2 examples of frames evaluation" in out
   assert (tmp_path / "report" / "figures" / "samples.png").exists()
 
@@ -120,7 +120,7 @@ def test_any_frames_can_be_looked_at(workdir, tmp_path, capsys):
 def test_a_missing_folder_is_one_paragraph(workdir, capsys):
   arguments = (TOY, "--checkpoint", workdir)
   arguments += ("--data.evaluate-on", "SINTEL_CLEAN")
-  error = runs.command(capsys, evaluate.main, *arguments, code=1)
+  error = commands.command(capsys, evaluate.main, *arguments, code=1)
   assert "SINTEL_CLEAN is read from a folder: set data.data_dir or" in error
   assert "Traceback" not in error
 

@@ -2,8 +2,8 @@
 
 import dataclasses
 
+import commands
 import pytest
-import runs
 from toy import starcraft as toy
 
 from experiments import evaluate
@@ -19,11 +19,11 @@ TOY = "toy.starcraft"
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
   """The folder of a finished run."""
-  return runs.finished(tmp_path_factory, TOY)
+  return commands.finished(tmp_path_factory, TOY)
 
 
 def test_training_leaves_numbers_and_pictures(workdir):
-  rows = runs.rows(workdir)
+  rows = commands.rows(workdir)
   assert {row["step"] for row in rows if row["kind"] == "eval"} == {6, 12}
   last = rows[-1]
   assert (last["examples"], last["expected"]) == (10, 10)
@@ -35,8 +35,8 @@ def test_training_leaves_numbers_and_pictures(workdir):
 def test_evaluation_finds_what_training_found(workdir, tmp_path, capsys):
   page = tmp_path / "page"
   arguments = (TOY, "--checkpoint", workdir, "--report", page)
-  out = runs.command(capsys, evaluate.main, *arguments)
-  row = runs.rows(workdir)[-1]
+  out = commands.command(capsys, evaluate.main, *arguments)
+  row = commands.rows(workdir)[-1]
   assert "10 of 10 examples of battles held out" in out
   for name in ("order_accuracy", "win_rate"):
     assert f"{name} {row[name]:.4f}" in out
@@ -48,7 +48,7 @@ def test_a_model_file_is_found_to_be_the_same(workdir, capsys):
   """The policy is a model of the experiment's own, and none of the library."""
   path = workdir / "model.safetensors"
   of_folder, of_file = (
-    runs.command(capsys, evaluate.main, TOY, "--checkpoint", where)
+    commands.command(capsys, evaluate.main, TOY, "--checkpoint", where)
     for where in (workdir, path)
   )
   assert of_folder.splitlines()[1:] == of_file.splitlines()
@@ -117,7 +117,7 @@ def test_the_comparison(workdir, tmp_path, capsys, monkeypatch):
   cost = {name: float(rows[0][header.index(name)]) for name in header[2:5]}
   assert 0 < cost["GFLOPs"] < cost["policy_GFLOPs"]
   assert set(rows[0][5:]) == {"–"}
-  row = runs.rows(workdir)[-1]
+  row = commands.rows(workdir)[-1]
   assert rows[1][header.index("win_rate")] == f"{row['win_rate']:.3f}"
   assert comparison.main(["--run", str(tmp_path)]) == 1
   assert "config.json cannot be read" in capsys.readouterr().err

@@ -4,10 +4,10 @@ import dataclasses
 import importlib.util
 import types
 
+import commands
 import numpy as np
 from PIL import Image
 import pytest
-import runs
 
 from experiments import evaluate
 from experiments import registry
@@ -25,11 +25,11 @@ TOY = "toy.video"
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
   """The folder of a finished run."""
-  return runs.finished(tmp_path_factory, TOY)
+  return commands.finished(tmp_path_factory, TOY)
 
 
 def test_training_leaves_numbers_and_pictures(workdir):
-  rows = runs.rows(workdir)
+  rows = commands.rows(workdir)
   last = rows[-1]
   assert (last["kind"], last["examples"], last["expected"]) == ("eval", 6, 6)
   assert {
