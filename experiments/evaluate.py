@@ -19,18 +19,18 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import Mesh
 
-from experiments import checkpointing
-from experiments import distributed
-from experiments import evaluation
-from experiments import files
-from experiments import parallel
-from experiments import provenance
-from experiments import registry
-from experiments import report_page
-from experiments import reporting
-from experiments import task as task_lib
-from experiments import train_state
-from experiments import trainer
+from experiments.cli import html_report
+from experiments.cli import registry
+from experiments.cluster import processes
+from experiments.data import files
+from experiments.runs import log as runs_log
+from experiments.runs import provenance
+from experiments.training import checkpoints as training_checkpoints
+from experiments.training import evaluation
+from experiments.training import sharding
+from experiments.training import state
+from experiments.training import tasks
+from experiments.training import trainer
 import perceiver
 from perceiver import config_json
 from perceiver.checkpoints import store
@@ -70,7 +70,7 @@ def _main(arguments: Sequence[str] | None) -> None:
     type=int,
     help="evaluate the first N examples only",
   )
-  distributed.add_options(parser)
+  processes.add_options(parser)
   arguments = _with_experiment(sys.argv[1:] if arguments is None else arguments)
   options, rest = registry.split_arguments(parser, arguments)
   choice = registry.choose(options.experiment, options.recipe, options.mini)
@@ -99,7 +99,7 @@ def _main(arguments: Sequence[str] | None) -> None:
 
 def _say(text: str) -> None:
   """Prints a line, once for all processes."""
-  if not parallel.process_index():
+  if not sharding.process_index():
     print(text)
 
 
@@ -127,7 +127,7 @@ class Candidate(NamedTuple):
   """A model to be judged, with what judges it."""
 
   config: trainer.TrainConfig
-  task: task_lib.Task
+  task: tasks.Task
   variables: Any
   mesh: Mesh
 
@@ -156,7 +156,7 @@ def load(experiment: trainer.Experiment, path: pathlib.Path) -> Candidate:
     experiment = dataclasses.replace(experiment, model=model.config)  # type: ignore[type-var]
   task = experiment.task()
   shapes = jax.eval_shape(lambda: task.model.init(jax.random.key(0)))
-  target = train_state.with_shardings(shapes, mesh)
+  target = state.with_shardings(shapes, mesh)
   if loaded is None:
     variables = _from_run(path, target)
   else:
@@ -196,7 +196,7 @@ def report(
   path: pathlib.Path,
   title: str,
   found: evaluation.Evaluation,
-  result: task_lib.Result | None,
+  result: tasks.Result | None,
 ) -> pathlib.Path:
   """Writes a page with numbers, pictures and, if there is a log, the curve.
 
@@ -214,8 +214,8 @@ def report(
   Raises:
     files.InputError: if nothing can be written there.
   """
-  log = (path if path.is_dir() else path.parent) / reporting.METRICS
-  variables = parallel.to_host(candidate.mesh, candidate.variables)
+  log = (path if path.is_dir() else path.parent) / runs_log.METRICS
+  variables = sharding.to_host(candidate.mesh, candidate.variables)
   pages: list[pathlib.Path] = []
 
   def write() -> None:
@@ -223,12 +223,12 @@ def report(
       files.write_text(folder / log.name, log.read_text(encoding="utf-8"))
     pictures = candidate.task.figures(variables, folder)
     pages.append(
-      report_page.write(
+      html_report.write(
         folder, title=title, found=found, result=result, pictures=pictures
       )
     )
 
-  distributed.by_first(write)
+  processes.by_first(write)
   return pages[0] if pages else folder
 
 
@@ -272,7 +272,9 @@ def _from_run(workdir: pathlib.Path, target: Any) -> Any:
   directory = workdir / "checkpoints"
   restored = None
   if directory.exists():
-    with checkpointing.Checkpoints(directory, read_only=True) as checkpoints:
+    with training_checkpoints.Checkpoints(
+      directory, read_only=True
+    ) as checkpoints:
       restored = checkpoints.restore(
         {"params": target.params, "state": target.state}
       )
@@ -284,7 +286,7 @@ def _from_run(workdir: pathlib.Path, target: Any) -> Any:
 
 
 def _show_progress(done: int, total: int) -> None:
-  if sys.stderr.isatty() and not parallel.process_index():
+  if sys.stderr.isatty() and not sharding.process_index():
     end = "\n" if done == total else ""
     print(f"\revaluating {done}/{total}", end=end, file=sys.stderr, flush=True)
 

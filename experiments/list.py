@@ -13,11 +13,11 @@ import pathlib
 import sys
 from typing import Any
 
-from experiments import files
-from experiments import provenance
-from experiments import registry
-from experiments import reporting
-from experiments import task as task_lib
+from experiments.cli import registry
+from experiments.data import files
+from experiments.runs import log as runs_log
+from experiments.runs import provenance
+from experiments.training import tasks
 import perceiver
 
 _RUN_HEADER = (
@@ -80,8 +80,8 @@ def _run(
   workdir: pathlib.Path, starts: Sequence[Mapping[str, Any]]
 ) -> tuple[str, ...]:
   start: Mapping[str, Any] = starts[-1] if starts else {}
-  log = workdir / reporting.METRICS
-  rows = reporting.read_rows(log) if log.exists() else []
+  log = workdir / runs_log.METRICS
+  rows = runs_log.read_rows(log) if log.exists() else []
   results = [row for row in rows if row["kind"] == "eval"]
   return (
     str(workdir),
@@ -140,7 +140,7 @@ def _row(choice: registry.Choice) -> tuple[str, ...]:
   )
 
 
-def _label(result: task_lib.Result) -> str:
+def _label(result: tasks.Result) -> str:
   """Returns what a result is of."""
   return f"{result.split} {result.metric}".strip()
 

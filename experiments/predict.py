@@ -16,17 +16,19 @@ from typing import Annotated
 
 import tyro
 
-from experiments import registry
-from experiments.prediction import autoencode
-from experiments.prediction import classify
-from experiments.prediction import fill_mask
-from experiments.prediction import flow
+from experiments.audio_video.autoencoding import predict as autoencoding_predict
+from experiments.cli import registry
+from experiments.image_classification import predict as classification_predict
+from experiments.language.masked_language import predict as language_predict
+from experiments.optical_flow import predict as flow_predict
 
 _Command = (
-  Annotated[classify.Classify, tyro.conf.subcommand("classify")]
-  | Annotated[fill_mask.FillMask, tyro.conf.subcommand("fill-mask")]
-  | Annotated[flow.Flow, tyro.conf.subcommand("flow")]
-  | Annotated[autoencode.Autoencode, tyro.conf.subcommand("autoencode")]
+  Annotated[classification_predict.Classify, tyro.conf.subcommand("classify")]
+  | Annotated[language_predict.FillMask, tyro.conf.subcommand("fill-mask")]
+  | Annotated[flow_predict.Flow, tyro.conf.subcommand("flow")]
+  | Annotated[
+    autoencoding_predict.Autoencode, tyro.conf.subcommand("autoencode")
+  ]
 )
 
 
@@ -52,14 +54,14 @@ def _main(arguments: Sequence[str] | None) -> None:
     config=(tyro.conf.FlagCreatePairsOff,),
   )
   match options:
-    case classify.Classify():
-      classify.run(options)
-    case fill_mask.FillMask():
-      fill_mask.run(options)
-    case flow.Flow():
-      flow.run(options)
-    case autoencode.Autoencode():
-      autoencode.run(options)
+    case classification_predict.Classify():
+      classification_predict.run(options)
+    case language_predict.FillMask():
+      language_predict.run(options)
+    case flow_predict.Flow():
+      flow_predict.run(options)
+    case autoencoding_predict.Autoencode():
+      autoencoding_predict.run(options)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 import pathlib
 import sys
 
-from experiments import distributed
-from experiments import parallel
-from experiments import registry
-from experiments import trainer
+from experiments.cli import registry
+from experiments.cluster import processes
+from experiments.training import sharding
+from experiments.training import trainer
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +39,7 @@ def _main(arguments: Sequence[str] | None) -> None:
     type=pathlib.Path,
     help="where the run is kept (default: runs/EXPERIMENT)",
   )
-  distributed.add_options(parser)
+  processes.add_options(parser)
   options, rest = registry.split_arguments(parser, arguments)
   choice = registry.choose(options.experiment, options.recipe, options.mini)
   experiment = registry.override(parser, choice, rest)
@@ -47,7 +47,7 @@ def _main(arguments: Sequence[str] | None) -> None:
   registry.check(experiment)
   workdir = options.workdir or registry.default_workdir(choice)
   report = trainer.train(experiment, workdir)
-  if parallel.process_index():
+  if sharding.process_index():
     return
   print(report.evaluation.describe(choice.result))
   print(f"model: {report.model_file}")

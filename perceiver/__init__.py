@@ -5,9 +5,9 @@ from perceiver.checkpoints.finetuning import load_for_finetuning
 from perceiver.checkpoints.load import load
 from perceiver.checkpoints.store import restore
 from perceiver.checkpoints.store import save
-from perceiver.models.model import Model
-from perceiver.models.model import Precision
-from perceiver.models.model import Variables
+from perceiver.model import Model
+from perceiver.model import Precision
+from perceiver.model import Variables
 from perceiver.models.registry import create
 from perceiver.models.registry import list_models
 

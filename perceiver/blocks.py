@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import haiku as hk
 import jax
 
-from perceiver import attention
-from perceiver import latent_attention
 from perceiver import layers
-from perceiver import reading
-from perceiver import streaming
+from perceiver.attention import blockwise
+from perceiver.attention import cross_attention
+from perceiver.attention import projections
+from perceiver.attention import self_attention
 
 Array = jax.Array
 
@@ -51,10 +51,10 @@ class SelfAttentionConfig:
     _ = self.attention
 
   @property
-  def attention(self) -> attention.AttentionConfig:
+  def attention(self) -> projections.AttentionConfig:
     """The block's attention."""
     qk_channels = self.qk_channels or self.channels
-    return attention.AttentionConfig(
+    return projections.AttentionConfig(
       num_heads=self.num_heads,
       qk_channels=qk_channels,
       v_channels=self.v_channels or qk_channels,
@@ -100,10 +100,10 @@ class CrossAttentionConfig:
     _ = self.attention
 
   @property
-  def attention(self) -> attention.AttentionConfig:
+  def attention(self) -> projections.AttentionConfig:
     """The block's attention."""
     qk_channels = self.qk_channels or self.input_channels
-    return attention.AttentionConfig(
+    return projections.AttentionConfig(
       num_heads=self.num_heads,
       qk_channels=qk_channels,
       v_channels=self.v_channels or qk_channels,
@@ -165,10 +165,10 @@ class SelfAttentionBlock(hk.Module):
   def __call__(self, x: Array) -> Array:  # [B, N, D] -> [B, N, D]
     cfg = self.config
     normed = layers.LayerNorm(name="attention_norm")(x)  # [B, N, D]
-    module = attention.Attention(cfg.attention, name="attention")
+    module = projections.Attention(cfg.attention, name="attention")
     weights = module.weights(cfg.channels, cfg.channels)
     key = self._key(cfg.attention_dropout_rate)
-    attended = latent_attention.attend(cfg.attention, weights, normed, key)
+    attended = self_attention.attend(cfg.attention, weights, normed, key)
     x += layers.dropout(attended, cfg.dropout_rate, self._key(cfg.dropout_rate))
     normed = layers.LayerNorm(name="mlp_norm")(x)  # [B, N, D]
     mlp = Mlp(cfg.mlp_widening, cfg.exact_gelu, name="mlp")
@@ -186,7 +186,7 @@ class CrossAttentionWeights(NamedTuple):
 
   query_norm: layers.NormWeights
   input_norm: layers.NormWeights
-  attention: attention.AttentionWeights
+  attention: projections.AttentionWeights
   mlp_norm: layers.NormWeights
   mlp: MlpWeights
 
@@ -206,7 +206,7 @@ class CrossAttentionBlock(hk.Module):
   def __call__(
     self,
     queries: Array,  # [B, N, E]
-    inputs: streaming.Parts,  # [B or 1, M, C_i]
+    inputs: blockwise.Parts,  # [B or 1, M, C_i]
     *,
     input_mask: Array | None = None,  # [B, M] bool
   ) -> Array:  # [B, N, E]
@@ -216,7 +216,7 @@ class CrossAttentionBlock(hk.Module):
     if cfg.direct:
       memory = self._remember(weights, inputs, input_mask, queries.shape[1])
       return self._answer(weights, memory, queries, None, keys)
-    attended = reading.read(
+    attended = cross_attention.read(
       cfg.attention,
       weights.attention,
       weights.input_norm,
@@ -230,7 +230,7 @@ class CrossAttentionBlock(hk.Module):
   @hk.name_like("__call__")
   def ask(
     self,
-    queries: streaming.Parts,  # [B or 1, O, E_i]
+    queries: blockwise.Parts,  # [B or 1, O, E_i]
     inputs: Array,  # [B, N, C]
     output: Any,  # [B, T, E] -> [B, T, F]
     *,
@@ -247,12 +247,12 @@ class CrossAttentionBlock(hk.Module):
 
     def answer(operands: Any) -> Array:
       parts, mask = operands
-      joined = streaming.concatenate(parts, inputs.shape[0])  # [B, T, E]
+      joined = blockwise.concatenate(parts, inputs.shape[0])  # [B, T, E]
       return output(self._answer(weights, memory, joined, mask, keys))
 
     if any(key is not None for key in keys):
       return answer((queries, query_mask))
-    return attention.map_queries(
+    return projections.map_queries(
       self.config.attention, memory, answer, (queries, query_mask)
     )
 
@@ -260,14 +260,14 @@ class CrossAttentionBlock(hk.Module):
   def attention_map(
     self,
     queries: Array,  # [B, T, E]
-    inputs: streaming.Parts,  # [B or 1, S, C_i]
+    inputs: blockwise.Parts,  # [B or 1, S, C_i]
     *,
     input_mask: Array | None = None,  # [B, S] bool
   ) -> Array:  # [B, H, T, S]
     """Returns where the queries look, as weights that sum to one."""
     weights = self._weights()
     memory = self._remember(weights, inputs, input_mask, queries.shape[1])
-    return attention.attention_map(
+    return projections.attention_map(
       self.config.attention,
       weights.attention,
       memory,
@@ -281,7 +281,7 @@ class CrossAttentionBlock(hk.Module):
     return CrossAttentionWeights(
       query_norm=layers.LayerNorm(name="query_norm").weights(channels),
       input_norm=layers.LayerNorm(name="input_norm").weights(inputs),
-      attention=attention.Attention(cfg.attention, name="attention").weights(
+      attention=projections.Attention(cfg.attention, name="attention").weights(
         channels, inputs
       ),
       mlp_norm=layers.LayerNorm(name="mlp_norm").weights(channels),
@@ -302,14 +302,14 @@ class CrossAttentionBlock(hk.Module):
   def _remember(
     self,
     weights: CrossAttentionWeights,
-    inputs: streaming.Parts,
+    inputs: blockwise.Parts,
     input_mask: Array | None,
     num_queries: int,
-  ) -> attention.Memory:
-    return attention.remember(
+  ) -> projections.Memory:
+    return projections.remember(
       self.config.attention,
       weights.attention,
-      weights.input_norm(streaming.concatenate(inputs)),
+      weights.input_norm(blockwise.concatenate(inputs)),
       num_queries=num_queries,
       input_mask=input_mask,
     )
@@ -317,12 +317,12 @@ class CrossAttentionBlock(hk.Module):
   def _answer(
     self,
     weights: CrossAttentionWeights,
-    memory: attention.Memory,
+    memory: projections.Memory,
     queries: Array,
     query_mask: Array | None,
     keys: tuple[Array | None, ...],
   ) -> Array:
-    attended = attention.recall(
+    attended = projections.recall(
       self.config.attention,
       weights.attention,
       memory,

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from perceiver import blocks
 from perceiver import layers
-from perceiver import streaming
+from perceiver.attention import blockwise
 
 Array = jax.Array
 
@@ -105,7 +105,7 @@ class Decoder(hk.Module):
   def __call__(
     self,
     latents: Array,  # [B, N, D]
-    queries: streaming.Parts,  # [B or 1, O, E_i]
+    queries: blockwise.Parts,  # [B or 1, O, E_i]
     *,
     query_mask: Array | None = None,  # [B, O] bool
   ) -> Array:  # [B, O, F]

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from perceiver import position_encoding
-from perceiver import streaming
+from perceiver.attention import blockwise
 
 Array = jax.Array
 
@@ -27,7 +27,7 @@ def fourier(
   config: position_encoding.Fourier,
   shape: Sequence[int],
   indices: Array | None = None,  # [O]
-) -> streaming.Parts:
+) -> blockwise.Parts:
   """Returns queries for positions of a grid, [1, O, E].
 
   Args:
@@ -43,14 +43,14 @@ def fourier(
 
 
 def pad(
-  parts: streaming.Parts, vector: Array, channels: int
-) -> streaming.Parts:
+  parts: blockwise.Parts, vector: Array, channels: int
+) -> blockwise.Parts:
   """Adds a learned vector [P] to every query so that all are equally wide.
 
   Raises:
     ValueError: if the result would not have `channels` channels.
   """
-  width = streaming.num_channels(parts) + vector.shape[-1]
+  width = blockwise.num_channels(parts) + vector.shape[-1]
   if width != channels:
     raise ValueError(
       f"Queries: {width - vector.shape[-1]} channels and {vector.shape[-1]} of "

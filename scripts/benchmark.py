@@ -1,9 +1,9 @@
 """Measures time and memory of our models, and of others where installed.
 
-  python scripts/benchmark.py                        # all models
-  python scripts/benchmark.py --cases optical_flow --who ours textbook
-  python scripts/benchmark.py --cases optical_flow --size 1080 1920 --repeats 1
-  python scripts/benchmark.py --sweep inputs --output DIR
+  python -m scripts.benchmark                        # all models
+  python -m scripts.benchmark --cases optical_flow --who ours textbook
+  python -m scripts.benchmark --cases optical_flow --size 1080 1920 --repeats 1
+  python -m scripts.benchmark --sweep inputs --output DIR
 
 Jobs of one model run in turn, A B A B, each in a process of its own. Numbers
 are printed as a table and, with --output, written as JSON.
@@ -18,18 +18,18 @@ import sys
 
 import jax
 
-from experiments.benchmarking import cases
-from experiments.benchmarking import comparison
-from experiments.benchmarking import job as job_lib
-from experiments.benchmarking import ours
-from experiments.benchmarking import sweep
-from perceiver.models import model as model_lib
+from perceiver import model
+from scripts.benchmarking import cases
+from scripts.benchmarking import comparison
+from scripts.benchmarking import job
+from scripts.benchmarking import ours
+from scripts.benchmarking import sweep
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
   """Measures what the command line says; returns the exit status."""
   options = _parse(arguments)
-  precision = model_lib.Precision(options.precision)
+  precision = model.Precision(options.precision)
   rate = ours.matrix_rate(precision)
   say = lambda text: print(text, file=sys.stderr, flush=True)
   say(f"{_machine()}; matrix product {rate / 1e9:,.0f} GFLOP/s")
@@ -70,12 +70,12 @@ def _jobs(
   options: argparse.Namespace,
   name: str,
   what: str,
-  precision: model_lib.Precision,
-) -> list[job_lib.Job]:
+  precision: model.Precision,
+) -> list[job.Job]:
   return [
-    job_lib.Job(
-      who=job_lib.Who(who),
-      what=job_lib.What(what),
+    job.Job(
+      who=job.Who(who),
+      what=job.What(what),
       case=name,
       batch_size=options.batch_size or cases.CASES[name].batch_size,
       size=None if options.size is None else tuple(options.size),
@@ -89,8 +89,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
   parser = argparse.ArgumentParser(
     description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
   )
-  whats = [x.value for x in job_lib.What]
-  whos = [x.value for x in job_lib.Who]
+  whats = [x.value for x in job.What]
+  whos = [x.value for x in job.Who]
   add = parser.add_argument
   add("--cases", nargs="+", choices=cases.CASES, default=list(cases.CASES))
   add("--what", nargs="+", choices=whats, default=whats)
@@ -105,7 +105,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
   add("--size", type=int, nargs="+", help="size of the inputs: " + _sizes())
   add(
     "--precision",
-    choices=[x.value for x in model_lib.Precision],
+    choices=[x.value for x in model.Precision],
     default="float32",
   )
   add(

@@ -1,6 +1,6 @@
 """Converts a checkpoint between the forms of this and of other projects.
 
-  python scripts/convert_checkpoint.py SRC DST [--model NAME] [--to FORM]
+  python -m scripts.convert_checkpoint SRC DST [--model NAME] [--to FORM]
 
 SRC may be a file written by perceiver.save, a pickle of DeepMind's releases, or
 a folder of transformers; which of them it is is found out, and nothing in it is
@@ -13,14 +13,14 @@ import pathlib
 import sys
 
 import perceiver
-from perceiver.checkpoints import deepmind_files
-from perceiver.checkpoints import huggingface
 from perceiver.checkpoints import load
-from perceiver.checkpoints import pickles
+from perceiver.checkpoints.deepmind import files as deepmind_files
+from perceiver.checkpoints.huggingface import folder
+from perceiver.checkpoints.pickle import reader
 
 _SAVE = {
   "deepmind": deepmind_files.save,
-  "huggingface": huggingface.save,
+  "huggingface": folder.save,
   "perceiver": perceiver.save,
 }
 
@@ -54,7 +54,7 @@ def _convert(
   _SAVE[form](destination, model, variables)
   _describe("to", destination)
   if form == "huggingface":
-    for sentence in huggingface.deviations(model):
+    for sentence in folder.deviations(model):
       print(f"note        In transformers {sentence}.")
 
 
@@ -62,7 +62,7 @@ def _describe(label: str, path: pathlib.Path) -> None:
   """Prints size and digest of a file, or of all files of a folder."""
   files = sorted(path.iterdir()) if path.is_dir() else [path]
   for file in filter(pathlib.Path.is_file, files):
-    found = pickles.describe(file)
+    found = reader.describe(file)
     print(f"{label:10}  {file}")
     print(f"{'':10}  {found.size:,} bytes, SHA-256 {found.sha256}")
 

@@ -1,6 +1,6 @@
 """Trains every digits recipe with several seeds and prints a table.
 
-  python scripts/digits_table.py [--seeds 3] [--workdir runs/digits-table]
+  python -m scripts.digits_table [--seeds 3] [--workdir runs/digits-table]
 
 Runs that are finished already are not repeated.
 """
@@ -11,8 +11,8 @@ import statistics
 import subprocess
 import sys
 
-from experiments import reporting
-from experiments.digits import configs
+from experiments.image_classification.digits import configs
+from experiments.runs import log
 
 
 def accuracy(recipe: str, seed: int, workdir: pathlib.Path) -> float:
@@ -21,7 +21,7 @@ def accuracy(recipe: str, seed: int, workdir: pathlib.Path) -> float:
   command += ["--recipe", recipe, "--workdir", str(workdir)]
   command += ["--train.seed", str(seed)]
   subprocess.run(command, check=True, capture_output=True, text=True)
-  rows = reporting.read_rows(workdir / "metrics.jsonl")
+  rows = log.read_rows(workdir / "metrics.jsonl")
   return [row["top_1"] for row in rows if row["kind"] == "eval"][-1]
 
 

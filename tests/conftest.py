@@ -19,8 +19,9 @@ from absl import flags  # noqa: E402
 flags.FLAGS.mark_as_parsed()  # Grain reads flags that nobody here parses.
 
 import jax  # noqa: E402
-import mutations  # noqa: E402
 import pytest  # noqa: E402
+
+from tests.helpers import mutations  # noqa: E402
 
 # A process may have some 65,000 mappings of memory, and every compiled program
 # takes a dozen: all tests in one process would run out of them and be aborted.

@@ -2,21 +2,21 @@
 
 import functools
 
-import fill
 import jax
 import jax.numpy as jnp
 from jax.sharding import AxisType
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec
 import numpy as np
-import small
 
 import perceiver
 from perceiver import stacking
+from tests.helpers import fill
+from tests.helpers import tiny_networks
 
 BATCH = 8
 MODEL = perceiver.create(
-  small.classifier_config(num_layers=1, remat=stacking.Remat.NOTHING)
+  tiny_networks.classifier_config(num_layers=1, remat=stacking.Remat.NOTHING)
 )
 IMAGES = fill.array((BATCH, 8, 8, 1), "devices")
 TARGETS = jax.nn.one_hot(np.arange(BATCH) % 3, 3)

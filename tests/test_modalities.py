@@ -1,9 +1,10 @@
 """The guide to modalities of one's own: its code runs, and learns."""
 
-import pathlib
 import re
 
-GUIDE = pathlib.Path(__file__).parent.parent / "docs" / "modalities.md"
+from tests.helpers import folders
+
+GUIDE = folders.ROOT / "docs" / "modalities.md"
 
 
 def test_the_guide_teaches_depth(capsys):

@@ -3,17 +3,17 @@
 import dataclasses
 import functools
 
-import fill
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import small
 
 import perceiver
 from perceiver import decoder
 from perceiver.adapters import image
 from perceiver.models import imagenet
+from tests.helpers import fill
+from tests.helpers import tiny_networks
 
 IMAGES = fill.array((2, 8, 8, 1), "interface")
 
@@ -21,20 +21,20 @@ IMAGES = fill.array((2, 8, 8, 1), "interface")
 @functools.cache
 def classifier():
   """Returns a small model with freshly initialised variables."""
-  model = perceiver.create(small.classifier_config())
+  model = perceiver.create(tiny_networks.classifier_config())
   return model, model.init(jax.random.key(0))
 
 
 @functools.cache
 def dropping():
   """Returns the same model with dropout."""
-  return perceiver.create(small.classifier_config(dropout_rate=0.5))
+  return perceiver.create(tiny_networks.classifier_config(dropout_rate=0.5))
 
 
 @functools.cache
 def conv_classifier():
   """Returns a small model that has state, with fresh variables."""
-  config = small.classifier_config()
+  config = tiny_networks.classifier_config()
   seen = dataclasses.replace(
     config.image, features=image.ConvPool(num_channels=4)
   )

@@ -6,11 +6,11 @@ import pathlib
 
 import jax
 
-from experiments import loading
-from experiments import metrics
-from experiments import task as task_lib
-from experiments.image_classification import figures as figures_lib
-from experiments.image_classification import mixing as mixing_lib
+from experiments.data import loader
+from experiments.image_classification import mixing as classification_mixing
+from experiments.image_classification import plots
+from experiments.training import losses as training_losses
+from experiments.training import tasks
 import perceiver
 
 Array = jax.Array
@@ -26,8 +26,8 @@ class LossConfig:
   """
 
   label_smoothing: float = 0.0
-  mixing: mixing_lib.MixingConfig = mixing_lib.MixingConfig(
-    mixup_alpha=None, cutmix=False
+  mixing: classification_mixing.MixingConfig = (
+    classification_mixing.MixingConfig(mixup_alpha=None, cutmix=False)
   )
 
   def __post_init__(self) -> None:
@@ -52,27 +52,27 @@ class ImageClassification:
   """
 
   model: perceiver.Model
-  splits: Callable[[], tuple[loading.Split, loading.Split]]
+  splits: Callable[[], tuple[loader.Split, loader.Split]]
   loss: LossConfig = LossConfig()
   top_k: tuple[int, ...] = (1, 5)
   class_names: tuple[str, ...] | None = None
 
-  def train_split(self) -> loading.Split:
+  def train_split(self) -> loader.Split:
     """Returns the images to learn from."""
     return self.splits()[0]
 
-  def eval_split(self) -> loading.Split:
+  def eval_split(self) -> loader.Split:
     """Returns the images to judge by."""
     return self.splits()[1]
 
   def losses(
     self,
     variables: perceiver.Variables,
-    batch: task_lib.Batch,
+    batch: tasks.Batch,
     *,
     rng: Array | None,
     is_training: bool,
-  ) -> task_lib.Losses:
+  ) -> tasks.Losses:
     """Computes cross-entropy in nats and whether the label is among the top k.
 
     In training, images and targets are smoothed and mixed as configured; the
@@ -82,23 +82,26 @@ class ImageClassification:
     targets = jax.nn.one_hot(labels, self.model.config.num_classes)
     if is_training and rng is not None:
       mixing_key, rng = jax.random.split(rng)
-      targets = metrics.smooth_labels(targets, self.loss.label_smoothing)
-      images, targets = mixing_lib.mix(
+      targets = training_losses.smooth_labels(
+        targets, self.loss.label_smoothing
+      )
+      images, targets = classification_mixing.mix(
         mixing_key, images, targets, self.loss.mixing
       )
     logits, state = self.model.apply_and_update(
       variables, images, rng=rng, is_training=is_training
     )  # [B, classes]
     correct = {
-      f"top_{k}": metrics.top_k_correct(logits, labels, k) for k in self.top_k
+      f"top_{k}": training_losses.top_k_correct(logits, labels, k)
+      for k in self.top_k
     }
-    loss = metrics.softmax_cross_entropy(logits, targets)
-    return task_lib.Losses(loss, correct, state)
+    loss = training_losses.softmax_cross_entropy(logits, targets)
+    return tasks.Losses(loss, correct, state)
 
   def figures(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
     """Draws learning curve, mistakes and where the latents look."""
-    return figures_lib.draw(
+    return plots.draw(
       self.model, variables, self.eval_split(), workdir, self.class_names
     )

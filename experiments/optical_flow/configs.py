@@ -14,17 +14,17 @@ code.
 
 import dataclasses
 
-from experiments import optimizers
-from experiments import schedules
-from experiments import task as generic_task
-from experiments import train_config
-from experiments import trainer
-from experiments.optical_flow import augmentation
-from experiments.optical_flow import curriculum
-from experiments.optical_flow import data as data_lib
-from experiments.optical_flow import generator
-from experiments.optical_flow import judging as judging_lib
-from experiments.optical_flow import task as task_lib
+from experiments.optical_flow import data as flow_data
+from experiments.optical_flow import evaluator
+from experiments.optical_flow import task as flow_task
+from experiments.optical_flow.augmentation import augmentation
+from experiments.optical_flow.augmentation import curriculum
+from experiments.optical_flow.synthetic import generator
+from experiments.training import config
+from experiments.training import optimizers
+from experiments.training import schedules
+from experiments.training import tasks
+from experiments.training import trainer
 import perceiver
 from perceiver.models import optical_flow
 
@@ -34,9 +34,9 @@ class Experiment:
   """Optical flow: the motion of every pixel between two frames."""
 
   model: optical_flow.OpticalFlowConfig
-  data: data_lib.DataConfig
-  loss: task_lib.LossConfig = task_lib.LossConfig()
-  judging: judging_lib.JudgingConfig = judging_lib.JudgingConfig()
+  data: flow_data.DataConfig
+  loss: flow_task.LossConfig = flow_task.LossConfig()
+  judging: evaluator.JudgingConfig = evaluator.JudgingConfig()
   train: trainer.TrainConfig
 
   def __post_init__(self) -> None:
@@ -62,12 +62,12 @@ class Experiment:
         f"0 and less than the model's {min(self.model.frames.size)} pixels"
       )
 
-  def task(self) -> task_lib.OpticalFlow:
+  def task(self) -> flow_task.OpticalFlow:
     """Returns the task."""
     size = self.model.frames.size
-    num_examples = len(data_lib.train_split(self.data, size, 1).source)
-    _, steps = train_config.learning_rate(self.train, num_examples)
-    return task_lib.OpticalFlow(
+    num_examples = len(flow_data.train_split(self.data, size, 1).source)
+    _, steps = config.learning_rate(self.train, num_examples)
+    return flow_task.OpticalFlow(
       model=perceiver.create(self.model),
       data=self.data,
       loss=self.loss,
@@ -96,7 +96,7 @@ _GENERATOR = generator.GeneratorConfig(size=(448, 576), num_examples=400_000)
 def _published(name: str) -> Experiment:
   return Experiment(
     model=optical_flow.CONFIGS[name],
-    data=data_lib.DataConfig(generator=_GENERATOR),
+    data=flow_data.DataConfig(generator=_GENERATOR),
     train=_TRAIN,
   )
 
@@ -121,7 +121,7 @@ def _mini() -> Experiment:
       output_init_scale=1.0,
       pixels_per_unit=2.0,
     ),
-    data=data_lib.DataConfig(
+    data=flow_data.DataConfig(
       generator=generator.GeneratorConfig(
         size=size,
         num_examples=100_000,
@@ -136,7 +136,7 @@ def _mini() -> Experiment:
       ),
       curriculum=curriculum.CurriculumConfig(plain=0.9, growing=0.1),
     ),
-    loss=task_lib.LossConfig(output_points=128),
+    loss=flow_task.LossConfig(output_points=128),
     train=trainer.TrainConfig(
       batch_size=8,
       steps=15_000,
@@ -175,18 +175,18 @@ _TABLE_16 = {
 }
 
 
-def _result(clean: float, final: float, kitti: float) -> generic_task.Result:
-  of = lambda paper, dataset: generic_task.Result(
+def _result(clean: float, final: float, kitti: float) -> tasks.Result:
+  of = lambda paper, dataset: tasks.Result(
     metric="epe",
     paper=paper,
     source="2107.14795 table 16",
     split=f"{dataset.value} evaluation",
   )
   return dataclasses.replace(
-    of(final, data_lib.Dataset.SINTEL_FINAL),
+    of(final, flow_data.Dataset.SINTEL_FINAL),
     also=(
-      of(clean, data_lib.Dataset.SINTEL_CLEAN),
-      of(kitti, data_lib.Dataset.KITTI_2015),
+      of(clean, flow_data.Dataset.SINTEL_CLEAN),
+      of(kitti, flow_data.Dataset.KITTI_2015),
     ),
   )
 

@@ -6,14 +6,18 @@ import pathlib
 
 import numpy as np
 
-from experiments import files
-from experiments import loading
-from experiments.optical_flow import augmentation as augmentation_lib
-from experiments.optical_flow import curriculum as curriculum_lib
-from experiments.optical_flow import datasets
+from experiments.data import files
+from experiments.data import loader
 from experiments.optical_flow import examples
-from experiments.optical_flow import generator as generator_lib
-from experiments.optical_flow import pairs
+from experiments.optical_flow.augmentation import (
+  augmentation as augmentation_augmentation,
+)
+from experiments.optical_flow.augmentation import (
+  curriculum as augmentation_curriculum,
+)
+from experiments.optical_flow.benchmarks import datasets
+from experiments.optical_flow.benchmarks import pairs
+from experiments.optical_flow.synthetic import generator as synthetic_generator
 
 
 class Dataset(enum.Enum):
@@ -72,15 +76,17 @@ class DataConfig:
   evaluate_dir: pathlib.Path | None = None
   test_part: bool = False
   allow_partial: bool = False
-  generator: generator_lib.GeneratorConfig = dataclasses.field(
-    default_factory=generator_lib.GeneratorConfig
+  generator: synthetic_generator.GeneratorConfig = dataclasses.field(
+    default_factory=synthetic_generator.GeneratorConfig
   )
   num_eval: int = 256
-  augmentation: augmentation_lib.AugmentationConfig = dataclasses.field(
-    default_factory=augmentation_lib.AugmentationConfig
+  augmentation: augmentation_augmentation.AugmentationConfig = (
+    dataclasses.field(
+      default_factory=augmentation_augmentation.AugmentationConfig
+    )
   )
-  curriculum: curriculum_lib.CurriculumConfig = dataclasses.field(
-    default_factory=curriculum_lib.CurriculumConfig
+  curriculum: augmentation_curriculum.CurriculumConfig = dataclasses.field(
+    default_factory=augmentation_curriculum.CurriculumConfig
   )
 
   def __post_init__(self) -> None:
@@ -107,7 +113,7 @@ class DataConfig:
 
 def train_split(
   config: DataConfig, size: tuple[int, int], total_examples: int
-) -> loading.Split:
+) -> loader.Split:
   """Opens what is learned from, varied as the curriculum says.
 
   Args:
@@ -121,30 +127,30 @@ def train_split(
   Raises:
     files.InputError: if the data set is not complete.
   """
-  source: loading.Source
+  source: loader.Source
   if config.train_on is Dataset.GENERATED:
-    source = generator_lib.Generator(config.generator)
+    source = synthetic_generator.Generator(config.generator)
   elif config.data_dir is None:
     raise _missing(config.train_on, "data.data_dir")
   else:
     source = datasets.open_dataset(
       _dataset(config.train_on, config.data_dir, config, training=True)
     )
-  schedule = curriculum_lib.Curriculum(
+  schedule = augmentation_curriculum.Curriculum(
     config=config.curriculum,
     total_examples=total_examples,
     size=size,
     augmentation=config.augmentation,
   )
-  return loading.Split(
-    curriculum_lib.BothWays(source),
+  return loader.Split(
+    augmentation_curriculum.BothWays(source),
     schedule(0),
     f"{config.train_on.value} train",
     schedule,
   )
 
 
-def eval_split(config: DataConfig, size: tuple[int, int]) -> loading.Split:
+def eval_split(config: DataConfig, size: tuple[int, int]) -> loader.Split:
   """Opens what is judged by: whole frames, not varied.
 
   Args:
@@ -154,7 +160,7 @@ def eval_split(config: DataConfig, size: tuple[int, int]) -> loading.Split:
   Raises:
     files.InputError: if the data set is not complete.
   """
-  source: loading.Source
+  source: loader.Source
   part = "test" if config.test_part else "evaluation"
   if config.evaluate_on is Dataset.GENERATED:
     held_out = dataclasses.replace(
@@ -163,12 +169,12 @@ def eval_split(config: DataConfig, size: tuple[int, int]) -> loading.Split:
       num_examples=config.num_eval,
       seed=config.generator.seed + 1,
     )
-    source = generator_lib.Generator(held_out)
+    source = synthetic_generator.Generator(held_out)
   elif (dataset := evaluation_dataset(config)) is not None:
     source = datasets.open_dataset(dataset)
   else:
     source = pairs.consecutive([_folder(config)])
-  return loading.Split(source, _whole, f"{config.evaluate_on.value} {part}")
+  return loader.Split(source, _whole, f"{config.evaluate_on.value} {part}")
 
 
 def evaluation_dataset(config: DataConfig) -> datasets.DatasetConfig | None:
@@ -197,7 +203,7 @@ def _whole(
   example: examples.FlowExample, generator: np.random.Generator
 ) -> dict[str, np.ndarray]:
   del generator  # Evaluation varies nothing.
-  return curriculum_lib.to_entries(example)
+  return augmentation_curriculum.to_entries(example)
 
 
 def _dataset(

@@ -6,12 +6,12 @@ import pathlib
 import jax
 import jax.numpy as jnp
 
-from experiments import evaluation
-from experiments import loading
-from experiments import task as task_lib
-from experiments.optical_flow import data as data_lib
-from experiments.optical_flow import figures as figures_lib
-from experiments.optical_flow import judging as judging_lib
+from experiments.data import loader
+from experiments.optical_flow import data as flow_data
+from experiments.optical_flow import evaluator
+from experiments.optical_flow import plots
+from experiments.training import evaluation
+from experiments.training import tasks
 import perceiver
 
 Array = jax.Array
@@ -70,19 +70,19 @@ class OpticalFlow:
   """
 
   model: perceiver.Model
-  data: data_lib.DataConfig
+  data: flow_data.DataConfig
   loss: LossConfig = LossConfig()
-  judging: judging_lib.JudgingConfig = judging_lib.JudgingConfig()
+  judging: evaluator.JudgingConfig = evaluator.JudgingConfig()
   total_examples: int
 
-  def train_split(self) -> loading.Split:
+  def train_split(self) -> loader.Split:
     """Returns the examples to learn from."""
     size = self.model.config.frames.size
-    return data_lib.train_split(self.data, size, self.total_examples)
+    return flow_data.train_split(self.data, size, self.total_examples)
 
-  def eval_split(self) -> loading.Split:
+  def eval_split(self) -> loader.Split:
     """Returns the examples to judge by."""
-    return data_lib.eval_split(self.data, self.model.config.frames.size)
+    return flow_data.eval_split(self.data, self.model.config.frames.size)
 
   def judge(self) -> evaluation.Judge | None:
     """Returns what judges frames of any size; None for generated ones.
@@ -90,27 +90,27 @@ class OpticalFlow:
     Generated frames have the model's size and go through it in batches, but
     for what only the other way offers.
     """
-    if self.data.evaluate_on is data_lib.Dataset.GENERATED and not (
+    if self.data.evaluate_on is flow_data.Dataset.GENERATED and not (
       self.judging.needs_whole_frames
     ):
       return None
     split = self.eval_split()
-    return judging_lib.Judge(
+    return evaluator.Judge(
       model=self.model,
       source=split.source,
       name=split.name,
-      dataset=data_lib.evaluation_dataset(self.data),
+      dataset=flow_data.evaluation_dataset(self.data),
       config=self.judging,
     )
 
   def losses(
     self,
     variables: perceiver.Variables,
-    batch: task_lib.Batch,
+    batch: tasks.Batch,
     *,
     rng: Array | None,
     is_training: bool,
-  ) -> task_lib.Losses:
+  ) -> tasks.Losses:
     """Computes loss and end-point errors, in pixels, of every pair.
 
     All are means over the pair's known pixels, or over the decoded ones among
@@ -137,13 +137,13 @@ class OpticalFlow:
       "over_3px": mean_over(error > 3, valid),
       "zero_epe": mean_over(norm(truth), valid),
     }
-    return task_lib.Losses(mean_over(robust, valid), metrics, state)
+    return tasks.Losses(mean_over(robust, valid), metrics, state)
 
   def figures(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
     """Draws learning curve, samples with errors, where the latents look."""
-    return figures_lib.draw(
+    return plots.draw(
       self.model, variables, self.eval_split().source, workdir, self.judging
     )
 

@@ -18,10 +18,10 @@ from typing import Any
 
 import jax
 
-from experiments import files
-from experiments import reporting
+from experiments.data import files
+from experiments.runs import log
 from experiments.starcraft import configs
-from experiments.starcraft import model as model_lib
+from experiments.starcraft import model as starcraft_model
 import perceiver
 from perceiver import config_json
 
@@ -100,7 +100,9 @@ def _giga(model: perceiver.Model) -> str:
   return f"{model.num_flops(textbook=True) / 1e9:.3f}"
 
 
-def at_full_size(policy: model_lib.PolicyConfig) -> model_lib.PolicyConfig:
+def at_full_size(
+  policy: starcraft_model.PolicyConfig,
+) -> starcraft_model.PolicyConfig:
   """Returns a policy for as many entities as in the paper."""
   slots = dataclasses.replace(policy.encoder.entities, num_slots=_NUM_ENTITIES)
   return dataclasses.replace(
@@ -137,9 +139,7 @@ def _found(folder: pathlib.Path) -> tuple[str, dict[str, Any]]:
     )
   names = [n for n, e in _recipes().items() if e.model == stored.model]
   rows = [
-    row
-    for row in reporting.read_rows(folder / reporting.METRICS)
-    if row["kind"] == "eval"
+    row for row in log.read_rows(folder / log.METRICS) if row["kind"] == "eval"
   ]
   if not names or not rows:
     missing = "an evaluation" if names else "the model of a recipe"

@@ -24,18 +24,18 @@ the others has been run.
 
 import dataclasses
 
-from experiments import optimizers
-from experiments import schedules
-from experiments import trainer
-from experiments.starcraft import battles
-from experiments.starcraft import data as data_lib
-from experiments.starcraft import model as model_lib
-from experiments.starcraft import playing as playing_lib
-from experiments.starcraft import task as task_lib
+from experiments.starcraft import data as starcraft_data
+from experiments.starcraft import model as starcraft_model
+from experiments.starcraft import task as starcraft_task
+from experiments.starcraft.game import matches
+from experiments.starcraft.game import scenarios
+from experiments.training import optimizers
+from experiments.training import schedules
+from experiments.training import trainer
 import perceiver
 from perceiver import decoder
 from perceiver import encoder
-from perceiver import perceiver as network
+from perceiver import network
 from perceiver import processor
 from perceiver import stacking
 from perceiver.adapters import entities
@@ -46,9 +46,9 @@ from perceiver.models import starcraft
 class Experiment:
   """Cloning of a commander of units in battles."""
 
-  model: model_lib.PolicyConfig
-  data: data_lib.DataConfig = data_lib.DataConfig()
-  playing: playing_lib.PlayingConfig = playing_lib.PlayingConfig()
+  model: starcraft_model.PolicyConfig
+  data: starcraft_data.DataConfig = starcraft_data.DataConfig()
+  playing: matches.PlayingConfig = matches.PlayingConfig()
   train: trainer.TrainConfig
 
   def __post_init__(self) -> None:
@@ -59,9 +59,9 @@ class Experiment:
         f"the model's {slots}"
       )
 
-  def task(self) -> task_lib.Cloning:
+  def task(self) -> starcraft_task.Cloning:
     """Returns the task."""
-    return task_lib.Cloning(
+    return starcraft_task.Cloning(
       model=perceiver.create(self.model),
       data=self.data,
       playing=self.playing,
@@ -86,7 +86,7 @@ _TRAIN = trainer.TrainConfig(
 def _published(name: str) -> Experiment:
   encoding = starcraft.CONFIGS[name]
   return Experiment(
-    model=model_lib.PolicyConfig(encoder=encoding), train=_TRAIN
+    model=starcraft_model.PolicyConfig(encoder=encoding), train=_TRAIN
   )
 
 
@@ -100,7 +100,7 @@ def _mini(
   steps: int,
 ) -> Experiment:
   return Experiment(
-    model=model_lib.PolicyConfig(
+    model=starcraft_model.PolicyConfig(
       encoder=starcraft.EntityEncoderConfig(
         entities=entities.EntityInputConfig(
           num_slots=_SLOTS, channels=_CHANNELS
@@ -109,15 +109,15 @@ def _mini(
         output_channels=_CHANNELS,
       )
     ),
-    data=data_lib.DataConfig(
-      battles=battles.BattleConfig(
+    data=starcraft_data.DataConfig(
+      battles=scenarios.BattleConfig(
         num_slots=_SLOTS, min_units=4, max_units=_MOST_UNITS
       ),
       num_battles=8192,
       num_eval_battles=64,
     ),
     # So many that two points can be told apart.
-    playing=playing_lib.PlayingConfig(num_battles=2048),
+    playing=matches.PlayingConfig(num_battles=2048),
     train=trainer.TrainConfig(
       batch_size=64,
       steps=steps,

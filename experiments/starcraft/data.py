@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import loading
-from experiments.starcraft import battles as battles_lib
-from experiments.starcraft import commander
-from experiments.starcraft import simulator
-from experiments.starcraft import units
+from experiments.data import loader
+from experiments.starcraft.game import scenarios
+from experiments.starcraft.game import scripted_policies
+from experiments.starcraft.game import simulator
+from experiments.starcraft.game import units
 
 Array = jax.Array
 
@@ -54,7 +54,7 @@ class DataConfig:
     seed: decides all battles.
   """
 
-  battles: battles_lib.BattleConfig = battles_lib.BattleConfig()
+  battles: scenarios.BattleConfig = scenarios.BattleConfig()
   num_battles: int = 20_000
   num_eval_battles: int = 256
   num_moments: int = 16
@@ -154,7 +154,7 @@ def _play(config: DataConfig, key: Array) -> dict[str, Array]:
     {name of the entry: [battles, moments, ...]}.
   """
   beginning, way, when = jax.random.split(key, 3)
-  state = battles_lib.draw(beginning, _BLOCK, config.battles)
+  state = scenarios.draw(beginning, _BLOCK, config.battles)
   states = _passed(config, way, state)
   steps = _steps(when, states, config.num_moments)  # [B, moments]
   rows = jnp.arange(_BLOCK)[:, None]
@@ -176,7 +176,7 @@ def _passed(config: DataConfig, key: Array, state: units.State) -> units.State:
   def once(now: units.State, key: Array) -> tuple[units.State, units.State]:
     charges = charged & (now.owner == 1)  # [B, U]
     orders = units.either(
-      charges, commander.charge(now), commander.command(now)
+      charges, scripted_policies.charge(now), scripted_policies.command(now)
     )
     whether, what = jax.random.split(key)
     disturbed = jax.random.bernoulli(whether, share, now.owner.shape)
@@ -198,9 +198,9 @@ def _random(key: Array, shape: tuple[int, ...]) -> units.Orders:
 
 def _judged(num_steps: int, state: units.State) -> dict[str, Array]:
   """Returns states with what the commander orders, and to what end."""
-  both = (commander.command, commander.command)
+  both = (scripted_policies.command, scripted_policies.command)
   end, _ = simulator.play(both, state, num_steps)
-  orders, won = commander.command(state), simulator.points(end)
+  orders, won = scripted_policies.command(state), simulator.points(end)
   return {**state._asdict(), **orders._asdict(), "won": won}
 
 
@@ -264,11 +264,11 @@ def _as_it_is(
   return example
 
 
-def splits(config: DataConfig) -> tuple[loading.Split, loading.Split]:
+def splits(config: DataConfig) -> tuple[loader.Split, loader.Split]:
   """Returns what to learn from, and what to judge by, of other battles."""
   train = Battles(config, config.num_battles, config.seed)
   held_out = Battles(config, config.num_eval_battles, config.seed + 1)
   return (
-    loading.Split(train, _either_way, "battles train"),
-    loading.Split(held_out, _as_it_is, "battles held out"),
+    loader.Split(train, _either_way, "battles train"),
+    loader.Split(held_out, _as_it_is, "battles held out"),
   )

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from experiments.starcraft import units
+from experiments.starcraft.game import units
 from perceiver import position_encoding
 
 Array = jax.Array

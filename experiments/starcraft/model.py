@@ -14,12 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.starcraft import entities as entities_lib
-from experiments.starcraft import units
+from experiments.starcraft import entities as starcraft_entities
+from experiments.starcraft.game import units
 from perceiver import layers
+from perceiver import model
 from perceiver.adapters import checks
 from perceiver.adapters import entities as adapter
-from perceiver.models import model
 from perceiver.models import starcraft
 
 Array = jax.Array
@@ -70,7 +70,7 @@ class PolicyConfig:
   def example(self, batch_size: int = 1) -> tuple[jax.ShapeDtypeStruct]:
     """Returns shape and dtype of the entities, [B, M, C] float32."""
     slots = self.encoder.entities.num_slots
-    shape = (batch_size, slots, entities_lib.NUM_CHANNELS)
+    shape = (batch_size, slots, starcraft_entities.NUM_CHANNELS)
     return (jax.ShapeDtypeStruct(shape, jnp.float32),)
 
   def textbook(self) -> "PolicyConfig":
@@ -132,7 +132,7 @@ class Policy(hk.Module):
   def _embed(self, entities: Array, mask: Array | None) -> Array:
     """Maps entities to the channels of the encoder; free slots to a bias."""
     size = self.config.encoder.entities
-    shape = (size.num_slots, entities_lib.NUM_CHANNELS)
+    shape = (size.num_slots, starcraft_entities.NUM_CHANNELS)
     checks.floats("Policy", entities, shape)
     cleared = adapter.clear(entities, mask)
     return layers.Linear(size.channels, name="embedding")(cleared)

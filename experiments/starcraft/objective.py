@@ -3,15 +3,15 @@
 import jax
 import jax.numpy as jnp
 
-from experiments import metrics as metrics_lib
-from experiments.starcraft import model as model_lib
-from experiments.starcraft import simulator
-from experiments.starcraft import units
+from experiments.starcraft import model
+from experiments.starcraft.game import simulator
+from experiments.starcraft.game import units
+from experiments.training import losses as training_losses
 
 Array = jax.Array
 
 
-def to_orders(decisions: model_lib.Decisions) -> units.Orders:
+def to_orders(decisions: model.Decisions) -> units.Orders:
   """Returns the likeliest choice and target of every unit."""
   choice = jnp.argmax(decisions.choices, axis=-1)  # [B, U]
   target = jnp.argmax(decisions.targets, axis=-1)  # [B, U]
@@ -20,7 +20,7 @@ def to_orders(decisions: model_lib.Decisions) -> units.Orders:
 
 
 def losses(
-  decisions: model_lib.Decisions,
+  decisions: model.Decisions,
   moment: simulator.Moment,
   won: Array,  # [B], 1, 0 or 0.5
 ) -> dict[str, Array]:  # {name: [B]}
@@ -48,7 +48,7 @@ def losses(
   says_won = decisions.winning > 0
   return {
     "orders": _mean_over(nats, own, 0.0),
-    "winning": metrics_lib.softmax_cross_entropy(logits, chances),
+    "winning": training_losses.softmax_cross_entropy(logits, chances),
     "order_accuracy": _mean_over(choice & (target | ~attacks), own, 1.0),
     "choice_accuracy": _mean_over(choice, own, 1.0),
     "target_accuracy": _mean_over(target, own & attacks, 1.0),

@@ -5,13 +5,13 @@ import pathlib
 
 import jax
 
-from experiments import evaluation
-from experiments import loading
-from experiments import task as task_lib
-from experiments.starcraft import data as data_lib
-from experiments.starcraft import figures as figures_lib
-from experiments.starcraft import judging as judging_lib
-from experiments.starcraft import playing as playing_lib
+from experiments.data import loader
+from experiments.starcraft import data as starcraft_data
+from experiments.starcraft import evaluator
+from experiments.starcraft import plots
+from experiments.starcraft.game import matches
+from experiments.training import evaluation
+from experiments.training import tasks
 import perceiver
 
 Array = jax.Array
@@ -29,21 +29,21 @@ class Cloning:
   """
 
   model: perceiver.Model
-  data: data_lib.DataConfig
-  playing: playing_lib.PlayingConfig
+  data: starcraft_data.DataConfig
+  playing: matches.PlayingConfig
   eval_batch_size: int
 
-  def train_split(self) -> loading.Split:
+  def train_split(self) -> loader.Split:
     """Returns the states to learn from."""
-    return data_lib.splits(self.data)[0]
+    return starcraft_data.splits(self.data)[0]
 
-  def eval_split(self) -> loading.Split:
+  def eval_split(self) -> loader.Split:
     """Returns the states to judge by."""
-    return data_lib.splits(self.data)[1]
+    return starcraft_data.splits(self.data)[1]
 
   def judge(self) -> evaluation.Judge:
     """Returns what evaluates: decisions are compared, and battles played."""
-    return judging_lib.Judge(
+    return evaluator.Judge(
       model=self.model,
       split=self.eval_split(),
       battles=self.data.battles,
@@ -54,20 +54,20 @@ class Cloning:
   def losses(
     self,
     variables: perceiver.Variables,
-    batch: task_lib.Batch,
+    batch: tasks.Batch,
     *,
     rng: Array | None,
     is_training: bool,
-  ) -> task_lib.Losses:
+  ) -> tasks.Losses:
     """Computes how well the decisions of every state are as commanded."""
-    metrics, state = judging_lib.measure(
+    metrics, state = evaluator.measure(
       self.model, variables, batch, rng, is_training
     )
     loss = metrics.pop("loss")
-    return task_lib.Losses(loss, metrics, state)
+    return tasks.Losses(loss, metrics, state)
 
   def figures(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
     """Draws learning curve, battles and where the latents look."""
-    return figures_lib.draw(self.model, variables, self.eval_split(), workdir)
+    return plots.draw(self.model, variables, self.eval_split(), workdir)

@@ -7,8 +7,8 @@ import haiku as hk
 import jax
 
 from perceiver import position_encoding
-from perceiver import streaming
 from perceiver.adapters import checks
+from perceiver.attention import blockwise
 
 Array = jax.Array
 
@@ -115,7 +115,7 @@ class AudioInput(hk.Module):
   config: AudioInputConfig | SpectrogramInputConfig
   name: str | None = None
 
-  def __call__(self, audio: Array) -> streaming.Parts:
+  def __call__(self, audio: Array) -> blockwise.Parts:
     """Returns ([B, M, values], [1, M, positions]).
 
     `audio` is a waveform [B, S, channels] or a spectrogram [B, times, bands],

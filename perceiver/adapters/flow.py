@@ -14,10 +14,10 @@ import jax.numpy as jnp
 
 from perceiver import layers
 from perceiver import position_encoding
-from perceiver import streaming
 from perceiver.adapters import checks
 from perceiver.adapters import image
 from perceiver.adapters import patches
+from perceiver.attention import blockwise
 
 Array = jax.Array
 
@@ -99,7 +99,7 @@ class FlowInput(hk.Module):
   is_training: bool = False
   name: str | None = None
 
-  def __call__(self, frames: Array) -> streaming.Parts:
+  def __call__(self, frames: Array) -> blockwise.Parts:
     """Returns ([B, M, features], [1, M, positions]).
 
     Args:
@@ -141,8 +141,8 @@ def _join_frames(frames: Array) -> Array:  # [B, 2, H, W, C] -> [B, H, W, 2C]
 
 
 def first_frame(
-  config: FlowInputConfig, parts: streaming.Parts
-) -> streaming.Parts:
+  config: FlowInputConfig, parts: blockwise.Parts
+) -> blockwise.Parts:
   """Returns those of the inputs [B or 1, M, C_i] that are asked about."""
   if config.concatenate_frames:
     return parts

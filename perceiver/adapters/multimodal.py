@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 
 from perceiver import position_encoding
-from perceiver import streaming
 from perceiver.adapters import audio
 from perceiver.adapters import checks
 from perceiver.adapters import video
+from perceiver.attention import blockwise
 
 Array = jax.Array
 
@@ -192,9 +192,9 @@ class MultimodalInput(hk.Module):
     channels = self.config.input_channels
     parts = _parts(modality, array)
     vector = learned_vector(
-      f"{modality.name}_padding", channels - streaming.num_channels(parts)
+      f"{modality.name}_padding", channels - blockwise.num_channels(parts)
     )
-    padded = streaming.concatenate(pad(parts, vector), len(array))  # [B, M, C]
+    padded = blockwise.concatenate(pad(parts, vector), len(array))  # [B, M, C]
     if not self.config.mask_tokens:
       return padded
     # The parameter exists whether or not anything is masked.
@@ -215,7 +215,7 @@ class MultimodalInput(hk.Module):
     return jax.random.bernoulli(hk.next_rng_key(), modality.mask_rate, shape)
 
 
-def _parts(modality: ModalityConfig, array: Array) -> streaming.Parts:
+def _parts(modality: ModalityConfig, array: Array) -> blockwise.Parts:
   """Returns the inputs of one modality, not yet padded, [B or 1, M, C_i]."""
   config, name = modality.input, f"{modality.name}_input"
   if isinstance(config, video.VideoInputConfig):
@@ -235,9 +235,9 @@ def learned_vector(name: str, channels: int) -> Array:  # [1, C]
 
 
 def pad(
-  parts: streaming.Parts,  # [B or 1, M, C_i]
+  parts: blockwise.Parts,  # [B or 1, M, C_i]
   vector: Array,  # [1, P]
-) -> streaming.Parts:
+) -> blockwise.Parts:
   """Adds the same vector to every input or query, as a part of its own."""
   shape = (1, parts[0].shape[1], vector.shape[-1])
   return (*parts, jnp.broadcast_to(vector, shape).astype(parts[0].dtype))

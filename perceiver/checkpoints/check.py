@@ -4,12 +4,14 @@ from collections.abc import Mapping
 import difflib
 from typing import Any
 
+from perceiver import model as perceiver_model
 from perceiver.checkpoints import errors
-from perceiver.models import model as model_lib
 
 
 def fits(
-  model: model_lib.Model, variables: model_lib.Variables, source: str
+  model: perceiver_model.Model,
+  variables: perceiver_model.Variables,
+  source: str,
 ) -> None:
   """Raises a CheckpointError unless names, shapes and dtypes are the model's.
 
@@ -48,7 +50,7 @@ def compare(
     )
 
 
-def flatten(variables: model_lib.Variables) -> dict[str, Any]:
+def flatten(variables: perceiver_model.Variables) -> dict[str, Any]:
   """Returns all arrays by collection, module and name."""
   return {
     f"{collection}:{module}:{name}": array

@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from perceiver import model as perceiver_model
 from perceiver import position_encoding
 from perceiver.adapters import image
 from perceiver.adapters import text
 from perceiver.checkpoints import check
 from perceiver.checkpoints import load
-from perceiver.models import model as model_lib
 from perceiver.models import registry
 
 Array = jax.Array
@@ -42,7 +42,7 @@ def load_for_finetuning(
   *,
   source: str | Any | None = None,
   rng: Array | None = None,
-) -> tuple[model_lib.Model, model_lib.Variables, Report]:
+) -> tuple[perceiver_model.Model, perceiver_model.Variables, Report]:
   """Reads what a model can use of the checkpoint of a similar one.
 
   Everything up to the latents must be the same, but for learned positions,
@@ -155,9 +155,9 @@ def _check_trunk(
   )
 
 
-def _tree(arrays: Mapping[str, Any]) -> model_lib.Variables:
+def _tree(arrays: Mapping[str, Any]) -> perceiver_model.Variables:
   trees: dict[str, dict[str, Any]] = {"params": {}, "state": {}}
   for full, array in arrays.items():
     collection, module, name = full.split(":")
     trees[collection].setdefault(module, {})[name] = np.asarray(array)
-  return model_lib.Variables(**trees)
+  return perceiver_model.Variables(**trees)

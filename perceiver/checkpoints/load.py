@@ -5,18 +5,18 @@ import pathlib
 from typing import Any
 
 from perceiver import config_json
-from perceiver.checkpoints import deepmind_files
+from perceiver import model as perceiver_model
 from perceiver.checkpoints import errors
-from perceiver.checkpoints import huggingface
-from perceiver.checkpoints import pickles
 from perceiver.checkpoints import store
-from perceiver.models import model as model_lib
+from perceiver.checkpoints.deepmind import files
+from perceiver.checkpoints.huggingface import folder
+from perceiver.checkpoints.pickle import reader
 from perceiver.models import registry
 
 
 def load(
   name_or_config: str | Any, path: str | os.PathLike[str]
-) -> tuple[model_lib.Model, model_lib.Variables]:
+) -> tuple[perceiver_model.Model, perceiver_model.Variables]:
   """Reads the variables of a known model.
 
   Args:
@@ -34,9 +34,9 @@ def load(
   expected = registry.create(name_or_config)
   path = pathlib.Path(path)
   if path.is_dir():
-    return expected, huggingface.load(expected, path)
-  if path.is_file() and pickles.is_pickle(path):
-    return expected, deepmind_files.load(expected, path)
+    return expected, folder.load(expected, path)
+  if path.is_file() and reader.is_pickle(path):
+    return expected, files.load(expected, path)
   model, variables = store.restore(path, type(expected.config))
   different = config_json.differences(expected.config, model.config)
   if different:
@@ -51,7 +51,7 @@ def load(
 
 def load_any(
   path: str | os.PathLike[str],
-) -> tuple[model_lib.Model, model_lib.Variables]:
+) -> tuple[perceiver_model.Model, perceiver_model.Variables]:
   """Reads a checkpoint as the model that it says, or looks like.
 
   A file of DeepMind's does not say what it holds; it is compared with the six
@@ -63,7 +63,7 @@ def load_any(
   """
   path = pathlib.Path(path)
   if path.is_dir():
-    return huggingface.read(path)
-  if path.is_file() and pickles.is_pickle(path):
-    return deepmind_files.identify(path)
+    return folder.read(path)
+  if path.is_file() and reader.is_pickle(path):
+    return files.identify(path)
   return store.restore(path)

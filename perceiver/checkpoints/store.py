@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from perceiver import config_json
+from perceiver import model as perceiver_model
 from perceiver.checkpoints import check
 from perceiver.checkpoints import errors
-from perceiver.models import model as model_lib
 from perceiver.models import registry
 
 _FORMAT = "perceiver"
@@ -31,8 +31,8 @@ _SEPARATOR = ":"  # collection : module : name
 
 def save(
   path: str | os.PathLike[str],
-  model: model_lib.Model,
-  variables: model_lib.Variables,
+  model: perceiver_model.Model,
+  variables: perceiver_model.Variables,
   notes: Mapping[str, str] | None = None,
 ) -> None:
   """Writes a model's configuration and variables to one file, atomically.
@@ -77,7 +77,7 @@ def save(
 
 def restore(
   path: str | os.PathLike[str], kind: type | None = None
-) -> tuple[model_lib.Model, model_lib.Variables]:
+) -> tuple[perceiver_model.Model, perceiver_model.Variables]:
   """Reads a file written by `save`; the model is the one in the file.
 
   Args:
@@ -99,7 +99,7 @@ def restore(
     raise errors.CheckpointError(
       f"Checkpoint: {path} does not say what model it holds: {error}"
     ) from error
-  model = model_lib.Model(config)
+  model = perceiver_model.Model(config)
   trees: dict[str, dict[str, Any]] = {"params": {}, "state": {}}
   for key, array in arrays.items():
     collection, _, rest = key.partition(_SEPARATOR)
@@ -110,7 +110,7 @@ def restore(
         f"{_SEPARATOR.join(('params', 'module', 'name'))!r}."
       )
     trees[collection].setdefault(module, {})[name] = array
-  variables = model_lib.Variables(**trees)
+  variables = perceiver_model.Variables(**trees)
   check.fits(model, variables, source=str(path))
   return model, variables
 

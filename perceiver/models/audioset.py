@@ -18,14 +18,14 @@ import jax.numpy as jnp
 
 from perceiver import decoder
 from perceiver import encoder
-from perceiver import perceiver
+from perceiver import model
+from perceiver import network as perceiver_network
 from perceiver import position_encoding
 from perceiver import processor
 from perceiver import queries
 from perceiver.adapters import audio
 from perceiver.adapters import multimodal
 from perceiver.adapters import video
-from perceiver.models import model
 
 Array = jax.Array
 
@@ -43,7 +43,7 @@ class MultimodalClassifierConfig:
   """
 
   inputs: multimodal.MultimodalInputConfig
-  perceiver: perceiver.PerceiverConfig
+  perceiver: perceiver_network.PerceiverConfig
   precision: model.Precision = model.Precision.FLOAT32
 
   def __post_init__(self) -> None:
@@ -74,7 +74,7 @@ class MultimodalClassifierConfig:
   def textbook(self) -> "MultimodalClassifierConfig":
     """Returns the same model computed without shortcuts."""
     return dataclasses.replace(
-      self, perceiver=perceiver.textbook(self.perceiver)
+      self, perceiver=perceiver_network.textbook(self.perceiver)
     )
 
 
@@ -136,8 +136,8 @@ class MultimodalClassifier(hk.Module):
     )
 
   @hk.name_like("__call__")
-  def _network(self) -> perceiver.Perceiver:
-    return perceiver.Perceiver(
+  def _network(self) -> perceiver_network.Perceiver:
+    return perceiver_network.Perceiver(
       self.config.perceiver, self.is_training, name="perceiver"
     )
 
@@ -222,7 +222,7 @@ def _classifier(
   )
   return MultimodalClassifierConfig(
     inputs=inputs,
-    perceiver=perceiver.PerceiverConfig(
+    perceiver=perceiver_network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
         input_channels=inputs.input_channels,
         num_latents=512,

@@ -14,11 +14,11 @@ import jax
 import jax.numpy as jnp
 
 from perceiver import layers
-from perceiver import perceiver
+from perceiver import model
+from perceiver import network as perceiver_network
 from perceiver import position_encoding
 from perceiver.adapters import text
 from perceiver.models import language
-from perceiver.models import model
 
 Array = jax.Array
 
@@ -176,8 +176,8 @@ class GlueModel(hk.Module):
     return self._network().attention_map((inputs,), input_mask=mask)
 
   @hk.name_like("__call__")
-  def _network(self) -> perceiver.Perceiver:
-    return perceiver.Perceiver(
+  def _network(self) -> perceiver_network.Perceiver:
+    return perceiver_network.Perceiver(
       self.config.trunk.perceiver, self.is_training, name="perceiver"
     )
 

@@ -2,7 +2,7 @@
 
 Sources: 2103.03206 tables 1, 2, 5, 6, 7 and figure 5; 2107.14795 tables 7 and 8
 and appendix A. Parameter counts and operations of each are pinned in
-`tests/models/test_imagenet.py`.
+`tests/perceiver/models/test_imagenet.py`.
 """
 
 import dataclasses
@@ -14,13 +14,13 @@ import jax.numpy as jnp
 
 from perceiver import decoder
 from perceiver import encoder
-from perceiver import perceiver
+from perceiver import model
+from perceiver import network as perceiver_network
 from perceiver import position_encoding
 from perceiver import processor
 from perceiver import queries
-from perceiver import streaming
 from perceiver.adapters import image
-from perceiver.models import model
+from perceiver.attention import blockwise
 
 Array = jax.Array
 
@@ -36,7 +36,7 @@ class ImageClassifierConfig:
   """
 
   image: image.ImageInputConfig
-  perceiver: perceiver.PerceiverConfig
+  perceiver: perceiver_network.PerceiverConfig
   precision: model.Precision = model.Precision.FLOAT32
 
   def __post_init__(self) -> None:
@@ -68,7 +68,7 @@ class ImageClassifierConfig:
   def textbook(self) -> "ImageClassifierConfig":
     """Returns the same model computed without shortcuts."""
     return dataclasses.replace(
-      self, perceiver=perceiver.textbook(self.perceiver)
+      self, perceiver=perceiver_network.textbook(self.perceiver)
     )
 
 
@@ -106,13 +106,13 @@ class ImageClassifier(hk.Module):
     return self._network().attention_map(self._inputs(images))
 
   @hk.name_like("__call__")
-  def _network(self) -> perceiver.Perceiver:
-    return perceiver.Perceiver(
+  def _network(self) -> perceiver_network.Perceiver:
+    return perceiver_network.Perceiver(
       self.config.perceiver, self.is_training, name="perceiver"
     )
 
   @hk.name_like("__call__")
-  def _inputs(self, images: Array) -> streaming.Parts:
+  def _inputs(self, images: Array) -> blockwise.Parts:
     parts = image.ImageInput(
       self.config.image, self.is_training, name="image_input"
     )(images)
@@ -169,7 +169,7 @@ def _classifier(
   """Returns a classifier of the papers' base size, but for what is given."""
   return ImageClassifierConfig(
     image=seen,
-    perceiver=perceiver.PerceiverConfig(
+    perceiver=perceiver_network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
         input_channels=seen.input_channels,
         num_latents=512,

@@ -2,7 +2,7 @@
 
 Sources: 2107.14795 tables 1, 11 and 15 and appendix F; sizes of the attentions
 as released. Parameter counts and operations are pinned in
-`tests/models/test_language.py`.
+`tests/perceiver/models/test_language.py`.
 """
 
 import dataclasses
@@ -13,14 +13,14 @@ import jax.numpy as jnp
 
 from perceiver import decoder
 from perceiver import encoder
-from perceiver import perceiver
+from perceiver import model
+from perceiver import network as perceiver_network
 from perceiver import processor
 from perceiver import queries
 from perceiver import stacking
-from perceiver import streaming
 from perceiver.adapters import rows
 from perceiver.adapters import text
-from perceiver.models import model
+from perceiver.attention import blockwise
 
 Array = jax.Array
 
@@ -42,7 +42,7 @@ class LanguageModelConfig:
   """
 
   text: text.TextInputConfig
-  perceiver: perceiver.PerceiverConfig
+  perceiver: perceiver_network.PerceiverConfig
   precision: model.Precision = model.Precision.FLOAT32
 
   def __post_init__(self) -> None:
@@ -76,7 +76,7 @@ class LanguageModelConfig:
   def textbook(self) -> "LanguageModelConfig":
     """Returns the same model computed without shortcuts."""
     return dataclasses.replace(
-      self, perceiver=perceiver.textbook(self.perceiver)
+      self, perceiver=perceiver_network.textbook(self.perceiver)
     )
 
 
@@ -169,13 +169,13 @@ class LanguageModel(hk.Module):
     )
 
   @hk.name_like("__call__")
-  def _network(self) -> perceiver.Perceiver:
-    return perceiver.Perceiver(
+  def _network(self) -> perceiver_network.Perceiver:
+    return perceiver_network.Perceiver(
       self.config.perceiver, self.is_training, name="perceiver"
     )
 
   @hk.name_like("__call__")
-  def _inputs(self, ids: Array) -> streaming.Parts:
+  def _inputs(self, ids: Array) -> blockwise.Parts:
     (embedded,) = text.TextInput(self.config.text, name="text_input")(ids)
     return (embedded.astype(self.config.precision.dtype),)
 
@@ -212,7 +212,7 @@ def _language_model(
     text=text.TextInputConfig(
       vocab_size=vocab_size, max_length=max_length, channels=channels
     ),
-    perceiver=perceiver.PerceiverConfig(
+    perceiver=perceiver_network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
         input_channels=channels,
         num_latents=num_latents,

@@ -12,13 +12,13 @@ import jax.numpy as jnp
 
 from perceiver import decoder
 from perceiver import encoder
-from perceiver import perceiver
+from perceiver import model
+from perceiver import network as perceiver_network
 from perceiver import position_encoding
 from perceiver import processor
 from perceiver import queries
 from perceiver.adapters import checks
-from perceiver.adapters import points as points_lib
-from perceiver.models import model
+from perceiver.adapters import points as adapters_points
 
 Array = jax.Array
 
@@ -37,8 +37,8 @@ class PointClassifierConfig:
     precision: what activations are computed in; positions are float32 always.
   """
 
-  points: points_lib.PointInputConfig
-  perceiver: perceiver.PerceiverConfig
+  points: adapters_points.PointInputConfig
+  perceiver: perceiver_network.PerceiverConfig
   num_points: int = 2000
   precision: model.Precision = model.Precision.FLOAT32
 
@@ -73,7 +73,7 @@ class PointClassifierConfig:
   def textbook(self) -> "PointClassifierConfig":
     """Returns the same model computed without shortcuts."""
     return dataclasses.replace(
-      self, perceiver=perceiver.textbook(self.perceiver)
+      self, perceiver=perceiver_network.textbook(self.perceiver)
     )
 
 
@@ -118,15 +118,15 @@ class PointClassifier(hk.Module):
     return self._network().attention_map(inputs, input_mask=mask)
 
   @hk.name_like("__call__")
-  def _network(self) -> perceiver.Perceiver:
-    return perceiver.Perceiver(
+  def _network(self) -> perceiver_network.Perceiver:
+    return perceiver_network.Perceiver(
       self.config.perceiver, self.is_training, name="perceiver"
     )
 
   def _inputs(
     self, points: Array, mask: Array | None
   ) -> tuple[tuple[Array, ...], Array | None]:
-    parts = points_lib.encode(self.config.points, points)
+    parts = adapters_points.encode(self.config.points, points)
     if mask is not None:
       checks.flags("Point input", mask, points.shape[:2])
       # What a missing point holds must not matter, even if it is no number.
@@ -137,7 +137,7 @@ class PointClassifier(hk.Module):
 
 _MAX_FREQUENCY = 1120
 
-POINTS = points_lib.PointInputConfig(
+POINTS = adapters_points.PointInputConfig(
   positions=position_encoding.Fourier(
     num_bands=64, max_resolution=(2 * _MAX_FREQUENCY,) * 3
   )
@@ -148,7 +148,7 @@ def _classifier(share_weights: bool) -> PointClassifierConfig:
   """Returns the model with two reads and six layers after each."""
   return PointClassifierConfig(
     points=POINTS,
-    perceiver=perceiver.PerceiverConfig(
+    perceiver=perceiver_network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
         input_channels=POINTS.input_channels,
         num_latents=512,

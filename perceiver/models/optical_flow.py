@@ -2,8 +2,8 @@
 
 Sources: 2107.14795 §4.2, table 16 and appendix H. The paper gives parameters
 and operations for one size only; those of the others, pinned in
-`tests/models/test_optical_flow.py`, are counts of what stands here. Inferred,
-where the paper is silent:
+`tests/perceiver/models/test_optical_flow.py`, are counts of what stands here.
+Inferred, where the paper is silent:
 
 * The axis of time of separate frames has 64 bands up to half of resolution 2:
   sixty-four times the same frequency, "highly redundant" in the paper's words.
@@ -22,14 +22,14 @@ import jax.numpy as jnp
 
 from perceiver import decoder
 from perceiver import encoder
-from perceiver import perceiver
+from perceiver import model
+from perceiver import network as perceiver_network
 from perceiver import position_encoding
 from perceiver import processor
-from perceiver import streaming
 from perceiver.adapters import flow
 from perceiver.adapters import image
 from perceiver.adapters import rows
-from perceiver.models import model
+from perceiver.attention import blockwise
 
 Array = jax.Array
 
@@ -51,7 +51,7 @@ class OpticalFlowConfig:
   """
 
   frames: flow.FlowInputConfig
-  perceiver: perceiver.PerceiverConfig
+  perceiver: perceiver_network.PerceiverConfig
   pixels_per_unit: float = PIXELS_PER_UNIT
   precision: model.Precision = model.Precision.FLOAT32
 
@@ -92,7 +92,7 @@ class OpticalFlowConfig:
   def textbook(self) -> "OpticalFlowConfig":
     """Returns the same model computed without shortcuts."""
     return dataclasses.replace(
-      self, perceiver=perceiver.textbook(self.perceiver)
+      self, perceiver=perceiver_network.textbook(self.perceiver)
     )
 
 
@@ -151,13 +151,13 @@ class OpticalFlow(hk.Module):
     return self._network().attention_map(self._inputs(frames))
 
   @hk.name_like("__call__")
-  def _network(self) -> perceiver.Perceiver:
-    return perceiver.Perceiver(
+  def _network(self) -> perceiver_network.Perceiver:
+    return perceiver_network.Perceiver(
       self.config.perceiver, self.is_training, name="perceiver"
     )
 
   @hk.name_like("__call__")
-  def _inputs(self, frames: Array) -> streaming.Parts:
+  def _inputs(self, frames: Array) -> blockwise.Parts:
     parts = flow.FlowInput(
       self.config.frames, self.is_training, name="flow_input"
     )(frames)
@@ -165,7 +165,7 @@ class OpticalFlow(hk.Module):
 
   @hk.name_like("__call__")
   def _flow(
-    self, latents: Array, inputs: streaming.Parts, points: Array | None
+    self, latents: Array, inputs: blockwise.Parts, points: Array | None
   ) -> Array:
     cfg = self.config
     asked = flow.first_frame(cfg.frames, inputs)  # [B or 1, h·w, E_i]
@@ -241,7 +241,7 @@ def optical_flow(
   )
   return OpticalFlowConfig(
     frames=seen,
-    perceiver=perceiver.PerceiverConfig(
+    perceiver=perceiver_network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
         input_channels=seen.input_channels,
         num_latents=num_latents,

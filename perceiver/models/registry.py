@@ -3,11 +3,11 @@
 import difflib
 from typing import Any
 
+from perceiver import model
 from perceiver.models import audioset
 from perceiver.models import glue
 from perceiver.models import imagenet
 from perceiver.models import language
-from perceiver.models import model
 from perceiver.models import modelnet40
 from perceiver.models import optical_flow
 from perceiver.models import starcraft

@@ -17,16 +17,16 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from perceiver import attention
 from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import layers
-from perceiver import perceiver
+from perceiver import model
+from perceiver import network as perceiver_network
 from perceiver import processor
 from perceiver import stacking
-from perceiver.adapters import entities as entities_lib
-from perceiver.models import model
+from perceiver.adapters import entities as adapters_entities
+from perceiver.attention import projections
 
 Array = jax.Array
 
@@ -76,8 +76,8 @@ class EntityEncoderConfig:
     precision: what activations are computed in.
   """
 
-  entities: entities_lib.EntityInputConfig
-  encoder: EntityTransformerConfig | perceiver.PerceiverConfig
+  entities: adapters_entities.EntityInputConfig
+  encoder: EntityTransformerConfig | perceiver_network.PerceiverConfig
   output_channels: int = 256
   precision: model.Precision = model.Precision.FLOAT32
 
@@ -120,7 +120,9 @@ class EntityEncoderConfig:
     """Returns the same model computed without shortcuts."""
     if isinstance(self.encoder, EntityTransformerConfig):
       return self
-    return dataclasses.replace(self, encoder=perceiver.textbook(self.encoder))
+    return dataclasses.replace(
+      self, encoder=perceiver_network.textbook(self.encoder)
+    )
 
 
 @dataclasses.dataclass
@@ -175,15 +177,17 @@ class EntityEncoder(hk.Module):
     return network.attention_map((inputs,), input_mask=mask)
 
   @hk.name_like("__call__")
-  def _network(self) -> "EntityTransformer | perceiver.Perceiver":
+  def _network(self) -> "EntityTransformer | perceiver_network.Perceiver":
     config = self.config.encoder
     if isinstance(config, EntityTransformerConfig):
       return EntityTransformer(config, name="transformer")
-    return perceiver.Perceiver(config, self.is_training, name="perceiver")
+    return perceiver_network.Perceiver(
+      config, self.is_training, name="perceiver"
+    )
 
   @hk.name_like("__call__")
   def _inputs(self, entities: Array, mask: Array | None) -> Array:
-    embedded = entities_lib.EntityInput(
+    embedded = adapters_entities.EntityInput(
       self.config.entities, name="entity_input"
     )(entities, mask)
     return embedded.astype(self.config.precision.dtype)  # [B, M, E]
@@ -201,9 +205,9 @@ class EntityEncoder(hk.Module):
   ) -> tuple[Array, Array]:
     network = self._network()
     encoded = latents  # [B, M, E]
-    if isinstance(network, perceiver.Perceiver):
+    if isinstance(network, perceiver_network.Perceiver):
       encoded = network.decode(latents, (inputs,), query_mask=mask)
-    each, summary = entities_lib.EntityOutput(
+    each, summary = adapters_entities.EntityOutput(
       self.config.output_channels, name="entity_output"
     )(encoded, mask)
     return each.astype(jnp.float32), summary.astype(jnp.float32)
@@ -233,13 +237,13 @@ def _layer(
   """Runs one layer, in which nothing attends to unused slots."""
   cfg, length = config.attention, x.shape[1]
   normed = layers.LayerNorm(name="attention_norm")(x)  # [B, M, E]
-  weights = attention.Attention(cfg, name="attention").weights(
+  weights = projections.Attention(cfg, name="attention").weights(
     config.channels, config.channels
   )
-  memory = attention.remember(
+  memory = projections.remember(
     cfg, weights, normed, num_queries=length, input_mask=mask
   )
-  x += attention.recall(cfg, weights, memory, normed)
+  x += projections.recall(cfg, weights, memory, normed)
   normed = layers.LayerNorm(name="mlp_norm")(x)  # [B, M, E]
   return x + blocks.Mlp(config.mlp_widening, name="mlp")(normed)
 
@@ -247,7 +251,7 @@ def _layer(
 _NUM_SLOTS, _ENTITY_CHANNELS = 512, 256
 
 TRANSFORMER = EntityEncoderConfig(
-  entities=entities_lib.EntityInputConfig(
+  entities=adapters_entities.EntityInputConfig(
     num_slots=_NUM_SLOTS, channels=_ENTITY_CHANNELS
   ),
   encoder=EntityTransformerConfig(channels=_ENTITY_CHANNELS),
@@ -258,12 +262,12 @@ def _perceiver_io(num_latents: int) -> EntityEncoderConfig:
   """Returns the Perceiver IO with some number of latents."""
   latent_channels, query_channels = 640, 128
   return EntityEncoderConfig(
-    entities=entities_lib.EntityInputConfig(
+    entities=adapters_entities.EntityInputConfig(
       num_slots=_NUM_SLOTS,
       channels=_ENTITY_CHANNELS,
       embedding_channels=query_channels,
     ),
-    encoder=perceiver.PerceiverConfig(
+    encoder=perceiver_network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
         input_channels=query_channels,
         num_latents=num_latents,

@@ -14,14 +14,14 @@ import jax
 
 from perceiver import decoder
 from perceiver import encoder
-from perceiver import perceiver
+from perceiver import model
+from perceiver import multimodal_decoder
+from perceiver import network as perceiver_network
 from perceiver import position_encoding
 from perceiver import processor
 from perceiver.adapters import audio
 from perceiver.adapters import multimodal
 from perceiver.adapters import video
-from perceiver.models import model
-from perceiver.models import multimodal_decoder
 
 Array = jax.Array
 
@@ -39,7 +39,7 @@ class VideoAutoencoderConfig:
 
   inputs: multimodal.MultimodalInputConfig
   outputs: multimodal_decoder.MultimodalOutputConfig
-  perceiver: perceiver.PerceiverConfig
+  perceiver: perceiver_network.PerceiverConfig
   precision: model.Precision = model.Precision.FLOAT32
 
   def __post_init__(self) -> None:
@@ -71,7 +71,7 @@ class VideoAutoencoderConfig:
   def textbook(self) -> "VideoAutoencoderConfig":
     """Returns the same model computed without shortcuts."""
     return dataclasses.replace(
-      self, perceiver=perceiver.textbook(self.perceiver)
+      self, perceiver=perceiver_network.textbook(self.perceiver)
     )
 
 
@@ -133,8 +133,8 @@ class VideoAutoencoder(hk.Module):
     return self._network().attention_map((self._inputs(inputs),))
 
   @hk.name_like("__call__")
-  def _network(self) -> perceiver.Perceiver:
-    return perceiver.Perceiver(
+  def _network(self) -> perceiver_network.Perceiver:
+    return perceiver_network.Perceiver(
       self.config.perceiver, self.is_training, name="perceiver"
     )
 
@@ -221,7 +221,7 @@ def _autoencoder(num_latents: int) -> VideoAutoencoderConfig:
   return VideoAutoencoderConfig(
     inputs=INPUTS,
     outputs=OUTPUTS,
-    perceiver=perceiver.PerceiverConfig(
+    perceiver=perceiver_network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
         input_channels=INPUTS.input_channels,
         num_latents=num_latents,

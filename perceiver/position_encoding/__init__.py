@@ -10,11 +10,11 @@ from perceiver.position_encoding.encode import Projected
 from perceiver.position_encoding.fourier import features
 from perceiver.position_encoding.fourier import Fourier
 from perceiver.position_encoding.fourier import grid_features
+from perceiver.position_encoding.grid_encoding import Spread
+from perceiver.position_encoding.grid_encoding import written_out
 from perceiver.position_encoding.learned import interpolate
 from perceiver.position_encoding.learned import Learned
 from perceiver.position_encoding.learned import LearnedVectors
-from perceiver.position_encoding.spread import Spread
-from perceiver.position_encoding.spread import written_out
 
 __all__ = [
   "Encoding",

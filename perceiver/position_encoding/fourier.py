@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from perceiver.position_encoding import coordinates
-from perceiver.position_encoding import spread
+from perceiver.position_encoding import grid_encoding
 
 Array = jax.Array
 
@@ -76,7 +76,9 @@ def features(config: Fourier, positions: Array) -> Array:
   return jnp.concatenate(parts, axis=-1).astype(jnp.float32)
 
 
-def grid_features(config: Fourier, shape: Sequence[int]) -> spread.Spread:
+def grid_features(
+  config: Fourier, shape: Sequence[int]
+) -> grid_encoding.Spread:
   """Encodes a whole grid, as one small table per axis and kind of wave.
 
   Args:
@@ -96,7 +98,7 @@ def grid_features(config: Fourier, shape: Sequence[int]) -> spread.Spread:
   groups = [[x[:, None] for x in axes]] if config.include_positions else []
   for wave in (np.sin,) if config.sine_only else (np.sin, np.cos):
     groups.append([wave(phase) for phase in phases])
-  return spread.Spread(
+  return grid_encoding.Spread(
     tables=tuple(jnp.asarray(x, jnp.float32) for x in itertools.chain(*groups)),
     axes=tuple(range(len(shape))) * len(groups),
     grid=tuple(shape),

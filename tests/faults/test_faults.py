@@ -12,20 +12,20 @@ import shutil
 import signal
 import time
 
-import faulty
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from toy import configs
 
-from experiments import checkpointing
-from experiments import digests
-from experiments import loading
-from experiments import non_finite
-from experiments import reporting
 from experiments import train
-from experiments import trainer
+from experiments.data import loader
+from experiments.runs import log
+from experiments.training import checkpoints as training_checkpoints
+from experiments.training import checksums
+from experiments.training import non_finite
+from experiments.training import trainer
+from tests.helpers import faulty
+from tests.helpers.recipes import sums
 
 STEPS = 12
 SETTINGS = {"steps": STEPS, "eval_every": 6, "checkpoint_every": 5}
@@ -36,7 +36,7 @@ def _train(workdir, **settings):
 
 
 def _rows(workdir, kind="train"):
-  rows = reporting.read_rows(workdir / "metrics.jsonl")
+  rows = log.read_rows(workdir / "metrics.jsonl")
   return [row for row in rows if row["kind"] == kind]
 
 
@@ -66,7 +66,7 @@ def _full_disk(largest=100):
 def test_a_full_disk_costs_an_interval(
   undisturbed, tmp_path, monkeypatch, in_background
 ):
-  save = checkpointing.Checkpoints.save
+  save = training_checkpoints.Checkpoints.save
 
   def without_room(self, step, items):
     if step < 10:
@@ -78,8 +78,8 @@ def test_a_full_disk_costs_an_interval(
       self.wait()
 
   with monkeypatch.context() as patched:
-    patched.setattr(checkpointing.Checkpoints, "save", without_room)
-    with pytest.raises(checkpointing.SaveError) as caught:
+    patched.setattr(training_checkpoints.Checkpoints, "save", without_room)
+    with pytest.raises(training_checkpoints.SaveError) as caught:
       _train(tmp_path, checkpoint_in_background=in_background)
   message = str(caught.value)
   assert "The checkpoint of step 10 cannot be written in" in message
@@ -89,14 +89,19 @@ def test_a_full_disk_costs_an_interval(
 
 
 def test_a_full_disk_is_an_error_in_words(tmp_path, monkeypatch, capsys):
-  write = reporting.Reporter.write
+  write = log.Reporter.write
 
   def without_room(self, *arguments):
     with _full_disk(0):
       write(self, *arguments)
 
-  monkeypatch.setattr(reporting.Reporter, "write", without_room)
-  arguments = ["toy.configs", "--mini", "--workdir", str(tmp_path)]
+  monkeypatch.setattr(log.Reporter, "write", without_room)
+  arguments = [
+    "tests.helpers.recipes.sums",
+    "--mini",
+    "--workdir",
+    str(tmp_path),
+  ]
   assert train.main(arguments) == 1
   error = capsys.readouterr().err
   assert f"error: {tmp_path}/metrics.jsonl cannot be written: File too" in error
@@ -110,7 +115,7 @@ def test_a_full_disk_is_an_error_in_words(tmp_path, monkeypatch, capsys):
 def checkpoints(tmp_path_factory):
   """A folder with the checkpoints of steps 1 and 2."""
   folder = tmp_path_factory.mktemp("damage") / "checkpoints"
-  with checkpointing.Checkpoints(folder) as made:
+  with training_checkpoints.Checkpoints(folder) as made:
     for step in (1, 2):
       made.save(step, _items(step))
   return folder
@@ -139,21 +144,26 @@ def _empty(path):
 @pytest.mark.parametrize("damage", [_cut, _flip, _empty, pathlib.Path.unlink])
 def test_damage_to_any_file_is_found(checkpoints, tmp_path, damage):
   shutil.copytree(checkpoints / "2", tmp_path / "2")
-  assert digests.problem(tmp_path / "2") == ""
+  assert checksums.problem(tmp_path / "2") == ""
   files = [p for p in (tmp_path / "2").rglob("*") if p.is_file()]
   assert len(files) > 10
   for path in files:
     before = path.read_bytes()
     name = path.relative_to(tmp_path / "2").as_posix()
-    if not before or (path.name, damage) == (digests.NAME, pathlib.Path.unlink):
+    if not before or (path.name, damage) == (
+      checksums.NAME,
+      pathlib.Path.unlink,
+    ):
       continue
     damage(path)
-    found = digests.problem(tmp_path / "2")
-    assert name in found or path.name == digests.NAME, name
+    found = checksums.problem(tmp_path / "2")
+    assert name in found or path.name == checksums.NAME, name
     assert found, name
     path.write_bytes(before)
   (tmp_path / "2" / "stranger").write_text("")
-  assert digests.problem(tmp_path / "2") == "stranger is not as it was written"
+  assert (
+    checksums.problem(tmp_path / "2") == "stranger is not as it was written"
+  )
 
 
 def test_a_damaged_checkpoint_is_never_used(checkpoints, tmp_path):
@@ -169,7 +179,7 @@ def test_a_damaged_checkpoint_is_never_used(checkpoints, tmp_path):
     lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), targets
   )
   with (
-    checkpointing.Checkpoints(tmp_path / "c") as opened,
+    training_checkpoints.Checkpoints(tmp_path / "c") as opened,
     pytest.warns(UserWarning, match="is not as it was written"),
   ):
     step, items = opened.restore(targets)
@@ -195,13 +205,13 @@ def _as_it_is(example, generator):
 
 
 def test_a_data_worker_that_dies_is_named():
-  split = loading.Split(_Source(), _as_it_is, "slow")
-  batches = loading.train_batches(split, batch_size=4, seed=0, num_workers=2)
+  split = loader.Split(_Source(), _as_it_is, "slow")
+  batches = loader.train_batches(split, batch_size=4, seed=0, num_workers=2)
   with contextlib.closing(batches):
     next(batches)
     worker = multiprocessing.active_children()[0]
     os.kill(worker.pid, signal.SIGKILL)
-    with pytest.raises(loading.WorkerError, match=r"has died.*exit code -9"):
+    with pytest.raises(loader.WorkerError, match=r"has died.*exit code -9"):
       list(itertools.islice(batches, 1000))
 
 
@@ -224,7 +234,7 @@ def test_checkpoints_in_the_background_change_nothing(undisturbed, tmp_path):
   found = sorted(int(path.name) for path in folder.iterdir())
   assert found == [8, 9, 10, 11, 12]
   for step in found:
-    assert (folder / str(step) / digests.NAME).exists()
+    assert (folder / str(step) / checksums.NAME).exists()
   # Step 12 made again from what was written while step 9 was computed.
   for step in found[1:]:
     shutil.rmtree(folder / str(step))
@@ -234,7 +244,7 @@ def test_checkpoints_in_the_background_change_nothing(undisturbed, tmp_path):
 
 
 def _poisoned(workdir, policy, num_train=48):
-  data = configs.DataConfig(poisoned=True, num_train=num_train)
+  data = sums.DataConfig(poisoned=True, num_train=num_train)
   settings = {**SETTINGS, "non_finite": policy}
   broken = faulty.experiment(**settings)
   return trainer.train(dataclasses.replace(broken, data=data), workdir)
@@ -272,13 +282,13 @@ def test_when_all_is_skipped_the_run_stops(tmp_path):
 
 
 def test_parts_of_a_batch_add_up(tmp_path, monkeypatch):
-  losses = configs.Task.losses
+  losses = sums.Task.losses
 
   def calm(self, variables, batch, *, rng, is_training):
     del rng  # or every part would drop something else
     return losses(self, variables, batch, rng=None, is_training=is_training)
 
-  monkeypatch.setattr(configs.Task, "losses", calm)
+  monkeypatch.setattr(sums.Task, "losses", calm)
   for accumulate in (1, 2):
     _train(tmp_path / str(accumulate), accumulate=accumulate, log_every=1)
   whole, parts = (_rows(tmp_path / name) for name in "12")

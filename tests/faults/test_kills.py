@@ -3,9 +3,10 @@
 import random
 import time
 
-import faulty
-import processes
 import pytest
+
+from tests.helpers import faulty
+from tests.helpers import process_groups
 
 STEPS = 70
 KILLS = 20
@@ -18,7 +19,7 @@ SETTINGS = {
 
 
 def _start(workdir, name, **settings):
-  return processes.Process(
+  return process_groups.Process(
     workdir.with_name(name), faulty.train, workdir, {**SETTINGS, **settings}
   )
 

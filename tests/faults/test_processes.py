@@ -3,14 +3,14 @@
 import os
 import signal
 
-import faulty
 import numpy as np
-import processes
 import pytest
 
-from experiments import distributed
-from experiments import parallel
-from experiments import reporting
+from experiments.cluster import processes
+from experiments.runs import log
+from experiments.training import sharding
+from tests.helpers import faulty
+from tests.helpers import process_groups
 
 STEPS = 50
 SETTINGS = {
@@ -19,19 +19,19 @@ SETTINGS = {
   "eval_every": 25,
   "checkpoint_every": 10,
 }
-FSDP = parallel.ParallelConfig(data=2, fsdp=4)
+FSDP = sharding.ParallelConfig(data=2, fsdp=4)
 
 
 def _start(workdir, devices=1, count=1, slowly=False, **settings):
   """Starts a run; its processes print into files beside its folder."""
-  port = processes.free_port()
+  port = process_groups.free_port()
   return [
-    processes.Process(
+    process_groups.Process(
       workdir.with_name(f"{workdir.name}-{index}"),
       faulty.train,
       workdir,
       {**SETTINGS, **settings},
-      distributed.DistributedConfig(
+      processes.DistributedConfig(
         coordinator=f"127.0.0.1:{port}",
         num_processes=count,
         process_id=index,
@@ -52,12 +52,12 @@ def _finish(started, code=0):
 
 
 def _losses(workdir):
-  rows = reporting.read_rows(workdir / "metrics.jsonl")
+  rows = log.read_rows(workdir / "metrics.jsonl")
   return {r["step"]: r["loss"] for r in rows if r["kind"] == "train"}
 
 
 def _evaluations(workdir):
-  rows = reporting.read_rows(workdir / "metrics.jsonl")
+  rows = log.read_rows(workdir / "metrics.jsonl")
   return [r for r in rows if r["kind"] == "eval"]
 
 
@@ -79,7 +79,7 @@ def alone(tmp_path_factory):
   return workdir
 
 
-@pytest.mark.parametrize("config", [parallel.ParallelConfig(), FSDP])
+@pytest.mark.parametrize("config", [sharding.ParallelConfig(), FSDP])
 def test_two_processes_give_the_numbers_of_one(alone, tmp_path, config):
   workdir = tmp_path / "run"
   _finish(_start(workdir, devices=4, count=2, parallel=config))
@@ -122,14 +122,14 @@ def test_a_death_ends_both_and_both_go_on(alone, tmp_path):
 
 def test_different_configurations_end_both(tmp_path):
   workdir = tmp_path / "run"
-  port = processes.free_port()
+  port = process_groups.free_port()
   started = [
-    processes.Process(
+    process_groups.Process(
       tmp_path / f"output-{index}",
       faulty.train,
       workdir,
       {"seed": index, "loader_threads": index},
-      distributed.DistributedConfig(
+      processes.DistributedConfig(
         coordinator=f"127.0.0.1:{port}", num_processes=2, process_id=index
       ),
       devices=2,
@@ -148,7 +148,7 @@ def test_different_configurations_end_both(tmp_path):
 def test_evaluation_on_eight_devices_and_on_one(alone, tmp_path):
   outputs = set()
   for devices, size in ((8, 16), (1, 3)):
-    judging = processes.Process(
+    judging = process_groups.Process(
       tmp_path / f"{devices}",
       faulty.evaluate,
       alone,

@@ -5,28 +5,28 @@ import json
 import pickle
 import struct
 
-import huggingface_folders
 from hypothesis import example
 from hypothesis import given
 from hypothesis import strategies as st
 import jax
-import mutations
 import numpy as np
 import pytest
-import small
-from toy import configs
 
-from experiments import distributed
-from experiments import rendezvous
+from experiments.cluster import processes
+from experiments.cluster import startup
 import perceiver
 from perceiver import config_json
-from perceiver.checkpoints import huggingface
-from perceiver.checkpoints import huggingface_config
+from perceiver import model as perceiver_model
 from perceiver.checkpoints import load
-from perceiver.checkpoints import pickles
 from perceiver.checkpoints import store
-from perceiver.models import model as model_lib
+from perceiver.checkpoints.huggingface import config as huggingface_config
+from perceiver.checkpoints.huggingface import folder as huggingface_folder
+from perceiver.checkpoints.pickle import reader
 from perceiver.models import registry
+from tests.helpers import huggingface_folders
+from tests.helpers import mutations
+from tests.helpers import tiny_networks
+from tests.helpers.recipes import sums
 
 CheckpointError = perceiver.CheckpointError
 
@@ -41,12 +41,12 @@ def _remembered_shapes():
   """Traces every model once; most damage leaves the model what it was."""
   with pytest.MonkeyPatch.context() as patched:
     shapes = functools.lru_cache(lambda config: _shapes(config))
-    plain = model_lib.Model.shapes
+    plain = perceiver_model.Model.shapes
 
     def _shapes(config):
-      return plain(model_lib.Model(config))
+      return plain(perceiver_model.Model(config))
 
-    patched.setattr(model_lib.Model, "shapes", lambda m: shapes(m.config))
+    patched.setattr(perceiver_model.Model, "shapes", lambda m: shapes(m.config))
     yield
 
 
@@ -58,12 +58,12 @@ _PICKLES = tuple(pickle.dumps(_TREE, protocol) for protocol in (2, 3, 4))
 def test_pickles(folder, data):
   path = folder / "file.pystate"
   path.write_bytes(data)
-  mutations.survives(CheckpointError, pickles.read, path)
+  mutations.survives(CheckpointError, reader.read, path)
 
 
 @pytest.fixture(scope="module")
 def ours(folder):
-  model = perceiver.create(small.classifier_config(num_layers=1))
+  model = perceiver.create(tiny_networks.classifier_config(num_layers=1))
   variables = model.init(jax.random.key(0))
   perceiver.save(folder / "ours", model, variables)
   return (folder / "ours").read_bytes()
@@ -123,7 +123,7 @@ def test_configurations_of_transformers(folder, data):
     weights = (_MASKED / "model.safetensors").read_bytes()
     (inside / "model.safetensors").write_bytes(weights)
   (inside / "config.json").write_bytes(data)
-  mutations.survives(CheckpointError, huggingface.read, inside)
+  mutations.survives(CheckpointError, huggingface_folder.read, inside)
 
 
 _WEIGHTS = (_MASKED / "model.safetensors").read_bytes()
@@ -136,7 +136,7 @@ def test_weights_of_transformers(folder, data):
   inside.mkdir(exist_ok=True)
   (inside / "config.json").write_bytes((_MASKED / "config.json").read_bytes())
   (inside / "model.safetensors").write_bytes(data + _WEIGHTS[len(_HEAD) :])
-  mutations.survives(CheckpointError, huggingface.read, inside)
+  mutations.survives(CheckpointError, huggingface_folder.read, inside)
 
 
 _JSON = st.recursive(
@@ -167,10 +167,10 @@ def test_entries_of_transformers(name, value):
 
 _CONFIGS = {
   "model": (
-    config_json.to_json(small.classifier_config()),
+    config_json.to_json(tiny_networks.classifier_config()),
     registry.ModelConfig,
   ),
-  "run": (config_json.to_json(configs.MINI), configs.Experiment),
+  "run": (config_json.to_json(sums.MINI), sums.Experiment),
 }
 
 
@@ -214,7 +214,7 @@ def test_values_of_configurations(kind, data):
 def test_addresses(text):
   mutations.survives(
     ValueError,
-    lambda: distributed.DistributedConfig(
+    lambda: processes.DistributedConfig(
       coordinator=text, num_processes=2, process_id=1
     ),
   )
@@ -223,5 +223,5 @@ def test_addresses(text):
 @given(_JSON.map(json.dumps) | st.text(max_size=20) | st.none())
 @example('{"process_id": Infinity, "num_processes": 1}')
 def test_who_calls_the_first_process(text):
-  found = rendezvous._number(text)
+  found = startup._number(text)
   assert found is None or all(isinstance(number, int) for number in found)

@@ -6,16 +6,16 @@ import struct
 
 from hypothesis import example
 from hypothesis import given
-import mutations
 import numpy as np
 from PIL import Image
 import pytest
 from scipy.io import wavfile
 
-from experiments import files
-from experiments.optical_flow import flow_files
-from experiments.prediction import clips
-from experiments.prediction import common
+from experiments.audio_video.clips import user_files
+from experiments.cli import predicting
+from experiments.data import files
+from experiments.optical_flow.benchmarks import flow_files
+from tests.helpers import mutations
 
 _PIXELS = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
 
@@ -106,7 +106,7 @@ def test_clips_in_arrays(folder, data):
   path = folder / "clip.npz"
   path.write_bytes(data)
   errors = files.InputError
-  found = mutations.survives(errors, clips.read, path)
+  found = mutations.survives(errors, user_files.read, path)
   assert found is None or {f.dtype for f in found.frames} == {np.dtype("u1")}
 
 
@@ -127,7 +127,7 @@ def test_sounds(folder, data):
   if not clip.exists():
     clip.write_bytes(_npz(image=_CLIP))
   path.write_bytes(data)
-  found = mutations.survives(files.InputError, clips.read, clip, path)
+  found = mutations.survives(files.InputError, user_files.read, clip, path)
   assert found is None or found.sound.dtype == np.float32
 
 
@@ -136,4 +136,4 @@ def test_sounds(folder, data):
 def test_labels(folder, data):
   path = folder / "labels.txt"
   path.write_bytes(data)
-  mutations.survives(files.InputError, common.read_labels, path, 2)
+  mutations.survives(files.InputError, predicting.read_labels, path, 2)

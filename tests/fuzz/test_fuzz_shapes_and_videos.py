@@ -2,16 +2,16 @@
 
 from hypothesis import example
 from hypothesis import given
-import mutations
 import numpy as np
 import pytest
 
-from experiments import files
-from experiments.clip_data import folder as clip_folder
-from experiments.clip_data import video_files
-from experiments.modelnet40 import datasets
-from experiments.modelnet40 import hdf5_files
-from experiments.modelnet40 import off_files
+from experiments.audio_video.clips import clip_folder
+from experiments.audio_video.clips import video_files
+from experiments.data import files
+from experiments.point_clouds.files import datasets
+from experiments.point_clouds.files import hdf5_files
+from experiments.point_clouds.files import off_files
+from tests.helpers import mutations
 
 _MESH = b"OFF\n# a tetrahedron\n4 4 0\n0 0 0\n1 0 0\n0 1 0\n0 0 1\n" + (
   b"3 0 1 2\n3 0 1 3\n3 0 2 3 255 0 0\n3 1 2 3\n"

@@ -5,20 +5,20 @@ import json
 from hypothesis import example
 from hypothesis import given
 from hypothesis import strategies as st
-import mutations
 import numpy as np
 import pytest
-import tiny_language
 
-from experiments import files
-from experiments import registry
-from experiments import reporting
-from experiments.glue import tasks
-from experiments.glue import tsv
-from experiments.language_data import bytes_tokenizer
-from experiments.language_data import sentencepiece
-from experiments.language_data import text_files
-from experiments.prediction import fill_mask
+from experiments.cli import registry
+from experiments.data import bytes_tokenizer
+from experiments.data import files
+from experiments.data import text_files
+from experiments.language.glue import glue_tasks
+from experiments.language.glue import tsv
+from experiments.language.masked_language import predict
+from experiments.language.text import sentencepiece
+from experiments.runs import log
+from tests.helpers import mutations
+from tests.helpers import tiny_language
 
 
 @pytest.fixture(scope="module")
@@ -111,13 +111,13 @@ _TABLES = {
     + b"\t".join([b"a text"] * 6)
     + b"\n"
   )
-  for name, task in tasks.TASKS.items()
+  for name, task in glue_tasks.TASKS.items()
 }
 
 
 @pytest.mark.parametrize("is_test", [False, True])
 @given(
-  name=st.sampled_from(sorted(tasks.TASKS)),
+  name=st.sampled_from(sorted(glue_tasks.TASKS)),
   data=mutations.damaged(*_TABLES.values()),
 )
 def test_tables(folder, name, data, is_test):
@@ -125,13 +125,13 @@ def test_tables(folder, name, data, is_test):
   path.write_bytes(data)
   mutations.survives(
     files.InputError,
-    lambda: tsv.read(tasks.TASKS[name], path, is_test=is_test),
+    lambda: tsv.read(glue_tasks.TASKS[name], path, is_test=is_test),
   )
 
 
 @given(st.from_regex(r"[0-9:]*", fullmatch=True) | st.text(max_size=8))
 def test_spans(text):
-  found = mutations.survives(registry.UsageError, fill_mask.parse_span, text)
+  found = mutations.survives(registry.UsageError, predict.parse_span, text)
   assert found is None or 0 <= found[0] < found[1]
 
 
@@ -144,8 +144,8 @@ _ROWS = b'{"step": 3, "kind": "train", "loss": 1.5}\n{"step": 6, "kind": "eval"'
 @example(b"\xff\n")
 @example(b"[" * 100_000)
 def test_logs(folder, data):
-  (folder / reporting.METRICS).write_bytes(data)
-  for row in reporting.read_rows(folder / reporting.METRICS):
+  (folder / log.METRICS).write_bytes(data)
+  for row in log.read_rows(folder / log.METRICS):
     assert isinstance(row["step"], int)
     assert isinstance(row["kind"], str)
 
@@ -156,5 +156,5 @@ def test_logs(folder, data):
 def test_configurations_of_runs(folder, data):
   (folder / "config.json").write_bytes(data)
   mutations.survives(
-    reporting.ConfigError, reporting.claim, folder, '{"train": {"seed": 1}}'
+    log.ConfigError, log.claim, folder, '{"train": {"seed": 1}}'
   )

@@ -3,17 +3,17 @@
 Runs where PyTorch and transformers are installed, which nothing else needs.
 """
 
-import fill
-import huggingface_folders
-import noise
 import numpy as np
 import pytest
-import released
-import released_models
 
 import perceiver
-from perceiver.checkpoints import huggingface
-from perceiver.checkpoints import huggingface_config
+from perceiver.checkpoints.huggingface import config
+from perceiver.checkpoints.huggingface import folder
+from tests.helpers import fill
+from tests.helpers import huggingface_folders
+from tests.helpers import noise
+from tests.helpers import released
+from tests.helpers import released_models
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -98,21 +98,21 @@ def test_what_they_write_we_read(name, tmp_path):
     torch.nn.init.normal_(parameter, std=0.1)
   theirs.save_pretrained(tmp_path / "theirs")
   arrays = inputs(name)
-  model, variables = huggingface.read(tmp_path / "theirs")
+  model, variables = folder.read(tmp_path / "theirs")
   model = perceiver.create(huggingface_folders.sized(model.config, arrays))
   ours = huggingface_folders.outputs(model, variables, arrays)
   assert_close(ours, their_outputs(theirs, arrays))
 
 
-@pytest.mark.parametrize("act", ["gelu", huggingface_config.TANH_GELU])
+@pytest.mark.parametrize("act", ["gelu", config.TANH_GELU])
 @pytest.mark.parametrize("name", NAMES)
 def test_what_we_write_they_read(name, act, tmp_path):
   entries = huggingface_folders.entries(name) | {"hidden_act": act}
   theirs = their_class(name)(transformers.PerceiverConfig(**entries))
   theirs.save_pretrained(tmp_path / "empty")
-  model, _ = huggingface.read(tmp_path / "empty")
+  model, _ = folder.read(tmp_path / "empty")
   variables = noise.variables(model)
-  huggingface.save(tmp_path / "ours", model, variables)
+  folder.save(tmp_path / "ours", model, variables)
   theirs, report = their_class(name).from_pretrained(
     tmp_path / "ours", output_loading_info=True
   )
@@ -126,11 +126,11 @@ def test_what_we_write_they_read(name, act, tmp_path):
 
 def test_a_query_that_we_do_not_add_changes_nothing(tmp_path):
   name = "image_classification_learned"
-  model, variables = huggingface.read(huggingface_folders.FOLDER / name)
+  model, variables = folder.read(huggingface_folders.FOLDER / name)
   model = perceiver.create(
     released_models.with_query_residual(model.config, False)
   )
-  huggingface.save(tmp_path / "ours", model, variables)
+  folder.save(tmp_path / "ours", model, variables)
   theirs = their_class(name).from_pretrained(tmp_path / "ours")
   arrays = inputs(name)
   ours = huggingface_folders.outputs(model, variables, arrays)

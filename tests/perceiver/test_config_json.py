@@ -6,12 +6,12 @@ import json
 import pathlib
 
 import pytest
-import small
 
 import perceiver
 from perceiver import config_json
 from perceiver.models import imagenet
 from perceiver.models import registry
+from tests.helpers import tiny_networks
 
 
 @pytest.mark.parametrize("name", perceiver.list_models())
@@ -194,7 +194,7 @@ def test_json_of_something_else_is_refused(text):
 
 
 def test_a_missing_field_of_a_model_is_named():
-  text = config_json.to_json(small.classifier_config())
+  text = config_json.to_json(tiny_networks.classifier_config())
   entries = json.loads(text)
   del entries["perceiver"]["encoder"]["num_latents"]
   with pytest.raises(

@@ -5,9 +5,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import released
 
 from perceiver import position_encoding
+from tests.helpers import released
 
 
 def test_grid_includes_both_ends():

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 
-import fill
 import haiku as hk
 import jax
 import jax.numpy as jnp
@@ -14,6 +13,7 @@ from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import processor
+from tests.helpers import fill
 
 B, N, D, E, O = 2, 5, 8, 4, 7
 

@@ -3,23 +3,23 @@
 import dataclasses
 import shutil
 
-import commands
 import numpy as np
 from PIL import Image
 import pytest
-import tiny_flow
 
 from experiments import evaluate
-from experiments import registry
 from experiments import train
-from experiments import train_config
+from experiments.cli import registry
 from experiments.optical_flow import configs
-from experiments.optical_flow import data as data_lib
-from experiments.optical_flow import flow_files
-from experiments.optical_flow import task as task_lib
+from experiments.optical_flow import data
+from experiments.optical_flow import task
+from experiments.optical_flow.benchmarks import flow_files
+from experiments.training import config as training_config
 import perceiver
+from tests.helpers import commands
+from tests.helpers import tiny_flow
 
-TOY = "toy.flow"
+TOY = "tests.helpers.recipes.flow"
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ def test_every_model_of_the_table_has_a_recipe():
 
 def test_the_published_schedule():
   experiment = configs.EXPERIMENTS["main"]
-  rate, steps = train_config.learning_rate(experiment.train, 400_000)
+  rate, steps = training_config.learning_rate(experiment.train, 400_000)
   assert steps == 375_000
   assert steps * 512 / 400_000 == 480
   np.testing.assert_allclose(
@@ -160,7 +160,7 @@ def test_the_papers_numbers_belong_to_their_data_sets():
 
 def test_the_mini_recipe_is_the_same_code():
   assert type(configs.MINI) is type(configs.EXPERIMENTS["main"])
-  assert configs.MINI.data.evaluate_on is data_lib.Dataset.GENERATED
+  assert configs.MINI.data.evaluate_on is data.Dataset.GENERATED
 
 
 @pytest.mark.parametrize(
@@ -168,12 +168,12 @@ def test_the_mini_recipe_is_the_same_code():
   [
     (
       "conv",
-      {"loss": task_lib.LossConfig(output_points=8)},
+      {"loss": task.LossConfig(output_points=8)},
       "not decoded one by one",
     ),
     (
       "main",
-      {"loss": task_lib.LossConfig(output_points=368 * 496 + 1)},
+      {"loss": task.LossConfig(output_points=368 * 496 + 1)},
       "expected at most the 182528 pixels",
     ),
   ],
@@ -187,23 +187,23 @@ def test_what_does_not_fit_is_refused(recipe, changes, message):
   ("changes", "message"),
   [
     ({"num_eval": 0}, "num_eval is 0"),
-    ({"train_on": data_lib.Dataset.FRAMES}, "whose flow is unknown"),
+    ({"train_on": data.Dataset.FRAMES}, "whose flow is unknown"),
     ({"test_part": True}, "evaluate_on is GENERATED, which has no test part"),
   ],
 )
 def test_impossible_data_is_refused(changes, message):
   with pytest.raises(ValueError, match=message):
-    data_lib.DataConfig(**changes)
+    data.DataConfig(**changes)
 
 
 def test_held_out_pairs_are_others():
   config = dataclasses.replace(
-    data_lib.DataConfig(),
+    data.DataConfig(),
     generator=dataclasses.replace(configs.MINI.data.generator, size=(24, 32)),
     num_eval=4,
   )
-  held_out = data_lib.eval_split(config, (24, 32))
-  train_split = data_lib.train_split(config, (24, 32), 100)
+  held_out = data.eval_split(config, (24, 32))
+  train_split = data.train_split(config, (24, 32), 100)
   assert len(held_out.source) == 4
   for i in range(4):
     seen = train_split.source[i].read()

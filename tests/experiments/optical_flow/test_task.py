@@ -5,24 +5,24 @@ import dataclasses
 import chex
 import jax
 import jax.numpy as jnp
-import noise
 import numpy as np
 import optax
 import pytest
-import tiny_flow
 
-from experiments.optical_flow import data as data_lib
-from experiments.optical_flow import task as task_lib
+from experiments.optical_flow import data
+from experiments.optical_flow import task as flow_task
 import perceiver
+from tests.helpers import noise
+from tests.helpers import tiny_flow
 
 HEIGHT, WIDTH = tiny_flow.SIZE
 
 
 @pytest.fixture(scope="module")
 def task():
-  return task_lib.OpticalFlow(
+  return flow_task.OpticalFlow(
     model=perceiver.create(tiny_flow.model_config()),
-    data=data_lib.DataConfig(),
+    data=data.DataConfig(),
     total_examples=1,
   )
 
@@ -51,7 +51,7 @@ def evaluate(task, variables, batch):
 
 
 def with_loss(task, **changes):
-  return dataclasses.replace(task, loss=task_lib.LossConfig(**changes))
+  return dataclasses.replace(task, loss=flow_task.LossConfig(**changes))
 
 
 def test_zero_flow_has_the_error_of_zero_flow(task, batch):
@@ -115,7 +115,7 @@ def test_some_pixels_are_as_good_as_all(task, variables, batch):
   batch = {**batch, "flow": batch["flow"] + slope / 100}
   rng = jax.random.key(5)
   losses = some.losses(variables, batch, rng=rng, is_training=True)
-  points = task_lib.draw_points(jax.random.split(rng)[0], HEIGHT * WIDTH, 40)
+  points = flow_task.draw_points(jax.random.split(rng)[0], HEIGHT * WIDTH, 40)
   only = np.zeros(HEIGHT * WIDTH, bool)
   only[np.asarray(points)] = True
   chosen = batch["valid"] & only.reshape(HEIGHT, WIDTH)
@@ -133,29 +133,29 @@ def test_evaluation_decodes_all_pixels(task, variables, batch):
 
 def test_points_are_different_and_change_with_the_key():
   first, second = (
-    np.asarray(task_lib.draw_points(jax.random.key(i), 50, 20)) for i in (0, 1)
+    np.asarray(flow_task.draw_points(jax.random.key(i), 50, 20)) for i in (0, 1)
   )
   assert len(set(first.tolist())) == 20
   assert first.min() >= 0
   assert first.max() < 50
   assert set(first.tolist()) != set(second.tolist())
-  everything = task_lib.draw_points(jax.random.key(0), 50, 50)
+  everything = flow_task.draw_points(jax.random.key(0), 50, 50)
   np.testing.assert_array_equal(everything, np.arange(50))
   with pytest.raises(ValueError, match="expected at most the 50 pixels"):
-    task_lib.draw_points(jax.random.key(0), 50, 51)
+    flow_task.draw_points(jax.random.key(0), 50, 51)
 
 
 def test_lengths_have_a_gradient_everywhere():
   vectors = jnp.array([[3.0, 4.0], [0.0, 0.0]])
-  np.testing.assert_allclose(task_lib.norm(vectors), [5, 0])
-  gradient = jax.grad(lambda x: task_lib.norm(x).sum())(vectors)
+  np.testing.assert_allclose(flow_task.norm(vectors), [5, 0])
+  gradient = jax.grad(lambda x: flow_task.norm(x).sum())(vectors)
   np.testing.assert_allclose(gradient, [[0.6, 0.8], [0, 0]], rtol=1e-6)
 
 
 def test_frames_become_the_models_units():
   frames = np.array([0, 51, 255], np.uint8)
   np.testing.assert_allclose(
-    task_lib.to_model(frames), [-1, -0.6, 1], rtol=1e-6
+    flow_task.to_model(frames), [-1, -0.6, 1], rtol=1e-6
   )
 
 
@@ -190,4 +190,4 @@ def test_the_loss_falls(task, batch):
 )
 def test_impossible_losses_are_refused(changes, message):
   with pytest.raises(ValueError, match=message):
-    task_lib.LossConfig(**changes)
+    flow_task.LossConfig(**changes)

@@ -3,13 +3,13 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tiny_battles import battle
-from tiny_battles import orders
-from tiny_battles import unit
 
 from experiments.starcraft import model
 from experiments.starcraft import objective
-from experiments.starcraft import simulator
+from experiments.starcraft.game import simulator
+from tests.helpers.tiny_battles import battle
+from tests.helpers.tiny_battles import orders
+from tests.helpers.tiny_battles import unit
 
 # Two own units, one enemy, one free slot.
 STATE = battle(

@@ -7,17 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import tiny_battles
 
 from experiments.starcraft import comparison
 from experiments.starcraft import configs
-from experiments.starcraft import entities as entities_lib
-from experiments.starcraft import model as model_lib
+from experiments.starcraft import entities as starcraft_entities
+from experiments.starcraft import model as starcraft_model
 from experiments.starcraft import objective
 import perceiver
 from perceiver.models import starcraft
+from tests.helpers import tiny_battles
 
-SLOTS, CHANNELS = tiny_battles.SLOTS, entities_lib.NUM_CHANNELS
+SLOTS, CHANNELS = tiny_battles.SLOTS, starcraft_entities.NUM_CHANNELS
 ENCODERS = {
   "perceiver": tiny_battles.PERCEIVER,
   "transformer": tiny_battles.TRANSFORMER,
@@ -125,7 +125,7 @@ def test_decisions_permute_with_the_entities(
 ):
   order = jax.random.permutation(jax.random.key(3), SLOTS)
   found = model.apply(variables, entities[:, order], mask=mask[:, order])
-  expected = model_lib.Decisions(
+  expected = starcraft_model.Decisions(
     decisions.choices[:, order],
     decisions.targets[:, order][:, :, order],
     decisions.winning,
@@ -227,7 +227,7 @@ def test_it_counts_how_many_have_the_same_target(communicate):
 
 
 def test_orders_are_the_likeliest():
-  decisions = model_lib.Decisions(
+  decisions = starcraft_model.Decisions(
     choices=jnp.array([[[9.0, 1, 2], [0, 0, 1]]]),
     targets=jnp.array([[[0.0, 1], [2, 3]]]),
     winning=jnp.zeros(1),

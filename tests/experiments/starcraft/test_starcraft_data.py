@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import tiny_battles
 
-from experiments.starcraft import battles
-from experiments.starcraft import commander
 from experiments.starcraft import data
-from experiments.starcraft import simulator
-from experiments.starcraft import units
+from experiments.starcraft.game import scenarios
+from experiments.starcraft.game import scripted_policies
+from experiments.starcraft.game import simulator
+from experiments.starcraft.game import units
+from tests.helpers import tiny_battles
 
 CONFIG = data.DataConfig(
   battles=tiny_battles.BATTLES,
@@ -81,7 +81,7 @@ def test_the_number_of_examples(source):
 
 def test_orders_are_the_commanders(source):
   moment = data.to_moment(stacked([source[i] for i in range(140)]))
-  given = jax.jit(commander.command)(moment.state)
+  given = jax.jit(scripted_policies.command)(moment.state)
   jax.tree.map(np.testing.assert_array_equal, moment.orders, given)
   assert {str(x.dtype) for x in (*moment.state, *moment.orders)} == {
     "int32",
@@ -101,13 +101,16 @@ def test_both_armies_exist_and_both_sides_are_seen(source):
 @jax.jit
 def followed(state):
   """Returns all states if orders are followed: by both, by the first alone."""
-  ways = [(commander.command,) * 2, (commander.command, commander.charge)]
+  ways = [
+    (scripted_policies.command,) * 2,
+    (scripted_policies.command, scripted_policies.charge),
+  ]
   return [simulator.play(way, state, 8)[1].state for way in ways]
 
 
 def as_scripted(charged_share, disturbed_share):
   """Returns which of 64 battles go as each of the two pairs of scripts play."""
-  begun = battles.draw(jax.random.key(0), 64, CONFIG.battles)
+  begun = scenarios.draw(jax.random.key(0), 64, CONFIG.battles)
   config = dataclasses.replace(
     CONFIG, charged_share=charged_share, disturbed_share=disturbed_share
   )
@@ -144,7 +147,7 @@ def test_disturbed_orders_are_any():
 def test_who_wins_is_found_by_playing_on(source):
   examples = [source[i] for i in range(140)]
   moment = data.to_moment(stacked(examples))
-  both = (commander.command, commander.command)
+  both = (scripted_policies.command, scripted_policies.command)
   end = jax.jit(lambda x: simulator.play(both, x, 8)[0])(moment.state)
   ahead = np.sign(simulator.advantage(end))
   won = np.array([example["won"] for example in examples])
@@ -163,7 +166,7 @@ def test_battles_to_learn_from_are_mirrored_or_not(source):
   }
   assert flips == {(1.0, 1.0) * SLOTS, (1.0, -1.0) * SLOTS}
   moment = data.to_moment(stacked(seen))
-  given = jax.jit(commander.command)(moment.state)
+  given = jax.jit(scripted_policies.command)(moment.state)
   jax.tree.map(np.testing.assert_array_equal, moment.orders, given)
   for index in range(9):
     generator = np.random.default_rng(index)

@@ -2,18 +2,18 @@
 
 import dataclasses
 
-import commands
 import pytest
-from toy import starcraft as toy
 
 from experiments import evaluate
-from experiments import registry
 from experiments import train
+from experiments.cli import registry
 from experiments.starcraft import comparison
 from experiments.starcraft import configs
 import perceiver
+from tests.helpers import commands
+from tests.helpers.recipes import starcraft as toy
 
-TOY = "toy.starcraft"
+TOY = "tests.helpers.recipes.starcraft"
 
 
 @pytest.fixture(scope="module")

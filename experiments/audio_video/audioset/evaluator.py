@@ -1,0 +1,259 @@
+"""Scores of whole clips, and how well they rank: mean average precision."""
+
+from collections.abc import Callable, Mapping
+import contextlib
+import dataclasses
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+import numpy as np
+import optax
+
+from experiments.audio_video.audioset import average_precision
+from experiments.audio_video.audioset import data
+from experiments.data import loader
+from experiments.training import evaluation
+from experiments.training import sharding
+import perceiver
+
+Array = jax.Array
+
+_MAX_LISTED = 20  # classes in the table of a report
+
+
+class Predictions(NamedTuple):
+  """What a model says of clips."""
+
+  labels: np.ndarray  # [clips, classes], 0 or 1
+  scores: np.ndarray  # [clips, classes] in [0, 1], means over a clip's pieces
+  loss: np.ndarray  # [clips], nats
+  silent: np.ndarray  # [clips] bool, whose sound was missing or not heard
+
+
+def to_model(
+  batch: Mapping[str, Any],
+) -> tuple[dict[str, Array], dict[str, Array]]:
+  """Returns inputs and what of them is present, as the models take them.
+
+  Args:
+    batch: frames [B, T, H, W, 3] uint8 under "video", samples [B, S, 1] or
+      spectrograms [B, times, bands] under "audio", and whether they are there,
+      [B] bool, under "has_video" and "has_audio".
+
+  Returns:
+    Arrays by modality, pixels in [-1, 1], and flags [B] by modality.
+  """
+  names = [n for n in (data.AUDIO, data.VIDEO) if n in batch]
+  inputs = {name: batch[name] for name in names}
+  if data.VIDEO in inputs:
+    pixels = inputs[data.VIDEO].astype(jnp.float32)
+    inputs[data.VIDEO] = pixels / 255 * 2 - 1
+  return inputs, {name: batch[f"has_{name}"] for name in names}
+
+
+def cross_entropy(
+  logits: Array,  # [B, classes]
+  labels: Array,  # [B, classes], 0 or 1
+) -> Array:  # [B]
+  """Returns sigmoid cross-entropies in nats, means over the classes."""
+  nats = optax.sigmoid_binary_cross_entropy(logits, labels)
+  return jnp.mean(nats, axis=-1)
+
+
+def predict(
+  model: perceiver.Model,
+  variables: Any,
+  split: loader.Split,
+  batch_size: int,
+  mesh: Mesh | None = None,
+  *,
+  should_stop: Callable[[], bool] = lambda: False,
+  on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Predictions:
+  """Scores every clip of a split once.
+
+  Args:
+    model: gives logits.
+    variables: its parameters and state.
+    split: clips in pieces, as `splits.eval_split` opens them.
+    batch_size: clips at a time, over all devices; one piece of each is looked
+      at at a time.
+    mesh: devices that share the clips; every process that has some gets the
+      scores of all. None if this process scores them on its own.
+    should_stop: asked before every batch.
+    on_progress: told how many clips are done.
+
+  Raises:
+    evaluation.Abandoned: if it should stop.
+  """
+  answer = _compiled(model, mesh)
+  total = len(split.source)
+  batches = loader.eval_batches(
+    split,
+    batch_size=batch_size,
+    process_index=sharding.process_index() if mesh else 0,
+    process_count=sharding.process_count() if mesh else 1,
+  )
+  rows = []
+  with contextlib.closing(batches):
+    for number, batch in enumerate(batches, 1):
+      if should_stop():
+        raise evaluation.Abandoned
+      shared = sharding.put_batch(mesh, batch) if mesh else batch
+      rows.append(jax.device_get(answer(variables, shared)))
+      on_progress(min(number * batch_size, total), total)
+  whole = {
+    name: np.concatenate([row[name] for row in rows]) for name in rows[0]
+  }
+  real = whole.pop("weight") > 0  # the rest is padding
+  return Predictions(**{name: array[real] for name, array in whole.items()})
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled(
+  model: perceiver.Model, mesh: Mesh | None
+) -> Callable[[Any, Mapping[str, Any]], dict[str, Array]]:
+  """Returns a function of variables and batch, the same for every call."""
+  everywhere = sharding.replicated(mesh) if mesh else None
+  return jax.jit(functools.partial(_answer, model), out_shardings=everywhere)
+
+
+def _answer(
+  model: perceiver.Model, variables: Any, batch: Mapping[str, Array]
+) -> dict[str, Array]:
+  """Scores a batch, one piece of every clip after the other.
+
+  Returns:
+    What `Predictions` has, and the weight of every clip.
+  """
+  pieces = {
+    name: batch[name] for name in (data.AUDIO, data.VIDEO) if name in batch
+  }  # [B, pieces, ...]
+
+  def of_piece(number: Array) -> tuple[Array, Array]:
+    take = lambda x: jax.lax.dynamic_index_in_dim(x, number, 1, keepdims=False)
+    inputs, present = to_model({**batch, **jax.tree.map(take, pieces)})
+    logits = model.apply(variables, inputs, present=present)  # [B, classes]
+    return jax.nn.sigmoid(logits), cross_entropy(logits, batch["labels"])
+
+  count = next(iter(pieces.values())).shape[1]
+  scores, loss = jax.lax.map(of_piece, jnp.arange(count))  # [pieces, B, ...]
+  silent = jnp.zeros(len(batch["weight"]), bool)
+  if data.AUDIO in batch:
+    silent = ~batch[f"has_{data.AUDIO}"]
+  return {
+    "labels": batch["labels"],
+    "scores": jnp.mean(scores, axis=0),
+    "loss": jnp.mean(loss, axis=0),
+    "silent": silent,
+    "weight": batch["weight"],
+  }
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Judge:
+  """Evaluates a model by its ranking of all clips of a split.
+
+  Attributes:
+    model: gives logits.
+    split: clips in pieces.
+    class_names: names of the classes.
+    batch_size: clips at a time, over all devices.
+    devices: which devices share the clips. With several processes, each reads
+      its share and all get all scores.
+    notes: what else is to be said of the clips.
+  """
+
+  model: perceiver.Model
+  split: loader.Split
+  class_names: tuple[str, ...]
+  batch_size: int
+  devices: sharding.ParallelConfig
+  notes: str = ""
+
+  def __call__(
+    self,
+    variables: Any,
+    *,
+    should_stop: Callable[[], bool] = lambda: False,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+  ) -> evaluation.Evaluation:
+    """Returns "map", and "loss" in nats, a mean over clips and classes.
+
+    "chance_map" is what a ranking without any knowledge reaches, "classes" the
+    number of classes that are in some clip, over which both are averaged, and
+    "silent" the number of clips whose sound is missing or not heard.
+
+    Args:
+      variables: of the model.
+      should_stop: asked before every batch.
+      on_progress: told how many clips are done.
+
+    Raises:
+      evaluation.Abandoned: if it should stop.
+      files.InputError: if a clip does not fit the model.
+    """
+    found = predict(
+      self.model,
+      variables,
+      self.split,
+      self.batch_size,
+      sharding.make_mesh(self.devices),
+      should_stop=should_stop,
+      on_progress=on_progress,
+    )
+    precision = average_precision.of(found.labels, found.scores)
+    return evaluation.Evaluation(
+      metrics={
+        "map": precision.mean,
+        "chance_map": precision.chance,
+        "loss": float(np.mean(found.loss, dtype=np.float64)),
+        "classes": float(precision.judged.sum()),
+        "silent": float(found.silent.sum()),
+      },
+      examples=len(found.loss),
+      expected=len(self.split.source),
+      split=self.split.name,
+      details="\n".join(
+        filter(None, [table(precision, self.class_names), self.notes])
+      ),
+    )
+
+
+def table(
+  precision: average_precision.AveragePrecisions, names: tuple[str, ...]
+) -> str:
+  """Returns the precision of classes as lines, the best first.
+
+  Of many classes, those in the middle are left out.
+  """
+  order = ranked(precision)
+  missing = len(names) - len(order)
+  lines = [f"{'average precision':>17} {'chance':>6}  class"]
+  for number in shown(order, _MAX_LISTED):
+    lines.append(
+      f"{precision.by_class[number]:17.4f} "
+      f"{precision.prevalence[number]:6.4f}  {names[number]}"
+    )
+  if len(order) > _MAX_LISTED:
+    half = _MAX_LISTED // 2
+    lines.insert(1 + half, f"{'…':>17}")
+  if missing:
+    lines.append(f"{missing} classes are in no clip and not judged.")
+  return "\n".join(lines)
+
+
+def ranked(precision: average_precision.AveragePrecisions) -> np.ndarray:
+  """Returns the numbers of the classes that are judged, the best first."""
+  judged = np.flatnonzero(precision.judged)
+  return judged[np.argsort(-precision.by_class[judged], kind="stable")]
+
+
+def shown(order: np.ndarray, most: int) -> np.ndarray:
+  """Returns all of a ranking, or its two ends if it has more than `most`."""
+  if len(order) <= most:
+    return order
+  return np.concatenate([order[: most // 2], order[-(most // 2) :]])

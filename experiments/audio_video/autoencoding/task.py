@@ -1,0 +1,277 @@
+"""Clips to themselves, and to what they show: loss, metrics and pictures."""
+
+from collections.abc import Mapping
+import dataclasses
+import pathlib
+
+import jax
+import jax.numpy as jnp
+
+from experiments.audio_video.autoencoding import data as autoencoding_data
+from experiments.audio_video.autoencoding import plots
+from experiments.data import loader
+from experiments.training import losses as training_losses
+from experiments.training import tasks
+import perceiver
+from perceiver.models import video_autoencoding
+
+Array = jax.Array
+
+# Better is not told apart from perfect, whose ratio would be infinite.
+_SMALLEST_ERROR = 1e-10  # 100 dB
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LossConfig:
+  """What the training minimises: a weighted sum of three means.
+
+  Weights and numbers of points are those of 2107.14795 §4.3 and appendix I.
+
+  Attributes:
+    video: weight of the absolute error of pixels in [0, 1].
+    audio: weight of the absolute error of samples in [-1, 1].
+    label: weight of the cross-entropy of the label, nats.
+    image_points: how many pixels, drawn anew for every step and the same for
+      the whole batch, are decoded in training; all if None.
+    audio_points: how many pieces of sound, likewise.
+  """
+
+  video: float = 0.03
+  audio: float = 1.0
+  label: float = 1e-4
+  image_points: int | None = 512
+  audio_points: int | None = 512
+
+  def __post_init__(self) -> None:
+    for name in ("video", "audio", "label"):
+      if not getattr(self, name) >= 0:
+        raise ValueError(
+          f"LossConfig: {name} is {getattr(self, name)}; expected at least 0."
+        )
+    for name in ("image_points", "audio_points"):
+      if getattr(self, name) is not None and getattr(self, name) < 1:
+        raise ValueError(
+          f"LossConfig: {name} is {getattr(self, name)}; expected at least 1, "
+          "or None."
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VideoAutoencoding:
+  """An autoencoder, what it learns from and what it is judged by.
+
+  Attributes:
+    model: {"image", "audio", in training "label"} -> the same three.
+    data: which clips there are, and how they are varied.
+    loss: what the training minimises.
+  """
+
+  model: perceiver.Model
+  data: autoencoding_data.DataConfig
+  loss: LossConfig = LossConfig()
+
+  def train_split(self) -> loader.Split:
+    """Returns the clips to learn from."""
+    return autoencoding_data.train_split(
+      self.data, clip_shape(self.model.config)
+    )
+
+  def eval_split(self) -> loader.Split:
+    """Returns the clips to judge by."""
+    return autoencoding_data.eval_split(
+      self.data, clip_shape(self.model.config)
+    )
+
+  def losses(
+    self,
+    variables: perceiver.Variables,
+    batch: tasks.Batch,
+    *,
+    rng: Array | None,
+    is_training: bool,
+  ) -> tasks.Losses:
+    """Computes the loss and the metrics of every clip.
+
+    Evaluation decodes all points, and the model never sees the label; the
+    points pass through the decoder in blocks while the latents are computed
+    once. Training decodes a few points and shows the model the labels of half
+    of the clips, so that "top_1" is only meaningful in evaluation.
+    """
+    inputs = to_model(batch)
+    truth = dict(inputs)
+    points: dict[str, Array] = {}
+    if is_training and rng is not None:
+      key, rng = jax.random.split(rng)
+      points = self._draw_points(key)
+      num_classes = clip_shape(self.model.config).num_classes
+      inputs["label"] = jax.nn.one_hot(batch["label"], num_classes)
+    found, state = self.model.apply_and_update(
+      variables, inputs, rng=rng, is_training=is_training, output_points=points
+    )
+    seen = _at_points(truth["image"], 3, points.get("image"))  # [B, n, 3]
+    piece = _outputs(self.model.config)["audio"].channels
+    heard = _at_points(truth["audio"], piece, points.get("audio"))
+    judged = judge(found, {"image": seen, "audio": heard}, batch["label"])
+    judged |= mean_predictor(truth, {"image": seen, "audio": heard})
+    loss = (
+      self.loss.video * judged["video_l1"]
+      + self.loss.audio * judged["audio_l1"]
+      + self.loss.label * judged["label_nats"]
+    )
+    return tasks.Losses(loss, judged, state)
+
+  def _draw_points(self, key: Array) -> dict[str, Array]:
+    """Draws which points are decoded, different ones in rising order."""
+    wanted = {
+      "image": self.loss.image_points,
+      "audio": self.loss.audio_points,
+    }
+    outputs = _outputs(self.model.config)
+    keys = dict(zip(wanted, jax.random.split(key, len(wanted))))
+    return {
+      name: jnp.sort(
+        jax.random.permutation(keys[name], outputs[name].num_points)[:number]
+      )
+      for name, number in wanted.items()
+      if number is not None
+    }
+
+  def figures(
+    self, variables: perceiver.Variables, workdir: pathlib.Path
+  ) -> list[pathlib.Path]:
+    """Draws reconstructions and where the latents look; writes videos too."""
+    return plots.draw(
+      self.model,
+      variables,
+      self.eval_split(),
+      autoencoding_data.class_names(self.data, clip_shape(self.model.config)),
+      workdir,
+    )
+
+
+def _outputs(
+  config: video_autoencoding.VideoAutoencoderConfig,
+) -> dict[str, video_autoencoding.multimodal_decoder.OutputConfig]:
+  return {output.name: output for output in config.outputs.outputs}
+
+
+def clip_shape(
+  config: video_autoencoding.VideoAutoencoderConfig,
+) -> autoencoding_data.ClipShape:
+  """Returns what an autoencoder reads.
+
+  Raises:
+    ValueError: if its modalities are not "image", "audio" and "label", or it
+      does not give what it reads.
+  """
+  inputs = {x.name: x.input for x in config.inputs.modalities}
+  outputs = _outputs(config)
+  if sorted(inputs) != ["audio", "image", "label"] or set(outputs) != set(
+    inputs
+  ):
+    raise ValueError(
+      f"model: it reads {sorted(inputs)} and gives {sorted(outputs)}; expected "
+      "audio, image and label of both"
+    )
+  frames, height, width, colours = inputs["image"].shape
+  samples, channels = inputs["audio"].shape
+  given = {name: x.num_points * x.channels for name, x in outputs.items()}
+  read = {
+    "image": frames * height * width * colours,
+    "audio": samples * channels,
+    "label": inputs["label"].input_channels,
+  }
+  if given != read or samples % frames:
+    raise ValueError(
+      f"model: it reads {read} numbers and gives {given}, with {samples} "
+      f"samples in {frames} frames; expected as many as it reads, and a whole "
+      "number of samples per frame"
+    )
+  return autoencoding_data.ClipShape(
+    num_frames=frames,
+    size=(height, width),
+    num_samples=samples,
+    channels=channels,
+    num_classes=read["label"],
+  )
+
+
+def to_model(batch: Mapping[str, Array]) -> dict[str, Array]:
+  """Returns clips in the units of the models.
+
+  Returns:
+    {"image": [B, T, H, W, 3] in [0, 1], "audio": [B, S, channels] in [-1, 1]}.
+  """
+  return {
+    "image": jnp.asarray(batch["image"]).astype(jnp.float32) / 255,
+    "audio": jnp.asarray(batch["audio"]),
+  }
+
+
+def _at_points(
+  values: Array,  # [B, ...]
+  channels: int,
+  points: Array | None,  # [n]
+) -> Array:  # [B, n, channels]
+  """Returns some points of a modality, all if None."""
+  rows = values.reshape(len(values), -1, channels)
+  return rows if points is None else rows[:, points]
+
+
+def judge(
+  found: Mapping[str, Array],
+  truth: Mapping[str, Array],  # {name: [B, n, channels]}
+  labels: Array,  # [B] integers
+) -> dict[str, Array]:  # of [B]
+  """Returns the metrics of decoded clips.
+
+  Args:
+    found: what the model gave at the points of the truth, and "label", logits.
+    truth: "image" in [0, 1] and "audio" in [-1, 1].
+    labels: what the clips show.
+
+  Returns:
+    Mean absolute errors "video_l1" and "audio_l1", the cross-entropy
+    "label_nats", peak signal-to-noise ratios "video_psnr" and "audio_psnr" in
+    dB, and "top_1".
+  """
+  seen = found["image"].reshape(truth["image"].shape)
+  heard = found["audio"].reshape(truth["audio"].shape)
+  targets = jax.nn.one_hot(labels, found["label"].shape[-1])
+  absolute = lambda x: jnp.mean(jnp.abs(x), axis=(1, 2))
+  return {
+    "video_l1": absolute(seen - truth["image"]),
+    "audio_l1": absolute(heard - truth["audio"]),
+    "label_nats": training_losses.softmax_cross_entropy(
+      found["label"], targets
+    ),
+    "video_psnr": psnr(jnp.clip(seen, 0, 1), truth["image"]),
+    "audio_psnr": psnr(jnp.clip(heard, -1, 1), truth["audio"]),
+    "top_1": training_losses.top_k_correct(found["label"], labels),
+  }
+
+
+def mean_predictor(
+  whole: Mapping[str, Array],  # {"image": [B, T, H, W, 3], "audio": [B, S, c]}
+  truth: Mapping[str, Array],  # {name: [B, n, channels]}
+) -> dict[str, Array]:  # of [B]
+  """Returns the PSNR of clips of a single colour and a constant sound.
+
+  Both are the clip's own mean, which no predictor knows that has not seen the
+  clip: a harder mark to beat than the mean of all clips.
+  """
+  colour = jnp.mean(whole["image"], axis=(1, 2, 3))[:, None]  # [B, 1, 3]
+  level = jnp.mean(whole["audio"], axis=(1, 2))[:, None, None]  # [B, 1, 1]
+  return {
+    "mean_video_psnr": psnr(colour, truth["image"]),
+    "mean_audio_psnr": psnr(level, truth["audio"]),
+  }
+
+
+def psnr(
+  found: Array,  # [B, n, channels]
+  truth: Array,  # the same
+) -> Array:  # [B]
+  """Returns peak signal-to-noise ratios, dB, for a peak of 1; 100 at most."""
+  error = jnp.mean(jnp.square(found - truth), axis=(1, 2))
+  return -10 * jnp.log10(jnp.maximum(error, _SMALLEST_ERROR))

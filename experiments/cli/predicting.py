@@ -1,0 +1,185 @@
+"""What all predictions share: loading a model, reading images, safe files."""
+
+from collections.abc import Callable, Sequence
+import dataclasses
+import pathlib
+import sys
+import time
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments.cli import registry
+from experiments.data import files
+import perceiver
+from perceiver.checkpoints import store
+
+_MODEL_FILE = "model.safetensors"  # in the folder of a finished run
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Weights:
+  """Which model predicts.
+
+  Attributes:
+    model: name of a published model. Our own checkpoints know theirs, so that
+      it may be left out; for other checkpoints the command's main model is
+      the default.
+    checkpoint: the folder of a finished run or the model file in it, a
+      released file, or a folder of `transformers`.
+    random_weights: predict with an untrained model, to try the command out.
+    seed: of the random weights.
+  """
+
+  model: str | None = None
+  checkpoint: pathlib.Path | None = None
+  random_weights: bool = False
+  seed: int = 0
+
+
+def load(
+  weights: Weights, kind: type, default: str
+) -> tuple[perceiver.Model, perceiver.Variables]:
+  """Loads the model that the command line asks for.
+
+  Args:
+    weights: the command line's choice.
+    kind: the configuration class that the command can use.
+    default: name of the command's main model.
+
+  Raises:
+    registry.UsageError: if the choice makes no sense.
+    files.InputError: if the checkpoint cannot be used.
+    FileNotFoundError: if there is no checkpoint.
+  """
+  if weights.random_weights == (weights.checkpoint is not None):
+    raise registry.UsageError(
+      "give --checkpoint PATH, or --random-weights to try the command without "
+      "one; not both"
+    )
+  name = weights.model or default
+  if name not in perceiver.list_models():
+    raise registry.UsageError(_unknown_model(name))
+  if weights.checkpoint is None:
+    model = perceiver.create(name)
+    _check_kind(model, kind, name)
+    say(
+      f"{name} with random weights (seed {weights.seed}): it was never "
+      "trained, and what it predicts means nothing"
+    )
+    return model, model.init(jax.random.key(weights.seed))
+  path = weights.checkpoint
+  if not path.exists():
+    raise FileNotFoundError(f"There is no checkpoint {path}.")
+  if (path / _MODEL_FILE).exists() and store.is_ours(path / _MODEL_FILE):
+    path = path / _MODEL_FILE
+  knows_itself = path.is_file() and store.is_ours(path)
+  try:
+    if weights.model is None and knows_itself:
+      model, variables = perceiver.restore(path)
+    else:
+      model, variables = perceiver.load(name, path)
+  except (OSError, ValueError) as error:
+    raise files.InputError(str(error)) from error
+  _check_kind(model, kind, str(path))
+  return model, variables
+
+
+def _unknown_model(name: str) -> str:
+  try:
+    perceiver.create(name)
+  except ValueError as error:
+    return str(error)
+  raise AssertionError(name)
+
+
+def _check_kind(model: perceiver.Model, kind: type, source: str) -> None:
+  if not isinstance(model.config, kind):
+    raise registry.UsageError(
+      f"{source} is a model of kind {type(model.config).__name__}; this "
+      f"command needs a model of kind {kind.__name__}"
+    )
+
+
+# ------------------------------------------------------------ what people see
+
+
+def say(text: str) -> None:
+  """Shows a line on standard error."""
+  print(text, file=sys.stderr, flush=True)
+
+
+def progress(what: str, total: int) -> Callable[[int], None]:
+  """Returns a function that shows how many of `total` are done.
+
+  A terminal's line is overwritten; elsewhere there is a line now and then.
+  """
+  is_terminal = sys.stderr.isatty()
+  last = time.monotonic()
+
+  def show(done: int) -> None:
+    nonlocal last
+    text = f"{what} {done}/{total}"
+    if is_terminal:
+      end = "\n" if done == total else ""
+      print(f"\r{text}", end=end, file=sys.stderr, flush=True)
+    elif time.monotonic() - last > _SECONDS_BETWEEN_LINES:
+      last = time.monotonic()
+      say(text)
+
+  return show
+
+
+def read_labels(
+  path: pathlib.Path | None, num_classes: int
+) -> tuple[str, ...] | None:
+  """Reads names of classes, one per line; None if there is no file.
+
+  Raises:
+    files.InputError: if there are not as many as classes.
+  """
+  if path is None:
+    return None
+  try:
+    names = files.read_bytes(path).decode("utf-8").rstrip("\r\n").splitlines()
+  except UnicodeDecodeError as error:
+    raise files.InputError(f"{path} is not a text in UTF-8: {error}") from error
+  if len(names) != num_classes:
+    raise files.InputError(
+      f"{path} has {len(names)} lines; expected {num_classes}, one name for "
+      "each of the model's classes, in their order."
+    )
+  return tuple(names)
+
+
+def best_classes(
+  logits: np.ndarray, top: int, names: Sequence[str] | None
+) -> list[dict[str, Any]]:
+  """Returns the likeliest classes, the first first, for logits [classes].
+
+  A class is {"class": number, "name": its name, if there are names,
+  "probability": after a softmax over all classes}.
+  """
+  if not np.all(np.isfinite(logits)):
+    raise files.InputError(
+      "the model's output is not finite; is the checkpoint in order?"
+    )
+  exponentials = np.exp(logits.astype(np.float64) - logits.max())
+  probabilities = exponentials / exponentials.sum()
+  order = np.argsort(-probabilities, kind="stable")[:top]
+  return [
+    {
+      "class": int(i),
+      **({} if names is None else {"name": names[i]}),
+      "probability": float(probabilities[i]),
+    }
+    for i in order
+  ]
+
+
+def describe(guess: dict[str, Any]) -> str:
+  """Returns one of the likeliest classes as a line for people."""
+  name = guess.get("name", f"class {guess['class']}")
+  return f"  {100 * guess['probability']:5.1f} %  {name}"

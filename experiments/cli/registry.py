@@ -1,0 +1,281 @@
+"""Which experiments there are, and how a command line chooses one.
+
+An experiment is a module of configurations, imported only when it is chosen:
+
+  EXPERIMENTS: {recipe name: experiment}, the default recipe first
+  MINI: the same code at a size that trains in minutes and needs no download
+  RESULTS: {recipe name or "mini": `task.Result`}, may be left out
+
+An experiment of your own needs no entry here: give its module's dotted name. In
+names of experiments and recipes, hyphens mean underscores.
+"""
+
+import argparse
+from collections.abc import Callable, Collection, Sequence
+import difflib
+import importlib
+import pathlib
+import sys
+import traceback
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import tyro
+
+from experiments.cluster import processes
+from experiments.cluster import startup
+from experiments.data import files
+from experiments.data import loader
+from experiments.runs import log
+from experiments.training import checkpoints
+from experiments.training import config as training_config
+from experiments.training import evaluation
+from experiments.training import tasks
+from experiments.training import trainer
+
+_MODULES = {
+  "audioset": "experiments.audio_video.audioset.configs",
+  "digits": "experiments.image_classification.digits.configs",
+  "glue": "experiments.language.glue.configs",
+  "imagenet": "experiments.image_classification.imagenet.configs",
+  "masked_language": "experiments.language.masked_language.configs",
+  "modelnet40": "experiments.point_clouds.configs",
+  "optical_flow": "experiments.optical_flow.configs",
+  "starcraft": "experiments.starcraft.configs",
+  "video_autoencoding": "experiments.audio_video.autoencoding.configs",
+}
+_MINI = "mini"
+
+
+class UsageError(ValueError):
+  """A command line asks for something that does not exist or cannot be."""
+
+
+class Choice(NamedTuple):
+  """One recipe of one experiment."""
+
+  name: str  # of the experiment
+  recipe: str  # "mini" for the small one
+  experiment: trainer.Experiment
+  result: tasks.Result | None
+
+
+def names() -> list[str]:
+  """Returns the names of the experiments, sorted."""
+  return sorted(_MODULES)
+
+
+def name_of(module: str) -> str:
+  """Returns what an experiment's module is called on the command line."""
+  known = {path: name for name, path in _MODULES.items()}
+  return known.get(module, module)
+
+
+def choices(name: str) -> list[Choice]:
+  """Returns all recipes of an experiment, the default first, mini last.
+
+  Args:
+    name: one of `names()`, or the dotted name of a module like theirs.
+
+  Raises:
+    UsageError: if there is no such experiment.
+  """
+  name = _known_spelling(name, _MODULES)
+  module = _module(name)
+  results = getattr(module, "RESULTS", {})
+  recipes = {**module.EXPERIMENTS, _MINI: module.MINI}
+  return [
+    Choice(name, recipe, experiment, results.get(recipe))
+    for recipe, experiment in recipes.items()
+  ]
+
+
+def choose(name: str, recipe: str | None = None, mini: bool = False) -> Choice:
+  """Returns one recipe, the default one if neither `recipe` nor `mini`.
+
+  Raises:
+    UsageError: if there is no such thing, or both were asked for.
+  """
+  if recipe and mini:
+    raise UsageError("--mini is a recipe of its own: leave out --recipe")
+  found = choices(name)
+  if not recipe:
+    return found[-1 if mini else 0]
+  known = [choice.recipe for choice in found]
+  recipe = _known_spelling(recipe, known)
+  if recipe in known:
+    return found[known.index(recipe)]
+  raise UsageError(_unknown(f"recipe of {name}", recipe, known))
+
+
+def _known_spelling(name: str, known: Collection[str]) -> str:
+  """Returns the name with underscores for hyphens, if that is a known one."""
+  spelling = name.replace("-", "_")
+  return spelling if spelling in known else name
+
+
+def _module(name: str) -> ModuleType:
+  if name not in _MODULES and "." not in name:
+    raise UsageError(_unknown("experiment", name, names()))
+  path = _MODULES.get(name, name)
+  try:
+    return importlib.import_module(path)
+  except ModuleNotFoundError as error:
+    if error.name is None or not f"{path}.".startswith(f"{error.name}."):
+      raise
+    raise UsageError(f"there is no module {path!r}") from None
+
+
+def _unknown(what: str, name: str, known: Sequence[str]) -> str:
+  close = difflib.get_close_matches(name, known, n=1)
+  hint = f" Did you mean {close[0]!r}?" if close else ""
+  return f"there is no {what} {name!r}.{hint} There are: {', '.join(known)}"
+
+
+def parser(command: str, description: str) -> argparse.ArgumentParser:
+  """Makes the part of a command line that comes before an experiment's own.
+
+  Args:
+    command: module name of the command, such as "experiments.train".
+    description: what it does.
+  """
+  result = argparse.ArgumentParser(
+    prog=f"python -m {command}",
+    description=description,
+    epilog="EXPERIMENT --help shows all options of an experiment.",
+    allow_abbrev=False,
+    add_help=False,
+  )
+  result.add_argument(
+    "experiment",
+    metavar="EXPERIMENT",
+    help=f"{', '.join(names())}, or the dotted name of a module of your own",
+  )
+  result.add_argument("--recipe", metavar="NAME", help="which of its recipes")
+  result.add_argument(
+    "--mini",
+    action="store_true",
+    help="small enough for two CPU cores, on data that needs no download",
+  )
+  return result
+
+
+def split_arguments(
+  base: argparse.ArgumentParser, arguments: Sequence[str] | None
+) -> tuple[argparse.Namespace, list[str]]:
+  """Takes the base parser's options out, and returns the rest as well."""
+  arguments = list(sys.argv[1:] if arguments is None else arguments)
+  if not arguments or arguments[0] in ("-h", "--help"):
+    base.print_help(sys.stderr if not arguments else None)
+    raise SystemExit(0 if arguments else 2)
+  if arguments[0].startswith("-"):
+    base.error(f"name the experiment first: {', '.join(names())}")
+  return base.parse_known_args(arguments)
+
+
+def override(
+  base: argparse.ArgumentParser, choice: Choice, arguments: Sequence[str]
+) -> trainer.Experiment:
+  """Returns the experiment with the command line's changes.
+
+  Exits with code 2 and a hint where an option is unknown or impossible.
+
+  Args:
+    base: the parser, whose options are shown in the help.
+    choice: what to change.
+    arguments: options such as "--train.batch-size", "64".
+  """
+  title = (type(choice.experiment).__doc__ or "").strip().split("\n")[0]
+  usage = base.format_help().split("options:")[-1].split("EXPERIMENT --help")[0]
+  return tyro.cli(
+    type(choice.experiment),
+    default=choice.experiment,
+    args=list(arguments),
+    prog=f"{base.prog} {choice.name}",
+    description=f"{title}\n\nFor every experiment:\n{usage}",
+    config=(tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff),
+  )
+
+
+_EXPLAINED = (
+  FileNotFoundError,
+  checkpoints.DamagedError,
+  checkpoints.MismatchError,
+  checkpoints.SaveError,
+  processes.DisagreementError,
+  processes.PeerError,
+  evaluation.IncompleteError,
+  files.InputError,
+  loader.WorkerError,
+  startup.StartError,
+  log.ConfigError,
+  training_config.LengthError,
+  trainer.NonFiniteError,
+)
+
+
+def run(main: Callable[[], Any]) -> int:
+  """Runs a command; turns errors that explain themselves into one paragraph.
+
+  One process of several that fails ends at once: the others wait for it.
+
+  Returns:
+    The exit code: 0, 1 if the run failed, 2 if the command makes no sense.
+  """
+  code = 0
+  try:
+    main()
+  except UsageError as error:
+    print(f"error: {error}", file=sys.stderr)
+    code = 2
+  except _EXPLAINED as error:
+    print(f"error: {error}", file=sys.stderr)
+    code = 1
+  except SystemExit:  # All processes stop together.
+    processes.leave(0)
+    raise
+  except Exception:
+    if processes.is_running():
+      traceback.print_exc()
+      processes.leave(1)
+    raise
+  processes.leave(code)
+  return code
+
+
+def start(options: argparse.Namespace) -> None:
+  """Brings the run's processes together, before any device is touched.
+
+  Raises:
+    UsageError: naming the option.
+    rendezvous.StartError: if they do not come together.
+  """
+  try:
+    config = processes.from_options(options)
+  except ValueError as error:
+    raise UsageError(str(error)) from error
+  processes.start(config)
+
+
+def check(experiment: trainer.Experiment) -> None:
+  """Refuses what cannot work on this machine, before anything is built.
+
+  Raises:
+    UsageError: naming the setting.
+  """
+  try:
+    trainer.check(experiment)
+  except ValueError as error:
+    raise UsageError(str(error)) from error
+
+
+def default_workdir(choice: Choice) -> pathlib.Path:
+  """Returns runs/EXPERIMENT, with the recipe's name unless it is the default.
+
+  Args:
+    choice: what is to be run.
+  """
+  name = choice.name.removesuffix(".configs")
+  if choice.recipe != choices(choice.name)[0].recipe:
+    name += f"-{choice.recipe}"
+  return pathlib.Path("runs") / name

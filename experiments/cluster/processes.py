@@ -1,0 +1,293 @@
+"""Runs of many processes: how they start, agree with one another, and end.
+
+The same program runs on every machine and differs in its number alone. All
+computation goes through JAX's own runtime; what is here is how to get there,
+and that no process waits for ever for one that has ended.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping
+import contextlib
+import dataclasses
+import json
+import os
+import sys
+from typing import Any
+
+import jax
+from jax.experimental import multihost_utils
+import numpy as np
+
+from experiments.cluster import startup
+from experiments.cluster import watchdog
+
+# A process from which nothing was heard for so long counts as dead.
+_HEARTBEAT_SECONDS = 40
+# How long a process that is done waits for the others to be done.
+_SHUTDOWN_SECONDS = 300
+# Of this process, at most one: it starts once.
+_lifelines: list[watchdog.Lifeline] = []
+
+
+class DisagreementError(ValueError):
+  """The processes of one run were given different configurations."""
+
+
+class PeerError(RuntimeError):
+  """Another process of the run has failed, and this one cannot go on."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DistributedConfig:
+  """How the processes of a run find one another; one alone by default.
+
+  Attributes:
+    coordinator: HOST:PORT of process 0, the same for all.
+    num_processes: how many there are.
+    process_id: which of them this is, from 0.
+    detect: let JAX find out all three, on Cloud TPU, Slurm and Open MPI.
+    start_timeout: seconds to wait for all processes to be there.
+  """
+
+  coordinator: str | None = None
+  num_processes: int | None = None
+  process_id: int | None = None
+  detect: bool = False
+  start_timeout: int = 300
+
+  def __post_init__(self) -> None:
+    given = {
+      "coordinator": self.coordinator,
+      "num-processes": self.num_processes,
+      "process-id": self.process_id,
+    }
+    missing = [name for name, value in given.items() if value is None]
+    if self.detect and len(missing) < len(given):
+      raise ValueError(
+        "--distributed.detect finds out the rest: leave out "
+        + ", ".join(f"--distributed.{n}" for n in given if n not in missing)
+      )
+    if 0 < len(missing) < len(given):
+      raise ValueError(
+        "several processes need --distributed.coordinator, .num-processes and "
+        f".process-id; without {', '.join(missing)} they cannot start"
+      )
+    if self.start_timeout <= 0:
+      raise ValueError(
+        f"--distributed.start-timeout must be positive, not "
+        f"{self.start_timeout}"
+      )
+    if not missing:
+      self._check()
+
+  def _check(self) -> None:
+    assert self.num_processes is not None
+    assert self.process_id is not None
+    self.address()
+    if self.num_processes < 1:
+      raise ValueError(
+        f"--distributed.num-processes must be at least 1, not "
+        f"{self.num_processes}"
+      )
+    if not 0 <= self.process_id < self.num_processes:
+      raise ValueError(
+        f"--distributed.process-id must be in [0, {self.num_processes}), not "
+        f"{self.process_id}"
+      )
+
+  def address(self) -> tuple[str, int]:
+    """Returns host and port of process 0.
+
+    Raises:
+      ValueError: if they are not given as HOST:PORT.
+    """
+    host, colon, port = (self.coordinator or "").rpartition(":")
+    if not (host and colon and port.isdecimal() and 0 < int(port) < 2**16):
+      raise ValueError(
+        f"--distributed.coordinator must be HOST:PORT, not {self.coordinator!r}"
+      )
+    return host.strip("[]"), int(port)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+  """Adds the options of `DistributedConfig` to a command's."""
+  group = parser.add_argument_group("several processes")
+  for name, kind, words in (
+    ("coordinator", str, "HOST:PORT of process 0"),
+    ("num-processes", int, "how many there are"),
+    ("process-id", int, "which one this is, from 0"),
+    ("start-timeout", int, "seconds to wait for all of them"),
+  ):
+    group.add_argument(
+      f"--distributed.{name}", type=kind, metavar=name.upper(), help=words
+    )
+  group.add_argument(
+    "--distributed.detect",
+    action="store_true",
+    help="find it all out on Cloud TPU, Slurm or Open MPI",
+  )
+
+
+def from_options(options: argparse.Namespace) -> DistributedConfig:
+  """Returns what a command line asks for.
+
+  Raises:
+    ValueError: naming the option.
+  """
+  found = {
+    name.removeprefix("distributed.").replace("-", "_"): value
+    for name, value in vars(options).items()
+    if name.startswith("distributed.") and value is not None
+  }
+  return DistributedConfig(**found)
+
+
+def start(config: DistributedConfig) -> None:
+  """Brings the processes together; to be called before JAX is used.
+
+  Args:
+    config: how they find one another.
+
+  Raises:
+    rendezvous.StartError: if they do not.
+  """
+  if config.coordinator is None and not config.detect:
+    return
+  # JAX would catch SIGTERM for itself.
+  jax.config.update("jax_enable_preemption_service", False)
+  if not config.detect:
+    assert config.process_id is not None
+    assert config.num_processes is not None
+    connections = startup.meet(
+      config.address(),
+      config.process_id,
+      config.num_processes,
+      config.start_timeout,
+    )
+  try:
+    jax.distributed.initialize(
+      coordinator_address=config.coordinator,
+      num_processes=config.num_processes,
+      process_id=config.process_id,
+      cluster_detection_method=None if config.detect else "deactivate",
+      initialization_timeout=config.start_timeout,
+      heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
+      shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
+    )
+  except (RuntimeError, ValueError) as error:
+    where = (
+      "No Cloud TPU, Slurm or Open MPI was found"
+      if config.detect
+      else f"Process {config.process_id} cannot join the others"
+    )
+    raise startup.StartError(f"{where}: {error}") from error
+  if not config.detect:
+    _lifelines.append(watchdog.Lifeline(connections))
+
+
+def is_running() -> bool:
+  """Returns whether this is one of several processes."""
+  return jax.distributed.is_initialized() and jax.process_count() > 1
+
+
+def leave(code: int) -> None:
+  """Tells the others that this process is about to end.
+
+  Without a failure it takes leave, and Python ends when they are done as well.
+  If it has failed it ends at once, for they wait for what will not come.
+
+  Args:
+    code: what the process exits with, 0 if all is well.
+  """
+  if not jax.distributed.is_initialized():
+    return
+  sys.stdout.flush()
+  sys.stderr.flush()
+  if code:
+    os._exit(code)
+  while _lifelines:
+    _lifelines.pop().part()
+
+
+@contextlib.contextmanager
+def losing_peers() -> Iterator[None]:
+  """Explains errors that come of another process's end.
+
+  Raises:
+    PeerError: in place of JAX's error, if there are other processes.
+  """
+  try:
+    yield
+  except jax.errors.JaxRuntimeError as error:
+    if not is_running():
+      raise
+    raise PeerError(
+      "A computation together with the other processes has failed, most "
+      "likely because one of them has ended: see what it says. Once all have "
+      "ended, the same commands go on from the last checkpoint. "
+      f"({str(error).splitlines()[0][:300]})"
+    ) from error
+
+
+def largest(value: int) -> int:
+  """Returns the largest of all processes' values; waits for all of them."""
+  if jax.process_count() == 1:
+    return value
+  return int(np.max(multihost_utils.process_allgather(np.int32(value))))
+
+
+def of_first(text: str) -> str:
+  """Returns the text that process 0 has; waits for all processes."""
+  if jax.process_count() == 1:
+    return text
+  mine = np.frombuffer(text.encode(), np.uint8)
+  size = int(multihost_utils.broadcast_one_to_all(np.int32(mine.size)))
+  same_size = np.resize(mine, size) if mine.size else np.zeros(size, np.uint8)
+  found = multihost_utils.broadcast_one_to_all(same_size)
+  return bytes(np.asarray(found, np.uint8)).decode()
+
+
+def by_first(action: Callable[[], Any]) -> None:
+  """Lets process 0 do something while the others wait.
+
+  Args:
+    action: what is to be done once.
+
+  Raises:
+    PeerError: in the others, if it went wrong; process 0 raises the error.
+  """
+  error: Exception | None = None
+  if jax.process_index() == 0:
+    try:
+      action()
+    except Exception as caught:  # To be raised when the others know of it.
+      error = caught
+  message = of_first("" if error is None else f"{error}" or repr(error))
+  if error is not None:
+    raise error
+  if message:
+    raise PeerError(f"Process 0 has failed: {message}")
+
+
+def check_same(settings: Mapping[str, Any]) -> None:
+  """Makes sure that all processes were given the same settings.
+
+  Args:
+    settings: {name: plain value} of this process.
+
+  Raises:
+    DisagreementError: in every process if one differs from process 0; there
+      with the settings that do.
+  """
+  first = json.loads(of_first(json.dumps(settings)))
+  differing = [
+    f"  {name}: {first.get(name, 'absent')} in process 0, "
+    f"{settings.get(name, 'absent')} in process {jax.process_index()}"
+    for name in sorted({*first, *settings})
+    if first.get(name, ...) != settings.get(name, ...)
+  ]
+  if largest(bool(differing)):
+    raise DisagreementError(
+      "The processes were started with different configurations."
+      + "".join(f"\n{line}" for line in differing)
+    )

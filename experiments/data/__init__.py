@@ -1,0 +1,1 @@
+"""Loading and reading of data, shared by all experiments."""

@@ -1,0 +1,136 @@
+"""Documents from a folder of text files and JSON-lines files.
+
+A .txt file is one document; every line of a .jsonl file is an object with the
+entry "text", which is one. Texts stay on disk until they are asked for.
+"""
+
+from collections.abc import Iterator, Sequence
+import dataclasses
+import json
+import pathlib
+import sys
+from typing import Any, NamedTuple
+import zlib
+
+from experiments.data import files
+
+_HELD_OUT_ONE_OF = 20
+
+
+class Place(NamedTuple):
+  """Where a document is: bytes of a file."""
+
+  path: pathlib.Path
+  line: int  # counted from 1
+  start: int
+  end: int
+
+  def describe(self) -> str:
+    """Returns FILE, line LINE."""
+    return f"{self.path}, line {self.line}"
+
+
+@dataclasses.dataclass(frozen=True)
+class TextFiles(Sequence[bytes]):
+  """Documents of a folder, in UTF-8."""
+
+  places: tuple[Place, ...]
+
+  def __len__(self) -> int:
+    return len(self.places)
+
+  def __getitem__(self, index: Any) -> Any:
+    place = self.places[index]
+    with place.path.open("rb") as file:
+      file.seek(place.start)
+      return _text(place, file.read(place.end - place.start))
+
+
+def read(folder: pathlib.Path) -> tuple[TextFiles, TextFiles]:
+  """Finds all documents below a folder, checks them and divides them.
+
+  One in twenty, drawn by what it says, is held out; equal documents are on the
+  same side. Empty documents are left out, and their number is printed.
+
+  Returns:
+    Documents to learn from, and those to judge by.
+
+  Raises:
+    FileNotFoundError: if there is no such folder.
+    files.InputError: naming file and line, if something is no UTF-8, no JSON or
+      has no "text", or there are no documents on one of the sides.
+  """
+  if not folder.is_dir():
+    raise FileNotFoundError(
+      f"There is no folder {folder}; expected one of .txt and .jsonl files."
+    )
+  sides: tuple[list[Place], list[Place]] = ([], [])
+  empty = []
+  for path in sorted(folder.rglob("*")):
+    for place, text in _documents(path):
+      if not text.strip():
+        empty.append(place)
+      else:
+        sides[zlib.crc32(text) % _HELD_OUT_ONE_OF == 0].append(place)
+  count = sum(map(len, sides))
+  if empty:
+    print(
+      f"{folder}: skipped {len(empty)} of {count + len(empty)} documents, "
+      f"which are empty; the first is {empty[0].describe()}",
+      file=sys.stderr,
+    )
+  if not all(sides):
+    raise files.InputError(
+      f"{folder} has {count} documents in .txt and .jsonl files, and "
+      f"{len(sides[1])} of them, one in {_HELD_OUT_ONE_OF} by its text, are "
+      "held out; expected some on both sides"
+    )
+  return TextFiles(tuple(sides[0])), TextFiles(tuple(sides[1]))
+
+
+def _documents(path: pathlib.Path) -> Iterator[tuple[Place, bytes]]:
+  """Yields the documents of a file, which are none if it is of another kind."""
+  if path.suffix not in (".txt", ".jsonl") or not path.is_file():
+    return
+  content = files.read_bytes(path)
+  if path.suffix == ".txt":
+    place = Place(path, 1, 0, len(content))
+    yield place, _text(place, content)
+    return
+  start = 0
+  for number, line in enumerate(content.splitlines(keepends=True), 1):
+    place = Place(path, number, start, start + len(line))
+    yield place, _text(place, line)
+    start += len(line)
+
+
+def _text(place: Place, content: bytes) -> bytes:
+  """Returns what a document says, in UTF-8."""
+  try:
+    content.decode("utf-8")
+  except UnicodeDecodeError as error:
+    line = place.line + content.count(b"\n", 0, error.start)
+    raise files.InputError(
+      f"{place.path}, line {line}: byte 0x{content[error.start]:02x} is not "
+      f"UTF-8 ({error.reason})"
+    ) from error
+  if place.path.suffix == ".txt" or not content.strip():
+    return content
+  try:
+    row = json.loads(content)
+  except (RecursionError, ValueError) as error:
+    raise files.InputError(
+      f"{place.describe()} is not JSON: {error}"
+    ) from error
+  if not isinstance(row, dict) or not isinstance(row.get("text"), str):
+    raise files.InputError(
+      f"{place.describe()} is {content[:40]!r}…; expected an object whose "
+      '"text" is a string'
+    )
+  try:
+    return row["text"].encode("utf-8")
+  except UnicodeEncodeError as error:
+    raise files.InputError(
+      f'{place.describe()}: "text" has half of a surrogate pair, which UTF-8 '
+      "has no bytes for"
+    ) from error

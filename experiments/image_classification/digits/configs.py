@@ -1,0 +1,133 @@
+"""Recipes for the digits: what a newcomer runs first.
+
+  python -m experiments.train digits
+
+trains the first recipe: 98.3 % of 360 held-out digits, the mean of three seeds,
+in two to three minutes on two CPU cores. The others are the papers' point about
+permuted pixels in small: with `--recipe NAME_permuted` all images are shuffled
+by one permutation.
+"""
+
+import dataclasses
+
+from experiments.image_classification import mixing
+from experiments.image_classification import task as classification_task
+from experiments.image_classification.digits import convnet
+from experiments.image_classification.digits import data
+from experiments.training import optimizers
+from experiments.training import schedules
+from experiments.training import tasks
+from experiments.training import trainer
+import perceiver
+from perceiver import decoder
+from perceiver import encoder
+from perceiver import network
+from perceiver import position_encoding
+from perceiver import processor
+from perceiver.adapters import image
+from perceiver.models import imagenet
+
+_PERMUTATION_SEED = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+  """Handwritten digits."""
+
+  model: imagenet.ImageClassifierConfig | convnet.ConvNetConfig
+  loss: classification_task.LossConfig = classification_task.LossConfig(
+    label_smoothing=0.1, mixing=mixing.MixingConfig(cutmix=False)
+  )
+  train: trainer.TrainConfig
+
+  def task(self) -> classification_task.ImageClassification:
+    """Returns the task."""
+    return classification_task.ImageClassification(
+      model=perceiver.create(self.model),
+      splits=data.splits,
+      loss=self.loss,
+      top_k=(1,),
+    )
+
+
+_FOURIER = image.ImageInputConfig(
+  size=data.SIZE,
+  channels=1,
+  positions=position_encoding.Fourier(num_bands=4, max_resolution=data.SIZE),
+)
+_LEARNED = dataclasses.replace(
+  _FOURIER, positions=position_encoding.Learned(channels=32, init_scale=1.0)
+)
+
+
+def _perceiver(
+  seen: image.ImageInputConfig,
+) -> imagenet.ImageClassifierConfig:
+  return imagenet.ImageClassifierConfig(
+    image=seen,
+    perceiver=network.PerceiverConfig(
+      encoder=encoder.EncoderConfig(
+        input_channels=seen.input_channels,
+        num_latents=24,
+        latent_channels=64,
+        qk_channels=64,
+      ),
+      processor=processor.ProcessorConfig(
+        channels=64, num_layers=4, num_heads=4
+      ),
+      decoder=decoder.DecoderConfig(
+        query_channels=64, output_channels=data.NUM_CLASSES
+      ),
+    ),
+  )
+
+
+_TRAIN = trainer.TrainConfig(
+  batch_size=32,
+  steps=3000,
+  base_rate=2e-3,
+  schedule=schedules.WarmupCosine(warmup_steps=100),
+  optimizer=optimizers.Adam(weight_decay=0.05, clip_norm=1.0),
+  eval_every=500,
+  checkpoint_every=500,
+  log_every=100,
+)
+
+
+def _experiment(
+  model: imagenet.ImageClassifierConfig | convnet.ConvNetConfig,
+) -> Experiment:
+  return Experiment(model=model, train=_TRAIN)
+
+
+def _permuted(seen: image.ImageInputConfig) -> image.ImageInputConfig:
+  return dataclasses.replace(seen, permutation_seed=_PERMUTATION_SEED)
+
+
+def _convnet(seen: image.ImageInputConfig) -> convnet.ConvNetConfig:
+  return convnet.ConvNetConfig(image=seen, num_classes=data.NUM_CLASSES)
+
+
+EXPERIMENTS = {
+  "fourier": _experiment(_perceiver(_FOURIER)),
+  "fourier_permuted": _experiment(_perceiver(_permuted(_FOURIER))),
+  "learned": _experiment(_perceiver(_LEARNED)),
+  "learned_permuted": _experiment(_perceiver(_permuted(_LEARNED))),
+  "convnet": _experiment(_convnet(_FOURIER)),
+  "convnet_permuted": _experiment(_convnet(_permuted(_FOURIER))),
+}
+MINI = EXPERIMENTS["fourier"]
+
+# No paper has these; ours are means of three seeds, from
+# scripts/digits_table.py.
+_OURS = {
+  "fourier": 0.983,
+  "fourier_permuted": 0.978,
+  "learned": 0.977,
+  "learned_permuted": 0.976,
+  "mini": 0.983,
+}
+RESULTS = {
+  recipe: tasks.Result(metric="top_1", ours=ours)
+  for recipe, ours in _OURS.items()
+}

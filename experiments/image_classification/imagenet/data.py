@@ -1,0 +1,251 @@
+"""ImageNet through TensorFlow Datasets, read without TensorFlow."""
+
+from collections.abc import Mapping, Sequence
+import dataclasses
+import enum
+import pathlib
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from experiments.data import files
+from experiments.data import loader
+from experiments.data import tfds_reader
+from experiments.image_classification.imagenet import crop
+from experiments.image_classification.imagenet import rand_augment
+
+MEAN = (0.485, 0.456, 0.406)  # of pixels in [0, 1]
+STDDEV = (0.229, 0.224, 0.225)
+
+# Scaled to pixels in [0, 255].
+_MEAN = np.array(MEAN, np.float32) * np.float32(255)
+_STDDEV = np.array(STDDEV, np.float32) * np.float32(255)
+
+
+class TrainSplit(enum.Enum):
+  """Which images are trained on.
+
+  TRAIN leaves out the first 10,000 training images, which are VALID.
+  TRAIN_AND_VALID is all 1,281,167, as for the released models.
+  """
+
+  TRAIN = "train"
+  TRAIN_AND_VALID = "train_and_valid"
+
+
+class EvalSplit(enum.Enum):
+  """Which images are evaluated on.
+
+  VALID is the first 10,000 training images, for choosing between settings.
+  TEST is the 50,000 images of the official validation set, which the papers
+  report.
+  """
+
+  VALID = "valid"
+  TEST = "test"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AugmentationConfig:
+  """What happens to training images, in this order.
+
+  Attributes:
+    random_crop: the Inception crop.
+    flip: whether half of the images are mirrored.
+    randaugment: RandAugment; `num_layers` 0 switches it off.
+  """
+
+  random_crop: crop.RandomCropConfig = dataclasses.field(
+    default_factory=crop.RandomCropConfig
+  )
+  flip: bool = True
+  randaugment: rand_augment.RandAugmentConfig = dataclasses.field(
+    default_factory=rand_augment.RandAugmentConfig
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataConfig:
+  """Where ImageNet is, and how its images are prepared.
+
+  Attributes:
+    dataset: the data set's name in TensorFlow Datasets, or one made by
+      experiments.image_classification.imagenet.prepare_folder. It needs the
+      splits "train" and "validation" and the features "image" and "label".
+    version: a version of the data set such as 5.1.0, or a pattern such as
+      5.*.*; the newest one that fits and is on disk is read.
+    data_dir: the folder that holds data sets; None is $TFDS_DATA_DIR, or else
+      ~/tensorflow_datasets.
+    train_split: which images are trained on.
+    eval_split: which images are evaluated on.
+    num_valid: how many of the first training images are VALID; 10,000 for
+      ImageNet.
+    allow_partial: accept fewer or more images than the official numbers. Only
+      imagenet2012 is checked.
+    image_size: height and width of the images handed on, in pixels.
+    augmentation: what happens to training images.
+    eval_crop: the square of an image that evaluation looks at, and training
+      where no random crop fits.
+  """
+
+  dataset: str = "imagenet2012"
+  version: str = "*"
+  data_dir: pathlib.Path | None = None
+  train_split: TrainSplit = TrainSplit.TRAIN_AND_VALID
+  eval_split: EvalSplit = EvalSplit.TEST
+  num_valid: int = 10_000
+  allow_partial: bool = False
+  image_size: int = 224
+  augmentation: AugmentationConfig = dataclasses.field(
+    default_factory=AugmentationConfig
+  )
+  eval_crop: crop.CentreCropConfig = dataclasses.field(
+    default_factory=crop.CentreCropConfig
+  )
+
+  def __post_init__(self) -> None:
+    if (self.train_split, self.eval_split) == (
+      TrainSplit.TRAIN_AND_VALID,
+      EvalSplit.VALID,
+    ):
+      raise ValueError(
+        "DataConfig: eval_split VALID is part of train_split TRAIN_AND_VALID; "
+        "train on TRAIN, or evaluate on TEST"
+      )
+    if self.image_size < 1 or self.num_valid < 1:
+      raise ValueError(
+        "DataConfig: image_size and num_valid must be positive, not "
+        f"{self.image_size} and {self.num_valid}"
+      )
+
+
+def splits(config: DataConfig) -> tuple[loader.Split, loader.Split]:
+  """Opens the training and the evaluation split.
+
+  Batches of both have "images", float32 [B, size, size, 3], normalised with
+  `MEAN` and `STDDEV` and not clipped, and "labels", int32 [B].
+
+  Args:
+    config: where the data is, and how it is prepared.
+
+  Returns:
+    The training split, which augments, and the evaluation split, which crops
+    the centre.
+
+  Raises:
+    FileNotFoundError: the data set, or a part of it, is not there.
+    ValueError: it is there, but in another format, or not as large as it
+      should be.
+  """
+  dataset = open_dataset(config)
+  valid = config.num_valid
+  train, evaluation = config.train_split, config.eval_split
+  if TrainSplit.TRAIN is train or EvalSplit.VALID is evaluation:
+    dataset.check_larger("train", valid)
+  train_part = f"train[{valid}:]" if train is TrainSplit.TRAIN else "train"
+  eval_part = (
+    f"train[:{valid}]" if evaluation is EvalSplit.VALID else "validation"
+  )
+  return (
+    _split(dataset, train_part, TrainTransform(config)),
+    _split(dataset, eval_part, EvalTransform(config)),
+  )
+
+
+def num_classes(config: DataConfig) -> int:
+  """Returns how many classes the data set says it has (1000 for ImageNet)."""
+  return open_dataset(config).num_classes
+
+
+def open_dataset(config: DataConfig) -> tfds_reader.Dataset:
+  """Finds the data set on disk and checks it; the errors are `splits`'s."""
+  return tfds_reader.open_dataset(
+    config.dataset,
+    version=config.version,
+    data_dir=config.data_dir,
+    allow_partial=config.allow_partial,
+  )
+
+
+def _split(
+  dataset: tfds_reader.Dataset,
+  part: str,
+  transform: "TrainTransform | EvalTransform",
+) -> loader.Split:
+  source: Sequence[Any] = dataset.source(part)
+  return loader.Split(source, transform, f"{dataset.name} {part}")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainTransform:
+  """Decodes, crops, mirrors, distorts, resizes and normalises an example."""
+
+  config: DataConfig
+
+  def __call__(
+    self, example: Mapping[str, Any], generator: np.random.Generator
+  ) -> dict[str, np.ndarray]:
+    """Returns "images" [size, size, 3] and "labels" [] of one raw example."""
+    augmentation = self.config.augmentation
+    image = _decode_example(example)
+    box = crop.random_box(
+      image.height,
+      image.width,
+      generator,
+      augmentation.random_crop,
+      self.config.eval_crop,
+    )
+    image = _cut(image, box)
+    if augmentation.flip and generator.integers(2):
+      image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    image = rand_augment.augment(image, generator, augmentation.randaugment)
+    return _finish(image, example, self.config.image_size)
+
+
+@dataclasses.dataclass(frozen=True)
+class EvalTransform:
+  """Decodes an example, cuts its centre out, resizes and normalises it."""
+
+  config: DataConfig
+
+  def __call__(
+    self, example: Mapping[str, Any], generator: np.random.Generator
+  ) -> dict[str, np.ndarray]:
+    """Returns "images" [size, size, 3] and "labels" [] of one raw example."""
+    image = _decode_example(example)
+    box = crop.centre_box(image.height, image.width, self.config.eval_crop)
+    return _finish(_cut(image, box), example, self.config.image_size)
+
+
+def normalise(image: np.ndarray) -> np.ndarray:
+  """Maps pixels in [0, 255], [H, W, 3], to the units of the models, float32."""
+  width = image.shape[1]
+  rows = image.reshape(image.shape[0], -1)  # [H, W·3], for NumPy's sake
+  rows = (rows - np.tile(_MEAN, width)) / np.tile(_STDDEV, width)
+  return rows.reshape(image.shape)
+
+
+def _decode_example(example: Mapping[str, Any]) -> Image.Image:
+  try:
+    return files.decode_image(example["image"])
+  except ValueError as error:
+    name = example.get("file_name", b"(no name)")
+    name = name.decode() if isinstance(name, bytes) else name
+    raise ValueError(f"image {name}: {error}") from error
+
+
+def _cut(image: Image.Image, box: crop.Box) -> Image.Image:
+  return image.crop(
+    (box.left, box.top, box.left + box.width, box.top + box.height)
+  )
+
+
+def _finish(
+  image: Image.Image, example: Mapping[str, Any], size: int
+) -> dict[str, np.ndarray]:
+  resized = crop.resize_bicubic(np.asarray(image), size, size)
+  return {
+    "images": normalise(resized),  # [size, size, 3]
+    "labels": np.asarray(example["label"], np.int32),  # []
+  }

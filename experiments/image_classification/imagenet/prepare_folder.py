@@ -1,0 +1,194 @@
+"""Turns a folder of images into a data set, without TensorFlow.
+
+The folder holds FOLDER/train/CLASS/*.jpg and FOLDER/validation/CLASS/*.jpg (or
+.jpeg, .png). The result has the features of imagenet2012, and is read with
+
+  --data.dataset NAME --data.data-dir DIR
+"""
+
+from collections.abc import Iterator
+import dataclasses
+import os
+import pathlib
+import re
+import sys
+import tempfile
+from typing import Any
+
+import tensorflow_datasets as tfds
+import tyro
+
+from experiments.data import files
+from experiments.data import tfds_reader
+
+_SPLITS = ("train", "validation")
+_SUFFIXES = (".jpg", ".jpeg", ".png")
+_VERSION = "1.0.0"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PrepareConfig:
+  """Which images become which data set.
+
+  Attributes:
+    folder: holds train/CLASS/*.jpg and validation/CLASS/*.jpg.
+    name: name of the data set: lower-case letters, digits and underscores.
+    data_dir: the folder of data sets; None is $TFDS_DATA_DIR, or else
+      ~/tensorflow_datasets.
+    skip_corrupt: leave images out that cannot be decoded, and count them,
+      instead of stopping at the first.
+  """
+
+  folder: tyro.conf.Positional[pathlib.Path]
+  name: str
+  data_dir: pathlib.Path | None = None
+  skip_corrupt: bool = False
+
+  def __post_init__(self) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
+      raise ValueError(
+        "PrepareConfig.name must be lower-case letters, digits and "
+        f"underscores, not {self.name!r}"
+      )
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+  """What came out of it.
+
+  Attributes:
+    folder: where the data set is.
+    counts: examples in each split.
+    corrupt: the images left out, relative to the folder of images.
+  """
+
+  folder: pathlib.Path
+  counts: dict[str, int]
+  corrupt: list[str]
+
+
+class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+  """Hands the images over as they are, once each has been decoded."""
+
+  VERSION = tfds.core.Version(_VERSION)
+
+  def __init__(self, config: PrepareConfig, data_dir: pathlib.Path):
+    self.name = config.name
+    self._images = config
+    self._classes = _classes(config.folder)
+    self.corrupt: list[str] = []
+    super().__init__(data_dir=data_dir, file_format="array_record")
+
+  def _info(self) -> tfds.core.DatasetInfo:
+    features = tfds.features.FeaturesDict(
+      {
+        "image": tfds.features.Image(),
+        "label": tfds.features.ClassLabel(names=self._classes),
+        "file_name": tfds.features.Text(),
+      }
+    )
+    return tfds.core.DatasetInfo(
+      builder=self, features=features, supervised_keys=("image", "label")
+    )
+
+  def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
+    return {split: self._generate_examples(split) for split in _SPLITS}
+
+  def _generate_examples(
+    self, split: str
+  ) -> Iterator[tuple[str, dict[str, Any]]]:
+    root = self._images.folder / split
+    for label in self._classes:
+      for path in _images(root / label):
+        name = f"{label}/{path.name}"
+        if self._is_sound(path):
+          example = {"image": path, "label": label, "file_name": name}
+          yield name, example
+
+  def _is_sound(self, path: pathlib.Path) -> bool:
+    try:
+      files.decode_image(path.read_bytes())
+    except ValueError as error:
+      if not self._images.skip_corrupt:
+        raise ValueError(
+          f"{path}: {error}. Remove it, or leave such images out with "
+          "--skip-corrupt."
+        ) from error
+      self.corrupt.append(str(path.relative_to(self._images.folder)))
+      return False
+    return True
+
+
+def prepare(config: PrepareConfig) -> Prepared:
+  """Writes the data set; it appears only when it is complete.
+
+  Args:
+    config: which images become which data set.
+
+  Returns:
+    Where it is, and how many examples it has.
+
+  Raises:
+    FileExistsError: there already is a data set of that name.
+    FileNotFoundError: a folder or its images are missing.
+    ValueError: an image cannot be decoded, or the two splits have different
+      classes.
+  """
+  root = (config.data_dir or tfds_reader.default_data_dir()).expanduser()
+  target = root / config.name / _VERSION
+  if target.exists():
+    raise FileExistsError(f"{target} is there already; remove it first")
+  _classes(config.folder)
+  root.mkdir(parents=True, exist_ok=True)
+  with tempfile.TemporaryDirectory(dir=root, prefix=".preparing_") as scratch:
+    builder = _Builder(config, pathlib.Path(scratch))
+    builder.download_and_prepare()
+    counts = {s: builder.info.splits[s].num_examples for s in _SPLITS}
+    for split, count in counts.items():
+      if not count:
+        raise FileNotFoundError(f"{config.folder / split} has no sound images")
+    target.parent.mkdir(exist_ok=True)
+    os.rename(builder.data_path, target)
+  return Prepared(target, counts, builder.corrupt)
+
+
+def _classes(folder: pathlib.Path) -> list[str]:
+  """Returns the classes, sorted; both splits must have the same."""
+  found = {}
+  for split in _SPLITS:
+    root = folder / split
+    if not root.is_dir():
+      raise FileNotFoundError(f"{root} is missing; images go to {root}/CLASS/")
+    found[split] = sorted(p.name for p in root.iterdir() if p.is_dir())
+    empty = [c for c in found[split] if not _images(root / c)]
+    if empty or not found[split]:
+      where = root / empty[0] if empty else root / "CLASS"
+      raise FileNotFoundError(f"{where} has no .jpg, .jpeg or .png images")
+  different = set(found["train"]) ^ set(found["validation"])
+  if different:
+    raise ValueError(
+      f"{folder}: these classes are not in both splits: "
+      f"{', '.join(sorted(different))}"
+    )
+  return found["train"]
+
+
+def _images(folder: pathlib.Path) -> list[pathlib.Path]:
+  return sorted(p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES)
+
+
+def main() -> None:
+  """Runs from the command line."""
+  config = tyro.cli(PrepareConfig, description=__doc__)
+  try:
+    prepared = prepare(config)
+  except (OSError, ValueError) as error:
+    sys.exit(f"error: {error}")
+  for name in prepared.corrupt:
+    print(f"left out, not readable: {name}")
+  counts = ", ".join(f"{n:,} {s}" for s, n in prepared.counts.items())
+  print(f"{prepared.folder}: {counts} images, {len(prepared.corrupt)} left out")
+
+
+if __name__ == "__main__":
+  main()

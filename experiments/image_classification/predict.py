@@ -1,0 +1,115 @@
+"""Names what is in images, with a classifier of ImageNet's kind."""
+
+from collections.abc import Iterator
+import dataclasses
+import json
+import pathlib
+from typing import Annotated, Any
+
+import numpy as np
+import tyro
+
+from experiments.cli import predicting
+from experiments.cli import registry
+from experiments.data import files
+from experiments.image_classification.imagenet import data as imagenet_data
+import perceiver
+from perceiver.models import imagenet
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Classify:
+  """Names what is in images: the five likeliest classes of each.
+
+  Images are prepared as for the papers' evaluation: the central square with
+  7/8 of the shorter side, resized bicubically to the model's size, normalised.
+
+  Attributes:
+    images: files, or folders of them.
+    labels: a file with the name of a class on every line; numbers if None.
+    top: how many classes are told.
+    output: a file for the results as JSON, one line per image.
+    batch_size: images that go through the model at a time.
+  """
+
+  images: tyro.conf.Positional[tuple[pathlib.Path, ...]] = ()
+  weights: Annotated[predicting.Weights, tyro.conf.arg(name="")] = (
+    predicting.Weights()
+  )
+  labels: pathlib.Path | None = None
+  top: int = 5
+  output: pathlib.Path | None = None
+  batch_size: int = 8
+
+
+def run(options: Classify) -> None:
+  """Runs the command.
+
+  Raises:
+    registry.UsageError: if the command makes no sense.
+    files.InputError: if a file cannot be used.
+    FileNotFoundError: if a file is not there.
+  """
+  if options.top < 1 or options.batch_size < 1:
+    raise registry.UsageError("--top and --batch-size must be at least 1")
+  if not options.images:
+    raise registry.UsageError("name at least one image, or a folder of images")
+  paths = files.list_images(options.images)
+  model, variables = predicting.load(
+    options.weights, imagenet.ImageClassifierConfig, "imagenet_fourier"
+  )
+  names = predicting.read_labels(options.labels, model.config.num_classes)
+  lines = []
+  show = predicting.progress("images", len(paths))
+  for path, logits in predict(model, variables, paths, options.batch_size):
+    best = predicting.best_classes(logits, options.top, names)
+    print("\n".join([str(path), *map(predicting.describe, best)]), flush=True)
+    lines.append(json.dumps({"image": str(path), "predictions": best}) + "\n")
+    show(len(lines))
+  if options.output is not None:
+    files.write_text(options.output, "".join(lines))
+
+
+def predict(
+  model: perceiver.Model,
+  variables: perceiver.Variables,
+  paths: list[pathlib.Path],
+  batch_size: int,
+) -> Iterator[tuple[pathlib.Path, np.ndarray]]:
+  """Yields every image's path with its logits, [classes].
+
+  The last batch is filled up with copies, so that the model compiles once.
+
+  Raises:
+    registry.UsageError: if the model is not for square images in colour.
+    files.InputError: if an image cannot be read.
+  """
+  seen = model.config.image
+  if seen.size[0] != seen.size[1] or seen.channels != 3:
+    raise registry.UsageError(
+      f"the model sees images of {seen.size} with {seen.channels} channels; "
+      "this command prepares square images with 3"
+    )
+  data = imagenet_data.DataConfig(image_size=seen.size[0])
+  transform = imagenet_data.EvalTransform(data)
+  size = min(batch_size, len(paths))
+  for start in range(0, len(paths), size):
+    here = paths[start : start + size]
+    batch = [_prepare(transform, path) for path in here]
+    batch += batch[-1:] * (size - len(batch))
+    logits = np.asarray(model.apply(variables, np.stack(batch)))
+    yield from zip(here, logits)
+
+
+def _prepare(
+  transform: imagenet_data.EvalTransform, path: pathlib.Path
+) -> np.ndarray:  # [size, size, 3]
+  example: dict[str, Any] = {
+    "image": files.read_bytes(path),
+    "label": 0,
+    "file_name": str(path),
+  }
+  try:
+    return transform(example, np.random.default_rng(0))["images"]
+  except ValueError as error:
+    raise files.InputError(str(error)) from error

@@ -1,0 +1,1 @@
+"""Language: masked modelling and GLUE."""

@@ -1,0 +1,149 @@
+"""The paper's baseline: a Transformer of bytes like BERT (1810.04805).
+
+Six layers of 512 channels make it as costly as Perceiver IO on 2,048 bytes
+(2107.14795 table 1 and appendix F.3). Norms come after the residuals, as in
+BERT; the learned vector before the text is its [CLS], where all tasks are
+answered.
+"""
+
+import dataclasses
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+from perceiver import blocks
+from perceiver import layers
+from perceiver import position_encoding
+from perceiver.adapters import text
+from perceiver.attention import projections
+from perceiver.models import glue
+from perceiver.models import language
+
+Array = jax.Array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BertConfig:
+  """A Transformer over all positions of a text.
+
+  Attributes:
+    text: vocabulary, longest text with the vector before it, and channels.
+    tasks: what is answered.
+    num_layers: the number of layers.
+    num_heads: of every layer.
+    mlp_widening: hidden channels of the MLPs over the text's.
+  """
+
+  text: text.TextInputConfig
+  tasks: tuple[glue.TaskConfig, ...]
+  num_layers: int = 6
+  num_heads: int = 8
+  mlp_widening: int = 4
+
+  def __post_init__(self) -> None:
+    if self.num_layers < 1 or self.text.max_length < 2 or not self.tasks:
+      raise ValueError(
+        f"BERT: num_layers is {self.num_layers}, max_length "
+        f"{self.text.max_length}, tasks {self.tasks}; expected at least 1, 2 "
+        "and one task."
+      )
+    _ = self.attention
+
+  @property
+  def attention(self) -> projections.AttentionConfig:
+    """The attention of every layer."""
+    return projections.AttentionConfig(
+      num_heads=self.num_heads,
+      qk_channels=self.text.channels,
+      v_channels=self.text.channels,
+      output_channels=self.text.channels,
+    )
+
+  @property
+  def max_length(self) -> int:
+    """The longest text, without the vector before it."""
+    return self.text.max_length - 1
+
+  def network(self, is_training: bool = False) -> "Bert":
+    """Returns the Haiku module."""
+    del is_training  # Nothing is dropped.
+    return Bert(self, name="bert")
+
+  def example(self, batch_size: int = 1) -> tuple[jax.ShapeDtypeStruct]:
+    """Returns shape and dtype of the ids, [B, M] int32."""
+    shape = (batch_size, self.max_length)
+    return (jax.ShapeDtypeStruct(shape, jnp.int32),)
+
+  def textbook(self) -> "BertConfig":
+    """Returns itself: nothing here is computed in a special way."""
+    return self
+
+
+@dataclasses.dataclass
+class Bert(hk.Module):
+  """Token ids to logits of every task."""
+
+  config: BertConfig
+  name: str | None = None
+
+  def __call__(
+    self,
+    ids: Array,  # [B, M] integers
+    *,
+    input_mask: Array | None = None,  # [B, M] bool
+  ) -> dict[str, Array]:  # [B, outputs of the task]
+    """Returns logits, or a regression's value, float32, of each task by name.
+
+    Args:
+      ids: as for `perceiver.models.glue.GlueModel`.
+      input_mask: True where there is text; what is False is not read.
+    """
+    cfg = self.config
+    text.check_mask(input_mask, ids.shape)
+    vector = position_encoding.Learned(channels=cfg.text.channels)
+    prefix = position_encoding.LearnedVectors(1, vector, name="class")()
+    (x,) = text.TextInput(cfg.text, name="text_input")(ids, prefix)
+    if input_mask is not None:
+      ahead = ((0, 0), (1, 0))
+      input_mask = jnp.pad(input_mask, ahead, constant_values=True)
+    x = layers.LayerNorm(name="input_norm")(x)  # [B, 1 + M, C]
+    for i in range(cfg.num_layers):
+      x = Layer(cfg, name=f"layer_{i}")(x, input_mask)  # [B, 1 + M, C]
+    return {
+      task.name: glue.TaskHead(task, name=f"{task.name}_head")(x[:, 0])
+      for task in cfg.tasks
+    }
+
+
+@dataclasses.dataclass
+class Layer(hk.Module):
+  """Attention, residual, norm; MLP, residual, norm."""
+
+  config: BertConfig
+  name: str | None = None
+
+  def __call__(
+    self,
+    x: Array,  # [B, T, C]
+    mask: Array | None,  # [B, T] bool
+  ) -> Array:  # [B, T, C]
+    cfg, channels = self.config.attention, x.shape[-1]
+    weights = projections.Attention(cfg, name="attention").weights(
+      channels, channels
+    )
+    memory = projections.remember(
+      cfg, weights, x, num_queries=x.shape[1], input_mask=mask
+    )
+    attended = projections.recall(cfg, weights, memory, x)  # [B, T, C]
+    x = layers.LayerNorm(name="attention_norm")(x + attended)
+    widened = blocks.Mlp(self.config.mlp_widening, name="mlp")(x)  # [B, T, C]
+    return layers.LayerNorm(name="mlp_norm")(x + widened)
+
+
+def byte_bert(tasks: tuple[glue.TaskConfig, ...]) -> BertConfig:
+  """Returns "BERT (matching FLOPs)" on bytes of table 1, 20 M parameters."""
+  seen = text.TextInputConfig(
+    vocab_size=language.NUM_BYTES, max_length=2048, channels=512
+  )
+  return BertConfig(text=seen, tasks=tasks)

@@ -1,0 +1,216 @@
+"""Recipes for GLUE, the rows of tables 1, 2 and 14 of 2107.14795.
+
+  python -m experiments.train glue --mini
+  python -m experiments.train glue --mini --checkpoint MASKED_LANGUAGE_MODEL
+  python -m experiments.train glue --recipe rte --checkpoint FILE \\
+      --data.data-dir DIR
+
+A checkpoint brings its own trunk, whatever its size.
+`experiments.language.glue.sweep` runs the paper's search over batches and
+rates, `experiments.language.glue.submit` writes the test server's files. None
+has been run at full size with this code.
+"""
+
+import dataclasses
+import pathlib
+
+from experiments.language.glue import bert
+from experiments.language.glue import data as glue_data
+from experiments.language.glue import glue_tasks
+from experiments.language.glue import pretrained
+from experiments.language.glue import synthetic
+from experiments.language.glue import task as glue_task
+from experiments.language.text import mini_model
+from experiments.training import optimizers
+from experiments.training import schedules
+from experiments.training import tasks
+from experiments.training import trainer
+import perceiver
+from perceiver.models import glue
+from perceiver.models import language
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+  """GLUE: one task, or several at once, by one model.
+
+  Attributes:
+    model: what answers.
+    data: what it learns from and is judged by.
+    checkpoint: a pre-trained language model to start from. Its own trunk takes
+      the place of the model's.
+    train: how it is trained.
+  """
+
+  model: glue.GlueConfig | bert.BertConfig
+  data: glue_data.DataConfig = glue_data.DataConfig()
+  checkpoint: pathlib.Path | None = None
+  train: trainer.TrainConfig
+
+  def __post_init__(self) -> None:
+    if self.checkpoint is not None and isinstance(self.model, bert.BertConfig):
+      raise ValueError(
+        "checkpoint is given, but the baseline has no trunk to be pre-trained; "
+        "expected None"
+      )
+    for task in self.model.tasks:
+      if (
+        task.name in glue_tasks.TASKS
+        and task != glue_tasks.TASKS[task.name].config
+      ):
+        raise ValueError(
+          f"model.tasks: {task.name} has {task.num_outputs} outputs; expected "
+          f"{glue_tasks.TASKS[task.name].num_outputs}"
+        )
+    glue_data.parts_of([task.name for task in self.model.tasks])
+
+  def task(self) -> glue_task.Glue:
+    """Returns the task.
+
+    Raises:
+      FileNotFoundError: if there is no such checkpoint.
+      files.InputError: if the checkpoint cannot be used.
+    """
+    config, model = self.model, perceiver.create(self.model)
+    if self.checkpoint is not None and isinstance(config, glue.GlueConfig):
+      trunk = pretrained.trunk_of(self.checkpoint)
+      config = dataclasses.replace(config, trunk=trunk)
+      model = pretrained.from_checkpoint(config, self.checkpoint)
+    read = config.trunk if isinstance(config, glue.GlueConfig) else config
+    return glue_task.Glue(
+      model=model,
+      data=self.data,
+      max_length=config.max_length,
+      vocab_size=read.text.vocab_size,
+      eval_batch_size=self.train.eval_batch_size or self.train.batch_size,
+    )
+
+
+# ----------------------------------------- fine-tuning, 2107.14795 table 13
+
+BATCH_SIZES = (16, 32, 64)
+RATES = (1e-4, 5e-5, 2e-5, 1e-5)
+
+
+def fine_tuning(
+  *,
+  batch_size: int = 32,
+  rate: float = 5e-5,
+  epochs: float = 10,
+  warmup_steps: int = 200,
+) -> trainer.TrainConfig:
+  """Returns table 13's training; how rates fall is not said: by a cosine."""
+  return trainer.TrainConfig(
+    batch_size=batch_size,
+    epochs=epochs,
+    base_rate=rate,
+    schedule=schedules.WarmupCosine(warmup_steps=warmup_steps),
+    optimizer=optimizers.Lamb(weight_decay=0.01, clip_norm=None),
+    eval_batch_size=64,
+  )
+
+
+def single(
+  name: str, trunk: language.LanguageModelConfig = language.BYTES
+) -> glue.GlueConfig:
+  """Returns a model of one task with one query; the nine tasks' names."""
+  return glue.GlueConfig(trunk=trunk, tasks=(glue_tasks.TASKS[name].config,))
+
+
+def _published(model: glue.GlueConfig | bert.BertConfig) -> Experiment:
+  return Experiment(model=model, train=fine_tuning())
+
+
+# ------------------------------------------------------------------------ mini
+
+
+def _mini() -> Experiment:
+  return Experiment(
+    model=glue.multitask(glue.Reading.QUERIES, mini_model.CONFIG),
+    # Texts of three words mostly fit into the model's 64 bytes.
+    data=glue_data.DataConfig(
+      source=glue_data.Source.GENERATED,
+      generated=synthetic.ToyConfig(words=3),
+    ),
+    train=trainer.TrainConfig(
+      batch_size=32,
+      steps=1500,
+      base_rate=5e-4,
+      schedule=schedules.WarmupCosine(warmup_steps=100),
+      optimizer=optimizers.Adam(weight_decay=0.01, clip_norm=1.0),
+      eval_batch_size=64,
+      eval_every=500,
+      checkpoint_every=500,
+      log_every=50,
+    ),
+  )
+
+
+EXPERIMENTS = {
+  "multitask": _published(glue.multitask(glue.Reading.QUERIES)),
+  "multitask_shared_token": _published(
+    glue.multitask(glue.Reading.SHARED_TOKEN)
+  ),
+  "multitask_task_tokens": _published(glue.multitask(glue.Reading.TASK_TOKENS)),
+  **{name: _published(single(name)) for name in glue_tasks.TASKS},
+  **{
+    f"bert_{name}": _published(bert.byte_bert((task.config,)))
+    for name, task in glue_tasks.TASKS.items()
+  },
+}
+MINI = _mini()
+
+# Table 14, development sets, in hundredths: CoLA, MNLI matched and mismatched,
+# MRPC, QNLI, QQP, RTE, SST-2, STS-B.
+_COLUMNS = (
+  "cola_matthews",
+  "mnli_matched_accuracy",
+  "mnli_mismatched_accuracy",
+  "mrpc_accuracy",
+  "qnli_accuracy",
+  "qqp_accuracy",
+  "rte_accuracy",
+  "sst2_accuracy",
+  "stsb_pearson",
+)
+_TABLE_14 = {
+  "bert": (20.06, 74.11, 75.55, 77.00, 85.75, 88.23, 53.91, 89.00, 82.84),
+  "single": (50.19, 83.22, 83.89, 87.24, 91.71, 90.12, 64.84, 93.17, 86.81),
+  "multitask": (47.88, 82.05, 82.77, 90.36, 90.37, 89.49, 80.08, 93.75, 79.95),
+  "multitask_shared_token": (
+    *(47.43, 82.03, 82.65, 89.58, 90.18, 89.20, 82.03, 93.17, 77.95),
+  ),
+  "multitask_task_tokens": (
+    *(49.06, 82.14, 82.64, 89.84, 90.53, 89.40, 79.69, 93.17, 80.02),
+  ),
+}
+_AVERAGES = {
+  "multitask": 81.79,
+  "multitask_shared_token": 81.49,
+  "multitask_task_tokens": 81.76,
+}
+
+
+def _result(metric: str, hundredths: float) -> tasks.Result:
+  return tasks.Result(
+    metric=metric,
+    paper=round(hundredths / 100, 4),
+    source="2107.14795 table 14",
+  )
+
+
+def _results() -> dict[str, tasks.Result]:
+  found = {}
+  for recipe, average in _AVERAGES.items():
+    row = zip(_COLUMNS, _TABLE_14[recipe])
+    also = tuple(_result(metric, number) for metric, number in row)
+    found[recipe] = dataclasses.replace(_result("score", average), also=also)
+  for prefix, model in (("", "single"), ("bert_", "bert")):
+    for name in glue_tasks.AVERAGED:
+      row = zip(_COLUMNS, _TABLE_14[model])
+      first, *also = (_result(m, n) for m, n in row if m.startswith(name))
+      found[prefix + name] = dataclasses.replace(first, also=tuple(also))
+  return found
+
+
+RESULTS = _results()

@@ -1,0 +1,180 @@
+"""Answers to examples of several tasks, and the metrics of whole sets."""
+
+from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import dataclasses
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.data import loader
+from experiments.language.glue import data
+from experiments.language.glue import glue_tasks
+from experiments.language.glue import scores
+from experiments.training import evaluation
+from experiments.training import losses
+import perceiver
+
+Array = jax.Array
+
+# Degrees from 0 to 5 are learned as numbers from -1 to 1.
+_HALF_DEGREE = glue_tasks.MAX_DEGREE / 2
+
+
+class Answers(NamedTuple):
+  """What a model says about examples, each asked about its own task."""
+
+  loss: Array  # [B], nats, or squared error of a degree over 2.5
+  predictions: Array  # [B], number of the likeliest class, or degree
+
+
+def text_mask(batch: Mapping[str, Array]) -> Array:  # [B, M] bool
+  """Returns where there is text and no padding."""
+  places = jnp.arange(batch["ids"].shape[1])  # [M]
+  return places < batch["length"][:, None]
+
+
+def answers(
+  names: Sequence[str],
+  outputs: Mapping[str, Array],  # {task: [B, outputs]}
+  batch: Mapping[str, Array],
+) -> Answers:
+  """Picks from all tasks' outputs the one that each example is of.
+
+  Args:
+    names: the tasks in the order of their numbers.
+    outputs: logits, or a degree over 2.5, less 1.
+    batch: gives "task" and "label", [B].
+  """
+  total = jnp.zeros(batch["label"].shape, jnp.float32)
+  found = Answers(total, total)
+  for number, name in enumerate(names):
+    asked = batch["task"] == number  # [B]
+    each = _answer(glue_tasks.TASKS[name], outputs[name], batch["label"])
+    found = Answers(*(jnp.where(asked, x, y) for x, y in zip(each, found)))
+  return found
+
+
+def _answer(task: glue_tasks.Task, output: Array, labels: Array) -> Answers:
+  """Returns loss and prediction of every example as if it were of `task`."""
+  if not task.classes:
+    error = output[:, 0] - (labels / _HALF_DEGREE - 1)  # [B]
+    return Answers(error**2, (output[:, 0] + 1) * _HALF_DEGREE)
+  # Labels of other tasks, and unknown ones, need not be classes of this one.
+  classes = labels.astype(jnp.int32)
+  targets = jax.nn.one_hot(classes, len(task.classes))  # [B, classes]
+  loss = losses.softmax_cross_entropy(output, targets)  # [B]
+  return Answers(loss, jnp.argmax(output, axis=-1).astype(jnp.float32))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Judge:
+  """Evaluates a model by the development sets of its tasks.
+
+  Attributes:
+    model: answers.
+    names: its tasks in the order of their numbers.
+    split: all examples of all sets.
+    batch_size: examples at a time.
+  """
+
+  model: perceiver.Model
+  names: tuple[str, ...]
+  split: loader.Split
+  batch_size: int
+
+  def __call__(
+    self,
+    variables: Any,
+    *,
+    should_stop: Callable[[], bool] = lambda: False,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+  ) -> evaluation.Evaluation:
+    """Returns metrics of every set, "loss", and "score", their average.
+
+    Args:
+      variables: of the model.
+      should_stop: asked before every batch.
+      on_progress: told how many examples are done.
+
+    Raises:
+      evaluation.Abandoned: if it should stop.
+    """
+    found = predict(
+      self.model,
+      variables,
+      self.names,
+      self.split,
+      self.batch_size,
+      should_stop=should_stop,
+      on_progress=on_progress,
+    )
+    results = {"loss": float(np.mean(found["loss"], dtype=np.float64))}
+    for number, (task, part) in enumerate(data.parts_of(self.names)):
+      mine = found["part"] == number
+      results |= scores.of_part(
+        task, part, found["label"][mine], found["prediction"][mine]
+      )
+    return evaluation.Evaluation(
+      metrics={"score": scores.score(results), **results},
+      examples=len(found["loss"]),
+      expected=len(self.split.source),
+      split=self.split.name,
+    )
+
+
+def predict(
+  model: perceiver.Model,
+  variables: Any,
+  names: tuple[str, ...],
+  split: loader.Split,
+  batch_size: int,
+  *,
+  should_stop: Callable[[], bool] = lambda: False,
+  on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, np.ndarray]:
+  """Answers every example of a split once, in order.
+
+  Returns:
+    "prediction", "loss", "label" and "part" of the examples, each [n].
+
+  Raises:
+    evaluation.Abandoned: if it should stop.
+  """
+  answer = _compiled(model, names)
+  rows: dict[str, list[np.ndarray]] = {}
+  done, total = 0, len(split.source)
+  batches = loader.eval_batches(split, batch_size=batch_size)
+  with contextlib.closing(batches):
+    for batch in batches:
+      if should_stop():
+        raise evaluation.Abandoned
+      said = answer(variables, batch)
+      real = batch["weight"] > 0
+      row: dict[str, Any] = {
+        "prediction": said.predictions,
+        "loss": said.loss,
+        "label": batch["label"],
+        "part": batch["part"],
+      }
+      for name, value in row.items():
+        rows.setdefault(name, []).append(np.asarray(value)[real])
+      done += int(real.sum())
+      on_progress(done, total)
+  return {name: np.concatenate(values) for name, values in rows.items()}
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled(
+  model: perceiver.Model, names: tuple[str, ...]
+) -> Callable[[Any, Mapping[str, Any]], Answers]:
+  """Returns a function of variables and batch, the same for every call."""
+
+  def answer(variables: Any, batch: Mapping[str, Array]) -> Answers:
+    outputs = model.apply(variables, batch["ids"], input_mask=text_mask(batch))
+    return answers(names, outputs, batch)
+
+  return jax.jit(answer)

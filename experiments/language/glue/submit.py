@@ -1,0 +1,116 @@
+"""Writes the files that the test server of GLUE expects.
+
+  python -m experiments.language.glue.submit \\
+      --models runs/glue/model.safetensors \\
+      --data.data-dir DIR --output submission
+
+Each file, such as CoLA.tsv, has the columns "index" and "prediction": classes
+as the training files write them, degrees from 0 to 5 with three digits. Where
+several models answer a task, the last one does.
+"""
+
+from collections.abc import Sequence
+import dataclasses
+import pathlib
+import sys
+
+import numpy as np
+import tyro
+
+from experiments.cli import registry
+from experiments.data import files
+from experiments.data import loader
+from experiments.language.glue import data as glue_data
+from experiments.language.glue import evaluator
+from experiments.language.glue import glue_tasks
+from experiments.language.glue import tsv
+import perceiver
+from perceiver.models import glue
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SubmitConfig:
+  """Who answers, what, and where to.
+
+  Attributes:
+    models: models of GLUE, of one task or more.
+    data: where the test sets are.
+    output: the folder for the files.
+    batch_size: examples at a time.
+  """
+
+  models: tuple[pathlib.Path, ...]
+  data: glue_data.DataConfig = glue_data.DataConfig()
+  output: pathlib.Path
+  batch_size: int = 64
+
+
+def submit(config: SubmitConfig) -> list[pathlib.Path]:
+  """Answers all test sets of the models' tasks; returns the files.
+
+  Raises:
+    FileNotFoundError: if a model is not there.
+    files.InputError: if a model or a test set cannot be used.
+  """
+  written: dict[pathlib.Path, None] = {}
+  for path in config.models:
+    try:
+      model, variables = perceiver.restore(path)
+    except perceiver.CheckpointError as error:
+      raise files.InputError(str(error)) from error
+    if not isinstance(model.config, glue.GlueConfig):
+      raise files.InputError(
+        f"{path} holds {type(model.config).__name__}; expected a model of GLUE"
+      )
+    names = tuple(task.name for task in model.config.tasks)
+    encoding = glue_data.encoder(
+      config.data, model.config.max_length, model.config.trunk.text.vocab_size
+    )
+    for number, (task, part) in enumerate(glue_data.parts_of(names)):
+      table = glue_data.read_test(config.data, task, part)
+      glue_data.tell(table, encoding)
+      mixed = glue_data.Mixed([(names.index(task.name), number, table)])
+      split = loader.Split(mixed, glue_data.Arrays(encoding), table.name)
+      found = evaluator.predict(
+        model, variables, names, split, config.batch_size
+      )
+      file = config.output / part.submission
+      files.write_text(file, contents(task, table, found["prediction"]))
+      written[file] = None
+  return list(written)
+
+
+def contents(
+  task: glue_tasks.Task,
+  table: tsv.Table,
+  predictions: np.ndarray,  # [n]
+) -> str:
+  """Returns a file's text: numbers of classes, or degrees, with their index."""
+  lines = ["index\tprediction"]
+  for example, prediction in zip(table.examples, predictions):
+    if task.classes:
+      answer = task.classes[int(prediction)]
+    else:
+      answer = f"{min(max(float(prediction), 0.0), glue_tasks.MAX_DEGREE):.3f}"
+    lines.append(f"{example.number}\t{answer}")
+  return "\n".join(lines) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+  """Runs from the command line; returns the exit code."""
+  config = tyro.cli(
+    SubmitConfig,
+    args=arguments,
+    description=__doc__,
+    config=(tyro.conf.FlagConversionOff,),
+  )
+  return registry.run(lambda: _main(config))
+
+
+def _main(config: SubmitConfig) -> None:
+  for path in submit(config):
+    print(path)
+
+
+if __name__ == "__main__":
+  sys.exit(main())

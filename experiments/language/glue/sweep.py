@@ -1,0 +1,158 @@
+"""The paper's search for each task's best fine-tuning (2107.14795 table 13).
+
+  python -m experiments.language.glue.sweep --checkpoint FILE \\
+      --data.data-dir DIR [--tasks rte mrpc]
+
+Every batch size is tried with every learning rate, 200 steps of warm-up and 10
+epochs; of the twelve runs the one counts that is best on the development set at
+its end. The paper does not say whether its best was one of a run's end.
+Interrupted, the same command goes on; finished runs are not repeated.
+"""
+
+from collections.abc import Mapping, Sequence
+import dataclasses
+import pathlib
+import sys
+from typing import NamedTuple
+
+import tyro
+
+from experiments.cli import registry
+from experiments.language.glue import bert
+from experiments.language.glue import configs
+from experiments.language.glue import data as glue_data
+from experiments.language.glue import glue_tasks
+from experiments.language.glue import pretrained
+from experiments.language.glue import scores
+from experiments.training import trainer
+from perceiver.models import glue
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SweepConfig:
+  """What is tried.
+
+  Attributes:
+    checkpoint: the pre-trained language model; None trains from scratch.
+    tasks: names, one run each for every setting.
+    data: which examples there are.
+    baseline: train the byte BERT from scratch in place of Perceiver IO.
+    batch_sizes: examples per step.
+    rates: learning rates.
+    epochs: length of every run.
+    warmup_steps: in which the rate rises.
+    seed: of every run.
+    workdir: the folder of the runs' folders.
+  """
+
+  checkpoint: pathlib.Path | None = None
+  tasks: tuple[str, ...] = glue_tasks.AVERAGED
+  data: glue_data.DataConfig = glue_data.DataConfig()
+  baseline: bool = False
+  batch_sizes: tuple[int, ...] = configs.BATCH_SIZES
+  rates: tuple[float, ...] = configs.RATES
+  epochs: float = 10
+  warmup_steps: int = 200
+  seed: int = 0
+  workdir: pathlib.Path = pathlib.Path("runs/glue-sweep")
+
+  def __post_init__(self) -> None:
+    glue_data.parts_of(self.tasks)
+    if not (self.tasks and self.batch_sizes and self.rates):
+      raise ValueError(
+        "SweepConfig: tasks, batch_sizes and rates must have at least one each"
+      )
+    if self.baseline and self.checkpoint is not None:
+      raise ValueError("SweepConfig: the baseline starts from no checkpoint")
+
+
+class Run(NamedTuple):
+  """One setting and what the development sets say of it."""
+
+  batch_size: int
+  rate: float
+  found: Mapping[str, float]  # all metrics
+  model_file: pathlib.Path
+
+
+def sweep(config: SweepConfig, name: str) -> list[Run]:
+  """Trains one task with every setting, and returns the runs, best first."""
+  runs = []
+  for batch_size in config.batch_sizes:
+    for rate in config.rates:
+      workdir = config.workdir / name / f"batch_{batch_size}_rate_{rate:g}"
+      setting = experiment(config, name, batch_size, rate)
+      registry.check(setting)
+      report = trainer.train(setting, workdir)
+      found = report.evaluation.metrics
+      runs.append(Run(batch_size, rate, found, report.model_file))
+  return sorted(runs, key=lambda run: -run.found["score"])
+
+
+def experiment(
+  config: SweepConfig, name: str, batch_size: int, rate: float
+) -> configs.Experiment:
+  """Returns one of the runs."""
+  task = glue_tasks.TASKS[name]
+  model: glue.GlueConfig | bert.BertConfig
+  if config.baseline:
+    model = bert.byte_bert((task.config,))
+  elif config.checkpoint is None:
+    model = configs.single(name)
+  else:
+    model = configs.single(name, pretrained.trunk_of(config.checkpoint))
+  train = configs.fine_tuning(
+    batch_size=batch_size,
+    rate=rate,
+    epochs=config.epochs,
+    warmup_steps=config.warmup_steps,
+  )
+  return configs.Experiment(
+    model=model,
+    data=config.data,
+    checkpoint=config.checkpoint,
+    train=dataclasses.replace(train, seed=config.seed),
+  )
+
+
+def table(name: str, runs: Sequence[Run]) -> str:
+  """Returns one line per run in Markdown, the metrics in hundredths."""
+  metrics = [metric for metric in runs[0].found if metric != "loss"]
+  lines = [
+    f"| {name}: batch | rate | {' | '.join(metrics)} |",
+    "|---" * (2 + len(metrics)) + "|",
+  ]
+  for run in runs:
+    values = " | ".join(f"{100 * run.found[m]:.2f}" for m in metrics)
+    lines.append(f"| {run.batch_size} | {run.rate:g} | {values} |")
+  return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+  """Runs from the command line; returns the exit code."""
+  config = tyro.cli(
+    SweepConfig,
+    args=arguments,
+    description=__doc__,
+    config=(tyro.conf.FlagConversionOff,),
+  )
+  return registry.run(lambda: _main(config))
+
+
+def _main(config: SweepConfig) -> None:
+  best: dict[str, float] = {}
+  for name in config.tasks:
+    runs = sweep(config, name)
+    best |= runs[0].found
+    print(table(name, runs), flush=True)
+    print(f"best: {runs[0].model_file}\n", flush=True)
+  what = (
+    "the eight tasks"
+    if set(config.tasks) >= set(glue_tasks.AVERAGED)
+    else (", ".join(config.tasks))
+  )
+  print(f"average of {what}: {100 * scores.score(best):.2f}")
+
+
+if __name__ == "__main__":
+  sys.exit(main())

@@ -1,0 +1,255 @@
+"""Files in the official layout of GLUE, made up by rules that can be learned.
+
+  python -m experiments.language.glue.synthetic DIR
+
+Sentences are words in a row from the prose that ships with Python, into which
+the rules put words that are theirs alone:
+
+  CoLA    whether the words are spelt right, or their letters are shuffled
+  SST-2   whether there is a word of praise or of blame
+  MRPC    whether both texts name things of one kind
+  STS-B   how many of five places of the second text hold praise, not blame
+  QQP     whether both questions begin with the same word
+  MNLI    whether the second text says "also", "perhaps" or "never"
+  QNLI    whether the text has the kind of word that the question asks for
+  RTE     whether the second text says "also" or "never"
+  WNLI    the same with other words
+"""
+
+from collections.abc import Callable, Sequence
+import dataclasses
+import functools
+import pathlib
+import re
+import sys
+import zlib
+
+import numpy as np
+import tyro
+
+from experiments.data import files
+from experiments.language.glue import glue_tasks
+from experiments.language.text import topics
+
+_GOOD = ("useful", "simple", "correct", "valid", "complete", "safe")
+_BAD = ("invalid", "missing", "wrong", "empty", "illegal", "broken")
+_KINDS = (("list", "tuple", "dictionary"), ("module", "class", "function"))
+_QUESTIONS = ("how", "when")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ToyConfig:
+  """How many examples are made up, of each task.
+
+  Attributes:
+    train: to learn from.
+    dev: to judge by, of each development set.
+    test: without labels, of each test set.
+    words: of the prose in a text.
+    seed: decides all of them.
+  """
+
+  train: int = 2000
+  dev: int = 200
+  test: int = 50
+  words: int = 5
+  seed: int = 0
+
+  def __post_init__(self) -> None:
+    for name in ("train", "dev", "test", "words"):
+      if getattr(self, name) < 2:
+        raise ValueError(
+          f"ToyConfig: {name} is {getattr(self, name)}; expected at least 2"
+        )
+
+
+def write(
+  folder: pathlib.Path,
+  config: ToyConfig,
+  names: Sequence[str] = tuple(glue_tasks.TASKS),
+) -> None:
+  """Writes FOLDER/CoLA/train.tsv and so on for some tasks.
+
+  Raises:
+    files.InputError: if nothing can be written there.
+  """
+  for name in names:
+    task = glue_tasks.TASKS[name]
+    place = folder / task.folder
+    _write(place / "train.tsv", config, task, config.train, is_test=False)
+    for part in task.parts:
+      _write(place / part.dev_file, config, task, config.dev, is_test=False)
+      _write(place / part.test_file, config, task, config.test, is_test=True)
+
+
+def examples(
+  config: ToyConfig, task: glue_tasks.Task, file: str, count: int
+) -> list[tuple[tuple[str, ...], str]]:
+  """Returns texts and labels, all labels in turn.
+
+  Args:
+    config: gives seed and length.
+    task: whose rule it is.
+    file: which file they are for; development and test sentences are from
+      other topics than those to learn from.
+    count: how many.
+  """
+  stream = zlib.crc32(f"{task.folder}/{file}".encode())
+  generator = np.random.default_rng([config.seed, stream])
+  held_out = file != "train.tsv"
+  prose = _Prose(generator, held_out, config.words)
+  rule = _RULES[task.name]
+  made = []
+  for number in range(count):
+    choice = number % (len(task.classes) or 6)
+    label = task.classes[choice] if task.classes else f"{choice:.3f}"
+    made.append((rule(prose, choice), label))
+  return made
+
+
+class _Prose:
+  """Draws words in a row, and words of the rules."""
+
+  def __init__(
+    self, generator: np.random.Generator, held_out: bool, words: int
+  ) -> None:
+    self._generator, self._words = generator, words
+    self._prose = _words(held_out)
+
+  def row(self) -> list[str]:
+    """Returns some words of the prose in their order."""
+    last = len(self._prose) - self._words
+    start = int(self._generator.integers(last))
+    return list(self._prose[start : start + self._words])
+
+  def pick(self, choices: Sequence[str]) -> str:
+    """Returns one of some words."""
+    return choices[int(self._generator.integers(len(choices)))]
+
+  def number(self, end: int) -> int:
+    """Returns a number from 0 to `end` - 1."""
+    return int(self._generator.integers(end))
+
+  def shuffled(self, items: Sequence[str]) -> list[str]:
+    """Returns the same in another order."""
+    if len(set(items)) == 1:
+      return list(items)
+    while True:
+      order = self._generator.permutation(len(items))
+      if (found := [items[i] for i in order]) != list(items):
+        return found
+
+  def with_word(self, word: str) -> str:
+    """Returns a row with a word put somewhere into it."""
+    row = self.row()
+    row.insert(self.number(len(row) + 1), word)
+    return " ".join(row)
+
+
+def _spelling(prose: _Prose, choice: int) -> tuple[str, ...]:
+  row = prose.row()
+  if not choice:
+    row = ["".join(prose.shuffled(word)) for word in row]
+  return (" ".join(row),)
+
+
+def _praise(prose: _Prose, choice: int) -> tuple[str, ...]:
+  return (prose.with_word(prose.pick(_GOOD if choice else _BAD)),)
+
+
+def _same_kind(prose: _Prose, choice: int) -> tuple[str, ...]:
+  first = prose.number(2)
+  second = first if choice else 1 - first
+  return tuple(prose.with_word(prose.pick(_KINDS[k])) for k in (first, second))
+
+
+def _same_question(prose: _Prose, choice: int) -> tuple[str, ...]:
+  first = prose.number(2)
+  second = first if choice else 1 - first
+  return tuple(" ".join([_QUESTIONS[k], *prose.row()]) for k in (first, second))
+
+
+def _answered(prose: _Prose, choice: int) -> tuple[str, ...]:
+  asked = prose.number(2)
+  given = asked if choice == 0 else 1 - asked
+  question = f"{('what container', 'what code')[asked]} is it"
+  return question, prose.with_word(prose.pick(_KINDS[given]))
+
+
+def _degree(prose: _Prose, choice: int) -> tuple[str, ...]:
+  good = [prose.pick(_GOOD) for _ in range(choice)]
+  bad = [prose.pick(_BAD) for _ in range(5 - choice)]
+  return " ".join(prose.row()), " ".join(prose.shuffled([*good, *bad]))
+
+
+def _says(prose: _Prose, choice: int, words: Sequence[str]) -> tuple[str, ...]:
+  return " ".join(prose.row()), prose.with_word(words[choice])
+
+
+_RULES: dict[str, Callable[[_Prose, int], tuple[str, ...]]] = {
+  "cola": _spelling,
+  "sst2": _praise,
+  "mrpc": _same_kind,
+  "stsb": _degree,
+  "qqp": _same_question,
+  "mnli": functools.partial(_says, words=("also", "perhaps", "never")),
+  "qnli": _answered,
+  "rte": functools.partial(_says, words=("also", "never")),
+  "wnli": functools.partial(_says, words=("without", "with")),
+}
+
+
+@functools.cache
+def _words(held_out: bool) -> tuple[str, ...]:
+  """Returns the prose's words without the rules' own, in lower case."""
+  text = b" ".join(topics.documents(held_out)).decode("utf-8").lower()
+  own = {*_GOOD, *_BAD, *_KINDS[0], *_KINDS[1], *_QUESTIONS}
+  own |= {"also", "perhaps", "never", "with", "without"}
+  return tuple(w for w in re.findall(r"[a-z]+", text) if w not in own)
+
+
+def _columns(task: glue_tasks.Task, is_test: bool) -> tuple[str, ...]:
+  if is_test:
+    return (task.test_index, *task.texts)
+  return task.headerless or ("index", *task.texts, task.label)
+
+
+def _write(
+  path: pathlib.Path,
+  config: ToyConfig,
+  task: glue_tasks.Task,
+  count: int,
+  *,
+  is_test: bool,
+) -> None:
+  columns = _columns(task, is_test)
+  headless = not is_test and task.headerless
+  lines = [] if headless else ["\t".join(columns)]
+  made = examples(config, task, path.name, count)
+  for number, (texts, label) in enumerate(made):
+    row = dict(zip(task.texts, texts)) | {task.label: label}
+    row |= {task.test_index: str(number)}
+    lines.append("\t".join(row.get(name, "-") for name in columns))
+  files.write_text(path, "\n".join(lines) + "\n")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Command:
+  """Where the files go, and how many examples there are."""
+
+  folder: tyro.conf.Positional[pathlib.Path]
+  toy: tyro.conf.OmitArgPrefixes[ToyConfig] = ToyConfig()
+
+
+def main() -> None:
+  """Runs from the command line."""
+  command = tyro.cli(_Command, description=__doc__)
+  try:
+    write(command.folder, command.toy)
+  except files.InputError as error:
+    sys.exit(f"error: {error}")
+  print(f"{command.folder}: {len(glue_tasks.TASKS)} tasks")
+
+
+if __name__ == "__main__":
+  main()

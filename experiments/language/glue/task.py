@@ -1,0 +1,98 @@
+"""Texts to answers, one task or several at once: losses and pictures."""
+
+import dataclasses
+import functools
+import pathlib
+
+import jax
+import jax.numpy as jnp
+
+from experiments.data import loader
+from experiments.language.glue import data as glue_data
+from experiments.language.glue import evaluator
+from experiments.language.glue import plots
+from experiments.language.glue import texts
+from experiments.training import tasks
+import perceiver
+
+Array = jax.Array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Glue:
+  """A model of one task or more, what it learns from and is judged by.
+
+  Every example is of one task; only the answer to that one counts.
+
+  Attributes:
+    model: ids [B, M] -> {task: logits [B, classes] or degree [B, 1]}.
+    data: which examples there are.
+    max_length: the longest text that the model reads, in ids.
+    vocab_size: number of its ids.
+    eval_batch_size: examples at a time in evaluation.
+  """
+
+  model: perceiver.Model
+  data: glue_data.DataConfig
+  max_length: int
+  vocab_size: int
+  eval_batch_size: int
+
+  @property
+  def names(self) -> tuple[str, ...]:
+    """The tasks that the model answers, in the order of their numbers."""
+    return tuple(task.name for task in self.model.config.tasks)
+
+  @functools.cached_property
+  def encoder(self) -> texts.Encoder:
+    """What turns texts into the model's ids."""
+    return glue_data.encoder(self.data, self.max_length, self.vocab_size)
+
+  def train_split(self) -> loader.Split:
+    """Returns the examples of all tasks to learn from."""
+    return glue_data.splits(self.data, self.names, self.encoder)[0]
+
+  def eval_split(self) -> loader.Split:
+    """Returns the development sets, one after the other."""
+    return glue_data.splits(self.data, self.names, self.encoder)[1]
+
+  def judge(self) -> evaluator.Judge:
+    """Returns what evaluates: the metrics are those of whole sets."""
+    return evaluator.Judge(
+      model=self.model,
+      names=self.names,
+      split=self.eval_split(),
+      batch_size=self.eval_batch_size,
+    )
+
+  def losses(
+    self,
+    variables: perceiver.Variables,
+    batch: tasks.Batch,
+    *,
+    rng: Array | None,
+    is_training: bool,
+  ) -> tasks.Losses:
+    """Computes each example's loss, of its own task alone.
+
+    That is the cross-entropy in nats of classes, and the squared error of
+    degrees, in units of 2.5, half their range. "right" is 1 where the likeliest
+    class is the right one, or the degree wrong by less than a half.
+    """
+    outputs, state = self.model.apply_and_update(
+      variables,
+      batch["ids"],
+      input_mask=evaluator.text_mask(batch),
+      rng=rng,
+      is_training=is_training,
+    )  # {task: [B, outputs]}
+    answers = evaluator.answers(self.names, outputs, batch)
+    wrong = jnp.abs(answers.predictions - batch["label"])  # [B]
+    right = {"right": (wrong < 0.5).astype(jnp.float32)}
+    return tasks.Losses(answers.loss, right, state)
+
+  def figures(
+    self, variables: perceiver.Variables, workdir: pathlib.Path
+  ) -> list[pathlib.Path]:
+    """Draws the learning curve, and where latents look in some texts."""
+    return plots.draw(self.model, variables, self.eval_split(), workdir)

@@ -1,0 +1,153 @@
+"""Examples from the official files of GLUE, tab-separated and unquoted."""
+
+from collections.abc import Sequence
+import pathlib
+from typing import NamedTuple
+
+from experiments.data import files
+from experiments.language.glue import glue_tasks
+
+UNKNOWN = -1.0  # the label of an example of a test set
+
+
+class Example(NamedTuple):
+  """A sentence or a pair of them, and what is to be said about it.
+
+  `label` is the number of a class, a degree from 0 to 5, or `UNKNOWN`. `number`
+  identifies the example to the test server.
+  """
+
+  texts: tuple[str, ...]
+  label: float
+  number: str
+
+
+class Table(NamedTuple):
+  """What a file or a split holds."""
+
+  name: str  # of the file or split, for messages
+  examples: Sequence[Example]
+  skipped: tuple[str, ...]  # for each line left out, where it is and why
+
+
+class _BadLine(ValueError):
+  """A line cannot be an example; says why."""
+
+
+def read(task: glue_tasks.Task, path: pathlib.Path, *, is_test: bool) -> Table:
+  """Reads a file of a task.
+
+  Quotation marks are letters like others. Lines of training and development
+  files that are no examples (too few or too many columns, no UTF-8, an empty
+  text) are left out and listed; in a test file, every line of which must be
+  answered, they are errors.
+
+  Args:
+    task: says what the columns are.
+    path: the file.
+    is_test: whether it is a test file, which has no labels but an index.
+
+  Raises:
+    files.InputError: if the file cannot be read, has no examples, lacks a
+      column, or has a label that the task has not; names file and line.
+  """
+  lines = files.read_bytes(path).removeprefix(b"\xef\xbb\xbf").split(b"\n")
+  if not lines[-1]:
+    lines.pop()
+  has_header = is_test or not task.headerless
+  columns = task.headerless
+  if has_header:
+    columns = tuple(_fields(lines[0], path)) if lines else ()
+  reader = _Reader(task, columns, path, is_test)
+  examples: list[Example] = []
+  skipped: list[str] = []
+  for number, line in enumerate(lines[has_header:], 1 + has_header):
+    try:
+      examples.append(reader.example(line, number))
+    except _BadLine as error:
+      problem = f"{path}, line {number}: {error}"
+      if is_test:
+        raise files.InputError(problem) from error
+      skipped.append(problem)
+  if not examples:
+    raise files.InputError(
+      f"{path} has no examples among {len(lines)} lines"
+      + (f"; the first: {skipped[0]}" if skipped else "")
+    )
+  return Table(str(path), examples, tuple(skipped))
+
+
+def parse_label(task: glue_tasks.Task, text: str) -> float:
+  """Returns the number of a class, or a degree.
+
+  Raises:
+    ValueError: if the task has no such label.
+  """
+  if task.classes:
+    if text in task.classes:
+      return float(task.classes.index(text))
+    expected = f"one of {', '.join(task.classes)}"
+  else:
+    expected = f"a number from 0 to {glue_tasks.MAX_DEGREE:g}"
+    try:
+      if 0 <= (degree := float(text)) <= glue_tasks.MAX_DEGREE:
+        return degree
+    except ValueError:
+      pass  # refused below, as a number out of range is
+  raise ValueError(f"{task.label} is {text!r}; expected {expected}")
+
+
+class _Reader:
+  """Turns lines of one file into examples."""
+
+  def __init__(
+    self,
+    task: glue_tasks.Task,
+    columns: Sequence[str],
+    path: pathlib.Path,
+    is_test: bool,
+  ) -> None:
+    self._task, self._columns, self._path = task, columns, path
+    self._last = task.test_index if is_test else task.label
+    self._is_test = is_test
+    missing = [n for n in (*task.texts, self._last) if n not in columns]
+    if missing:
+      raise files.InputError(
+        f"{path}, line 1: there is no column {', '.join(map(repr, missing))}, "
+        f"only {', '.join(map(repr, columns))}"
+      )
+
+  def example(self, line: bytes, number: int) -> Example:
+    """Returns the example of a line.
+
+    Raises:
+      _BadLine: if it is none.
+      files.InputError: if the label is not one of the task's.
+    """
+    try:
+      fields = _fields(line, self._path)
+    except files.InputError as error:
+      raise _BadLine("it is not UTF-8") from error
+    if len(fields) != len(self._columns):
+      raise _BadLine(
+        f"it has {len(fields)} columns; expected {len(self._columns)}"
+      )
+    row = dict(zip(self._columns, fields))
+    texts = tuple(row[name] for name in self._task.texts)
+    if self._is_test:
+      return Example(texts, UNKNOWN, row[self._last])
+    if not all(text.strip() for text in texts):
+      raise _BadLine("a text is empty")
+    try:
+      label = parse_label(self._task, row[self._last])
+    except ValueError as error:
+      place = f"{self._path}, line {number}"
+      raise files.InputError(f"{place}: {error}") from error
+    return Example(texts, label, str(number))
+
+
+def _fields(line: bytes, path: pathlib.Path) -> list[str]:
+  try:
+    return line.removesuffix(b"\r").decode("utf-8").split("\t")
+  except UnicodeDecodeError as error:
+    raise files.InputError(f"{path}, line 1: it is not UTF-8") from error

@@ -1,0 +1,235 @@
+"""Texts with masked words, from documents to batches."""
+
+from collections.abc import Iterator, Sequence
+import dataclasses
+import itertools
+import pathlib
+
+import numpy as np
+
+from experiments.data import loader
+from experiments.language.text import corpora
+from experiments.language.text import masking
+from experiments.language.text import sentencepiece
+from experiments.language.text import tokenizers
+
+# Between documents; the paper does not say what stands there.
+_BETWEEN = b"\n\n"
+_EVAL_SEED = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataConfig:
+  """Which texts are read, and how they are masked.
+
+  Attributes:
+    corpus: where the texts are from.
+    data_dir: its folder, see `corpora.open_corpus`.
+    sentencepiece_model: the model file of the pieces that texts are cut into;
+      None for bytes.
+    documents: how many documents, one in its turn and the others drawn from
+      the same part of the corpus, are joined before an example is cut out.
+    mask_rate: probability of a word, between whitespace, to be masked.
+    max_masked: largest part of an example's tokens that is masked; words that
+      do not fit are left.
+    eval_examples: how many examples evaluation cuts from the held-out texts,
+      one after another; None for all there are.
+    eval_masks: how many times each of them is evaluated, with other masks.
+  """
+
+  corpus: corpora.Corpus = corpora.Corpus.C4_AND_WIKIPEDIA
+  data_dir: pathlib.Path | None = None
+  sentencepiece_model: pathlib.Path | None = None
+  documents: int = 10
+  mask_rate: float = 0.15
+  max_masked: float = 0.3
+  eval_examples: int | None = 2048
+  eval_masks: int = 1
+
+  def __post_init__(self) -> None:
+    for name in ("mask_rate", "max_masked"):
+      if not 0 < getattr(self, name) <= 1:
+        raise ValueError(
+          f"DataConfig: {name} is {getattr(self, name)}; expected (0, 1]."
+        )
+    for name in ("documents", "eval_examples", "eval_masks"):
+      value = getattr(self, name)
+      if value is not None and value < 1:
+        raise ValueError(f"DataConfig: {name} is {value}; expected at least 1.")
+
+
+def tokenizer(config: DataConfig) -> tokenizers.Tokenizer:
+  """Returns what turns texts into ids.
+
+  Raises:
+    files.InputError: if there is no such model, or it is none.
+  """
+  if config.sentencepiece_model is None:
+    return tokenizers.Bytes()
+  return sentencepiece.load(config.sentencepiece_model)
+
+
+def splits(
+  config: DataConfig, length: int
+) -> tuple[loader.Split, loader.Split]:
+  """Opens the training and the evaluation split.
+
+  Batches of both have, for P = max_masked · length masked tokens at most:
+  "ids" int32 [B, length], masked and padded; "input_mask" bool [B, length],
+  False for padding; "positions", "targets" int32 [B, P], the masked places and
+  the ids that stood there; "words" int32 [B, P], which of the example's masked
+  words each is of, -1 where there is none and the rest is 0; and "num_bytes"
+  int32 [B, P].
+
+  Args:
+    config: which texts, and how they are masked.
+    length: tokens of an example.
+
+  Raises:
+    FileNotFoundError: if texts are not there.
+    ValueError: if they cannot be used.
+  """
+  tokens = tokenizer(config)
+  train, _ = corpora.open_corpus(config.corpus, config.data_dir)
+  mask = Masking(tokens, config.mask_rate, length, max_masked(config, length))
+  name = config.corpus.value
+  return (
+    loader.Split(
+      corpora.slots(train), TrainTransform(train, config, mask), f"{name} train"
+    ),
+    loader.Split(
+      _Numbered(windows(config, length), config.eval_masks),
+      EvalTransform(mask),
+      f"{name} held out",
+    ),
+  )
+
+
+def max_masked(config: DataConfig, length: int) -> int:
+  """Returns the largest number of masked tokens of an example."""
+  return max(1, int(config.max_masked * length))
+
+
+def windows(config: DataConfig, length: int) -> list[np.ndarray]:
+  """Cuts held-out texts into pieces of `length` tokens, one after another.
+
+  The last of a part of the corpus may be shorter. All parts have their shares
+  if not all pieces are wanted.
+  """
+  tokens = tokenizer(config)
+  _, held_out = corpora.open_corpus(config.corpus, config.data_dir)
+  found: list[np.ndarray] = []
+  for part in held_out:
+    wanted = None
+    if config.eval_examples is not None:
+      wanted = max(1, round(part.share * config.eval_examples))
+    cut = _windows(part.documents, tokens, length)
+    found += itertools.islice(cut, wanted)
+  return found
+
+
+def _windows(
+  documents: Sequence[bytes], tokens: tokenizers.Tokenizer, length: int
+) -> Iterator[np.ndarray]:
+  rest = np.zeros(0, np.int32)
+  for number in range(len(documents)):
+    ids = tokens.encode(documents[number] + _BETWEEN)
+    rest = np.concatenate([rest, ids])
+    while len(rest) >= length:
+      yield rest[:length]
+      rest = rest[length:]
+  if np.any(tokens.words(rest) >= 0):
+    yield rest
+
+
+@dataclasses.dataclass(frozen=True)
+class _Numbered(Sequence[tuple[int, np.ndarray]]):
+  """Every window several times, each time with a number of its own."""
+
+  windows: Sequence[np.ndarray]
+  times: int
+
+  def __len__(self) -> int:
+    return self.times * len(self.windows)
+
+  def __getitem__(self, index: int) -> tuple[int, np.ndarray]:  # type: ignore[override]
+    return index, self.windows[index % len(self.windows)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Masking:
+  """Masks words of an example, and pads it.
+
+  Attributes:
+    tokenizer: knows the words.
+    rate: probability of a word to be masked.
+    length: tokens of an example.
+    max_masked: the largest number of masked tokens.
+  """
+
+  tokenizer: tokenizers.Tokenizer
+  rate: float
+  length: int
+  max_masked: int
+
+  def __call__(
+    self, ids: np.ndarray, generator: np.random.Generator
+  ) -> dict[str, np.ndarray]:
+    """Returns the entries of an example, see `splits`."""
+    words = self.tokenizer.words(ids)
+    masked = masking.mask_words(words, self.rate, self.max_masked, generator)
+    places = np.flatnonzero(masked)
+    _, numbers = np.unique(words[places], return_inverse=True)
+    pad = lambda values, fill=0: _padded(values, self.max_masked, fill)
+    hidden = np.where(masked, tokenizers.MASK, ids)
+    return {
+      "ids": _padded(hidden, self.length, tokenizers.PAD),
+      "input_mask": np.arange(self.length) < len(ids),
+      "positions": pad(places),
+      "targets": pad(ids[places]),
+      "words": pad(numbers, -1),
+      "num_bytes": pad(self.tokenizer.num_bytes(ids[places])),
+    }
+
+
+def _padded(values: np.ndarray, length: int, fill: int) -> np.ndarray:
+  padded = np.full(length, fill, np.int32)
+  padded[: len(values)] = values
+  return padded
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainTransform:
+  """Joins documents and cuts an example out of them, anywhere."""
+
+  parts: tuple[corpora.Part, ...]
+  config: DataConfig
+  mask: Masking
+
+  def __call__(
+    self, slot: tuple[int, int], generator: np.random.Generator
+  ) -> dict[str, np.ndarray]:
+    """Returns the example of a part of the corpus and a document."""
+    part, first = slot
+    documents = self.parts[part].documents
+    others = generator.integers(len(documents), size=self.config.documents - 1)
+    joined = _BETWEEN.join(documents[int(i)] for i in (first, *others))
+    ids = self.mask.tokenizer.encode(joined)
+    spare = max(0, len(ids) - self.mask.length)
+    start = int(generator.integers(spare + 1))
+    return self.mask(ids[start : start + self.mask.length], generator)
+
+
+@dataclasses.dataclass(frozen=True)
+class EvalTransform:
+  """Masks a numbered example, always in the same way."""
+
+  mask: Masking
+
+  def __call__(
+    self, numbered: tuple[int, np.ndarray], generator: np.random.Generator
+  ) -> dict[str, np.ndarray]:
+    """Returns the masked example; its number decides the masks."""
+    del generator
+    number, ids = numbered
+    return self.mask(ids, np.random.default_rng((_EVAL_SEED, number)))

@@ -1,0 +1,186 @@
+"""Pictures of a trained masked language model."""
+
+import pathlib
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot
+import numpy as np
+
+from experiments.data import loader
+from experiments.language.text import tokenizers
+from experiments.runs import log as runs_log
+import perceiver
+
+_NUM_TEXTS = 4
+_NUM_LATENTS = 12
+_COLUMNS = 100  # characters in a line
+_MAX_SHOWN = 160  # tokens of the text under attention
+_GIVEN, _RIGHT, _WRONG = "black", "tab:green", "tab:red"
+
+
+def draw(
+  model: perceiver.Model,
+  variables: perceiver.Variables,
+  split: loader.Split,
+  tokenizer: tokenizers.Tokenizer,
+  workdir: pathlib.Path,
+) -> list[pathlib.Path]:
+  """Draws what there is to see, into `workdir / "figures"`.
+
+  Args:
+    model: the language model.
+    variables: its parameters and state.
+    split: the masked texts to look at, some of which are shown.
+    tokenizer: what their ids mean.
+    workdir: the run's folder, whose metrics.jsonl the curve is drawn from.
+
+  Returns:
+    The files: curve.png, filled.png and attention.png.
+  """
+  folder = workdir / "figures"
+  folder.mkdir(parents=True, exist_ok=True)
+  rows = np.linspace(0, len(split.source) - 1, _NUM_TEXTS).astype(int)
+  examples = [
+    split.transform(split.source[int(row)], np.random.default_rng(0))
+    for row in rows
+  ]
+  texts = {name: np.stack([e[name] for e in examples]) for name in examples[0]}
+  drawn = [
+    _curve(workdir / "metrics.jsonl", folder / "curve.png"),
+    _filled(model, variables, texts, tokenizer, folder / "filled.png"),
+    _attention(model, variables, texts, tokenizer, folder / "attention.png"),
+  ]
+  return [path for path in drawn if path is not None]
+
+
+def _curve(log: pathlib.Path, path: pathlib.Path) -> pathlib.Path | None:
+  """Draws loss and accuracies over the steps."""
+  if not log.exists():
+    return None
+  rows = runs_log.read_rows(log)
+  figure, axes = pyplot.subplots(1, 3, figsize=(12, 3.2))
+  metrics = ("bits_per_byte", "accuracy", "word_accuracy")
+  for axis, metric in zip(axes, metrics):
+    for kind, marker in (("train", ""), ("eval", ".")):
+      points = [
+        (row["step"], row[metric]) for row in rows if row["kind"] == kind
+      ]
+      axis.plot(*zip(*points), label=kind, marker=marker)
+    axis.set(xlabel="step", title=metric)
+    axis.legend()
+  return _save(figure, path)
+
+
+def guesses(
+  model: perceiver.Model,
+  variables: perceiver.Variables,
+  texts: dict[str, np.ndarray],
+) -> np.ndarray:  # [B, P] integers
+  """Returns the likeliest id of every masked token, each on its own."""
+  logits = model.apply(
+    variables,
+    texts["ids"],
+    input_mask=texts["input_mask"],
+    positions=texts["positions"],
+  )
+  return np.asarray(logits).argmax(axis=-1)
+
+
+def _filled(
+  model: perceiver.Model,
+  variables: perceiver.Variables,
+  texts: dict[str, np.ndarray],
+  tokenizer: tokenizers.Tokenizer,
+  path: pathlib.Path,
+) -> pathlib.Path:
+  """Draws texts with their masked tokens filled in, coloured by success."""
+  guessed = guesses(model, variables, texts)  # [B, P]
+  lines: list[list[tuple[str, str]]] = []
+  for row in range(len(guessed)):
+    ids = texts["ids"][row].copy()
+    colours = np.full(len(ids), _GIVEN, object)
+    masked = texts["words"][row] >= 0
+    places, targets = texts["positions"][row], texts["targets"][row]
+    ids[places[masked]] = guessed[row][masked]
+    right = guessed[row] == targets
+    colours[places[masked & right]] = _RIGHT
+    colours[places[masked & ~right]] = _WRONG
+    shown = texts["input_mask"][row]
+    lines += [*_lines(tokenizer, ids[shown], colours[shown]), []]
+  figure, axis = pyplot.subplots(figsize=(11, 0.2 * len(lines) + 0.6))
+  axis.set(xlim=(0, _COLUMNS), ylim=(len(lines), -1))
+  axis.axis("off")
+  for number, line in enumerate(lines):
+    column = 0
+    for text, colour in line:
+      axis.text(column, number, text, color=colour, family="monospace", size=9)
+      column += len(text)
+  title = "masked words as filled in: right in green, wrong in red"
+  axis.set_title(title, fontsize=10)
+  return _save(figure, path)
+
+
+def _lines(
+  tokenizer: tokenizers.Tokenizer, ids: np.ndarray, colours: np.ndarray
+) -> list[list[tuple[str, str]]]:
+  """Breaks a text into lines of (token, colour)."""
+  lines: list[list[tuple[str, str]]] = [[]]
+  for number, colour in zip(ids, colours):
+    text = _shown(tokenizer, number)
+    if sum(len(t) for t, _ in lines[-1]) + len(text) > _COLUMNS:
+      lines.append([])
+    lines[-1].append((text, colour))
+  return lines
+
+
+def _shown(tokenizer: tokenizers.Tokenizer, number: Any) -> str:
+  """Returns a token on a single line; "·" is a byte that is no character."""
+  text = tokenizer.decode([int(number)]).replace("\n", "¶")
+  return "".join(c if c.isprintable() else "·" for c in text.replace("$", "＄"))
+
+
+def _attention(
+  model: perceiver.Model,
+  variables: perceiver.Variables,
+  texts: dict[str, np.ndarray],
+  tokenizer: tokenizers.Tokenizer,
+  path: pathlib.Path,
+) -> pathlib.Path:
+  """Draws where some latents of the first read look in one text.
+
+  Those are chosen whose attention differs most from text to text: the others
+  look at places, whatever stands there.
+  """
+  maps = model.attention_map(
+    variables, texts["ids"], input_mask=texts["input_mask"]
+  )
+  maps = np.asarray(maps).mean(axis=1)  # [B, N, M]
+  chosen = np.argsort(-maps.std(axis=0).sum(axis=-1))[:_NUM_LATENTS]
+  length = min(_MAX_SHOWN, int(texts["input_mask"][0].sum()))
+  shown = maps[0, chosen, :length]  # [latents, length]
+  labels = [
+    "_" if number == tokenizers.MASK else _shown(tokenizer, number)
+    for number in texts["ids"][0, :length]
+  ]
+  figure, axis = pyplot.subplots(
+    figsize=(0.11 * length + 1, 0.22 * len(chosen) + 1)
+  )
+  axis.imshow(
+    shown / shown.max(axis=1, keepdims=True), cmap="magma", aspect="auto"
+  )
+  axis.set_xticks(range(length), labels, fontsize=7, family="monospace")
+  axis.set_yticks(range(len(chosen)), [f"latent {n}" for n in chosen], size=7)
+  axis.tick_params(length=0)
+  axis.set_title("where latents look in their first read", fontsize=10)
+  return _save(figure, path)
+
+
+def _save(figure: Any, path: pathlib.Path) -> pathlib.Path:
+  figure.tight_layout()
+  figure.savefig(path, dpi=120)
+  pyplot.close(figure)
+  return path

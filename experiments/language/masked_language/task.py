@@ -1,0 +1,182 @@
+"""Texts with masked words to the words: loss, metrics and pictures."""
+
+from collections.abc import Mapping
+import dataclasses
+import math
+import pathlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from experiments.data import loader
+from experiments.language.masked_language import data as language_data
+from experiments.language.masked_language import plots
+from experiments.training import tasks
+import perceiver
+
+Array = jax.Array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LossConfig:
+  """How the loss is computed.
+
+  Attributes:
+    decode_masked_only: whether only masked positions are decoded. The loss is
+      the same, the work is less.
+    visible: weight of the cross-entropy of tokens that are not masked, which
+      training then decodes as well; 0 in the paper. To give back what it sees,
+      a model has to learn what stands where, and small ones that need not
+      take thousands of steps to do so.
+  """
+
+  decode_masked_only: bool = True
+  visible: float = 0.0
+
+  def __post_init__(self) -> None:
+    if not self.visible >= 0:
+      raise ValueError(
+        f"LossConfig: visible is {self.visible}; expected at least 0."
+      )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MaskedLanguage:
+  """A masked language model, what it learns from and what it is judged by.
+
+  Attributes:
+    model: ids [B, M] -> logits [B, M, V].
+    data: which texts, and how they are masked.
+    loss: how the loss is computed.
+  """
+
+  model: perceiver.Model
+  data: language_data.DataConfig
+  loss: LossConfig = LossConfig()
+
+  def train_split(self) -> loader.Split:
+    """Returns the texts to learn from."""
+    return self._splits()[0]
+
+  def eval_split(self) -> loader.Split:
+    """Returns the texts to judge by."""
+    return self._splits()[1]
+
+  def _splits(self) -> tuple[loader.Split, loader.Split]:
+    return language_data.splits(self.data, self.model.config.text.max_length)
+
+  def losses(
+    self,
+    variables: perceiver.Variables,
+    batch: tasks.Batch,
+    *,
+    rng: Array | None,
+    is_training: bool,
+  ) -> tasks.Losses:
+    """Computes the cross-entropy of masked tokens in nats, and metrics.
+
+    All are means over an example's masked tokens, bytes or words, so that every
+    example counts the same, however much of it is masked. The loss of training
+    may have a part for the visible ones besides.
+    """
+    positions = batch["positions"]  # [B, P]
+    with_visible = is_training and self.loss.visible > 0
+    masked_only = self.loss.decode_masked_only and not with_visible
+    logits, state = self.model.apply_and_update(
+      variables,
+      batch["ids"],
+      rng=rng,
+      is_training=is_training,
+      input_mask=batch["input_mask"],
+      positions=positions if masked_only else None,
+    )  # [B, P or M, V]
+    visible = visible_nats(logits, batch) if with_visible else 0.0
+    if not masked_only:
+      logits = jnp.take_along_axis(logits, positions[..., None], axis=1)
+    nats = cross_entropy(logits, batch["targets"])  # [B, P]
+    right = jnp.argmax(logits, axis=-1) == batch["targets"]  # [B, P]
+    found = judge(nats, right, batch)
+    loss = found.pop("nats") + self.loss.visible * visible
+    return tasks.Losses(loss, found, state)
+
+  def figures(
+    self, variables: perceiver.Variables, workdir: pathlib.Path
+  ) -> list[pathlib.Path]:
+    """Draws learning curve, filled texts, and where the latents look."""
+    return plots.draw(
+      self.model,
+      variables,
+      self.eval_split(),
+      language_data.tokenizer(self.data),
+      workdir,
+    )
+
+
+def cross_entropy(
+  logits: Array,  # [B, P, V]
+  targets: Array,  # [B, P] integers
+) -> Array:  # [B, P]
+  """Returns the cross-entropy in nats of every token."""
+  logits = logits.astype(jnp.float32)
+  picked = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
+  return jax.nn.logsumexp(logits, axis=-1) - picked
+
+
+def visible_nats(
+  logits: Array,  # [B, M, V]
+  batch: Mapping[str, Any],
+) -> Array:  # [B]
+  """Returns the mean cross-entropy of tokens that are seen as they are.
+
+  Args:
+    logits: of all positions.
+    batch: has "ids", "input_mask", "positions" and "words".
+  """
+  ids = batch["ids"]  # [B, M]
+  rows = jnp.arange(len(ids))[:, None]
+  masked = jnp.zeros(ids.shape, bool)
+  masked = masked.at[rows, batch["positions"]].max(batch["words"] >= 0)
+  visible = batch["input_mask"] & ~masked
+  total = jnp.sum(jnp.where(visible, cross_entropy(logits, ids), 0), axis=-1)
+  return total / jnp.maximum(jnp.sum(visible, axis=-1), 1)
+
+
+def judge(
+  nats: Array,  # [B, P]
+  right: Array,  # [B, P] bool
+  batch: Mapping[str, Any],
+) -> dict[str, Array]:  # of [B]
+  """Returns the metrics of predictions of masked tokens.
+
+  Args:
+    nats: cross-entropy of every masked token.
+    right: whether the likeliest token is the one that was masked.
+    batch: has "words" and "num_bytes".
+
+  Returns:
+    "nats" per masked token, "bits_per_byte" of masked text, "accuracy" of
+    masked tokens, and "word_accuracy", the part of the masked words all of
+    whose tokens are right. All are 0 for a text without masks.
+  """
+  words = jnp.asarray(batch["words"])  # [B, P]
+  masked = words >= 0
+  count = jnp.maximum(jnp.sum(masked, axis=-1), 1)
+  total = jnp.sum(jnp.where(masked, nats, 0), axis=-1)  # [B]
+  size = jnp.maximum(jnp.sum(batch["num_bytes"], axis=-1), 1)
+  wrong_tokens = _per_word(masked & ~right, words)  # [B, P]
+  exists = _per_word(masked, words) > 0  # [B, P]
+  right_words = jnp.sum(exists & (wrong_tokens == 0), axis=-1)
+  return {
+    "nats": total / count,
+    "bits_per_byte": total / math.log(2) / size,
+    "accuracy": jnp.sum(masked & right, axis=-1) / count,
+    "word_accuracy": right_words / jnp.maximum(jnp.sum(exists, axis=-1), 1),
+  }
+
+
+def _per_word(flags: Array, words: Array) -> Array:  # [B, P] -> [B, P]
+  """Counts flags by word, none of which is where no word is."""
+  rows = jnp.arange(len(words))[:, None]
+  counts = jnp.zeros(words.shape, jnp.int32)  # never more words than tokens
+  return counts.at[rows, jnp.maximum(words, 0)].add(flags.astype(jnp.int32))

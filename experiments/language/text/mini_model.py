@@ -1,0 +1,39 @@
+"""The language model of small recipes, trained by one, refined by another."""
+
+from perceiver import decoder
+from perceiver import encoder
+from perceiver import network
+from perceiver import processor
+from perceiver.adapters import text
+from perceiver.models import language
+
+_CHANNELS = 128
+
+CONFIG = language.LanguageModelConfig(
+  text=text.TextInputConfig(
+    vocab_size=language.NUM_BYTES, max_length=64, channels=_CHANNELS
+  ),
+  perceiver=network.PerceiverConfig(
+    encoder=encoder.EncoderConfig(
+      input_channels=_CHANNELS,
+      num_latents=64,
+      latent_channels=_CHANNELS,
+      num_heads=4,
+      qk_channels=_CHANNELS,
+      v_channels=_CHANNELS,
+    ),
+    processor=processor.ProcessorConfig(
+      channels=_CHANNELS,
+      num_layers=2,
+      num_heads=4,
+    ),
+    decoder=decoder.DecoderConfig(
+      query_channels=_CHANNELS,
+      output_channels=None,
+      num_heads=4,
+      qk_channels=_CHANNELS,
+      v_channels=_CHANNELS,
+      query_residual=False,
+    ),
+  ),
+)

@@ -1,0 +1,92 @@
+"""Texts as ids and back, by bytes or by pieces of words, and their words.
+
+All tokenizers share the six special ids of the released byte models, PAD 0,
+BOS 1, EOS 2, MASK 3, CLS 4 and SEP 5; no text has them.
+"""
+
+from collections.abc import Iterable
+import dataclasses
+from typing import Protocol
+
+import numpy as np
+
+from experiments.data import bytes_tokenizer
+
+PAD, BOS, EOS, MASK, CLS, SEP = range(6)
+_WHITESPACE = np.frombuffer(b" \t\n\r\f\v", np.uint8)
+
+
+class Tokenizer(Protocol):
+  """Turns texts into ids."""
+
+  @property
+  def vocab_size(self) -> int:
+    """How many ids there are."""
+
+  def encode(self, text: str | bytes) -> np.ndarray:  # [tokens] int32
+    """Returns the ids of a text; nothing is put before or after it."""
+
+  def decode(self, ids: Iterable[int]) -> str:
+    """Returns the text of ids, without the special ones.
+
+    Raises:
+      ValueError: if a number is not an id.
+    """
+
+  def words(self, ids: np.ndarray) -> np.ndarray:  # [tokens] -> [tokens] int32
+    """Returns which word every token is of, counted from 0; -1 for none.
+
+    Words are what stands between whitespace. Special ids end a word and are of
+    none.
+    """
+
+  def num_bytes(
+    self, ids: np.ndarray
+  ) -> np.ndarray:  # [tokens] -> [tokens] int32
+    """Returns how many bytes of text every token stands for."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Bytes:
+  """Every byte of the text in UTF-8 is a token; whitespace is ASCII's."""
+
+  @property
+  def vocab_size(self) -> int:
+    """Returns 262, the bytes and the special ids."""
+    return bytes_tokenizer.VOCAB_SIZE
+
+  def encode(self, text: str | bytes) -> np.ndarray:  # [bytes] int32
+    """Returns the ids of any text or bytes."""
+    return bytes_tokenizer.encode(text)
+
+  def decode(self, ids: Iterable[int]) -> str:
+    """Returns the text; what is not UTF-8 becomes a replacement sign."""
+    return bytes_tokenizer.decode(ids)
+
+  def words(self, ids: np.ndarray) -> np.ndarray:  # [bytes] -> [bytes] int32
+    """Returns which word every byte is of, -1 for whitespace."""
+    blank = ids < bytes_tokenizer.NUM_SPECIAL
+    blank |= np.isin(ids - bytes_tokenizer.NUM_SPECIAL, _WHITESPACE)
+    return number_words(blank, np.zeros_like(blank))
+
+  def num_bytes(self, ids: np.ndarray) -> np.ndarray:  # [bytes] int32
+    """Returns ones, and 0 for special ids."""
+    return (ids >= bytes_tokenizer.NUM_SPECIAL).astype(np.int32)
+
+
+def number_words(
+  blank: np.ndarray,  # [tokens] bool
+  begins: np.ndarray,  # [tokens] bool
+) -> np.ndarray:  # [tokens] int32
+  """Numbers the words between blank tokens.
+
+  Args:
+    blank: tokens that are of no word.
+    begins: tokens that begin a word wherever they stand.
+
+  Returns:
+    Numbers of words from 0, -1 for blank tokens.
+  """
+  after_blank = np.concatenate([[True], blank[:-1]])[: len(blank)]
+  starts = ~blank & (begins | after_blank)
+  return np.where(blank, -1, np.cumsum(starts) - 1).astype(np.int32)

@@ -1,0 +1,1 @@
+"""Augmentation of image pairs with known flow."""

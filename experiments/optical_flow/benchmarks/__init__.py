@@ -1,0 +1,1 @@
+"""Published data sets of optical flow, and what they ask for."""

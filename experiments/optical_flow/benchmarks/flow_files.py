@@ -1,0 +1,127 @@
+"""Files of optical flow: Middlebury's .flo and KITTI's 16-bit PNG.
+
+Pillow keeps only the upper eight bits of a colour PNG with sixteen, so that
+these are read and written by pypng.
+"""
+
+import io
+import pathlib
+import struct
+import zlib
+
+import numpy as np
+import png  # type: ignore[import-untyped]
+
+from experiments.data import files
+
+_FLO_TAG = b"PIEH"  # the float 202021.25
+_FLO_UNKNOWN = 1e9  # pixels; what is farther is not known
+# A KITTI value is 64 · flow + 2^15; 1 in the third channel says that it is one.
+_KITTI_SCALE, _KITTI_ZERO = 64.0, 2**15
+
+
+def write_flo(path: pathlib.Path, flow: np.ndarray) -> None:
+  """Writes a flow [H, W, 2], pixels, as float32, whole or not at all."""
+  height, width = flow.shape[:2]
+  header = _FLO_TAG + struct.pack("<ii", width, height)
+  with files.writing(path) as temporary:
+    temporary.write_bytes(header + flow.astype("<f4").tobytes())
+
+
+def read_flo(path: pathlib.Path) -> np.ndarray:  # [H, W, 2] float32
+  """Reads a .flo file.
+
+  Raises:
+    files.InputError: if it is not one, or not complete.
+  """
+  content = files.read_bytes(path)
+  if len(content) < 12 or content[:4] != _FLO_TAG:
+    raise files.InputError(f"{path} is not a .flo file.")
+  width, height = struct.unpack("<ii", content[4:12])
+  if min(width, height) < 1 or len(content) != 12 + 8 * width * height:
+    raise files.InputError(
+      f"{path} says that it holds {width} × {height} pixels and has "
+      f"{len(content)} bytes; expected {12 + 8 * width * height}."
+    )
+  return np.frombuffer(content, "<f4", offset=12).reshape(height, width, 2)
+
+
+def write_kitti(path: pathlib.Path, flow: np.ndarray) -> int:
+  """Writes a flow [H, W, 2], pixels, in KITTI's format, in steps of 1/64.
+
+  Returns:
+    How many pixels move too far for the format, which ends at 512 pixels;
+    they are marked as unknown.
+  """
+  values = np.rint(flow * _KITTI_SCALE + _KITTI_ZERO)
+  known = np.all((values >= 0) & (values < 2**16), axis=-1)  # [H, W]
+  image = np.zeros((*flow.shape[:2], 3), np.uint16)
+  image[..., :2] = np.where(known[..., None], values, 0)
+  image[..., 2] = known
+  height, width = known.shape
+  writer = png.Writer(width, height, greyscale=False, bitdepth=16)
+  with files.writing(path) as temporary, temporary.open("wb") as stream:
+    writer.write(stream, image.reshape(height, -1))
+  return int(np.sum(~known))
+
+
+def read_kitti(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
+  """Reads a flow in KITTI's format.
+
+  Returns:
+    flow [H, W, 2] float32, pixels, 0 where it is unknown, and where it is
+    known [H, W].
+
+  Raises:
+    files.InputError: if it is not a PNG of 16 bits and three channels, or not
+      complete.
+  """
+  content = files.read_bytes(path)
+  try:
+    width, height, rows, info = png.Reader(io.BytesIO(content)).read()
+    found = (info["planes"], info["bitdepth"])
+    if found != (3, 16):
+      raise files.InputError(
+        f"{path} is a PNG of {found[1]} bits and {found[0]} channels; KITTI's "
+        "flow has 16 bits and 3 channels."
+      )
+    image = np.array([np.asarray(row, np.uint16) for row in rows])
+  except (png.Error, zlib.error, EOFError, TypeError, struct.error) as error:
+    raise files.InputError(f"{path} is not a readable PNG: {error}") from error
+  if image.shape != (height, 3 * width):
+    raise files.InputError(f"{path} is not a readable PNG: it is cut short.")
+  flow, known = from_kitti(image.reshape(height, width, 3))
+  return np.where(known[..., None], flow, 0), known
+
+
+def from_kitti(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+  """Returns flow [H, W, 2] and where it is known [H, W] of a KITTI image.
+
+  Args:
+    image: [H, W, 3] uint16.
+  """
+  flow = (image[..., :2].astype(np.float32) - _KITTI_ZERO) / _KITTI_SCALE
+  return flow, image[..., 2] > 0
+
+
+def read_flow(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
+  """Reads a flow in the format that the file's suffix names, .flo or .png.
+
+  In a .flo file, what is farther than 10⁹ pixels is unknown.
+
+  Returns:
+    flow [H, W, 2] float32, pixels, 0 where it is unknown, and where it is
+    known [H, W].
+
+  Raises:
+    files.InputError: if it cannot be read, or holds what is not a number.
+  """
+  if path.suffix.lower() == ".png":
+    return read_kitti(path)
+  flow = read_flo(path)
+  if broken := int(np.sum(~np.all(np.isfinite(flow), axis=-1))):
+    raise files.InputError(
+      f"{path}: the flow of {broken} pixels is not finite; expected numbers."
+    )
+  known = np.all(np.abs(flow) <= _FLO_UNKNOWN, axis=-1)  # [H, W]
+  return np.where(known[..., None], flow, 0).astype(np.float32), known

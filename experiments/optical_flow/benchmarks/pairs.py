@@ -1,0 +1,148 @@
+"""Pairs of frames in files, and what is known of their motion.
+
+Frames may be of any format and depth that Pillow reads, and of any size:
+greyscale becomes three equal channels, an alpha channel is dropped, and of
+16 bits the upper eight are kept. Two frames, their flow and their masks must
+have the same size.
+"""
+
+from collections.abc import Iterator, Sequence
+import dataclasses
+import itertools
+import pathlib
+
+import numpy as np
+
+from experiments.data import files
+from experiments.optical_flow import examples
+from experiments.optical_flow.benchmarks import flow_files
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pair:
+  """The files of one example.
+
+  Attributes:
+    name: of the example, without suffix.
+    frames: the first and the second.
+    flow: .flo, or .png in KITTI's format; None if nobody tells.
+    flow_visible: the same flow, known only where pixels are seen in the second
+      frame.
+    occluded: a mask, white where pixels are not seen in the second frame.
+    invalid: a mask, white where the flow must not count.
+  """
+
+  name: str
+  frames: tuple[pathlib.Path, pathlib.Path]
+  flow: pathlib.Path | None = None
+  flow_visible: pathlib.Path | None = None
+  occluded: pathlib.Path | None = None
+  invalid: pathlib.Path | None = None
+
+  def paths(self) -> list[pathlib.Path]:
+    """Returns all files that must be there."""
+    more = (self.flow, self.flow_visible, self.occluded, self.invalid)
+    return [*self.frames, *(path for path in more if path is not None)]
+
+
+@dataclasses.dataclass(frozen=True)
+class PairSource:
+  """Examples that are read when they are asked for.
+
+  Attributes:
+    pairs: their files.
+    expected: how many examples the whole data set has; None if it is not
+      known, or not a data set.
+  """
+
+  pairs: tuple[Pair, ...]
+  expected: int | None = None
+
+  def __len__(self) -> int:
+    return len(self.pairs)
+
+  def __getitem__(self, index: int) -> examples.FlowExample:
+    return read(self.pairs[index])
+
+  def __iter__(self) -> Iterator[examples.FlowExample]:
+    return (read(pair) for pair in self.pairs)
+
+
+def read(pair: Pair) -> examples.FlowExample:
+  """Reads an example; without a flow file, nothing of its flow is valid.
+
+  Raises:
+    files.InputError: if a file cannot be read, or has another size than the
+      first frame.
+  """
+  first = files.read_image(pair.frames[0])
+  size = first.shape[:2]
+  second = files.read_image(pair.frames[1])
+  _check_size(pair.frames[1], second, pair.frames[0], size)
+  flow = np.zeros((*size, 2), np.float32)
+  valid = np.zeros(size, np.bool_)
+  if pair.flow is not None:
+    flow, valid = flow_files.read_flow(pair.flow)
+    _check_size(pair.flow, flow, pair.frames[0], size)
+  occluded = None
+  if pair.flow_visible is not None:
+    _, visible = flow_files.read_flow(pair.flow_visible)
+    _check_size(pair.flow_visible, visible, pair.frames[0], size)
+    occluded = valid & ~visible
+  elif pair.occluded is not None:
+    occluded = _read_mask(pair.occluded, pair.frames[0], size)
+  if pair.invalid is not None:
+    valid = valid & ~_read_mask(pair.invalid, pair.frames[0], size)
+    flow = np.where(valid[..., None], flow, 0)
+  return examples.FlowExample(
+    name=pair.name,
+    frames=np.stack([first, second]),
+    flow=flow,
+    valid=valid,
+    occluded=occluded,
+  )
+
+
+def consecutive(paths: Sequence[pathlib.Path]) -> PairSource:
+  """Returns the pairs of neighbouring frames, of unknown flow.
+
+  Args:
+    paths: frames, or folders of them; see `files.list_images`. Neighbours from
+      different folders are no pair.
+
+  Raises:
+    FileNotFoundError: if a path is not there.
+    files.InputError: if there are no two frames.
+  """
+  neighbours = itertools.pairwise(files.list_images(paths))
+  pairs = tuple(
+    Pair(name=first.stem, frames=(first, second))
+    for first, second in neighbours
+    if first.parent == second.parent
+  )
+  if not pairs:
+    raise files.InputError(
+      f"{', '.join(map(str, paths))}: optical flow needs at least two frames."
+    )
+  return PairSource(pairs)
+
+
+def _read_mask(
+  path: pathlib.Path, first: pathlib.Path, size: tuple[int, ...]
+) -> np.ndarray:  # [H, W] bool
+  mask = files.read_image(path)[..., 0] > 127
+  _check_size(path, mask, first, size)
+  return mask
+
+
+def _check_size(
+  path: pathlib.Path,
+  array: np.ndarray,  # [H, W, ...]
+  first: pathlib.Path,
+  size: tuple[int, ...],
+) -> None:
+  if array.shape[:2] != size:
+    found, expected = (" × ".join(map(str, x)) for x in (array.shape[:2], size))
+    raise files.InputError(
+      f"{path} has {found} pixels; expected {expected} as {first}."
+    )

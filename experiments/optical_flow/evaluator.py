@@ -1,0 +1,203 @@
+"""Evaluation of frames of any size, beside methods that do not learn."""
+
+from collections.abc import Callable, Mapping
+import dataclasses
+import pathlib
+import sys
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments.data import files
+from experiments.data import loader
+from experiments.optical_flow import examples
+from experiments.optical_flow import flow_metrics
+from experiments.optical_flow import tiling
+from experiments.optical_flow.benchmarks import baselines
+from experiments.optical_flow.benchmarks import datasets
+from experiments.optical_flow.benchmarks import robustness
+from experiments.optical_flow.benchmarks import submissions
+from experiments.training import evaluation
+import perceiver
+
+# [2, H, W, 3] uint8 -> [H, W, 2] float32, pixels
+FlowFunction = Callable[[np.ndarray], np.ndarray]
+
+_MODEL = "model"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class JudgingConfig:
+  """How whole frames are evaluated, and what else is wanted.
+
+  Attributes:
+    baselines: also judge zero flow, DIS and Farnebäck, the latter two of which
+      need OpenCV.
+    robustness: also say how much the flow changes when frames are spoilt; the
+      evaluation takes five times as long then.
+    submission_dir: a folder for flow in the benchmark's own form.
+    skip_unreadable: go on after a file that cannot be read, and count it;
+      otherwise stop there.
+    min_overlap: pixels that neighbouring tiles share at least.
+    even_tiles: space tiles evenly, as the paper says, not as released.
+  """
+
+  baselines: bool = False
+  robustness: bool = False
+  submission_dir: pathlib.Path | None = None
+  skip_unreadable: bool = False
+  min_overlap: int = tiling.MIN_OVERLAP
+  even_tiles: bool = False
+
+  @property
+  def needs_whole_frames(self) -> bool:
+    """Whether batches of the model's size cannot give what is wanted."""
+    return self.baselines or self.robustness
+
+
+def flow_function(
+  model: perceiver.Model, variables: Any, config: JudgingConfig
+) -> FlowFunction:
+  """Returns what finds the flow of frames of any size.
+
+  The function raises `files.InputError` if the flow is not finite.
+  """
+  # One device, once and for all: every tile is a small computation.
+  variables = jax.device_put(jax.device_get(variables))
+
+  def of_tile(tile: np.ndarray) -> np.ndarray:
+    return np.asarray(model.apply(variables, tile[None]))[0]
+
+  def find(frames: np.ndarray) -> np.ndarray:
+    flow = tiling.tiled(
+      of_tile,
+      frames.astype(np.float32) / 255 * 2 - 1,
+      model.config.frames.size,
+      config.min_overlap,
+      even=config.even_tiles,
+    )
+    if not np.all(np.isfinite(flow)):
+      raise files.InputError(
+        "The model's flow is not finite; is the checkpoint in order?"
+      )
+    return flow
+
+  return find
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Judge:
+  """Evaluates a model example by example.
+
+  Attributes:
+    model: finds the flow of tiles.
+    source: the examples.
+    name: of the split.
+    dataset: where they come from; None if that is no benchmark.
+    config: how they are evaluated.
+  """
+
+  model: perceiver.Model
+  source: loader.Source
+  name: str
+  dataset: datasets.DatasetConfig | None
+  config: JudgingConfig
+
+  def __call__(
+    self,
+    variables: Any,
+    *,
+    should_stop: Callable[[], bool] = lambda: False,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+  ) -> evaluation.Evaluation:
+    """Returns the metrics of `flow_metrics.FlowMetrics.results`.
+
+    Args:
+      variables: of the model.
+      should_stop: asked before every example.
+      on_progress: told how many examples are done.
+
+    Raises:
+      evaluation.Abandoned: if it should stop.
+      files.InputError: if an example cannot be read and none is to be skipped,
+        the flow is not finite, or a baseline is not there.
+    """
+    methods = {_MODEL: flow_function(self.model, variables, self.config)}
+    if self.config.baselines:
+      methods |= baselines.BASELINES
+    found = {name: flow_metrics.FlowMetrics() for name in methods}
+    skipped = 0
+    for index in range(len(self.source)):
+      if should_stop():
+        raise evaluation.Abandoned
+      example = self._read(index)
+      if example is None:
+        skipped += 1
+      else:
+        self._judge(example, methods, found)
+      on_progress(index + 1, len(self.source))
+    details = []
+    if self.config.baselines:
+      details.append(table({name: m.results() for name, m in found.items()}))
+    if self.config.robustness:
+      details.append(self._robustness(methods[_MODEL]))
+    return evaluation.Evaluation(
+      metrics=found[_MODEL].results(),
+      examples=found[_MODEL].num_examples,
+      expected=len(self.source),
+      split=self.name,
+      skipped=skipped,
+      details="\n\n".join(details),
+    )
+
+  def _robustness(self, find: FlowFunction) -> str:
+    every = (self._read(index) for index in range(len(self.source)))
+    readable = (example for example in every if example is not None)
+    return str(robustness.evaluate(find, readable))
+
+  def _read(self, index: int) -> examples.FlowExample | None:
+    """Returns an example, None if it is to be skipped."""
+    try:
+      return self.source[index]
+    except files.InputError as error:
+      if not self.config.skip_unreadable:
+        raise
+      print(f"skipped: {error}", file=sys.stderr, flush=True)
+      return None
+
+  def _judge(
+    self,
+    example: examples.FlowExample,
+    methods: Mapping[str, FlowFunction],
+    found: Mapping[str, flow_metrics.FlowMetrics],
+  ) -> None:
+    for name, method in methods.items():
+      flow = method(example.frames)
+      found[name].add(flow, example)
+      if name == _MODEL and self.config.submission_dir is not None:
+        assert self.dataset is not None
+        submissions.write(
+          self.config.submission_dir, self.dataset, example.name, flow
+        )
+
+
+def table(results: Mapping[str, Mapping[str, float]]) -> str:
+  """Returns metrics {method: {metric: value}} as lines, a column for each.
+
+  Metrics that a method does not have, for lack of pixels, are dashes.
+  """
+  metrics = list(dict.fromkeys(m for row in results.values() for m in row))
+  lines = [["", *results]]
+  for metric in metrics:
+    values = [
+      f"{row[metric]:.4f}" if metric in row else "–" for row in results.values()
+    ]
+    lines.append([metric, *values])
+  widths = [max(map(len, column)) for column in zip(*lines)]
+  return "\n".join(
+    "  ".join(
+      [line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]
+    ).rstrip()
+    for line in lines
+  )

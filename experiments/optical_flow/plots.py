@@ -1,0 +1,251 @@
+"""Pictures of a model of optical flow at work."""
+
+from collections.abc import Sequence
+import pathlib
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot
+import numpy as np
+from PIL import Image
+from scipy import ndimage  # type: ignore[import-untyped]
+
+from experiments.data import files
+from experiments.data import loader
+from experiments.optical_flow import colours
+from experiments.optical_flow import evaluator
+from experiments.optical_flow import examples as flow_examples
+from experiments.optical_flow import flow_metrics
+from experiments.runs import log as runs_log
+import perceiver
+
+_NUM_SAMPLES = 6
+_NUM_ATTENDED = 3
+_NUM_LATENTS = 8
+_MIN_SHOWN = 160  # pixels of a frame's height in the animation
+_MILLISECONDS = 500  # between its pictures
+
+
+def draw(
+  model: perceiver.Model,
+  variables: Any,
+  source: loader.Source,
+  workdir: pathlib.Path,
+  config: evaluator.JudgingConfig,
+) -> list[pathlib.Path]:
+  """Draws what there is to see, into `workdir / "figures"`.
+
+  Args:
+    model: finds flow.
+    variables: its parameters and state.
+    source: the examples to look at, of which the first few are.
+    workdir: the run's folder, whose metrics.jsonl the curve is drawn from.
+    config: how frames larger than the model's are cut.
+
+  Returns:
+    The files: curve.png if there is a log, samples.png, attention.png and the
+    animation samples.gif.
+  """
+  folder = workdir / "figures"
+  folder.mkdir(parents=True, exist_ok=True)
+  examples = [source[i] for i in range(min(_NUM_SAMPLES, len(source)))]
+  find = evaluator.flow_function(model, variables, config)
+  flows = [find(example.frames) for example in examples]
+  drawn = [
+    _curve(workdir / "metrics.jsonl", folder / "curve.png"),
+    _samples(examples, flows, folder / "samples.png"),
+    _attention(
+      model, variables, examples[:_NUM_ATTENDED], folder / "attention.png"
+    ),
+    _animation(examples, flows, folder / "samples.gif"),
+  ]
+  return [path for path in drawn if path is not None]
+
+
+def _curve(log: pathlib.Path, path: pathlib.Path) -> pathlib.Path | None:
+  """Draws loss and end-point error over the steps, beside zero flow's."""
+  if not log.exists():
+    return None
+  rows = runs_log.read_rows(log)
+  figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.2))
+  lines = (("train", "loss"), ("eval", "loss"), ("train", "epe"))
+  lines += (("eval", "epe"), ("eval", "zero_epe"))
+  for kind, metric in lines:
+    found = [r for r in rows if r["kind"] == kind and metric in r]
+    axes[int(metric != "loss")].plot(
+      [row["step"] for row in found],
+      [row[metric] for row in found],
+      label=f"{kind}: zero flow" if metric == "zero_epe" else kind,
+      linestyle=":" if metric == "zero_epe" else "-",
+      marker="." if kind == "eval" else "",
+    )
+  for axis, title in zip(axes, ("loss", "end-point error, pixels")):
+    axis.set(xlabel="step", title=title, ylim=(0, None))
+    axis.legend()
+  return _save(figure, path)
+
+
+def _samples(
+  examples: Sequence[flow_examples.FlowExample],
+  flows: Sequence[np.ndarray],
+  path: pathlib.Path,
+) -> pathlib.Path:
+  """Draws frames, true flow, estimate and error, one row per example."""
+  titles = ("first frame", "second frame", "truth", "estimate", "error")
+  figure, axes = pyplot.subplots(
+    len(examples),
+    len(titles),
+    figsize=(2.1 * len(titles), 1.7 * len(examples) + 0.6),
+    squeeze=False,
+  )
+  for axis, title in zip(axes[0], titles):
+    axis.set_title(title, fontsize=9)
+  for row, example, flow in zip(axes, examples, flows):
+    for axis, picture in zip(row, _pictures(example, flow)):
+      axis.imshow(picture)
+    error = _error(flow, example)  # [H, W]
+    shown = row[-1].imshow(error, cmap="magma", vmin=0)
+    beside = row[-1].inset_axes([1.03, 0, 0.05, 1])  # all panels stay as large
+    figure.colorbar(shown, cax=beside).ax.tick_params(labelsize=6)
+    mean = f"{np.nanmean(error):.2f} px" if example.valid.any() else "unknown"
+    row[-1].set_xlabel(mean, fontsize=8)
+    for axis in row:
+      axis.set(xticks=[], yticks=[])
+  _wheel(axes[0, 2])
+  return _save(figure, path)
+
+
+def _pictures(
+  example: flow_examples.FlowExample, flow: np.ndarray
+) -> list[np.ndarray]:
+  """Returns both frames, truth and estimate as pictures [H, W, 3] uint8."""
+  truth = np.where(example.valid[..., None], example.flow, np.nan)
+  known = example.flow if example.valid.any() else flow
+  fastest = float(np.max(np.hypot(known[..., 0], known[..., 1])))
+  return [*example.frames, *(colours.colour(x, fastest) for x in (truth, flow))]
+
+
+def _error(
+  flow: np.ndarray, example: flow_examples.FlowExample
+) -> np.ndarray:  # [H, W], not a number where the truth is unknown
+  error = flow_metrics.end_point_error(flow, example.flow)
+  return np.where(example.valid, error, np.nan)
+
+
+def _wheel(axis: Any) -> None:
+  """Draws into a corner which colour means which direction."""
+  reach = np.linspace(-1, 1, 64)
+  flow = np.stack(np.meshgrid(reach, reach), axis=-1)  # [64, 64, 2]
+  inside = np.hypot(flow[..., 0], flow[..., 1]) <= 1
+  alpha = np.where(inside, 255, 0).astype(np.uint8)[..., None]
+  picture = np.concatenate([colours.colour(flow, 1.0), alpha], axis=-1)
+  corner = axis.inset_axes((0.0, 0.0, 0.3, 0.3))
+  corner.imshow(picture)
+  corner.axis("off")
+
+
+def _attention(
+  model: perceiver.Model,
+  variables: Any,
+  examples: Sequence[flow_examples.FlowExample],
+  path: pathlib.Path,
+) -> pathlib.Path:
+  """Draws where some latents of the first read look, one row per example.
+
+  Those latents are shown that look most narrowly at the first example. Where
+  frames have inputs of their own, the first frame's are shown. Of frames of
+  another size than the model's, the upper left part is looked at.
+  """
+  grid = model.config.frames.grid
+  figure, axes = pyplot.subplots(
+    len(examples),
+    1 + _NUM_LATENTS,
+    figsize=(1.5 * (1 + _NUM_LATENTS), 1.3 * len(examples) + 0.4),
+    squeeze=False,
+  )
+  chosen: np.ndarray | None = None
+  for row, example in zip(axes, examples):
+    frames = _fit(example.frames, model.config.frames.size)
+    maps = model.attention_map(
+      variables, frames[None].astype(np.float32) / 255 * 2 - 1
+    )[0].mean(axis=0)  # [N, M]
+    if chosen is None:
+      narrow = np.asarray((maps**2).sum(axis=-1))  # [N]
+      chosen = np.argsort(-narrow)[:_NUM_LATENTS]
+    row[0].imshow(frames[0])
+    for axis, latent in zip(row[1:], chosen):
+      attention = np.asarray(maps[latent])[: grid[0] * grid[1]]
+      axis.imshow(attention.reshape(grid), cmap="magma")
+      axis.set_title(f"latent {latent}", fontsize=7)
+    for axis in row:
+      axis.axis("off")
+  figure.suptitle("where latents look in their first read", fontsize=10)
+  return _save(figure, path)
+
+
+def _fit(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+  """Cuts frames [2, H, W, 3] to a size, or continues them by their edges."""
+  frames = frames[:, : size[0], : size[1]]
+  missing = [(0, n - have) for n, have in zip(size, frames.shape[1:3])]
+  return np.pad(frames, ((0, 0), *missing, (0, 0)), mode="edge")
+
+
+def _animation(
+  examples: Sequence[flow_examples.FlowExample],
+  flows: Sequence[np.ndarray],
+  path: pathlib.Path,
+) -> pathlib.Path:
+  """Shows the frames in turn, side by side with what the estimate makes of it.
+
+  On the left the two frames change; beside them the second one is brought back
+  by the estimate, and stands still where that is right and nothing is hidden.
+  Then come truth and estimate.
+  """
+  pictures = []
+  size = examples[0].frames.shape[1:3]
+  for example, flow in zip(examples, flows):
+    first, second, truth, estimate = _pictures(example, flow)
+    back = bring_back(second, flow)
+    for left, right in ((first, first), (second, back)):
+      row = _fit(np.stack([left, right, truth, estimate]), size)
+      picture = Image.fromarray(np.concatenate(list(row), axis=1))
+      factor = -(-_MIN_SHOWN // picture.height)
+      pictures.append(
+        picture.resize(
+          (factor * picture.width, factor * picture.height),
+          Image.Resampling.NEAREST,
+        )
+      )
+  with files.writing(path) as temporary:
+    pictures[0].save(
+      temporary,
+      save_all=True,
+      append_images=pictures[1:],
+      duration=_MILLISECONDS,
+      loop=0,
+    )
+  return path
+
+
+def bring_back(
+  frame: np.ndarray,  # [H, W, 3] uint8
+  flow: np.ndarray,  # [H, W, 2]
+) -> np.ndarray:  # [H, W, 3] uint8
+  """Returns for every pixel the colour of where the flow takes it."""
+  rows, columns = np.indices(flow.shape[:2])
+  at = np.stack([rows + flow[..., 1], columns + flow[..., 0]])
+  channels = [
+    ndimage.map_coordinates(channel, at, order=1, mode="nearest")
+    for channel in np.moveaxis(frame.astype(np.float32), -1, 0)
+  ]
+  return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+
+
+def _save(figure: Any, path: pathlib.Path) -> pathlib.Path:
+  figure.tight_layout()
+  figure.savefig(path, dpi=120)
+  pyplot.close(figure)
+  return path

@@ -1,0 +1,1 @@
+"""Synthetic image pairs with known flow."""

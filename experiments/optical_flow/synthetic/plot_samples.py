@@ -1,0 +1,100 @@
+"""Draws generated pairs on one sheet, to see what training sees.
+
+  python -m experiments.optical_flow.synthetic.plot_samples samples.png
+
+Each row is a pair: first frame, second frame, flow in colours (the wheel of
+experiments/optical_flow/colours.py, full at the row's fastest pixel), and what
+of the first frame is not seen in the second, in white.
+"""
+
+from collections.abc import Iterable
+import dataclasses
+import pathlib
+import sys
+
+import numpy as np
+from PIL import Image
+import tyro
+
+from experiments.data import files
+from experiments.optical_flow import colours
+from experiments.optical_flow import examples
+from experiments.optical_flow.synthetic import generator as synthetic_generator
+
+_GAP = 4  # pixels between pictures
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DrawConfig:
+  """What is drawn, and where to.
+
+  Attributes:
+    path: the picture that is written.
+    first: number of the first pair.
+    rows: how many pairs are drawn.
+    backwards: draw them from the second frame to the first.
+    generator: how pairs are generated.
+  """
+
+  path: tyro.conf.Positional[pathlib.Path]
+  first: int = 0
+  rows: int = 6
+  backwards: bool = False
+  generator: synthetic_generator.GeneratorConfig = (
+    synthetic_generator.GeneratorConfig(size=(192, 256))
+  )
+
+  def __post_init__(self) -> None:
+    last = self.generator.num_examples - self.rows
+    if self.rows < 1 or not 0 <= self.first <= last:
+      raise ValueError(
+        f"DrawConfig: first is {self.first} and rows is {self.rows}; expected "
+        f"at least 0 and 1, within {self.generator.num_examples} pairs"
+      )
+
+
+def sheet(
+  pairs: Iterable[examples.FlowExample],
+) -> np.ndarray:  # [h, w, 3] uint8
+  """Returns a sheet with a row for each example; all have one size.
+
+  Args:
+    pairs: examples. Where flow is not valid, it is drawn black; occlusions are
+      left out if none of the examples knows them.
+  """
+  rows = []
+  for pair in pairs:
+    flow = np.where(pair.valid[..., None], pair.flow, np.nan)
+    shown = [*pair.frames, colours.colour(flow)]
+    if pair.occluded is not None:
+      white = 255 * pair.occluded.astype(np.uint8)
+      shown.append(np.repeat(white[..., None], 3, axis=-1))
+    rows.append(_joined(shown, axis=1))
+  return _joined(rows, axis=0)
+
+
+def _joined(pictures: list[np.ndarray], axis: int) -> np.ndarray:
+  """Puts pictures [h, w, 3] beside (1) or below (0) each other, with gaps."""
+  border = [(0, 0)] * 3
+  border[axis] = (0, _GAP)
+  padded = [np.pad(x, border, constant_values=255) for x in pictures[:-1]]
+  return np.concatenate([*padded, pictures[-1]], axis=axis)
+
+
+def main() -> None:
+  """Runs from the command line."""
+  config = tyro.cli(DrawConfig, description=__doc__)
+  try:
+    source = synthetic_generator.Generator(config.generator)
+    read = source.reversed_example if config.backwards else source.__getitem__
+    numbers = range(config.first, config.first + config.rows)
+    picture = Image.fromarray(sheet(map(read, numbers)))
+    with files.writing(config.path) as temporary:
+      picture.save(temporary, optimize=True)
+  except (OSError, ValueError) as error:
+    sys.exit(f"error: {error}")
+  print(f"{config.path}: {config.rows} pairs")
+
+
+if __name__ == "__main__":
+  main()

@@ -1,0 +1,205 @@
+"""Recipes for ModelNet40: 40 classes of shapes, as clouds of 2,000 points.
+
+  python -m experiments.train modelnet40 --data.data-dir DIR
+  python -m experiments.evaluate modelnet40 --checkpoint runs/modelnet40 \\
+      --data.data-dir DIR
+  python -m experiments.train modelnet40 --mini
+
+DIR is the folder ModelNet40 of the published archive, or with `--data.dataset
+MODELNET40_HDF5` that of PointNet's clouds. None has been run at full
+size with this code. `--mini` learns ten families of shapes that are made when
+they are needed: 99.9 % of 1,000 held-out ones after two and a half minutes on
+one core. `mini_pointnet`, `mini_pointnet_mean` and `mini_transformer`
+are other models trained in the same way.
+"""
+
+import dataclasses
+
+from experiments.point_clouds import baselines
+from experiments.point_clouds import data as points_data
+from experiments.point_clouds import task as points_task
+from experiments.point_clouds.synthetic import shapes
+from experiments.training import optimizers
+from experiments.training import schedules
+from experiments.training import tasks
+from experiments.training import trainer
+import perceiver
+from perceiver import decoder
+from perceiver import encoder
+from perceiver import network
+from perceiver import position_encoding
+from perceiver import processor
+from perceiver.adapters import points as adapters_points
+from perceiver.models import modelnet40
+
+Model = (
+  modelnet40.PointClassifierConfig
+  | baselines.PointNetConfig
+  | baselines.TransformerConfig
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+  """Shapes as clouds of points, and what they are."""
+
+  model: Model
+  data: points_data.DataConfig = points_data.DataConfig()
+  train: trainer.TrainConfig
+
+  def __post_init__(self) -> None:
+    classes = len(self.data.dataset.class_names)
+    if self.model.num_classes != classes:
+      raise ValueError(
+        f"the model has {self.model.num_classes} classes; expected {classes}, "
+        f"those of {self.data.dataset.name}"
+      )
+
+  def task(self) -> points_task.PointClassification:
+    """Returns the task."""
+    return points_task.PointClassification(
+      model=perceiver.create(self.model), data=self.data
+    )
+
+
+# ----------------------------------------------------- 2103.03206 §4.3
+
+# Fewer than 50,000 steps were enough. Weight decay and clipping are not
+# published: those of ImageNet.
+_TRAIN = trainer.TrainConfig(
+  batch_size=512,
+  steps=50_000,
+  base_rate=1e-3,
+  schedule=schedules.Constant(),
+  optimizer=optimizers.Lamb(weight_decay=0.1, clip_norm=10.0),
+  eval_every=1000,
+  checkpoint_every=500,
+)
+# No paper's: what the other models are trained with here.
+_OTHERS_TRAIN = dataclasses.replace(
+  _TRAIN,
+  schedule=schedules.WarmupCosine(warmup_steps=1000),
+  optimizer=optimizers.Adam(weight_decay=0.1, clip_norm=1.0),
+)
+
+
+def _transformer(
+  points: adapters_points.PointInputConfig,
+  stack: processor.ProcessorConfig,
+  num_classes: int,
+  num_points: int,
+) -> baselines.TransformerConfig:
+  return baselines.TransformerConfig(
+    points=points,
+    group_size=4,
+    layers=stack,
+    num_classes=num_classes,
+    num_points=num_points,
+  )
+
+
+def _point_net(pooling: baselines.Pooling) -> Experiment:
+  model = baselines.PointNetConfig(
+    pooling=pooling, num_classes=modelnet40.NUM_CLASSES
+  )
+  return Experiment(model=model, train=_OTHERS_TRAIN)
+
+
+# ------------------------------------------------------------------------ mini
+
+_MINI_POINTS = 256
+_MINI_CLASSES = len(shapes.CLASS_NAMES)
+_MINI_INPUT = adapters_points.PointInputConfig(
+  positions=position_encoding.Fourier(num_bands=6, max_resolution=(12,) * 3)
+)
+_MINI_STACK = processor.ProcessorConfig(channels=64, num_layers=2, num_heads=4)
+
+
+def _mini(model: Model) -> Experiment:
+  return Experiment(
+    model=model,
+    data=points_data.DataConfig(
+      dataset=points_data.Dataset.GENERATED,
+      generator=shapes.GeneratorConfig(num_examples=20_000),
+    ),
+    train=trainer.TrainConfig(
+      batch_size=32,
+      steps=2000,
+      base_rate=1e-3,
+      schedule=schedules.WarmupCosine(warmup_steps=100),
+      optimizer=optimizers.Adam(weight_decay=0.05, clip_norm=1.0),
+      eval_every=500,
+      eval_batch_size=100,
+      checkpoint_every=500,
+      log_every=100,
+    ),
+  )
+
+
+def _mini_perceiver() -> modelnet40.PointClassifierConfig:
+  return modelnet40.PointClassifierConfig(
+    points=_MINI_INPUT,
+    perceiver=network.PerceiverConfig(
+      encoder=encoder.EncoderConfig(
+        input_channels=_MINI_INPUT.input_channels,
+        num_latents=32,
+        latent_channels=64,
+        num_reads=2,
+      ),
+      processor=dataclasses.replace(_MINI_STACK, num_repeats=2),
+      decoder=decoder.MeanDecoderConfig(output_channels=_MINI_CLASSES),
+    ),
+    num_points=_MINI_POINTS,
+  )
+
+
+def _mini_point_net(pooling: baselines.Pooling) -> Experiment:
+  return _mini(
+    baselines.PointNetConfig(
+      point_channels=(32, 64, 128),
+      pooling=pooling,
+      cloud_channels=(64,),
+      num_classes=_MINI_CLASSES,
+      num_points=_MINI_POINTS,
+    )
+  )
+
+
+EXPERIMENTS = {
+  "main": Experiment(
+    model=modelnet40.CONFIGS["perceiver_modelnet40"], train=_TRAIN
+  ),
+  "unshared": Experiment(
+    model=modelnet40.CONFIGS["perceiver_modelnet40_unshared"], train=_TRAIN
+  ),
+  "pointnet": _point_net(baselines.Pooling.MAX),
+  "pointnet_mean": _point_net(baselines.Pooling.MEAN),
+  "transformer": Experiment(
+    model=_transformer(
+      modelnet40.POINTS,
+      processor.ProcessorConfig(channels=512, num_layers=12, num_heads=8),
+      modelnet40.NUM_CLASSES,
+      2000,
+    ),
+    train=_OTHERS_TRAIN,
+  ),
+  "mini_pointnet": _mini_point_net(baselines.Pooling.MAX),
+  "mini_pointnet_mean": _mini_point_net(baselines.Pooling.MEAN),
+  "mini_transformer": _mini(
+    _transformer(_MINI_INPUT, _MINI_STACK, _MINI_CLASSES, _MINI_POINTS)
+  ),
+}
+MINI = _mini(_mini_perceiver())
+
+# Which of the two models the number is of, the paper does not say.
+_PAPER = tasks.Result(
+  metric="top_1",
+  paper=0.857,
+  source="2103.03206 table 4",
+  split="modelnet40 test",
+)
+RESULTS = {
+  "main": _PAPER,
+  "unshared": _PAPER,
+  "mini": tasks.Result(metric="top_1", ours=0.999),
+}

@@ -1,0 +1,1 @@
+"""Files of meshes and clouds of points."""

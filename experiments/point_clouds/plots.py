@@ -1,0 +1,182 @@
+"""Pictures of a trained classifier of shapes."""
+
+from collections.abc import Sequence
+import pathlib
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot
+import numpy as np
+
+from experiments.data import loader
+from experiments.runs import log as runs_log
+import perceiver
+
+_BATCH = 64
+_SEED = 0
+_NUM_SHAPES = 6
+_NUM_LATENTS = 6
+
+# From where clouds are looked at: to the right, up and away, as columns.
+_VIEW = np.array([[0.87, -0.2, 0.46], [-0.5, -0.35, 0.8], [0.0, 0.92, 0.4]])
+
+
+def draw(
+  model: perceiver.Model,
+  variables: perceiver.Variables,
+  split: loader.Split,
+  workdir: pathlib.Path,
+  class_names: Sequence[str],
+) -> list[pathlib.Path]:
+  """Draws what there is to see, into `workdir / "figures"`.
+
+  Args:
+    model: the classifier.
+    variables: its parameters and state.
+    split: the shapes to look at.
+    workdir: the run's folder, whose metrics.jsonl the curve is drawn from.
+    class_names: names of the classes.
+
+  Returns:
+    The files: curve.png if there is a log, confusion.png, and attention.png if
+    the model can tell where it looks.
+  """
+  folder = workdir / "figures"
+  folder.mkdir(parents=True, exist_ok=True)
+  counts = confusions(model, variables, split)
+  drawn = [
+    _curve(workdir / "metrics.jsonl", folder / "curve.png"),
+    _confusion(counts, class_names, folder / "confusion.png"),
+  ]
+  if hasattr(model.config, "perceiver"):  # others do not attend
+    drawn.append(
+      _attention(model, variables, split, class_names, folder / "attention.png")
+    )
+  return [path for path in drawn if path is not None]
+
+
+def confusions(
+  model: perceiver.Model, variables: perceiver.Variables, split: loader.Split
+) -> np.ndarray:  # [classes, classes]
+  """Counts shapes by their class, the row, and what they were taken for."""
+  classes = model.config.num_classes
+  counts = np.zeros((classes, classes), int)
+  for batch in loader.eval_batches(split, batch_size=_BATCH):
+    logits = np.asarray(model.apply(variables, batch["points"]))
+    real = batch["weight"] > 0
+    guesses = logits.argmax(axis=-1)
+    np.add.at(counts, (batch["labels"][real], guesses[real]), 1)
+  return counts
+
+
+def _curve(log: pathlib.Path, path: pathlib.Path) -> pathlib.Path | None:
+  """Draws loss and accuracy over the steps."""
+  if not log.exists():
+    return None
+  rows = runs_log.read_rows(log)
+  figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.2))
+  for axis, metric in zip(axes, ("loss", "top_1")):
+    for kind, marker in (("train", ""), ("eval", ".")):
+      found = [row for row in rows if row["kind"] == kind]
+      steps = [row["step"] for row in found]
+      axis.plot(steps, [r[metric] for r in found], label=kind, marker=marker)
+    axis.set(xlabel="step", title=metric)
+    axis.legend()
+  return _save(figure, path)
+
+
+def _confusion(
+  counts: np.ndarray,  # [classes, classes]
+  names: Sequence[str],
+  path: pathlib.Path,
+) -> pathlib.Path:
+  """Draws which classes were taken for which, each row adding up to one."""
+  shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+  side = 2.5 + 0.24 * len(names)
+  figure, axis = pyplot.subplots(figsize=(side + 0.8, side))
+  shown = axis.imshow(shares, cmap="magma", vmin=0, vmax=1)
+  figure.colorbar(shown, ax=axis, fraction=0.045)
+  ticks = range(len(names))
+  axis.set_xticks(ticks, names, rotation=90, fontsize=7)
+  axis.set_yticks(ticks, names, fontsize=7)
+  right, seen = int(np.trace(counts)), int(counts.sum())
+  axis.set(xlabel="taken for", title=f"{right} of {seen} recognised")
+  return _save(figure, path)
+
+
+def _attention(
+  model: perceiver.Model,
+  variables: perceiver.Variables,
+  split: loader.Split,
+  names: Sequence[str],
+  path: pathlib.Path,
+) -> pathlib.Path:
+  """Draws clouds coloured by where latents of the first read look.
+
+  Those latents are shown that look most narrowly at the first shape. Points
+  are bright that get more than others.
+  """
+  points, labels = _some(split)
+  maps = np.stack(
+    [
+      np.asarray(model.attention_map(variables, cloud[None]))[0].mean(axis=0)
+      for cloud in points
+    ]
+  )  # [shapes, N, P]
+  guesses = np.asarray(model.apply(variables, points)).argmax(axis=-1)
+  chosen = np.argsort(-(maps[0] ** 2).sum(axis=-1))[:_NUM_LATENTS]
+  figure, axes = pyplot.subplots(
+    len(points),
+    1 + len(chosen),
+    figsize=(1.5 * (1 + len(chosen)), 1.6 * len(points) + 0.4),
+    squeeze=False,
+  )
+  for row, cloud, attention, label, guess in zip(
+    axes, points, maps, labels, guesses
+  ):
+    _scatter(row[0], cloud, cloud @ _VIEW[:, 2], "viridis_r")
+    row[0].set_title(f"{names[label]} as {names[guess]}", fontsize=7)
+    for axis, latent in zip(row[1:], chosen):
+      _scatter(axis, cloud, attention[latent], "plasma")
+      axis.set_title(f"latent {latent}", fontsize=7)
+  figure.suptitle("where latents look in their first read", fontsize=10)
+  return _save(figure, path)
+
+
+def _some(
+  split: loader.Split,
+) -> tuple[np.ndarray, np.ndarray]:  # [n, P, 3], [n]
+  """Returns a shape of each of the first few classes that are drawn."""
+  found: dict[int, np.ndarray] = {}
+  numbers = np.random.default_rng(_SEED)
+  for i in numbers.permutation(len(split.source)):
+    example = split.transform(split.source[int(i)], numbers)
+    found.setdefault(int(example["labels"]), example["points"])
+    if len(found) == _NUM_SHAPES:
+      break
+  labels = sorted(found)
+  return np.stack([found[label] for label in labels]), np.array(labels)
+
+
+def _scatter(
+  axis: Any,
+  points: np.ndarray,  # [P, 3]
+  values: np.ndarray,  # [P]
+  colours: str,
+) -> None:
+  """Draws a cloud, near points over far ones, coloured by values."""
+  right, up, away = (points @ _VIEW).T
+  order = np.argsort(-away)
+  axis.scatter(right[order], up[order], c=values[order], cmap=colours, s=2)
+  axis.set_aspect("equal")
+  axis.axis("off")
+
+
+def _save(figure: Any, path: pathlib.Path) -> pathlib.Path:
+  figure.tight_layout()
+  figure.savefig(path, dpi=120)
+  pyplot.close(figure)
+  return path

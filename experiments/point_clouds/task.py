@@ -1,0 +1,68 @@
+"""Clouds of points to classes: loss, metrics and pictures."""
+
+import dataclasses
+import pathlib
+
+import jax
+
+from experiments.data import loader
+from experiments.point_clouds import data as points_data
+from experiments.point_clouds import plots
+from experiments.training import losses as training_losses
+from experiments.training import tasks
+import perceiver
+
+Array = jax.Array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PointClassification:
+  """A classifier of shapes, those it learns from and those it is judged by.
+
+  Attributes:
+    model: points [B, P, 3] in [-1, 1] -> logits [B, classes].
+    data: which shapes there are, and how they are varied.
+  """
+
+  model: perceiver.Model
+  data: points_data.DataConfig
+
+  def train_split(self) -> loader.Split:
+    """Returns the shapes to learn from."""
+    return points_data.train_split(self.data, self.model.config.num_points)
+
+  def eval_split(self) -> loader.Split:
+    """Returns the shapes to judge by."""
+    return points_data.eval_split(self.data, self.model.config.num_points)
+
+  def losses(
+    self,
+    variables: perceiver.Variables,
+    batch: tasks.Batch,
+    *,
+    rng: Array | None,
+    is_training: bool,
+  ) -> tasks.Losses:
+    """Computes cross-entropy in nats and whether the class was recognised."""
+    labels = batch["labels"]  # [B]
+    logits, state = self.model.apply_and_update(
+      variables, batch["points"], rng=rng, is_training=is_training
+    )  # [B, classes]
+    targets = jax.nn.one_hot(labels, logits.shape[-1])
+    return tasks.Losses(
+      training_losses.softmax_cross_entropy(logits, targets),
+      {"top_1": training_losses.top_k_correct(logits, labels)},
+      state,
+    )
+
+  def figures(
+    self, variables: perceiver.Variables, workdir: pathlib.Path
+  ) -> list[pathlib.Path]:
+    """Draws learning curve, confusions and where the latents look."""
+    return plots.draw(
+      self.model,
+      variables,
+      self.eval_split(),
+      workdir,
+      self.data.dataset.class_names,
+    )

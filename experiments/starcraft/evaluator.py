@@ -1,0 +1,143 @@
+"""Evaluation of a policy: what it decides, and how often it wins."""
+
+from collections.abc import Callable, Mapping
+import contextlib
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments.data import loader
+from experiments.starcraft import data
+from experiments.starcraft import entities as starcraft_entities
+from experiments.starcraft import objective
+from experiments.starcraft.game import matches
+from experiments.starcraft.game import scenarios
+from experiments.training import evaluation
+import perceiver
+
+Array = jax.Array
+
+# Of the loss: a battle has many orders and one winner.
+WINNING_WEIGHT = 0.1
+
+
+def measure(
+  model: perceiver.Model,
+  variables: perceiver.Variables,
+  batch: Mapping[str, Array],
+  rng: Array | None = None,
+  is_training: bool = False,
+) -> tuple[dict[str, Array], Any]:  # {name: [B]}
+  """Returns loss and metrics of examples, and the model's state.
+
+  The metrics are those of `objective.losses`; "loss" is "orders" plus a tenth
+  of "winning".
+  """
+  moment = data.to_moment(batch)
+  entities, mask = starcraft_entities.encode(moment.state)
+  decisions, state = model.apply_and_update(
+    variables, entities, rng=rng, is_training=is_training, mask=mask
+  )
+  found = objective.losses(decisions, moment, batch["won"])
+  loss = found["orders"] + WINNING_WEIGHT * found["winning"]
+  return {"loss": loss, **found}, state
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Judge:
+  """Evaluates a policy.
+
+  Attributes:
+    model: the policy's.
+    split: commanded states that its decisions are compared with.
+    battles: which armies it plays with.
+    playing: how it plays.
+    batch_size: states at a time.
+  """
+
+  model: perceiver.Model
+  split: loader.Split
+  battles: scenarios.BattleConfig
+  playing: matches.PlayingConfig
+  batch_size: int
+
+  def __call__(
+    self,
+    variables: Any,
+    *,
+    should_stop: Callable[[], bool] = lambda: False,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+  ) -> evaluation.Evaluation:
+    """Returns means of the metrics of `measure`, and scores.
+
+    "win_rate" is the score against the plain script, "teacher_score" that
+    against the script that was learned from, which is 0.5 for its equal. In
+    both, draws count half.
+
+    Args:
+      variables: of the model.
+      should_stop: asked between batches and between blocks of battles.
+      on_progress: told how many states and battles are done.
+
+    Raises:
+      evaluation.Abandoned: if it should stop.
+    """
+    # One device, once and for all: the battles are no sharded computation.
+    variables = jax.device_put(jax.device_get(variables))
+    num_states, opponents = len(self.split.source), matches.OPPONENTS
+    total = num_states + len(opponents) * self.playing.num_battles
+
+    def progress(done: int) -> None:
+      on_progress(done, total)
+      if should_stop():
+        raise evaluation.Abandoned
+
+    metrics = self._compare(variables, progress)
+    for number, (name, opponent) in enumerate(opponents.items()):
+      before = num_states + number * self.playing.num_battles
+      metrics[_SCORES[name]] = matches.score(
+        self.model,
+        variables,
+        opponent,
+        self.battles,
+        self.playing,
+        lambda done, before=before: progress(before + done),  # type: ignore[misc]
+      )
+    return evaluation.Evaluation(
+      metrics=metrics,
+      examples=num_states,
+      expected=num_states,
+      split=self.split.name,
+    )
+
+  def _compare(
+    self, variables: Any, progress: Callable[[int], None]
+  ) -> dict[str, float]:
+    """Returns the means over all states."""
+    rows: dict[str, list[np.ndarray]] = {}
+    done = 0
+    batches = loader.eval_batches(self.split, batch_size=self.batch_size)
+    with contextlib.closing(batches):
+      for batch in batches:
+        real = batch["weight"] > 0
+        for name, value in _measured(self.model, variables, batch).items():
+          rows.setdefault(name, []).append(np.asarray(value)[real])
+        done += int(real.sum())
+        progress(done)
+    return {
+      name: float(np.mean(np.concatenate(values), dtype=np.float64))
+      for name, values in rows.items()
+    }
+
+
+_SCORES = {"plain": "win_rate", "teacher": "teacher_score"}
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _measured(
+  model: perceiver.Model, variables: Any, batch: Mapping[str, Any]
+) -> dict[str, Array]:
+  return measure(model, variables, batch)[0]

@@ -1,0 +1,1 @@
+"""The game: units, scenarios, simulator, policies."""

@@ -1,0 +1,191 @@
+"""Pictures of a policy at work."""
+
+import pathlib
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import jax
+from matplotlib import pyplot
+import numpy as np
+
+from experiments.data import loader
+from experiments.runs import log as runs_log
+from experiments.starcraft import data
+from experiments.starcraft import entities as starcraft_entities
+from experiments.starcraft import objective
+from experiments.starcraft.game import units
+import perceiver
+from perceiver.models import starcraft
+
+_NUM_BATTLES = 6
+_NUM_LATENTS = 8
+_COLOURS = ("tab:blue", "tab:orange")  # one's own units, the others
+_MARKERS = ("o", "s", "^", "D")  # by kind
+_RIGHT, _WRONG, _COMMANDED = "tab:green", "tab:red", "0.6"
+
+
+def draw(
+  model: perceiver.Model,
+  variables: Any,
+  split: loader.Split,
+  workdir: pathlib.Path,
+) -> list[pathlib.Path]:
+  """Draws what there is to see, into `workdir / "figures"`.
+
+  Args:
+    model: the policy's.
+    variables: its parameters and state.
+    split: commanded states, some of which are shown.
+    workdir: the run's folder, whose metrics.jsonl the curve is drawn from.
+
+  Returns:
+    The files: curve.png if there is a log, battles.png, and attention.png if
+    the model has latents.
+  """
+  folder = workdir / "figures"
+  folder.mkdir(parents=True, exist_ok=True)
+  rows = np.linspace(0, len(split.source) - 1, _NUM_BATTLES).astype(int)
+  examples = [split.source[int(row)] for row in rows]
+  batch = {name: np.stack([e[name] for e in examples]) for name in examples[0]}
+  drawn = [
+    _curve(workdir / "metrics.jsonl", folder / "curve.png"),
+    _battles(model, variables, batch, folder / "battles.png"),
+    _attention(model, variables, batch, folder / "attention.png"),
+  ]
+  return [path for path in drawn if path is not None]
+
+
+def _curve(log: pathlib.Path, path: pathlib.Path) -> pathlib.Path | None:
+  """Draws loss and accuracies over the steps."""
+  if not log.exists():
+    return None
+  rows = runs_log.read_rows(log)
+  metrics = ("loss", "order_accuracy", "winning_accuracy")
+  figure, axes = pyplot.subplots(1, len(metrics), figsize=(12, 3.2))
+  for axis, metric in zip(axes, metrics):
+    for kind, marker in (("train", ""), ("eval", ".")):
+      points = [
+        (row["step"], row[metric]) for row in rows if row["kind"] == kind
+      ]
+      axis.plot(*zip(*points), label=kind, marker=marker)
+    axis.set(xlabel="step", title=metric)
+    axis.legend()
+  return _save(figure, path)
+
+
+def _battles(
+  model: perceiver.Model,
+  variables: Any,
+  batch: dict[str, np.ndarray],
+  path: pathlib.Path,
+) -> pathlib.Path:
+  """Draws what units should do and would do, in one picture per battle."""
+  state, commanded = data.to_moment(batch)
+  entities, mask = starcraft_entities.encode(state)
+  decided = objective.to_orders(model.apply(variables, entities, mask=mask))
+  figure, axes = pyplot.subplots(2, -(-len(mask) // 2), figsize=(13, 9))
+  for axis in axes.flat[len(mask) :]:
+    axis.axis("off")
+  for row, axis in enumerate(axes.flat[: len(mask)]):
+    one, should, would = _row((state, commanded, decided), row)
+    _units(axis, one, 4 + one.health / 2)
+    _orders(axis, one, should, would)
+    won = batch["won"][row]
+    axis.set_title(("is lost", "is a draw", "is won")[int(2 * won)], size=9)
+  figure.suptitle(
+    "orders to the blue army: lines to targets, crosses for retreat, nothing "
+    "for hold;\ndecided as commanded in green, otherwise in red, where grey "
+    "is what was commanded"
+  )
+  return _save(figure, path)
+
+
+def _row(batch: Any, row: int) -> Any:
+  """Returns one battle's arrays for NumPy."""
+  return jax.tree.map(lambda x: np.asarray(x[row]), batch)
+
+
+def _units(axis: Any, state: units.State, sizes: np.ndarray) -> None:
+  """Draws the living units of one battle; arrays are [U, ...]."""
+  alive = np.asarray(units.living(state))
+  for side, colour in enumerate(_COLOURS):
+    for kind, marker in enumerate(_MARKERS):
+      shown = alive & (state.owner == side) & (state.kind == kind)
+      places = state.position[shown]
+      axis.scatter(*places.T, s=sizes[shown], c=colour, marker=marker)
+  places = np.asarray(state.position)[alive]
+  x, y = (places.min(axis=0) + places.max(axis=0)) / 2
+  reach = np.abs(places - np.array([x, y])).max() + 1
+  axis.set(xlim=(x - reach, x + reach), ylim=(y - reach, y + reach))
+  axis.set(xticks=[], yticks=[])
+  axis.set_aspect("equal")
+
+
+def _orders(
+  axis: Any, state: units.State, commanded: units.Orders, decided: units.Orders
+) -> None:
+  """Draws the orders to army 0 of one battle; arrays are [U, ...]."""
+  own = np.asarray(units.living(state)) & (state.owner == 0)
+  for unit in np.flatnonzero(own).tolist():
+    should, would = (
+      (int(orders.choice[unit]), int(orders.target[unit]))
+      for orders in (commanded, decided)
+    )
+    if should == would:
+      _order(axis, state, unit, *would, _RIGHT)
+    else:
+      _order(axis, state, unit, *should, _COMMANDED)
+      _order(axis, state, unit, *would, _WRONG)
+
+
+def _order(
+  axis: Any,
+  state: units.State,
+  unit: int,
+  choice: int,
+  target: int,
+  colour: str,
+) -> None:
+  here, there = state.position[unit], state.position[target]
+  if choice == units.Choice.ATTACK:
+    axis.plot(*zip(here, there), color=colour, linewidth=1, zorder=0)
+  if choice == units.Choice.RETREAT:
+    axis.scatter(*here, s=90, c=colour, marker="x", zorder=0)
+
+
+def _attention(
+  model: perceiver.Model,
+  variables: Any,
+  batch: dict[str, np.ndarray],
+  path: pathlib.Path,
+) -> pathlib.Path | None:
+  """Draws where some latents look in one battle.
+
+  Those are chosen whose attention differs most from battle to battle.
+  """
+  network = model.config.encoder.encoder
+  if isinstance(network, starcraft.EntityTransformerConfig):
+    return None
+  state = data.to_moment(batch).state
+  entities, mask = starcraft_entities.encode(state)
+  maps = model.attention_map(variables, entities, mask=mask)
+  maps = np.asarray(maps).mean(axis=1)  # [B, N, M]
+  chosen = np.argsort(-maps.std(axis=0).sum(axis=-1))[:_NUM_LATENTS]
+  one = _row(state, 0)
+  figure, axes = pyplot.subplots(2, _NUM_LATENTS // 2, figsize=(13, 7))
+  for axis, latent in zip(axes.flat, chosen):
+    weights = maps[0, latent]  # [M]
+    _units(axis, one, 4 + 250 * weights / weights.max())
+    axis.set_title(f"latent {latent}", size=9)
+  figure.suptitle("where latents look: the larger a unit, the more")
+  return _save(figure, path)
+
+
+def _save(figure: Any, path: pathlib.Path) -> pathlib.Path:
+  figure.set_layout_engine("constrained")
+  figure.savefig(path, dpi=100)
+  pyplot.close(figure)
+  return path

@@ -1,0 +1,1 @@
+"""Training: task, trainer, loop, state, evaluation."""

@@ -1,0 +1,295 @@
+"""Checkpoints on disk; the only file that knows Orbax.
+
+A checkpoint is a folder named after its step with one item for each part of
+the state, so that parameters can be read without the optimizer's. It appears
+under its name only when it is complete.
+"""
+
+from collections.abc import Iterator, Mapping
+import contextlib
+import logging
+import pathlib
+from typing import Any
+import warnings
+
+import jax
+import orbax.checkpoint as ocp
+
+from experiments.cluster import processes
+from experiments.training import checksums
+
+_ITEMS = ("params", "state", "opt_state", "rest")
+_DAMAGED = "damaged"
+
+
+class MismatchError(ValueError):
+  """A checkpoint is intact, but of another model than the one at hand."""
+
+
+class DamagedError(RuntimeError):
+  """There are checkpoints, but none of them can be read."""
+
+
+class SaveError(RuntimeError):
+  """A checkpoint could not be written."""
+
+
+@contextlib.contextmanager
+def _no_warnings() -> Iterator[None]:
+  logger = logging.getLogger("absl")
+  level = logger.level
+  logger.setLevel(logging.ERROR)
+  try:
+    yield
+  finally:
+    logger.setLevel(level)
+
+
+class Checkpoints:
+  """The checkpoints of one run, to be closed after use.
+
+  In a run of several processes all of them do the same at the same time.
+
+  Attributes:
+    directory: the folder with one folder per step.
+  """
+
+  def __init__(
+    self,
+    directory: pathlib.Path,
+    *,
+    keep: int = 3,
+    read_only: bool = False,
+    in_background: bool = False,
+  ) -> None:
+    """Opens a folder of checkpoints.
+
+    Args:
+      directory: where they are; made on the first save.
+      keep: how many are kept, the newest ones.
+      read_only: leave every file as it is. Else what a killed run left
+        unfinished is removed, and `restore` moves damaged checkpoints aside.
+      in_background: whether `save` returns before the files are complete.
+    """
+    self.directory = directory.absolute()
+    self._read_only = read_only
+    self._in_background = in_background
+    self._unsealed: int | None = None
+    options = ocp.CheckpointManagerOptions(
+      max_to_keep=None if read_only else keep,
+      save_interval_steps=0 if read_only else 1,
+      create=not read_only,
+      read_only=read_only,
+      cleanup_tmp_directories=not read_only,
+      enable_async_checkpointing=in_background,
+    )
+    handlers = {name: ocp.StandardCheckpointHandler() for name in _ITEMS}
+    # Orbax warns that what is opened for reading only cannot be written.
+    with _no_warnings() if read_only else contextlib.nullcontext():
+      self._manager = ocp.CheckpointManager(
+        self.directory, options=options, item_handlers=handlers
+      )
+
+  def __enter__(self) -> "Checkpoints":
+    return self
+
+  def __exit__(self, kind: object, *unused: object) -> None:
+    if kind is not None:  # What went wrong first is what is told.
+      with contextlib.suppress(Exception):
+        self.close()
+      return
+    try:
+      self.wait()
+    finally:
+      self.close()
+
+  def close(self) -> None:
+    """Lets go of threads and files, once they are written."""
+    self._manager.close()
+
+  def wait(self) -> None:
+    """Returns when all that was saved is complete on disk.
+
+    Raises:
+      SaveError: if it could not be written.
+    """
+    step, self._unsealed = self._unsealed, None
+    if step is None:
+      return
+    try:
+      self._manager.wait_until_finished()
+      # What a process does that fails alone must not leave others waiting.
+      processes.by_first(lambda: checksums.write(self.directory / str(step)))
+    except Exception as error:  # Orbax and TensorStore have many.
+      raise self._save_error(step, error) from error
+
+  def _save_error(self, step: int, error: Exception) -> SaveError:
+    reason = next(iter(str(error).splitlines()), type(error).__name__)[:300]
+    intact = [s for s in self.steps() if s != step]
+    return SaveError(
+      f"The checkpoint of step {step} cannot be written in {self.directory}: "
+      f"{reason}. "
+      + (
+        f"That of step {intact[-1]} is intact."
+        if intact
+        else "There is no other."
+      )
+    )
+
+  def steps(self) -> list[int]:
+    """Returns the steps of which there are checkpoints, oldest first."""
+    return sorted(self._manager.all_steps())
+
+  def save(self, step: int, items: Mapping[str, Any]) -> None:
+    """Writes a checkpoint; when this returns it is complete on disk.
+
+    Or it will be, if it is written in the background; the one before is. The
+    arrays may be given up in either case.
+
+    Args:
+      step: steps made so far; does nothing if this checkpoint exists.
+      items: "params", "state", "opt_state" and "rest", trees of arrays.
+
+    Raises:
+      SaveError: if it, or the one before, could not be written.
+    """
+    self.wait()
+    if step in self.steps():
+      return
+    args = {
+      name: ocp.args.StandardSave(tree)
+      for name, tree in items.items()
+      if jax.tree.leaves(tree)  # Orbax has no notion of an empty tree.
+    }
+    self._unsealed = step
+    try:
+      self._manager.save(step, args=ocp.args.Composite(**args))
+    except Exception as error:
+      self._unsealed = None
+      raise self._save_error(step, error) from error
+    if not self._in_background:
+      self.wait()
+
+  def restore(
+    self, targets: Mapping[str, Any]
+  ) -> tuple[int, dict[str, Any]] | None:
+    """Reads the newest checkpoint that is intact.
+
+    Args:
+      targets: for each item wanted a tree of `jax.ShapeDtypeStruct` with
+        shardings, of whatever devices there are now.
+
+    Returns:
+      The step and the items, or None if there is no checkpoint at all.
+
+    Warns:
+      UserWarning: for each damaged checkpoint, with its name.
+
+    Raises:
+      MismatchError: if the newest readable checkpoint is of another model.
+      DamagedError: if no checkpoint can be read.
+    """
+    steps = self.steps()
+    for step in reversed(steps):
+      # Found before Orbax reads, which takes what it gets for numbers.
+      found = checksums.problem(self.directory / str(step))
+      if problem := processes.of_first(found):
+        self._report_damage(step, problem)
+        continue
+      try:
+        return step, self._restore_step(step, targets)
+      except MismatchError:
+        raise
+      except Exception as error:  # Orbax has no type of its own for damage.
+        if processes.is_running():
+          raise  # The others may have found nothing wrong.
+        reason = str(error).split("\n")[0][:200]
+        self._report_damage(step, f"{type(error).__name__}: {reason}")
+    if steps:
+      raise DamagedError(
+        f"None of the checkpoints {steps} in {self.directory} can be read."
+      )
+    return None
+
+  def _restore_step(
+    self, step: int, targets: Mapping[str, Any]
+  ) -> dict[str, Any]:
+    metadata = self._manager.item_metadata(step)
+    wanted = {n: tree for n, tree in targets.items() if jax.tree.leaves(tree)}
+    for name in sorted(wanted, key=_ITEMS.index):
+      if name not in metadata or metadata[name] is None:
+        raise OSError(f"the part {name!r} is missing")
+      saved = _shapes(metadata[name].tree)
+      self._check(step, name, saved, _shapes(wanted[name]))
+    args = {name: ocp.args.StandardRestore(t) for name, t in wanted.items()}
+    restored = self._manager.restore(step, args=ocp.args.Composite(**args))
+    return {n: restored[n] if n in wanted else t for n, t in targets.items()}
+
+  def _check(
+    self,
+    step: int,
+    item: str,
+    saved: Mapping[str, tuple[int, ...]],
+    wanted: Mapping[str, tuple[int, ...]],
+  ) -> None:
+    for name in sorted({*saved, *wanted}):
+      if saved.get(name) != wanted.get(name):
+        raise MismatchError(
+          f"The checkpoint {self.directory / str(step)} is of another model "
+          f"or optimizer: in {item!r} the first difference is {name!r}, of "
+          f"shape {saved.get(name, 'absent')} in the checkpoint and "
+          f"{wanted.get(name, 'absent')} in the model at hand. Use the "
+          "configuration that the run was started with, or another folder."
+        )
+
+  def _report_damage(self, step: int, reason: str) -> None:
+    outcome = "is left where it is"
+    if not self._read_only:
+      aside = self.directory.parent / f"{self.directory.name}-{_DAMAGED}"
+      path = _unused(aside / str(step))
+      outcome = f"was moved to {path}"
+      processes.by_first(lambda: self._move(step, path))
+      self._manager.reload()
+    warnings.warn(
+      f"The checkpoint of step {step} in {self.directory} is damaged "
+      f"({reason}); it {outcome}, and the one before it is used.",
+      stacklevel=3,
+    )
+
+  def _move(self, step: int, path: pathlib.Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    (self.directory / str(step)).rename(path)
+
+
+def _unused(path: pathlib.Path) -> pathlib.Path:
+  """Returns `path`, or with a number added if that exists."""
+  number, candidate = 1, path
+  while candidate.exists():
+    number += 1
+    candidate = path.with_name(f"{path.name}-{number}")
+  return candidate
+
+
+def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
+  """Returns {path: shape} of the arrays in a tree or in its description."""
+  leaves = jax.tree_util.tree_leaves_with_path(
+    tree, is_leaf=lambda x: hasattr(x, "shape")
+  )
+  name = lambda path: " / ".join(_key_name(key) for key in path)
+  return {
+    name(path): _shape(leaf) for path, leaf in leaves if hasattr(leaf, "shape")
+  }
+
+
+def _shape(leaf: Any) -> tuple[int, ...]:
+  dtype = getattr(leaf, "dtype", None)
+  if dtype is not None and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key):
+    leaf = jax.eval_shape(jax.random.key_data, leaf)  # as Orbax stores it
+  return tuple(leaf.shape)
+
+
+def _key_name(key: Any) -> str:
+  for attribute in ("key", "name", "idx"):
+    if hasattr(key, attribute):
+      return str(getattr(key, attribute))
+  return str(key)

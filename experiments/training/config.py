@@ -1,0 +1,124 @@
+"""How a model is trained: everything about it that can be set."""
+
+import dataclasses
+
+import optax
+
+from experiments.training import non_finite as training_non_finite
+from experiments.training import optimizers
+from experiments.training import schedules
+from experiments.training import sharding
+
+_POSITIVE = (
+  "batch_size",
+  "steps",
+  "epochs",
+  "eval_every",
+  "eval_batch_size",
+  "accumulate",
+  "checkpoint_every",
+  "keep",
+  "log_every",
+)
+
+
+class LengthError(ValueError):
+  """The training is too short, for a batch or for its warm-up."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+  """How a model is trained.
+
+  Attributes:
+    batch_size: examples per step, over all devices.
+    steps: length of the training in steps; None if given in epochs.
+    epochs: length of the training in epochs; None if given in steps.
+    base_rate: learning rate that the schedule starts from.
+    scale_rate_with_batch: whether base_rate is meant for a batch of 256 and
+      grows in proportion to the batch.
+    schedule: how the learning rate changes.
+    optimizer: how a gradient becomes an update.
+    seed: determines first parameters, order of the data and all randomness.
+    eval_every: steps between evaluations; None for one at the end.
+    eval_batch_size: examples at a time in evaluation, None for batch_size.
+    accumulate: parts of a batch that are computed one after the other, so
+      that a step needs less memory.
+    non_finite: what happens to a step whose loss or gradient is no number.
+    checkpoint_every: steps between checkpoints, what kill -9 may cost.
+    checkpoint_in_background: whether training goes on while a checkpoint is
+      written; kill -9 may then cost two intervals.
+    keep: checkpoints kept, the newest ones.
+    log_every: steps between rows of the log, which are means over them. What
+      is not a number is noticed then.
+    loader_threads: threads that read and prepare examples; None is one per
+      core.
+    loader_workers: processes that do so in place of threads; 0 for threads.
+    parallel: how many devices are used, and for what.
+  """
+
+  batch_size: int
+  steps: int | None = None
+  epochs: float | None = None
+  base_rate: float
+  scale_rate_with_batch: bool = False
+  schedule: schedules.Schedule = dataclasses.field(
+    default_factory=schedules.ConstantThenCosine
+  )
+  optimizer: optimizers.Optimizer = dataclasses.field(
+    default_factory=optimizers.Lamb
+  )
+  seed: int = 0
+  eval_every: int | None = None
+  eval_batch_size: int | None = None
+  accumulate: int = 1
+  non_finite: training_non_finite.NonFinite = training_non_finite.NonFinite.STOP
+  checkpoint_every: int = 1000
+  checkpoint_in_background: bool = False
+  keep: int = 3
+  log_every: int = 100
+  loader_threads: int | None = None
+  loader_workers: int = 0
+  parallel: sharding.ParallelConfig = dataclasses.field(
+    default_factory=sharding.ParallelConfig
+  )
+
+  def __post_init__(self) -> None:
+    if (self.steps is None) == (self.epochs is None):
+      raise ValueError(
+        "give exactly one of steps and epochs, the other as None, not "
+        f"steps={self.steps} and epochs={self.epochs}"
+      )
+    for name in _POSITIVE:
+      value = getattr(self, name)
+      if value is not None and value <= 0:
+        raise ValueError(f"{name} must be positive, not {value}")
+
+
+def learning_rate(
+  config: TrainConfig, num_examples: int
+) -> tuple[optax.Schedule, int]:
+  """Returns the rate as a function of the step, and the number of steps.
+
+  Args:
+    config: says how long, and how high.
+    num_examples: examples in an epoch.
+
+  Raises:
+    LengthError: if that is less than a step, or no longer than the warm-up.
+  """
+  steps_per_epoch = num_examples / config.batch_size
+  length = config.steps or (config.epochs or 0) * steps_per_epoch
+  if length < 1:
+    raise LengthError(
+      f"{config.epochs} epochs of {num_examples} examples are less than one "
+      f"batch of {config.batch_size}"
+    )
+  peak = schedules.peak_rate(
+    config.base_rate, config.batch_size, scale=config.scale_rate_with_batch
+  )
+  try:
+    rate = schedules.build(config.schedule, peak, length, steps_per_epoch)
+  except ValueError as error:
+    raise LengthError(str(error)) from error
+  return rate, int(length)

@@ -1,0 +1,287 @@
+"""A training in progress: what happens between steps."""
+
+import contextlib
+import pathlib
+import signal
+from typing import Any, NoReturn
+
+import jax
+from jax.sharding import Mesh
+import numpy as np
+import optax
+
+from experiments.cluster import processes
+from experiments.cluster import signals
+from experiments.data import loader
+from experiments.runs import log
+from experiments.runs import provenance
+from experiments.training import checkpoints
+from experiments.training import config as training_config
+from experiments.training import evaluation
+from experiments.training import non_finite
+from experiments.training import optimizers
+from experiments.training import sharding
+from experiments.training import state
+from experiments.training import tasks
+
+Array = jax.Array
+
+
+def batch_shapes(
+  split: loader.Split, batch_size: int
+) -> dict[str, jax.ShapeDtypeStruct]:
+  """Finds out the shapes of a batch by preparing a single example.
+
+  Raises:
+    ValueError: if there is none.
+  """
+  if not len(split.source):
+    raise ValueError(f"split {split.name!r} has no examples")
+  example = split.transform(split.source[0], np.random.default_rng(0))
+  shapes = {
+    name: jax.ShapeDtypeStruct(
+      (batch_size, *np.shape(value)), np.asarray(value).dtype
+    )
+    for name, value in example.items()
+  }
+  return shapes | {"weight": jax.ShapeDtypeStruct((batch_size,), np.float32)}
+
+
+def eval_batch_size(config: training_config.TrainConfig) -> int:
+  """Returns how many examples are evaluated at a time."""
+  return config.eval_batch_size or config.batch_size
+
+
+class Run:
+  """A training in progress; owns what changes.
+
+  Processes of one run go through it side by side: what all do at the same
+  time, such as an evaluation, is decided by all or by process 0.
+  """
+
+  def __init__(
+    self,
+    experiment: Any,
+    task: tasks.Task,
+    mesh: Mesh,
+    workdir: pathlib.Path,
+    stop: signals.StopRequest,
+    stack: contextlib.ExitStack,
+  ) -> None:
+    """Goes on from the folder's newest checkpoint, or begins.
+
+    Args:
+      experiment: the recipe.
+      task: its problem.
+      mesh: the devices.
+      workdir: the run's folder, which exists.
+      stop: whether a signal has come.
+      stack: closes what is opened here.
+    """
+    config: training_config.TrainConfig = experiment.train
+    self._config, self._task, self._mesh = config, task, mesh
+    self._workdir, self._signal = workdir, sharding.SharedSignal(mesh, stop)
+    self._split = task.train_split()
+    self._rate, self._num_steps = training_config.learning_rate(
+      config, len(self._split.source)
+    )
+    optimizer = optimizers.build(config.optimizer, self._rate)
+    self._checkpoints = stack.enter_context(
+      checkpoints.Checkpoints(
+        workdir / "checkpoints",
+        keep=config.keep,
+        in_background=config.checkpoint_in_background,
+      )
+    )
+    self._state = self._first_state(optimizer)
+    self._make_step = state.make_step(
+      task, optimizer, mesh, self._state, parts=config.accumulate
+    )
+    self._reporter = self._open_reporter(experiment, stack)
+    self._evaluate = evaluation.make(
+      task,
+      mesh,
+      eval_batch_size(config),
+      loader_threads=config.loader_threads,
+      loader_workers=config.loader_workers,
+      should_stop=lambda: bool(self._signal.now()),
+      on_progress=self._reporter.evaluating,
+    )
+
+  def _first_state(
+    self, optimizer: optax.GradientTransformation
+  ) -> state.TrainState:
+    """Goes on from the newest checkpoint, or begins."""
+    shapes = batch_shapes(self._split, self._config.batch_size)
+    skips = self._config.non_finite is non_finite.NonFinite.SKIP
+    target = state.abstract(
+      self._task, optimizer, shapes, self._mesh, skips=skips
+    )
+    restored = self._checkpoints.restore(state.to_items(target))
+    if restored is None:
+      return state.create(
+        self._task,
+        optimizer,
+        shapes,
+        self._mesh,
+        self._config.seed,
+        skips=skips,
+      )
+    return state.from_items(target, restored[1])
+
+  def _open_reporter(
+    self, experiment: Any, stack: contextlib.ExitStack
+  ) -> log.Reporter:
+    first_step, changed = int(self._state.step), list[str]()
+    processes.by_first(
+      lambda: changed.extend(
+        provenance.record(
+          self._workdir,
+          experiment,
+          devices=sharding.describe(self._mesh),
+          first_step=first_step,
+          splits=(self._split, self._task.eval_split()),
+        )
+      )
+    )
+    reporter = stack.enter_context(
+      log.Reporter(
+        self._workdir,
+        first_step=first_step,
+        total_steps=self._num_steps,
+        is_writer=sharding.process_index() == 0,
+      )
+    )
+    if first_step:
+      reporter.say(f"Going on from step {first_step} in {self._workdir}")
+    for name in changed:
+      reporter.say(f"The examples of {name} are not those of the run's start.")
+    return reporter
+
+  def to_the_end(self) -> None:
+    """Makes all steps that remain."""
+    step = int(self._state.step)
+    try:
+      self._evaluate_if_due(step)  # A killed run may not have come to it.
+      if step < self._num_steps:
+        self._make_steps(step)
+    except evaluation.Abandoned:
+      self._leave(int(self._state.step), self._signal.now())
+
+  def _make_steps(self, step: int) -> None:
+    first_step, losses = step, list[Array]()
+    with contextlib.closing(self._batches(step)) as batches:
+      while step < self._num_steps:
+        batch = sharding.put_batch(self._mesh, next(batches))
+        self._state, loss = self._make_step(self._state, batch)
+        step += 1
+        # The host prepares batches while the devices compute, but never more
+        # than two ahead, or they would fill the devices' memory.
+        losses = [*losses, loss][-2:]
+        jax.block_until_ready(losses[0])
+        if step == first_step + 1:
+          self._reporter.resume_clock(step)  # Compiling is no step's time.
+        self._after(step)
+
+  def _batches(self, step: int) -> Any:
+    return loader.train_batches(
+      self._split,
+      batch_size=self._config.batch_size,
+      seed=self._config.seed,
+      start_step=step,
+      process_index=sharding.process_index(),
+      process_count=sharding.process_count(),
+      num_threads=self._config.loader_threads,
+      num_workers=self._config.loader_workers,
+    )
+
+  def _after(self, step: int) -> None:
+    """Does what is due after a step: first what must not be lost."""
+    is_last = step == self._num_steps
+    if is_last or step % self._config.log_every == 0:
+      self._log(step)
+    if is_last or step % self._config.checkpoint_every == 0:
+      self._save(step)
+    if number := self._signal.after_step():
+      self._leave(step, number)
+    self._evaluate_if_due(step)
+
+  def _log(self, step: int) -> None:
+    self._check_finite()
+    means = state.averages(self._state.running)
+    if "loss" not in means:
+      raise self._non_finite_error()
+    means["learning_rate"] = float(self._rate(step - 1))
+    self._reporter.write("train", step, means)
+    self._reporter.progress(step, means["loss"])
+    if skipped := means.get(state.SKIPPED):
+      self._reporter.say(f"{skipped} steps up to {step} were skipped.")
+    self._state = state.clear_running(self._state)
+
+  def _check_finite(self) -> None:
+    """Stops at what is not a number, unless that is to be skipped."""
+    if self._config.non_finite is non_finite.NonFinite.SKIP:
+      return
+    if state.first_broken(self._state.running):
+      raise self._non_finite_error()
+
+  def _non_finite_error(self) -> non_finite.NonFiniteError:
+    found = state.first_broken(self._state.running)
+    assert found is not None
+    step, name = found
+    self._checkpoints.wait()
+    last = max(self._checkpoints.steps(), default=None)
+    intact = (
+      f"The checkpoint of step {last} is intact."
+      if last
+      else "There is no checkpoint yet."
+    )
+    kept = self._keep_batch(step)
+    return non_finite.NonFiniteError(
+      f"{name} is not a finite number at step {step}. {intact}"
+      + f" The step's batch is in {kept}." * bool(kept)
+    )
+
+  def _keep_batch(self, step: int) -> pathlib.Path | None:
+    """Prepares the batch of a step again, and writes down this one's share."""
+    index = sharding.process_index()
+    name = f"step-{step}" + f"-process-{index}" * bool(index) + ".npz"
+    with contextlib.closing(self._batches(step - 1)) as batches:
+      return non_finite.keep_batch(
+        batches, self._workdir / "non_finite" / name, step=step
+      )
+
+  def _save(self, step: int) -> None:
+    self._check_finite()
+    self._checkpoints.save(step, state.to_items(self._state))
+    self._reporter.resume_clock(step)
+
+  def _leave(self, step: int, number: int) -> NoReturn:
+    """Saves and exits, because a signal asked for it."""
+    self._save(step)
+    self._checkpoints.wait()
+    self._reporter.say(
+      f"Stopped by {signal.Signals(number).name} after step {step}; the same "
+      "command goes on from here."
+    )
+    raise SystemExit(128 + number)
+
+  def _evaluate_if_due(self, step: int) -> None:
+    every = self._config.eval_every
+    due = step == self._num_steps or (every and step and step % every == 0)
+    if due and processes.largest(self._reporter.find("eval", step) is None):
+      result = self._evaluate(self._state.variables)
+      self._reporter.write("eval", step, result.to_row())
+      self._reporter.say(f"step {step}: {result.describe_briefly()}")
+      self._reporter.resume_clock(step)
+
+  def result(self) -> tuple[int, evaluation.Evaluation]:
+    """Returns the number of steps, and what came out."""
+    self._checkpoints.wait()
+    row = self._reporter.find("eval", self._num_steps)
+    assert row is not None
+    return self._num_steps, evaluation.from_row(row)
+
+  def variables(self) -> Any:
+    """Returns parameters and model state as arrays of NumPy."""
+    return sharding.to_host(self._mesh, self._state.variables)

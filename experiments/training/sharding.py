@@ -1,0 +1,252 @@
+"""Devices: the only file of the project that counts them.
+
+A mesh has two axes. A batch is divided over both; parameters and optimizer
+state are divided over "fsdp" and repeated along "data". Everything else is
+written for the global batch and does not know how many devices there are.
+
+A run over several processes differs here alone: `jax.devices()` then lists
+the devices of all of them, and `put_batch` takes this process's share.
+"""
+
+from collections.abc import Mapping, Sequence
+import dataclasses
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import AxisType
+from jax.sharding import Mesh
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec
+import numpy as np
+
+from experiments.cluster import signals
+
+_DATA = "data"
+_FSDP = "fsdp"
+# Smaller arrays are repeated: dividing them costs more than it saves.
+_MIN_SHARDED_SIZE = 2**16
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ParallelConfig:
+  """How many devices are used, and for what.
+
+  Attributes:
+    data: devices that hold the same parameters and see different examples;
+      -1 for all that `fsdp` leaves.
+    fsdp: devices that share one copy of parameters and optimizer state.
+  """
+
+  data: int = -1
+  fsdp: int = 1
+
+  def __post_init__(self) -> None:
+    if self.data != -1 and self.data < 1:
+      raise ValueError(f"data must be -1 or at least 1, not {self.data}")
+    if self.fsdp < 1:
+      raise ValueError(f"fsdp must be at least 1, not {self.fsdp}")
+
+
+def make_mesh(
+  config: ParallelConfig, devices: Sequence[jax.Device] | None = None
+) -> Mesh:
+  """Lays out the devices with axes "data" and "fsdp".
+
+  Args:
+    config: how many devices each axis has.
+    devices: the devices to choose from, all of them if None. The first
+      data × fsdp are used; the rest stay idle.
+
+  Raises:
+    ValueError: if there are too few devices, or they do not divide evenly,
+      or some process of several would have none of its own in use.
+  """
+  devices = list(jax.devices() if devices is None else devices)
+  data = config.data
+  if data == -1:
+    data, rest = divmod(len(devices), config.fsdp)
+    if rest or not data:
+      raise ValueError(
+        f"{len(devices)} devices do not divide into groups of "
+        f"fsdp={config.fsdp}"
+      )
+  used = data * config.fsdp
+  if used > len(devices):
+    raise ValueError(
+      f"data={data} times fsdp={config.fsdp} needs {used} devices, but there "
+      f"are {len(devices)}"
+    )
+  if used < len(devices) and process_count() > 1:
+    raise ValueError(
+      f"several processes must use all {len(devices)} devices, not {used}"
+    )
+  return jax.make_mesh(
+    (data, config.fsdp),
+    (_DATA, _FSDP),
+    axis_types=(AxisType.Auto, AxisType.Auto),
+    devices=devices[:used],
+  )
+
+
+def process_index() -> int:
+  """Returns which of the run's processes this is; 0 writes the files."""
+  return jax.process_index()
+
+
+def process_count() -> int:
+  """Returns how many processes the run has."""
+  return jax.process_count()
+
+
+def describe(mesh: Mesh) -> dict[str, Any]:
+  """Returns the devices in words, for the record of a run."""
+  device = mesh.devices.flat[0]
+  return {
+    "platform": device.platform,
+    "kind": device.device_kind,
+    "mesh": dict(mesh.shape),
+    "processes": process_count(),
+  }
+
+
+def check_batch_size(
+  mesh: Mesh, batch_size: int, what: str, parts: int = 1
+) -> None:
+  """Refuses a global batch that the devices cannot share evenly.
+
+  Args:
+    mesh: the devices.
+    batch_size: examples per step over all devices.
+    what: name of the offending setting, for the message.
+    parts: how many parts of the batch are computed one after the other.
+
+  Raises:
+    ValueError: naming batch size, number of devices and the nearest size
+      that would do.
+  """
+  unit = mesh.size * parts
+  if batch_size % unit:
+    nearest = max(1, round(batch_size / unit)) * unit
+    times = f" in {parts} parts" if parts > 1 else ""
+    raise ValueError(
+      f"{what}={batch_size} does not divide evenly over {mesh.size} devices"
+      f"{times}; {nearest} does"
+    )
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+  """Returns the sharding of an array that every device holds whole."""
+  return NamedSharding(mesh, PartitionSpec())
+
+
+def batch_sharding(mesh: Mesh) -> NamedSharding:
+  """Returns the sharding of an array whose first axis counts examples."""
+  return NamedSharding(mesh, PartitionSpec((_DATA, _FSDP)))
+
+
+def parts_sharding(mesh: Mesh) -> NamedSharding:
+  """Returns the sharding of parts of a batch, the first axis counting them."""
+  return NamedSharding(mesh, PartitionSpec(None, (_DATA, _FSDP)))
+
+
+def state_shardings(
+  mesh: Mesh, tree: Any, *, min_size: int = _MIN_SHARDED_SIZE
+) -> Any:
+  """Chooses where each array of the training state lives.
+
+  Args:
+    mesh: the devices.
+    tree: arrays or their shapes (`jax.eval_shape`).
+    min_size: arrays with fewer entries are repeated on every device.
+
+  Returns:
+    A tree of shardings: the largest axis that "fsdp" divides is divided, the
+    first of them if several are largest.
+  """
+  return jax.tree.map(lambda x: _state_sharding(mesh, x.shape, min_size), tree)
+
+
+def _state_sharding(
+  mesh: Mesh, shape: tuple[int, ...], min_size: int
+) -> NamedSharding:
+  groups = mesh.shape[_FSDP]
+  divisible = [axis for axis, n in enumerate(shape) if n % groups == 0]
+  if groups == 1 or math.prod(shape) < min_size or not divisible:
+    return replicated(mesh)
+  largest = max(divisible, key=lambda axis: (shape[axis], -axis))
+  spec: list[str | None] = [None] * len(shape)
+  spec[largest] = _FSDP
+  return NamedSharding(mesh, PartitionSpec(*spec))
+
+
+def put_batch(
+  mesh: Mesh, batch: Mapping[str, np.ndarray]
+) -> dict[str, jax.Array]:
+  """Hands this process's share of a batch to the devices.
+
+  Args:
+    mesh: the devices.
+    batch: arrays whose first axis counts this process's examples.
+
+  Returns:
+    Global arrays whose first axis counts the examples of all processes.
+  """
+  sharding = batch_sharding(mesh)
+  return {
+    name: jax.make_array_from_process_local_data(sharding, np.asarray(value))
+    for name, value in batch.items()
+  }
+
+
+def to_host(mesh: Mesh, tree: Any) -> Any:
+  """Fetches arrays as a whole, wherever they are; for all processes at once.
+
+  Args:
+    mesh: the devices.
+    tree: arrays on them.
+
+  Returns:
+    NumPy arrays.
+  """
+  if process_count() == 1:
+    return jax.device_get(tree)
+  # One by one, for a device need not have room for all of them.
+  whole = jax.jit(lambda x: x, out_shardings=replicated(mesh))
+  return jax.tree.map(lambda x: np.asarray(whole(x)), tree)
+
+
+class SharedSignal:
+  """The signal that any process of a run was sent; all learn of it together.
+
+  Processes that stop after different steps would wait for one another.
+  """
+
+  def __init__(self, mesh: Mesh, stop: signals.StopRequest) -> None:
+    self._mesh, self._stop = mesh, stop
+    self._asked: list[jax.Array] = []
+    self._max = jax.jit(jnp.max, out_shardings=replicated(mesh))
+
+  def after_step(self) -> int:
+    """Returns the number of the signal, 0 if there was none.
+
+    To be asked after every step. Several processes learn of a signal one step
+    late, so that none of them waits for the answer.
+    """
+    if process_count() == 1:
+      return self._mine()
+    self._asked = [*self._asked, self._largest()][-2:]
+    return int(self._asked[0])
+
+  def now(self) -> int:
+    """Returns the number of the signal; waits for all processes to ask."""
+    return self._mine() if process_count() == 1 else int(self._largest())
+
+  def _mine(self) -> int:
+    return int(self._stop.signal or 0)
+
+  def _largest(self) -> jax.Array:  # [] int32
+    share = np.full([len(self._mesh.local_devices)], self._mine(), np.int32)
+    spread = put_batch(self._mesh, {"signal": share})["signal"]
+    return self._max(spread)

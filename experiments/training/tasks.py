@@ -1,0 +1,93 @@
+"""What an experiment tells the trainer about its problem, and nothing more."""
+
+from collections.abc import Mapping
+import dataclasses
+import pathlib
+from typing import Any, NamedTuple, Protocol
+
+import jax
+
+from experiments.data import loader
+
+Array = jax.Array
+# Every entry has the leading axis B; "weight" [B] is 0 where an example is
+# only padding and must not count.
+Batch = Mapping[str, Array]
+BatchShapes = Mapping[str, jax.ShapeDtypeStruct]
+
+
+class Losses(NamedTuple):
+  """What a task computes for a batch, example by example."""
+
+  loss: Array  # [B], what training minimises the weighted mean of
+  metrics: Mapping[str, Array]  # {name: [B]}, what is worth reporting
+  state: Any  # the model's state after the step (batch-norm averages)
+
+
+class Task(Protocol):
+  """A problem: its model, its data, its loss per example, its pictures.
+
+  A task never reduces over the batch, takes no gradient and counts no
+  devices: the trainer does all three.
+  """
+
+  @property
+  def model(self) -> Any:
+    """The `perceiver.Model` that is trained."""
+
+  def train_split(self) -> loader.Split:
+    """Returns the examples to learn from."""
+
+  def eval_split(self) -> loader.Split:
+    """Returns the examples to judge by."""
+
+  def losses(
+    self,
+    variables: Any,
+    batch: Batch,
+    *,
+    rng: Array | None,
+    is_training: bool,
+  ) -> Losses:
+    """Computes loss and metrics of every example; traced by JAX.
+
+    Args:
+      variables: the model's parameters and state, a `perceiver.Variables`.
+      batch: arrays with the leading axis B.
+      rng: a key that is different in every step, or None in evaluation,
+        where nothing is random.
+      is_training: whether this is a training step.
+
+    Returns:
+      Losses with one number per example. `state` is only used in training.
+    """
+
+  def figures(
+    self, variables: Any, workdir: pathlib.Path
+  ) -> list[pathlib.Path]:
+    """Draws what a person would rather look at, and returns the files."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Result:
+  """What a recipe should reach, and what it reached here.
+
+  Attributes:
+    metric: name of the evaluation metric that the numbers are of.
+    paper: the paper's number, None where it has none.
+    ours: the number reached with this code, None where nobody ran it in full.
+    source: where the paper's number stands, such as "Perceiver IO, Table 7".
+    split: the split that the numbers are of, by its name; any if empty.
+    also: further numbers of the same model, of other metrics or splits.
+  """
+
+  metric: str
+  paper: float | None = None
+  ours: float | None = None
+  source: str = ""
+  split: str = ""
+  also: tuple["Result", ...] = ()
+
+  def row(self) -> tuple["Result", ...]:
+    """Returns this number and the further ones."""
+    return (self, *self.also)

@@ -1,0 +1,174 @@
+"""Training, the same for every experiment.
+
+The trainer knows the machine and not the problem: it owns the gradient, the
+reduction over the batch, the schedule, devices, checkpoints, the log and
+signals. What a step computes is in `train_state`, what happens between steps
+in `training_run`.
+
+The same command continues a run, exactly: the data position is the step, and
+all else is in the checkpoint. SIGTERM and SIGINT (Ctrl-C) save after the
+current step and exit with code 143 and 130; a second one stops at once.
+"""
+
+import contextlib
+import dataclasses
+import pathlib
+from typing import Any, Protocol
+
+from jax.sharding import Mesh
+
+from experiments.cluster import processes
+from experiments.cluster import signals
+from experiments.runs import log
+from experiments.training import config as training_config
+from experiments.training import evaluation
+from experiments.training import loop
+from experiments.training import non_finite
+from experiments.training import sharding
+from experiments.training import tasks
+import perceiver
+from perceiver import config_json
+
+# What may change between the parts of one run: it decides how often something
+# is written and where things are, not what is learned.
+MAY_DIFFER = (
+  "data.cache_dir",
+  "data.data_dir",
+  "train.accumulate",
+  "train.checkpoint_every",
+  "train.checkpoint_in_background",
+  "train.eval_batch_size",
+  "train.eval_every",
+  "train.keep",
+  "train.loader_threads",
+  "train.loader_workers",
+  "train.log_every",
+  "train.parallel",
+)
+
+# What processes of one run may be told differently.
+_MAY_DIFFER_BETWEEN_PROCESSES = (
+  "data.data_dir",
+  "train.loader_threads",
+  "train.loader_workers",
+)
+
+NonFiniteError = non_finite.NonFiniteError
+batch_shapes = loop.batch_shapes
+
+# How a model is trained; every experiment has one.
+TrainConfig = training_config.TrainConfig
+
+
+class Experiment(Protocol):
+  """A whole recipe: a frozen dataclass with at least these fields."""
+
+  @property
+  def model(self) -> Any:
+    """The model's configuration."""
+
+  @property
+  def train(self) -> TrainConfig:
+    """How it is trained."""
+
+  def task(self) -> tasks.Task:
+    """Builds the problem: model, data, losses."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Report:
+  """What a finished training has to show.
+
+  Attributes:
+    step: steps made.
+    evaluation: the last evaluation.
+    model_file: the trained model, for `perceiver.load`.
+    figures: pictures to look at.
+  """
+
+  step: int
+  evaluation: evaluation.Evaluation
+  model_file: pathlib.Path
+  figures: tuple[pathlib.Path, ...]
+
+
+def train(experiment: Experiment, workdir: pathlib.Path) -> Report:
+  """Trains to the end, from wherever the folder's last checkpoint is.
+
+  Args:
+    experiment: the recipe.
+    workdir: the run's folder, made if it does not exist. Several processes
+      share one.
+
+  Returns:
+    The result, once everything is on disk.
+
+  Raises:
+    ValueError: if the devices cannot share the batch, or the configuration
+      does not fit together; nothing has been written then.
+    reporting.ConfigError: if the folder is another configuration's.
+    checkpointing.MismatchError: if the checkpoint is another model's.
+    checkpointing.SaveError: if a checkpoint cannot be written.
+    NonFiniteError: if loss or gradient stop being numbers; the checkpoints
+      from before remain.
+    loading.WorkerError: if a process that prepares examples dies.
+    distributed.DisagreementError: if processes have different configurations.
+    distributed.PeerError: if another process of the run fails.
+    SystemExit: with code 143 or 130 after SIGTERM or SIGINT.
+  """
+  mesh = check(experiment)
+  task = experiment.task()
+  # Fails before there is a folder if the training is too short.
+  training_config.learning_rate(
+    experiment.train, len(task.train_split().source)
+  )
+  text = config_json.to_json(experiment)
+  settings = log.settings(text, _MAY_DIFFER_BETWEEN_PROCESSES)
+  processes.check_same(settings)
+  processes.by_first(lambda: log.claim(workdir, text, MAY_DIFFER))
+  with contextlib.ExitStack() as stack:
+    stop = stack.enter_context(signals.StopRequest())
+    stack.enter_context(processes.losing_peers())
+    run = loop.Run(experiment, task, mesh, workdir, stop, stack)
+    run.to_the_end()
+    return _finish(run, task, workdir)
+
+
+def check(experiment: Experiment) -> Mesh:
+  """Refuses what cannot work, before anything is built.
+
+  Returns:
+    The devices that the experiment asks for.
+
+  Raises:
+    ValueError: naming the setting.
+  """
+  config = experiment.train
+  mesh = sharding.make_mesh(config.parallel)
+  sharding.check_batch_size(
+    mesh, config.batch_size, "batch_size", parts=config.accumulate
+  )
+  eval_batch_size = loop.eval_batch_size(config)
+  sharding.check_batch_size(mesh, eval_batch_size, "eval_batch_size")
+  return mesh
+
+
+def _finish(run: loop.Run, task: tasks.Task, workdir: pathlib.Path) -> Report:
+  """Writes the model and the pictures."""
+  step, result = run.result()
+  model_file = workdir / "model.safetensors"
+  figures: list[pathlib.Path] = []
+  variables = run.variables()
+
+  def write() -> None:
+    notes = {"step": str(step)}
+    perceiver.save(model_file, task.model, variables, notes)
+    figures.extend(task.figures(variables, workdir))
+
+  processes.by_first(write)
+  return Report(
+    step=step,
+    evaluation=result,
+    model_file=model_file,
+    figures=tuple(figures),
+  )

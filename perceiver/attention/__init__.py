@@ -1,0 +1,1 @@
+"""Attention: of latents to inputs, of latents to latents, of queries."""

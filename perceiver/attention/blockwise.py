@@ -1,0 +1,347 @@
+"""Attention over many inputs, block by block, with nothing of size M×N kept.
+
+`read` is exact softmax attention from few queries to many inputs. It walks
+over blocks of inputs with a running maximum and a running sum; its backward
+pass walks over them again and recomputes each block's scores. The memory used
+beyond inputs and outputs is that of one block, whatever the number of inputs.
+
+`map_blocks` is the counterpart for many queries and few inputs: rows of the
+result do not depend on one another, so blocks of queries are simply mapped.
+"""
+
+from collections.abc import Callable
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from perceiver.position_encoding import grid_encoding
+
+Array = jax.Array
+# Arrays that are concatenated along the channels, one block at a time. Parts
+# that are the same for every example, such as positions, have batch size 1;
+# codes of a grid need not even exist as arrays, and get no gradient then.
+Part = Array | grid_encoding.Spread  # [B or 1, M, C_i]
+Parts = tuple[Part, ...]
+# (parameters, block [B, S, C]) -> keys [B, G, S, K], values [B, G, S, V]
+Project = Callable[[Any, Array], tuple[Array, Array]]
+
+# Stands for minus infinity where a true one would make 0 · inf.
+_MASKED = -1e30
+
+
+class Options(NamedTuple):
+  """The static settings of `read`."""
+
+  project: Project
+  block_size: int
+  dropout_rate: float = 0.0
+
+
+def concatenate(parts: Parts, batch_size: int | None = None) -> Array:
+  """Joins parts [B or 1, M, C_i] along the channels to [B, M, C]."""
+  batch = batch_size or max(part.shape[0] for part in parts)
+  whole = [
+    jnp.broadcast_to(grid_encoding.written_out(part), (batch, *part.shape[1:]))
+    for part in parts
+  ]
+  return jnp.concatenate(whole, axis=-1) if len(whole) > 1 else whole[0]
+
+
+def num_channels(parts: Parts) -> int:
+  """Returns the channels of the joined parts."""
+  return sum(part.shape[-1] for part in parts)
+
+
+def num_positions(operands: Any) -> int:
+  """Returns the length M of a tree of parts and arrays [B or 1, M, ...]."""
+  return jax.tree.leaves(operands, is_leaf=_is_spread)[0].shape[1]
+
+
+def choose_block(length: int, target: int) -> int:
+  """Returns a block size of about `target` that divides `length` if one does.
+
+  A divisor between half of `target` and `target` is preferred, since it
+  leaves no odd block at the end, which would be compiled separately.
+  """
+  if length <= target:
+    return length
+  for size in range(target, target // 2, -1):
+    if length % size == 0:
+      return size
+  return target
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def read(
+  options: Options,
+  queries: Array,  # [B, G, T, K], already scaled
+  parts: Parts,  # [B or 1, M, C_i]
+  parameters: Any,
+  input_mask: Array | None,  # [B, M] bool
+  key: Array | None,
+) -> Array:  # [B, G, T, V]
+  """Attends from few queries to many inputs.
+
+  Args:
+    options: what makes keys and values from a block of inputs; block size;
+      share of the attention weights that is dropped, which needs `key`.
+    queries: in G independent groups, scaled by 1/√K.
+    parts: the inputs, not joined.
+    parameters: handed to `options.project`.
+    input_mask: True where an input may be attended to; all if None.
+    key: randomness of the dropout.
+
+  Returns:
+    The attended values; zeros where every input is masked. Softmax and sums
+    are float32, the result has the dtype of `queries`.
+  """
+  return _forward(options, queries, parts, parameters, input_mask, key)[0]
+
+
+def _blocks(length: int, size: int) -> list[tuple[int, int, int]]:
+  """Splits `length` into runs of (first index, block size, number)."""
+  count, rest = divmod(length, size)
+  runs = [(0, size, count)] if count else []
+  return [*runs, (count * size, rest, 1)] if rest else runs
+
+
+def _loop(
+  length: int,
+  size: int,
+  body: Callable[[Any, Array, int, Array], Any],
+  carry: Any,
+) -> Any:
+  """Runs `body(carry, start, size, block_index)` over all blocks in order."""
+  for first, width, count in _blocks(length, size):
+    step = functools.partial(_step, body, first, width, first // size)
+    if count == 1:
+      carry = step(carry, jnp.int32(0))[0]
+    else:
+      carry = jax.lax.scan(step, carry, jnp.arange(count))[0]
+  return carry
+
+
+def _step(
+  body: Callable[[Any, Array, int, Array], Any],
+  first: int,
+  size: int,
+  first_block: int,
+  carry: Any,
+  i: Array,
+) -> tuple[Any, None]:
+  return body(carry, first + i * size, size, first_block + i), None
+
+
+def _slice(parts: Any, start: Array, size: int) -> Any:
+  """Takes positions `start` … `start + size` of arrays [B, M, ...]."""
+
+  def take(part: Part) -> Array:
+    if part.shape[1] == size:
+      return grid_encoding.written_out(part)
+    if isinstance(part, grid_encoding.Spread):
+      return part.slice(start, size)
+    return jax.lax.dynamic_slice_in_dim(part, start, size, axis=1)
+
+  return jax.tree.map(take, parts, is_leaf=_is_spread)
+
+
+def _is_spread(part: Any) -> bool:
+  return isinstance(part, grid_encoding.Spread)
+
+
+def _weights(
+  options: Options,
+  scores: Array,  # [B, G, T, S]
+  subtract: Array,  # [B, G, T]
+  mask: Array | None,  # [B, S]
+  key: Array | None,
+  index: Array,
+) -> tuple[Array, Array]:
+  """Returns the block's unnormalised weights, without and with dropout."""
+  weights = jnp.exp(scores - subtract[..., None])
+  if mask is not None:
+    weights = jnp.where(mask[:, None, None, :], weights, 0)
+  if key is None or not options.dropout_rate:
+    return weights, weights
+  keep = jax.random.bernoulli(
+    jax.random.fold_in(key, index), 1 - options.dropout_rate, weights.shape
+  )
+  return weights, weights * keep / (1 - options.dropout_rate)
+
+
+def _scores(queries: Array, keys: Array, mask: Array | None) -> Array:
+  scores = jnp.einsum(
+    "bgtk,bgsk->bgts", queries, keys, preferred_element_type=jnp.float32
+  )
+  if mask is None:
+    return scores
+  return jnp.where(mask[:, None, None, :], scores, _MASKED)
+
+
+def _forward(
+  options: Options,
+  queries: Array,
+  parts: Parts,
+  parameters: Any,
+  input_mask: Array | None,
+  key: Array | None,
+) -> tuple[Array, Any]:
+  batch, groups, num_queries, _ = queries.shape
+  length = parts[0].shape[1]
+
+  def body(carry: Any, start: Array, size: int, index: Array) -> Any:
+    top, total, attended = carry
+    block, mask = _slice((parts, input_mask), start, size)
+    keys, values = options.project(parameters, concatenate(block, batch))
+    scores = _scores(queries, keys, mask)  # [B, G, T, S]
+    new_top = jnp.maximum(top, jnp.max(scores, axis=-1))
+    shrink = jnp.exp(top - new_top)
+    weights, dropped = _weights(options, scores, new_top, mask, key, index)
+    update = jnp.einsum(
+      "bgts,bgsv->bgtv",
+      dropped.astype(values.dtype),
+      values,
+      preferred_element_type=jnp.float32,
+    )
+    total = total * shrink + jnp.sum(weights, axis=-1)
+    return new_top, total, attended * shrink[..., None] + update
+
+  _, values = jax.eval_shape(
+    lambda p, x: options.project(p, concatenate(x, batch)),
+    parameters,
+    _slice(parts, jnp.int32(0), 1),
+  )
+  rows = (batch, groups, num_queries)
+  top, total, attended = _loop(
+    length,
+    options.block_size,
+    body,
+    (
+      jnp.full(rows, _MASKED, jnp.float32),
+      jnp.zeros(rows, jnp.float32),
+      jnp.zeros((*rows, values.shape[-1]), jnp.float32),
+    ),
+  )
+  # Zero where every input is masked; what is not a number stays visible.
+  seen = total != 0
+  total = jnp.where(seen, total, 1)
+  out = jnp.where(seen[..., None], attended / total[..., None], 0)
+  normaliser = jnp.where(seen, top + jnp.log(total), 0)  # log Σ exp(scores)
+  residuals = (queries, parts, parameters, input_mask, key, out, normaliser)
+  return out.astype(queries.dtype), residuals
+
+
+def _backward(
+  options: Options, residuals: Any, cotangent: Array
+) -> tuple[Array, Parts, Any, None, None]:
+  queries, parts, parameters, input_mask, key, out, normaliser = residuals
+  batch = queries.shape[0]
+  mean = jnp.sum(cotangent.astype(jnp.float32) * out, axis=-1)  # [B, G, T]
+
+  def body(carry: Any, start: Array, size: int, index: Array) -> Any:
+    d_queries, d_parts, d_parameters = carry
+    block, mask = _slice((parts, input_mask), start, size)
+    (keys, values), pull = jax.vjp(
+      lambda p, x: options.project(p, concatenate(x, batch)), parameters, block
+    )
+    weights, dropped = _weights(
+      options, _scores(queries, keys, mask), normaliser, mask, key, index
+    )
+    d_values = jnp.einsum(
+      "bgts,bgtv->bgsv", dropped.astype(values.dtype), cotangent
+    )
+    d_weights = jnp.einsum(
+      "bgtv,bgsv->bgts",
+      cotangent,
+      values,
+      preferred_element_type=jnp.float32,
+    )
+    if options.dropout_rate:
+      # The same entries are dropped again: `dropped` is zero there.
+      d_weights = jnp.where(dropped > 0, d_weights, 0)
+      d_weights /= 1 - options.dropout_rate
+    d_scores = (weights * (d_weights - mean[..., None])).astype(keys.dtype)
+    d_keys = jnp.einsum("bgts,bgtk->bgsk", d_scores, queries)
+    d_block_parameters, d_block = pull(
+      (d_keys.astype(keys.dtype), d_values.astype(values.dtype))
+    )
+    return (
+      d_queries
+      + jnp.einsum(
+        "bgts,bgsk->bgtk", d_scores, keys, preferred_element_type=jnp.float32
+      ),
+      _write(d_parts, d_block, start),
+      jax.tree.map(jnp.add, d_parameters, d_block_parameters),
+    )
+
+  d_queries, d_parts, d_parameters = _loop(
+    parts[0].shape[1],
+    options.block_size,
+    body,
+    (
+      jnp.zeros(queries.shape, jnp.float32),
+      jax.tree.map(jnp.zeros_like, parts),
+      jax.tree.map(jnp.zeros_like, parameters),
+    ),
+  )
+  return d_queries.astype(queries.dtype), d_parts, d_parameters, None, None
+
+
+def _write(whole: Parts, block: Parts, start: Array) -> Parts:
+  """Puts the gradient of a block into that of the parts."""
+
+  def write(part: Part, gradient: Array) -> Part:
+    if isinstance(part, grid_encoding.Spread):
+      return part
+    return jax.lax.dynamic_update_slice_in_dim(part, gradient, start, axis=1)
+
+  return jax.tree.map(write, whole, block, is_leaf=_is_spread)
+
+
+read.defvjp(_forward, _backward)
+
+
+def map_blocks(
+  function: Callable[..., Any], operands: Any, block_size: int
+) -> Any:
+  """Applies `function` to blocks of positions and joins the results.
+
+  Args:
+    function: operands of S positions -> results of S positions, both as trees
+      of arrays [B, S, ...]; a position's result depends on that position only.
+    operands: tree of arrays [B or 1, O, ...].
+    block_size: the number of positions S at a time.
+
+  Returns:
+    A tree of arrays [B, O, ...]. The backward pass recomputes each block.
+  """
+  length = num_positions(operands)
+  if length <= block_size:
+    return function(_slice(operands, jnp.int32(0), length))
+  results = []
+  for first, size, count in _blocks(length, block_size):
+    results.append(
+      _map_run(jax.checkpoint(function), operands, first, size, count)
+    )
+  return jax.tree.map(lambda *runs: jnp.concatenate(runs, axis=1), *results)
+
+
+def _map_run(
+  function: Callable[..., Any], operands: Any, first: int, size: int, count: int
+) -> Any:
+  """Maps `function` over `count` blocks of `size` from position `first` on."""
+
+  def step(_: None, i: Array) -> tuple[None, Any]:
+    return None, function(_slice(operands, first + i * size, size))
+
+  if count == 1:
+    return step(None, jnp.int32(0))[1]
+  _, blocks = jax.lax.scan(step, None, jnp.arange(count))  # [blocks, B, S, ...]
+  return jax.tree.map(
+    lambda x: jnp.moveaxis(x, 0, 1).reshape(
+      x.shape[1], count * size, *x.shape[3:]
+    ),
+    blocks,
+  )

@@ -1,0 +1,133 @@
+"""Attention from few queries to many inputs: the encoder's side.
+
+Two forms, chosen by counting multiplications: keys and values projected a block
+at a time, or not at all, with their projections folded into the few queries.
+"""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from perceiver import layers
+from perceiver.attention import blockwise
+from perceiver.attention import projections
+
+Array = jax.Array
+
+
+def read(
+  config: projections.AttentionConfig,
+  weights: projections.AttentionWeights,
+  norm: layers.NormWeights,
+  queries: Array,  # [B, T, E], normalised
+  inputs: blockwise.Parts,  # [B or 1, S, C_i], not normalised
+  *,
+  input_mask: Array | None = None,  # [B, S] bool
+  key: Array | None = None,
+) -> Array:  # [B, T, D]
+  """Attends from few queries to many inputs, which `norm` normalises first.
+
+  Where every input of an example is masked, the attended values are zeros and
+  the result is the output bias.
+  """
+  query = projections.split_heads(weights.query(queries), config) * config.scale
+  num_channels = blockwise.num_channels(inputs)
+  if _fold_inputs(config, queries.shape[1], num_channels, key is not None):
+    attended = _read_folded(config, weights, norm, query, inputs, input_mask)
+  else:
+    options = blockwise.Options(
+      project=_Projection(config.num_heads),
+      block_size=_block_size(query, inputs),
+      dropout_rate=config.dropout_rate if key is not None else 0.0,
+    )
+    attended = blockwise.read(
+      options,
+      jnp.swapaxes(query, 1, 2),  # [B, H, T, K]
+      inputs,
+      (norm, weights.key, weights.value),
+      input_mask,
+      key,
+    )
+    attended = jnp.swapaxes(attended, 1, 2)  # [B, T, H, V]
+  return weights.output(projections.join_heads(attended))
+
+
+def _read_folded(
+  config: projections.AttentionConfig,
+  weights: projections.AttentionWeights,
+  norm: layers.NormWeights,
+  query: Array,  # [B, T, H, K]
+  inputs: blockwise.Parts,
+  input_mask: Array | None,
+) -> Array:  # [B, T, H, V]
+  """Attends to the normalised inputs themselves, projecting only the result.
+
+  Scale and offset of the norm fold as the projections do: what the offset adds
+  to a row of scores is constant.
+  """
+  dtype = query.dtype
+  w = projections.split_heads(weights.key.w, config).astype(dtype)  # [C, H, K]
+  query = jnp.einsum("bthk,chk->bthc", query, w) * norm.scale.astype(dtype)
+  batch, num_queries, num_heads, channels = query.shape
+  options = blockwise.Options(_normalised, _block_size(query, inputs))
+  attended = blockwise.read(
+    options,
+    query.reshape(batch, 1, num_queries * num_heads, channels),
+    inputs,
+    None,
+    input_mask,
+    None,
+  ).reshape(query.shape)
+  attended = attended * norm.scale.astype(dtype) + norm.offset.astype(dtype)
+  w, b = (
+    projections.split_heads(x, config).astype(dtype) for x in weights.value
+  )
+  attended = jnp.einsum("bthc,chv->bthv", attended, w) + b
+  if input_mask is None:
+    return attended
+  seen = jnp.any(input_mask, axis=1)  # [B]
+  return jnp.where(seen[:, None, None, None], attended, 0)
+
+
+def _normalised(_: Any, block: Array) -> tuple[Array, Array]:
+  """Takes normalised inputs [B, S, C] as keys and values of one group."""
+  normalised = layers.normalise(block)[:, None]  # [B, 1, S, C]
+  return normalised, normalised
+
+
+@dataclasses.dataclass(frozen=True)
+class _Projection:
+  """Makes keys and values [B, H, S, K or V] from a block of inputs."""
+
+  num_heads: int
+
+  def __call__(self, parameters: Any, block: Array) -> tuple[Array, Array]:
+    norm, key, value = parameters
+    block = norm(block)  # [B, S, C]
+    split = (*block.shape[:2], self.num_heads, -1)
+    keys, values = (x(block).reshape(split) for x in (key, value))
+    return jnp.swapaxes(keys, 1, 2), jnp.swapaxes(values, 1, 2)
+
+
+def _fold_inputs(
+  config: projections.AttentionConfig,
+  num_queries: int,
+  num_channels: int,
+  dropout: bool,
+) -> bool:
+  """Tells whether keys and values need no projection, per input multiplied.
+
+  With dropout, rows of weights do not sum to one, as folding presumes.
+  """
+  width = config.qk_channels + config.v_channels
+  folded = 2 * num_queries * config.num_heads * num_channels
+  projected = num_channels * width + num_queries * width
+  return folded < projected and not (dropout and config.dropout_rate)
+
+
+def _block_size(query: Array, inputs: blockwise.Parts) -> int:
+  batch, num_queries, num_heads, _ = query.shape
+  target = projections.target_block(batch * num_queries * num_heads)
+  return blockwise.choose_block(inputs[0].shape[1], target)

@@ -1,0 +1,277 @@
+"""Multi-head attention that works on whichever side is small.
+
+A Perceiver attends between a few hundred latents and up to hundreds of
+thousands of inputs or queries. Two identities keep the long side cheap; both
+are exact:
+
+* `q·k = (x W_q + b_q)·(y W_k + b_k)`. With many keys, `W_k` is folded into the
+  few queries, and what `b_k` adds is the same for a whole row of scores, which
+  the softmax ignores. With many queries, `W_q` is folded into the few keys.
+* Rows `A` of attention weights sum to one, so `A (y W_v + b_v) = (A y) W_v +
+  b_v`: the value projection may come after the attention (many keys), or the
+  output projection before it (many queries).
+
+Folding makes a head as wide as the long side's channels, so whether it pays is
+decided by counting multiplications, from shapes alone.
+
+Shapes: B batch · T queries · S keys · E query channels · C input channels ·
+H heads · K, V channels per head · D output channels.
+"""
+
+from collections.abc import Callable
+import dataclasses
+import math
+from typing import Any, NamedTuple
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+from perceiver import layers
+from perceiver.attention import blockwise
+
+Array = jax.Array
+
+# Scores held at a time by one block of `read` and `map_blocks`: large enough
+# for full speed of the matrix products, small enough to stay near the core.
+_BLOCK_SCORES = 2**21
+_BLOCK_RANGE = (256, 4096)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AttentionConfig:
+  """Sizes of one attention.
+
+  Attributes:
+    num_heads: the number of heads; divides `qk_channels` and `v_channels`.
+    qk_channels: channels of queries and keys, of all heads together.
+    v_channels: channels of the values, of all heads together.
+    output_channels: channels of the result.
+    dropout_rate: share of the attention weights dropped in training.
+    direct: compute the textbook way, every projection before the attention
+      and all scores at once. The same numbers, for tests and operation counts.
+  """
+
+  num_heads: int
+  qk_channels: int
+  v_channels: int
+  output_channels: int
+  dropout_rate: float = 0.0
+  direct: bool = False
+
+  def __post_init__(self) -> None:
+    for name in ("num_heads", "qk_channels", "v_channels", "output_channels"):
+      if getattr(self, name) < 1:
+        raise ValueError(
+          f"Attention: {name} is {getattr(self, name)}; expected at least 1."
+        )
+    for name in ("qk_channels", "v_channels"):
+      if getattr(self, name) % self.num_heads:
+        raise ValueError(
+          f"Attention: {name} is {getattr(self, name)}, which {self.num_heads}"
+          " heads do not divide; expected a multiple of num_heads."
+        )
+    if not 0 <= self.dropout_rate < 1:
+      raise ValueError(
+        f"Attention: dropout_rate is {self.dropout_rate}; expected [0, 1)."
+      )
+
+  @property
+  def scale(self) -> float:
+    """What scores are multiplied by, 1/√K."""
+    return 1 / math.sqrt(self.qk_channels // self.num_heads)
+
+
+class AttentionWeights(NamedTuple):
+  """The four projections of an attention."""
+
+  query: layers.LinearWeights  # [E, HK]
+  key: layers.LinearWeights  # [C, HK]
+  value: layers.LinearWeights  # [C, HV]
+  output: layers.LinearWeights  # [HV, D]
+
+
+@dataclasses.dataclass(frozen=True)
+class Memory:
+  """Keys and values, ready to be asked by any number of queries.
+
+  Attributes:
+    keys: [B, S, H, K], or [B, S, H, E] with the query map folded in.
+    bias: [B, S, H], the folded query bias; None if nothing is folded.
+    values: [B, S, H, V], or [B, S, H, D] with the output map folded in.
+    output_folded: whether it is.
+    mask: [B, S] bool, True where a key may be attended to; None for all.
+  """
+
+  keys: Array
+  bias: Array | None
+  values: Array
+  output_folded: bool
+  mask: Array | None
+
+
+@dataclasses.dataclass
+class Attention(hk.Module):
+  """The parameters of one attention."""
+
+  config: AttentionConfig
+  name: str | None = None
+
+  @hk.name_like("__call__")
+  def weights(
+    self, query_channels: int, input_channels: int
+  ) -> AttentionWeights:
+    """Returns the parameters for queries and inputs of the given channels."""
+    cfg = self.config
+    linear = layers.Linear
+    return AttentionWeights(
+      query=linear(cfg.qk_channels, name="query").weights(query_channels),
+      key=linear(cfg.qk_channels, name="key").weights(input_channels),
+      value=linear(cfg.v_channels, name="value").weights(input_channels),
+      output=linear(cfg.output_channels, name="output").weights(cfg.v_channels),
+    )
+
+
+def remember(
+  config: AttentionConfig,
+  weights: AttentionWeights,
+  inputs: Array,  # [B, S, C], normalised
+  *,
+  num_queries: int,
+  input_mask: Array | None = None,  # [B, S] bool
+) -> Memory:
+  """Makes keys and values of few inputs, for `num_queries` queries in all.
+
+  With many queries the query map is folded into the keys and the output map
+  into the values, each where that saves multiplications.
+  """
+  keys = split_heads(weights.key(inputs), config) * config.scale  # [B, S, H, K]
+  values = split_heads(weights.value(inputs), config)  # [B, S, H, V]
+  fold_query, fold_output = _fold_queries(
+    config, num_queries, inputs.shape[1], weights.query.w.shape[0]
+  )
+  bias = None
+  if fold_query:
+    w, b = (split_heads(x, config).astype(keys.dtype) for x in weights.query)
+    bias = jnp.einsum("bshk,hk->bsh", keys, b)
+    keys = jnp.einsum("bshk,ehk->bshe", keys, w)  # [B, S, H, E]
+  if fold_output:
+    w = weights.output.w.reshape(config.num_heads, -1, config.output_channels)
+    values = jnp.einsum("bshv,hvd->bshd", values, w.astype(values.dtype))
+  return Memory(keys, bias, values, fold_output, input_mask)
+
+
+def recall(
+  config: AttentionConfig,
+  weights: AttentionWeights,
+  memory: Memory,
+  queries: Array,  # [B, T, E], normalised
+  *,
+  query_mask: Array | None = None,  # [B, T] bool
+  key: Array | None = None,
+) -> Array:  # [B, T, D]
+  """Attends from queries to keys and values made by `remember`.
+
+  Masked queries, and queries all of whose keys are masked, attend to nothing:
+  their result is the output bias.
+  """
+  attention = attention_map(config, weights, memory, queries)  # [B, H, T, S]
+  if query_mask is not None:
+    attention = jnp.where(query_mask[:, None, :, None], attention, 0)
+  attention = layers.dropout(attention, config.dropout_rate, key)
+  attention = attention.astype(memory.values.dtype)
+  if memory.output_folded:
+    out = jnp.einsum("bhts,bshd->btd", attention, memory.values)
+    return out + weights.output.b.astype(out.dtype)
+  attended = jnp.einsum("bhts,bshv->bthv", attention, memory.values)
+  return weights.output(join_heads(attended))
+
+
+def attention_map(
+  config: AttentionConfig,
+  weights: AttentionWeights,
+  memory: Memory,
+  queries: Array,  # [B, T, E], normalised
+) -> Array:  # [B, H, T, S]
+  """Returns the attention weights, float32; rows sum to one.
+
+  Rows of an example whose keys are all masked are zeros.
+  """
+  if memory.bias is None:
+    query = split_heads(weights.query(queries), config)  # [B, T, H, K]
+    scores = jnp.einsum(
+      "bthk,bshk->bhts", query, memory.keys, preferred_element_type=jnp.float32
+    )
+  else:
+    scores = jnp.einsum(
+      "bte,bshe->bhts", queries, memory.keys, preferred_element_type=jnp.float32
+    )
+    scores += jnp.swapaxes(memory.bias, 1, 2)[:, :, None, :]
+  if memory.mask is None:
+    return jax.nn.softmax(scores)
+  mask = memory.mask[:, None, None, :]  # [B, 1, 1, S]
+  # Rows without any key would be 0/0: they are computed unmasked, then zeroed.
+  seen = jnp.any(mask, axis=-1, keepdims=True)
+  attention = jax.nn.softmax(scores, where=mask | ~seen)
+  return jnp.where(seen, attention, 0)
+
+
+def map_queries(
+  config: AttentionConfig,
+  memory: Memory,
+  function: Callable[[Any], Any],
+  operands: Any,
+) -> Any:
+  """Applies `function` to blocks of queries that `recall` from `memory`.
+
+  Args:
+    config: of the attention.
+    memory: what is asked; its size decides how many queries fit a block.
+    function: tree of arrays [B or 1, T, ...] -> tree of arrays [B, T, ...].
+    operands: the same tree for all queries, [B or 1, O, ...].
+
+  Returns:
+    The results for all queries, [B, O, ...].
+  """
+  batch, num_keys = memory.keys.shape[:2]
+  if config.direct:
+    return function(operands)
+  length = blockwise.num_positions(operands)
+  target = target_block(batch * config.num_heads * num_keys)
+  return blockwise.map_blocks(
+    function, operands, blockwise.choose_block(length, target)
+  )
+
+
+def split_heads(x: Array, config: AttentionConfig) -> Array:  # [..., HK]
+  """Gives every head its own channels."""
+  return x.reshape(*x.shape[:-1], config.num_heads, -1)  # [..., H, K]
+
+
+def join_heads(x: Array) -> Array:  # [B, T, H, V] -> [B, T, HV]
+  """Puts the heads' channels side by side again."""
+  return x.reshape(*x.shape[:2], -1)
+
+
+def _fold_queries(
+  config: AttentionConfig, num_queries: int, num_keys: int, num_channels: int
+) -> tuple[bool, bool]:
+  """Tells whether to fold the query map and the output map into the keys."""
+  if config.direct:
+    return False, False
+
+  def pays(inner: int, outer: int) -> bool:
+    per_query = num_keys * config.num_heads * outer
+    folded = num_queries * per_query + num_keys * inner * outer
+    return folded < num_queries * (outer * inner + num_keys * inner)
+
+  return (
+    pays(config.qk_channels, num_channels),
+    pays(config.v_channels, config.output_channels),
+  )
+
+
+def target_block(scores_per_position: int) -> int:
+  """Returns how many positions of the long side make one block."""
+  lowest, highest = _BLOCK_RANGE
+  return min(max(_BLOCK_SCORES // scores_per_position, lowest), highest)

@@ -1,0 +1,186 @@
+"""The tables of names of the released DeepMind checkpoints."""
+
+from typing import Any
+
+from perceiver import position_encoding
+from perceiver.adapters import image
+from perceiver.checkpoints.deepmind import names
+from perceiver.models import imagenet
+from perceiver.models import language
+from perceiver.models import optical_flow
+from perceiver.models import video_autoencoding
+
+# What the linear maps to the modalities were called.
+_POSTPROCESSORS = {
+  "audio": "audio_postprocessor",
+  "image": "projection_postprocessor",
+  "label": "classification_postprocessor",
+}
+
+
+def parameter_names(config: Any) -> list[names.Entry]:
+  """Returns where each parameter of a model stands in the released form.
+
+  Raises:
+    ValueError: if no model of this kind was released.
+  """
+  if isinstance(config, imagenet.ImageClassifierConfig):
+    return _image_classifier(config)
+  if isinstance(config, language.LanguageModelConfig):
+    return _language_model(config)
+  if isinstance(config, optical_flow.OpticalFlowConfig) and (
+    not config.upsampled
+  ):
+    return _optical_flow(config)
+  if isinstance(config, video_autoencoding.VideoAutoencoderConfig):
+    return _video_autoencoder(config)
+  raise ValueError(
+    f"Checkpoint: no {type(config).__name__} was released by DeepMind."
+  )
+
+
+def state_names(config: Any) -> list[names.Entry]:
+  """Returns where the state of a model stands in the released form."""
+  if not isinstance(config, imagenet.ImageClassifierConfig):
+    return []
+  if not isinstance(config.image.features, image.ConvPool):
+    return []
+  entries = []
+  for statistic in ("mean_ema", "var_ema"):
+    entries += names.single(
+      f"classifier/image_input/batch_norm/~/{statistic}",
+      f"image_preprocessor/~/conv2_d_downsample/~/batchnorm/~/{statistic}",
+      {name: name for name in ("hidden", "average", "counter")},
+    )
+  return entries
+
+
+def _image_classifier(
+  config: imagenet.ImageClassifierConfig,
+) -> list[names.Entry]:
+  decoder = "classification_decoder/~/basic_decoder"
+  table = names.perceiver(
+    "classifier/perceiver",
+    "perceiver_encoder",
+    decoder,
+    config.perceiver.processor.num_layers,
+    output=True,
+  )
+  table += names.vectors(
+    "classifier/queries", f"{decoder}/~/trainable_position_encoding"
+  )
+  return table + _image_input(config.image)
+
+
+def _image_input(config: image.ImageInputConfig) -> list[names.Entry]:
+  ours, theirs = "classifier/image_input", "image_preprocessor"
+  table: list[names.Entry] = []
+  if isinstance(config.features, image.Conv1x1):
+    table += names.linear(
+      f"{ours}/conv_1x1", f"{theirs}/~/conv2_d", unit_axes=2
+    )
+  if isinstance(config.features, image.ConvPool):
+    downsample = f"{theirs}/~/conv2_d_downsample/~"
+    table += names.single(f"{ours}/conv", f"{downsample}/conv", {"w": "w"})
+    table += names.single(
+      f"{ours}/batch_norm",
+      f"{downsample}/batchnorm",
+      {"scale": "scale", "offset": "offset"},
+    )
+  if isinstance(config.positions, position_encoding.Projected):
+    inner = f"{theirs}/~_build_network_inputs"
+    table += names.vectors(
+      f"{ours}/learned_positions", f"{inner}/trainable_position_encoding"
+    )
+    table += names.linear(
+      f"{ours}/position_projection",
+      f"{inner}/position_encoding_projector/linear",
+    )
+  return table
+
+
+def _language_model(
+  config: language.LanguageModelConfig,
+) -> list[names.Entry]:
+  ours = "language_model"
+  return [
+    *names.single(
+      f"{ours}/text_input/token_embedding",
+      "embed",
+      {"embeddings": "embeddings"},
+    ),
+    *names.vectors(
+      f"{ours}/text_input/learned_positions", "trainable_position_encoding"
+    ),
+    *names.perceiver(
+      f"{ours}/perceiver",
+      "perceiver_encoder",
+      "basic_decoder",
+      config.perceiver.processor.num_layers,
+      output=False,
+    ),
+    *names.vectors(
+      f"{ours}/queries", "basic_decoder/~/trainable_position_encoding"
+    ),
+    *names.single(f"{ours}/logits", "embedding_decoder", {"b": "bias"}),
+  ]
+
+
+def _optical_flow(config: optical_flow.OpticalFlowConfig) -> list[names.Entry]:
+  ours = "optical_flow"
+  return [
+    *names.linear(
+      f"{ours}/flow_input/patch_projection", "image_preprocessor/patches_linear"
+    ),
+    *names.perceiver(
+      f"{ours}/perceiver",
+      "perceiver_encoder",
+      "flow_decoder/~/basic_decoder",
+      config.perceiver.processor.num_layers,
+      output=True,
+    ),
+  ]
+
+
+def _video_autoencoder(
+  config: video_autoencoding.VideoAutoencoderConfig,
+) -> list[names.Entry]:
+  ours, decoder = "autoencoder", "multimodal_decoder"
+  table = [
+    *names.vectors(
+      f"{ours}/perceiver/latents", "encoder/~/trainable_position_encoding"
+    ),
+    *names.cross_attention(
+      f"{ours}/perceiver/read", "encoder/~/cross_attention"
+    ),
+    *names.self_attention_stack(
+      f"{ours}/perceiver/processor/stack/self_attention",
+      "encoder/~/self_attention",
+      config.perceiver.processor.num_layers,
+    ),
+    *names.cross_attention(
+      f"{ours}/decoder/cross_attention",
+      f"{decoder}/~/basic_decoder/cross_attention",
+    ),
+    *names.linear(
+      f"{ours}/decoder/output", f"{decoder}/~/basic_decoder/output"
+    ),
+    *names.vectors(
+      f"{ours}/decoder/label_queries",
+      "classification_decoder/~/basic_decoder/~/trainable_position_encoding",
+    ),
+  ]
+  for modality, postprocessor in _POSTPROCESSORS.items():
+    table += names.linear(
+      f"{ours}/decoder/{modality}_output", f"{postprocessor}/linear"
+    )
+    table += names.vectors(
+      f"{ours}/decoder/{modality}_padding",
+      f"{decoder}/~decoder_query/{modality}_padding",
+    )
+    for vector in ("padding", "mask_token"):
+      table += names.vectors(
+        f"{ours}/multimodal_input/{modality}_{vector}",
+        f"multimodal_preprocessor/{modality}_{vector}",
+      )
+  return table

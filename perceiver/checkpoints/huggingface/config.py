@@ -1,0 +1,336 @@
+"""Our configurations as `config.json` of `transformers`, and back.
+
+Much of a model is fixed there by its class and stands in no file: the number
+of Fourier bands, heads of the decoder, the resolution that images have.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+import math
+from typing import Any
+
+from perceiver import decoder
+from perceiver import encoder
+from perceiver import network
+from perceiver import position_encoding
+from perceiver import processor
+from perceiver.adapters import audio
+from perceiver.adapters import image
+from perceiver.adapters import multimodal
+from perceiver.adapters import text
+from perceiver.adapters import video
+from perceiver.checkpoints import errors
+from perceiver.models import imagenet
+from perceiver.models import language
+from perceiver.models import optical_flow
+from perceiver.models import video_autoencoding
+
+Json = Mapping[str, Any]
+Shapes = Mapping[str, tuple[int, ...]]
+
+# What entries are where the file leaves them out.
+_DEFAULTS: dict[str, Any] = {
+  "_label_trainable_num_channels": 1024,
+  "attention_probs_dropout_prob": 0.1,
+  "audio_samples_per_frame": 1920,
+  "cross_attention_shape_for_attention": "kv",
+  "cross_attention_widening_factor": 1,
+  "d_latents": 1280,
+  "d_model": 768,
+  "hidden_act": "gelu",
+  "image_size": 56,
+  "max_position_embeddings": 2048,
+  "num_blocks": 1,
+  "num_cross_attention_heads": 8,
+  "num_frames": 16,
+  "num_latents": 256,
+  "num_self_attends_per_block": 26,
+  "num_self_attention_heads": 8,
+  "output_num_channels": 512,
+  "output_shape": [1, 16, 224, 224],
+  "qk_channels": None,
+  "samples_per_patch": 16,
+  "self_attention_widening_factor": 1,
+  "train_size": [368, 496],
+  "use_query_residual": True,
+  "v_channels": None,
+  "vocab_size": 262,
+}
+_OTHER_KINDS: dict[str, tuple[type, ...]] = {
+  "attention_probs_dropout_prob": (float, int),
+  "cross_attention_shape_for_attention": (str,),
+  "hidden_act": (str,),
+  "output_shape": (list,),
+  "qk_channels": (int, type(None)),
+  "train_size": (list,),
+  "use_query_residual": (bool,),
+  "v_channels": (int, type(None)),
+}
+# Far beyond any model; keeps hostile files from asking for endless grids.
+_MOST = 2**24
+_LOGITS = "perceiver.decoder.decoder.final_layer.bias"
+_LABELS = "perceiver.output_postprocessor.modalities.label.classifier.bias"
+# Arrays with one number for each class.
+CLASSES = (_LOGITS, _LABELS)
+# The approximation of the original models, which are not called so there.
+TANH_GELU = "gelu_pytorch_tanh"
+
+
+def read(class_name: str, entries: Json, shapes: Shapes) -> Any:
+  """Returns the configuration of a model of `transformers`.
+
+  Args:
+    class_name: there, such as PerceiverForOpticalFlow.
+    entries: of config.json.
+    shapes: of the arrays.
+
+  Raises:
+    errors.CheckpointError: if an entry says what we do not have, or sizes
+      contradict each other; names the entry.
+  """
+  if class_name not in _READERS:
+    raise errors.CheckpointError(
+      f"architectures is {errors.shorten(class_name)}; expected one of "
+      f"{', '.join(sorted(_READERS))}"
+    )
+  given = _DEFAULTS | {k: v for k, v in entries.items() if k in _DEFAULTS}
+  for key, value in given.items():
+    kinds = _OTHER_KINDS.get(key, (int,))
+    if not isinstance(value, kinds) or (
+      isinstance(value, bool) and bool not in kinds
+    ):
+      raise errors.CheckpointError(
+        f"{key} is {errors.shorten(value)}; expected "
+        f"{' or '.join(kind.__name__ for kind in kinds)}"
+      )
+    is_size = float not in kinds
+    if is_size and type(value) is int and not 1 <= value <= _MOST:
+      raise errors.CheckpointError(
+        f"{key} is {value}; expected from 1 to {_MOST}"
+      )
+  _only(given, "hidden_act", "gelu", "gelu_new", TANH_GELU)
+  try:
+    return _READERS[class_name](given, shapes)
+  except errors.CheckpointError:
+    raise
+  except (OverflowError, ValueError) as error:
+    raise errors.CheckpointError(f"config.json: {error}") from error
+
+
+def _only(entries: Json, key: str, *expected: Any) -> None:
+  if entries[key] not in expected:
+    raise errors.CheckpointError(
+      f"{key} is {errors.shorten(entries[key])}; expected "
+      f"{' or '.join(map(repr, expected))}"
+    )
+
+
+def _network(
+  entries: Json, input_channels: int, decoding: decoder.DecoderConfig
+) -> network.PerceiverConfig:
+  """Returns the network, whose encoder alone the entries describe."""
+  shape_for_attention = "cross_attention_shape_for_attention"
+  _only(entries, shape_for_attention, "kv", "q")
+  latents = entries["d_latents"]
+  qk_channels = entries["qk_channels"]
+  if qk_channels is None and entries[shape_for_attention] == "q":
+    qk_channels = latents
+  everywhere: dict[str, Any] = {
+    "attention_dropout_rate": float(entries["attention_probs_dropout_prob"]),
+    "exact_gelu": entries["hidden_act"] == "gelu",
+  }
+  return network.PerceiverConfig(
+    encoder=encoder.EncoderConfig(
+      input_channels=input_channels,
+      num_latents=entries["num_latents"],
+      latent_channels=latents,
+      num_heads=entries["num_cross_attention_heads"],
+      qk_channels=qk_channels,
+      v_channels=entries["v_channels"],
+      query_residual=entries["use_query_residual"],
+      mlp_widening=entries["cross_attention_widening_factor"],
+      **everywhere,
+    ),
+    processor=processor.ProcessorConfig(
+      channels=latents,
+      num_layers=entries["num_self_attends_per_block"],
+      num_repeats=entries["num_blocks"],
+      num_heads=entries["num_self_attention_heads"],
+      qk_channels=entries["qk_channels"],
+      v_channels=entries["v_channels"],
+      mlp_widening=entries["self_attention_widening_factor"],
+      **everywhere,
+    ),
+    decoder=dataclasses.replace(decoding, **everywhere),
+  )
+
+
+def _read_classifier(
+  seen: image.ImageInputConfig, entries: Json, shapes: Shapes
+) -> imagenet.ImageClassifierConfig:
+  (num_classes,) = shapes.get(_LOGITS, (1,))
+  decoding = decoder.DecoderConfig(
+    query_channels=entries["d_latents"],
+    output_channels=num_classes,
+  )
+  return imagenet.ImageClassifierConfig(
+    image=seen, perceiver=_network(entries, seen.input_channels, decoding)
+  )
+
+
+def _read_fourier(
+  entries: Json, shapes: Shapes
+) -> imagenet.ImageClassifierConfig:
+  return _read_classifier(imagenet.FOURIER.image, entries, shapes)
+
+
+def _read_conv(entries: Json, shapes: Shapes) -> imagenet.ImageClassifierConfig:
+  seen = dataclasses.replace(
+    imagenet.CONV.image, features=image.ConvPool(centred=True)
+  )
+  return _read_classifier(seen, entries, shapes)
+
+
+def _read_learned(
+  entries: Json, shapes: Shapes
+) -> imagenet.ImageClassifierConfig:
+  size = (entries["image_size"], entries["image_size"])
+  seen = dataclasses.replace(imagenet.LEARNED.image, size=size)
+  return _read_classifier(seen, entries, shapes)
+
+
+def _read_language(
+  entries: Json, shapes: Shapes
+) -> language.LanguageModelConfig:
+  channels = entries["d_model"]
+  decoding = decoder.DecoderConfig(
+    query_channels=channels,
+    output_channels=None,
+    num_heads=8,
+    qk_channels=256,
+    v_channels=channels,
+    query_residual=False,
+  )
+  return language.LanguageModelConfig(
+    text=text.TextInputConfig(
+      vocab_size=entries["vocab_size"],
+      max_length=entries["max_position_embeddings"],
+      channels=channels,
+    ),
+    perceiver=_network(entries, channels, decoding),
+  )
+
+
+def _read_flow(entries: Json, shapes: Shapes) -> optical_flow.OpticalFlowConfig:
+  height, width = _sizes(entries, "train_size", 2)
+  main = optical_flow.optical_flow(size=(height, width))
+  assert isinstance(main.perceiver.decoder, decoder.DecoderConfig)
+  return dataclasses.replace(
+    main,
+    perceiver=_network(
+      entries, main.frames.input_channels, main.perceiver.decoder
+    ),
+  )
+
+
+def _read_autoencoder(
+  entries: Json, shapes: Shapes
+) -> video_autoencoding.VideoAutoencoderConfig:
+  """Returns the released autoencoder with other sizes."""
+  _, num_frames, height, width = _sizes(entries, "output_shape", 4)
+  _only(entries, "num_frames", num_frames)
+  num_samples = num_frames * entries["audio_samples_per_frame"]
+  if num_samples > _MOST:
+    raise errors.CheckpointError(
+      f"audio_samples_per_frame makes {num_samples} samples; expected at most "
+      f"{_MOST}"
+    )
+  read, given = _modalities(
+    entries,
+    clip=(num_frames, height, width),
+    num_samples=num_samples,
+    num_classes=shapes.get(_LABELS, (1,))[0],
+  )
+  decoding = decoder.DecoderConfig(
+    query_channels=given.query_channels,
+    output_channels=entries["output_num_channels"],
+    query_residual=False,
+  )
+  return video_autoencoding.VideoAutoencoderConfig(
+    inputs=read,
+    outputs=given,
+    perceiver=_network(entries, read.input_channels, decoding),
+  )
+
+
+def _modalities(
+  entries: Json,
+  clip: tuple[int, int, int],
+  num_samples: int,
+  num_classes: int,
+) -> tuple[Any, Any]:
+  """Returns the released inputs and outputs with other sizes."""
+  patches = (clip[0], entries["image_size"], entries["image_size"])
+  seen = position_encoding.Fourier(num_bands=32, max_resolution=patches)
+  heard = position_encoding.Fourier(
+    num_bands=192, max_resolution=(num_samples,)
+  )
+  patch_size = entries["samples_per_patch"]
+  asked = position_encoding.Learned(
+    channels=entries["_label_trainable_num_channels"]
+  )
+  inputs: dict[str, Any] = {
+    "image": video.VideoInputConfig(
+      num_frames=clip[0], size=clip[1:], patch=(1, 4, 4), positions=seen
+    ),
+    "audio": audio.AudioInputConfig(
+      num_samples=num_samples, patch_size=patch_size, positions=heard
+    ),
+    "label": multimodal.VectorInputConfig(channels=num_classes),
+  }
+  outputs: dict[str, dict[str, Any]] = {
+    "image": {"grid": clip, "positions": seen},
+    "audio": {
+      "grid": (num_samples // patch_size,),
+      "positions": heard,
+      "channels": patch_size,
+    },
+    "label": {"positions": asked, "channels": num_classes},
+  }
+  read, given = video_autoencoding.INPUTS, video_autoencoding.OUTPUTS
+  modalities = tuple(
+    dataclasses.replace(modality, input=inputs[modality.name])
+    for modality in read.modalities
+  )
+  answers = tuple(
+    dataclasses.replace(output, **outputs[output.name])
+    for output in given.outputs
+  )
+  return (
+    dataclasses.replace(read, modalities=modalities),
+    dataclasses.replace(given, outputs=answers),
+  )
+
+
+def _sizes(entries: Json, key: str, length: int) -> tuple[int, ...]:
+  value = entries[key]
+  if (
+    len(value) != length
+    or not all(type(x) is int and 1 <= x <= _MOST for x in value)
+    or math.prod(value) > _MOST
+  ):
+    raise errors.CheckpointError(
+      f"{key} is {errors.shorten(str(value))}; expected {length} whole numbers "
+      f"of at least 1, with a product of at most {_MOST}"
+    )
+  return tuple(value)
+
+
+_READERS = {
+  "PerceiverForImageClassificationConvProcessing": _read_conv,
+  "PerceiverForImageClassificationFourier": _read_fourier,
+  "PerceiverForImageClassificationLearned": _read_learned,
+  "PerceiverForMaskedLM": _read_language,
+  "PerceiverForMultimodalAutoencoding": _read_autoencoder,
+  "PerceiverForOpticalFlow": _read_flow,
+}

@@ -1,0 +1,262 @@
+"""Which class and `config.json` of `transformers` describe a model of ours.
+
+What no entry there can say is found by reading the result back.
+"""
+
+import dataclasses
+import re
+from typing import Any
+
+from perceiver import config_json
+from perceiver import decoder
+from perceiver import network as perceiver_network
+from perceiver import position_encoding
+from perceiver.adapters import audio
+from perceiver.adapters import image
+from perceiver.adapters import video
+from perceiver.checkpoints import errors
+from perceiver.checkpoints.huggingface import config as huggingface_config
+from perceiver.models import imagenet
+from perceiver.models import language
+from perceiver.models import optical_flow
+from perceiver.models import video_autoencoding
+
+# What their files do not say, and evaluation does not depend on.
+_UNSAID = re.compile(
+  r"precision|.*init_scale|.*dropout_rate|.*\.remat|.*\.direct"
+  r"|image\.features\.decay"
+)
+# What their classes do in a way of their own, whatever was trained.
+_DEVIATIONS = {
+  "PerceiverForImageClassificationConvProcessing": {
+    "image.features.centred": (
+      "its convolution and pooling are padded otherwise than the original's, "
+      "which changes all features a little"
+    )
+  },
+}
+_QUERY_RESIDUAL = "perceiver.decoder.query_residual"
+_CLASSES_OF_FEATURES: dict[type, str] = {
+  image.Pixels: "PerceiverForImageClassificationFourier",
+  image.Conv1x1: "PerceiverForImageClassificationLearned",
+  image.ConvPool: "PerceiverForImageClassificationConvProcessing",
+}
+
+
+def write(config: Any) -> tuple[str, dict[str, Any]]:
+  """Returns class and entries of config.json for a model's configuration.
+
+  Raises:
+    CheckpointError: if there is no class for the model, or none with its
+      sizes; names the field.
+  """
+  class_name, entries = _entries(config)
+  known = _DEVIATIONS.get(class_name, {})
+  found = differences(class_name, config, _again(config))
+  different = {field: x for field, x in found.items() if field not in known}
+  if different:
+    field, (ours, theirs) = next(iter(different.items()))
+    raise errors.CheckpointError(
+      f"Checkpoint: the class {class_name} of transformers has no model whose "
+      f"{field} is {errors.show(ours)}; expected {errors.show(theirs)}. "
+      f"Differences in all: {len(different)}."
+    )
+  return class_name, entries
+
+
+def deviations(config: Any) -> list[str]:
+  """Returns sentences on what `transformers` computes otherwise than we do."""
+  class_name, _ = _entries(config)
+  found = differences(class_name, config, _again(config))
+  known = _DEVIATIONS.get(class_name, {})
+  return [text for field, text in known.items() if field in found]
+
+
+def differences(
+  class_name: str, expected: Any, found: Any, *, lenient: bool = False
+) -> dict[str, tuple[Any, Any]]:
+  """Returns {field: (expected, found)} of what matters for evaluation.
+
+  Args:
+    class_name: of `transformers`.
+    expected: a configuration of ours.
+    found: the one that a folder describes.
+    lenient: whether to disregard what the original models do otherwise than
+      `transformers`, which holds the same weights.
+  """
+  result = {}
+  both = (_explicit(expected), _explicit(found))
+  for field, values in config_json.differences(*both).items():
+    if _UNSAID.fullmatch(field):
+      continue
+    # Fourier codes have no size; what resolution they are for is compared.
+    if field == "image.size" and not class_name.endswith("Learned"):
+      continue
+    if lenient and (
+      field.endswith(".exact_gelu")
+      or field in _DEVIATIONS.get(class_name, {})
+      or (field == _QUERY_RESIDUAL and values == (False, True))
+    ):
+      continue
+    result[field] = values
+  return result
+
+
+def folds_query(config: Any) -> bool:
+  """Tells whether the class adds a query that our model does not add.
+
+  A classifier has one query, the same for all images, so that taking it off
+  the bias before makes up for it.
+  """
+  return (
+    isinstance(config, imagenet.ImageClassifierConfig)
+    and isinstance(config.perceiver.decoder, decoder.DecoderConfig)
+    and not config.perceiver.decoder.query_residual
+  )
+
+
+def with_query_residual(config: Any, query_residual: bool) -> Any:
+  """Returns a classifier that adds its query, or does not."""
+  decoding = dataclasses.replace(
+    config.perceiver.decoder, query_residual=query_residual
+  )
+  network = dataclasses.replace(config.perceiver, decoder=decoding)
+  return dataclasses.replace(config, perceiver=network)
+
+
+def _again(config: Any) -> Any:
+  """Returns what is read where this configuration was written."""
+  class_name, entries = _entries(config)
+  classes = (len(entries.get("id2label", ())),)
+  shapes = dict.fromkeys(huggingface_config.CLASSES, classes)
+  found = huggingface_config.read(class_name, entries, shapes)
+  return with_query_residual(found, False) if folds_query(config) else found
+
+
+def _explicit(config: Any) -> Any:
+  """Returns a configuration with all channels of attention filled in."""
+  network = getattr(config, "perceiver", None)
+  if not isinstance(network, perceiver_network.PerceiverConfig):
+    return config
+  parts: dict[str, Any] = {}
+  for name, attention in (
+    ("encoder", network.encoder.read.attention),
+    ("processor", network.processor.layer.attention),
+  ):
+    parts[name] = dataclasses.replace(
+      getattr(network, name),
+      qk_channels=attention.qk_channels,
+      v_channels=attention.v_channels,
+    )
+  if isinstance(network.decoder, decoder.DecoderConfig):
+    attention = network.decoder.block(network.encoder.latent_channels).attention
+    parts["decoder"] = dataclasses.replace(
+      network.decoder,
+      qk_channels=attention.qk_channels,
+      v_channels=attention.v_channels,
+    )
+  return dataclasses.replace(
+    config, perceiver=dataclasses.replace(network, **parts)
+  )
+
+
+def _entries(config: Any) -> tuple[str, dict[str, Any]]:
+  """Returns class and entries, as far as there are any."""
+  if isinstance(config, imagenet.ImageClassifierConfig):
+    kind = _CLASSES_OF_FEATURES.get(type(config.image.features))
+    special: dict[str, Any] = {
+      "d_model": config.image.input_channels,
+      "image_size": config.image.size[0],
+      **_labels(config.num_classes),
+    }
+  elif isinstance(config, language.LanguageModelConfig):
+    kind = "PerceiverForMaskedLM"
+    special = {
+      "d_model": config.text.channels,
+      "max_position_embeddings": config.text.max_length,
+      "vocab_size": config.text.vocab_size,
+    }
+  elif isinstance(config, optical_flow.OpticalFlowConfig):
+    kind = "PerceiverForOpticalFlow"
+    special = {
+      "d_model": config.frames.input_channels,
+      "train_size": list(config.frames.size),
+    }
+  elif isinstance(config, video_autoencoding.VideoAutoencoderConfig):
+    kind = "PerceiverForMultimodalAutoencoding"
+    special = _autoencoder_entries(config)
+  else:
+    kind = None
+  if kind is None:
+    raise errors.CheckpointError(
+      f"Checkpoint: transformers has no class for a {type(config).__name__} of "
+      "this kind."
+    )
+  return kind, {**_network_entries(config.perceiver), **special}
+
+
+def _network_entries(
+  network: perceiver_network.PerceiverConfig,
+) -> dict[str, Any]:
+  reading, processing = network.encoder, network.processor
+  return {
+    "attention_probs_dropout_prob": processing.attention_dropout_rate,
+    "cross_attention_shape_for_attention": "kv",
+    "cross_attention_widening_factor": reading.mlp_widening,
+    "d_latents": reading.latent_channels,
+    "hidden_act": (
+      "gelu" if processing.exact_gelu else huggingface_config.TANH_GELU
+    ),
+    "num_blocks": processing.num_repeats,
+    "num_cross_attention_heads": reading.num_heads,
+    "num_latents": reading.num_latents,
+    "num_self_attends_per_block": processing.num_layers,
+    "num_self_attention_heads": processing.num_heads,
+    "qk_channels": processing.qk_channels,
+    "self_attention_widening_factor": processing.mlp_widening,
+    "use_query_residual": reading.query_residual,
+    "v_channels": processing.v_channels,
+  }
+
+
+def _autoencoder_entries(
+  config: video_autoencoding.VideoAutoencoderConfig,
+) -> dict[str, Any]:
+  """Returns the entries of an autoencoder of the released modalities."""
+  inputs = {x.name: x.input for x in config.inputs.modalities}
+  outputs = {x.name: x for x in config.outputs.outputs}
+  seen, heard = inputs.get("image"), inputs.get("audio")
+  label = outputs["label"].positions if "label" in outputs else None
+  if (
+    not set(inputs) == set(outputs) == {"audio", "image", "label"}
+    or not isinstance(seen, video.VideoInputConfig)
+    or not isinstance(seen.positions, position_encoding.Fourier)
+    or not isinstance(heard, audio.AudioInputConfig)
+    or not isinstance(label, position_encoding.Learned)
+    or not isinstance(config.perceiver.decoder, decoder.DecoderConfig)
+  ):
+    raise errors.CheckpointError(
+      f"Checkpoint: the modalities are {sorted({*inputs, *outputs})}; expected "
+      "audio, image and label of the released kinds, the only ones that "
+      "transformers has."
+    )
+  num_frames, *size = outputs["image"].grid
+  return {
+    "_label_trainable_num_channels": label.channels,
+    "audio_samples_per_frame": heard.num_samples // num_frames,
+    "d_model": config.inputs.input_channels,
+    "image_size": int(seen.positions.max_resolution[-1]),
+    "num_frames": num_frames,
+    "output_num_channels": config.perceiver.decoder.output_channels,
+    "output_shape": [1, num_frames, *size],
+    "samples_per_patch": heard.patch_size,
+    **_labels(outputs["label"].channels),
+  }
+
+
+def _labels(num_classes: int) -> dict[str, Any]:
+  names = [f"LABEL_{i}" for i in range(num_classes)]
+  return {
+    "id2label": {str(i): name for i, name in enumerate(names)},
+    "label2id": {name: i for i, name in enumerate(names)},
+  }

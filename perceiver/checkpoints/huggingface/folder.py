@@ -1,0 +1,244 @@
+"""Folders in the form of `transformers`: config.json and model.safetensors.
+
+The six Perceivers of that library are read and written; neither it nor PyTorch
+is needed. Weights mean the same there, but the classes differ from the
+original models, and from ours, in these points:
+
+* Config entry `hidden_act` "gelu", with which DeepMind's weights were published
+  there, is the exact GELU; the originals use the tanh approximation. Folders
+  written here say "gelu_pytorch_tanh".
+* Masks add a large negative number to scores. Of inputs that are all masked the
+  latents read the mean, where ours and the originals read zeros; and masked
+  queries are answered.
+* Image classifiers always add the query to what it attended to. Where ours
+  does not, the query is taken off the bias before, and the bias kept in the
+  metadata of the arrays.
+* The classifier with a convolution pads it, and the pooling, otherwise; see
+  `ConvPool.centred`. Its batch norm keeps fewer statistics; the others are kept
+  in the metadata.
+* Optical flow ends at network output ÷ 100; ours is in pixels, × 20.
+* Images, videos and frames have their channels before height and width.
+"""
+
+from collections.abc import Mapping
+import json
+import os
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from perceiver import model as perceiver_model
+from perceiver.checkpoints import atomic
+from perceiver.checkpoints import check
+from perceiver.checkpoints import errors
+from perceiver.checkpoints.deepmind import files
+from perceiver.checkpoints.huggingface import arrays as huggingface_arrays
+from perceiver.checkpoints.huggingface import config as huggingface_config
+from perceiver.checkpoints.huggingface import export
+from perceiver.checkpoints.huggingface import names
+from perceiver.models import video_autoencoding
+
+_CONFIG = "config.json"
+_BATCHES = "perceiver.input_preprocessor.convnet.batchnorm.num_batches_tracked"
+
+# A classifier's output map of the attention, and its query, in the release.
+_DECODER = "classification_decoder/~/basic_decoder"
+_BIAS = (f"{_DECODER}/cross_attention/attention/linear_3", "b")
+_QUERY = (f"{_DECODER}/~/trainable_position_encoding", "pos_embs")
+_KEPT_BIAS = ":".join(("params", *_BIAS))
+
+# Where the number of updates is not known it is taken to be large: only then
+# is an average what its own next update starts from.
+_MANY_UPDATES = 10_000
+
+
+def is_folder(path: pathlib.Path) -> bool:
+  """Tells whether a path is a folder with a config.json."""
+  return (path / _CONFIG).is_file()
+
+
+def read(
+  folder: str | os.PathLike[str],
+) -> tuple[perceiver_model.Model, perceiver_model.Variables]:
+  """Reads a folder as the model that `transformers` makes of it.
+
+  Raises:
+    FileNotFoundError: if a file is missing.
+    CheckpointError: if the folder is damaged or holds what we do not have.
+  """
+  folder = pathlib.Path(folder)
+  arrays, kept = huggingface_arrays.read(folder)
+  class_name, config = _config(folder, arrays, kept)
+  model = perceiver_model.Model(config)
+  return model, _variables(model, arrays, kept, f"{folder} ({class_name})")
+
+
+def load(
+  model: perceiver_model.Model, folder: str | os.PathLike[str]
+) -> perceiver_model.Variables:
+  """Reads a folder as a known model.
+
+  The model decides in what its class in `transformers` deviates from the
+  original: kind of GELU, query residual of classifiers, padding of the
+  convolution.
+
+  Raises:
+    FileNotFoundError: if a file is missing.
+    CheckpointError: if the folder is damaged or holds another model.
+  """
+  folder = pathlib.Path(folder)
+  arrays, kept = huggingface_arrays.read(folder)
+  class_name, config = _config(folder, arrays, kept)
+  different = export.differences(class_name, model.config, config, lenient=True)
+  if different:
+    field, (want, have) = next(iter(different.items()))
+    raise errors.CheckpointError(
+      f"Checkpoint: {folder} ({class_name}) holds another model: its "
+      f"{field or 'config'} is {errors.show(have)}; expected "
+      f"{errors.show(want)}. Differences in all: {len(different)}."
+    )
+  return _variables(model, arrays, kept, f"{folder} ({class_name})")
+
+
+def save(
+  folder: str | os.PathLike[str],
+  model: perceiver_model.Model,
+  variables: perceiver_model.Variables,
+) -> None:
+  """Writes a new folder that `transformers` opens, atomically.
+
+  Raises:
+    FileExistsError: if there is something at the path.
+    CheckpointError: if there is no class for the model; see also `deviations`.
+  """
+  check.fits(model, variables, source="the variables to save")
+  class_name, entries = export.write(model.config)
+  arrays, kept = _to_theirs(model, variables)
+  entries |= {
+    "architectures": [class_name],
+    "dtype": "float32",
+    "model_type": "perceiver",
+  }
+  with atomic.folder(folder) as temporary:
+    text = json.dumps(entries, indent=2, sort_keys=True)
+    (temporary / _CONFIG).write_text(f"{text}\n", encoding="utf-8")
+    huggingface_arrays.write(temporary, arrays, kept)
+
+
+def deviations(model: perceiver_model.Model) -> list[str]:
+  """Returns what `transformers` computes otherwise for a saved folder."""
+  return export.deviations(model.config)
+
+
+def _config(
+  folder: pathlib.Path,
+  arrays: dict[str, np.ndarray],
+  kept: Mapping[str, np.ndarray],
+) -> tuple[str, Any]:
+  """Returns class and configuration; puts a kept bias into its place."""
+  path = folder / _CONFIG
+  entries = huggingface_arrays.read_json(path)
+  shapes = {name: array.shape for name, array in arrays.items()}
+  try:
+    architectures = entries.get("architectures")
+    if not isinstance(architectures, list) or len(architectures) != 1:
+      raise ValueError("architectures does not name one class")
+    layers = entries.get("num_self_attends_per_block")
+    if isinstance(layers, int) and layers > len(arrays):
+      raise ValueError(
+        f"num_self_attends_per_block is {layers}, but there are only "
+        f"{len(arrays)} arrays"
+      )
+    config = huggingface_config.read(architectures[0], entries, shapes)
+  except ValueError as error:
+    raise errors.CheckpointError(
+      f"Checkpoint: {path} describes no model of ours: {error}."
+    ) from error
+  key, query = (names.key(*x) or "" for x in (_BIAS, _QUERY))
+  bias = kept.get(_KEPT_BIAS)
+  if (
+    bias is not None
+    and {key, query} <= set(arrays)
+    and np.array_equal(arrays[key], bias - arrays[query].reshape(-1))
+  ):
+    arrays[key] = bias
+    config = export.with_query_residual(config, False)
+  return architectures[0], config
+
+
+def _variables(
+  model: perceiver_model.Model,
+  arrays: Mapping[str, np.ndarray],
+  kept: Mapping[str, np.ndarray],
+  source: str,
+) -> perceiver_model.Variables:
+  """Returns arrays under our names, with all that they must be."""
+  arrays = {k: x for k, x in arrays.items() if k != _BATCHES}
+  wanted, _ = _rename(model, files.shapes(model))
+  check.compare(wanted, arrays, source)
+  multimodal = _is_multimodal(model)
+  trees: list[dict[str, dict[str, Any]]] = []
+  for collection, tree in files.shapes(model)._asdict().items():
+    renamed: dict[str, dict[str, Any]] = {}
+    for module, entries in tree.items():
+      for name, stand_in in entries.items():
+        key = names.key(module, name, multimodal=multimodal)
+        if key is None:
+          array = kept.get(":".join((collection, module, name)))
+          if array is None:
+            array = _statistic(module, name, arrays).reshape(stand_in.shape)
+        else:
+          array = names.from_theirs(arrays[key], name, stand_in.shape)
+        renamed.setdefault(module, {})[name] = array
+    trees.append(renamed)
+  return files.from_theirs(
+    model, perceiver_model.Variables(*trees), source=source
+  )
+
+
+def _statistic(
+  module: str, name: str, arrays: Mapping[str, np.ndarray]
+) -> np.ndarray:
+  """Returns what is not said of the running statistics of a batch norm."""
+  if name == "counter":
+    return np.array(_MANY_UPDATES, np.int32)
+  return arrays[names.key(module, "average") or ""]
+
+
+def _to_theirs(
+  model: perceiver_model.Model, variables: perceiver_model.Variables
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+  """Returns arrays under their names, and those that have no place there."""
+  released = files.to_theirs(model, variables)
+  arrays, kept = _rename(model, released)
+  counters = [x for name, x in kept.items() if name.endswith(":counter")]
+  if counters:
+    arrays[_BATCHES] = np.array(counters[0], np.int64)
+  if export.folds_query(model.config):
+    key = names.key(*_BIAS) or ""
+    query = np.asarray(released.params[_QUERY[0]][_QUERY[1]])
+    kept[_KEPT_BIAS] = arrays[key]
+    arrays[key] = arrays[key] - query.reshape(-1)
+  return arrays, kept
+
+
+def _rename(
+  model: perceiver_model.Model, released: perceiver_model.Variables
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+  """Returns released arrays under their names, and those without any."""
+  arrays, kept = {}, {}
+  multimodal = _is_multimodal(model)
+  for collection, tree in released._asdict().items():
+    for module, entries in tree.items():
+      for name, array in entries.items():
+        key = names.key(module, name, multimodal=multimodal)
+        if key is None:
+          kept[":".join((collection, module, name))] = array
+        else:
+          arrays[key] = names.to_theirs(array, name)
+  return arrays, kept
+
+
+def _is_multimodal(model: perceiver_model.Model) -> bool:
+  return isinstance(model.config, video_autoencoding.VideoAutoencoderConfig)

@@ -1,0 +1,1 @@
+"""Pickles of arrays, read without running code."""

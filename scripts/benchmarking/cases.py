@@ -1,0 +1,156 @@
+"""What is measured: models of the papers with inputs of a given size."""
+
+from collections.abc import Callable
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+import perceiver
+from perceiver import model as perceiver_model
+from perceiver.models import imagenet
+from perceiver.models import language
+from perceiver.models import optical_flow
+
+# One step of evaluation or training decodes so many of 804,737 outputs: a
+# 128th of them, as the released notebook does.
+VIDEO_PIXELS, VIDEO_AUDIO = 6272, 15
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Case:
+  """A model, and what it is asked.
+
+  Attributes:
+    name: of the model, in `perceiver.list_models()`.
+    batch_size: examples at a time, unless told otherwise.
+    resized: the model for inputs of another size, given in the units of
+      `size_help`; None if the model has one size only.
+    size_help: what a size is.
+    inputs: config, batch size, generator -> arguments of `apply`.
+    options: keyword arguments of `apply` besides.
+  """
+
+  name: str
+  batch_size: int
+  resized: Callable[[tuple[int, ...]], Any] | None = None
+  size_help: str = ""
+  inputs: Callable[[Any, int, np.random.Generator], tuple[Any, ...]]
+  options: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+  def model(
+    self,
+    size: tuple[int, ...] | None = None,
+    precision: perceiver_model.Precision = perceiver_model.Precision.FLOAT32,
+    *,
+    textbook: bool = False,
+  ) -> perceiver.Model:
+    """Returns the model, for inputs of some size and in some precision.
+
+    Raises:
+      ValueError: if the model has no such size.
+    """
+    config = perceiver.create(self.name).config
+    if size is not None:
+      if self.resized is None:
+        raise ValueError(f"{self.name} has inputs of one size only")
+      config = self.resized(size)
+    config = dataclasses.replace(config, precision=precision)
+    return perceiver.create(config.textbook() if textbook else config)
+
+
+def _floats(
+  config: Any, batch_size: int, generator: np.random.Generator
+) -> tuple[np.ndarray]:
+  (example,) = config.example(batch_size)
+  return (generator.uniform(-1, 1, example.shape).astype(np.float32),)
+
+
+def _ids(
+  config: Any, batch_size: int, generator: np.random.Generator
+) -> tuple[np.ndarray]:
+  example = config.example(batch_size)[0]
+  return (generator.integers(6, 262, example.shape).astype(np.int32),)
+
+
+def _clip(
+  config: Any, batch_size: int, generator: np.random.Generator
+) -> tuple[dict[str, np.ndarray]]:
+  (example,) = config.example(batch_size)
+  return (
+    {
+      name: generator.uniform(0, 1, x.shape).astype(np.float32)
+      for name, x in example.items()
+    },
+  )
+
+
+def _image(name: str) -> Callable[[tuple[int, ...]], Any]:
+  def resized(size: tuple[int, ...]) -> imagenet.ImageClassifierConfig:
+    config: imagenet.ImageClassifierConfig = perceiver.create(name).config
+    seen = dataclasses.replace(config.image, size=_pair(size))
+    return dataclasses.replace(config, image=seen)
+
+  return resized
+
+
+def _flow(size: tuple[int, ...]) -> optical_flow.OpticalFlowConfig:
+  return optical_flow.optical_flow(size=_pair(size))
+
+
+def _text(size: tuple[int, ...]) -> language.LanguageModelConfig:
+  config: language.LanguageModelConfig = perceiver.create(
+    "language_bytes"
+  ).config
+  (length,) = size
+  text = dataclasses.replace(config.text, max_length=length)
+  return dataclasses.replace(config, text=text)
+
+
+def _pair(size: tuple[int, ...]) -> tuple[int, int]:
+  if len(size) != 2:
+    raise ValueError(f"a size has height and width, not {size}")
+  return size[0], size[1]
+
+
+def _all(*cases: Case) -> dict[str, Case]:
+  return {case.name: case for case in cases}
+
+
+CASES = _all(
+  *(
+    Case(
+      name=name,
+      batch_size=2,
+      resized=_image(name),
+      size_help="height and width, pixels",
+      inputs=_floats,
+    )
+    for name in ("imagenet_fourier", "imagenet_learned", "imagenet_conv")
+  ),
+  Case(
+    name="language_bytes",
+    batch_size=1,
+    resized=_text,
+    size_help="bytes",
+    inputs=_ids,
+  ),
+  Case(
+    name="optical_flow",
+    batch_size=1,
+    resized=_flow,
+    size_help="height and width, pixels",
+    inputs=_floats,
+  ),
+  Case(
+    name="video_autoencoding",
+    batch_size=1,
+    inputs=_clip,
+    options={
+      "output_points": {
+        "image": np.arange(VIDEO_PIXELS),
+        "audio": np.arange(VIDEO_AUDIO),
+      }
+    },
+  ),
+)

@@ -1,0 +1,147 @@
+"""Measures several people's code in turn: A B A B."""
+
+from collections.abc import Callable, Sequence
+import contextlib
+import dataclasses
+import statistics
+from typing import Any
+
+import numpy as np
+
+from scripts.benchmarking import job as benchmarking_job
+from scripts.benchmarking import worker
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Row:
+  """What was measured of one job.
+
+  Attributes:
+    job: what it was.
+    seconds: of every run after the first, in their order.
+    first_seconds: of the first run.
+    facts: what else is known, such as "compile_seconds", "operations",
+      "temporary_bytes", "resting_bytes" and "peak_bytes".
+    difference: relative L2 distance of the outputs from those of the first
+      job; None of the first itself, and of gradients.
+  """
+
+  job: benchmarking_job.Job
+  seconds: tuple[float, ...]
+  first_seconds: float
+  facts: dict[str, Any]
+  difference: float | None
+
+  @property
+  def median(self) -> float:
+    """The median of the seconds."""
+    return statistics.median(self.seconds)
+
+  def to_dict(self) -> dict[str, Any]:
+    """Returns all of it as plain values."""
+    job = self.job
+    return {
+      "who": job.who.value,
+      "what": job.what.value,
+      "case": job.case,
+      "batch_size": job.batch_size,
+      "size": job.size,
+      "precision": job.precision.value,
+      "median_seconds": self.median,
+      "seconds": list(self.seconds),
+      "first_seconds": self.first_seconds,
+      "difference": self.difference,
+      **self.facts,
+    }
+
+
+def compare(
+  jobs: Sequence[benchmarking_job.Job],
+  repeats: int,
+  say: Callable[[str], None] = print,
+) -> list[Row]:
+  """Measures jobs in turn, `repeats` times each after a first run.
+
+  What cannot be measured is said and left out.
+
+  Args:
+    jobs: whose outputs should agree with those of the first.
+    repeats: how often each is measured.
+    say: is told what goes on.
+  """
+  with contextlib.ExitStack() as stack:
+    workers, first = [], []
+    for job in jobs:
+      candidate = worker.Worker(job)
+      stack.callback(candidate.stop)
+      try:
+        first.append(candidate.ready())
+        workers.append(candidate)
+      except worker.WorkerError as error:
+        say(str(error))
+    seconds: list[list[float]] = [[] for _ in workers]
+    for _ in range(repeats):
+      for candidate, found in zip(workers, seconds):
+        found.append(candidate.ask("run"))
+    outputs = [np.asarray(x.ask("outputs")) for x in workers]
+    return [
+      Row(
+        job=candidate.job,
+        seconds=tuple(found),
+        first_seconds=once,
+        facts=candidate.ask("facts"),
+        difference=_difference(outputs[0], output) if i else None,
+      )
+      for i, (candidate, found, once, output) in enumerate(
+        zip(workers, seconds, first, outputs)
+      )
+    ]
+
+
+def _difference(reference: np.ndarray, found: np.ndarray) -> float | None:
+  if not reference.size:
+    return None
+  if reference.shape != found.shape:
+    return float("inf")
+  scale = max(float(np.linalg.norm(reference)), 1e-30)
+  return float(np.linalg.norm(found - reference)) / scale
+
+
+def table(rows: Sequence[Row], rate: float) -> str:
+  """Returns the rows as a Markdown table.
+
+  Args:
+    rows: of any number of comparisons; each begins with its first job.
+    rate: operations per second of a large matrix product on this machine.
+  """
+  lines = [
+    "| model | computed | by | median s | range | compile s | temporaries GB "
+    "| process GB | GFLOP | of matrix rate | differs |",
+    "|---|---|---|---|---|---|---|---|---|---|---|",
+  ]
+  return "\n".join(lines + [_line(row, rate) for row in rows])
+
+
+def _line(row: Row, rate: float) -> str:
+  job, facts = row.job, row.facts
+  operations = facts.get("operations")
+  size = "" if job.size is None else f" {'×'.join(map(str, job.size))}"
+  precision = "" if job.precision.value == "float32" else " bfloat16"
+  cells = [
+    f"{job.case}{size}{precision}, batch {job.batch_size}",
+    job.what.value,
+    job.who.value,
+    f"{row.median:.3g}",
+    f"{min(row.seconds):.3g}–{max(row.seconds):.3g}",
+    _number(facts.get("compile_seconds"), 1, ".1f"),
+    _number(facts.get("temporary_bytes"), 1e9, ".2f"),
+    _number(facts["peak_bytes"] - facts["resting_bytes"], 1e9, ".2f"),
+    _number(operations, 1e9, ".0f"),
+    "" if not operations else f"{operations / row.median / rate:.0%}",
+    "" if row.difference is None else f"{row.difference:.0e}",
+  ]
+  return f"| {' | '.join(cells)} |"
+
+
+def _number(value: float | None, unit: float, form: str) -> str:
+  return "" if value is None else format(value / unit, form)

@@ -1,0 +1,237 @@
+"""Training, evaluation and report, from the command line."""
+
+import dataclasses
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments import evaluate
+from experiments import train
+from experiments.audio_video.audioset import configs
+from experiments.audio_video.audioset import data
+from experiments.audio_video.audioset import evaluator
+from experiments.audio_video.clips import decoding
+from experiments.audio_video.clips import prepare
+from experiments.cli import registry
+from experiments.training import config
+import perceiver
+from tests.helpers import commands
+from tests.helpers import tiny_audioset as tiny
+from tests.helpers import tiny_clips
+from tests.helpers.recipes import audioset as toy
+
+TOY = "tests.helpers.recipes.audioset"
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+  """The folder of a finished run."""
+  return commands.finished(tmp_path_factory, TOY)
+
+
+def test_training_leaves_numbers_and_pictures(workdir):
+  rows = commands.rows(workdir)
+  assert {row["step"] for row in rows if row["kind"] == "eval"} == {6, 12}
+  last = rows[-1]
+  assert (last["examples"], last["expected"]) == (6, 6)
+  assert {"map", "chance_map", "loss", "classes", "silent"} <= set(last)
+  figures = sorted(path.name for path in (workdir / "figures").iterdir())
+  assert figures == ["attention.png", "classes.png", "curve.png"]
+
+
+def test_an_interrupted_run_ends_the_same(workdir, tmp_path):
+  again = tmp_path / "again"
+  shutil.copytree(workdir, again)
+  (last,) = (p for p in (again / "checkpoints").iterdir() if p.name == "12")
+  shutil.rmtree(last)
+  assert train.main([TOY, "--mini", "--workdir", str(again)]) == 0
+  models = [d / "model.safetensors" for d in (workdir, again)]
+  one, other = (perceiver.restore(path)[1].params for path in models)
+  for module, entries in one.items():
+    for name, value in entries.items():
+      np.testing.assert_array_equal(value, other[module][name])
+
+
+def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
+  page = tmp_path / "report"
+  arguments = (TOY, "--checkpoint", workdir, "--report", page)
+  out = commands.command(capsys, evaluate.main, *arguments)
+  assert "6 of 6 examples of generated evaluation" in out
+  assert "average precision" in out
+  assert f"map {commands.rows(workdir)[-1]['map']:.4f}" in out
+  text = (page / "index.html").read_text()
+  assert "<td>chance_map</td>" in text
+  for name in ("curve.png", "classes.png", "attention.png"):
+    assert f'src="figures/{name}"' in text
+    assert (page / "figures" / name).exists()
+
+
+def test_a_model_of_both_is_judged_by_one(workdir, capsys):
+  arguments = (TOY, "--checkpoint", workdir, "--data.modalities")
+  seen = commands.command(capsys, evaluate.main, *arguments, "VIDEO")
+  heard = commands.command(capsys, evaluate.main, *arguments, "AUDIO")
+  assert "silent 6.0000" in seen
+  assert "silent 0.0000" in heard
+
+
+def test_a_missing_data_set_is_one_paragraph(workdir, tmp_path, capsys):
+  arguments = (TOY, "--checkpoint", workdir, "--data.data-dir", tmp_path)
+  error = commands.command(capsys, evaluate.main, *arguments, code=1)
+  assert "experiments.audio_video.clips.prepare" in error
+  assert "Traceback" not in error
+
+
+# --------------------------------------------------------------- prepared clips
+
+
+def write_audioset(folder):
+  """Writes videos and lists of four clips, the last of which is missing."""
+  for name, sound in {"one": True, "two": True, "three": False}.items():
+    tiny_clips.write_video(folder / "videos" / f"{name}.mp4", sound=sound)
+  (folder / "classes.csv").write_text(
+    "index,mid,display_name\n"
+    + "".join(f'{i},/m/{i},"class, {i}"\n' for i in range(tiny.CLASSES))
+  )
+  (folder / "list.csv").write_text(
+    "# YTID, start_seconds, end_seconds, positive_labels\n"
+    'one, 0.0, 0.4, "/m/0,/m/3"\n'
+    'two, 0.0, 0.4, "/m/1"\n'
+    'three, 0.0, 0.4, "/m/3"\n'
+    'four, 0.0, 0.4, "/m/2"\n'
+  )
+  return prepare.PrepareConfig(
+    videos=folder / "videos",
+    output=folder / "prepared",
+    train=(folder / "list.csv",),
+    validation=(folder / "list.csv",),
+    classes=folder / "classes.csv",
+    storage=decoding.StorageConfig(sample_rate=tiny.RATE, short_side=12),
+    workers=0,
+  )
+
+
+def test_prepared_clips_are_learned_from_and_judged_by(
+  workdir, tmp_path, capsys
+):
+  prepare.prepare(write_audioset(tmp_path))
+  where = ("--data.data-dir", tmp_path / "prepared")
+  arguments = (TOY, "--checkpoint", workdir, *where)
+  error = commands.command(capsys, evaluate.main, *arguments, code=1)
+  assert "has 3 of the 4 clips" in error
+  arguments += ("--data.allow-partial", "True")
+  out = commands.command(capsys, evaluate.main, *arguments)
+  assert "3 of 3 examples of audioset validation" in out
+  assert "silent 1.0000" in out
+  assert "classes 3.0000" in out
+  assert "class, 3" in out
+  assert "1 classes are in no clip and not judged." in out
+  assert "3 of 4 clips of no official list, 1 missing" in out
+  arguments = (TOY, "--mini", "--workdir", tmp_path / "run", *where)
+  arguments += ("--data.allow-partial", "True", "--train.steps", 3)
+  out = commands.command(capsys, train.main, *arguments)
+  assert "3 of 3 examples of audioset validation" in out
+
+
+# ------------------------------------------------------------------------ task
+
+
+def test_losses_are_of_each_clip():
+  task = toy.MINI.task()
+  variables = task.model.init(jax.random.key(0))
+  split = task.train_split()
+  examples = [
+    split.transform(split.source[i], np.random.default_rng(i)) for i in range(4)
+  ]
+  batch = {name: np.stack([e[name] for e in examples]) for name in examples[0]}
+  found = task.losses(variables, batch, rng=None, is_training=False)
+  inputs, present = evaluator.to_model(batch)
+  logits = task.model.apply(variables, inputs, present=present)
+  np.testing.assert_allclose(
+    found.loss, evaluator.cross_entropy(logits, batch["labels"])
+  )
+  likeliest = np.argmax(logits, axis=-1)
+  np.testing.assert_array_equal(
+    found.metrics["hit"], batch["labels"][range(4), likeliest]
+  )
+  assert jnp.isfinite(found.loss).all()
+
+
+@pytest.mark.parametrize("modalities", [(tiny.VIDEO,), (tiny.RAW,)])
+def test_models_of_one_modality_are_judged_and_drawn(modalities, tmp_path):
+  experiment = dataclasses.replace(
+    toy.MINI,
+    model=tiny.model_config(*modalities),
+    data=tiny.data_config(num_eval=3, windows=2),
+  )
+  task = experiment.task()
+  variables = task.model.init(jax.random.key(0))
+  found = task.judge()(variables)
+  assert (found.examples, found.expected) == (3, 3)
+  figures = task.figures(variables, tmp_path)
+  assert [path.name for path in figures] == ["classes.png", "attention.png"]
+
+
+# --------------------------------------------------------------------- recipes
+
+
+def test_every_model_has_a_recipe():
+  models = {experiment.model for experiment in configs.EXPERIMENTS.values()}
+  names = [n for n in perceiver.list_models() if "audioset" in n]
+  assert len(names) == 10
+  assert models == {perceiver.create(name).config for name in names}
+  assert set(configs.EXPERIMENTS) - set(configs.RESULTS) == {"perceiver_fine"}
+
+
+def test_the_papers_numbers():
+  """2103.03206 table 3, as corrected, and 2107.14795 table 10."""
+  papers = {name: r.paper for name, r in configs.RESULTS.items()}
+  assert papers["perceiver_raw_alone"] == 0.383
+  assert papers["perceiver_mel_alone"] == 0.384
+  assert papers["perceiver_video_alone"] == 0.258
+  assert papers["perceiver_raw"] == 0.435
+  assert papers["perceiver_mel"] == 0.432
+  assert papers["perceiver_mel_tuned"] == 0.442
+  assert papers["mel"] == 0.449
+  assert all(r.metric == "map" for r in configs.RESULTS.values())
+
+
+def test_the_published_recipes():
+  for name, experiment in configs.EXPERIMENTS.items():
+    rate, steps = config.learning_rate(experiment.train, 1_700_000)
+    assert steps == int(100 * 1_700_000 / 1024)
+    both = len(experiment.model.inputs.modalities) == 2
+    assert experiment.data.drop_video == (0.3 if both else 0), name
+    assert experiment.data.windows == 16
+    del rate
+  tuned = configs.EXPERIMENTS["perceiver_mel_tuned"].data
+  assert (tuned.spec_augment, tuned.drop_audio) == (None, 0.1)
+  plain = configs.EXPERIMENTS["perceiver_mel"].data
+  assert plain.spec_augment is not None
+  assert plain.drop_audio == 0
+
+
+def test_the_published_models_hear_what_is_made():
+  """1.28 s: 32 frames, 61,440 samples, 4,800 values of a spectrogram."""
+  for name, shape in {"mel": (60, 80), "raw": (61_440, 1)}.items():
+    experiment = configs.EXPERIMENTS[name]
+    small = dataclasses.replace(
+      experiment.data.generator, num_frames=34, size=(8, 8), num_examples=1
+    )
+    changed = dataclasses.replace(experiment.data, generator=small)
+    split = dataclasses.replace(experiment, data=changed).task().train_split()
+    example = split.transform(split.source[0], np.random.default_rng(0))
+    assert example["audio"].shape == shape
+    assert example["video"].shape == (32, 224, 224, 3)
+    assert example["labels"].shape == (527,)
+
+
+def test_the_mini_recipe_is_the_same_code():
+  (*_, mini) = registry.choices("audioset")
+  assert mini.recipe == "mini"
+  assert type(configs.MINI) is type(configs.EXPERIMENTS["mel"])
+  generator = configs.MINI.data.generator
+  assert (generator.audible_only, generator.visible_only) == (4, 4)
+  assert configs.MINI.data.modalities is data.Modalities.ALL

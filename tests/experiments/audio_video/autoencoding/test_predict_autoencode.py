@@ -1,0 +1,259 @@
+"""Clips through a few latents and back, from the command line."""
+
+import json
+import sys
+
+import numpy as np
+from PIL import Image
+import pytest
+from scipy.io import wavfile
+
+from experiments import predict
+from experiments.audio_video.autoencoding import predict as autoencoding_predict
+from experiments.audio_video.clips import user_files
+from experiments.data import files
+from tests.helpers import tiny_models
+from tests.helpers import tiny_video
+
+SHAPE = user_files.Shape(
+  num_frames=2, size=(16, 16), num_samples=128
+)  # 1,600 Hz
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+  return tiny_models.save(tmp_path_factory.mktemp("model"), tiny_video.config())
+
+
+def video(num_frames=4, size=(16, 16)):
+  generator = np.random.default_rng(0)
+  return generator.integers(0, 256, (num_frames, *size, 3), np.uint8)
+
+
+def sound(num_samples=256):
+  time = np.arange(num_samples) / 1600
+  return (0.5 * np.sin(2 * np.pi * 50 * time)).astype(np.float32)
+
+
+def clip(**changes):
+  values = {
+    "frames": list(video()),
+    "fps": 25.0,
+    "sound": sound(),
+    "rate": 1600,
+  }
+  return user_files.Clip(**{**values, **changes})
+
+
+# --------------------------------------------------------------------- fitting
+
+
+def test_a_clip_that_fits_is_left_as_it_is():
+  inputs, told = user_files.fit(clip(), SHAPE, 0.04)
+  assert not told
+  np.testing.assert_allclose(inputs["image"][0], video()[1:3] / 255, rtol=1e-6)
+  np.testing.assert_array_equal(inputs["audio"][0, :, 0], sound()[64:192])
+  assert SHAPE.rate == 1600
+  released = user_files.Shape(
+    num_frames=16, size=(224, 224), num_samples=30_720
+  )
+  assert released.rate == 48_000
+
+
+def test_what_is_missing_is_filled_in_and_told():
+  short = clip(frames=list(video(1)), sound=sound(100))
+  inputs, told = user_files.fit(short, SHAPE, 0.0)
+  np.testing.assert_array_equal(inputs["image"][0, 1], inputs["image"][0, 0])
+  assert not inputs["audio"][0, 100:].any()
+  assert "ends 1 frames early" in told[0]
+  assert "ends 28 samples early" in told[1]
+  inputs, told = user_files.fit(clip(sound=None), SHAPE, 0.0)
+  assert not inputs["audio"].any()
+  assert told == ["no sound: silence"]
+
+
+def test_frames_are_chosen_by_time():
+  faster, _ = user_files.fit(clip(fps=75.0), SHAPE, 0.0)
+  np.testing.assert_allclose(faster["image"][0], video()[[0, 3]] / 255)
+  slower, told = user_files.fit(clip(fps=12.5), SHAPE, 0.04)
+  np.testing.assert_allclose(slower["image"][0], video()[[1, 1]] / 255)
+  assert "12.5 frames per second" in told[0]
+
+
+def test_frames_are_cut_to_the_models_shape():
+  wide = np.zeros((2, 32, 96, 3), np.uint8)
+  wide[:, :, 32:64] = 200  # the middle square
+  inputs, told = user_files.fit(clip(frames=list(wide)), SHAPE, 0.0)
+  np.testing.assert_allclose(inputs["image"], 200 / 255)
+  assert "32 × 96" in told[0]
+
+
+def test_sound_of_another_rate_is_resampled():
+  time = np.arange(1000) / 4000
+  fine = (0.5 * np.sin(2 * np.pi * 50 * time)).astype(np.float32)
+  inputs, told = user_files.fit(clip(sound=fine, rate=4000), SHAPE, 0.0)
+  inside = slice(20, 108)
+  np.testing.assert_allclose(
+    inputs["audio"][0, inside, 0], sound()[inside], atol=0.01
+  )
+  assert "4000 Hz: resampled to 1600 Hz" in told[0]
+
+
+@pytest.mark.parametrize("start", [-1.0, 0.16, 9.0])
+def test_clips_begin_within_the_video(start):
+  with pytest.raises(files.InputError, match=r"the video has 0\.16 s"):
+    user_files.fit(clip(), SHAPE, start)
+
+
+@pytest.mark.parametrize(
+  ("samples", "expected"),
+  [
+    (np.int16([-32768, 16384]), [-1, 0.5]),
+    (np.uint8([0, 192]), [-1, 0.5]),
+    (np.float32([[1, 0], [0, -1]]), [0.5, -0.5]),
+  ],
+)
+def test_wav_files_of_all_kinds(tmp_path, samples, expected):
+  wavfile.write(tmp_path / "a.wav", 8000, samples)
+  Image.fromarray(video()[0]).save(tmp_path / "0.png")
+  found = user_files.read(tmp_path, None, 25)
+  np.testing.assert_allclose(found.sound, expected)
+  assert found.rate == 8000
+
+
+# -------------------------------------------------------------------- decoding
+
+
+@pytest.mark.parametrize("chunk", [100, 511, 9999])
+def test_chunks_are_the_whole(trained, chunk):
+  model, variables, _ = trained
+  inputs = {k: v[:1] for k, v in tiny_video.inputs().items()}
+  latents = model.encode(variables, inputs)
+  whole = model.decode(variables, latents)
+  found = autoencoding_predict.decode(model, variables, latents, chunk)
+  assert found["image"].shape == (2, 16, 16, 3)
+  np.testing.assert_allclose(
+    found["image"].reshape(-1, 3), whole["image"][0], atol=1e-5
+  )
+  for name in ("audio", "label"):
+    np.testing.assert_allclose(found[name], whole[name][0], atol=1e-5)
+
+
+def test_psnr():
+  zeros = np.zeros((2, 3))
+  assert autoencoding_predict.psnr(zeros, zeros) == np.inf
+  assert autoencoding_predict.psnr(zeros, zeros + 0.1) == pytest.approx(20)
+
+
+# ----------------------------------------------------------------- the command
+
+
+def test_an_array_file(trained, tmp_path, capsys):
+  file, out = tmp_path / "clip.npz", tmp_path / "out"
+  labels = tmp_path / "labels.txt"
+  labels.write_text("\n".join(f"thing {i}" for i in range(9)) + "\n")
+  np.savez(file, image=video(), audio=sound(), rate=1600)
+  arguments = ["autoencode", str(file), "--checkpoint", trained[2]]
+  arguments += ["--output", str(out), "--labels", str(labels)]
+  assert predict.main([*arguments, "--chunk", "200"]) == 0
+  printed = capsys.readouterr().out
+  assert "video PSNR" in printed
+  assert printed.count("thing") == 5
+  result = json.loads((out / "result.json").read_text())
+  assert result["clip"] == []
+  assert len(result["labels"]) == 5
+  model, variables, _ = trained
+  inputs, _ = user_files.fit(clip(), SHAPE, 0.0)
+  whole = model.apply(variables, inputs)
+  seen = np.clip(np.asarray(whole["image"][0]).reshape(2, 16, 16, 3), 0, 1)
+  expected = autoencoding_predict.psnr(inputs["image"][0], seen)
+  assert result["video_psnr_db"] == pytest.approx(expected, abs=1e-3)
+  frame = np.asarray(Image.open(out / "frames" / "001.png"))
+  np.testing.assert_array_equal(frame[:, :16], video()[1])
+  assert np.abs(frame[:, 16:] - 255.0 * seen[1]).max() < 0.51
+  rate, heard = wavfile.read(out / "reconstruction.wav")
+  assert (rate, heard.shape, heard.dtype) == (1600, (128,), np.int16)
+  with Image.open(out / "comparison.gif") as gif:
+    assert (gif.n_frames, gif.size) == (2, (32, 16))
+
+
+def test_a_folder_of_frames(trained, tmp_path, capsys):
+  folder, out = tmp_path / "in", tmp_path / "out"
+  folder.mkdir()
+  for i, frame in enumerate(video(2, (20, 30))):
+    Image.fromarray(frame).save(folder / f"{i}.png")
+  arguments = ["autoencode", str(folder), "--checkpoint", trained[2]]
+  assert predict.main([*arguments, "--output", str(out)]) == 0
+  err = capsys.readouterr().err
+  assert "no sound: silence" in err
+  assert "20 × 30" in err
+  told = json.loads((out / "result.json").read_text())["clip"]
+  assert len(told) == 2
+
+
+def test_video_files_need_pyav(trained, tmp_path, monkeypatch, capsys):
+  monkeypatch.setitem(sys.modules, "av", None)
+  (tmp_path / "a.mp4").write_bytes(b"video")
+  arguments = ["autoencode", str(tmp_path / "a.mp4"), "--checkpoint"]
+  assert predict.main([*arguments, trained[2]]) == 1
+  assert 'the extra "video"' in capsys.readouterr().err
+
+
+def test_video_files(tmp_path):
+  av = pytest.importorskip("av", reason='needs the extra "video"')
+  with av.open(str(tmp_path / "a.mp4"), "w") as container:
+    stream = container.add_stream("mpeg4", rate=25)
+    stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+    for i in range(20):
+      grey = np.full((48, 64, 3), 10 * i, np.uint8)
+      frame = av.VideoFrame.from_ndarray(grey, format="rgb24")
+      container.mux(stream.encode(frame))
+    container.mux(stream.encode())
+  found = user_files.read(tmp_path / "a.mp4")
+  assert (len(found.frames), found.fps, found.sound) == (20, 25, None)
+  for i, frame in enumerate(found.frames):
+    assert frame.shape == (48, 64, 3)
+    assert abs(frame.mean() - 10 * i) < 6
+  assert len(user_files.read(tmp_path / "a.mp4", until=0.2).frames) == 6
+
+
+@pytest.mark.parametrize(
+  ("arrays", "message"),
+  [
+    ({"video": video()}, "nothing under the name 'image'"),
+    ({"image": video()[0]}, "an array of (16, 16, 3)"),
+    ({"image": video().astype(np.float32)}, "floats from 0 to 1"),
+    ({"image": video()[:0]}, "an array of (0, 16, 16, 3)"),
+    ({"image": video(), "audio": 2 * np.ones(9)}, "leaves [-1, 1]"),
+    (
+      {"image": video(), "audio": np.ones(9), "rate": 0},
+      "'rate' is 0; expected a whole number",
+    ),
+  ],
+)
+def test_arrays_that_are_no_clips(trained, tmp_path, capsys, arrays, message):
+  np.savez(tmp_path / "clip.npz", **arrays)
+  arguments = ["autoencode", str(tmp_path / "clip.npz"), "--checkpoint"]
+  arguments += [trained[2], "--output", str(tmp_path / "out")]
+  assert predict.main(arguments) == 1
+  assert message in capsys.readouterr().err
+  assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+  ("extra", "code", "message"),
+  [
+    (["--chunk", "0"], 2, "--chunk must be at least 1"),
+    (["--start", "3"], 1, "to begin after 3 s"),
+    (["--sound", "nothing.wav"], 1, "There is no nothing.wav"),
+    (["--sound", "clip.npz"], 1, "is not a .wav file"),
+  ],
+)
+def test_what_cannot_be(
+  trained, tmp_path, monkeypatch, capsys, extra, code, message
+):
+  monkeypatch.chdir(tmp_path)
+  np.savez("clip.npz", image=video())
+  arguments = ["autoencode", "clip.npz", "--checkpoint", trained[2], *extra]
+  assert predict.main(arguments) == code
+  assert message in capsys.readouterr().err

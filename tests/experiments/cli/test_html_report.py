@@ -1,0 +1,153 @@
+"""The page that an evaluation leaves."""
+
+import html.parser
+
+import pytest
+
+from experiments import evaluate
+from experiments import train
+from experiments.cli import html_report
+from experiments.data import files
+from experiments.training import evaluation
+from experiments.training import tasks
+from perceiver.models import registry as models
+from tests.helpers.recipes import sums
+
+FOUND = evaluation.Evaluation(
+  metrics={"epe": 2.5, "fl_all": 0.125},
+  examples=7,
+  expected=8,
+  split="sintel <final>",
+  skipped=1,
+  details="a <b> c\n1   2",
+)
+RESULT = tasks.Result(
+  metric="epe", paper=2.42, source="table 16", split="sintel <final>"
+)
+
+
+class _Page(html.parser.HTMLParser):
+  """Gathers tags, with their attributes, and text."""
+
+  def __init__(self, text):
+    super().__init__()
+    self.tags, self.words, self.open = [], [], []
+    self.feed(text)
+
+  def handle_starttag(self, tag, attrs):
+    self.tags.append((tag, dict(attrs)))
+    if tag not in ("meta", "img", "!doctype"):
+      self.open.append(tag)
+
+  def handle_endtag(self, tag):
+    assert self.open.pop() == tag
+
+  def handle_data(self, data):
+    self.words.append(data)
+
+
+def page(folder, **changes):
+  settings = {"title": "flow & mini", "found": FOUND, "result": RESULT}
+  path = html_report.write(folder, **{**settings, **changes})
+  assert path == folder / "index.html"
+  found = _Page(path.read_text(encoding="utf-8"))
+  assert not found.open
+  return found
+
+
+def test_numbers_stand_beside_the_papers(tmp_path):
+  found = page(tmp_path / "new" / "folder")
+  words = [word for word in found.words if word.strip()]
+  assert "flow & mini" in words
+  assert "7 of 8 examples of sintel <final>, 1 unreadable" in words
+  start = words.index("epe")
+  assert words[start : start + 5] == [
+    "epe",
+    "2.5000",
+    "2.42",
+    "+0.0800",
+    "table 16",
+  ]
+  assert words[words.index("fl_all") + 1] == "0.1250"
+  assert "a <b> c\n1   2" in words
+
+
+def test_numbers_of_other_splits_do_not_compare(tmp_path):
+  found = page(
+    tmp_path, result=tasks.Result(metric="epe", paper=1.81, split="clean")
+  )
+  assert "1.81" not in found.words
+
+
+def test_pictures_are_named_relative_to_the_page(tmp_path):
+  (tmp_path / "figures").mkdir()
+  pictures = [tmp_path / "figures" / "a_b.png", tmp_path / "c.gif"]
+  found = page(tmp_path, pictures=pictures)
+  images = [attrs for tag, attrs in found.tags if tag == "img"]
+  assert images == [
+    {"src": "figures/a_b.png", "alt": "a b"},
+    {"src": "c.gif", "alt": "c"},
+  ]
+
+
+def test_videos_are_played(tmp_path):
+  found = page(tmp_path, pictures=[tmp_path / "clips.mp4"])
+  videos = [attrs for tag, attrs in found.tags if tag == "video"]
+  assert videos == [{"src": "clips.mp4", "controls": None, "loop": None}]
+  assert not any(tag == "img" for tag, _ in found.tags)
+
+
+def test_a_page_that_cannot_be_written_is_an_error(tmp_path):
+  (tmp_path / "file").touch()
+  with pytest.raises(files.InputError, match=r"index\.html cannot be written"):
+    page(tmp_path / "file")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+  """The folder of a finished run of the toy."""
+  workdir = tmp_path_factory.mktemp("run")
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(models, "ModelConfig", sums.ModelConfig)
+    assert (
+      train.main(
+        ["tests.helpers.recipes.sums", "--mini", "--workdir", str(workdir)]
+      )
+      == 0
+    )
+    yield workdir
+
+
+def test_every_experiment_has_a_report(run, tmp_path, capsys):
+  folder = tmp_path / "report"
+  arguments = ("tests.helpers.recipes.sums", "--checkpoint", str(run))
+  assert evaluate.main([*arguments, "--report", str(folder)]) == 0
+  assert f"report: {folder / 'index.html'}" in capsys.readouterr().out
+  found = _Page((folder / "index.html").read_text())
+  assert "top_1" in found.words
+  log = (run / "metrics.jsonl").read_text()
+  assert (folder / "metrics.jsonl").read_text() == log
+
+
+def test_a_report_may_go_into_the_runs_folder(run):
+  log = (run / "metrics.jsonl").read_text()
+  arguments = (
+    "tests.helpers.recipes.sums",
+    "--checkpoint",
+    str(run),
+    "--report",
+    str(run),
+  )
+  assert evaluate.main([*arguments]) == 0
+  assert (run / "metrics.jsonl").read_text() == log
+  assert (run / "index.html").exists()
+
+
+def test_a_report_that_has_no_place_is_refused_first(run, tmp_path, capsys):
+  (tmp_path / "file").touch()
+  folder = tmp_path / "file" / "report"
+  arguments = ("tests.helpers.recipes.sums", "--checkpoint", str(run))
+  assert evaluate.main([*arguments, "--report", str(folder)]) == 1
+  captured = capsys.readouterr()
+  assert "report cannot be made" in captured.err
+  assert "examples" not in captured.out

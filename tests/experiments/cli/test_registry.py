@@ -1,0 +1,314 @@
+"""The command lines: what they choose, change, refuse and print."""
+
+import json
+import pathlib
+
+import pytest
+
+from experiments import evaluate
+from experiments import list as list_experiments
+from experiments import train
+from experiments.cli import registry
+from perceiver.models import registry as models
+from tests.helpers.recipes import sums
+
+TOY = "tests.helpers.recipes.sums"
+
+
+@pytest.fixture(autouse=True)
+def _toy_is_a_known_model(monkeypatch):
+  monkeypatch.setattr(models, "ModelConfig", sums.ModelConfig)
+
+
+@pytest.fixture
+def toy(monkeypatch):
+  """The toy as an experiment with a short name, and the only one."""
+  monkeypatch.setattr(registry, "_MODULES", {"toy": TOY})
+  return "toy"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+  """The folder of a finished run."""
+  workdir = tmp_path_factory.mktemp("run")
+  assert train.main([TOY, "--mini", "--workdir", str(workdir)]) == 0
+  return workdir
+
+
+# -------------------------------------------------------------------- choosing
+
+
+def test_choices(toy):
+  found = [(c.recipe, c.experiment, c.result) for c in registry.choices(toy)]
+  assert found == [
+    ("plain", sums.EXPERIMENTS["plain"], sums.RESULTS["plain"]),
+    ("wide", sums.EXPERIMENTS["wide"], None),
+    ("mini", sums.MINI, None),
+  ]
+
+
+def test_choose(toy):
+  assert registry.choose(toy).recipe == "plain"
+  assert registry.choose(toy, "wide").recipe == "wide"
+  assert registry.choose(toy, mini=True).recipe == "mini"
+
+
+def test_the_registered_experiments():
+  assert registry.names() == [
+    "audioset",
+    "digits",
+    "glue",
+    "imagenet",
+    "masked_language",
+    "modelnet40",
+    "optical_flow",
+    "starcraft",
+    "video_autoencoding",
+  ]
+
+
+def test_hyphens_mean_underscores():
+  found = registry.choose("optical-flow", "conv-small")
+  assert (found.name, found.recipe) == ("optical_flow", "conv_small")
+  assert found == registry.choose("optical_flow", "conv_small")
+
+
+@pytest.mark.parametrize(
+  ("arguments", "message"),
+  [
+    (["tpy"], "no experiment 'tpy'. Did you mean 'toy'? There are: toy"),
+    (["toy.nothing"], "there is no module 'toy.nothing'"),
+    (["toy", "--recipe", "wid"], "no recipe of toy 'wid'. Did you mean 'wide'"),
+    (["toy", "--recipe", "wide", "--mini"], "leave out --recipe"),
+    (["toy", "--train.batch-size", "6"], "batch_size=6 does not divide"),
+    (["toy", "--train.parallel.fsdp", "3"], "4 devices do not divide"),
+  ],
+)
+def test_senseless_commands_are_refused(
+  toy, tmp_path, monkeypatch, capsys, arguments, message
+):
+  monkeypatch.chdir(tmp_path)
+  assert train.main(arguments) == 2
+  assert message in capsys.readouterr().err
+  assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+  ("arguments", "message"),
+  [
+    (["--train.batchsize", "4"], "--train.batch-size"),
+    (["--train.epochs", "3"], "exactly one of steps and epochs"),
+    (["--train.steps", "many"], "--train.steps"),
+    (["--min"], "--min"),
+  ],
+)
+def test_wrong_options_are_answered(toy, capsys, arguments, message):
+  with pytest.raises(SystemExit) as caught:
+    train.main([toy, *arguments])
+  assert caught.value.code == 2
+  assert message in capsys.readouterr().err
+
+
+def test_an_option_before_the_experiment_is_answered(toy, capsys):
+  with pytest.raises(SystemExit) as caught:
+    train.main(["--mini", toy])
+  assert caught.value.code == 2
+  assert "name the experiment first: toy" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  ("arguments", "words"),
+  [
+    (["--help"], ["EXPERIMENT", "--mini", "--workdir"]),
+    (["toy", "--help"], ["--train.batch-size", "examples per step", "--mini"]),
+  ],
+)
+def test_help(toy, capsys, arguments, words):
+  with pytest.raises(SystemExit) as caught:
+    train.main(arguments)
+  assert caught.value.code == 0
+  text = capsys.readouterr().out
+  assert all(word in text for word in words)
+
+
+def test_an_import_that_fails_inside_an_experiment_is_not_hidden(monkeypatch):
+  def fails(path):
+    raise ModuleNotFoundError("No module named 'sklearn'", name="sklearn")
+
+  monkeypatch.setattr(registry.importlib, "import_module", fails)
+  with pytest.raises(ModuleNotFoundError, match="sklearn"):
+    registry.choices("digits")
+
+
+def test_default_folders(toy):
+  folder = lambda *a, **k: registry.default_workdir(registry.choose(*a, **k))
+  assert folder(toy) == pathlib.Path("runs/toy")
+  assert folder(toy, "wide") == pathlib.Path("runs/toy-wide")
+  assert folder(toy, mini=True) == pathlib.Path("runs/toy-mini")
+  assert folder(TOY) == pathlib.Path("runs/toy")
+
+
+# -------------------------------------------------------------------- training
+
+
+def test_train_prints_what_came_out(toy, tmp_path, monkeypatch, capsys):
+  monkeypatch.chdir(tmp_path)
+  assert train.main([toy, "--train.steps", "5"]) == 0
+  out = capsys.readouterr().out
+  assert "21 of 21 examples of toy eval" in out
+  assert "(paper 0.9, difference " in out
+  assert "model: runs/toy/model.safetensors" in out
+  assert "picture: runs/toy/picture.txt" in out
+  config = json.loads((tmp_path / "runs/toy/config.json").read_text())
+  assert config["train"]["steps"] == 5
+
+
+def test_another_configuration_in_the_same_folder_is_an_error(run, capsys):
+  arguments = [TOY, "--mini", "--workdir", str(run), "--train.seed", "7"]
+  assert train.main(arguments) == 1
+  error = capsys.readouterr().err
+  assert "train.seed: 0 then, 7 now" in error
+  assert "Traceback" not in error
+
+
+# ------------------------------------------------------------------ evaluation
+
+
+def _evaluate(capsys, *arguments):
+  code = evaluate.main([TOY, *map(str, arguments)])
+  captured = capsys.readouterr()
+  return code, captured.out, captured.err
+
+
+def test_a_run_and_its_model_file_are_judged_alike(run, capsys):
+  code, from_run, _ = _evaluate(capsys, "--checkpoint", run)
+  assert code == 0
+  assert from_run.startswith("checkpoint of step 6 in ")
+  file = run / "model.safetensors"
+  code, from_file, _ = _evaluate(capsys, "--checkpoint", file, "--mini")
+  assert code == 0
+  assert "21 of 21 examples of toy eval" in from_file
+  assert from_run.endswith(from_file)
+
+
+def test_the_folder_of_a_run_says_all(run, capsys):
+  assert evaluate.main([str(run)]) == 0
+  out = capsys.readouterr().out
+  assert out.startswith("checkpoint of step 6 in ")
+  assert "21 of 21 examples of toy eval" in out
+
+
+def test_a_folder_that_does_not_say_what_it_is_of(run, tmp_path, capsys):
+  config = (run / "config.json").read_text()
+  (tmp_path / "config.json").write_text(config)
+  assert evaluate.main([str(tmp_path)]) == 2
+  assert f"name it: EXPERIMENT --checkpoint {tmp_path}" in (
+    capsys.readouterr().err
+  )
+
+
+def test_a_part_is_called_a_part(run, capsys):
+  code, out, _ = _evaluate(capsys, "--checkpoint", run, "--examples", "5")
+  assert code == 0
+  assert "5 of 21 examples of toy eval, the first ones only" in out
+  assert "paper" not in out
+  _, whole, _ = _evaluate(capsys, "--checkpoint", run, "--examples", "99")
+  assert "21 of 21 examples of toy eval\n" in whole
+  code, _, error = _evaluate(capsys, "--checkpoint", run, "--examples", "0")
+  assert (code, "--examples must be at least 1" in error) == (2, True)
+
+
+def test_evaluation_takes_options(run, capsys):
+  _, out, _ = _evaluate(capsys, "--checkpoint", run, "--data.num-eval", "5")
+  assert "5 of 5 examples" in out
+
+
+def test_a_file_brings_its_own_model(tmp_path, capsys):
+  workdir = tmp_path / "wide"
+  settings = ("--train.steps", "5", "--workdir", str(workdir))
+  assert train.main([TOY, "--recipe", "wide", *settings]) == 0
+  code, _, _ = _evaluate(capsys, "--checkpoint", workdir / "model.safetensors")
+  assert code == 0
+
+
+@pytest.mark.parametrize(
+  ("arguments", "code", "message"),
+  [
+    ([], 2, "--checkpoint PATH is needed"),
+    (["--checkpoint", "{run}", "--mini"], 2, "leave out --recipe and --mini"),
+    (["--checkpoint", "{empty}"], 2, "it has no config.json"),
+    (["--checkpoint", "{empty}/none"], 1, "no file"),
+    (["--checkpoint", "{started}"], 1, "There is no checkpoint in"),
+    (["--checkpoint", "{foreign}"], 2, "is not a configuration of"),
+  ],
+)
+def test_what_cannot_be_judged(run, tmp_path, capsys, arguments, code, message):
+  for name in ("empty", "started", "foreign"):
+    (tmp_path / name).mkdir()
+  text = (run / "config.json").read_text()
+  (tmp_path / "started" / "config.json").write_text(text)
+  (tmp_path / "foreign" / "config.json").write_text(
+    text.replace("num_eval", "num_evil")
+  )
+  places = {name: tmp_path / name for name in ("empty", "started", "foreign")}
+  arguments = [a.format(run=run, **places) for a in arguments]
+  found, _, error = _evaluate(capsys, *arguments)
+  assert (found, message in error) == (code, True), error
+
+
+def test_a_checkpoint_of_another_model_is_one_paragraph(run, capsys):
+  code, _, error = _evaluate(
+    capsys, "--checkpoint", run, "--model.channels", "16"
+  )
+  assert code == 1
+  assert "is of another model" in error
+  assert error.count("\n") == 1
+
+
+# ----------------------------------------------------------------------- list
+
+
+def test_list(toy, capsys):
+  assert list_experiments.main([]) == 0
+  header, *rows = capsys.readouterr().out.splitlines()
+  assert header.split() == list(list_experiments._HEADER)
+  assert len(rows) == 3
+  # 4 x 8 + 8 weights and biases, 2 x 8 of the norm, 8 x 2 + 2 at the end.
+  assert rows[0].split()[:3] == ["toy", "plain", "74"]
+  assert "top_1 0.9" in rows[0]
+  assert rows[0].endswith("python -m experiments.train toy --recipe plain")
+  assert rows[2].endswith("python -m experiments.train toy --mini")
+
+
+def test_runs(run, capsys):
+  assert list_experiments.main(["--runs", str(run.parent)]) == 0
+  header, *rows = capsys.readouterr().out.splitlines()
+  (row,) = [row for row in rows if row.startswith(f"{run} ")]
+  assert header.split()[:4] == ["run", "experiment", "step", "evaluation"]
+  assert row.split()[1:3] == [TOY, "6/6"]
+  assert "loss 0." in row
+  assert "4 × 1 cpu" in row
+
+
+def test_damaged_runs_are_listed_too(tmp_path, capsys):
+  for name, text in (("a", "["), ("b", '[{"devices": 5, "git": []}]')):
+    (tmp_path / name).mkdir()
+    for file in ("provenance.json", "metrics.jsonl", "config.json"):
+      (tmp_path / name / file).write_text(text)
+  assert list_experiments.main(["--runs", str(tmp_path)]) == 0
+  assert len(capsys.readouterr().out.splitlines()) == 3
+  assert list_experiments.main(["--runs", str(tmp_path / "none")]) == 1
+  assert "has no runs" in capsys.readouterr().err
+
+
+def test_options_of_processes(toy, tmp_path, capsys):
+  arguments = ["--workdir", str(tmp_path), "--distributed.coordinator", "a:1"]
+  assert train.main([toy, *arguments]) == 2
+  assert "without num-processes, process-id they cannot start" in (
+    capsys.readouterr().err
+  )
+
+
+def test_table():
+  rows = [("a", "bbb"), ("cc", "d")]
+  assert list_experiments.table(rows) == "a   bbb\ncc  d"

@@ -1,0 +1,81 @@
+"""Folders of texts, good and bad."""
+
+import json
+
+import pytest
+
+from experiments.data import files
+from experiments.data import text_files
+
+
+def write_many(folder, count=60):
+  lines = [json.dumps({"text": f"document ü {i}\n"}) for i in range(count)]
+  (folder / "deep").mkdir()
+  content = "\n".join(lines).encode()
+  (folder / "deep" / "many.jsonl").write_bytes(content)
+  return {f"document ü {i}\n".encode() for i in range(count)}
+
+
+def test_documents_are_read_and_divided(tmp_path):
+  expected = write_many(tmp_path)
+  content = " a\ntext\r\n of its own "
+  (tmp_path / "one.txt").write_bytes(content.encode())
+  (tmp_path / "other.md").write_text("not read")
+  train, held_out = text_files.read(tmp_path)
+  sides = [{side[i] for i in range(len(side))} for side in (train, held_out)]
+  assert not sides[0] & sides[1]
+  assert sides[0] | sides[1] == expected | {content.encode()}
+  assert len(train) + len(held_out) == 61
+  assert 1 <= len(held_out) <= 9
+
+
+def test_equal_documents_are_on_one_side_whatever_else_there_is(tmp_path):
+  write_many(tmp_path)
+  _, before = text_files.read(tmp_path)
+  (tmp_path / "a.txt").write_bytes(before[0])
+  (tmp_path / "more.txt").write_text("something else")
+  _, after = text_files.read(tmp_path)
+  assert len(after) - len(before) in (1, 2)
+  assert after[0] == before[0]
+  assert after.places[0].path.name == "a.txt"
+
+
+def test_empty_documents_are_counted(tmp_path, capsys):
+  write_many(tmp_path)
+  (tmp_path / "empty.txt").write_text(" \n")
+  (tmp_path / "z.jsonl").write_text('{"text": ""}\n\n{"text": "x"}\n')
+  train, held_out = text_files.read(tmp_path)
+  assert len(train) + len(held_out) == 61
+  message = capsys.readouterr().err
+  assert "skipped 3 of 64 documents" in message
+  assert f"the first is {tmp_path / 'empty.txt'}, line 1" in message
+
+
+@pytest.mark.parametrize(
+  ("name", "content", "message"),
+  [
+    ("a.txt", b"fine\nnot \xff fine", "a.txt, line 2: byte 0xff is not UTF-8"),
+    ("a.txt", "ö".encode("latin-1"), "a.txt, line 1: byte 0xf6"),
+    ("a.jsonl", b'{"text": "x"}\n{"text": "\xff"}', "a.jsonl, line 2: byte"),
+    ("a.jsonl", b'\n{"text": "x"', "a.jsonl, line 2 is not JSON"),
+    ("a.jsonl", b'{"content": "x"}', 'line 1 is .* whose "text" is a string'),
+    ("a.jsonl", b'{"text": 3}', 'line 1 is .* whose "text" is a string'),
+    ("a.jsonl", b'["text"]', 'line 1 is .* whose "text" is a string'),
+    ("a.jsonl", b'{"text": "\\ud83d"}', "line 1: .* half of a surrogate pair"),
+  ],
+)
+def test_bad_files_are_named(tmp_path, name, content, message):
+  write_many(tmp_path)
+  (tmp_path / name).write_bytes(content)
+  with pytest.raises(files.InputError, match=message):
+    text_files.read(tmp_path)
+
+
+def test_folders_without_texts_are_refused(tmp_path):
+  with pytest.raises(FileNotFoundError, match="There is no folder"):
+    text_files.read(tmp_path / "missing")
+  with pytest.raises(files.InputError, match="has 0 documents"):
+    text_files.read(tmp_path)
+  (tmp_path / "a.txt").write_text("a single one")
+  with pytest.raises(files.InputError, match="expected some on both sides"):
+    text_files.read(tmp_path)

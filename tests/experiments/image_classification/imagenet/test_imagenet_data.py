@@ -1,0 +1,351 @@
+import io
+import json
+import pathlib
+import shutil
+import sys
+
+import numpy as np
+from PIL import Image
+import pytest
+
+from experiments.data import files
+from experiments.data import loader
+from experiments.data import tfds_reader
+from experiments.image_classification.imagenet import crop
+from experiments.image_classification.imagenet import data
+from experiments.image_classification.imagenet import prepare_folder
+
+_COUNTS = {"train": 9, "validation": 3}  # images per class
+_CLASSES = ("ant", "bee")
+
+
+def _encode(image, file_format="JPEG"):
+  buffer = io.BytesIO()
+  image.save(buffer, file_format)
+  return buffer.getvalue()
+
+
+def _make_folder(folder):
+  """Images of class c have the level 60 or 180, and differ in size."""
+  for split, count in _COUNTS.items():
+    for label, name in enumerate(_CLASSES):
+      (folder / split / name).mkdir(parents=True)
+      for i in range(count):
+        image = Image.new("RGB", (50 + i, 40), (60 + 120 * label,) * 3)
+        (folder / split / name / f"{i}.jpg").write_bytes(_encode(image))
+  return folder
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+  return _make_folder(tmp_path_factory.mktemp("images"))
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory, images):
+  root = tmp_path_factory.mktemp("data")
+  config = prepare_folder.PrepareConfig(
+    folder=images, name="insects", data_dir=root
+  )
+  prepared = prepare_folder.prepare(config)
+  assert prepared.folder == root / "insects" / "1.0.0"
+  assert prepared.counts == {"train": 18, "validation": 6}
+  assert prepared.corrupt == []
+  assert [p.name for p in root.iterdir()] == ["insects"]
+  return root
+
+
+def _config(data_dir, **kwargs):
+  kwargs = {"dataset": "insects", "image_size": 16, **kwargs}
+  return data.DataConfig(data_dir=data_dir, **kwargs)
+
+
+def test_evaluation_reads_every_image_of_the_folder(data_dir):
+  _, evaluation = data.splits(_config(data_dir))
+  batches = list(loader.eval_batches(evaluation, batch_size=4))
+  (first, second) = batches
+  assert first["images"].shape == (4, 16, 16, 3)
+  assert first["images"].dtype == np.float32
+  assert first["labels"].dtype == np.int32
+  labels = np.concatenate([first["labels"], second["labels"][:2]])
+  assert sorted(labels) == [0, 0, 0, 1, 1, 1]
+  np.testing.assert_array_equal(second["weight"], [1, 1, 0, 0])
+  # Grey stays grey, in units of the models.
+  level = (60 + 120 * first["labels"]) / 255
+  expected = (level[:, None] - data.MEAN) / data.STDDEV
+  expected = np.broadcast_to(expected[:, None, None], (4, 16, 16, 3))
+  np.testing.assert_allclose(first["images"], expected, atol=0.02)
+  assert "tensorflow" not in sys.modules
+
+
+def test_training_reads_every_image_and_augments(data_dir):
+  train, _ = data.splits(_config(data_dir))
+  batches = loader.train_batches(train, batch_size=18, seed=0)
+  first, second = next(batches), next(batches)
+  batches.close()
+  assert sorted(first["labels"]) == sorted(second["labels"])
+  assert sorted(first["labels"]) == [0] * 9 + [1] * 9
+  assert first["images"].shape == (18, 16, 16, 3)
+  assert len(np.unique(first["images"].mean(axis=(1, 2, 3)))) > 6
+
+
+def test_train_and_valid_share_no_image(data_dir):
+  train, valid = data.splits(
+    _config(
+      data_dir,
+      train_split=data.TrainSplit.TRAIN,
+      eval_split=data.EvalSplit.VALID,
+      num_valid=5,
+    )
+  )
+  names = [{e["file_name"] for e in s.source} for s in (train, valid)]
+  assert [len(n) for n in names] == [13, 5]
+  assert not names[0] & names[1]
+  assert (train.name, valid.name) == ("insects train[5:]", "insects train[:5]")
+
+
+def test_number_of_classes(data_dir):
+  assert data.num_classes(_config(data_dir)) == 2
+
+
+def test_newest_fitting_version_is_read(data_dir, tmp_path):
+  for version in ("1.0.0", "1.9.0", "1.10.0", "2.0.0", "incomplete"):
+    shutil.copytree(
+      data_dir / "insects" / "1.0.0", tmp_path / "insects" / version
+    )
+  for pattern, expected in (("*", "2.0.0"), ("1.*", "1.10.0"), ("1.9.0",) * 2):
+    dataset = data.open_dataset(_config(tmp_path, version=pattern))
+    assert pathlib.Path(dataset.builder.data_path).name == expected
+
+
+def test_data_dir_defaults_to_that_of_tfds(data_dir, monkeypatch):
+  monkeypatch.setenv("TFDS_DATA_DIR", str(data_dir))
+  assert data.num_classes(_config(None)) == 2
+
+
+def test_missing_data_set_says_where_and_how(tmp_path):
+  with pytest.raises(FileNotFoundError) as caught:
+    data.splits(data.DataConfig(data_dir=tmp_path))
+  message = str(caught.value)
+  assert f"No data set imagenet2012 in {tmp_path / 'imagenet2012'}." in message
+  assert 'pip install -e ".[tf]"' in message
+  assert f"--file_format=array_record --data_dir={tmp_path} --man" in message
+  assert "prepare_folder FOLDER" in message
+  assert "\n" not in message
+
+
+def test_missing_version_is_named(data_dir):
+  with pytest.raises(FileNotFoundError, match=r"insects of version 7\.\* in"):
+    data.splits(_config(data_dir, version="7.*"))
+
+
+def _copy(data_dir, tmp_path, name="insects"):
+  folder = tmp_path / name / "1.0.0"
+  shutil.copytree(data_dir / "insects" / "1.0.0", folder)
+  info = json.loads((folder / "dataset_info.json").read_text())
+  return folder, info
+
+
+def test_other_formats_are_refused(data_dir, tmp_path):
+  folder, info = _copy(data_dir, tmp_path)
+  info["fileFormat"] = "tfrecord"
+  (folder / "dataset_info.json").write_text(json.dumps(info))
+  with pytest.raises(ValueError, match="stored as tfrecord, which cannot be"):
+    data.splits(_config(tmp_path))
+
+
+def test_missing_files_are_named(data_dir, tmp_path):
+  folder, _ = _copy(data_dir, tmp_path)
+  (lost,) = folder.glob("*validation*")
+  lost.unlink()
+  with pytest.raises(FileNotFoundError, match=f"1 of 1 files.*{lost.name}"):
+    data.splits(_config(tmp_path))
+
+
+def test_missing_split_is_named(data_dir, tmp_path):
+  folder, info = _copy(data_dir, tmp_path)
+  info["splits"] = [s for s in info["splits"] if s["name"] == "train"]
+  (folder / "dataset_info.json").write_text(json.dumps(info))
+  with pytest.raises(ValueError, match='no split "validation", only'):
+    data.splits(_config(tmp_path))
+
+
+def test_wrong_count_of_imagenet_is_refused_unless_allowed(
+  data_dir, monkeypatch
+):
+  official = {"insects": {"train": 18, "validation": 7}}
+  monkeypatch.setattr(tfds_reader, "OFFICIAL_COUNTS", official)
+  with pytest.raises(ValueError, match=r'6 examples in "validation" where.* 7'):
+    data.splits(_config(data_dir))
+  assert len(data.splits(_config(data_dir, allow_partial=True))[1].source) == 6
+
+
+def test_official_counts():
+  assert tfds_reader.OFFICIAL_COUNTS["imagenet2012"] == {
+    "train": 1_281_167,
+    "validation": 50_000,
+  }
+
+
+def test_too_few_images_for_the_validation_part(data_dir):
+  config = _config(data_dir, train_split=data.TrainSplit.TRAIN)
+  with pytest.raises(ValueError, match='first 10000 examples of "train" are'):
+    data.splits(config)
+
+
+def test_evaluating_on_training_images_is_refused():
+  with pytest.raises(ValueError, match="VALID is part of train_split"):
+    data.DataConfig(eval_split=data.EvalSplit.VALID)
+
+
+def _gradient():
+  values = np.arange(40 * 48).reshape(40, 48)
+  channels = [values % 256, values // 8, 255 - values // 8]
+  return Image.fromarray(np.stack(channels, axis=-1).astype(np.uint8))
+
+
+def test_decoding_is_exact_for_rgb():
+  image = _gradient()
+  decoded = files.decode_image(_encode(image, "PNG"))
+  np.testing.assert_array_equal(np.asarray(decoded), np.asarray(image))
+
+
+@pytest.mark.parametrize(
+  ("mode", "file_format"),
+  [
+    ("CMYK", "JPEG"),
+    ("L", "JPEG"),
+    ("L", "PNG"),
+    ("P", "PNG"),
+    ("RGBA", "PNG"),
+    ("LA", "PNG"),
+    ("1", "PNG"),
+    ("RGB", "PNG"),
+  ],
+)
+def test_every_mode_becomes_rgb(mode, file_format):
+  image = Image.new("RGB", (30, 20), (204, 204, 204))
+  image.paste((51, 51, 51), (0, 0, 15, 20))
+  decoded = files.decode_image(_encode(image.convert(mode), file_format))
+  assert (decoded.mode, decoded.size) == ("RGB", (30, 20))
+  values = np.asarray(decoded).astype(int)
+  if mode != "1":
+    np.testing.assert_allclose(values[10, 5], 51, atol=6)
+    np.testing.assert_allclose(values[10, 25], 204, atol=6)
+  assert values[:, :10].mean() < 100 < values[:, 20:].mean()
+
+
+def test_transparent_palettes_are_read_without_a_warning():
+  image = Image.new("P", (4, 4), 1)
+  image.putpalette([0, 0, 0, 10, 20, 30])
+  image.info["transparency"] = bytes([0, 100])
+  decoded = files.decode_image(_encode(image, "PNG"))
+  assert decoded.getpixel((2, 2)) == (10, 20, 30)
+
+
+def test_sixteen_bit_grey_keeps_its_upper_byte():
+  image = Image.fromarray(np.full((3, 4), 0x8012, np.uint16))
+  decoded = files.decode_image(_encode(image, "PNG"))
+  np.testing.assert_array_equal(np.asarray(decoded), np.full((3, 4, 3), 0x80))
+
+
+@pytest.mark.parametrize("cut", [0, 10, 400])
+def test_damaged_images_are_named(cut):
+  encoded = _encode(_gradient())[:cut]
+  example = {"image": encoded, "label": 1, "file_name": b"ant/3.jpg"}
+  transform = data.EvalTransform(data.DataConfig())
+  with pytest.raises(ValueError, match=r"image ant/3\.jpg: not a readable"):
+    transform(example, np.random.default_rng(0))
+
+
+def test_normalise_gives_the_units_of_the_models():
+  image = np.array([[[0.485, 0.456, 0.406], [1, 1, 1]]], np.float32) * 255
+  expected = [[[0, 0, 0], [2.2489082, 2.4285715, 2.64]]]
+  np.testing.assert_allclose(data.normalise(image), expected, atol=1e-6)
+
+
+def test_evaluation_is_centre_crop_resize_and_normalisation():
+  image = _gradient()
+  example = {"image": _encode(image, "PNG"), "label": 3}
+  transform = data.EvalTransform(data.DataConfig(image_size=20))
+  result = transform(example, np.random.default_rng(0))
+  middle = np.asarray(image)[3:38, 7:42]  # 35 = 0.875 * 40
+  expected = data.normalise(crop.resize_bicubic(middle, 20, 20))
+  np.testing.assert_array_equal(result["images"], expected)
+  assert result["labels"] == 3
+
+
+def test_training_without_augmentation_but_mirroring():
+  centre = crop.CentreCropConfig(fraction=1.0)
+  whole = crop.RandomCropConfig(min_area=1.0, min_aspect=1.0, max_aspect=1.0)
+  config = data.DataConfig(
+    image_size=20,
+    eval_crop=centre,
+    augmentation=data.AugmentationConfig(
+      random_crop=whole,
+      randaugment=data.rand_augment.RandAugmentConfig(num_layers=0),
+    ),
+  )
+  example = {"image": _encode(_gradient(), "PNG"), "label": 3}
+  plain = data.EvalTransform(config)(example, None)["images"]
+  seen = set()
+  for seed in range(8):
+    generator = np.random.default_rng(seed)
+    image = data.TrainTransform(config)(example, generator)["images"]
+    if np.array_equal(image, plain):
+      seen.add("plain")
+    elif np.allclose(image[:, ::-1], plain, atol=1e-3):
+      seen.add("mirrored")
+    else:
+      seen.add("something else")
+  assert seen == {"plain", "mirrored"}
+
+
+def test_corrupt_images_stop_the_script_or_are_counted(tmp_path):
+  folder = _make_folder(tmp_path / "images")
+  (folder / "train" / "bee" / "4.jpg").write_bytes(b"no image at all")
+  config = prepare_folder.PrepareConfig(
+    folder=folder, name="damaged", data_dir=tmp_path / "data"
+  )
+  with pytest.raises(ValueError, match=r"bee/4\.jpg: not a readable.*--skip"):
+    prepare_folder.prepare(config)
+  assert list((tmp_path / "data").iterdir()) == []
+  prepared = prepare_folder.prepare(
+    prepare_folder.PrepareConfig(
+      folder=folder,
+      name="damaged",
+      data_dir=tmp_path / "data",
+      skip_corrupt=True,
+    )
+  )
+  assert prepared.corrupt == ["train/bee/4.jpg"]
+  assert prepared.counts == {"train": 17, "validation": 6}
+
+
+def test_the_script_overwrites_nothing(images, data_dir):
+  config = prepare_folder.PrepareConfig(
+    folder=images, name="insects", data_dir=data_dir
+  )
+  with pytest.raises(FileExistsError, match="is there already; remove it"):
+    prepare_folder.prepare(config)
+
+
+def test_the_script_names_what_the_folder_lacks(tmp_path):
+  config = prepare_folder.PrepareConfig(
+    folder=tmp_path, name="a", data_dir=tmp_path
+  )
+  with pytest.raises(FileNotFoundError, match="train is missing; images go to"):
+    prepare_folder.prepare(config)
+  for path in ("train/ant", "train/bee", "validation/ant"):
+    (tmp_path / path).mkdir(parents=True)
+    (tmp_path / path / "0.PNG").write_bytes(_encode(_gradient(), "PNG"))
+  with pytest.raises(ValueError, match="classes are not in both splits: bee"):
+    prepare_folder.prepare(config)
+  (tmp_path / "train" / "bee" / "0.PNG").unlink()
+  with pytest.raises(FileNotFoundError, match=r"bee has no \.jpg, \.jpeg"):
+    prepare_folder.prepare(config)
+
+
+def test_the_script_refuses_odd_names():
+  with pytest.raises(ValueError, match="name must be lower-case letters"):
+    prepare_folder.PrepareConfig(folder=pathlib.Path(), name="My-Images")

@@ -1,0 +1,95 @@
+"""The baseline: a Transformer of bytes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments.language.glue import bert
+from perceiver import model as perceiver_model
+from perceiver.adapters import text
+from perceiver.models import glue
+from tests.helpers import noise
+
+TASKS = (glue.TASKS["rte"], glue.TASKS["stsb"])
+SMALL = bert.BertConfig(
+  text=text.TextInputConfig(vocab_size=20, max_length=9, channels=8),
+  tasks=TASKS,
+  num_layers=2,
+  num_heads=2,
+)
+
+
+@pytest.fixture(scope="module")
+def small():
+  model = perceiver_model.Model(SMALL)
+  return model, noise.variables(model)
+
+
+def test_the_papers_size():
+  # Table 1: 20 M. Embeddings, positions, class, norm; layers; head.
+  embedding = (262 + 2048 + 1 + 2) * 512
+  attention = 4 * (512 * 512 + 512)
+  mlp = 512 * 2048 + 2048 + 2048 * 512 + 512
+  head = 512 * 512 + 512 + 2 * 512 + 2
+  expected = embedding + 6 * (attention + mlp + 4 * 512) + head
+  config = bert.byte_bert((glue.TASKS["rte"],))
+  assert (
+    perceiver_model.Model(config).num_parameters() == expected == 20_362_242
+  )
+  # Table 1: 130 B operations.
+  assert 125e9 < perceiver_model.Model(config).num_flops() < 135e9
+  assert config.max_length == 2047
+
+
+def test_padding_changes_nothing(small):
+  model, variables = small
+  ids = jnp.arange(10, dtype=jnp.int32).reshape(2, 5)
+  mask = jnp.arange(8) < 5
+  short = model.apply(variables, ids)
+  for padding in (0, 7):
+    padded = jnp.pad(ids, ((0, 0), (0, 3)), constant_values=padding)
+    long = model.apply(
+      variables, padded, input_mask=jnp.broadcast_to(mask, (2, 8))
+    )
+    for name in ("rte", "stsb"):
+      np.testing.assert_allclose(long[name], short[name], atol=1e-5)
+  assert short["rte"].shape == (2, 2)
+  assert short["stsb"].shape == (2, 1)
+
+
+def test_every_place_is_seen(small):
+  model, variables = small
+  ids = jnp.arange(8, dtype=jnp.int32)[None]
+  before = model.apply(variables, ids)["rte"]
+  for place in range(8):
+    after = model.apply(variables, ids.at[0, place].set(15))["rte"]
+    assert np.abs(after - before).max() > 1e-4
+
+
+def test_order_matters(small):
+  model, variables = small
+  ids = jnp.arange(8, dtype=jnp.int32)[None]
+  outputs = [model.apply(variables, x)["rte"] for x in (ids, ids[:, ::-1])]
+  assert np.abs(outputs[0] - outputs[1]).max() > 1e-4
+
+
+def test_layers_normalise_after_their_residuals():
+  def run(x):
+    return bert.Layer(SMALL, name="layer")(x, None)
+
+  import haiku as hk
+
+  transformed = hk.without_apply_rng(hk.transform(run))
+  x = jax.random.normal(jax.random.key(0), (2, 5, 8))
+  params = transformed.init(jax.random.key(1), x)
+  y = transformed.apply(params, x)
+  np.testing.assert_allclose(y.mean(axis=-1), 0, atol=1e-5)
+  np.testing.assert_allclose(y.var(axis=-1), 1, atol=1e-3)
+
+
+def test_sizes_are_checked():
+  with pytest.raises(ValueError, match="num_layers is 0"):
+    bert.BertConfig(text=SMALL.text, tasks=TASKS, num_layers=0)
+  with pytest.raises(ValueError, match="3 heads do not divide"):
+    bert.BertConfig(text=SMALL.text, tasks=TASKS, num_heads=3)

@@ -1,0 +1,287 @@
+"""Training, evaluation, search and submission, from the command line."""
+
+import dataclasses
+import shutil
+
+import jax
+import numpy as np
+import pytest
+
+from experiments import evaluate
+from experiments import train
+from experiments.language.glue import bert
+from experiments.language.glue import configs
+from experiments.language.glue import data
+from experiments.language.glue import glue_tasks
+from experiments.language.glue import submit
+from experiments.language.glue import sweep
+from experiments.language.glue import synthetic
+import perceiver
+from perceiver.models import glue
+from tests.helpers import commands
+from tests.helpers import tiny_glue
+from tests.helpers.recipes import glue as toy
+
+TOY = "tests.helpers.recipes.glue"
+GENERATED = (
+  *("--data.source", "GENERATED", "--data.generated.words", "3"),
+  *("--data.generated.train", "16", "--data.generated.dev", "6"),
+)
+
+
+@pytest.fixture(scope="module")
+def trunk(tmp_path_factory):
+  """A language model's file."""
+  path = tmp_path_factory.mktemp("trunk") / "model.safetensors"
+  model = perceiver.create(tiny_glue.TRUNK)
+  perceiver.save(path, model, model.init(jax.random.key(7)))
+  return path
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory, trunk):
+  """The folder of a finished run, fine-tuned, of eight tasks."""
+  folder = tmp_path_factory.mktemp("run")
+  arguments = [TOY, "--mini", "--workdir", folder, "--checkpoint", trunk]
+  assert train.main([str(a) for a in arguments]) == 0
+  return folder
+
+
+def test_eight_tasks_at_once(workdir):
+  rows = commands.rows(workdir)
+  assert {row["step"] for row in rows if row["kind"] == "eval"} == {2, 4}
+  last = rows[-1]
+  assert (last["examples"], last["expected"]) == (54, 54)  # MNLI has two sets
+  expected = {
+    f"{part.name}_{metric}"
+    for name in glue_tasks.AVERAGED
+    for part in glue_tasks.TASKS[name].parts
+    for metric in glue_tasks.TASKS[name].metrics
+  }
+  assert expected | {"score", "loss"} <= set(last)
+  assert len(expected) == 13
+  figures = sorted(path.name for path in (workdir / "figures").iterdir())
+  assert figures == ["attention.png", "curve.png"]
+
+
+def test_an_interrupted_run_ends_the_same(workdir, trunk, tmp_path):
+  again = tmp_path / "again"
+  shutil.copytree(workdir, again)
+  shutil.rmtree(again / "checkpoints" / "4")
+  arguments = [TOY, "--mini", "--workdir", again, "--checkpoint", trunk]
+  assert train.main([str(a) for a in arguments]) == 0
+  name = "metrics.jsonl"
+  assert (again / name).read_text() == (workdir / name).read_text()
+  models = [d / "model.safetensors" for d in (workdir, again)]
+  one, other = (perceiver.restore(path)[1].params for path in models)
+  for module, entries in one.items():
+    for name, value in entries.items():
+      np.testing.assert_array_equal(value, other[module][name])
+
+
+def test_evaluation_of_a_folder_and_of_a_file(workdir, capsys):
+  for path in (workdir, workdir / "model.safetensors"):
+    out = commands.command(capsys, evaluate.main, TOY, "--checkpoint", path)
+    assert "54 of 54 examples of 8 tasks dev" in out
+  # What was learned is an example's own business, not the batch's.
+  arguments = (TOY, "--checkpoint", workdir, "--train.eval-batch-size", 4)
+  rows = [line.split()[:2] for line in out.splitlines()[1:]]
+  again = commands.command(capsys, evaluate.main, *arguments).splitlines()
+  for (name, value), line in zip(rows, again[-len(rows) :]):
+    assert line.split()[0] == name
+    assert float(line.split()[1]) == pytest.approx(float(value), abs=2e-4)
+
+
+def test_a_wrong_checkpoint_is_one_paragraph(tmp_path, capsys):
+  path = tmp_path / "model.safetensors"
+  path.write_bytes(b"\x00" * 100)
+  arguments = (TOY, "--mini", "--workdir", tmp_path, "--checkpoint", path)
+  error = commands.command(capsys, train.main, *arguments, code=1)
+  assert f"{path} cannot be read" in error
+  assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+  "reading", [glue.Reading.SHARED_TOKEN, glue.Reading.TASK_TOKENS]
+)
+def test_other_readings(reading):
+  model = glue.multitask(reading, tiny_glue.TRUNK)
+  experiment = dataclasses.replace(toy.MINI, model=model)
+  task = experiment.task()
+  assert task.max_length == 24 - model.num_tokens
+  variables = task.model.init(jax.random.key(0))
+  found = task.judge()(variables)
+  assert (found.examples, found.expected) == (54, 54)
+  assert found.metrics["loss"] > 0
+
+
+def test_the_baseline_in_the_same_task():
+  seen = tiny_glue.TRUNK.text
+  names = ("rte", "stsb")
+  model = bert.BertConfig(
+    text=seen,
+    tasks=tuple(glue_tasks.TASKS[name].config for name in names),
+    num_layers=1,
+    num_heads=2,
+  )
+  experiment = configs.Experiment(
+    model=model, data=toy.MINI.data, train=toy.MINI.train
+  )
+  task = experiment.task()
+  assert task.max_length == 23
+  variables = task.model.init(jax.random.key(0))
+  found = task.judge()(variables)
+  assert set(found.metrics) == {
+    "score",
+    "loss",
+    "rte_accuracy",
+    "stsb_pearson",
+    "stsb_spearman",
+  }
+
+
+# ------------------------------------------------------------------ the search
+
+
+def test_sweep(trunk, tmp_path, capsys):
+  arguments = ("--checkpoint", trunk, *GENERATED, "--workdir", tmp_path)
+  arguments += ("--tasks", "rte", "--epochs", 2, "--warmup-steps", 1)
+  arguments += ("--batch-sizes", 16, "--rates", 1e-2, 1e-4)
+  out = commands.command(capsys, sweep.main, *arguments)
+  lines = out.splitlines()
+  assert lines[0] == "| rte: batch | rate | score | rte_accuracy |"
+  rows = [line.split(" | ") for line in lines[2:4]]
+  assert sorted((r[0], r[1]) for r in rows) == [
+    ("| 16", "0.0001"),
+    ("| 16", "0.01"),
+  ]
+  values = [float(row[2]) for row in rows]
+  assert values == sorted(values, reverse=True)
+  assert lines[-1] == f"average of rte: {values[0]:.2f}"
+  path = lines[4].removeprefix("best: ")
+  assert path.endswith(f"rte/batch_16_rate_{rows[0][1]}/model.safetensors")
+  model, _ = perceiver.restore(path)
+  assert [task.name for task in model.config.tasks] == ["rte"]
+  assert model.config.trunk == tiny_glue.TRUNK
+  # Finished runs are not repeated.
+  times = [p.stat().st_mtime_ns for p in tmp_path.rglob("checkpoints/*")]
+  assert commands.command(capsys, sweep.main, *arguments) == out
+  again = [p.stat().st_mtime_ns for p in tmp_path.rglob("checkpoints/*")]
+  assert again == times
+
+
+def test_the_papers_search():
+  config = sweep.SweepConfig()
+  assert config.batch_sizes == (16, 32, 64)
+  assert config.rates == (1e-4, 5e-5, 2e-5, 1e-5)
+  assert config.tasks == glue_tasks.AVERAGED
+  found = sweep.experiment(config, "rte", 64, 1e-5)
+  assert (found.train.epochs, found.train.batch_size) == (10, 64)
+  assert (found.train.base_rate, found.train.schedule.warmup_steps) == (
+    1e-5,
+    200,
+  )
+  assert found.train.optimizer.weight_decay == 0.01
+  assert found.model == glue.single_task("rte")
+
+
+def test_what_is_impossible_to_search():
+  with pytest.raises(ValueError, match="no task"):
+    sweep.SweepConfig(tasks=("ax",))
+  with pytest.raises(ValueError, match="at least one each"):
+    sweep.SweepConfig(rates=())
+  with pytest.raises(ValueError, match="from no checkpoint"):
+    sweep.SweepConfig(baseline=True, checkpoint="x")
+
+
+# -------------------------------------------------------------- the test server
+
+
+@pytest.fixture(scope="module")
+def submission(workdir, tmp_path_factory):
+  """Folders of test sets and of the answers to them."""
+  folder, answers = (tmp_path_factory.mktemp(n) for n in ("data", "answers"))
+  synthetic.write(folder, synthetic.ToyConfig(train=2, dev=2, test=5))
+  arguments = ["--models", workdir / "model.safetensors", "--output", answers]
+  arguments += ["--data.data-dir", folder, "--data.allow-partial", "True"]
+  assert submit.main([str(argument) for argument in arguments]) == 0
+  return folder, answers
+
+
+def test_files_for_the_test_server(submission):
+  _, answers = submission
+  assert {path.name for path in answers.iterdir()} == {
+    part.submission
+    for name in glue_tasks.AVERAGED
+    for part in glue_tasks.TASKS[name].parts
+  }
+  for name in glue_tasks.AVERAGED:
+    task = glue_tasks.TASKS[name]
+    for part in task.parts:
+      lines = (answers / part.submission).read_text().splitlines()
+      assert lines[0] == "index\tprediction"
+      rows = [line.split("\t") for line in lines[1:]]
+      assert [row[0] for row in rows] == ["0", "1", "2", "3", "4"]
+      for _, value in rows:
+        if task.classes:
+          assert value in task.classes
+        else:
+          assert 0 <= float(value) <= 5
+          assert len(value) == 5
+
+
+def test_answers_do_not_depend_on_their_neighbours(
+  submission, workdir, tmp_path, capsys
+):
+  folder, answers = submission
+  arguments = ["--models", workdir / "model.safetensors", "--output", tmp_path]
+  arguments += ["--data.data-dir", folder, "--data.allow-partial", "True"]
+  commands.command(capsys, submit.main, *arguments, "--batch-size", 2)
+  for path in answers.iterdir():
+    assert (tmp_path / path.name).read_text() == path.read_text()
+
+
+def test_what_cannot_be_submitted(trunk, workdir, tmp_path, capsys):
+  arguments = ("--models", trunk, "--output", tmp_path)
+  error = commands.command(capsys, submit.main, *arguments, code=1)
+  assert "LanguageModelConfig; expected a model of GLUE" in error
+  arguments = ("--models", workdir / "model.safetensors", "--output", tmp_path)
+  error = commands.command(capsys, submit.main, *arguments, code=1)
+  assert "set data.data_dir" in error
+
+
+# --------------------------------------------------------------------- recipes
+
+
+def test_recipes():
+  assert set(configs.EXPERIMENTS) == {
+    *("multitask", "multitask_shared_token", "multitask_task_tokens"),
+    *glue_tasks.TASKS,
+    *(f"bert_{name}" for name in glue_tasks.TASKS),
+  }
+  assert set(configs.RESULTS) == set(configs.EXPERIMENTS) - {
+    "wnli",
+    "bert_wnli",
+  }
+  for name in glue_tasks.AVERAGED:
+    assert configs.EXPERIMENTS[name].model == glue.single_task(name)
+  for name, experiment in configs.EXPERIMENTS.items():
+    assert experiment.data.source is data.Source.FILES
+    if name.startswith("multitask"):
+      known = "multitask_queries" if name == "multitask" else name
+      assert experiment.model == glue.CONFIGS[f"glue_{known}"]
+
+
+def test_impossible_experiments():
+  wrong = (glue.TaskConfig(name="rte", num_outputs=3),)
+  with pytest.raises(ValueError, match="rte has 3 outputs; expected 2"):
+    configs.Experiment(
+      model=glue.GlueConfig(trunk=tiny_glue.TRUNK, tasks=wrong),
+      train=toy.MINI.train,
+    )
+  with pytest.raises(ValueError, match="baseline has no trunk"):
+    configs.Experiment(
+      model=bert.byte_bert((glue.TASKS["rte"],)),
+      checkpoint="x",
+      train=toy.MINI.train,
+    )

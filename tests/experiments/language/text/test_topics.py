@@ -1,0 +1,37 @@
+"""The prose that ships with Python, divided."""
+
+import re
+import sys
+
+from experiments.language.text import topics
+
+
+def paragraphs(documents):
+  return {
+    " ".join(part.split())
+    for document in documents
+    for part in re.split(r"\n[ \t]*\n", document.decode())
+    if part.strip()
+  }
+
+
+def test_topics_are_on_one_side():
+  train, held_out = topics.names(False), topics.names(True)
+  assert not set(train) & set(held_out)
+  assert "strings" in held_out
+  assert "lambda" in train
+  if sys.version_info[:2] == (3, 11):
+    assert (len(train), len(held_out)) == (69, 10)
+
+
+def test_there_is_enough_to_learn_and_to_judge():
+  train, held_out = topics.documents(False), topics.documents(True)
+  assert 300_000 < sum(map(len, train)) < 1_500_000
+  assert 30_000 < sum(map(len, held_out)) < 300_000
+  assert all(document.strip() for document in train + held_out)
+
+
+def test_no_paragraph_is_on_both_sides():
+  train, held_out = (paragraphs(topics.documents(side)) for side in (0, 1))
+  assert len(train) > 1000
+  assert not train & held_out

@@ -1,0 +1,387 @@
+"""Small copies of public data sets, in the folders they are published in."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+from PIL import Image
+import pytest
+
+from experiments.data import files
+from experiments.optical_flow.benchmarks import datasets
+from experiments.optical_flow.benchmarks import flow_files
+
+SIZE = (4, 6)
+TEST, TRAIN = datasets.Split.TEST, datasets.Split.TRAIN
+
+
+def grey(path, value):
+  """Writes a frame, or a mask, of one grey."""
+  path.parent.mkdir(parents=True, exist_ok=True)
+  Image.fromarray(np.full(SIZE, value, np.uint8)).save(path)
+
+
+def moving(path, u):
+  """Writes the flow (u, 1)."""
+  flow = np.tile(np.float32([u, 1]), (*SIZE, 1))
+  if path.suffix == ".flo":
+    flow_files.write_flo(path, flow)
+  else:
+    flow_files.write_kitti(path, flow)
+
+
+def described(source):
+  """Returns names, the greys of both frames, and u of all examples."""
+  return [
+    (
+      example.name,
+      *example.frames[:, 0, 0, 0].tolist(),
+      float(example.flow[0, 0, 0]) if example.valid.all() else None,
+    )
+    for example in source
+  ]
+
+
+def autoflow(root):
+  for part, names in {1: ["table_1", "table_0"], 4: ["table_9"]}.items():
+    for name in names:
+      folder = root / f"static_40k_png_{part}_of_4" / name
+      grey(folder / "im0.png", 10 + int(name[-1]))
+      grey(folder / "im1.png", 20 + int(name[-1]))
+      moving(folder / "forward.flo", int(name[-1]))
+  (root / "static_40k_png_1_of_4" / "notes.txt").touch()
+  return datasets.AutoFlow(data_dir=root, allow_partial=True)
+
+
+def chairs(root):
+  for i in range(1, 5):
+    grey(root / "data" / f"0000{i}_img1.ppm", i)
+    grey(root / "data" / f"0000{i}_img2.ppm", 10 + i)
+    moving(root / "data" / f"0000{i}_flow.flo", 100 + i)
+  (root / "FlyingChairs_train_val.txt").write_text("1\n2\n1\n1\n")
+  return datasets.FlyingChairs(data_dir=root, allow_partial=True)
+
+
+def sintel(root):
+  for split in ("training", "test"):
+    for k, kind in enumerate(("clean", "final")):
+      for s, scene in enumerate(("alley_1", "market_2")):
+        for i in (1, 2, 3):
+          name = f"{scene}/frame_000{i}"
+          grey(root / split / kind / f"{name}.png", 100 * k + 10 * s + i)
+          if split == "training" and i < 3:
+            moving(root / split / "flow" / f"{name}.flo", 10 * s + i)
+            grey(root / split / "occlusions" / f"{name}.png", 255 * (i == 1))
+            grey(root / split / "invalid" / f"{name}.png", 255 * (i == 2))
+  return datasets.Sintel(data_dir=root, allow_partial=True)
+
+
+def kitti(root, images="image_2"):
+  for split in ("training", "testing"):
+    for i in range(2):
+      for time in (10, 11):
+        grey(root / split / images / f"00000{i}_{time}.png", 10 * i + time)
+      if split == "training":
+        moving(root / split / "flow_occ" / f"00000{i}_10.png", 5 + i)
+        moving(root / split / "flow_noc" / f"00000{i}_10.png", 600 * i)
+  grey(root / "testing" / images / "000000_12.png", 0)  # of the longer version
+  return datasets.Kitti(data_dir=root, allow_partial=True)
+
+
+def middlebury(root):
+  for s, scene in enumerate(("Beanbags", "RubberWhale", "Venus")):
+    for time in (9, 10, 11):
+      frame = f"{scene}/frame{time:02d}.png"
+      grey(root / "other-data" / frame, 10 * s + time)
+      grey(root / "eval-data" / frame, 50 + 10 * s + time)
+    if s:
+      moving(root / "other-gt-flow" / scene / "flow10.flo", s)
+  return datasets.Middlebury(data_dir=root, allow_partial=True)
+
+
+def hd1k(root):
+  for folder in ("hd1k_input", "hd1k_challenge"):
+    for sequence, last in ((0, 12), (7, 11)):
+      for i in range(10, last + 1):
+        name = f"00000{sequence}_00{i}.png"
+        grey(root / folder / "image_2" / name, 10 * sequence + i)
+        moving(root / "hd1k_flow_gt" / "flow_occ" / name, i)
+  return datasets.Hd1k(data_dir=root)
+
+
+@pytest.mark.parametrize(
+  ("make", "changes", "expected"),
+  [
+    (
+      autoflow,
+      {},
+      [
+        ("static_40k_png_1_of_4/table_0", 10, 20, 0),
+        ("static_40k_png_1_of_4/table_1", 11, 21, 1),
+        ("static_40k_png_4_of_4/table_9", 19, 29, 9),
+      ],
+    ),
+    (
+      chairs,
+      {},
+      [("00001", 1, 11, 101), ("00003", 3, 13, 103), ("00004", 4, 14, 104)],
+    ),
+    (
+      chairs,
+      {"split": datasets.ChairsSplit.VALID},
+      [("00002", 2, 12, 102)],
+    ),
+    (
+      sintel,
+      {},
+      [
+        ("alley_1/frame_0001", 1, 2, 1),
+        ("alley_1/frame_0002", 2, 3, 2),
+        ("market_2/frame_0001", 11, 12, 11),
+        ("market_2/frame_0002", 12, 13, 12),
+      ],
+    ),
+    (
+      sintel,
+      {"split": TEST, "render_pass": datasets.RenderPass.FINAL},
+      [
+        ("alley_1/frame_0001", 101, 102, None),
+        ("alley_1/frame_0002", 102, 103, None),
+        ("market_2/frame_0001", 111, 112, None),
+        ("market_2/frame_0002", 112, 113, None),
+      ],
+    ),
+    (kitti, {}, [("000000_10", 10, 11, 5), ("000001_10", 20, 21, 6)]),
+    (
+      kitti,
+      {"split": TEST},
+      [("000000_10", 10, 11, None), ("000001_10", 20, 21, None)],
+    ),
+    (
+      middlebury,
+      {},
+      [("RubberWhale/frame10", 20, 21, 1), ("Venus/frame10", 30, 31, 2)],
+    ),
+    (
+      middlebury,
+      {"split": TEST},
+      [
+        ("Beanbags/frame10", 60, 61, None),
+        ("RubberWhale/frame10", 70, 71, None),
+        ("Venus/frame10", 80, 81, None),
+      ],
+    ),
+    (
+      hd1k,
+      {},
+      [
+        ("000000_0010", 10, 11, 10),
+        ("000000_0011", 11, 12, 11),
+        ("000007_0010", 80, 81, 10),
+      ],
+    ),
+    (
+      hd1k,
+      {"split": TEST},
+      [
+        ("000000_0010", 10, 11, None),
+        ("000000_0011", 11, 12, None),
+        ("000007_0010", 80, 81, None),
+      ],
+    ),
+  ],
+)
+def test_what_is_found(tmp_path, make, changes, expected):
+  config = dataclasses.replace(make(tmp_path), **changes)
+  source = datasets.open_dataset(config)
+  assert described(source) == expected
+  assert source.expected == datasets.expected_count(config)
+
+
+def test_the_older_kitti_has_another_folder(tmp_path):
+  config = dataclasses.replace(
+    kitti(tmp_path, "colored_0"), year=datasets.KittiYear.KITTI_2012
+  )
+  expected = [("000000_10", 10, 11, 5), ("000001_10", 20, 21, 6)]
+  assert described(datasets.open_dataset(config)) == expected
+
+
+def test_kitti_tells_what_is_occluded(tmp_path):
+  """Of the second pair nothing is known without occlusions."""
+  first, second = datasets.open_dataset(kitti(tmp_path))
+  assert not first.occluded.any()
+  assert second.occluded.all()
+  for path in (tmp_path / "training" / "flow_noc").iterdir():
+    path.unlink()
+  (tmp_path / "training" / "flow_noc").rmdir()
+  config = datasets.Kitti(data_dir=tmp_path, allow_partial=True)
+  assert datasets.open_dataset(config)[0].occluded is None
+
+
+def test_masks_of_sintel(tmp_path):
+  config = sintel(tmp_path)
+  source = datasets.open_dataset(config)
+  assert [bool(x.occluded.all()) for x in source] == [True, False] * 2
+  assert all(x.valid.all() for x in source)
+  config = dataclasses.replace(config, without_invalid=True)
+  source = datasets.open_dataset(config)
+  assert [bool(x.valid.any()) for x in source] == [True, False] * 2
+  with pytest.raises(ValueError, match="without_invalid is True; nothing"):
+    dataclasses.replace(config, split=TEST)
+
+
+def test_sintel_without_occlusions(tmp_path):
+  config = sintel(tmp_path)
+  (tmp_path / "training" / "occlusions").rename(tmp_path / "elsewhere")
+  assert datasets.open_dataset(config)[0].occluded is None
+
+
+def test_official_numbers():
+  root = pathlib.Path("anywhere")
+  valid = datasets.ChairsSplit.VALID
+  old = datasets.KittiYear.KITTI_2012
+  numbers = {
+    datasets.AutoFlow(data_dir=root): 40_000,
+    datasets.FlyingChairs(data_dir=root): 22_232,
+    datasets.FlyingChairs(data_dir=root, split=valid): 640,
+    datasets.Sintel(data_dir=root): 1_041,
+    datasets.Sintel(data_dir=root, split=TEST): 552,
+    datasets.Kitti(data_dir=root): 200,
+    datasets.Kitti(data_dir=root, split=TEST): 200,
+    datasets.Kitti(data_dir=root, year=old): 194,
+    datasets.Kitti(data_dir=root, year=old, split=TEST): 195,
+    datasets.Middlebury(data_dir=root): 8,
+    datasets.Middlebury(data_dir=root, split=TEST): 12,
+    datasets.Hd1k(data_dir=root): None,
+  }
+  assert {x: datasets.expected_count(x) for x in numbers} == numbers
+
+
+@pytest.mark.parametrize(
+  ("make", "message"),
+  [
+    (autoflow, "3 examples of AutoFlow; expected 40000. Set allow_partial"),
+    (chairs, "3 examples of FlyingChairs TRAIN; expected 22232"),
+    (sintel, "4 examples of Sintel TRAIN CLEAN; expected 1041"),
+    (kitti, "2 examples of Kitti KITTI_2015 TRAIN; expected 200"),
+    (middlebury, "2 examples of Middlebury TRAIN; expected 8"),
+  ],
+)
+def test_another_number_is_refused(tmp_path, make, message):
+  config = dataclasses.replace(make(tmp_path), allow_partial=False)
+  with pytest.raises(files.InputError, match=message):
+    datasets.open_dataset(config)
+
+
+def test_the_official_number_is_accepted(tmp_path):
+  """Files are looked for, and not read before an example is asked for."""
+  for i in range(195):
+    for time in (10, 11):
+      path = tmp_path / "testing" / "colored_0" / f"{i:06d}_{time}.png"
+      path.parent.mkdir(parents=True, exist_ok=True)
+      path.touch()
+  config = datasets.Kitti(
+    data_dir=tmp_path, year=datasets.KittiYear.KITTI_2012, split=TEST
+  )
+  assert len(datasets.open_dataset(config)) == 195
+  path.unlink()
+  path.with_name("000194_10.png").unlink()
+  with pytest.raises(files.InputError, match="194 examples"):
+    datasets.open_dataset(config)
+
+
+@pytest.mark.parametrize(
+  ("make", "lost"),
+  [
+    (autoflow, "static_40k_png_1_of_4/table_1/im0.png"),
+    (autoflow, "static_40k_png_1_of_4/table_1/im1.png"),
+    (autoflow, "static_40k_png_4_of_4/table_9/forward.flo"),
+    (chairs, "data/00003_img2.ppm"),
+    (chairs, "data/00003_flow.flo"),
+    (sintel, "training/clean/alley_1/frame_0002.png"),
+    (sintel, "training/flow/alley_1/frame_0002.flo"),
+    (sintel, "training/occlusions/alley_1/frame_0002.png"),
+    (kitti, "training/image_2/000001_11.png"),
+    (kitti, "training/flow_occ/000001_10.png"),
+    (kitti, "training/flow_noc/000001_10.png"),
+    (middlebury, "other-data/Venus/frame10.png"),
+    (middlebury, "other-data/Venus/frame11.png"),
+    (hd1k, "hd1k_input/image_2/000000_0011.png"),
+    (hd1k, "hd1k_flow_gt/flow_occ/000000_0011.png"),
+  ],
+)
+def test_a_missing_file_is_named(tmp_path, make, lost):
+  config = make(tmp_path)
+  (tmp_path / lost).unlink()
+  with pytest.raises(files.InputError, match=f"lacks .*{lost}\\.$"):
+    datasets.open_dataset(config)
+
+
+def test_missing_files_are_counted(tmp_path):
+  config = chairs(tmp_path)
+  for i in (1, 3, 4):
+    (tmp_path / "data" / f"0000{i}_flow.flo").unlink()
+  with pytest.raises(files.InputError, match=r"00001_flow\.flo, and 2 more"):
+    datasets.open_dataset(config)
+
+
+@pytest.mark.parametrize(
+  "config",
+  [
+    datasets.FlyingChairs,
+    datasets.Sintel,
+    datasets.Kitti,
+    datasets.Middlebury,
+    datasets.Hd1k,
+  ],
+)
+def test_a_missing_folder_is_named(tmp_path, config):
+  for name in ("nowhere", "."):
+    with pytest.raises(files.InputError, match=f"no folder {tmp_path}"):
+      datasets.open_dataset(config(data_dir=tmp_path / name))
+
+
+def test_an_empty_folder_is_no_data_set(tmp_path):
+  with pytest.raises(files.InputError, match="has 0 examples of AutoFlow"):
+    datasets.open_dataset(
+      datasets.AutoFlow(data_dir=tmp_path, allow_partial=True)
+    )
+  (tmp_path / "hd1k_challenge" / "image_2").mkdir(parents=True)
+  with pytest.raises(files.InputError, match="has 0 examples of Hd1k TEST"):
+    datasets.open_dataset(datasets.Hd1k(data_dir=tmp_path, split=TEST))
+
+
+def test_split_files_of_chairs(tmp_path):
+  config = chairs(tmp_path / "chairs")
+  names = lambda config: [x.name for x in datasets.open_dataset(config).pairs]
+  assert names(config) == ["00001", "00003", "00004"]
+  official = tmp_path / "chairs" / "FlyingChairs_train_val.txt"
+  official.rename(official.with_name("chairs_split.txt"))
+  assert names(config) == ["00001", "00003", "00004"]
+  (tmp_path / "mine.txt").write_text("2 1 2 2")
+  mine = dataclasses.replace(config, split_file=tmp_path / "mine.txt")
+  assert names(mine) == ["00002"]
+  (tmp_path / "chairs" / "chairs_split.txt").unlink()
+  with pytest.raises(files.InputError, match=r"neither FlyingChairs_train_va"):
+    names(config)
+
+
+@pytest.mark.parametrize(
+  ("content", "message"),
+  [
+    ("1\n2\n1\n", r"has 3 lines, none for .*00004_img1\.ppm"),
+    ("1\n0\n1\n1\n", "contains b'0'; expected lines of 1 and 2"),
+  ],
+)
+def test_a_split_file_that_does_not_fit(tmp_path, content, message):
+  config = chairs(tmp_path)
+  (tmp_path / "FlyingChairs_train_val.txt").write_text(content)
+  with pytest.raises(files.InputError, match=message):
+    datasets.open_dataset(config)
+
+
+def test_a_frame_without_a_number_is_refused(tmp_path):
+  config = sintel(tmp_path)
+  grey(tmp_path / "training" / "clean" / "alley_1" / "frame_last.png", 0)
+  with pytest.raises(files.InputError, match=r"frame_last\.png is not named"):
+    datasets.open_dataset(config)

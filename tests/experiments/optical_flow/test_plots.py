@@ -1,0 +1,48 @@
+"""Pictures of flow: what they are made of."""
+
+import numpy as np
+from PIL import Image
+
+from experiments.optical_flow import evaluator
+from experiments.optical_flow import plots
+import perceiver
+from tests.helpers import noise
+from tests.helpers import tiny_flow
+
+
+def test_the_true_flow_brings_the_second_frame_back():
+  example = tiny_flow.Translations()[2]  # 2 to the right and 1 up
+  back = plots.bring_back(example.frames[1], example.flow)
+  np.testing.assert_array_equal(back[1:, :-2], example.frames[0][1:, :-2])
+
+
+def test_half_a_pixel_is_half_of_both():
+  frame = np.zeros((1, 3, 3), np.uint8)
+  frame[0, 1], frame[0, 2] = 100, 200
+  flow = np.broadcast_to(np.float32([0.5, 0.0]), (1, 3, 2))
+  back = plots.bring_back(frame, flow)
+  np.testing.assert_array_equal(back[0, :, 0], [50, 150, 200])
+
+
+def test_pictures_of_frames_of_different_sizes(tmp_path):
+  """Frames larger and smaller than the model's, one of unknown flow."""
+  examples = [
+    tiny_flow.Translations(size=(20, 30))[0],
+    tiny_flow.Translations(size=(10, 40))[1],
+    tiny_flow.Translations()[2],
+  ]
+  examples[1].valid[:] = False
+  model = perceiver.create(tiny_flow.model_config())
+  drawn = plots.draw(
+    model,
+    noise.variables(model),
+    examples,
+    tmp_path,
+    evaluator.JudgingConfig(min_overlap=4),
+  )
+  names = [path.name for path in drawn]
+  assert names == ["samples.png", "attention.png", "samples.gif"]
+  with Image.open(tmp_path / "figures" / "samples.gif") as animation:
+    assert animation.n_frames == 6
+    # Four pictures of 20 × 30, eight times as large to be seen.
+    assert animation.size == (8 * 4 * 30, 8 * 20)

@@ -1,0 +1,135 @@
+"""How clouds are prepared, and where they come from."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from experiments.data import files
+from experiments.point_clouds import data
+from experiments.point_clouds.files import clouds
+from experiments.point_clouds.synthetic import shapes
+
+GENERATED = data.DataConfig(
+  dataset=data.Dataset.GENERATED,
+  generator=shapes.GeneratorConfig(num_examples=30),
+  num_eval=20,
+)
+
+
+@pytest.fixture
+def cloud():
+  generator = np.random.default_rng(0)
+  points = generator.uniform((5, -1, 0), (9, 1, 1), (500, 3))
+  return clouds.Cloud(points.astype(np.float32), 3)
+
+
+def vary(cloud, scatter, seed=0):
+  return data.Vary(scatter)(cloud, np.random.default_rng(seed))
+
+
+def by_first(points):
+  return points[np.argsort(points[:, 0])]
+
+
+def test_centre():
+  points = np.float32([[0, 0, 5], [2, 4, 5]])
+  expected = [[-1, -2, 0], [1, 2, 0]]
+  np.testing.assert_array_equal(clouds.centre(points), expected)
+  far = np.full((3, 3), 1e6, np.float32)
+  np.testing.assert_array_equal(clouds.centre(far), np.zeros((3, 3)))
+
+
+def test_fit():
+  points = np.float32([[0.5, -4, 0], [-1, 2, 1]])
+  expected = [[0.125, -1, 0], [-0.25, 0.5, 0.25]]
+  np.testing.assert_array_equal(clouds.fit(points), expected)
+  np.testing.assert_array_equal(clouds.fit(np.zeros((2, 3))), np.zeros((2, 3)))
+
+
+def test_every_point_has_a_factor_of_its_own():
+  points = np.tile(np.float32([1, 2, -3]), (2000, 1))
+  found = clouds.scatter(points, 0.01, np.random.default_rng(0))
+  assert found.dtype == np.float32
+  factors = found / points  # [P, 3]
+  np.testing.assert_allclose(factors, factors[:, :1].repeat(3, 1), rtol=1e-6)
+  assert 0.99 <= factors.min() < 0.9901
+  assert 1.0099 < factors.max() <= 1.01
+  assert abs(factors.mean() - 1) < 0.001
+  assert len(np.unique(factors[:, 0])) > 1000
+
+
+def test_evaluation_varies_nothing(cloud):
+  example = data.prepare(cloud, np.random.default_rng(0))
+  assert sorted(example) == ["labels", "points"]
+  assert example["points"].dtype == np.float32
+  assert (example["labels"].dtype, int(example["labels"])) == (np.int32, 3)
+  centred = cloud.points - cloud.points.mean(axis=0)
+  expected = centred / np.abs(centred).max()
+  np.testing.assert_allclose(example["points"], expected, atol=1e-5)
+
+
+def test_training_scatters_and_permutes(cloud):
+  plain = data.prepare(cloud, np.random.default_rng(0))["points"]
+  permuted = vary(cloud, 0.0)["points"]
+  assert not np.allclose(permuted, plain)
+  np.testing.assert_allclose(by_first(permuted), by_first(plain), atol=1e-5)
+  scattered = vary(cloud, 0.01)["points"]
+  lengths = [
+    np.sort(np.linalg.norm(points, axis=-1)) for points in (scattered, plain)
+  ]
+  moved = np.abs(lengths[0] - lengths[1]).max()
+  assert 1e-3 < moved < 0.05
+  assert not np.allclose(vary(cloud, 0.01, seed=1)["points"], scattered)
+  again = vary(cloud, 0.01)["points"]
+  np.testing.assert_array_equal(again, scattered)
+
+
+def test_what_is_prepared_is_centred_and_touches_the_cube(cloud):
+  """Also after every point was scaled, however much, and wherever it was."""
+  shifted = cloud._replace(points=3 * cloud.points + 7)
+  for scatter in (0.0, 0.01, 0.5):
+    points = vary(shifted, scatter)["points"]
+    np.testing.assert_allclose(points.mean(axis=0), 0, atol=1e-5)
+    assert np.abs(points).max() == pytest.approx(1, abs=1e-6)
+
+
+def test_points_are_scaled_about_their_middle(cloud):
+  """Where the cloud lies decides nothing."""
+  shifted = cloud._replace(points=cloud.points + np.float32([64, -8, 2]))
+  one, other = (vary(x, 0.3)["points"] for x in (cloud, shifted))
+  np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_held_out_shapes_are_others():
+  train = data.train_split(GENERATED, 16)
+  test = data.eval_split(GENERATED, 16)
+  assert (train.name, len(train.source)) == ("generated train", 30)
+  assert (test.name, len(test.source)) == ("generated test", 20)
+  seen = {train.source[i].points.tobytes() for i in range(30)}
+  assert len(seen) == 30
+  assert not seen & {test.source[i].points.tobytes() for i in range(20)}
+
+
+def test_modelnet40_needs_its_folder(tmp_path):
+  with pytest.raises(files.InputError, match=r"set data\.data_dir"):
+    data.train_split(data.DataConfig(), 16)
+  folder = tmp_path / "chair" / "test"
+  folder.mkdir(parents=True)
+  text = "OFF\n3 1 0\n0 0 0\n2 0 0\n0 2 0\n3 0 1 2\n"
+  (folder / "chair_0001.off").write_text(text)
+  config = data.DataConfig(
+    data_dir=tmp_path, cache_dir=tmp_path / "kept", allow_partial=True
+  )
+  split = data.eval_split(config, 16)
+  assert (split.name, split.source[0].label) == ("modelnet40 test", 8)
+  assert (tmp_path / "kept" / "16" / "test" / "chair_0001.npy").exists()
+  strict = dataclasses.replace(config, allow_partial=False)
+  with pytest.raises(files.InputError, match="lacks airplane/test"):
+    data.eval_split(strict, 16)
+
+
+@pytest.mark.parametrize("changes", [{"num_eval": 0}, {"scatter": 1.0}])
+def test_impossible_data_is_refused(changes):
+  with pytest.raises(ValueError, match="expected at least 1, and from 0"):
+    data.DataConfig(**changes)

@@ -1,0 +1,67 @@
+"""A model that says what it hears, and clips that tell it what to say."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.audio_video.audioset import evaluator
+from experiments.data import loader
+from experiments.training import sharding
+
+LOGITS = np.float32([[0, 2], [1, -1], [3, 0], [-2, 1], [0.5, 0.5]])
+LABELS = np.float32([[1, 1], [0, 1], [1, 0], [0, 0], [1, 0]])
+ONE = sharding.ParallelConfig(data=1)
+ALL = sharding.ParallelConfig()
+
+
+@dataclasses.dataclass(frozen=True)
+class Echo:
+  """A model whose logits are what it hears in its two samples, scaled."""
+
+  def apply(self, variables, inputs, *, present):
+    heard = inputs["audio"][..., 0]  # [B, 2]
+    return jnp.where(present["audio"][:, None], variables * heard, 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Pieces:
+  """Clip i has pieces with the logits i, i + 1 and i + 2 of the list."""
+
+  silent: tuple[int, ...] = ()
+
+  def __len__(self):
+    return len(LOGITS)
+
+  def __getitem__(self, index):
+    rows = [LOGITS[(index + j) % len(LOGITS)] for j in range(3)]
+    return {
+      "audio": np.stack(rows)[..., None],
+      "has_audio": np.asarray(index not in self.silent),
+      "labels": LABELS[index],
+    }
+
+
+def split(silent=()):
+  """Returns the clips, some of them without sound."""
+  return loader.Split(Pieces(silent), lambda x, generator: x, "echo")
+
+
+def judge(devices=ONE, silent=(), batch_size=4):
+  """Returns what judges the model by the clips."""
+  return evaluator.Judge(
+    model=Echo(),
+    split=split(silent),
+    class_names=("bell", "dog"),
+    batch_size=batch_size,
+    devices=devices,
+  )
+
+
+def judge_with_others(coordinator, num_processes, number):
+  """Judges as one of several processes; prints what it finds."""
+  jax.distributed.initialize(coordinator, num_processes, number)
+  assert jax.device_count() == 2 * num_processes
+  found = judge(ALL, silent=(1,))(np.float32(1))
+  print("found", found.metrics["map"], found.metrics["loss"], found.examples)

@@ -1,0 +1,61 @@
+"""What the processes of fault tests do: runs of the toy, and what befalls them.
+
+A function here is imported, not copied, into a new process.
+"""
+
+import dataclasses
+import os
+import pathlib
+import sys
+from typing import Any
+
+from safetensors import numpy as safetensors_numpy
+
+from experiments import evaluate as experiments_evaluate
+from experiments.cli import registry
+from experiments.cluster import processes
+from experiments.training import sharding
+from experiments.training import trainer
+from perceiver.models import registry as model_registry
+from tests.helpers.recipes import sums
+
+
+def experiment(**settings: Any) -> sums.Experiment:
+  """Returns the toy with other settings of its training."""
+  toy = sums.EXPERIMENTS["plain"]
+  return dataclasses.replace(
+    toy, train=dataclasses.replace(toy.train, **settings)
+  )
+
+
+def train(
+  workdir: pathlib.Path,
+  settings: dict[str, Any],
+  start: processes.DistributedConfig | None = None,
+  seconds_per_example: float = 0.0,
+) -> None:
+  """Trains the toy, as a process of several if `start` says so."""
+  os.environ["TOY_SECONDS_PER_EXAMPLE"] = str(seconds_per_example)
+  # Divide even the toy's small arrays.
+  sharding.state_shardings.__kwdefaults__["min_size"] = 8
+
+  def main() -> None:
+    if start is not None:
+      processes.start(start)
+    trainer.train(experiment(**settings), workdir)
+
+  sys.exit(registry.run(main))
+
+
+def evaluate(workdir: pathlib.Path, *options: str) -> None:
+  """Judges a run by what it has left behind."""
+  model_registry.ModelConfig = sums.ModelConfig
+  sys.exit(experiments_evaluate.main([str(workdir), *options]))
+
+
+def contents(workdir: pathlib.Path) -> tuple[bytes, dict[str, bytes]]:
+  """Returns all that a run has come to: its log, and the bits of its model."""
+  # Not the file: safetensors writes its notes in any order.
+  arrays = safetensors_numpy.load_file(workdir / "model.safetensors")
+  bits = {name: array.tobytes() for name, array in arrays.items()}
+  return (workdir / "metrics.jsonl").read_bytes(), bits

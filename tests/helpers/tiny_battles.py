@@ -1,0 +1,82 @@
+"""Battles of a few units, and a policy that trains in seconds."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.starcraft import model
+from experiments.starcraft.game import scenarios
+from experiments.starcraft.game import units
+from perceiver import decoder
+from perceiver import encoder
+from perceiver import network
+from perceiver import processor
+from perceiver.adapters import entities
+from perceiver.models import starcraft
+
+SLOTS = 8
+BATTLES = scenarios.BattleConfig(num_slots=SLOTS, min_units=1, max_units=4)
+
+_NAMES = [kind.name for kind in units.KINDS]
+
+
+def unit(kind, owner, x, y=0.0, health=None, cooldown=0):
+  """Returns a unit, unharmed if nothing else is said."""
+  number = _NAMES.index(kind)
+  health = units.KINDS[number].health if health is None else health
+  return number, owner, (x, y), health, cooldown
+
+
+def battle(*rows, free=0):
+  """Returns one battle of units, with free slots at the end."""
+  rows = [*rows, *[(0, 1, (0.0, 0.0), 0.0, 0)] * free]
+  columns = [np.array(column)[None] for column in zip(*rows)]
+  dtypes = (np.int32, np.int32, np.float32, np.float32, np.int32)
+  return units.State(
+    *(jnp.asarray(c, dtype) for c, dtype in zip(columns, dtypes))
+  )
+
+
+def orders(*pairs):
+  """Returns orders to one battle's units: "hold", "retreat" or a target."""
+  words = {"hold": units.Choice.HOLD, "retreat": units.Choice.RETREAT}
+  choice = [words.get(pair, units.Choice.ATTACK) for pair in pairs]
+  target = [0 if pair in words else pair for pair in pairs]
+  return units.Orders(
+    jnp.array([choice], jnp.int32), jnp.array([target], jnp.int32)
+  )
+
+
+def words(given):
+  """Returns the orders to one battle's units in the words of `orders`."""
+  pairs = zip(np.asarray(given.choice)[0], np.asarray(given.target)[0])
+  names = {units.Choice.HOLD: "hold", units.Choice.RETREAT: "retreat"}
+  return [names.get(choice, int(target)) for choice, target in pairs]
+
+
+def permuted(state, order):
+  """Returns the state with its slots in another order."""
+  return units.State(*(x[:, order] for x in state))
+
+
+PERCEIVER = network.PerceiverConfig(
+  encoder=encoder.EncoderConfig(
+    input_channels=8, num_latents=3, latent_channels=8
+  ),
+  processor=processor.ProcessorConfig(channels=8, num_layers=1, num_heads=2),
+  decoder=decoder.DecoderConfig(query_channels=8, output_channels=None),
+)
+TRANSFORMER = starcraft.EntityTransformerConfig(
+  channels=8, num_layers=1, num_heads=2
+)
+
+
+def policy_config(encoding=PERCEIVER):
+  """Returns a policy of 8 channels for `SLOTS` slots."""
+  return model.PolicyConfig(
+    encoder=starcraft.EntityEncoderConfig(
+      entities=entities.EntityInputConfig(num_slots=SLOTS, channels=8),
+      encoder=encoding,
+      output_channels=8,
+    ),
+    pointer_channels=4,
+  )

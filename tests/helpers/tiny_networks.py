@@ -1,0 +1,55 @@
+"""Small configurations that tests share, so that they compile once."""
+
+from typing import Any
+
+from perceiver import decoder
+from perceiver import encoder
+from perceiver import network
+from perceiver import position_encoding
+from perceiver import processor
+from perceiver.adapters import image
+from perceiver.models import imagenet
+
+
+def perceiver_config(
+  *, input_channels: int = 6, mean: bool = False, **changes: Any
+) -> network.PerceiverConfig:
+  """Returns a network of 5 latents × 8 channels and 3 outputs.
+
+  `changes` are fields of the encoder, the processor or the whole, named so
+  that none is in two of them.
+  """
+  share = changes.pop("share_weights", True)
+  layers = {
+    name: changes.pop(name)
+    for name in ("num_layers", "num_repeats", "remat", "dropout_rate")
+    if name in changes
+  }
+  return network.PerceiverConfig(
+    encoder=encoder.EncoderConfig(
+      input_channels=input_channels, num_latents=5, latent_channels=8, **changes
+    ),
+    processor=processor.ProcessorConfig(
+      **{"channels": 8, "num_layers": 2, "num_heads": 2, **layers}
+    ),
+    decoder=decoder.MeanDecoderConfig(output_channels=3, output_init_scale=1.0)
+    if mean
+    else decoder.DecoderConfig(query_channels=4, output_channels=3),
+    share_weights=share,
+  )
+
+
+def classifier_config(
+  *, permutation_seed: int | None = None, **changes: Any
+) -> imagenet.ImageClassifierConfig:
+  """Returns a classifier of 8×8 grey images into 3 classes."""
+  seen = image.ImageInputConfig(
+    size=(8, 8),
+    channels=1,
+    positions=position_encoding.Fourier(num_bands=2, max_resolution=(8, 8)),
+    permutation_seed=permutation_seed,
+  )
+  return imagenet.ImageClassifierConfig(
+    image=seen,
+    perceiver=perceiver_config(input_channels=seen.input_channels, **changes),
+  )

@@ -1,0 +1,148 @@
+"""The command that converts checkpoints."""
+
+import hashlib
+import pathlib
+import pickle
+
+import jax
+import numpy as np
+import pytest
+
+import perceiver
+from perceiver.checkpoints.deepmind import files
+from perceiver.checkpoints.huggingface import folder as huggingface_folder
+from scripts import convert_checkpoint
+from tests.helpers import huggingface_folders
+
+FOLDER = huggingface_folders.FOLDER / "masked_lm"
+
+
+def convert(*arguments):
+  return convert_checkpoint.main([str(argument) for argument in arguments])
+
+
+def assert_identical(found, expected):
+  assert jax.tree.structure(found) == jax.tree.structure(expected)
+  for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
+    assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
+
+
+def test_what_was_done_is_printed(tmp_path, capsys):
+  assert convert(FOLDER, tmp_path / "ours") == 0
+  printed = capsys.readouterr().out
+  for path in (*FOLDER.iterdir(), tmp_path / "ours"):
+    if path.name == "io.npz":
+      continue
+    content = path.read_bytes()
+    assert f"{path}\n" in printed
+    assert f"{len(content):,} bytes" in printed
+    assert hashlib.sha256(content).hexdigest() in printed
+  assert "model       LanguageModelConfig" in printed
+  model, _ = huggingface_folder.read(FOLDER)
+  assert f"parameters  {model.num_parameters():,}\n" in printed
+  assert "note   " not in printed
+
+
+def test_all_forms_follow_one_another(tmp_path):
+  model, variables = huggingface_folder.read(FOLDER)
+  assert convert(FOLDER, tmp_path / "a") == 0
+  assert convert(tmp_path / "a", tmp_path / "b", "--to", "deepmind") == 0
+  assert convert(tmp_path / "a", tmp_path / "c", "--to", "huggingface") == 0
+  assert convert(tmp_path / "c", tmp_path / "d", "--to", "perceiver") == 0
+  assert_identical(perceiver.restore(tmp_path / "a")[1], variables)
+  assert_identical(files.load(model, tmp_path / "b"), variables)
+  assert_identical(perceiver.restore(tmp_path / "d")[1], variables)
+  assert perceiver.restore(tmp_path / "d")[0] == model
+
+
+def test_a_released_model_is_recognised(tmp_path, capsys):
+  model = perceiver.create("video_autoencoding")
+  zeros = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), model.shapes())
+  files.save(tmp_path / "a", model, zeros)
+  assert convert(tmp_path / "a", tmp_path / "b") == 0
+  printed = capsys.readouterr().out
+  assert "model       video_autoencoding\n" in printed
+  assert "parameters  19,858,855\n" in printed
+  assert (
+    convert(tmp_path / "a", tmp_path / "c", "--model", "video_autoencoding")
+    == 0
+  )
+
+
+def test_deviations_are_noted(tmp_path, capsys):
+  folder = huggingface_folders.FOLDER / "image_classification_conv"
+  assert convert(folder, tmp_path / "a", "--to", "huggingface") == 0
+  assert "note   " not in capsys.readouterr().out
+  model = perceiver.create("imagenet_conv")
+  zeros = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), model.shapes())
+  perceiver.save(tmp_path / "b", model, zeros)
+  assert convert(tmp_path / "b", tmp_path / "c", "--to", "huggingface") == 0
+  assert (
+    "note        In transformers its convolution" in capsys.readouterr().out
+  )
+
+
+class Call:
+  def __reduce__(self):
+    return (pathlib.Path.touch, (pathlib.Path("marker"),))
+
+
+@pytest.mark.parametrize("form", ["perceiver", "deepmind", "huggingface"])
+@pytest.mark.parametrize(
+  ("write", "message"),
+  [
+    (lambda path: None, "there is no file"),
+    (lambda path: path.write_bytes(b"text"), "cannot be read"),
+    (lambda path: path.write_bytes(pickle.dumps({"a": 1})), "is int"),
+    (lambda path: path.write_bytes(pickle.dumps({"a": Call()})), "asks for"),
+    (
+      lambda path: path.write_bytes(pickle.dumps({"a": {"w": np.ones(3)}})),
+      "are not those of",
+    ),
+  ],
+  ids=range(5),
+)
+def test_what_cannot_be_read_leaves_nothing(
+  tmp_path, capsys, monkeypatch, write, message, form
+):
+  monkeypatch.chdir(tmp_path)
+  write(tmp_path / "a")
+  before = list(tmp_path.iterdir())
+  assert convert(tmp_path / "a", tmp_path / "b", "--to", form) == 1
+  assert list(tmp_path.iterdir()) == before
+  printed = capsys.readouterr()
+  assert printed.err.startswith("convert_checkpoint: ")
+  assert message in printed.err
+  assert not printed.out
+
+
+def test_nothing_is_overwritten(tmp_path, capsys):
+  (tmp_path / "there").write_text("mine")
+  assert convert(FOLDER, tmp_path / "there") == 1
+  assert "is there already" in capsys.readouterr().err
+  assert (tmp_path / "there").read_text() == "mine"
+
+
+def test_another_model_is_refused(tmp_path, capsys):
+  assert convert(FOLDER, tmp_path / "a", "--model", "language_bytes") == 1
+  assert "holds another model" in capsys.readouterr().err
+  assert not list(tmp_path.iterdir())
+
+
+def test_models_without_a_form_are_refused(tmp_path, capsys):
+  model = perceiver.create("perceiver_modelnet40")
+  zeros = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), model.shapes())
+  perceiver.save(tmp_path / "a", model, zeros)
+  for form in ("deepmind", "huggingface"):
+    assert convert(tmp_path / "a", tmp_path / "b", "--to", form) == 1
+    assert "PointClassifierConfig" in capsys.readouterr().err
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize(
+  "options", [["--to", "torch"], ["--model", "imagenet"], ["--more"]]
+)
+def test_unknown_options_are_refused(tmp_path, options):
+  with pytest.raises(SystemExit):
+    convert(FOLDER, tmp_path / "a", *options)
+  assert not list(tmp_path.iterdir())

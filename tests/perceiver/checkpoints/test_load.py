@@ -1,0 +1,145 @@
+"""Checkpoints of all kinds through one function."""
+
+import dataclasses
+import pickle
+
+import jax
+import numpy as np
+import pytest
+from safetensors import numpy as safetensors_numpy
+
+import perceiver
+from perceiver.checkpoints import load
+from perceiver.checkpoints.deepmind import files
+from perceiver.checkpoints.huggingface import folder
+from tests.helpers import huggingface_folders
+from tests.helpers import noise
+from tests.helpers import released_models
+
+FOLDER = huggingface_folders.FOLDER / "image_classification_fourier"
+MODEL, VARIABLES = folder.read(FOLDER)
+SAVE = {
+  "ours": perceiver.save,
+  "deepmind": files.save,
+  "huggingface": folder.save,
+}
+
+
+def assert_identical(found, expected):
+  assert jax.tree.structure(found) == jax.tree.structure(expected)
+  for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
+    assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
+
+
+@pytest.mark.parametrize("kind", SAVE)
+@pytest.mark.parametrize("suffix", ["", ".pickle", ".safetensors"])
+def test_what_a_path_holds_is_found_out(kind, suffix, tmp_path):
+  path = tmp_path / f"model{suffix}"
+  SAVE[kind](path, MODEL, VARIABLES)
+  for given in (path, str(path)):
+    model, variables = perceiver.load(MODEL.config, given)
+    assert model == MODEL
+    assert_identical(variables, VARIABLES)
+
+
+@pytest.mark.parametrize("kind", SAVE)
+def test_another_model_is_refused(kind, tmp_path):
+  SAVE[kind](tmp_path / "model", MODEL, VARIABLES)
+  with pytest.raises(perceiver.CheckpointError) as caught:
+    perceiver.load("imagenet_fourier", tmp_path / "model")
+  assert str(tmp_path / "model") in str(caught.value)
+  assert "Differences in all:" in str(caught.value)
+
+
+def test_differences_of_folders_name_the_field():
+  message = "another model: its perceiver.encoder.num_latents is 6; expected 5"
+  with pytest.raises(perceiver.CheckpointError, match=message):
+    perceiver.load("imagenet_fourier", FOLDER)
+  kinds = "its config is ImageClassifierConfig; expected OpticalFlowConfig"
+  with pytest.raises(perceiver.CheckpointError, match=kinds):
+    perceiver.load("optical_flow", FOLDER)
+
+
+def test_the_given_model_decides_where_transformers_deviates():
+  """DeepMind's weights were published there with another GELU."""
+  network = MODEL.config.perceiver
+  assert network.processor.exact_gelu
+  released = dataclasses.replace(
+    network,
+    **{
+      part: dataclasses.replace(getattr(network, part), exact_gelu=False)
+      for part in ("encoder", "processor", "decoder")
+    },
+  )
+  config = dataclasses.replace(MODEL.config, perceiver=released)
+  config = released_models.with_query_residual(config, False)
+  model, variables = perceiver.load(config, FOLDER)
+  assert model.config == config
+  assert_identical(variables, VARIABLES)
+
+
+def test_a_query_that_was_not_added_is_not_added_later(tmp_path):
+  config = released_models.with_query_residual(MODEL.config, False)
+  folder.save(tmp_path / "model", perceiver.create(config), VARIABLES)
+  perceiver.load(config, tmp_path / "model")
+  with pytest.raises(perceiver.CheckpointError, match="residual is False"):
+    perceiver.load(MODEL.config, tmp_path / "model")
+
+
+def test_precision_and_memory_are_the_models_own():
+  config = dataclasses.replace(
+    MODEL.config, precision=perceiver.Precision.BFLOAT16
+  )
+  model, _ = perceiver.load(config, FOLDER)
+  assert model.config.precision is perceiver.Precision.BFLOAT16
+
+
+def test_nothing_to_load_is_said(tmp_path):
+  for path in (tmp_path / "none", tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+      perceiver.load(MODEL.config, path)
+
+
+@pytest.mark.parametrize(
+  "content", [b"", b"\x80", b"text", b"\x80\x04.", b"PK\x03\x04" + bytes(99)]
+)
+def test_other_files_are_refused(content, tmp_path):
+  path = tmp_path / "model"
+  path.write_bytes(content)
+  with pytest.raises(ValueError, match="cannot be read"):
+    perceiver.load(MODEL.config, path)
+
+
+def test_arrays_without_their_configuration_are_refused(tmp_path):
+  """The second file of a folder of transformers is not enough."""
+  path = FOLDER / "model.safetensors"
+  with pytest.raises(ValueError, match="file of format 'pt'"):
+    perceiver.load(MODEL.config, path)
+  safetensors_numpy.save_file({"x": np.zeros(3)}, tmp_path / "x")
+  with pytest.raises(ValueError, match="file of format None"):
+    perceiver.load(MODEL.config, tmp_path / "x")
+
+
+def test_any_model_is_read_as_what_it_is(tmp_path):
+  perceiver.save(tmp_path / "ours", MODEL, VARIABLES)
+  assert load.load_any(tmp_path / "ours")[0] == MODEL
+  assert load.load_any(FOLDER)[0] == MODEL
+  model = perceiver.create("imagenet_learned")
+  files.save(tmp_path / "theirs", model, noise.variables(model))
+  assert load.load_any(tmp_path / "theirs")[0] == model
+
+
+def test_pickles_are_not_run(tmp_path):
+  class Call:
+    def __reduce__(self):
+      return (open, (str(tmp_path / "marker"), "w"))
+
+  path = tmp_path / "model"
+  path.write_bytes(pickle.dumps({"params": Call()}))
+  for read in (
+    lambda: perceiver.load(MODEL.config, path),
+    lambda: load.load_any(path),
+  ):
+    with pytest.raises(perceiver.CheckpointError, match=r"asks for 'io\.open'"):
+      read()
+  assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,394 @@
+"""Our own checkpoint files, whole and damaged."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import struct
+
+import jax
+import jax.numpy as jnp
+import ml_dtypes
+import numpy as np
+import pytest
+import safetensors
+from safetensors import numpy as safetensors_numpy
+
+import perceiver
+from perceiver import config_json
+from perceiver.adapters import image
+from perceiver.checkpoints import store
+from tests.helpers import fill
+from tests.helpers import tiny_networks
+
+
+def conv_classifier() -> perceiver.Model:
+  """Returns a small classifier that has state, with counters of no axes."""
+  config = tiny_networks.classifier_config()
+  seen = dataclasses.replace(config.image, features=image.ConvPool())
+  encoder = dataclasses.replace(
+    config.perceiver.encoder, input_channels=seen.input_channels
+  )
+  network = dataclasses.replace(config.perceiver, encoder=encoder)
+  return perceiver.create(
+    dataclasses.replace(config, image=seen, perceiver=network)
+  )
+
+
+def random_variables(model):
+  """Returns variables that are all different, state included."""
+  params, state = jax.tree.map(lambda x: x.shape, model.shapes())
+  state = {
+    module: {
+      name: np.array(7, np.int32)
+      if name == "counter"
+      else fill.state("store", module, name, shape)
+      for name, shape in entries.items()
+    }
+    for module, entries in state.items()
+  }
+  return perceiver.Variables(fill.parameters("store", params), state)
+
+
+MODEL = perceiver.create(tiny_networks.classifier_config())
+VARIABLES = random_variables(MODEL)
+
+
+@pytest.fixture
+def path(tmp_path):
+  """A checkpoint of the small classifier."""
+  perceiver.save(tmp_path / "model.safetensors", MODEL, VARIABLES)
+  return tmp_path / "model.safetensors"
+
+
+def assert_equal(found, expected):
+  for tree, other in zip(found, expected):
+    assert {m: set(e) for m, e in tree.items()} == {
+      m: set(e) for m, e in other.items()
+    }
+    for module, entries in tree.items():
+      for name, array in entries.items():
+        assert array.dtype == other[module][name].dtype
+        assert array.shape == other[module][name].shape
+        np.testing.assert_array_equal(array, other[module][name])
+
+
+def refusal(path, error=perceiver.CheckpointError, read=perceiver.restore):
+  """Returns the message, one paragraph, with which a file is refused."""
+  with pytest.raises(error) as caught:
+    read(path)
+  message = str(caught.value)
+  assert message.startswith(f"Checkpoint: {path}") or (
+    error is FileNotFoundError and str(path) in message
+  )
+  assert "\n" not in message
+  assert "expected" in message
+  assert len(message) < 1000
+  return message
+
+
+# ----------------------------------------------------------------- whole files
+
+
+def test_what_was_saved_is_restored(path):
+  model, variables = perceiver.restore(path)
+  assert model == MODEL
+  assert_equal(variables, VARIABLES)
+  images = fill.array((2, 8, 8, 1), "store")
+  np.testing.assert_array_equal(
+    model.apply(variables, images), MODEL.apply(VARIABLES, images)
+  )
+
+
+def test_state_is_kept_down_to_counters_of_no_axes(tmp_path):
+  model = conv_classifier()
+  variables = random_variables(model)
+  shapes = [x.shape for x in jax.tree.leaves(variables.state)]
+  assert shapes.count(()) == 2
+  perceiver.save(tmp_path / "conv", model, variables)
+  restored, found = perceiver.restore(tmp_path / "conv")
+  assert restored == model
+  assert_equal(found, variables)
+
+
+def test_arrays_of_jax_and_of_any_memory_order_are_saved(tmp_path):
+  params = {
+    module: {n: np.asfortranarray(x) for n, x in entries.items()}
+    for module, entries in VARIABLES.params.items()
+  }
+  perceiver.save(tmp_path / "a", MODEL, perceiver.Variables(params, {}))
+  assert_equal(perceiver.restore(tmp_path / "a")[1], VARIABLES)
+  perceiver.save(tmp_path / "b", MODEL, jax.tree.map(jnp.asarray, VARIABLES))
+  assert_equal(perceiver.restore(tmp_path / "b")[1], VARIABLES)
+
+
+def test_notes_are_kept_with_the_model(path):
+  assert store.notes(path) == {}
+  notes = {"step": "1200", "why": 'a "reason" with ü'}
+  perceiver.save(path, MODEL, VARIABLES, notes)
+  assert store.notes(path) == notes
+
+
+def test_folders_are_made_and_paths_may_be_text(tmp_path):
+  path = tmp_path / "a" / "b" / "model.safetensors"
+  perceiver.save(str(path), MODEL, VARIABLES)
+  assert_equal(perceiver.restore(str(path))[1], VARIABLES)
+
+
+def test_our_files_are_told_from_others(path, tmp_path):
+  assert store.is_ours(path)
+  other = tmp_path / "other"
+  safetensors_numpy.save_file({"w": np.zeros(3)}, other)
+  assert not store.is_ours(other)
+  other.write_bytes(b"import os")
+  assert not store.is_ours(other)
+  assert not store.is_ours(tmp_path / "none")
+  assert not store.is_ours(tmp_path)
+
+
+# ---------------------------------------------------------------------- saving
+
+
+def half_written(arrays, path, metadata):
+  """Stands for a disk that is full."""
+  pathlib.Path(path).write_bytes(b"half")
+  raise OSError(28, "No space left on device")
+
+
+def fails(*args, **kwargs):
+  raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+  ("place", "name", "replacement"),
+  [
+    (safetensors_numpy, "save_file", half_written),
+    (os, "fsync", fails),
+    (os, "replace", fails),
+  ],
+)
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_write_that_fails_leaves_everything_as_it_was(
+  tmp_path, monkeypatch, place, name, replacement, exists
+):
+  path = tmp_path / "model.safetensors"
+  if exists:
+    perceiver.save(path, MODEL, VARIABLES)
+  before = {p: p.read_bytes() for p in tmp_path.iterdir()}
+  monkeypatch.setattr(place, name, replacement)
+  with pytest.raises((OSError, KeyboardInterrupt)):
+    perceiver.save(path, MODEL, VARIABLES, {"step": "2"})
+  assert {p: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def test_nothing_but_the_file_is_left(path):
+  assert list(path.parent.iterdir()) == [path]
+  perceiver.save(path, MODEL, VARIABLES)  # over the first
+  assert list(path.parent.iterdir()) == [path]
+
+
+def test_variables_of_another_model_are_not_saved(tmp_path):
+  params = dict(VARIABLES.params)
+  del params["classifier/queries"]
+  with pytest.raises(
+    ValueError, match=r"does not fit.*has no params:class.*/qu"
+  ):
+    perceiver.save(tmp_path / "m", MODEL, perceiver.Variables(params, {}))
+  assert not list(tmp_path.iterdir())
+
+
+# --------------------------------------------------------------- damaged files
+
+
+def test_files_cut_short_anywhere_are_refused(path):
+  content = path.read_bytes()
+  (header,) = struct.unpack("<Q", content[:8])
+  lengths = {0, 1, 7, 8, 9, header // 2, 8 + header - 1, 8 + header}
+  lengths |= {8 + header + 1, len(content) - 4, len(content) - 1}
+  lengths |= set(range(0, len(content), len(content) // 30))
+  for length in sorted(lengths):
+    path.write_bytes(content[:length])
+    assert "cannot be read" in refusal(path)
+  path.write_bytes(content + b"\0")
+  assert "cannot be read" in refusal(path)
+
+
+def test_changed_headers_are_refused_or_harmless(path):
+  """No byte of the header can cause anything but a clear refusal."""
+  content = path.read_bytes()
+  (header,) = struct.unpack("<Q", content[:8])
+  refused = 0
+  for position in np.random.default_rng(0).choice(8 + header, 40, False):
+    damaged = bytearray(content)
+    damaged[position] ^= 1
+    path.write_bytes(damaged)
+    try:
+      perceiver.restore(path)
+    except ValueError:
+      refused += bool(refusal(path))
+  assert refused > 30
+
+
+@pytest.mark.parametrize(
+  "content", [b"\x80\x04N.", b"PK\x03\x04" + bytes(100), b"{}", bytes(1000)]
+)
+def test_files_of_other_formats_are_refused(path, content):
+  path.write_bytes(content)
+  assert "cannot be read" in refusal(path)
+  assert "cannot be read" in refusal(path, read=store.notes)
+
+
+def test_safetensors_of_others_are_refused(path):
+  safetensors_numpy.save_file({"w": np.zeros(3)}, path)
+  assert "format None, version None; expected 'perceiver'" in refusal(path)
+  safetensors_numpy.save_file({"w": np.zeros(3)}, path, {"format": "pt"})
+  assert "format 'pt', version None; expected 'perceiver'" in refusal(path)
+
+
+def read(path):
+  with safetensors.safe_open(path, "numpy") as file:
+    arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    return arrays, file.metadata()
+
+
+def rewrite(path, arrays=None, **metadata):
+  """Replaces entries of the metadata, and arrays; None takes one away."""
+  old_arrays, old = read(path)
+  merged = old_arrays | (arrays or {}), old | metadata
+  safetensors_numpy.save_file(
+    {k: v for k, v in merged[0].items() if v is not None},
+    path,
+    {k: v for k, v in merged[1].items() if v is not None},
+  )
+
+
+def test_other_versions_are_refused(path):
+  rewrite(path, version="2")
+  assert "version '2'; expected 'perceiver', version '1'" in refusal(path)
+
+
+TEXT = config_json.to_json(MODEL.config)
+CONFIG = json.loads(TEXT)
+
+
+@pytest.mark.parametrize(
+  ("config", "message"),
+  [
+    (None, "not JSON"),
+    ("", "not JSON"),
+    (TEXT[:-5], "not JSON"),
+    ("null", "config is None"),
+    (json.dumps(CONFIG | {"type": "os.system"}), "'type': 'os.system'"),
+    (json.dumps(CONFIG | {"size": 3}), "has no field ['size']"),
+    (
+      json.dumps(CONFIG | {"precision": "float8"}),
+      "config.precision is 'float8'",
+    ),
+  ],
+  ids=range(7),
+)
+def test_damaged_configurations_are_refused(path, config, message):
+  rewrite(path, config=config)
+  found = refusal(path)
+  assert "does not say what model it holds" in found
+  assert message in found
+
+
+KEY = "params:classifier/perceiver/latents:embeddings"
+
+
+@pytest.mark.parametrize(
+  ("arrays", "messages"),
+  [
+    ({KEY: None}, [f"has no {KEY}; expected float32[5, 8]"]),
+    (
+      {KEY: None, KEY + "s": np.zeros((5, 8), np.float32)},
+      [f"has no {KEY} (it has {KEY}s)", "Differences in all: 2."],
+    ),
+    (
+      {KEY: np.zeros((5, 9), np.float32)},
+      [f"has {KEY} as float32[5, 9]; expected float32[5, 8]"],
+    ),
+    (
+      {KEY: np.zeros((5, 8), np.float64)},
+      [f"has {KEY} as float64[5, 8]; expected float32[5, 8]"],
+    ),
+    (
+      {KEY: np.zeros((5, 8), ml_dtypes.bfloat16)},
+      [f"has {KEY} as bfloat16[5, 8]; expected float32[5, 8]"],
+    ),
+    ({KEY: np.zeros((5, 8), ml_dtypes.float8_e4m3fn)}, ["cannot be read"]),
+    (
+      {"params:classifier/more:w": np.zeros(3, np.float32)},
+      ["has params:classifier/more:w; expected no such array"],
+    ),
+    (
+      {"state:classifier/norm:average": np.zeros(3, np.float32)},
+      ["has state:classifier/norm:average; expected no such array"],
+    ),
+    ({"w": np.zeros(3)}, ["has an array 'w'; expected names such as"]),
+    ({"params:w": np.zeros(3)}, ["has an array 'params:w'; expected"]),
+    ({"grads:a:w": np.zeros(3)}, ["has an array 'grads:a:w'; expected"]),
+  ],
+  ids=range(11),
+)
+def test_arrays_that_do_not_fit_are_refused(path, arrays, messages):
+  rewrite(path, arrays)
+  found = refusal(path)
+  for message in messages:
+    assert message in found
+
+
+def test_what_is_no_file_is_refused(path):
+  for other in (path.parent, path.parent / "none", path / "inside"):
+    assert "there is no file" in refusal(other, FileNotFoundError)
+
+
+# ----------------------------------------------------------------- load by name
+
+
+def test_loading_checks_the_model(path):
+  model, variables = perceiver.load(MODEL.config, path)
+  assert model == MODEL
+  assert_equal(variables, VARIABLES)
+
+
+def test_loading_another_model_names_the_first_difference(path):
+  load = lambda path: perceiver.load("imagenet_fourier", path)
+  message = refusal(path, read=load)
+  assert (
+    "another model: its image.size is (8, 8); expected (224, 224)" in message
+  )
+  assert "; perceiver.restore(path) reads it as what it is" in message
+  wider = tiny_networks.perceiver_config(input_channels=11, mlp_widening=2)
+  config = dataclasses.replace(MODEL.config, perceiver=wider)
+  message = refusal(path, read=lambda path: perceiver.load(config, path))
+  assert "its perceiver.encoder.mlp_widening is 1; expected 2" in message
+
+
+def test_loading_a_model_of_another_kind_names_the_kinds(path):
+  message = refusal(
+    path, read=lambda path: perceiver.load("optical_flow", path)
+  )
+  found, expected = "ImageClassifierConfig", "OpticalFlowConfig"
+  assert f"its config is {found}; expected {expected}" in message
+
+
+def test_loading_refuses_what_restoring_refuses(path):
+  load = lambda path: perceiver.load("imagenet_fourier", path)
+  refusal(path.parent / "none", FileNotFoundError, load)
+  path.write_bytes(path.read_bytes()[:-1])
+  assert "cannot be read" in refusal(path, read=load)
+
+
+def test_loading_an_unknown_name_is_refused_before_the_file_is_read(path):
+  with pytest.raises(ValueError, match="there is no 'imagenet_furrier'"):
+    perceiver.load("imagenet_furrier", path)
+
+
+@pytest.mark.parametrize("name", perceiver.list_models())
+def test_no_published_model_is_too_large_for_a_file(name):
+  config = config_json.to_json(perceiver.create(name).config)
+  store._check_sizes(json.loads(config))  # Without writing gigabytes.
+  with pytest.raises(ValueError, match="too many"):
+    store._check_sizes({"grid": [2**15, 2**15]})

@@ -1,0 +1,136 @@
+"""Our image classifiers against the arrays of the released ones."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import perceiver
+from perceiver import decoder
+from perceiver import encoder
+from perceiver import network
+from perceiver import position_encoding
+from perceiver import processor
+from perceiver.adapters import image
+from perceiver.checkpoints.deepmind import names
+from perceiver.checkpoints.deepmind import tables
+from perceiver.models import imagenet
+from tests.helpers import fill
+from tests.helpers import released
+
+
+def tiny(variant: str) -> perceiver.Model:
+  """Returns the small classifier of `tiny_imagenet_*`."""
+  size, bands = (32, 32), 5
+  seen = {
+    "fourier": image.ImageInputConfig(
+      size=size,
+      positions=position_encoding.Fourier(num_bands=bands, max_resolution=size),
+    ),
+    "learned": image.ImageInputConfig(
+      size=size,
+      features=image.Conv1x1(num_channels=12),
+      positions=position_encoding.Projected(
+        encoding=position_encoding.Learned(channels=12), channels=12
+      ),
+    ),
+    "conv": image.ImageInputConfig(
+      size=size,
+      features=image.ConvPool(num_channels=12),
+      positions=position_encoding.Fourier(
+        num_bands=bands, max_resolution=(8, 8)
+      ),
+    ),
+  }[variant]
+  return perceiver.create(
+    imagenet.ImageClassifierConfig(
+      image=seen,
+      perceiver=network.PerceiverConfig(
+        encoder=encoder.EncoderConfig(
+          input_channels=seen.input_channels, num_latents=7, latent_channels=24
+        ),
+        processor=processor.ProcessorConfig(
+          channels=24, num_layers=2, num_repeats=3, num_heads=4
+        ),
+        decoder=decoder.DecoderConfig(
+          query_channels=24,
+          output_channels=11,
+          query_residual=variant != "learned",
+        ),
+      ),
+    )
+  )
+
+
+VARIANTS = ("fourier", "learned", "conv")
+
+
+@pytest.mark.parametrize("textbook", [False, True])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_tiny_logits(variant, textbook):
+  model = tiny(variant)
+  variables = released.filled(model)
+  if textbook:
+    model = perceiver.create(model.config.textbook())
+  images = fill.array((3, 32, 32, 3), released.SALT, "image", variant)
+  expected = released.golden(f"tiny_imagenet_{variant}")["logits"]
+  logits = model.apply(variables, images)
+  assert released.relative_error(logits, expected) < 1e-5
+
+
+def test_tiny_gradients():
+  model = tiny("fourier")
+  params, state = released.filled(model)
+  images = fill.array((3, 32, 32, 3), released.SALT, "image", "fourier")
+  cotangent = fill.array((3, 11), released.SALT, "cotangent")
+
+  def objective(params):
+    logits = model.apply(perceiver.Variables(params, state), images)
+    return jnp.sum(logits * cotangent)
+
+  gradients = names.to_theirs(
+    tables.parameter_names(model.config), jax.grad(objective)(params)
+  )
+  expected = released.golden("tiny_imagenet_fourier_grads")
+  assert len(expected) == sum(map(len, gradients.values()))
+  for key, array in expected.items():
+    module, name = key.split("|")
+    # Gradients that are zero but for rounding are compared on the scale of
+    # the others: what a key's bias adds to a row of scores cancels.
+    scale = max(np.linalg.norm(array), 1e-3 * np.sqrt(array.size))
+    error = np.linalg.norm(gradients[module][name] - array) / scale
+    assert error < 1e-4, (key, error)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_released_names_and_shapes(variant):
+  found = released.original_shapes(perceiver.create(f"imagenet_{variant}"))
+  expected = released.released_shapes()[f"imagenet_{variant}"]
+  as_lists = lambda tree: {
+    m: {n: list(s) for n, s in e.items()} for m, e in tree.items()
+  }
+  assert as_lists(found.params) == expected["params"]
+  assert as_lists(found.state) == (expected["state"] or {})
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_full_size_logits(variant):
+  model = perceiver.create(f"imagenet_{variant}")
+  images = fill.array((2, 224, 224, 3), released.SALT, "image")
+  expected = released.golden(f"full_imagenet_{variant}")["logits"]
+  logits = model.apply(released.filled(model), images)
+  assert released.relative_error(logits, expected) < 1e-5
+
+
+def test_bfloat16_stays_close_to_float32():
+  model = tiny("fourier")
+  half = perceiver.create(
+    dataclasses.replace(model.config, precision=perceiver.Precision.BFLOAT16)
+  )
+  variables = released.filled(model)
+  images = fill.array((3, 32, 32, 3), released.SALT, "image", "fourier")
+  exact, rounded = (m.apply(variables, images) for m in (model, half))
+  assert rounded.dtype == jnp.float32
+  assert 0 < released.relative_error(rounded, exact) < 0.02

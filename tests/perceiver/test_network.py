@@ -1,0 +1,331 @@
+"""Laws of the whole network."""
+
+import dataclasses
+import functools
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from perceiver import blocks
+from perceiver import encoder
+from perceiver import flops
+from perceiver import network
+from perceiver import processor
+from perceiver import stacking
+from tests.helpers import tiny_networks
+
+B, M, O = 2, 40, 7
+
+
+@functools.lru_cache
+def build(config, is_training=False):
+  """Returns filled parameters and compiled functions of a network."""
+
+  def functions():
+    net = network.Perceiver(config, is_training, name="net")
+    return net.__call__, (net.__call__, net.encode, net.decode)
+
+  net = hk.multi_transform(functions)
+  params = jax.jit(net.init)(jax.random.key(0), *data())
+  # Zero biases and offsets would hide mistakes.
+  params = jax.tree.map(
+    lambda x: (
+      x
+      + 0.1
+      * np.random.default_rng(x.size).normal(size=x.shape).astype(np.float32)
+    ),
+    params,
+  )
+  return params, tuple(jax.jit(function) for function in net.apply)
+
+
+def data():
+  normal = np.random.default_rng(1).normal
+  array = lambda *shape: jnp.asarray(normal(size=shape), jnp.float32)
+  return (array(B, M, 4), array(1, M, 2)), (array(B, O, 4),)
+
+
+@pytest.fixture(scope="module")
+def io():
+  params, functions = build(tiny_networks.perceiver_config(num_repeats=2))
+  return params, *functions
+
+
+def test_permuting_inputs_with_their_positions_changes_nothing(io):
+  params, call, *_ = io
+  inputs, queries = data()
+  order = jax.random.permutation(jax.random.key(3), M)
+  shuffled = tuple(part[:, order] for part in inputs)
+  found = call(params, None, shuffled, queries)
+  expected = call(params, None, inputs, queries)
+  np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_moving_inputs_away_from_their_positions_changes_the_outputs(io):
+  params, call, *_ = io
+  inputs, queries = data()
+  moved = (inputs[0][:, ::-1], inputs[1])
+  difference = call(params, None, moved, queries) - call(
+    params, None, inputs, queries
+  )
+  assert float(jnp.abs(difference).max()) > 1e-3
+
+
+def test_masked_inputs_change_nothing(io):
+  params, call, *_ = io
+  inputs, queries = data()
+  mask = jnp.arange(M)[None] < jnp.array([[25], [31]])
+  changed = (jnp.where(mask[..., None], inputs[0], 100.0), inputs[1])
+  found = call(params, None, changed, queries, input_mask=mask)
+  expected = call(params, None, inputs, queries, input_mask=mask)
+  np.testing.assert_array_equal(found, expected)
+  free = call(params, None, inputs, queries)
+  assert float(jnp.abs(free - expected).max()) > 1e-3
+
+
+def test_masked_inputs_are_as_good_as_absent(io):
+  params, call, *_ = io
+  inputs, queries = data()
+  mask = jnp.broadcast_to(jnp.arange(M) < 25, (B, M))
+  short = tuple(part[:, :25] for part in inputs)
+  found = call(params, None, inputs, queries, input_mask=mask)
+  expected = call(params, None, short, queries)
+  np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_queries_do_not_see_each_other(io):
+  params, call, *_ = io
+  inputs, (queries,) = data()
+  whole = call(params, None, inputs, (queries,))
+  order = jnp.array([3, 1, 6])
+  part = call(params, None, inputs, (queries[:, order],))
+  np.testing.assert_allclose(part, whole[:, order], atol=1e-5)
+
+
+def test_query_mask_acts(io):
+  params, call, *_ = io
+  inputs, queries = data()
+  mask = jnp.ones((B, O), bool).at[:, 2].set(False)
+  free = call(params, None, inputs, queries)
+  masked = call(params, None, inputs, queries, query_mask=mask)
+  others = jnp.arange(O) != 2
+  np.testing.assert_allclose(masked[:, others], free[:, others], atol=1e-6)
+  assert float(jnp.abs(masked[:, 2] - free[:, 2]).max()) > 1e-3
+
+
+def test_examples_do_not_see_each_other(io):
+  params, call, *_ = io
+  inputs, queries = data()
+  whole = call(params, None, inputs, queries)
+  alone = call(params, None, (inputs[0][:1], inputs[1]), (queries[0][:1],))
+  np.testing.assert_allclose(alone, whole[:1], atol=1e-5)
+
+
+def test_encoding_then_decoding_is_applying(io):
+  params, call, encode, decode = io
+  inputs, queries = data()
+  latents = encode(params, None, inputs)
+  assert latents.shape == (B, 5, 8)
+  found = decode(params, None, latents, queries)
+  np.testing.assert_allclose(
+    found, call(params, None, inputs, queries), atol=1e-6
+  )
+
+
+def test_compiled_or_not_the_numbers_are_the_same(io):
+  params, call, *_ = io
+  inputs, queries = data()
+  with jax.disable_jit():
+    plain = call(params, None, inputs, queries)
+  np.testing.assert_allclose(
+    plain, call(params, None, inputs, queries), atol=1e-5
+  )
+
+
+CONFIGS = {
+  "io": {},
+  "reads_interleaved": {"num_reads": 2, "num_repeats": 4, "mean": True},
+  "reads_each_repeat": {"num_reads": 3, "num_repeats": 3, "mean": True},
+  "reads_at_start": {
+    "num_reads": 3,
+    "num_repeats": 2,
+    "mean": True,
+    "arrangement": encoder.Arrangement.AT_START,
+  },
+  "nothing_shared": {
+    "num_reads": 2,
+    "num_repeats": 2,
+    "mean": True,
+    "share_weights": False,
+  },
+  "reads_only": {
+    "num_reads": 2,
+    "num_repeats": 2,
+    "num_layers": 0,
+    "mean": True,
+    "share_weights": False,
+  },
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_textbook_form_gives_the_same_outputs_and_gradients(name):
+  config = tiny_networks.perceiver_config(**CONFIGS[name])
+  params, (call, *_) = build(config)
+  _, (textbook, *_) = build(network.textbook(config))
+  objective = lambda function: jax.jit(
+    jax.value_and_grad(lambda p: jnp.sum(jnp.sin(function(p, None, *data()))))
+  )(params)
+  found, expected = objective(call), objective(textbook)
+  for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
+    np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def test_reads_and_repeats_run_in_the_order_of_the_schedule():
+  config = tiny_networks.perceiver_config(num_reads=3, num_repeats=4, mean=True)
+  assert config.schedule == (1, 1, 1, 0)
+  params, (_, encode, _) = build(config)
+  inputs = tuple(part[:1] for part in data()[0])
+  # The same blocks, called one at a time in plain Python.
+  read = hk.transform(
+    lambda x: blocks.CrossAttentionBlock(config.encoder.read, name="read")(
+      x, inputs
+    )
+  )
+  once = dataclasses.replace(config.processor, num_repeats=1)
+  process = hk.transform(
+    lambda x: processor.Processor(once, name="processor")(x)
+  )
+  under = lambda prefix: {
+    module.removeprefix(prefix): entries
+    for module, entries in params.items()
+    if module.startswith(prefix)
+  }
+  x = params["net/latents"]["embeddings"][None]
+  for reads in ("net/", "net/reread/", "net/reread/", None):
+    if reads is not None:
+      x = read.apply(under(reads), None, x)
+    x = process.apply(under("net/"), None, x)
+  np.testing.assert_allclose(encode(params, None, inputs), x, atol=1e-5)
+
+
+def test_reads_may_all_stand_at_the_start():
+  config = tiny_networks.perceiver_config(
+    num_reads=3, num_repeats=4, arrangement=encoder.Arrangement.AT_START
+  )
+  assert config.schedule == (3, 0, 0, 0)
+
+
+def count(config):
+  params, _ = build(config)
+  return sum(x.size for x in jax.tree.leaves(params))
+
+
+def test_sharing_adds_no_parameters_and_not_sharing_multiplies_them():
+  once = count(tiny_networks.perceiver_config(mean=True))
+  twice = count(
+    tiny_networks.perceiver_config(mean=True, num_reads=2, num_repeats=2)
+  )
+  four = count(
+    tiny_networks.perceiver_config(mean=True, num_reads=4, num_repeats=4)
+  )
+  repeats = count(tiny_networks.perceiver_config(mean=True, num_repeats=4))
+  assert repeats == once
+  assert twice == four > once  # one set of weights for all later reads
+  options = {"mean": True, "share_weights": False}
+  two = count(
+    tiny_networks.perceiver_config(num_reads=2, num_repeats=2, **options)
+  )
+  three = count(
+    tiny_networks.perceiver_config(num_reads=3, num_repeats=3, **options)
+  )
+  assert three - two == two - once
+
+
+def test_shared_weights_act_at_every_repeat():
+  config = tiny_networks.perceiver_config(num_reads=4, num_repeats=4, mean=True)
+  params, (call, *_) = build(config)
+  gradient = jax.grad(lambda p: call(p, None, *data()).sum())(params)
+  assert all(
+    bool(jnp.any(x != 0)) for x in jax.tree.leaves(gradient) if x.ndim > 1
+  )
+
+
+def test_rematerialisation_changes_no_number():
+  gradients = []
+  for remat in stacking.Remat:
+    params, (call, *_) = build(tiny_networks.perceiver_config(remat=remat))
+    gradients.append(
+      jax.jit(jax.grad(lambda p, call=call: call(p, None, *data()).sum()))(
+        params
+      )
+    )
+  for first, *others in zip(*map(jax.tree.leaves, gradients), strict=True):
+    for other in others:
+      np.testing.assert_allclose(first, other, atol=1e-5)
+
+
+def test_rematerialisation_computes_again_what_it_says():
+  counts = []
+  for remat in stacking.Remat:
+    params, (call, *_) = build(tiny_networks.perceiver_config(remat=remat))
+    gradient = jax.grad(lambda p, call=call: call(p, None, *data()).sum())
+    counts.append(flops.count(gradient, params))
+  nothing, attention, everything = counts
+  assert nothing < attention < everything
+
+
+def test_no_key_is_needed_unless_something_is_random():
+  config = tiny_networks.perceiver_config(dropout_rate=0.5)
+  params, (call, *_) = build(config)
+  evaluated = call(params, None, *data())
+  _, (train, *_) = build(tiny_networks.perceiver_config(), is_training=True)
+  trained = train(params, None, *data())  # nothing is drawn
+  np.testing.assert_allclose(trained, evaluated, atol=1e-6)
+
+
+def test_dropout_is_drawn_from_the_key():
+  config = tiny_networks.perceiver_config(
+    dropout_rate=0.5, attention_dropout_rate=0.5, num_reads=2, num_repeats=2
+  )
+  params, (call, *_) = build(config, is_training=True)
+  first, second, again = (
+    call(params, jax.random.key(i), *data()) for i in (0, 1, 0)
+  )
+  np.testing.assert_array_equal(first, again)
+  assert float(jnp.abs(first - second).max()) > 1e-3
+
+
+@pytest.mark.parametrize(
+  ("changes", "message"),
+  [
+    ({"num_reads": 0}, "num_reads is 0"),
+    ({"num_repeats": 0}, "num_repeats 0; expected at least 0 and 1"),
+    (
+      {"share_weights": False, "num_reads": 2, "num_repeats": 4},
+      "expected the same number of reads before every repeat",
+    ),
+    ({"num_heads": 5}, "5 heads do not divide"),
+  ],
+)
+def test_impossible_configurations_are_refused(changes, message):
+  with pytest.raises(ValueError, match=message):
+    tiny_networks.perceiver_config(**changes)
+
+
+def test_parts_that_do_not_fit_are_refused():
+  config = tiny_networks.perceiver_config()
+  with pytest.raises(ValueError, match="channels is 9; expected the encoder"):
+    dataclasses.replace(
+      config,
+      processor=dataclasses.replace(config.processor, channels=9, num_heads=3),
+    )
+  params, (call, *_) = build(config)
+  (features, positions), queries = data()
+  with pytest.raises(ValueError, match="6 channels in all"):
+    call(params, None, (features,), queries)
+  with pytest.raises(ValueError, match=r"queries have 3 channels; expected 4"):
+    call(params, None, (features, positions), (queries[0][..., :3],))
