@@ -15,6 +15,7 @@ _CORE = [
   "importlib_resources>=6",  # tensorflow-datasets needs it and does not say so
   "jax>=0.10.2,<0.13",
   "jaxlib>=0.10.2,<0.13",
+  "jaxtyping>=0.3.3,<0.4",
   "matplotlib>=3.8,<4",
   "numpy>=1.26",
   "optax>=0.2.8,<0.3",
@@ -24,8 +25,10 @@ _CORE = [
   "safetensors>=0.5,<1",
   "scikit-learn>=1.4,<2",
   "scipy>=1.12,<2",
+  "tabulate>=0.9,<0.11",
   "tensorboardX>=2.6,<3",
   "tensorflow-datasets>=4.9.10,<5",
+  "tqdm>=4.66,<5",
   "tyro>=1.0,<2",
 ]
 
@@ -43,6 +46,7 @@ _EXTRAS = {
   # Only for tests against the PyTorch port; nothing here needs it to run.
   "parity": ["torch==2.13.0", "transformers>=5.23,<6"],
   "test": [
+    "beartype>=0.22,<0.24",
     "h5py>=3.11,<4",
     "hypothesis>=6.170,<7",
     "mypy>=2.4,<3",
@@ -51,6 +55,8 @@ _EXTRAS = {
     "pytest-timeout>=2.4,<3",
     "ruff>=0.17.5,<0.18",
     "sentencepiece>=0.2.1,<0.3",
+    "types-tabulate",
+    "types-tqdm",
   ],
 }
 
