@@ -232,14 +232,14 @@ def run(main: Callable[[], Any]) -> int:
     print(f"error: {error}", file=sys.stderr)
     code = 1
   except SystemExit:  # All processes stop together.
-    processes.leave(0)
+    processes.shut_down(0)
     raise
   except Exception:
     if processes.is_running():
       traceback.print_exc()
-      processes.leave(1)
+      processes.shut_down(1)
     raise
-  processes.leave(code)
+  processes.shut_down(code)
   return code
 
 
@@ -248,7 +248,7 @@ def start(options: argparse.Namespace) -> None:
 
   Raises:
     UsageError: naming the option.
-    rendezvous.StartError: if they do not come together.
+    startup.StartError: if they do not come together.
   """
   try:
     config = processes.from_options(options)
