@@ -229,7 +229,7 @@ def report(
       )
     )
 
-  processes.by_first(write)
+  processes.on_process_zero(write)
   return pages[0] if pages else folder
 
 

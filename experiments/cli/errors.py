@@ -28,12 +28,12 @@ def run(main: Callable[[], Any]) -> int:
     print(f"error: {error}", file=sys.stderr)
     code = 2 if isinstance(error, UsageError) else 1
   except SystemExit:  # All processes stop together.
-    processes.leave(0)
+    processes.shut_down(0)
     raise
   except Exception:
     if processes.is_running():
       traceback.print_exc()
-      processes.leave(1)
+      processes.shut_down(1)
     raise
-  processes.leave(code)
+  processes.shut_down(code)
   return code

@@ -190,8 +190,6 @@ def start(options: argparse.Namespace) -> None:
   """Brings the run's processes together, before any device is touched.
 
   Raises:
-    errors.UsageError: naming the option.
-    rendezvous.StartError: if they do not come together.
   """
   try:
     config = processes.from_options(options)
