@@ -14,6 +14,8 @@ from absl import flags
 import grain
 import numpy as np
 
+from perceiver import errors
+
 Example = Mapping[str, np.ndarray]
 Batches = Generator[dict[str, np.ndarray], None, None]
 # transform(raw, generator) or transform(raw, generator, progress)
@@ -23,7 +25,7 @@ Transform = Callable[..., dict[str, np.ndarray]]
 _BATCHES_AHEAD = 2
 
 
-class WorkerError(RuntimeError):
+class WorkerError(errors.PerceiverError, RuntimeError):
   """A process that prepares examples has died."""
 
 

@@ -28,7 +28,7 @@ def vary(cloud, scatter, seed=0):
   return data.Vary(scatter)(cloud, np.random.default_rng(seed))
 
 
-def by_first(points):
+def in_order(points):
   return points[np.argsort(points[:, 0])]
 
 
@@ -73,7 +73,7 @@ def test_training_scatters_and_permutes(cloud):
   plain = data.prepare(cloud, np.random.default_rng(0))["points"]
   permuted = vary(cloud, 0.0)["points"]
   assert not np.allclose(permuted, plain)
-  np.testing.assert_allclose(by_first(permuted), by_first(plain), atol=1e-5)
+  np.testing.assert_allclose(in_order(permuted), in_order(plain), atol=1e-5)
   scattered = vary(cloud, 0.01)["points"]
   lengths = [
     np.sort(np.linalg.norm(points, axis=-1)) for points in (scattered, plain)

@@ -25,7 +25,7 @@ MINI = configs.Experiment(
     curriculum=curriculum.CurriculumConfig(plain=0.3, growing=0.4),
   ),
   loss=task.LossConfig(output_points=64),
-  judging=evaluator.JudgingConfig(min_overlap=4),
+  evaluation=evaluator.EvaluationConfig(min_overlap=4),
   train=trainer.TrainConfig(
     batch_size=4,
     steps=12,
