@@ -13,11 +13,11 @@ from experiments.language.glue import glue_tasks
 from experiments.language.glue import synthetic
 from experiments.language.text import sentencepiece
 
-TOY = synthetic.ToyConfig(train=6, dev=4, test=3)
+TINY = synthetic.SyntheticConfig(train=6, dev=4, test=3)
 
 
 def config(**changes):
-  changes = {"source": data.Source.GENERATED, "generated": TOY, **changes}
+  changes = {"source": data.Source.SYNTHETIC, "synthetic": TINY, **changes}
   return data.DataConfig(**changes)
 
 
@@ -49,7 +49,7 @@ def test_all_tasks_at_once():
 
 @pytest.fixture
 def folder(tmp_path):
-  synthetic.write(tmp_path, TOY)
+  synthetic.write(tmp_path, TINY)
   return tmp_path
 
 
