@@ -125,10 +125,10 @@ def train(experiment: Experiment, workdir: pathlib.Path) -> Report:
   text = config_json.to_json(experiment)
   settings = log.settings(text, _MAY_DIFFER_BETWEEN_PROCESSES)
   processes.check_same(settings)
-  processes.by_first(lambda: log.claim(workdir, text, MAY_DIFFER))
+  processes.on_process_zero(lambda: log.claim(workdir, text, MAY_DIFFER))
   with contextlib.ExitStack() as stack:
     stop = stack.enter_context(signals.StopRequest())
-    stack.enter_context(processes.losing_peers())
+    stack.enter_context(processes.raising_peer_errors())
     run = loop.Run(experiment, task, mesh, workdir, stop, stack)
     run.to_the_end()
     return _finish(run, task, workdir)
@@ -165,7 +165,7 @@ def _finish(run: loop.Run, task: tasks.Task, workdir: pathlib.Path) -> Report:
     perceiver.save(model_file, task.model, variables, notes)
     figures.extend(task.figures(variables, workdir))
 
-  processes.by_first(write)
+  processes.on_process_zero(write)
   return Report(
     step=step,
     evaluation=result,

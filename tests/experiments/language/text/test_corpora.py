@@ -31,8 +31,8 @@ def test_shares_hold_for_any_sizes(sizes, shares):
   slots = corpora.Slots(sizes, shares)
   found = collections.Counter(slots[i] for i in range(len(slots)))
   assert len(found) == sum(sizes)
-  of_first = sum(count for (part, _), count in found.items() if part == 0)
-  assert of_first / len(slots) == pytest.approx(0.7, abs=1 / len(slots))
+  num_first = sum(count for (part, _), count in found.items() if part == 0)
+  assert num_first / len(slots) == pytest.approx(0.7, abs=1 / len(slots))
 
 
 def test_a_corpus_of_one_part_is_read_once():
