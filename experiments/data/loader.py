@@ -14,6 +14,8 @@ from absl import flags
 import grain
 import numpy as np
 
+from perceiver import errors
+
 Example = Mapping[str, np.ndarray]
 Batches = Generator[dict[str, np.ndarray], None, None]
 Transform = Callable[[Any, np.random.Generator], dict[str, np.ndarray]]
@@ -22,7 +24,7 @@ Transform = Callable[[Any, np.random.Generator], dict[str, np.ndarray]]
 _BATCHES_AHEAD = 2
 
 
-class WorkerError(RuntimeError):
+class WorkerError(errors.PerceiverError, RuntimeError):
   """A process that prepares examples has died."""
 
 

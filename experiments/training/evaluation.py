@@ -17,11 +17,12 @@ from experiments.data import loader
 from experiments.training import gradients
 from experiments.training import sharding
 from experiments.training import tasks
+from perceiver import errors
 
 Array = jax.Array
 
 
-class IncompleteError(RuntimeError):
+class IncompleteError(errors.PerceiverError, RuntimeError):
   """An evaluation saw fewer or more examples than the split has."""
 
 

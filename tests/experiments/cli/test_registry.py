@@ -145,7 +145,7 @@ def test_default_folders(toy):
   assert folder(toy) == pathlib.Path("runs/toy")
   assert folder(toy, "wide") == pathlib.Path("runs/toy-wide")
   assert folder(toy, mini=True) == pathlib.Path("runs/toy-mini")
-  assert folder(TOY) == pathlib.Path("runs/toy")
+  assert folder(TOY) == pathlib.Path("runs") / TOY
 
 
 # -------------------------------------------------------------------- training
