@@ -222,7 +222,7 @@ def report(
   def write() -> None:
     if log.exists() and log.parent.resolve() != folder.resolve():
       files.write_text(folder / log.name, log.read_text(encoding="utf-8"))
-    pictures = candidate.task.figures(variables, folder)
+    pictures = candidate.task.plots(variables, folder)
     pages.append(
       html_report.write(
         folder, title=title, found=found, result=result, pictures=pictures

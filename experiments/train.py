@@ -52,8 +52,8 @@ def _main(arguments: Sequence[str] | None) -> None:
     return
   print(report.evaluation.describe(choice.result))
   print(f"model: {report.model_file}")
-  for figure in report.figures:
-    print(f"picture: {figure}")
+  for plot in report.plots:
+    print(f"plot: {plot}")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ class PointClassification:
     return points_data.train_split(self.data, self.model.config.num_points)
 
   def eval_split(self) -> loader.Split:
-    """Returns the shapes to judge by."""
+    """Returns the shapes to evaluate on."""
     return points_data.eval_split(self.data, self.model.config.num_points)
 
   def losses(
@@ -55,7 +55,7 @@ class PointClassification:
       state,
     )
 
-  def figures(
+  def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
     """Draws learning curve, confusions and where the latents look."""

@@ -158,7 +158,7 @@ def test_train_prints_what_came_out(toy, tmp_path, monkeypatch, capsys):
   assert "21 of 21 examples of toy eval" in out
   assert "(paper 0.9, difference " in out
   assert "model: runs/toy/model.safetensors" in out
-  assert "picture: runs/toy/picture.txt" in out
+  assert "plot: runs/toy/picture.txt" in out
   config = json.loads((tmp_path / "runs/toy/config.json").read_text())
   assert config["train"]["steps"] == 5
 

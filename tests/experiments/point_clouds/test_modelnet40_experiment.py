@@ -148,7 +148,7 @@ def test_confusions_are_counted(task, batch):
 def test_a_model_that_does_not_attend_has_pictures_too(task, tmp_path):
   model = perceiver.create(tiny_points.point_net())
   other = dataclasses.replace(task, model=model)
-  found = other.figures(noise.variables(model), tmp_path)
+  found = other.plots(noise.variables(model), tmp_path)
   assert found == [tmp_path / "figures" / "confusion.png"]
   assert found[0].exists()
 

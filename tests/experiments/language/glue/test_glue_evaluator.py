@@ -76,7 +76,7 @@ def split():
 
 
 def judge(batch_size):
-  return evaluator.Judge(
+  return evaluator.Evaluator(
     model=Longest(),
     names=("cola", "stsb"),
     split=split(),

@@ -110,7 +110,7 @@ def test_other_query_kinds(query_kind):
   task = experiment.task()
   assert task.max_length == 24 - model.num_tokens
   variables = task.model.init(jax.random.key(0))
-  found = task.judge()(variables)
+  found = task.make_evaluator()(variables)
   assert (found.examples, found.expected) == (54, 54)
   assert found.metrics["loss"] > 0
 
@@ -130,7 +130,7 @@ def test_the_baseline_in_the_same_task():
   task = experiment.task()
   assert task.max_length == 23
   variables = task.model.init(jax.random.key(0))
-  found = task.judge()(variables)
+  found = task.make_evaluator()(variables)
   assert set(found.metrics) == {
     "score",
     "loss",
