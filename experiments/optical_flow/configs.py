@@ -17,7 +17,7 @@ import dataclasses
 from experiments.optical_flow import data as flow_data
 from experiments.optical_flow import evaluator
 from experiments.optical_flow import task as flow_task
-from experiments.optical_flow.augmentation import augmentation
+from experiments.optical_flow.augmentation import augment
 from experiments.optical_flow.augmentation import curriculum
 from experiments.optical_flow.synthetic import generator
 from experiments.training import config
@@ -132,7 +132,7 @@ def _mini() -> Experiment:
         fog=0.0,
         noise=0.0,
       ),
-      augmentation=augmentation.AugmentationConfig(
+      augmentation=augment.AugmentationConfig(
         log_scale=(0.0, 0.3), crop_margin=2, box_sides=(3, 7)
       ),
       curriculum=curriculum.CurriculumConfig(plain=0.9, growing=0.1),
