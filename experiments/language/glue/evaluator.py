@@ -113,10 +113,10 @@ class Evaluator:
       on_progress=on_progress,
     )
     results = {"loss": float(np.mean(found["loss"], dtype=np.float64))}
-    for number, (task, part) in enumerate(data.parts_of(self.names)):
-      mine = found["part"] == number
-      results |= scores.of_part(
-        task, part, found["label"][mine], found["prediction"][mine]
+    for number, (task, eval_split) in enumerate(data.eval_splits(self.names)):
+      mine = found["eval_split"] == number
+      results |= scores.split_metrics(
+        task, eval_split, found["label"][mine], found["prediction"][mine]
       )
     return evaluation.Evaluation(
       metrics={"score": scores.score(results), **results},
@@ -139,7 +139,7 @@ def predict(
   """Answers every example of a split once, in order.
 
   Returns:
-    "prediction", "loss", "label" and "part" of the examples, each [n].
+    "prediction", "loss", "label" and "eval_split" of the examples, each [n].
 
   Raises:
     evaluation.Abandoned: if it should stop.
@@ -158,7 +158,7 @@ def predict(
         "prediction": said.predictions,
         "loss": said.loss,
         "label": batch["label"],
-        "part": batch["part"],
+        "eval_split": batch["eval_split"],
       }
       for name, value in row.items():
         rows.setdefault(name, []).append(np.asarray(value)[real])
