@@ -77,11 +77,9 @@ def write(
   for name in names:
     task = glue_tasks.TASKS[name]
     directory = folder / task.folder
-    _write(directory / "train.tsv", config, task, config.train, is_test=False)
+    _write(directory / "train.tsv", config, task, config.train)
     for split in task.eval_splits:
-      _write(
-        directory / split.dev_file, config, task, config.dev, is_test=False
-      )
+      _write(directory / split.dev_file, config, task, config.dev)
       _write(
         directory / split.test_file, config, task, config.test, is_test=True
       )
