@@ -28,12 +28,12 @@ _MODEL = "model"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class JudgingConfig:
+class EvaluationConfig:
   """How whole frames are evaluated, and what else is wanted.
 
   Attributes:
-    baselines: also judge zero flow, DIS and Farnebäck, the latter two of which
-      need OpenCV.
+    baselines: also evaluate zero flow, DIS and Farnebäck, the latter two of
+      which need OpenCV.
     robustness: also say how much the flow changes when frames are spoilt; the
       evaluation takes five times as long then.
     submission_dir: a folder for flow in the benchmark's own form.
@@ -57,7 +57,7 @@ class JudgingConfig:
 
 
 def flow_function(
-  model: perceiver.Model, variables: Any, config: JudgingConfig
+  model: perceiver.Model, variables: Any, config: EvaluationConfig
 ) -> FlowFunction:
   """Returns what finds the flow of frames of any size.
 
@@ -87,7 +87,7 @@ def flow_function(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Judge:
+class Evaluator:
   """Evaluates a model example by example.
 
   Attributes:
@@ -102,7 +102,7 @@ class Judge:
   source: loader.Source
   name: str
   dataset: datasets.DatasetConfig | None
-  config: JudgingConfig
+  config: EvaluationConfig
 
   def __call__(
     self,
@@ -135,7 +135,7 @@ class Judge:
       if example is None:
         skipped += 1
       else:
-        self._judge(example, methods, found)
+        self._evaluate(example, methods, found)
       on_progress(index + 1, len(self.source))
     details = []
     if self.config.baselines:
@@ -166,7 +166,7 @@ class Judge:
       print(f"skipped: {error}", file=sys.stderr, flush=True)
       return None
 
-  def _judge(
+  def _evaluate(
     self,
     example: examples.FlowExample,
     methods: Mapping[str, FlowFunction],

@@ -47,7 +47,7 @@ def measure(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Judge:
+class Evaluator:
   """Evaluates a policy.
 
   Attributes:

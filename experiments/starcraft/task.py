@@ -41,9 +41,9 @@ class Cloning:
     """Returns the evaluation split."""
     return starcraft_data.splits(self.data)[1]
 
-  def judge(self) -> evaluation.Judge:
-    """Returns what evaluates: decisions are compared, and battles played."""
-    return evaluator.Judge(
+  def make_evaluator(self) -> evaluation.Evaluator:
+    """Returns the evaluator: compares decisions, and runs battles."""
+    return evaluator.Evaluator(
       model=self.model,
       split=self.eval_split(),
       scenario=self.data.scenario,
@@ -66,7 +66,7 @@ class Cloning:
     loss = metrics.pop("loss")
     return tasks.Losses(loss, metrics, state)
 
-  def figures(
+  def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
     """Draws learning curve, battles and where the latents look."""

@@ -1,4 +1,4 @@
-"""Judging a model by a whole split, every example counted once."""
+"""Evaluation of a model on a whole split, every example counted once."""
 
 from collections.abc import Callable, Iterator, Mapping
 import contextlib
@@ -17,11 +17,12 @@ from experiments.data import loader
 from experiments.training import gradients
 from experiments.training import sharding
 from experiments.training import tasks
+from perceiver import errors
 
 Array = jax.Array
 
 
-class IncompleteError(RuntimeError):
+class IncompleteError(errors.PerceiverError, RuntimeError):
   """An evaluation saw fewer or more examples than the split has."""
 
 
@@ -112,12 +113,8 @@ def from_row(row: Mapping[str, Any]) -> Evaluation:
   return Evaluation(metrics=metrics, **own)
 
 
-# (variables) -> Evaluation
-Evaluator = Callable[[Any], Evaluation]
-
-
-class Judge(Protocol):
-  """What evaluates variables in a way of its own."""
+class Evaluator(Protocol):
+  """A task's own way to evaluate variables."""
 
   def __call__(
     self,
@@ -136,11 +133,11 @@ class Judge(Protocol):
 
 
 @runtime_checkable
-class JudgesItself(Protocol):
+class HasEvaluator(Protocol):
   """A task whose examples do not all have one shape, or are no batch."""
 
-  def judge(self) -> Judge | None:
-    """Returns what evaluates; None if batches of `eval_split` will do."""
+  def make_evaluator(self) -> Evaluator | None:
+    """Returns the evaluator; None if batches of `eval_split` will do."""
 
 
 def make(
@@ -153,7 +150,7 @@ def make(
   should_stop: Callable[[], bool] = lambda: False,
   on_progress: Callable[[int, int], None] = lambda done, total: None,
   only_first: int | None = None,
-) -> Evaluator:
+) -> Callable[[Any], Evaluation]:
   """Prepares the evaluation of a task, to be compiled at its first use.
 
   Batch size and devices change the result by the rounding of float32 at most.
@@ -173,15 +170,16 @@ def make(
     missed or counted twice, and `Abandoned` if it was told to stop.
 
   Raises:
-    files.InputError: if a part is asked of a task that judges itself.
+    files.InputError: if a part is asked of a task with an evaluator of its own.
   """
-  if isinstance(task, JudgesItself) and (judge := task.judge()) is not None:
+  own = task.make_evaluator() if isinstance(task, HasEvaluator) else None
+  if own is not None:
     if only_first is not None:
       raise files.InputError(
-        f"{type(task).__name__} judges a whole split or nothing: leave out "
+        f"{type(task).__name__} evaluates a whole split or nothing: leave out "
         "--examples"
       )
-    return functools.partial(_judged, judge, mesh, should_stop, on_progress)
+    return functools.partial(_by_own, own, mesh, should_stop, on_progress)
   sharding.check_batch_size(mesh, batch_size, "the evaluation's batch size")
   whole = task.eval_split()
   split = whole if only_first is None else loader.first(whole, only_first)
@@ -247,16 +245,16 @@ def _totals(
   return totals
 
 
-def _judged(
-  judge: Judge,
+def _by_own(
+  own: Evaluator,
   mesh: Mesh,
   should_stop: Callable[[], bool],
   on_progress: Callable[[int, int], None],
   variables: Any,
 ) -> Evaluation:
-  if sharding.process_count() > 1:  # Each judges by itself.
+  if sharding.process_count() > 1:  # Each evaluates all of it.
     variables = sharding.to_host(mesh, variables)
-  found = judge(variables, should_stop=should_stop, on_progress=on_progress)
+  found = own(variables, should_stop=should_stop, on_progress=on_progress)
   _check_complete(found.split, found.examples + found.skipped, found.expected)
   return found
 

@@ -154,7 +154,7 @@ def _answer(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Judge:
+class Evaluator:
   """Evaluates a model by its ranking of all clips of a split.
 
   Attributes:
@@ -242,14 +242,14 @@ def table(
     half = _MAX_LISTED // 2
     lines.insert(1 + half, f"{'…':>17}")
   if missing:
-    lines.append(f"{missing} classes are in no clip and not judged.")
+    lines.append(f"{missing} classes are in no clip and not evaluated.")
   return "\n".join(lines)
 
 
 def ranked(precision: average_precision.AveragePrecisions) -> np.ndarray:
-  """Returns the numbers of the classes that are judged, the best first."""
-  judged = np.flatnonzero(precision.judged)
-  return judged[np.argsort(-precision.by_class[judged], kind="stable")]
+  """Returns the numbers of the classes that are evaluated, the best first."""
+  numbers = np.flatnonzero(precision.judged)
+  return numbers[np.argsort(-precision.by_class[numbers], kind="stable")]
 
 
 def shown(order: np.ndarray, most: int) -> np.ndarray:

@@ -71,7 +71,7 @@ def _answer(task: glue_tasks.Task, output: Array, labels: Array) -> Answers:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Judge:
+class Evaluator:
   """Evaluates a model by the development sets of its tasks.
 
   Attributes:

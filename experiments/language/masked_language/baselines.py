@@ -15,7 +15,7 @@ import pathlib
 import jax
 import numpy as np
 
-from experiments.cli import registry
+from experiments.cli import errors
 from experiments.data import bytes_tokenizer
 from experiments.data import loader
 from experiments.language.masked_language import configs
@@ -209,7 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     "--seen", type=int, default=20_000, help="masked training texts to count in"
   )
   options = parser.parse_args(arguments)
-  return registry.run(lambda: _print(options.checkpoint, options.seen))
+  return errors.run(lambda: _print(options.checkpoint, options.seen))
 
 
 def _print(checkpoint: pathlib.Path | None, num_seen: int) -> None:

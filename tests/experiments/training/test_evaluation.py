@@ -125,7 +125,7 @@ class _OwnJudge:
       skipped=skipped,
     )
 
-  def judge(self):
+  def make_evaluator(self):
     return self._judge
 
   def _judge(self, variables, *, should_stop, on_progress):
@@ -149,7 +149,7 @@ def test_a_task_that_judges_itself_is_counted_too():
 
 def test_a_task_may_decline_to_judge_itself(task, variables):
   class Declines(type(task)):
-    def judge(self):
+    def make_evaluator(self):
       return None
 
   declining = Declines(task.model, task.data)
