@@ -1,4 +1,4 @@
-"""Images to classes: loss, metrics and pictures."""
+"""The task of image classification: splits, loss, metrics and plots."""
 
 from collections.abc import Callable
 import dataclasses
@@ -18,10 +18,10 @@ Array = jax.Array
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LossConfig:
-  """What the training minimises.
+  """The loss: cross-entropy with smoothed and mixed targets.
 
   Attributes:
-    label_smoothing: share of each target that goes to all classes alike.
+    label_smoothing: share of each target that is uniform over all classes.
     mixing: MixUp and CutMix.
   """
 
@@ -40,15 +40,15 @@ class LossConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageClassification:
-  """A classifier, the images it learns from and those it is judged by.
+  """Image classification: a model, its splits and its loss.
 
   Attributes:
     model: images [B, H, W, C] -> logits [B, classes].
     splits: opens the training and the evaluation split, whose batches have
       "images" and "labels".
-    loss: what the training minimises.
-    top_k: the numbers of guesses that accuracies are reported for.
-    class_names: names for the pictures; numbers if None.
+    loss: the loss of the training.
+    top_k: the k of the reported top-k accuracies.
+    class_names: names for plots; numbers if None.
   """
 
   model: perceiver.Model
@@ -58,7 +58,7 @@ class ImageClassification:
   class_names: tuple[str, ...] | None = None
 
   def train_split(self) -> loader.Split:
-    """Returns the images to learn from."""
+    """Returns the training split."""
     return self.splits()[0]
 
   def eval_split(self) -> loader.Split:

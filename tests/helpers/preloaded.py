@@ -1,4 +1,4 @@
-"""What processes of tests have imported before they start."""
+"""Settings and imports of the tests' processes, before they start."""
 
 import os
 import tempfile

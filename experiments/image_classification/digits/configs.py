@@ -1,11 +1,11 @@
-"""Recipes for the digits: what a newcomer runs first.
+"""Recipes for the digits, the first ones to run.
 
   python -m experiments.train digits
 
 trains the first recipe: 98.3 % of 360 held-out digits, the mean of three seeds,
-in two to three minutes on two CPU cores. The others are the papers' point about
-permuted pixels in small: with `--recipe NAME_permuted` all images are shuffled
-by one permutation.
+in two to three minutes on two CPU cores. The others repeat the papers'
+experiment with permuted pixels: with `--recipe NAME_permuted` the pixels of all
+images are shuffled by one permutation.
 """
 
 import dataclasses

@@ -51,7 +51,7 @@ class Experiment:
       )
 
   def task(self) -> classification_task.ImageClassification:
-    """Returns the task; paints the small data set first if it is that one.
+    """Returns the task; makes the synthetic data set first if it is that one.
 
     Raises:
       ValueError: if the data has another number of classes than the model.
@@ -136,9 +136,9 @@ def _mini() -> Experiment:
     ),
   )
   # Distances of RandAugment are in pixels of the full-size pipeline, and
-  # mirrored digits are none.
+  # flipped digits are no digits.
   augmentation = imagenet_data.AugmentationConfig(
-    flip=False,
+    horizontal_flip=False,
     randaugment=rand_augment.RandAugmentConfig(num_layers=1, magnitude=1.0),
   )
   augmentation = dataclasses.replace(

@@ -54,10 +54,10 @@ class PrepareConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-  """What came out of it.
+  """A prepared data set.
 
   Attributes:
-    folder: where the data set is.
+    folder: of the data set.
     counts: examples in each split.
     corrupt: the images left out, relative to the folder of images.
   """
@@ -68,7 +68,7 @@ class Prepared:
 
 
 class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
-  """Hands the images over as they are, once each has been decoded."""
+  """Writes the files of images unchanged, after decoding each as a check."""
 
   VERSION = tfds.core.Version(_VERSION)
 
@@ -101,11 +101,11 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type
     for label in self._classes:
       for path in _images(root / label):
         name = f"{label}/{path.name}"
-        if self._is_sound(path):
+        if self._is_readable(path):
           example = {"image": path, "label": label, "file_name": name}
           yield name, example
 
-  def _is_sound(self, path: pathlib.Path) -> bool:
+  def _is_readable(self, path: pathlib.Path) -> bool:
     try:
       files.decode_image(path.read_bytes())
     except ValueError as error:
@@ -120,16 +120,16 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type
 
 
 def prepare(config: PrepareConfig) -> Prepared:
-  """Writes the data set; it appears only when it is complete.
+  """Writes the data set; it is visible only when it is complete.
 
   Args:
-    config: which images become which data set.
+    config: images and data set.
 
   Returns:
-    Where it is, and how many examples it has.
+    The data set's folder and its numbers of examples.
 
   Raises:
-    FileExistsError: there already is a data set of that name.
+    FileExistsError: a data set of that name exists.
     FileNotFoundError: a folder or its images are missing.
     ValueError: an image cannot be decoded, or the two splits have different
       classes.
@@ -146,7 +146,9 @@ def prepare(config: PrepareConfig) -> Prepared:
     counts = {s: builder.info.splits[s].num_examples for s in _SPLITS}
     for split, count in counts.items():
       if not count:
-        raise FileNotFoundError(f"{config.folder / split} has no sound images")
+        raise FileNotFoundError(
+          f"{config.folder / split} has no readable images"
+        )
     target.parent.mkdir(exist_ok=True)
     os.rename(builder.data_path, target)
   return Prepared(target, counts, builder.corrupt)

@@ -161,6 +161,6 @@ def test_robustness_compares_with_what_was_published(model, variables):
   found = judge(model, source, config)(variables)
   lines = found.details.splitlines()
   assert any("6086.99" in line for line in lines)
-  (own,) = (line for line in lines if line.startswith("this one"))
+  (own,) = (line for line in lines if line.startswith("this model"))
   # Flow that is the same whatever the frames are does not change.
   assert own.split()[2:] == ["0.00", "0.00", "0.00", "0.00"]
