@@ -106,8 +106,8 @@ class Processor(hk.Module):
     num_layers = self.config.num_self_attends_per_block
     if not num_layers:
       return latents
-    layer = rematerialised(layer, self.config.remat)
-    return hk.layer_stack(num_layers, name="stack")(layer)(latents)
+    step = rematerialised(layer, self.config.remat)
+    return hk.layer_stack(num_layers, name="stack")(step)(latents)
 
 
 def rematerialised(
