@@ -1,8 +1,10 @@
-"""Runs of many processes: how they start, agree with one another, and end.
+"""Runs of many processes: their start, agreement, collectives and end.
 
 The same program runs on every machine and differs in its number alone. All
-computation goes through JAX's own runtime; what is here is how to get there,
-and that no process waits for ever for one that has ended.
+computation goes through `jax.distributed`. It notices the end of a process by a
+missing heartbeat, `_HEARTBEAT_SECONDS` later, and aborts the others; a watchdog
+ends them at once with the number of the process. Both kinds of start have one:
+options that name the processes, and `--distributed.detect`.
 """
 
 import argparse
@@ -11,8 +13,10 @@ import contextlib
 import dataclasses
 import json
 import os
+import socket
 import sys
 from typing import Any
+import warnings
 
 import jax
 from jax.experimental import multihost_utils
@@ -22,10 +26,10 @@ from experiments.cluster import startup
 from experiments.cluster import watchdog
 from perceiver import errors
 
-# A process from which nothing was heard for so long counts as dead.
+# A process that sends nothing for so long counts as dead.
 _HEARTBEAT_SECONDS = 40
-# How long a process that is done waits for the others to be done.
-_SHUTDOWN_SECONDS = 300
+# For connections between processes that JAX has brought together.
+_CONNECT_SECONDS = 20
 # Of this process, at most one: it starts once.
 _watchdogs: list[watchdog.Watchdog] = []
 
@@ -159,7 +163,7 @@ def start(config: DistributedConfig) -> None:
   if not config.detect:
     assert config.process_id is not None
     assert config.num_processes is not None
-    connections = startup.meet(
+    connections = startup.connect(
       config.address(),
       config.process_id,
       config.num_processes,
@@ -173,7 +177,6 @@ def start(config: DistributedConfig) -> None:
       cluster_detection_method=None if config.detect else "deactivate",
       initialization_timeout=config.start_timeout,
       heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
-      shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
     )
   except (RuntimeError, ValueError) as error:
     where = (
@@ -182,8 +185,39 @@ def start(config: DistributedConfig) -> None:
       else f"Process {config.process_id} cannot join the others"
     )
     raise startup.StartError(f"{where}: {error}") from error
-  if not config.detect:
-    _watchdogs.append(watchdog.Watchdog(connections))
+  if config.detect:
+    connections = _connect_detected()
+  _watchdogs.append(watchdog.Watchdog(connections))
+
+
+def _connect_detected() -> dict[int, socket.socket]:
+  """Connects the processes that JAX has detected.
+
+  JAX does not publish the coordinator's address. Where the one on the default
+  route of process 0 cannot be reached by all others, the run continues with
+  JAX's heartbeat alone.
+  """
+  if jax.process_count() == 1:
+    return {}
+  host, port = json.loads(
+    broadcast(json.dumps([startup.route_host(), startup.free_port()]))
+  )
+  connections: dict[int, socket.socket] = {}
+  problem = ""
+  try:
+    connections = startup.connect(
+      (host, port), jax.process_index(), jax.process_count(), _CONNECT_SECONDS
+    )
+  except startup.StartError as error:
+    problem = str(error)
+  if all_reduce_max(bool(problem)):
+    for connection in connections.values():
+      connection.close()
+    connections = {}
+    warnings.warn(
+      f"No watchdog over the other processes. {problem}", stacklevel=3
+    )
+  return connections
 
 
 def is_running() -> bool:
