@@ -1,3 +1,5 @@
+"""Batches for any number of processes, threads and workers."""
+
 import dataclasses
 import hashlib
 import itertools
@@ -80,12 +82,12 @@ def test_global_training_batches_do_not_depend_on_process_count(process_count):
 
 
 @pytest.mark.parametrize("start_step", [1, 3, 5])
-def test_starting_at_a_step_continues_an_uninterrupted_run(start_step):
+def test_a_later_first_step_continues_an_uninterrupted_run(start_step):
   later = _train(6 - start_step, start_step=start_step)
   _assert_same(later, _train(6)[start_step:])
 
 
-def test_starting_at_a_step_continues_on_every_process():
+def test_a_later_first_step_continues_on_every_process():
   share = _train(6, process_index=1, process_count=2)
   later = _train(4, start_step=2, process_index=1, process_count=2)
   _assert_same(later, share[2:])
@@ -100,12 +102,12 @@ def test_batches_do_not_depend_on_worker_processes():
 
 
 def test_seed_decides_order_and_noise():
-  digests = {
+  hashes = {
     hashlib.sha256(_train(1, seed=s)[0][key].tobytes()).hexdigest()
     for s in (1, 2)
     for key in ("value", "noise")
   }
-  assert len(digests) == 4
+  assert len(hashes) == 4
 
 
 def test_every_epoch_has_every_example_in_a_new_order_with_new_noise():
