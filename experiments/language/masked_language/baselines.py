@@ -10,6 +10,7 @@ checkpoint in its last row.
 import argparse
 import collections
 from collections.abc import Callable, Mapping, Sequence
+import dataclasses
 import pathlib
 
 import jax
@@ -219,7 +220,8 @@ def _print(checkpoint: pathlib.Path | None, num_seen: int) -> None:
     model, variables = perceiver.restore(checkpoint)
     task = language_task.MaskedLanguage(model=model, data=experiment.data)
     mesh = sharding.make_mesh(experiment.train.parallel)
-    found = evaluation.make(task, mesh, _BATCH)(jax.device_put(variables))
+    config = dataclasses.replace(experiment.train, eval_batch_size=_BATCH)
+    found = evaluation.make(task, mesh, config)(jax.device_put(variables))
     rows[str(checkpoint)] = dict(found.metrics)
   columns = ("bits_per_byte", "accuracy", "word_accuracy")
   print(f"{'':24} {'  '.join(columns)}")
