@@ -44,14 +44,14 @@ class PeerError(errors.PerceiverError, RuntimeError):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DistributedConfig:
-  """How the processes of a run find one another; one alone by default.
+  """The processes of a run; a single one by default.
 
   Attributes:
-    coordinator: HOST:PORT of process 0, the same for all.
-    num_processes: how many there are.
-    process_id: which of them this is, from 0.
-    detect: let JAX find out all three, on Cloud TPU, Slurm and Open MPI.
-    start_timeout: seconds to wait for all processes to be there.
+    coordinator: HOST:PORT of process 0, the same in all processes.
+    num_processes: number of processes.
+    process_id: number of this process, from 0.
+    detect: let JAX detect these three, on Cloud TPU, Slurm and Open MPI.
+    start_timeout: seconds to wait for all processes at the start.
   """
 
   coordinator: str | None = None
@@ -119,9 +119,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
   group = parser.add_argument_group("several processes")
   for name, kind, words in (
     ("coordinator", str, "HOST:PORT of process 0"),
-    ("num-processes", int, "how many there are"),
-    ("process-id", int, "which one this is, from 0"),
-    ("start-timeout", int, "seconds to wait for all of them"),
+    ("num-processes", int, "number of processes"),
+    ("process-id", int, "number of this process, from 0"),
+    ("start-timeout", int, "seconds to wait for all processes"),
   ):
     group.add_argument(
       f"--distributed.{name}", type=kind, metavar=name.upper(), help=words
@@ -129,12 +129,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
   group.add_argument(
     "--distributed.detect",
     action="store_true",
-    help="find it all out on Cloud TPU, Slurm or Open MPI",
+    help="let JAX detect these on Cloud TPU, Slurm or Open MPI",
   )
 
 
 def from_options(options: argparse.Namespace) -> DistributedConfig:
-  """Returns what a command line asks for.
+  """Returns the configuration of a command line.
 
   Raises:
     ValueError: naming the option.
@@ -148,13 +148,13 @@ def from_options(options: argparse.Namespace) -> DistributedConfig:
 
 
 def start(config: DistributedConfig) -> None:
-  """Brings the processes together; to be called before JAX is used.
+  """Connects the processes; to be called before JAX is used.
 
   Args:
-    config: how they find one another.
+    config: the processes; one alone is not connected to any.
 
   Raises:
-    startup.StartError: if they do not.
+    startup.StartError: if some are missing or do not fit the others.
   """
   if config.coordinator is None and not config.detect:
     return
@@ -221,7 +221,7 @@ def _connect_detected() -> dict[int, socket.socket]:
 
 
 def is_running() -> bool:
-  """Returns whether this is one of several processes."""
+  """Returns whether the run has several processes."""
   return jax.distributed.is_initialized() and jax.process_count() > 1
 
 
@@ -259,7 +259,7 @@ def raising_peer_errors() -> Iterator[None]:
       raise
     raise PeerError(
       "A computation together with the other processes has failed, most "
-      "likely because one of them has ended: see what it says. Once all have "
+      "likely because one of them has ended: see its output. Once all have "
       "ended, the same commands go on from the last checkpoint. "
       f"({str(error).splitlines()[0][:300]})"
     ) from error
@@ -306,14 +306,14 @@ def on_process_zero(action: Callable[[], Any]) -> None:
 
 
 def check_same(settings: Mapping[str, Any]) -> None:
-  """Makes sure that all processes were given the same settings.
+  """Checks that all processes were started with the same settings.
 
   Args:
     settings: {name: plain value} of this process.
 
   Raises:
-    DisagreementError: in every process if one differs from process 0; there
-      with the settings that do.
+    DisagreementError: in every process if one differs from process 0; in that
+      one with the settings that differ.
   """
   first = json.loads(broadcast(json.dumps(settings)))
   differing = [

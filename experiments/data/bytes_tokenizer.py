@@ -14,7 +14,7 @@ VOCAB_SIZE = NUM_SPECIAL + 256
 
 
 def encode(text: str | bytes) -> np.ndarray:  # [bytes] int32
-  """Returns the ids of a text; nothing is put before or after it."""
+  """Returns the ids of a text, without special ids."""
   if isinstance(text, str):
     text = text.encode("utf-8", "surrogateescape")
   return np.frombuffer(text, np.uint8).astype(np.int32) + NUM_SPECIAL

@@ -1,4 +1,4 @@
-"""What is measured: models of the papers with inputs of a given size."""
+"""Benchmark cases: models of the papers with inputs of a given size."""
 
 from collections.abc import Callable
 import dataclasses
@@ -12,23 +12,23 @@ from perceiver.models import imagenet
 from perceiver.models import language
 from perceiver.models import optical_flow
 
-# One step of evaluation or training decodes so many of 804,737 outputs: a
-# 128th of them, as the released notebook does.
+# Outputs that one step of evaluation or training decodes: a 128th of all
+# 804,737, as in the released notebook.
 VIDEO_PIXELS, VIDEO_AUDIO = 6272, 15
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Case:
-  """A model, and what it is asked.
+  """A model and its inputs.
 
   Attributes:
     name: of the model, in `perceiver.list_models()`.
-    batch_size: examples at a time, unless told otherwise.
+    batch_size: default number of examples at a time.
     resized: the model for inputs of another size, given in the units of
       `size_help`; None if the model has one size only.
-    size_help: what a size is.
+    size_help: meaning and unit of a size.
     inputs: config, batch size, generator -> arguments of `apply`.
-    options: keyword arguments of `apply` besides.
+    options: further keyword arguments of `apply`.
   """
 
   name: str
@@ -88,8 +88,8 @@ def _clip(
 def _image(name: str) -> Callable[[tuple[int, ...]], Any]:
   def resized(size: tuple[int, ...]) -> imagenet.ImageClassifierConfig:
     config: imagenet.ImageClassifierConfig = perceiver.create(name).config
-    seen = dataclasses.replace(config.image, size=_pair(size))
-    return dataclasses.replace(config, image=seen)
+    image = dataclasses.replace(config.image, size=_pair(size))
+    return dataclasses.replace(config, image=image)
 
   return resized
 
