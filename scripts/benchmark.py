@@ -1,8 +1,7 @@
 """Measures time and memory of our models, and of other implementations.
 
   python -m scripts.benchmark                        # all models
-  python -m scripts.benchmark --cases optical_flow --implementations ours \
-      textbook
+  python -m scripts.benchmark --implementations ours textbook
   python -m scripts.benchmark --cases optical_flow --size 1080 1920 --repeats 1
   python -m scripts.benchmark --sweep inputs --output DIR
 
@@ -16,7 +15,6 @@ import importlib.util
 import json
 import pathlib
 import sys
-from typing import Annotated
 
 import jax
 import tyro
@@ -30,12 +28,6 @@ from scripts.benchmarking import comparison
 from scripts.benchmarking import job
 from scripts.benchmarking import ours
 from scripts.benchmarking import sweep as benchmarking_sweep
-
-_SIZES = "; ".join(
-  f"{case.size_help} ({name})"
-  for name, case in benchmarking_cases.CASES.items()
-  if case.size_help
-)
 
 
 def _installed() -> tuple[job.Implementation, ...]:
@@ -56,7 +48,8 @@ class Options:
     implementations: ours, and transformers where it is installed with PyTorch.
     repeats: runs after the first one.
     batch_size: examples at a time; each model has its own default.
-    size: size of the inputs; the published one if None.
+    size: height and width in pixels of images and frames, length in bytes of
+      texts; the published size if None.
     precision: precision of the activations.
     sweep: measure time and memory over the number of inputs, or of outputs,
       instead of whole models.
@@ -70,7 +63,7 @@ class Options:
   )
   repeats: int = 5
   batch_size: int | None = None
-  size: Annotated[tuple[int, ...] | None, tyro.conf.arg(help=_SIZES)] = None
+  size: tuple[int, ...] | None = None
   precision: model.Precision = model.Precision.FLOAT32
   sweep: benchmarking_sweep.Side | None = None
   output: pathlib.Path | None = None
@@ -89,17 +82,13 @@ class Options:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-  """Runs the command; returns the exit status, 2 for impossible options."""
-  try:
-    options = tyro.cli(
-      Options,
-      args=arguments,
-      description=__doc__,
-      config=(tyro.conf.EnumChoicesFromValues, tyro.conf.AvoidSubcommands),
-    )
-  except ValueError as error:
-    print(f"error: {error}", file=sys.stderr)
-    return 2
+  """Runs the command; returns the exit status."""
+  options = tyro.cli(
+    Options,
+    args=arguments,
+    description=__doc__,
+    config=(tyro.conf.EnumChoicesFromValues, tyro.conf.AvoidSubcommands),
+  )
   rate = ours.matrix_rate(options.precision)
   _report(f"{_machine()}; matrix product {rate / 1e9:,.0f} GFLOP/s")
   if options.sweep:

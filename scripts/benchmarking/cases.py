@@ -24,9 +24,8 @@ class Case:
   Attributes:
     name: of the model, in `perceiver.list_models()`.
     batch_size: default number of examples at a time.
-    resized: the model for inputs of another size, given in the units of
-      `size_help`; None if the model has one size only.
-    size_help: meaning and unit of a size.
+    resized: the model for inputs of another size, height and width in pixels
+      or length in bytes; None if the model has one size only.
     inputs: config, batch size, generator -> arguments of `apply`.
     options: further keyword arguments of `apply`.
   """
@@ -34,7 +33,6 @@ class Case:
   name: str
   batch_size: int
   resized: Callable[[tuple[int, ...]], Any] | None = None
-  size_help: str = ""
   inputs: Callable[[Any, int, np.random.Generator], tuple[Any, ...]]
   options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -123,7 +121,6 @@ CASES = _all(
       name=name,
       batch_size=2,
       resized=_image(name),
-      size_help="height and width, pixels",
       inputs=_floats,
     )
     for name in ("imagenet_fourier", "imagenet_learned", "imagenet_conv")
@@ -132,14 +129,12 @@ CASES = _all(
     name="language_bytes",
     batch_size=1,
     resized=_text,
-    size_help="bytes",
     inputs=_ids,
   ),
   Case(
     name="optical_flow",
     batch_size=1,
     resized=_flow,
-    size_help="height and width, pixels",
     inputs=_floats,
   ),
   Case(

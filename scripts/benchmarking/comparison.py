@@ -117,43 +117,33 @@ def table(rows: Sequence[Row], rate: float) -> str:
     rows: rows of any number of comparisons.
     rate: operations per second of a large matrix product on this machine.
   """
-  headers = (
-    "model",
-    "computed",
-    "by",
-    "median s",
-    "range",
-    "compile s",
-    "temporaries GB",
-    "process GB",
-    "GFLOP",
-    "of matrix rate",
-    "differs",
-  )
   cells = [_cells(row, rate) for row in rows]
   return tabulate.tabulate(
-    cells, headers, tablefmt="pipe", disable_numparse=True
+    cells, headers="keys", tablefmt="pipe", disable_numparse=True
   )
 
 
-def _cells(row: Row, rate: float) -> list[str]:
+def _cells(row: Row, rate: float) -> dict[str, str]:
+  """Returns the cells of a row by the headers of their columns."""
   job, facts = row.job, row.facts
   operations = facts.get("operations")
   size = "" if job.size is None else f" {'×'.join(map(str, job.size))}"
   precision = "" if job.precision.value == "float32" else " bfloat16"
-  return [
-    f"{job.case}{size}{precision}, batch {job.batch_size}",
-    job.computation.value,
-    job.implementation.value,
-    f"{row.median:.3g}",
-    f"{min(row.seconds):.3g}–{max(row.seconds):.3g}",
-    _number(facts.get("compile_seconds"), 1, ".1f"),
-    _number(facts.get("temporary_bytes"), 1e9, ".2f"),
-    _number(facts["peak_bytes"] - facts["resting_bytes"], 1e9, ".2f"),
-    _number(operations, 1e9, ".0f"),
-    "" if not operations else f"{operations / row.median / rate:.0%}",
-    "" if row.difference is None else f"{row.difference:.0e}",
-  ]
+  process_bytes = facts["peak_bytes"] - facts["resting_bytes"]
+  share = "" if not operations else f"{operations / row.median / rate:.0%}"
+  return {
+    "model": f"{job.case}{size}{precision}, batch {job.batch_size}",
+    "computed": job.computation.value,
+    "by": job.implementation.value,
+    "median s": f"{row.median:.3g}",
+    "range": f"{min(row.seconds):.3g}–{max(row.seconds):.3g}",
+    "compile s": _number(facts.get("compile_seconds"), 1, ".1f"),
+    "temporaries GB": _number(facts.get("temporary_bytes"), 1e9, ".2f"),
+    "process GB": _number(process_bytes, 1e9, ".2f"),
+    "GFLOP": _number(operations, 1e9, ".0f"),
+    "of matrix rate": share,
+    "differs": "" if row.difference is None else f"{row.difference:.0e}",
+  }
 
 
 def _number(value: float | None, unit: float, form: str) -> str:

@@ -15,6 +15,8 @@ from scripts.benchmarking import job as benchmarking_job
 
 # Nothing is inherited: neither a device nor memory.
 CONTEXT = multiprocessing.get_context("spawn")
+# A process ends by itself when its connection is closed, unless it computes.
+_STOP_SECONDS = 5
 
 
 class WorkerError(RuntimeError):
@@ -61,10 +63,11 @@ class Worker:
 
   def stop(self) -> None:
     """Ends the process."""
+    self._connection.close()
+    self._process.join(_STOP_SECONDS)
     self._process.kill()
     self._process.join()
     self._process.close()
-    self._connection.close()
 
 
 def _module(implementation: benchmarking_job.Implementation) -> ModuleType:
