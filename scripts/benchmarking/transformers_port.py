@@ -1,6 +1,7 @@
 """Measures the same model in the port of Hugging Face, on PyTorch."""
 
 import json
+import multiprocessing
 import pathlib
 import tempfile
 import time
@@ -12,7 +13,6 @@ from perceiver import model as perceiver_model
 from perceiver.checkpoints.huggingface import folder as huggingface_folder
 from scripts.benchmarking import cases
 from scripts.benchmarking import job as benchmarking_job
-from scripts.benchmarking import worker
 
 
 def export(job: benchmarking_job.Job, folder: pathlib.Path) -> None:
@@ -38,7 +38,9 @@ class Measurement:
     with tempfile.TemporaryDirectory() as temporary:
       folder = pathlib.Path(temporary) / "model"
       # In a process of its own, whose memory must not count here.
-      export_process = worker.CONTEXT.Process(target=export, args=(job, folder))
+      export_process = multiprocessing.get_context("spawn").Process(
+        target=export, args=(job, folder)
+      )
       export_process.start()
       export_process.join()
       self._model = _read(folder).to(self._device, dtype)

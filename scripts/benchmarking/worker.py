@@ -14,7 +14,7 @@ from typing import Any
 from scripts.benchmarking import job as benchmarking_job
 
 # Nothing is inherited: neither a device nor memory.
-CONTEXT = multiprocessing.get_context("spawn")
+_CONTEXT = multiprocessing.get_context("spawn")
 # A process ends by itself when its connection is closed, unless it computes.
 _STOP_SECONDS = 5
 
@@ -28,8 +28,8 @@ class Worker:
 
   def __init__(self, job: benchmarking_job.Job) -> None:
     self.job = job
-    self._connection, other_end = CONTEXT.Pipe()
-    self._process = CONTEXT.Process(target=serve, args=(job, other_end))
+    self._connection, other_end = _CONTEXT.Pipe()
+    self._process = _CONTEXT.Process(target=serve, args=(job, other_end))
     self._process.start()
     other_end.close()
 
