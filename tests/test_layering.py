@@ -35,10 +35,10 @@ LIBRARY = (
   (
     "attention",
     "config_json.py",
+    "errors.py",
     "flops.py",
     "layers.py",
     "position_encoding",
-    "stacking.py",
   ),
   ("adapters", "blocks.py", "queries.py"),
   ("decoder.py", "encoder.py", "multimodal_decoder.py", "processor.py"),

@@ -4,19 +4,18 @@ from collections.abc import Callable, Sequence
 import dataclasses
 import pathlib
 import sys
-import time
 from typing import Any
 
 import jax
 import numpy as np
 
-from experiments.cli import registry
+from experiments.cli import errors
 from experiments.data import files
+from experiments.runs import progress as runs_progress
 import perceiver
 from perceiver.checkpoints import store
 
 _MODEL_FILE = "model.safetensors"  # in the folder of a finished run
-_SECONDS_BETWEEN_LINES = 10.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,18 +49,18 @@ def load(
     default: name of the command's main model.
 
   Raises:
-    registry.UsageError: if the choice makes no sense.
+    errors.UsageError: if the choice makes no sense.
     files.InputError: if the checkpoint cannot be used.
     FileNotFoundError: if there is no checkpoint.
   """
   if weights.random_weights == (weights.checkpoint is not None):
-    raise registry.UsageError(
+    raise errors.UsageError(
       "give --checkpoint PATH, or --random-weights to try the command without "
       "one; not both"
     )
   name = weights.model or default
   if name not in perceiver.list_models():
-    raise registry.UsageError(_unknown_model(name))
+    raise errors.UsageError(_unknown_model(name))
   if weights.checkpoint is None:
     model = perceiver.create(name)
     _check_kind(model, kind, name)
@@ -97,7 +96,7 @@ def _unknown_model(name: str) -> str:
 
 def _check_kind(model: perceiver.Model, kind: type, source: str) -> None:
   if not isinstance(model.config, kind):
-    raise registry.UsageError(
+    raise errors.UsageError(
       f"{source} is a model of kind {type(model.config).__name__}; this "
       f"command needs a model of kind {kind.__name__}"
     )
@@ -111,25 +110,10 @@ def say(text: str) -> None:
   print(text, file=sys.stderr, flush=True)
 
 
-def progress(what: str, total: int) -> Callable[[int], None]:
-  """Returns a function that shows how many of `total` are done.
-
-  A terminal's line is overwritten; elsewhere there is a line now and then.
-  """
-  is_terminal = sys.stderr.isatty()
-  last = time.monotonic()
-
-  def show(done: int) -> None:
-    nonlocal last
-    text = f"{what} {done}/{total}"
-    if is_terminal:
-      end = "\n" if done == total else ""
-      print(f"\r{text}", end=end, file=sys.stderr, flush=True)
-    elif time.monotonic() - last > _SECONDS_BETWEEN_LINES:
-      last = time.monotonic()
-      say(text)
-
-  return show
+def progress(name: str, total: int) -> Callable[[int], None]:
+  """Returns a function that shows how many of `total` are done."""
+  show = runs_progress.counter(name)
+  return lambda done: show(done, total)
 
 
 def read_labels(

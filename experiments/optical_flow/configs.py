@@ -8,7 +8,7 @@
       --data.evaluate-on SINTEL_FINAL --data.evaluate-dir DIR
 
 The authors trained on 400,000 pairs of AutoFlow, of which 40,000 are public;
-by default pairs are generated here. None has been run at full size with this
+by default pairs are synthetic. None has been run at full size with this
 code.
 """
 
@@ -17,7 +17,7 @@ import dataclasses
 from experiments.optical_flow import data as flow_data
 from experiments.optical_flow import evaluator
 from experiments.optical_flow import task as flow_task
-from experiments.optical_flow.augmentation import augmentation
+from experiments.optical_flow.augmentation import augment
 from experiments.optical_flow.augmentation import curriculum
 from experiments.optical_flow.synthetic import generator
 from experiments.training import config
@@ -36,7 +36,7 @@ class Experiment:
   model: optical_flow.OpticalFlowConfig
   data: flow_data.DataConfig
   loss: flow_task.LossConfig = flow_task.LossConfig()
-  judging: evaluator.JudgingConfig = evaluator.JudgingConfig()
+  evaluation: evaluator.EvaluationConfig = evaluator.EvaluationConfig()
   train: trainer.TrainConfig
 
   def __post_init__(self) -> None:
@@ -51,15 +51,16 @@ class Experiment:
         f"loss.output_points is {points}; expected at most the {pixels} pixels "
         "of a frame"
       )
-    if self.judging.submission_dir and not self.data.evaluates_benchmark:
+    if self.evaluation.submission_dir and not self.data.evaluates_benchmark:
       raise ValueError(
-        "judging.submission_dir is given, but data.evaluate_on is "
+        "evaluation.submission_dir is given, but data.evaluate_on is "
         f"{self.data.evaluate_on.name}, which takes no submissions"
       )
-    if not 0 <= self.judging.min_overlap < min(self.model.frames.size):
+    if not 0 <= self.evaluation.min_overlap < min(self.model.frames.size):
       raise ValueError(
-        f"judging.min_overlap is {self.judging.min_overlap}; expected at least "
-        f"0 and less than the model's {min(self.model.frames.size)} pixels"
+        f"evaluation.min_overlap is {self.evaluation.min_overlap}; expected "
+        "at least 0 and less than the model's "
+        f"{min(self.model.frames.size)} pixels"
       )
 
   def task(self) -> flow_task.OpticalFlow:
@@ -71,7 +72,7 @@ class Experiment:
       model=perceiver.create(self.model),
       data=self.data,
       loss=self.loss,
-      judging=self.judging,
+      evaluation=self.evaluation,
       total_examples=steps * self.train.batch_size,
     )
 
@@ -96,7 +97,7 @@ _GENERATOR = generator.GeneratorConfig(size=(448, 576), num_examples=400_000)
 def _published(name: str) -> Experiment:
   return Experiment(
     model=optical_flow.CONFIGS[name],
-    data=flow_data.DataConfig(generator=_GENERATOR),
+    data=flow_data.DataConfig(synthetic=_GENERATOR),
     train=_TRAIN,
   )
 
@@ -107,10 +108,10 @@ def _published(name: str) -> Experiment:
 def _mini() -> Experiment:
   size = (24, 32)
   return Experiment(
-    # Outputs that do not start at zero, and pixels for their unit: otherwise it
-    # stays at zero flow for some 6,000 steps, as what the latents learn from
-    # then is next to nothing and changes its sign. Few bands: where frames are
-    # this small, more of them hide which latent should look where.
+    # Outputs that do not start at zero, in pixels: otherwise the flow stays at
+    # zero for some 6,000 steps, as the latents' gradients are small and change
+    # their signs. Few bands: with more of them, attention does not become
+    # local in frames as small as these.
     model=optical_flow.optical_flow(
       size=size,
       num_bands=2,
@@ -122,7 +123,7 @@ def _mini() -> Experiment:
       pixels_per_unit=2.0,
     ),
     data=flow_data.DataConfig(
-      generator=generator.GeneratorConfig(
+      synthetic=generator.GeneratorConfig(
         size=size,
         num_examples=100_000,
         min_objects=0,
@@ -131,7 +132,7 @@ def _mini() -> Experiment:
         fog=0.0,
         noise=0.0,
       ),
-      augmentation=augmentation.AugmentationConfig(
+      augmentation=augment.AugmentationConfig(
         log_scale=(0.0, 0.3), crop_margin=2, box_sides=(3, 7)
       ),
       curriculum=curriculum.CurriculumConfig(plain=0.9, growing=0.1),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from experiments.cli import registry
+from experiments.cli import errors
 from experiments.data import bytes_tokenizer
 from experiments.data import files
 from experiments.data import text_files
@@ -16,6 +16,7 @@ from experiments.language.glue import glue_tasks
 from experiments.language.glue import tsv
 from experiments.language.masked_language import predict
 from experiments.language.text import sentencepiece
+from experiments.runs import folder as run_folder
 from experiments.runs import log
 from tests.helpers import mutations
 from tests.helpers import tiny_language
@@ -131,7 +132,7 @@ def test_tables(folder, name, data, is_test):
 
 @given(st.from_regex(r"[0-9:]*", fullmatch=True) | st.text(max_size=8))
 def test_spans(text):
-  found = mutations.survives(registry.UsageError, predict.parse_span, text)
+  found = mutations.survives(errors.UsageError, predict.parse_span, text)
   assert found is None or 0 <= found[0] < found[1]
 
 
@@ -156,5 +157,5 @@ def test_logs(folder, data):
 def test_configurations_of_runs(folder, data):
   (folder / "config.json").write_bytes(data)
   mutations.survives(
-    log.ConfigError, log.claim, folder, '{"train": {"seed": 1}}'
+    run_folder.ConfigError, run_folder.claim, folder, '{"train": {"seed": 1}}'
   )

@@ -35,11 +35,11 @@ class Experiment:
   """GLUE: one task, or several at once, by one model.
 
   Attributes:
-    model: what answers.
-    data: what it learns from and is judged by.
-    checkpoint: a pre-trained language model to start from. Its own trunk takes
-      the place of the model's.
-    train: how it is trained.
+    model: the classifier.
+    data: training and development sets.
+    checkpoint: a pre-trained language model to be fine-tuned. Its own trunk
+      replaces the model's.
+    train: the training's settings.
   """
 
   model: glue.GlueConfig | bert.BertConfig
@@ -62,7 +62,7 @@ class Experiment:
           f"model.tasks: {task.name} has {task.num_outputs} outputs; expected "
           f"{glue_tasks.TASKS[task.name].num_outputs}"
         )
-    glue_data.parts_of([task.name for task in self.model.tasks])
+    glue_data.eval_splits([task.name for task in self.model.tasks])
 
   def task(self) -> glue_task.Glue:
     """Returns the task.
@@ -73,15 +73,16 @@ class Experiment:
     """
     config, model = self.model, perceiver.create(self.model)
     if self.checkpoint is not None and isinstance(config, glue.GlueConfig):
-      trunk = pretrained.trunk_of(self.checkpoint)
-      config = dataclasses.replace(config, trunk=trunk)
+      config = dataclasses.replace(
+        config, trunk=pretrained.trunk_of(self.checkpoint)
+      )
       model = pretrained.from_checkpoint(config, self.checkpoint)
-    read = config.trunk if isinstance(config, glue.GlueConfig) else config
+    trunk = config.trunk if isinstance(config, glue.GlueConfig) else config
     return glue_task.Glue(
       model=model,
       data=self.data,
       max_length=config.max_length,
-      vocab_size=read.text.vocab_size,
+      vocab_size=trunk.text.vocab_size,
       eval_batch_size=self.train.eval_batch_size or self.train.batch_size,
     )
 
@@ -99,7 +100,7 @@ def fine_tuning(
   epochs: float = 10,
   warmup_steps: int = 200,
 ) -> trainer.TrainConfig:
-  """Returns table 13's training; how rates fall is not said: by a cosine."""
+  """Returns table 13's training; its schedule is not given: a cosine."""
   return trainer.TrainConfig(
     batch_size=batch_size,
     epochs=epochs,
@@ -113,7 +114,7 @@ def fine_tuning(
 def single(
   name: str, trunk: language.LanguageModelConfig = language.BYTES
 ) -> glue.GlueConfig:
-  """Returns a model of one task with one query; the nine tasks' names."""
+  """Returns a model of one of the nine tasks, with one query."""
   return glue.GlueConfig(trunk=trunk, tasks=(glue_tasks.TASKS[name].config,))
 
 
@@ -126,11 +127,11 @@ def _published(model: glue.GlueConfig | bert.BertConfig) -> Experiment:
 
 def _mini() -> Experiment:
   return Experiment(
-    model=glue.multitask(glue.Reading.QUERIES, mini_model.CONFIG),
+    model=glue.multitask(glue.QueryKind.QUERIES, mini_model.CONFIG),
     # Texts of three words mostly fit into the model's 64 bytes.
     data=glue_data.DataConfig(
-      source=glue_data.Source.GENERATED,
-      generated=synthetic.ToyConfig(words=3),
+      source=glue_data.Source.SYNTHETIC,
+      synthetic=synthetic.SyntheticConfig(words=3),
     ),
     train=trainer.TrainConfig(
       batch_size=32,
@@ -147,11 +148,13 @@ def _mini() -> Experiment:
 
 
 EXPERIMENTS = {
-  "multitask": _published(glue.multitask(glue.Reading.QUERIES)),
+  "multitask": _published(glue.multitask(glue.QueryKind.QUERIES)),
   "multitask_shared_token": _published(
-    glue.multitask(glue.Reading.SHARED_TOKEN)
+    glue.multitask(glue.QueryKind.SHARED_TOKEN)
   ),
-  "multitask_task_tokens": _published(glue.multitask(glue.Reading.TASK_TOKENS)),
+  "multitask_task_tokens": _published(
+    glue.multitask(glue.QueryKind.TASK_TOKENS)
+  ),
   **{name: _published(single(name)) for name in glue_tasks.TASKS},
   **{
     f"bert_{name}": _published(bert.byte_bert((task.config,)))

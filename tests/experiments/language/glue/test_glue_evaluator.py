@@ -36,8 +36,8 @@ def test_answers():
 def test_other_tasks_get_no_gradient():
   loss = lambda outputs: evaluator.answers(NAMES, outputs, BATCH).loss.sum()
   gradient = jax.grad(loss)(OUTPUTS)
-  asked = {"rte": [0], "stsb": [1, 3], "mnli": [2]}
-  for name, rows in asked.items():
+  expected = {"rte": [0], "stsb": [1, 3], "mnli": [2]}
+  for name, rows in expected.items():
     used = np.any(np.asarray(gradient[name]) != 0, axis=-1)
     assert np.flatnonzero(used).tolist() == rows
 
@@ -49,7 +49,7 @@ def test_text_mask():
 
 
 class Longest:
-  """Says class 1 of texts of more than three bytes, and degree their length."""
+  """Predicts class 1 for more than three bytes, and the length as degree."""
 
   def apply(self, variables, ids, *, input_mask):
     length = input_mask.sum(axis=1)
@@ -70,13 +70,13 @@ def split():
       (),
     ),
   ]
-  mixed = data.Mixed([(i, i, table) for i, table in enumerate(tables)])
+  mixed = data.Mixture([(i, i, table) for i, table in enumerate(tables)])
   encoder = texts.Encoder(tokenizers.Bytes(), 8)
-  return loader.Split(mixed, data.Arrays(encoder), "toy dev")
+  return loader.Split(mixed, data.Transform(encoder), "tiny dev")
 
 
-def judge(batch_size):
-  return evaluator.Judge(
+def evaluate(batch_size):
+  return evaluator.Evaluator(
     model=Longest(),
     names=("cola", "stsb"),
     split=split(),
@@ -86,9 +86,9 @@ def judge(batch_size):
 
 @pytest.mark.parametrize("batch_size", [3, 8])
 def test_metrics_are_of_whole_sets(batch_size):
-  seen = []
-  found = judge(batch_size)(
-    jnp.ones([]), on_progress=lambda done, total: seen.append((done, total))
+  progress = []
+  found = evaluate(batch_size)(
+    jnp.ones([]), on_progress=lambda done, total: progress.append((done, total))
   )
   # 2 right of 3 guessed and of 2 there are: (2·2 − 1·0) / √(3·2·2·3)
   matthews = 4 / 6
@@ -97,14 +97,14 @@ def test_metrics_are_of_whole_sets(batch_size):
   assert found.metrics["stsb_pearson"] == pytest.approx(-1)
   assert found.metrics["stsb_spearman"] == pytest.approx(-1)
   assert found.metrics["score"] == pytest.approx((matthews - 1) / 2)
-  assert (found.examples, found.expected, found.split) == (8, 8, "toy dev")
-  assert seen[-1] == (8, 8)
+  assert (found.examples, found.expected, found.split) == (8, 8, "tiny dev")
+  assert progress[-1] == (8, 8)
   # Four are right by e²: log(1 + e⁻²); one wrong; degrees off by 3, 1 and 1.
   losses = [np.log1p(np.exp(-2))] * 4 + [np.log1p(np.exp(2))]
   losses += [(3 / 2.5) ** 2, (1 / 2.5) ** 2, (1 / 2.5) ** 2]
   assert found.metrics["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
 
 
-def test_it_can_be_stopped():
+def test_evaluation_can_be_stopped():
   with pytest.raises(evaluation.Abandoned):
-    judge(3)(jnp.ones([]), should_stop=lambda: True)
+    evaluate(3)(jnp.ones([]), should_stop=lambda: True)

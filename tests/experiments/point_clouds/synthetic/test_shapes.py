@@ -1,4 +1,4 @@
-"""Shapes that are made when they are asked for."""
+"""Synthetic shapes."""
 
 import math
 
@@ -12,8 +12,8 @@ from experiments.point_clouds.synthetic import shapes as synthetic_shapes
 
 
 def source(num_points=64, **changes):
-  return synthetic_shapes.Generator(
-    config=synthetic_shapes.GeneratorConfig(**changes), num_points=num_points
+  return synthetic_shapes.SyntheticShapes(
+    config=synthetic_shapes.SyntheticConfig(**changes), num_points=num_points
   )
 
 
@@ -26,7 +26,7 @@ def test_a_cloud_depends_on_seed_and_number_alone():
   assert not np.any(np.all(apart == np.stack(forwards), axis=(1, 2)))
 
 
-def test_all_families_come_in_turn():
+def test_all_classes_come_in_turn():
   shapes = source(num_examples=20)
   assert [shapes[i].label for i in range(20)] == [*range(10), *range(10)]
   found = [name[:3] for name in synthetic_shapes.CLASS_NAMES]
@@ -58,7 +58,7 @@ def test_every_family(label):
 def test_points_are_drawn_by_the_sampler_of_files():
   shapes = source(num_points=50)
   numbers = np.random.default_rng((0, 12))
-  mesh = shape_classes.FAMILIES["cone"](numbers)
+  mesh = shape_classes.SHAPE_CLASSES["cone"](numbers)
   mesh = synthetic_shapes.turn(mesh, numbers.uniform(0, 2 * math.pi))
   np.testing.assert_array_equal(
     shapes[12].points, meshes.sample(mesh, 50, numbers)
@@ -107,4 +107,4 @@ def test_a_tube_keeps_its_distance_from_its_line():
 @pytest.mark.parametrize("changes", [{"num_examples": 0}, {"seed": -1}])
 def test_impossible_shapes_are_refused(changes):
   with pytest.raises(ValueError, match="expected at least 1 and at least 0"):
-    synthetic_shapes.GeneratorConfig(**changes)
+    synthetic_shapes.SyntheticConfig(**changes)
