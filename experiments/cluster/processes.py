@@ -20,6 +20,7 @@ import numpy as np
 
 from experiments.cluster import startup
 from experiments.cluster import watchdog
+from perceiver import errors
 
 # A process from which nothing was heard for so long counts as dead.
 _HEARTBEAT_SECONDS = 40
@@ -29,11 +30,11 @@ _SHUTDOWN_SECONDS = 300
 _watchdogs: list[watchdog.Watchdog] = []
 
 
-class DisagreementError(ValueError):
+class DisagreementError(errors.PerceiverError, ValueError):
   """The processes of one run were given different configurations."""
 
 
-class PeerError(RuntimeError):
+class PeerError(errors.PerceiverError, RuntimeError):
   """Another process of the run has failed, and this one cannot go on."""
 
 

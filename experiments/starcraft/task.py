@@ -38,12 +38,12 @@ class Cloning:
     return starcraft_data.splits(self.data)[0]
 
   def eval_split(self) -> loader.Split:
-    """Returns the states to judge by."""
+    """Returns the states to evaluate on."""
     return starcraft_data.splits(self.data)[1]
 
-  def judge(self) -> evaluation.Judge:
+  def make_evaluator(self) -> evaluation.Evaluator:
     """Returns what evaluates: decisions are compared, and battles played."""
-    return evaluator.Judge(
+    return evaluator.Evaluator(
       model=self.model,
       split=self.eval_split(),
       battles=self.data.battles,
@@ -66,7 +66,7 @@ class Cloning:
     loss = metrics.pop("loss")
     return tasks.Losses(loss, metrics, state)
 
-  def figures(
+  def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
     """Draws learning curve, battles and where the latents look."""

@@ -17,20 +17,21 @@ import orbax.checkpoint as ocp
 
 from experiments.cluster import processes
 from experiments.training import checksums
+from perceiver import errors
 
 _ITEMS = ("params", "state", "opt_state", "rest")
 _DAMAGED = "damaged"
 
 
-class MismatchError(ValueError):
+class MismatchError(errors.PerceiverError, ValueError):
   """A checkpoint is intact, but of another model than the one at hand."""
 
 
-class DamagedError(RuntimeError):
+class DamagedError(errors.PerceiverError, RuntimeError):
   """There are checkpoints, but none of them can be read."""
 
 
-class SaveError(RuntimeError):
+class SaveError(errors.PerceiverError, RuntimeError):
   """A checkpoint could not be written."""
 
 

@@ -126,11 +126,11 @@ def _published(model: glue.GlueConfig | bert.BertConfig) -> Experiment:
 
 def _mini() -> Experiment:
   return Experiment(
-    model=glue.multitask(glue.Reading.QUERIES, mini_model.CONFIG),
+    model=glue.multitask(glue.QueryKind.QUERIES, mini_model.CONFIG),
     # Texts of three words mostly fit into the model's 64 bytes.
     data=glue_data.DataConfig(
-      source=glue_data.Source.GENERATED,
-      generated=synthetic.ToyConfig(words=3),
+      source=glue_data.Source.SYNTHETIC,
+      synthetic=synthetic.SyntheticConfig(words=3),
     ),
     train=trainer.TrainConfig(
       batch_size=32,
@@ -147,11 +147,13 @@ def _mini() -> Experiment:
 
 
 EXPERIMENTS = {
-  "multitask": _published(glue.multitask(glue.Reading.QUERIES)),
+  "multitask": _published(glue.multitask(glue.QueryKind.QUERIES)),
   "multitask_shared_token": _published(
-    glue.multitask(glue.Reading.SHARED_TOKEN)
+    glue.multitask(glue.QueryKind.SHARED_TOKEN)
   ),
-  "multitask_task_tokens": _published(glue.multitask(glue.Reading.TASK_TOKENS)),
+  "multitask_task_tokens": _published(
+    glue.multitask(glue.QueryKind.TASK_TOKENS)
+  ),
   **{name: _published(single(name)) for name in glue_tasks.TASKS},
   **{
     f"bert_{name}": _published(bert.byte_bert((task.config,)))

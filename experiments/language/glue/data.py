@@ -15,7 +15,7 @@ import numpy as np
 from experiments.data import files
 from experiments.data import loader
 from experiments.language.glue import glue_tasks
-from experiments.language.glue import synthetic
+from experiments.language.glue import synthetic as synthetic_tables
 from experiments.language.glue import texts
 from experiments.language.glue import tfds_tables
 from experiments.language.glue import tsv
@@ -29,13 +29,13 @@ class Source(enum.Enum):
   """Where examples come from.
 
   `FILES`: the official folders, CoLA/train.tsv and so on. `TFDS`: data sets
-  "glue/cola" and so on that TensorFlow Datasets has prepared. `GENERATED`:
-  made up by rules, for which see `toy_files`.
+  "glue/cola" and so on that TensorFlow Datasets has prepared. `SYNTHETIC`:
+  made by the rules of `synthetic`.
   """
 
   FILES = "files"
   TFDS = "tfds"
-  GENERATED = "generated"
+  SYNTHETIC = "synthetic"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,14 +48,16 @@ class DataConfig:
       which has a default.
     sentencepiece: a model of the SentencePiece library; bytes if None.
     allow_partial: skip the comparison with the official numbers of examples.
-    generated: how many are made up.
+    synthetic: the number of examples that are made by rules.
   """
 
   source: Source = Source.FILES
   data_dir: pathlib.Path | None = None
   sentencepiece: pathlib.Path | None = None
   allow_partial: bool = False
-  generated: synthetic.ToyConfig = synthetic.ToyConfig()
+  synthetic: synthetic_tables.SyntheticConfig = (
+    synthetic_tables.SyntheticConfig()
+  )
 
   def folder(self) -> pathlib.Path:
     """Returns the folder of the official files.
@@ -66,7 +68,7 @@ class DataConfig:
     if self.data_dir is None:
       raise files.InputError(
         "The tasks are read from a folder: set data.data_dir to the one that "
-        "holds CoLA, SST-2 and so on, or data.source to GENERATED"
+        "holds CoLA, SST-2 and so on, or data.source to SYNTHETIC"
       )
     return self.data_dir.expanduser()
 
@@ -198,8 +200,8 @@ def _tables(
   train: _Tables = []
   dev: _Tables = []
   with tempfile.TemporaryDirectory() as scratch:
-    if config.source is Source.GENERATED:
-      synthetic.write(pathlib.Path(scratch), config.generated, names)
+    if config.source is Source.SYNTHETIC:
+      synthetic_tables.write(pathlib.Path(scratch), config.synthetic, names)
     for number, name in enumerate(names):
       task = glue_tasks.TASKS[name]
       table = _read(config, task, None, pathlib.Path(scratch))
@@ -227,7 +229,9 @@ def read_test(
     table = tsv.read(task, path, is_test=True)
   else:
     with tempfile.TemporaryDirectory() as scratch:
-      synthetic.write(pathlib.Path(scratch), config.generated, [task.name])
+      synthetic_tables.write(
+        pathlib.Path(scratch), config.synthetic, [task.name]
+      )
       path = pathlib.Path(scratch) / task.folder / part.test_file
       return tsv.read(task, path, is_test=True)
   if not config.allow_partial:
@@ -246,12 +250,12 @@ def _read(
     split = part.dev_split if part else "train"
     table = tfds_tables.read(task, split, config.data_dir)
   else:
-    generated = config.source is Source.GENERATED
+    is_synthetic = config.source is Source.SYNTHETIC
     file = part.dev_file if part else "train.tsv"
-    folder = scratch if generated else config.folder()
+    folder = scratch if is_synthetic else config.folder()
     table = tsv.read(task, folder / task.folder / file, is_test=False)
-    if generated:
-      return table._replace(name=f"generated {task.folder}/{file}")
+    if is_synthetic:
+      return table._replace(name=f"synthetic {task.folder}/{file}")
   if not config.allow_partial:
     check_count(table, part.dev_count if part else task.train_count)
   return table

@@ -17,7 +17,7 @@ import sys
 import numpy as np
 import tyro
 
-from experiments.cli import registry
+from experiments.cli import errors
 from experiments.data import files
 from experiments.data import loader
 from experiments.language.glue import data as glue_data
@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     description=__doc__,
     config=(tyro.conf.FlagConversionOff,),
   )
-  return registry.run(lambda: _main(config))
+  return errors.run(lambda: _main(config))
 
 
 def _main(config: SubmitConfig) -> None:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import tyro
 
+from experiments.cli import errors
 from experiments.cli import registry
 from experiments.language.glue import bert
 from experiments.language.glue import configs
@@ -136,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     description=__doc__,
     config=(tyro.conf.FlagConversionOff,),
   )
-  return registry.run(lambda: _main(config))
+  return errors.run(lambda: _main(config))
 
 
 def _main(config: SweepConfig) -> None:

@@ -38,7 +38,7 @@ _QUESTIONS = ("how", "when")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ToyConfig:
+class SyntheticConfig:
   """How many examples are made up, of each task.
 
   Attributes:
@@ -59,13 +59,14 @@ class ToyConfig:
     for name in ("train", "dev", "test", "words"):
       if getattr(self, name) < 2:
         raise ValueError(
-          f"ToyConfig: {name} is {getattr(self, name)}; expected at least 2"
+          f"SyntheticConfig: {name} is {getattr(self, name)}; expected at "
+          "least 2"
         )
 
 
 def write(
   folder: pathlib.Path,
-  config: ToyConfig,
+  config: SyntheticConfig,
   names: Sequence[str] = tuple(glue_tasks.TASKS),
 ) -> None:
   """Writes FOLDER/CoLA/train.tsv and so on for some tasks.
@@ -83,7 +84,7 @@ def write(
 
 
 def examples(
-  config: ToyConfig, task: glue_tasks.Task, file: str, count: int
+  config: SyntheticConfig, task: glue_tasks.Task, file: str, count: int
 ) -> list[tuple[tuple[str, ...], str]]:
   """Returns texts and labels, all labels in turn.
 
@@ -216,7 +217,7 @@ def _columns(task: glue_tasks.Task, is_test: bool) -> tuple[str, ...]:
 
 def _write(
   path: pathlib.Path,
-  config: ToyConfig,
+  config: SyntheticConfig,
   task: glue_tasks.Task,
   count: int,
   *,
@@ -238,14 +239,14 @@ class _Command:
   """Where the files go, and how many examples there are."""
 
   folder: tyro.conf.Positional[pathlib.Path]
-  toy: tyro.conf.OmitArgPrefixes[ToyConfig] = ToyConfig()
+  synthetic: tyro.conf.OmitArgPrefixes[SyntheticConfig] = SyntheticConfig()
 
 
 def main() -> None:
   """Runs from the command line."""
   command = tyro.cli(_Command, description=__doc__)
   try:
-    write(command.folder, command.toy)
+    write(command.folder, command.synthetic)
   except files.InputError as error:
     sys.exit(f"error: {error}")
   print(f"{command.folder}: {len(glue_tasks.TASKS)} tasks")

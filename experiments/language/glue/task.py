@@ -56,9 +56,9 @@ class Glue:
     """Returns the development sets, one after the other."""
     return glue_data.splits(self.data, self.names, self.encoder)[1]
 
-  def judge(self) -> evaluator.Judge:
+  def make_evaluator(self) -> evaluator.Evaluator:
     """Returns what evaluates: the metrics are those of whole sets."""
-    return evaluator.Judge(
+    return evaluator.Evaluator(
       model=self.model,
       names=self.names,
       split=self.eval_split(),
@@ -91,7 +91,7 @@ class Glue:
     right = {"right": (wrong < 0.5).astype(jnp.float32)}
     return tasks.Losses(answers.loss, right, state)
 
-  def figures(
+  def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
     """Draws the learning curve, and where latents look in some texts."""

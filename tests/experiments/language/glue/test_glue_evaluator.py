@@ -72,11 +72,11 @@ def split():
   ]
   mixed = data.Mixed([(i, i, table) for i, table in enumerate(tables)])
   encoder = texts.Encoder(tokenizers.Bytes(), 8)
-  return loader.Split(mixed, data.Arrays(encoder), "toy dev")
+  return loader.Split(mixed, data.Arrays(encoder), "tiny dev")
 
 
 def judge(batch_size):
-  return evaluator.Judge(
+  return evaluator.Evaluator(
     model=Longest(),
     names=("cola", "stsb"),
     split=split(),
@@ -97,7 +97,7 @@ def test_metrics_are_of_whole_sets(batch_size):
   assert found.metrics["stsb_pearson"] == pytest.approx(-1)
   assert found.metrics["stsb_spearman"] == pytest.approx(-1)
   assert found.metrics["score"] == pytest.approx((matthews - 1) / 2)
-  assert (found.examples, found.expected, found.split) == (8, 8, "toy dev")
+  assert (found.examples, found.expected, found.split) == (8, 8, "tiny dev")
   assert seen[-1] == (8, 8)
   # Four are right by e²: log(1 + e⁻²); one wrong; degrees off by 3, 1 and 1.
   losses = [np.log1p(np.exp(-2))] * 4 + [np.log1p(np.exp(2))]

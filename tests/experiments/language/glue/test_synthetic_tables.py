@@ -6,7 +6,7 @@ from experiments.language.glue import glue_tasks
 from experiments.language.glue import synthetic
 from experiments.language.glue import tsv
 
-CONFIG = synthetic.ToyConfig(train=60, dev=12, test=6)
+CONFIG = synthetic.SyntheticConfig(train=60, dev=12, test=6)
 GOOD = {"useful", "simple", "correct", "valid", "complete", "safe"}
 BAD = {"invalid", "missing", "wrong", "empty", "illegal", "broken"}
 KINDS = ({"list", "tuple", "dictionary"}, {"module", "class", "function"})
@@ -83,7 +83,7 @@ def test_acceptable_sentences_are_spelt_right(folder):
 def test_files_depend_on_the_seed_alone(folder, tmp_path):
   synthetic.write(tmp_path / "same", CONFIG, ["rte"])
   synthetic.write(
-    tmp_path / "other", synthetic.ToyConfig(train=60, seed=1), ["rte"]
+    tmp_path / "other", synthetic.SyntheticConfig(train=60, seed=1), ["rte"]
   )
   texts = [
     (f / "RTE" / "train.tsv").read_bytes()
@@ -96,4 +96,4 @@ def test_files_depend_on_the_seed_alone(folder, tmp_path):
 
 def test_numbers_are_checked():
   with pytest.raises(ValueError, match="train is 1; expected at least 2"):
-    synthetic.ToyConfig(train=1)
+    synthetic.SyntheticConfig(train=1)

@@ -114,7 +114,7 @@ def test_the_judge_compares_every_state_once():
   model = perceiver.create(tiny_battles.policy_config())
   variables = model.init(jax.random.key(0))
   split = data.splits(settings)[1]
-  judge = lambda size: evaluator.Judge(
+  judge = lambda size: evaluator.Evaluator(
     model=model,
     split=split,
     battles=settings.battles,
