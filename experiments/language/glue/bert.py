@@ -75,10 +75,6 @@ class BertConfig:
     shape = (batch_size, self.max_length)
     return (jax.ShapeDtypeStruct(shape, jnp.int32),)
 
-  def textbook(self) -> "BertConfig":
-    """Returns itself: nothing here is computed in a special way."""
-    return self
-
 
 @dataclasses.dataclass
 class Bert(hk.Module):
@@ -128,7 +124,8 @@ class Layer(hk.Module):
     x: Array,  # [B, T, C]
     mask: Array | None,  # [B, T] bool
   ) -> Array:  # [B, T, C]
-    cfg, channels = self.config.attention, x.shape[-1]
+    channels = x.shape[-1]
+    cfg = self.config.attention(channels, channels)
     weights = projections.Attention(cfg, name="attention").weights(
       channels, channels
     )
