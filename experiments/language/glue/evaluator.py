@@ -112,10 +112,10 @@ class Evaluator:
       on_progress=on_progress,
     )
     results = {"loss": float(np.mean(found["loss"], dtype=np.float64))}
-    for number, (task, part) in enumerate(data.parts_of(self.names)):
-      mine = found["part"] == number
-      results |= scores.of_part(
-        task, part, found["label"][mine], found["prediction"][mine]
+    for number, (task, split) in enumerate(data.eval_splits(self.names)):
+      rows = found["eval_split"] == number
+      results |= scores.split_metrics(
+        task, split, found["label"][rows], found["prediction"][rows]
       )
     return evaluation.Evaluation(
       metrics={"score": scores.score(results), **results},
@@ -138,7 +138,7 @@ def predict(
   """Answers every example of a split once, in order.
 
   Returns:
-    "prediction", "loss", "label" and "part" of the examples, each [n].
+    "prediction", "loss", "label" and "eval_split" of the examples, each [n].
 
   Raises:
     evaluation.Abandoned: if it should stop.
@@ -164,7 +164,7 @@ def _compiled(
     return {
       "prediction": found.predictions,
       "loss": found.loss,
-      **{name: batch[name] for name in ("label", "part", "weight")},
+      **{name: batch[name] for name in ("label", "eval_split", "weight")},
     }
 
   return jax.jit(compute)
