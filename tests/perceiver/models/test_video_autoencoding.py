@@ -75,7 +75,7 @@ def test_shapes_of_the_paper():
 
 def test_operations_grow_by_a_constant_per_query():
   model = perceiver.create(
-    video_autoencoding.CONFIGS["video_autoencoding"].textbook()
+    video_autoencoding.CONFIGS["video_autoencoding"], reference=True
   )
   shapes, (inputs,) = model.shapes(), model.config.example()
 
