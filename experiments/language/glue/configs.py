@@ -6,8 +6,8 @@
       --data.data-dir DIR
 
 A checkpoint brings its own trunk, whatever its size.
-`experiments.language.glue.sweep` runs the paper's search over batches and
-rates, `experiments.language.glue.submit` writes the test server's files. None
+`experiments.train glue-sweep` runs the paper's search over batches and
+rates, `experiments.predict glue-submission` writes the test server's files. None
 has been run at full size with this code.
 """
 

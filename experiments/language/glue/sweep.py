@@ -1,6 +1,6 @@
 """The paper's search for each task's best fine-tuning (2107.14795 table 13).
 
-  python -m experiments.language.glue.sweep --checkpoint FILE \\
+  python -m experiments.train glue-sweep --checkpoint FILE \\
       --data.data-dir DIR [--tasks rte mrpc]
 
 Every batch size is tried with every learning rate, 200 steps of warm-up and 10
@@ -12,12 +12,10 @@ Interrupted, the same command goes on; finished runs are not repeated.
 from collections.abc import Mapping, Sequence
 import dataclasses
 import pathlib
-import sys
 from typing import NamedTuple
 
-import tyro
+import tabulate
 
-from experiments.cli import errors
 from experiments.cli import registry
 from experiments.language.glue import bert
 from experiments.language.glue import configs
@@ -31,12 +29,14 @@ from perceiver.models import glue
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SweepConfig:
-  """What is tried.
+  """The paper's search for each task's best fine-tuning.
+
+  Interrupted, the same command goes on; finished runs are not repeated.
 
   Attributes:
     checkpoint: the pre-trained language model; None trains from scratch.
     tasks: names, one run each for every setting.
-    data: which examples there are.
+    data: the examples.
     baseline: train the byte BERT from scratch in place of Perceiver IO.
     batch_sizes: examples per step.
     rates: learning rates.
@@ -68,7 +68,7 @@ class SweepConfig:
 
 
 class Run(NamedTuple):
-  """One setting and what the development sets say of it."""
+  """One setting and its metrics on the development sets."""
 
   batch_size: int
   rate: float
@@ -119,41 +119,35 @@ def experiment(
 def table(name: str, runs: Sequence[Run]) -> str:
   """Returns one line per run in Markdown, the metrics in hundredths."""
   metrics = [metric for metric in runs[0].found if metric != "loss"]
-  lines = [
-    f"| {name}: batch | rate | {' | '.join(metrics)} |",
-    "|---" * (2 + len(metrics)) + "|",
+  rows = [
+    [run.batch_size, f"{run.rate:g}", *(100 * run.found[m] for m in metrics)]
+    for run in runs
   ]
-  for run in runs:
-    values = " | ".join(f"{100 * run.found[m]:.2f}" for m in metrics)
-    lines.append(f"| {run.batch_size} | {run.rate:g} | {values} |")
-  return "\n".join(lines)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-  """Runs from the command line; returns the exit code."""
-  config = tyro.cli(
-    SweepConfig,
-    args=arguments,
-    description=__doc__,
-    config=(tyro.conf.FlagConversionOff,),
+  return tabulate.tabulate(
+    rows,
+    (f"{name}: batch", "rate", *metrics),
+    tablefmt="github",
+    floatfmt=".2f",
+    disable_numparse=[1],
   )
-  return errors.run(lambda: _main(config))
 
 
-def _main(config: SweepConfig) -> None:
+def run(config: SweepConfig) -> None:
+  """Runs the command `train glue-sweep`.
+
+  Raises:
+    errors.UsageError: if a setting cannot work on this machine.
+    files.InputError: if a file cannot be used.
+  """
   best: dict[str, float] = {}
   for name in config.tasks:
     runs = sweep(config, name)
     best |= runs[0].found
     print(table(name, runs), flush=True)
     print(f"best: {runs[0].model_file}\n", flush=True)
-  what = (
+  tasks = (
     "the eight tasks"
     if set(config.tasks) >= set(glue_tasks.AVERAGED)
-    else (", ".join(config.tasks))
+    else ", ".join(config.tasks)
   )
-  print(f"average of {what}: {100 * scores.score(best):.2f}")
-
-
-if __name__ == "__main__":
-  sys.exit(main())
+  print(f"average of {tasks}: {100 * scores.score(best):.2f}")
