@@ -68,8 +68,8 @@ def _main(arguments: Sequence[str]) -> None:
     return
   print(report.evaluation.describe(choice.result))
   print(f"model: {report.model_file}")
-  for figure in report.figures:
-    print(f"picture: {figure}")
+  for path in report.plots:
+    print(f"picture: {path}")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@
   python -m experiments.evaluate video-autoencoding \\
       --checkpoint runs/video_autoencoding --data.data-dir DIR --report DIR
 
-DIR is Kinetics-700-2020 as `experiments.prepare clips` leaves it;
-without it clips are generated. The fewer latents, the less of a clip survives:
+DIR is Kinetics-700-2020, prepared by `experiments.prepare clips`; without it
+clips are generated. The fewer latents, the less of a clip survives:
 
   python -m experiments.train video-autoencoding --mini \\
       --model.perceiver.encoder.num-latents 12 --workdir runs/12_latents
