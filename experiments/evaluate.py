@@ -192,15 +192,13 @@ def evaluate(
     examples: how many to look at, the first ones; None for all.
 
   Raises:
-    files.InputError: if the task looks at its whole split or nothing.
+    files.InputError: if the task evaluates its whole split.
   """
   config = candidate.config
   evaluator = evaluation.make(
     candidate.task,
     candidate.mesh,
-    config.eval_batch_size or config.batch_size,
-    loader_threads=config.loader_threads,
-    loader_workers=config.loader_workers,
+    config,
     on_progress=_progress(),
     only_first=examples,
   )

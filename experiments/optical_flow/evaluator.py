@@ -128,15 +128,17 @@ class Evaluator:
       methods |= baselines.BASELINES
     found = {name: flow_metrics.FlowMetrics() for name in methods}
     skipped = 0
-    for index in range(len(self.source)):
-      if should_stop():
-        raise evaluation.Abandoned
+    for index in evaluation.watch(
+      range(len(self.source)),
+      len(self.source),
+      should_stop=should_stop,
+      on_progress=on_progress,
+    ):
       example = self._read(index)
       if example is None:
         skipped += 1
       else:
         self._evaluate(example, methods, found)
-      on_progress(index + 1, len(self.source))
     details = []
     if self.config.baselines:
       details.append(table({name: m.results() for name, m in found.items()}))

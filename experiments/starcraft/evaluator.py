@@ -1,7 +1,6 @@
 """Evaluation of a policy: what it decides, and how often it wins."""
 
 from collections.abc import Callable, Mapping
-import contextlib
 import dataclasses
 import functools
 from typing import Any
@@ -90,12 +89,23 @@ class Evaluator:
     num_states, opponents = len(self.split.source), matches.OPPONENTS
     total = num_states + len(opponents) * self.playing.num_battles
 
-    def progress(done: int) -> None:
-      on_progress(done, total)
+    loop = evaluation.Loop(
+      split=self.split,
+      batch_size=self.batch_size,
+      should_stop=should_stop,
+      on_progress=lambda done, _: on_progress(done, total),
+    )
+    found = loop.collect(functools.partial(_measured, self.model, variables))
+    metrics = {
+      name: float(np.mean(values, dtype=np.float64))
+      for name, values in found.items()
+    }
+
+    def battles_done(before: int, done: int) -> None:
+      on_progress(before + done, total)
       if should_stop():
         raise evaluation.Abandoned
 
-    metrics = self._compare(variables, progress)
     for number, (name, opponent) in enumerate(opponents.items()):
       before = num_states + number * self.playing.num_battles
       metrics[_SCORES[name]] = matches.score(
@@ -104,7 +114,7 @@ class Evaluator:
         opponent,
         self.battles,
         self.playing,
-        lambda done, before=before: progress(before + done),  # type: ignore[misc]
+        functools.partial(battles_done, before),
       )
     return evaluation.Evaluation(
       metrics=metrics,
@@ -112,25 +122,6 @@ class Evaluator:
       expected=num_states,
       split=self.split.name,
     )
-
-  def _compare(
-    self, variables: Any, progress: Callable[[int], None]
-  ) -> dict[str, float]:
-    """Returns the means over all states."""
-    rows: dict[str, list[np.ndarray]] = {}
-    done = 0
-    batches = loader.eval_batches(self.split, batch_size=self.batch_size)
-    with contextlib.closing(batches):
-      for batch in batches:
-        real = batch["weight"] > 0
-        for name, value in _measured(self.model, variables, batch).items():
-          rows.setdefault(name, []).append(np.asarray(value)[real])
-        done += int(real.sum())
-        progress(done)
-    return {
-      name: float(np.mean(np.concatenate(values), dtype=np.float64))
-      for name, values in rows.items()
-    }
 
 
 _SCORES = {"plain": "win_rate", "teacher": "teacher_score"}
@@ -140,4 +131,4 @@ _SCORES = {"plain": "win_rate", "teacher": "teacher_score"}
 def _measured(
   model: perceiver.Model, variables: Any, batch: Mapping[str, Any]
 ) -> dict[str, Array]:
-  return measure(model, variables, batch)[0]
+  return {**measure(model, variables, batch)[0], "weight": batch["weight"]}

@@ -95,6 +95,11 @@ class TrainConfig:
       if value is not None and value <= 0:
         raise ValueError(f"{name} must be positive, not {value}")
 
+  @property
+  def evaluation_batch_size(self) -> int:
+    """Examples at a time in evaluation, over all devices."""
+    return self.eval_batch_size or self.batch_size
+
 
 def learning_rate(
   config: TrainConfig, num_examples: int

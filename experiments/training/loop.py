@@ -47,11 +47,6 @@ def batch_shapes(
   return shapes | {"weight": jax.ShapeDtypeStruct((batch_size,), np.float32)}
 
 
-def eval_batch_size(config: training_config.TrainConfig) -> int:
-  """Returns how many examples are evaluated at a time."""
-  return config.eval_batch_size or config.batch_size
-
-
 class Run:
   """A training in progress; owns what changes.
 
@@ -101,9 +96,7 @@ class Run:
     self._evaluate = evaluation.make(
       task,
       mesh,
-      eval_batch_size(config),
-      loader_threads=config.loader_threads,
-      loader_workers=config.loader_workers,
+      config,
       should_stop=lambda: bool(self._signal.now()),
       on_progress=self._reporter.evaluating,
     )

@@ -148,8 +148,9 @@ def check(experiment: Experiment) -> Mesh:
   sharding.check_batch_size(
     mesh, config.batch_size, "batch_size", parts=config.accumulate
   )
-  eval_batch_size = loop.eval_batch_size(config)
-  sharding.check_batch_size(mesh, eval_batch_size, "eval_batch_size")
+  sharding.check_batch_size(
+    mesh, config.evaluation_batch_size, "eval_batch_size"
+  )
   return mesh
 
 

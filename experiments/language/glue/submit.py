@@ -45,7 +45,7 @@ class SubmitConfig:
 
 
 def submit(config: SubmitConfig) -> list[pathlib.Path]:
-  """Answers all test sets of the models' tasks; returns the files.
+  """Predicts all test sets of the models' tasks; returns the files.
 
   Raises:
     FileNotFoundError: if a model is not there.
@@ -65,15 +65,15 @@ def submit(config: SubmitConfig) -> list[pathlib.Path]:
     encoding = glue_data.encoder(
       config.data, model.config.max_length, model.config.trunk.text.vocab_size
     )
-    for number, (task, part) in enumerate(glue_data.parts_of(names)):
-      table = glue_data.read_test(config.data, task, part)
-      glue_data.tell(table, encoding)
-      mixed = glue_data.Mixed([(names.index(task.name), number, table)])
-      split = loader.Split(mixed, glue_data.Arrays(encoding), table.name)
+    for number, (task, eval_split) in enumerate(glue_data.eval_splits(names)):
+      table = glue_data.read_test(config.data, task, eval_split)
+      glue_data.report(table, encoding)
+      mixed = glue_data.Mixture([(names.index(task.name), number, table)])
+      split = loader.Split(mixed, glue_data.Transform(encoding), table.name)
       found = evaluator.predict(
         model, variables, names, split, config.batch_size
       )
-      file = config.output / part.submission
+      file = config.output / eval_split.submission
       files.write_text(file, contents(task, table, found["prediction"]))
       written[file] = None
   return list(written)
@@ -88,10 +88,10 @@ def contents(
   lines = ["index\tprediction"]
   for example, prediction in zip(table.examples, predictions):
     if task.classes:
-      answer = task.classes[int(prediction)]
+      value = task.classes[int(prediction)]
     else:
-      answer = f"{min(max(float(prediction), 0.0), glue_tasks.MAX_DEGREE):.3f}"
-    lines.append(f"{example.number}\t{answer}")
+      value = f"{min(max(float(prediction), 0.0), glue_tasks.MAX_DEGREE):.3f}"
+    lines.append(f"{example.number}\t{value}")
   return "\n".join(lines) + "\n"
 
 

@@ -58,7 +58,7 @@ class SweepConfig:
   workdir: pathlib.Path = pathlib.Path("runs/glue-sweep")
 
   def __post_init__(self) -> None:
-    glue_data.parts_of(self.tasks)
+    glue_data.eval_splits(self.tasks)
     if not (self.tasks and self.batch_sizes and self.rates):
       raise ValueError(
         "SweepConfig: tasks, batch_sizes and rates must have at least one each"
@@ -117,7 +117,7 @@ def experiment(
 
 
 def table(name: str, runs: Sequence[Run]) -> str:
-  """Returns one line per run in Markdown, the metrics in hundredths."""
+  """Returns a table of the runs in Markdown, the metrics in hundredths."""
   metrics = [metric for metric in runs[0].found if metric != "loss"]
   rows = [
     [run.batch_size, f"{run.rate:g}", *(100 * run.found[m] for m in metrics)]
@@ -126,7 +126,7 @@ def table(name: str, runs: Sequence[Run]) -> str:
   return tabulate.tabulate(
     rows,
     (f"{name}: batch", "rate", *metrics),
-    tablefmt="github",
+    tablefmt="pipe",
     floatfmt=".2f",
     disable_numparse=[1],
   )

@@ -220,7 +220,8 @@ def run(config: BaselinesConfig) -> None:
     model, variables = perceiver.restore(config.checkpoint)
     task = language_task.MaskedLanguage(model=model, data=experiment.data)
     mesh = sharding.make_mesh(experiment.train.parallel)
-    found = evaluation.make(task, mesh, _BATCH)(jax.device_put(variables))
+    training = dataclasses.replace(experiment.train, eval_batch_size=_BATCH)
+    found = evaluation.make(task, mesh, training)(jax.device_put(variables))
     rows[str(config.checkpoint)] = dict(found.metrics)
   print(
     tabulate.tabulate(

@@ -1,4 +1,4 @@
-"""Examples of several tasks at once, and what is refused."""
+"""Examples of several tasks at once, and refusals."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_tasks_are_mixed():
   assert (dev.name, len(dev.source)) == ("rte mnli dev", 12)
   (batch,) = loader.eval_batches(dev, batch_size=12)
   assert batch["task"].tolist() == [0] * 4 + [1] * 8
-  assert batch["part"].tolist() == [0] * 4 + [1] * 4 + [2] * 4
+  assert batch["eval_split"].tolist() == [0] * 4 + [1] * 4 + [2] * 4
   assert batch["label"].tolist() == [0, 1, 0, 1, *[0, 1, 2, 0] * 2]
   assert batch["ids"].shape == (12, 64)
   shuffled = next(loader.train_batches(train, batch_size=12, seed=0))
@@ -57,7 +57,7 @@ def of_folder(folder, names, **changes):
   return splits(names, **changes)
 
 
-def test_what_is_skipped_and_cut_is_told(folder, capsys):
+def test_skipped_and_cut_examples_are_reported(folder, capsys):
   path = folder / "RTE" / "train.tsv"
   path.write_text(path.read_text() + "6\tx\n7\tx\n8\ty\n9\ty\n")
   found = data.DataConfig(data_dir=folder, allow_partial=True)
@@ -88,7 +88,7 @@ def test_test_sets(folder):
   read = lambda **changes: data.read_test(
     config(source=data.Source.FILES, data_dir=folder, **changes),
     task,
-    task.parts[1],
+    task.eval_splits[1],
   )
   with pytest.raises(files.InputError, match=r"has 3 examples .* has 9,847"):
     read()
@@ -104,7 +104,7 @@ def test_a_folder_is_needed(tmp_path):
 
 def test_unknown_tasks():
   with pytest.raises(ValueError, match=r"no task \['ax'\], only \['cola'"):
-    data.parts_of(["ax"])
+    data.eval_splits(["ax"])
 
 
 # ---------------------------------------------------------------- vocabularies
@@ -156,7 +156,7 @@ def test_prepared_data_sets(tmp_path):
   assert examples[1].texts == ("sentence1 1é", "sentence2 1é")
   assert len(dev.source) == 2
   task = glue_tasks.TASKS["rte"]
-  test = data.read_test(found, task, task.parts[0])
+  test = data.read_test(found, task, task.eval_splits[0])
   assert [e.label for e in test.examples] == [-1, -1]
   with pytest.raises(files.InputError, match=r"has 3 examples .* has 2,490"):
     splits(("rte",), source=data.Source.TFDS, data_dir=tmp_path)

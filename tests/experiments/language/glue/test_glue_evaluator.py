@@ -36,8 +36,8 @@ def test_answers():
 def test_other_tasks_get_no_gradient():
   loss = lambda outputs: evaluator.answers(NAMES, outputs, BATCH).loss.sum()
   gradient = jax.grad(loss)(OUTPUTS)
-  asked = {"rte": [0], "stsb": [1, 3], "mnli": [2]}
-  for name, rows in asked.items():
+  expected = {"rte": [0], "stsb": [1, 3], "mnli": [2]}
+  for name, rows in expected.items():
     used = np.any(np.asarray(gradient[name]) != 0, axis=-1)
     assert np.flatnonzero(used).tolist() == rows
 
@@ -49,7 +49,7 @@ def test_text_mask():
 
 
 class Longest:
-  """Says class 1 of texts of more than three bytes, and degree their length."""
+  """Predicts class 1 for more than three bytes, and the length as degree."""
 
   def apply(self, variables, ids, *, input_mask):
     length = input_mask.sum(axis=1)
@@ -70,9 +70,9 @@ def split():
       (),
     ),
   ]
-  mixed = data.Mixed([(i, i, table) for i, table in enumerate(tables)])
+  mixed = data.Mixture([(i, i, table) for i, table in enumerate(tables)])
   encoder = texts.Encoder(tokenizers.Bytes(), 8)
-  return loader.Split(mixed, data.Arrays(encoder), "tiny dev")
+  return loader.Split(mixed, data.Transform(encoder), "tiny dev")
 
 
 def judge(batch_size):

@@ -3,8 +3,8 @@
 import dataclasses
 import shutil
 
+import chex
 import jax
-import numpy as np
 import pytest
 
 from experiments import evaluate
@@ -53,9 +53,9 @@ def test_eight_tasks_at_once(workdir):
   last = rows[-1]
   assert (last["examples"], last["expected"]) == (54, 54)  # MNLI has two sets
   expected = {
-    f"{part.name}_{metric}"
+    f"{split.name}_{metric}"
     for name in glue_tasks.AVERAGED
-    for part in glue_tasks.TASKS[name].parts
+    for split in glue_tasks.TASKS[name].eval_splits
     for metric in glue_tasks.TASKS[name].metrics
   }
   assert expected | {"score", "loss"} <= set(last)
@@ -73,17 +73,14 @@ def test_an_interrupted_run_ends_the_same(workdir, trunk, tmp_path):
   name = "metrics.jsonl"
   assert (again / name).read_text() == (workdir / name).read_text()
   models = [d / "model.safetensors" for d in (workdir, again)]
-  one, other = (perceiver.restore(path)[1].params for path in models)
-  for module, entries in one.items():
-    for name, value in entries.items():
-      np.testing.assert_array_equal(value, other[module][name])
+  chex.assert_trees_all_equal(*(perceiver.restore(m)[1] for m in models))
 
 
 def test_evaluation_of_a_folder_and_of_a_file(workdir, capsys):
   for path in (workdir, workdir / "model.safetensors"):
     out = commands.command(capsys, evaluate.main, TINY, "--checkpoint", path)
     assert "54 of 54 examples of 8 tasks dev" in out
-  # What was learned is an example's own business, not the batch's.
+  # Metrics do not depend on the batch size.
   arguments = (TINY, "--checkpoint", workdir, "--train.eval-batch-size", 4)
   rows = [line.split()[:2] for line in out.splitlines()[1:]]
   again = commands.command(capsys, evaluate.main, *arguments).splitlines()
@@ -149,12 +146,11 @@ def test_sweep(trunk, tmp_path, capsys):
   arguments += ("--batch-sizes", 16, "--rates", 1e-2, 1e-4)
   out = commands.command(capsys, train.main, "glue-sweep", *arguments)
   lines = out.splitlines()
-  assert lines[0] == "| rte: batch | rate | score | rte_accuracy |"
-  rows = [line.split(" | ") for line in lines[2:4]]
-  assert sorted((r[0], r[1]) for r in rows) == [
-    ("| 16", "0.0001"),
-    ("| 16", "0.01"),
-  ]
+  headers, _, *rows = (
+    [cell.strip() for cell in line.strip("|").split("|")] for line in lines[:4]
+  )
+  assert headers == ["rte: batch", "rate", "score", "rte_accuracy"]
+  assert sorted(row[:2] for row in rows) == [["16", "0.0001"], ["16", "0.01"]]
   values = [float(row[2]) for row in rows]
   assert values == sorted(values, reverse=True)
   assert lines[-1] == f"average of rte: {values[0]:.2f}"
@@ -185,7 +181,7 @@ def test_the_papers_search():
   assert found.model == glue.single_task("rte")
 
 
-def test_what_is_impossible_to_search():
+def test_impossible_searches():
   with pytest.raises(ValueError, match="no task"):
     sweep.SweepConfig(tasks=("ax",))
   with pytest.raises(ValueError, match="at least one each"):
@@ -199,27 +195,27 @@ def test_what_is_impossible_to_search():
 
 @pytest.fixture(scope="module")
 def submission(workdir, tmp_path_factory):
-  """Folders of test sets and of the answers to them."""
-  folder, answers = (tmp_path_factory.mktemp(n) for n in ("data", "answers"))
+  """Folders of test sets and of their predictions."""
+  folder, output = (tmp_path_factory.mktemp(n) for n in ("data", "output"))
   synthetic.write(folder, synthetic.SyntheticConfig(train=2, dev=2, test=5))
-  arguments = ["--models", workdir / "model.safetensors", "--output", answers]
+  arguments = ["--models", workdir / "model.safetensors", "--output", output]
   arguments += ["--data.data-dir", folder, "--data.allow-partial"]
   arguments = ["glue-submission", *map(str, arguments)]
   assert predict.main(arguments) == 0
-  return folder, answers
+  return folder, output
 
 
 def test_files_for_the_test_server(submission):
-  _, answers = submission
-  assert {path.name for path in answers.iterdir()} == {
-    part.submission
+  _, output = submission
+  assert {path.name for path in output.iterdir()} == {
+    split.submission
     for name in glue_tasks.AVERAGED
-    for part in glue_tasks.TASKS[name].parts
+    for split in glue_tasks.TASKS[name].eval_splits
   }
   for name in glue_tasks.AVERAGED:
     task = glue_tasks.TASKS[name]
-    for part in task.parts:
-      lines = (answers / part.submission).read_text().splitlines()
+    for split in task.eval_splits:
+      lines = (output / split.submission).read_text().splitlines()
       assert lines[0] == "index\tprediction"
       rows = [line.split("\t") for line in lines[1:]]
       assert [row[0] for row in rows] == ["0", "1", "2", "3", "4"]
@@ -231,19 +227,19 @@ def test_files_for_the_test_server(submission):
           assert len(value) == 5
 
 
-def test_answers_do_not_depend_on_their_neighbours(
+def test_predictions_do_not_depend_on_the_batch(
   submission, workdir, tmp_path, capsys
 ):
-  folder, answers = submission
+  folder, output = submission
   arguments = ["glue-submission", "--models", workdir / "model.safetensors"]
   arguments += ["--output", tmp_path]
   arguments += ["--data.data-dir", folder, "--data.allow-partial"]
   commands.command(capsys, predict.main, *arguments, "--batch-size", 2)
-  for path in answers.iterdir():
+  for path in output.iterdir():
     assert (tmp_path / path.name).read_text() == path.read_text()
 
 
-def test_what_cannot_be_submitted(trunk, workdir, tmp_path, capsys):
+def test_impossible_submissions(trunk, workdir, tmp_path, capsys):
   arguments = ("glue-submission", "--models", trunk, "--output", tmp_path)
   error = commands.command(capsys, predict.main, *arguments, code=1)
   assert "LanguageModelConfig; expected a model of GLUE" in error

@@ -1,4 +1,4 @@
-"""Files that are made up, by rules that can be learned."""
+"""Synthetic files, by rules that can be learned."""
 
 import pytest
 
@@ -32,9 +32,9 @@ def read(folder, name, file="train.tsv"):
 )
 def test_all_files_are_read(folder, task):
   assert len(read(folder, task.name)) == 60
-  for part in task.parts:
-    assert len(read(folder, task.name, part.dev_file)) == 12
-    test = read(folder, task.name, part.test_file)
+  for split in task.eval_splits:
+    assert len(read(folder, task.name, split.dev_file)) == 12
+    test = read(folder, task.name, split.test_file)
     assert [e.number for e in test] == ["0", "1", "2", "3", "4", "5"]
   labels = {e.label for e in read(folder, task.name)}
   assert labels == set(range(len(task.classes) or 6))
@@ -58,7 +58,7 @@ RULES = {
 
 @pytest.mark.parametrize("name", RULES)
 def test_rules_hold(folder, name):
-  for file in ("train.tsv", glue_tasks.TASKS[name].parts[0].dev_file):
+  for file in ("train.tsv", glue_tasks.TASKS[name].eval_splits[0].dev_file):
     for example in read(folder, name, file):
       found = RULES[name](*example.texts)
       if name == "mnli":
