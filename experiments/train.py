@@ -69,7 +69,7 @@ def _main(arguments: Sequence[str]) -> None:
   print(report.evaluation.describe(choice.result))
   print(f"model: {report.model_file}")
   for path in report.plots:
-    print(f"picture: {path}")
+    print(f"plot: {path}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from experiments.cli import registry
 from experiments.cli import renames
 from experiments.training import trainer
 
-_T = TypeVar("_T")
 _Selected = TypeVar("_Selected", bound="Selection")
 # Enums go by their values; a choice of configurations is no sub-command.
 _STYLE = (tyro.conf.AvoidSubcommands, tyro.conf.EnumChoicesFromValues)
@@ -57,8 +56,8 @@ def given(arguments: Sequence[str] | None) -> list[str]:
 
 
 def parse(
-  kind: type[_T], arguments: Sequence[str], prog: str, **settings: Any
-) -> _T:
+  kind: Any, arguments: Sequence[str], prog: str, **settings: Any
+) -> Any:
   """Parses a command line; exits with code 2 and a hint if it is wrong.
 
   Args:
@@ -94,7 +93,7 @@ def select(
     names = f"Experiments: {', '.join(registry.names())}."
     about += "\n\n" + textwrap.fill(names, _WIDTH)
     return parse(kind, arguments, prog, description=about)
-  options, _ = parse(  # type: ignore[misc]
+  options, _ = parse(
     kind, arguments, prog, return_unknown_args=True, add_help=False
   )
   return options

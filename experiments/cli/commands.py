@@ -48,7 +48,7 @@ def _main(
       for name, path in commands.items()
     )
     cli_arguments.parse(
-      Union[kinds],  # type: ignore[arg-type]  # noqa: UP007
+      Union[kinds],  # noqa: UP007
       arguments,
       prog,
       description=description,

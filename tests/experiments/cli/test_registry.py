@@ -134,7 +134,7 @@ def test_spellings_of_before_are_answered_with_todays(
 def test_values_of_enums_and_booleans(toy, tmp_path):
   arguments = ("--train.non-finite", "skip", "--train.checkpoint-in-background")
   workdir = tmp_path / "run"
-  settings = ("--train.steps", "1", "--workdir", str(workdir))
+  settings = ("--train.steps", "5", "--workdir", str(workdir))
   assert train.main([toy, *arguments, *settings]) == 0
   config = json.loads((workdir / "config.json").read_text())["train"]
   assert config["non_finite"] == "skip"
@@ -366,7 +366,7 @@ def test_a_part_of_the_list():
 def test_runs(run, capsys):
   assert list_experiments.main(["--runs", str(run.parent)]) == 0
   paragraphs = capsys.readouterr().out.split("\n\n")
-  (found,) = [p for p in paragraphs if p.splitlines()[0] == str(run)]
+  (found,) = [p for p in paragraphs if p.startswith(f"{run}\n")]
   words = dict(line.split(maxsplit=1) for line in found.splitlines()[1:])
   assert (words["experiment"], words["step"]) == (TOY, "6/6")
   assert "loss 0." in words["evaluation"]

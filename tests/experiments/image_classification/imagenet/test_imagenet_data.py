@@ -117,7 +117,7 @@ def test_missing_data_set_says_where_and_how(tmp_path):
   assert f"{tmp_path / 'imagenet2012'} has no data set; expected" in message
   assert 'pip install -e ".[tf]"' in message
   assert f"--file_format=array_record --data_dir={tmp_path} --man" in message
-  assert "prepare_folder FOLDER" in message
+  assert "experiments.prepare images FOLDER" in message
   assert "\n" not in message
 
 
