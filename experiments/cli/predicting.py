@@ -1,14 +1,14 @@
-"""What all predictions share: loading a model, reading images, safe files."""
+"""Parts of the predict commands: the model, progress and likely classes."""
 
 from collections.abc import Callable, Sequence
 import dataclasses
 import pathlib
 import sys
-import time
 from typing import Any
 
 import jax
 import numpy as np
+import tqdm
 
 from experiments.cli import errors
 from experiments.data import files
@@ -16,17 +16,15 @@ import perceiver
 from perceiver.checkpoints import store
 
 _MODEL_FILE = "model.safetensors"  # in the folder of a finished run
-_SECONDS_BETWEEN_LINES = 10.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Weights:
-  """Which model predicts.
+  """The model that predicts.
 
   Attributes:
-    model: name of a published model. Our own checkpoints know theirs, so that
-      it may be left out; for other checkpoints the command's main model is
-      the default.
+    model: name of a published model. A checkpoint of this project needs none;
+      for others the default is the command's main model.
     checkpoint: the folder of a finished run or the model file in it, a
       released file, or a folder of `transformers`.
     random_weights: predict with an untrained model, to try the command out.
@@ -103,31 +101,22 @@ def _check_kind(model: perceiver.Model, kind: type, source: str) -> None:
     )
 
 
-# ------------------------------------------------------------ what people see
-
-
 def say(text: str) -> None:
   """Shows a line on standard error."""
   print(text, file=sys.stderr, flush=True)
 
 
-def progress(what: str, total: int) -> Callable[[int], None]:
+def progress(unit: str, total: int) -> Callable[[int], None]:
   """Returns a function that shows how many of `total` are done.
 
-  A terminal's line is overwritten; elsewhere there is a line now and then.
+  Where standard error is no terminal, nothing is shown.
   """
-  is_terminal = sys.stderr.isatty()
-  last = time.monotonic()
+  bar = tqdm.tqdm(unit=unit, total=total, disable=None)
 
   def show(done: int) -> None:
-    nonlocal last
-    text = f"{what} {done}/{total}"
-    if is_terminal:
-      end = "\n" if done == total else ""
-      print(f"\r{text}", end=end, file=sys.stderr, flush=True)
-    elif time.monotonic() - last > _SECONDS_BETWEEN_LINES:
-      last = time.monotonic()
-      say(text)
+    bar.update(done - bar.n)
+    if done == total:
+      bar.close()
 
   return show
 
@@ -180,6 +169,6 @@ def best_classes(
 
 
 def describe(guess: dict[str, Any]) -> str:
-  """Returns one of the likeliest classes as a line for people."""
+  """Returns one of the likeliest classes as a line of text."""
   name = guess.get("name", f"class {guess['class']}")
   return f"  {100 * guess['probability']:5.1f} %  {name}"

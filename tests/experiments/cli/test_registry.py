@@ -120,6 +120,12 @@ def test_wrong_options_are_answered(toy, capsys, arguments, message):
     (["--train.non-finite=SKIP"], "Values are in lower case: skip, not"),
     (["--train.log-images", "True"], "Booleans are written --x and --no-x"),
     (["--judging.all", "3"], "--judging.all is --evaluation.all since"),
+    (["--model.perceiver.encoder.num-reads=2"], "encoder.num-cross-attends"),
+    (
+      ["--model.a.decoder.num-heads", "2"],
+      ".decoder.cross-attention.num-heads",
+    ),
+    (["--data.generator.shift", "2"], "is --data.synthetic.shift since"),
   ],
 )
 def test_spellings_of_before_are_answered_with_todays(

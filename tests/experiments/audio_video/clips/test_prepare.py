@@ -222,7 +222,7 @@ def test_official_numbers():
 
 
 def test_a_missing_or_damaged_report(tmp_path):
-  with pytest.raises(FileNotFoundError, match="experiments.prepare clips"):
+  with pytest.raises(FileNotFoundError, match=r"experiments\.prepare clips"):
     prepared.open_split(tmp_path, "train")
   (tmp_path / prepared.REPORT).write_text(json.dumps({"kind": "kinetics"}))
   with pytest.raises(files.InputError, match="is damaged"):
