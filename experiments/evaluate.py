@@ -12,7 +12,7 @@ RUN is the folder of a run, finished or not; PATH is one too, or a model file.
 The last three compare models, those of runs among them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 import dataclasses
 import pathlib
 import sys
@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 
 import jax
 from jax.sharding import Mesh
-import tqdm
 
 from experiments.cli import arguments as cli_arguments
 from experiments.cli import commands
@@ -31,6 +30,7 @@ from experiments.cli import renames
 from experiments.cluster import processes
 from experiments.data import files
 from experiments.runs import log as runs_log
+from experiments.runs import progress
 from experiments.runs import provenance
 from experiments.training import checkpoints as training_checkpoints
 from experiments.training import evaluation
@@ -194,12 +194,13 @@ def evaluate(
   Raises:
     files.InputError: if the task evaluates its whole split.
   """
-  config = candidate.config
   evaluator = evaluation.make(
     candidate.task,
     candidate.mesh,
-    config,
-    on_progress=_progress(),
+    candidate.config,
+    on_progress=progress.counter(
+      "evaluating", unit=" examples", is_shown=not sharding.process_index()
+    ),
     only_first=examples,
   )
   return evaluator(candidate.variables)
@@ -310,23 +311,6 @@ def _origin(run: pathlib.Path) -> str:
     f" If the run was made by version {renames.BEFORE} or earlier, evaluate it "
     f"with the code that made it: {made}."
   )
-
-
-def _progress() -> Callable[[int, int], None]:
-  """Returns a function that shows how many batches of how many are done."""
-  bar = tqdm.tqdm(
-    desc="evaluating",
-    unit="batch",
-    disable=sharding.process_index() > 0 or None,
-  )
-
-  def show(done: int, total: int) -> None:
-    bar.total = total
-    bar.update(done - bar.n)
-    if done == total:
-      bar.close()
-
-  return show
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ from typing import Any
 
 import jax
 import numpy as np
-import tqdm
 
 from experiments.cli import errors
 from experiments.data import files
+from experiments.runs import progress as runs_progress
 import perceiver
 from perceiver.checkpoints import store
 
@@ -106,19 +106,10 @@ def say(text: str) -> None:
   print(text, file=sys.stderr, flush=True)
 
 
-def progress(unit: str, total: int) -> Callable[[int], None]:
-  """Returns a function that shows how many of `total` are done.
-
-  Where standard error is no terminal, nothing is shown.
-  """
-  bar = tqdm.tqdm(unit=unit, total=total, disable=None)
-
-  def show(done: int) -> None:
-    bar.update(done - bar.n)
-    if done == total:
-      bar.close()
-
-  return show
+def progress(name: str, total: int) -> Callable[[int], None]:
+  """Returns a function that shows how many of `total` are done."""
+  show = runs_progress.counter(name)
+  return lambda done: show(done, total)
 
 
 def read_labels(

@@ -19,7 +19,7 @@ import perceiver
 
 Array = jax.Array
 
-# Of the loss: a battle has many orders and one winner.
+# Of the loss: a battle has many actions and one winner.
 WINNING_WEIGHT = 0.1
 
 
@@ -32,16 +32,16 @@ def measure(
 ) -> tuple[dict[str, Array], Any]:  # {name: [B]}
   """Returns loss and metrics of examples, and the model's state.
 
-  The metrics are those of `objective.losses`; "loss" is "orders" plus a tenth
+  The metrics are those of `objective.losses`; "loss" is "actions" plus a tenth
   of "winning".
   """
-  moment = data.to_moment(batch)
-  entities, mask = starcraft_entities.encode(moment.state)
+  transition = data.to_transition(batch)
+  entities, mask = starcraft_entities.encode(transition.state)
   decisions, state = model.apply_and_update(
     variables, entities, rng=rng, is_training=is_training, mask=mask
   )
-  found = objective.losses(decisions, moment, batch["won"])
-  loss = found["orders"] + WINNING_WEIGHT * found["winning"]
+  found = objective.losses(decisions, transition, batch["won"])
+  loss = found["actions"] + WINNING_WEIGHT * found["winning"]
   return {"loss": loss, **found}, state
 
 
@@ -53,14 +53,14 @@ class Evaluator:
     model: the policy's.
     split: commanded states that its decisions are compared with.
     battles: which armies it plays with.
-    playing: how it plays.
+    rollouts: how it plays.
     batch_size: states at a time.
   """
 
   model: perceiver.Model
   split: loader.Split
-  battles: scenarios.BattleConfig
-  playing: matches.PlayingConfig
+  scenario: scenarios.ScenarioConfig
+  rollouts: matches.RolloutConfig
   batch_size: int
 
   def __call__(
@@ -72,9 +72,8 @@ class Evaluator:
   ) -> evaluation.Evaluation:
     """Returns means of the metrics of `measure`, and scores.
 
-    "win_rate" is the score against the plain script, "teacher_score" that
-    against the script that was learned from, which is 0.5 for its equal. In
-    both, draws count half.
+    "win_rate" is the score against the baseline policy, "expert_score" that
+    against the expert, 0.5 for its equal. In both, draws count half.
 
     Args:
       variables: of the model.
@@ -87,7 +86,7 @@ class Evaluator:
     # One device, once and for all: the battles are no sharded computation.
     variables = jax.device_put(jax.device_get(variables))
     num_states, opponents = len(self.split.source), matches.OPPONENTS
-    total = num_states + len(opponents) * self.playing.num_battles
+    total = num_states + len(opponents) * self.rollouts.num_battles
 
     loop = evaluation.Loop(
       split=self.split,
@@ -107,13 +106,13 @@ class Evaluator:
         raise evaluation.Abandoned
 
     for number, (name, opponent) in enumerate(opponents.items()):
-      before = num_states + number * self.playing.num_battles
+      before = num_states + number * self.rollouts.num_battles
       metrics[_SCORES[name]] = matches.score(
         self.model,
         variables,
         opponent,
-        self.battles,
-        self.playing,
+        self.scenario,
+        self.rollouts,
         functools.partial(battles_done, before),
       )
     return evaluation.Evaluation(
@@ -124,7 +123,7 @@ class Evaluator:
     )
 
 
-_SCORES = {"plain": "win_rate", "teacher": "teacher_score"}
+_SCORES = {"baseline": "win_rate", "expert": "expert_score"}
 
 
 @functools.partial(jax.jit, static_argnums=0)
