@@ -1,7 +1,7 @@
 """Measures time and memory of our models, and of other implementations.
 
   python -m scripts.benchmark                        # all models
-  python -m scripts.benchmark --implementations ours textbook
+  python -m scripts.benchmark --implementations ours reference
   python -m scripts.benchmark --cases optical_flow --size 1080 1920 --repeats 1
   python -m scripts.benchmark --sweep inputs --output DIR
 

@@ -7,7 +7,6 @@ ends them at once with the number of the process. Both kinds of start have one:
 options that name the processes, and `--distributed.detect`.
 """
 
-import argparse
 from collections.abc import Callable, Iterator, Mapping
 import contextlib
 import dataclasses
@@ -112,39 +111,6 @@ class DistributedConfig:
         f"--distributed.coordinator must be HOST:PORT, not {self.coordinator!r}"
       )
     return host.strip("[]"), int(port)
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-  """Adds the options of `DistributedConfig` to a command's."""
-  group = parser.add_argument_group("several processes")
-  for name, kind, words in (
-    ("coordinator", str, "HOST:PORT of process 0"),
-    ("num-processes", int, "number of processes"),
-    ("process-id", int, "number of this process, from 0"),
-    ("start-timeout", int, "seconds to wait for all processes"),
-  ):
-    group.add_argument(
-      f"--distributed.{name}", type=kind, metavar=name.upper(), help=words
-    )
-  group.add_argument(
-    "--distributed.detect",
-    action="store_true",
-    help="let JAX detect these on Cloud TPU, Slurm or Open MPI",
-  )
-
-
-def from_options(options: argparse.Namespace) -> DistributedConfig:
-  """Returns the configuration of a command line.
-
-  Raises:
-    ValueError: naming the option.
-  """
-  found = {
-    name.removeprefix("distributed.").replace("-", "_"): value
-    for name, value in vars(options).items()
-    if name.startswith("distributed.") and value is not None
-  }
-  return DistributedConfig(**found)
 
 
 def start(config: DistributedConfig) -> None:

@@ -17,12 +17,12 @@ from scripts.benchmarking import cases
 class Implementation(enum.Enum):
   """The code that computes.
 
-  OURS is the library; TEXTBOOK its models without shortcuts, every array as
+  OURS is the library; REFERENCE its reference implementation, every array as
   wide as the formulas say; TRANSFORMERS the port of Hugging Face on PyTorch.
   """
 
   OURS = "ours"
-  TEXTBOOK = "textbook"
+  REFERENCE = "reference"
   TRANSFORMERS = "transformers"
 
 
@@ -58,7 +58,7 @@ class Job:
     return cases.CASES[self.case].model(
       self.size,
       self.precision,
-      textbook=self.implementation is Implementation.TEXTBOOK,
+      reference=self.implementation is Implementation.REFERENCE,
     )
 
   def inputs(self) -> tuple[Any, ...]:

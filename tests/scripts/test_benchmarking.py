@@ -39,8 +39,8 @@ def small_case(monkeypatch):
   monkeypatch.setattr(
     cases.Case,
     "model",
-    lambda self, size, precision, *, textbook: perceiver.create(
-      config.textbook() if textbook else config
+    lambda self, size, precision, *, reference: perceiver.Model(
+      config, reference=reference
     ),
   )
 
@@ -61,10 +61,10 @@ def test_one_measurement(small_case, computation):
   assert facts["compile_seconds"] > 0
 
 
-def test_the_textbook_gives_the_same_outputs(small_case):
+def test_the_reference_gives_the_same_outputs(small_case):
   found = []
   kinds = benchmarking_job.Implementation
-  for kind in (kinds.OURS, kinds.TEXTBOOK):
+  for kind in (kinds.OURS, kinds.REFERENCE):
     measurement = ours.Measurement(make_job(implementation=kind))
     measurement.run()
     found.append(measurement.outputs())
