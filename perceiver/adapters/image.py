@@ -17,6 +17,7 @@ import numpy as np
 from perceiver import layers
 from perceiver import position_encoding
 from perceiver.adapters import patches
+from perceiver.attention import blockwise
 
 Array = jax.Array
 
@@ -178,6 +179,24 @@ class ImageInputConfig:
     return self.features.channels(self.channels) + (
       position_encoding.num_channels(self.positions, num_axes=2)
     )
+
+  def example(self, batch_size: int = 1) -> jax.ShapeDtypeStruct:
+    """Returns shape and dtype of the images, [B, H, W, C] float32."""
+    shape = (batch_size, *self.size, self.channels)
+    return jax.ShapeDtypeStruct(shape, jnp.float32)
+
+  def apply(
+    self, examples: Array, mask: None = None, *, is_training: bool = False
+  ) -> tuple[blockwise.Parts, None]:
+    """Returns the inputs of normalised images; see `InputAdapter`.
+
+    Raises:
+      ValueError: if a mask is given.
+    """
+    if mask is not None:
+      raise ValueError("Image input: a mask is given; expected None.")
+    module = ImageInput(self, is_training, name="image_input")
+    return module(examples), None
 
   def permutation(self) -> np.ndarray:  # [M]
     """Returns which element of the grid stands at each place."""

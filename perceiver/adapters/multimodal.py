@@ -157,6 +157,28 @@ class MultimodalInputConfig:
       if not x.optional
     }
 
+  def apply(
+    self,
+    examples: Mapping[str, Array],
+    mask: Mapping[str, Array] | None = None,
+    *,
+    is_training: bool = False,
+  ) -> tuple[blockwise.Parts, Array | None]:
+    """Returns the inputs of all modalities, and their mask.
+
+    Args:
+      examples: an array for each modality.
+      mask: {name: [B] bool}, whether an example has a modality; it has those
+        that are not named.
+      is_training: whether inputs are masked at random.
+
+    Returns:
+      As `InputAdapter` says.
+    """
+    module = MultimodalInput(self, is_training, name="multimodal_input")
+    inputs = module(examples)  # [B, M, C]
+    return (inputs,), input_mask(self, mask) if mask else None
+
 
 @dataclasses.dataclass
 class MultimodalInput(hk.Module):

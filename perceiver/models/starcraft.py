@@ -236,7 +236,7 @@ def _layer(
   )
   x += projections.attend(cfg, weights, keys_values, normed)
   normed = layers.LayerNorm(name="mlp_norm")(x)  # [B, M, E]
-  return x + blocks.Mlp(config.mlp_widening, name="mlp")(normed)
+  return x + layers.Mlp(config.mlp_widening, name="mlp")(normed)
 
 
 _NUM_SLOTS, _ENTITY_CHANNELS = 512, 256

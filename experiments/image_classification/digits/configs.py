@@ -65,7 +65,7 @@ def _perceiver(
   seen: image.ImageInputConfig,
 ) -> imagenet.ImageClassifierConfig:
   return imagenet.ImageClassifierConfig(
-    image=seen,
+    inputs=seen,
     perceiver=network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
         input_channels=seen.input_channels,

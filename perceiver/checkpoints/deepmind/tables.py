@@ -43,7 +43,7 @@ def state_names(config: Any) -> list[names.Entry]:
   """Returns where the state of a model stands in the released form."""
   if not isinstance(config, imagenet.ImageClassifierConfig):
     return []
-  if not isinstance(config.image.features, image.ConvPool):
+  if not isinstance(config.inputs.features, image.ConvPool):
     return []
   entries = []
   for statistic in ("mean_ema", "var_ema"):
@@ -69,7 +69,7 @@ def _image_classifier(
   table += names.vectors(
     "classifier/queries", f"{decoder}/~/trainable_position_encoding"
   )
-  return table + _image_input(config.image)
+  return table + _image_input(config.inputs)
 
 
 def _image_input(config: image.ImageInputConfig) -> list[names.Entry]:

@@ -184,19 +184,19 @@ def _read_classifier(
     output_channels=num_classes,
   )
   return imagenet.ImageClassifierConfig(
-    image=seen, perceiver=_network(entries, seen.input_channels, decoding)
+    inputs=seen, perceiver=_network(entries, seen.input_channels, decoding)
   )
 
 
 def _read_fourier(
   entries: Json, shapes: Shapes
 ) -> imagenet.ImageClassifierConfig:
-  return _read_classifier(imagenet.FOURIER.image, entries, shapes)
+  return _read_classifier(imagenet.FOURIER.inputs, entries, shapes)
 
 
 def _read_conv(entries: Json, shapes: Shapes) -> imagenet.ImageClassifierConfig:
   seen = dataclasses.replace(
-    imagenet.CONV.image, features=image.ConvPool(centred=True)
+    imagenet.CONV.inputs, features=image.ConvPool(centred=True)
   )
   return _read_classifier(seen, entries, shapes)
 
@@ -205,7 +205,7 @@ def _read_learned(
   entries: Json, shapes: Shapes
 ) -> imagenet.ImageClassifierConfig:
   size = (entries["image_size"], entries["image_size"])
-  seen = dataclasses.replace(imagenet.LEARNED.image, size=size)
+  seen = dataclasses.replace(imagenet.LEARNED.inputs, size=size)
   return _read_classifier(seen, entries, shapes)
 
 

@@ -25,12 +25,12 @@ from perceiver.models import video_autoencoding
 # What their files do not say, and evaluation does not depend on.
 _UNSAID = re.compile(
   r"precision|.*init_scale|.*dropout_rate|.*\.remat"
-  r"|image\.features\.decay"
+  r"|inputs\.features\.decay"
 )
 # What their classes do in a way of their own, whatever was trained.
 _DEVIATIONS = {
   "PerceiverForImageClassificationConvProcessing": {
-    "image.features.centred": (
+    "inputs.features.centred": (
       "its convolution and pooling are padded otherwise than the original's, "
       "which changes all features a little"
     )
@@ -91,7 +91,7 @@ def differences(
     if _UNSAID.fullmatch(field):
       continue
     # Fourier codes have no size; what resolution they are for is compared.
-    if field == "image.size" and not class_name.endswith("Learned"):
+    if field == "inputs.size" and not class_name.endswith("Learned"):
       continue
     if lenient and (
       field.endswith(".exact_gelu")
@@ -190,10 +190,10 @@ def _with_channels(
 def _entries(config: Any) -> tuple[str, dict[str, Any]]:
   """Returns class and entries, as far as there are any."""
   if isinstance(config, imagenet.ImageClassifierConfig):
-    kind = _CLASSES_OF_FEATURES.get(type(config.image.features))
+    kind = _CLASSES_OF_FEATURES.get(type(config.inputs.features))
     special: dict[str, Any] = {
-      "d_model": config.image.input_channels,
-      "image_size": config.image.size[0],
+      "d_model": config.inputs.input_channels,
+      "image_size": config.inputs.size[0],
       **_labels(config.num_classes),
     }
   elif isinstance(config, language.LanguageModelConfig):

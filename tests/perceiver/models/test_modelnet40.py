@@ -27,7 +27,7 @@ def model():
   )
   return perceiver.create(
     modelnet40.PointClassifierConfig(
-      points=seen,
+      inputs=seen,
       perceiver=tiny_networks.perceiver_config(
         input_channels=seen.input_channels,
         mean=True,

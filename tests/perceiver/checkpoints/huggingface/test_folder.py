@@ -179,7 +179,7 @@ def test_what_transformers_does_otherwise_is_said():
     (
       lambda: dataclasses.replace(
         imagenet.FOURIER,
-        image=dataclasses.replace(imagenet.FOURIER.image, permutation_seed=1),
+        inputs=dataclasses.replace(imagenet.FOURIER.inputs, permutation_seed=1),
       ),
       "image.permutation_seed is 1; expected None",
     ),
@@ -231,7 +231,7 @@ def test_positions_of_another_resolution_are_another_model(tmp_path):
   coarse = position_encoding.Fourier(num_bands=64, max_resolution=(32, 32))
   config = dataclasses.replace(
     model.config,
-    image=dataclasses.replace(model.config.image, positions=coarse),
+    inputs=dataclasses.replace(model.config.inputs, positions=coarse),
   )
   with pytest.raises(perceiver.CheckpointError, match=r"image\.positions\.max"):
     perceiver.load(config, FOLDER / name)
