@@ -66,7 +66,7 @@ class Model:
   """
 
   config: Any
-  reference: bool = False
+  reference: bool = dataclasses.field(default=False, kw_only=True)
 
   def init(self, key: Array) -> Variables:
     """Returns freshly initialised variables; needs no data."""

@@ -56,7 +56,7 @@ class Case:
         raise ValueError(f"{self.name} has inputs of one size only")
       config = self.resized(size)
     config = dataclasses.replace(config, precision=precision)
-    return perceiver.Model(config, reference)
+    return perceiver.Model(config, reference=reference)
 
 
 def _floats(

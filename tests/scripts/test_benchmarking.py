@@ -40,7 +40,7 @@ def small_case(monkeypatch):
     cases.Case,
     "model",
     lambda self, size, precision, *, reference: perceiver.Model(
-      config, reference
+      config, reference=reference
     ),
   )
 

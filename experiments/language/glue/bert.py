@@ -123,8 +123,7 @@ class Layer(hk.Module):
     x: Array,  # [B, T, C]
     mask: Array | None,  # [B, T] bool
   ) -> Array:  # [B, T, C]
-    channels = x.shape[-1]
-    cfg = self.config.attention(channels, channels)
+    cfg, channels = self.config.attention, x.shape[-1]
     weights = projections.Attention(cfg, name="attention").weights(
       channels, channels
     )

@@ -5,7 +5,7 @@ What no entry there can say is found by reading the result back.
 
 import dataclasses
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 from perceiver import blocks
 from perceiver import config_json
@@ -36,6 +36,7 @@ _DEVIATIONS = {
     )
   },
 }
+_Block = TypeVar("_Block", bound=blocks.BlockConfig)
 _QUERY_RESIDUAL = "perceiver.decoder.cross_attention.query_residual"
 _CLASSES_OF_FEATURES: dict[type, str] = {
   image.Pixels: "PerceiverForImageClassificationFourier",
@@ -176,8 +177,8 @@ def _explicit(config: Any) -> Any:
 
 
 def _with_channels(
-  block: blocks.BlockConfig, query_channels: int, input_channels: int
-) -> blocks.BlockConfig:
+  block: _Block, query_channels: int, input_channels: int
+) -> _Block:
   """Returns a block with its attention's channels filled in."""
   attention = block.attention(query_channels, input_channels)
   return dataclasses.replace(

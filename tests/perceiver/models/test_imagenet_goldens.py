@@ -78,7 +78,7 @@ VARIANTS = ("fourier", "learned", "conv")
 def test_tiny_logits(variant, reference):
   model = tiny(variant)
   variables = released.filled(model)
-  model = perceiver.Model(model.config, reference)
+  model = perceiver.Model(model.config, reference=reference)
   images = fill.array((3, 32, 32, 3), released.SALT, "image", variant)
   expected = released.golden(f"tiny_imagenet_{variant}")["logits"]
   logits = model.apply(variables, images)

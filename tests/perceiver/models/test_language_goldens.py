@@ -59,7 +59,7 @@ def tiny() -> perceiver.Model:
 def test_tiny_logits(reference):
   model = tiny()
   variables = released.filled(model)
-  model = perceiver.Model(model.config, reference)
+  model = perceiver.Model(model.config, reference=reference)
   expected = released.golden("tiny_language")
   np.testing.assert_array_equal(expected["ids"], ids((2, 24)))
   mask = expected["mask"].astype(bool)

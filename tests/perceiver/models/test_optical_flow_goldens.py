@@ -34,7 +34,7 @@ FRAMES = fill.array((2, 2, 16, 24, 3), released.SALT, "frames")
 def test_tiny_flow(reference):
   model = tiny()
   variables = released.filled(model)
-  model = perceiver.Model(model.config, reference)
+  model = perceiver.Model(model.config, reference=reference)
   expected = released.golden("tiny_optical_flow")["flow"]
   found = model.apply(variables, FRAMES)
   assert released.relative_error(found, expected) < 1e-5

@@ -23,7 +23,7 @@ def check(found, golden, tolerance=1e-5):
 def test_tiny_outputs(reference):
   model = perceiver.create(tiny_video.config())
   variables = released.filled(model)
-  model = perceiver.Model(model.config, reference)
+  model = perceiver.Model(model.config, reference=reference)
   points = {"image": jnp.arange(40, 104), "audio": jnp.arange(2, 7)}
   found = model.apply(variables, tiny_video.inputs(), output_points=points)
   check(found, released.golden("tiny_video"))
