@@ -41,7 +41,7 @@ class LinearWeights(NamedTuple):
 
 
 class NormWeights(NamedTuple):
-  """What a layer norm does after normalising."""
+  """Scale and offset of a layer norm."""
 
   scale: Array  # [C]
   offset: Array  # [C]

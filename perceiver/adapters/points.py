@@ -14,11 +14,11 @@ Array = jax.Array
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PointInputConfig:
-  """How points in space become inputs.
+  """The adapter of points in space.
 
   Attributes:
     num_axes: coordinates of a point.
-    positions: how coordinates are encoded; bands go up to half the resolution
+    positions: the encoding of coordinates; bands go up to half the resolution
       per unit of length.
   """
 

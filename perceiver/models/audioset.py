@@ -104,7 +104,7 @@ def _classifier(
   num_cross_attends: int = 1,
 ) -> MultimodalClassifierConfig:
   """Returns a classifier in which cross-attends and layers share nothing."""
-  # A modality on its own needs no code to be told from others.
+  # Only several modalities need a code that distinguishes them.
   inputs = multimodal.MultimodalInputConfig(
     modalities=modalities, min_padding=4 if len(modalities) > 1 else 0
   )
