@@ -101,7 +101,7 @@ def _classifier(
 
 
 def _large(
-  inputs: image.ImageInputConfig, num_classes: int
+  inputs: image.ImageInputConfig, num_classes: int = 1000
 ) -> ImageClassifierConfig:
   """Returns configuration B: 16 layers, none shared, with MLPs 4 times wide."""
   decoding = dataclasses.replace(_QUERY_DECODER, output_channels=num_classes)
@@ -129,9 +129,7 @@ CONV = _classifier(_CONV_FOURIER, _QUERY_DECODER)
 # Configuration B. Its pre-training had about 18,000 classes (appendix A.2);
 # table 7's 212 M parameters are those of fine-tuning on 1,000.
 NUM_PRETRAINING_CLASSES = 18_000
-LARGE_FOURIER = _large(_PIXELS_FOURIER, 1000)
-LARGE_PROJECTED = _large(_PROJECTED_FOURIER, 1000)
-LARGE_CONV = _large(_CONV_FOURIER, 1000)
+_pretraining = functools.partial(_large, num_classes=NUM_PRETRAINING_CLASSES)
 
 # --------------------------------------------------------- Perceiver of 2021
 
@@ -165,18 +163,12 @@ CONFIGS: dict[str, ImageClassifierConfig] = {
   "imagenet_learned": LEARNED,
   "imagenet_conv": CONV,
   # Perceiver IO, configuration B: pre-trained on JFT.
-  "imagenet_large_fourier": LARGE_FOURIER,
-  "imagenet_large_projected": LARGE_PROJECTED,
-  "imagenet_large_conv": LARGE_CONV,
-  "imagenet_large_fourier_pretraining": _large(
-    _PIXELS_FOURIER, NUM_PRETRAINING_CLASSES
-  ),
-  "imagenet_large_projected_pretraining": _large(
-    _PROJECTED_FOURIER, NUM_PRETRAINING_CLASSES
-  ),
-  "imagenet_large_conv_pretraining": _large(
-    _CONV_FOURIER, NUM_PRETRAINING_CLASSES
-  ),
+  "imagenet_large_fourier": _large(_PIXELS_FOURIER),
+  "imagenet_large_projected": _large(_PROJECTED_FOURIER),
+  "imagenet_large_conv": _large(_CONV_FOURIER),
+  "imagenet_large_fourier_pretraining": _pretraining(_PIXELS_FOURIER),
+  "imagenet_large_projected_pretraining": _pretraining(_PROJECTED_FOURIER),
+  "imagenet_large_conv_pretraining": _pretraining(_CONV_FOURIER),
   # The Perceiver of 2021: best model, then tables 6, 7 and 5.
   "perceiver_imagenet": PERCEIVER,
   "perceiver_imagenet_1_cross_attend": _of_2021(),
