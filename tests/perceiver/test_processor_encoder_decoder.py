@@ -326,7 +326,7 @@ def test_mean_decoder():
     ),
     (
       ENCODER,
-      {"num_heads": 4},
+      {"cross_attention": blocks.CrossAttentionConfig(num_heads=4)},
       "qk_channels is 6, which 4 heads do not divide",
     ),
     (
