@@ -32,6 +32,7 @@ _COMPOSED = {
 }
 # The field of the raw examples, by the type of the configuration.
 _INPUTS = {
+  "ConvNetConfig": "image",
   "ImageClassifierConfig": "image",
   "PointClassifierConfig": "points",
 }
