@@ -229,11 +229,7 @@ def optical_flow(
       max_resolution=grid if concatenate_frames else (2, *grid),
     ),
   )
-  ending = (
-    {"output_channels": features.num_channels}
-    if isinstance(features, image.ConvPool)
-    else {"output_channels": 2, "output_init_scale": output_init_scale}
-  )
+  upsampled = isinstance(features, image.ConvPool)
   return OpticalFlowConfig(
     frames=frames,
     perceiver=perceiver_network.PerceiverConfig(
@@ -249,7 +245,8 @@ def optical_flow(
       ),
       decoder=decoder.DecoderConfig(
         query_channels=frames.input_channels,
-        **ending,
+        output_channels=features.num_channels if upsampled else 2,
+        output_init_scale=1.0 if upsampled else output_init_scale,
         cross_attention=blocks.CrossAttentionConfig(query_residual=False),
       ),
     ),
