@@ -2,8 +2,8 @@
 
   python -m experiments.train starcraft --mini
   python -m experiments.train starcraft --recipe mini_transformer
-  python -m experiments.starcraft.comparison --run runs/starcraft-mini \\
-      --run runs/starcraft-mini_transformer
+  python -m experiments.evaluate starcraft-encoders \\
+      --runs runs/starcraft-mini runs/starcraft-mini_transformer
   python -m experiments.train starcraft --recipe perceiver_io_32
 
 The paper's agent is AlphaStar, cloned from human games; neither is public. Here

@@ -1,12 +1,12 @@
 """Recipes for AudioSet, of both papers.
 
   python -m experiments.train audioset --mini
-  python -m experiments.train audioset --mini --data.modalities AUDIO
+  python -m experiments.train audioset --mini --data.modalities audio
   python -m experiments.train audioset --recipe perceiver_mel_tuned \\
       --data.data-dir DIR
 
 Published on TPUs; none has been run at full size with this code. DIR has been
-made by `python -m experiments.audio_video.clips.prepare`. `--mini` learns from
+made by `python -m experiments.prepare clips`. `--mini` learns from
 generated clips, some of whose classes are only heard and some only seen.
 """
 

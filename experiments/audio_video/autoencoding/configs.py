@@ -5,12 +5,12 @@
   python -m experiments.evaluate video-autoencoding \\
       --checkpoint runs/video_autoencoding --data.data-dir DIR --report DIR
 
-DIR is Kinetics-700-2020 as experiments.audio_video.clips.prepare leaves it;
-without it clips are generated. The fewer latents, the less of a clip survives:
+DIR is Kinetics-700-2020, prepared by `experiments.prepare clips`; without it
+clips are generated. The fewer latents, the less of a clip survives:
 
   python -m experiments.train video-autoencoding --mini \\
       --model.perceiver.encoder.num-latents 12 --workdir runs/12_latents
-  python -m experiments.audio_video.autoencoding.latents_table \\
+  python -m experiments.evaluate latents-table \\
       runs/12_latents runs/24_latents runs/video_autoencoding-mini
 
 None has been run at full size with this code. The mini recipe took 12 minutes
