@@ -86,8 +86,8 @@ def _clip(
 def _image(name: str) -> Callable[[tuple[int, ...]], Any]:
   def resized(size: tuple[int, ...]) -> imagenet.ImageClassifierConfig:
     config: imagenet.ImageClassifierConfig = perceiver.create(name).config
-    image = dataclasses.replace(config.image, size=_pair(size))
-    return dataclasses.replace(config, image=image)
+    inputs = dataclasses.replace(config.inputs, size=_pair(size))
+    return dataclasses.replace(config, inputs=inputs)
 
   return resized
 

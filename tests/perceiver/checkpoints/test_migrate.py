@@ -102,7 +102,9 @@ def write(path, config, variables):
   metadata = {
     "format": "perceiver",
     "version": "1",
-    "config": json.dumps(today | {"perceiver": _PERCEIVER}),
+    "config": json.dumps(
+      today | {"image": today.pop("inputs"), "perceiver": _PERCEIVER}
+    ),
     "notes": "{}",
   }
   safetensors_numpy.save_file(arrays, path, metadata)
@@ -132,6 +134,13 @@ def test_every_part_is_upgraded():
   )
   text = migrate.upgrade_json(json.dumps(config))
   assert config_json.from_json(text, type(expected)) == expected
+
+
+def test_the_queries_of_glue_are_renamed():
+  config = {"type": "GlueConfig", "tasks": [], "reading": "task_tokens"}
+  expected = {"type": "GlueConfig", "tasks": [], "query_kind": "task_tokens"}
+  assert migrate.upgrade(config) == expected
+  assert migrate.upgrade(expected) == expected
 
 
 def test_a_configuration_of_today_stays_as_it_is():
