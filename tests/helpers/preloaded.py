@@ -1,4 +1,4 @@
-"""Settings and imports of the tests' processes, before they start."""
+"""Imports of the server that starts processes of tests."""
 
 import os
 import tempfile
