@@ -215,5 +215,5 @@ def test_missing_imagenet_says_how_to_get_it(tmp_path, capsys):
   error = capsys.readouterr().err
   assert code == 1
   assert "imagenet2012" in error
-  assert "prepare_folder" in error
+  assert "experiments.prepare images" in error
   assert not (tmp_path / "run").exists()
