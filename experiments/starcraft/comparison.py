@@ -88,7 +88,7 @@ def _recipes() -> dict[str, configs.Experiment]:
 
 
 def _giga(model: perceiver.Model) -> str:
-  return f"{model.num_flops(textbook=True) / 1e9:.3f}"
+  return f"{model.num_flops(reference=True) / 1e9:.3f}"
 
 
 def at_full_size(

@@ -30,6 +30,7 @@ from experiments.training import schedules
 from experiments.training import tasks
 from experiments.training import trainer
 import perceiver
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import multimodal_decoder
@@ -117,12 +118,14 @@ def _mini() -> Experiment:
           latent_init_scale=1.0,
         ),
         processor=processor.ProcessorConfig(
-          channels=64, num_self_attends_per_block=2, num_heads=4
+          channels=64,
+          num_self_attends_per_block=2,
+          self_attention=blocks.SelfAttentionConfig(num_heads=4),
         ),
         decoder=decoder.DecoderConfig(
           query_channels=outputs.query_channels,
           output_channels=64,
-          query_residual=False,
+          cross_attention=blocks.CrossAttentionConfig(query_residual=False),
         ),
       ),
     ),
