@@ -122,13 +122,13 @@ def _wav(values):
   )
 )
 @example(b"RIFF\0\0\0\0WAVE")
-def test_sounds(folder, data):
-  clip, path = folder / "silent.npz", folder / "sound.wav"
+def test_audio(folder, data):
+  clip, path = folder / "silent.npz", folder / "audio.wav"
   if not clip.exists():
     clip.write_bytes(_npz(image=_CLIP))
   path.write_bytes(data)
   found = mutations.survives(files.InputError, user_files.read, clip, path)
-  assert found is None or found.sound.dtype == np.float32
+  assert found is None or found.audio.dtype == np.float32
 
 
 @given(mutations.damaged(b"cat\ndog\n", "café\r\nthé\r\n".encode()))

@@ -96,12 +96,12 @@ def test_lists_of_classes(folder, data):
 
 @pytest.fixture(scope="module")
 def video(folder):
-  """The bytes of three frames with sound."""
+  """The bytes of three frames with audio."""
   pytest.importorskip("av")
   path = folder / "whole.mp4"
   frames = np.zeros([3, 16, 16, 3], np.uint8)
-  sound = np.zeros([480, 1], np.float32)
-  video_files.write(path, frames, 25.0, sound, 8000)
+  audio = np.zeros([480, 1], np.float32)
+  video_files.write(path, frames, 25.0, audio, 8000)
   return path.read_bytes()
 
 

@@ -39,19 +39,19 @@ _NAME, _VERSION = "clips", "1.0.0"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PrepareConfig:
-  """Which videos become which data set.
+  """Videos, and the data set made of them.
 
   Attributes:
     videos: the folder of video files.
     output: the folder of the data set, which must not exist.
-    train: the lists of the training part.
-    validation: the lists of the validation part, which for AudioSet is called
+    train: the lists of the training split.
+    validation: the lists of the validation split, which AudioSet calls
       evaluation.
-    test: the lists of the test part.
+    test: the lists of the test split.
     classes: AudioSet's class_labels_indices.csv; of Kinetics the labels in the
       lists are the classes.
-    storage: what is kept of a clip.
-    workers: processes that decode; 0 for none but this one.
+    storage: format of stored clips.
+    workers: processes that decode; 0 decodes in this one.
     stop_at_damaged: stop at the first damaged file instead of leaving it out.
   """
 
@@ -76,12 +76,12 @@ class PrepareConfig:
 
 @dataclasses.dataclass(frozen=True)
 class _Plan:
-  """What is to be done.
+  """Clips to store, and their files.
 
   Attributes:
     kind: "kinetics" or "audioset".
-    classes: of the labels.
-    rows: the clips of every split.
+    classes: classes of the labels.
+    rows: clips by split.
     found: video files by name.
   """
 
@@ -92,7 +92,7 @@ class _Plan:
 
 
 class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
-  """Decodes the files and hands over encoded frames and sound."""
+  """Decodes the files into encoded frames and audio."""
 
   VERSION = tfds.core.Version(_VERSION)
 
@@ -108,6 +108,7 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type
     features = tfds.features.FeaturesDict(
       {
         "frames": tfds.features.Sequence(tfds.features.Text()),
+        # The name in all data sets of this version.
         "sound": tfds.features.Text(),
         "labels": tfds.features.Sequence(label),
         "name": tfds.features.Text(),
@@ -159,7 +160,7 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type
   ) -> dict[str, Any]:
     return {
       "frames": stored.frames,
-      "sound": stored.sound,
+      "sound": stored.audio,
       "labels": list(self._plan.classes.numbers(row)),
       "name": _key(row),
     }
@@ -170,7 +171,7 @@ def _key(row: clip_folder.Row) -> str:
 
 
 def _distinct(classes: clip_folder.Classes) -> list[str]:
-  """Returns the classes' names; with keys where names come twice."""
+  """Returns the classes' names, with keys where a name is not unique."""
   names = classes.names
   return [
     name if names.count(name) == 1 else f"{name} ({key})"
@@ -195,11 +196,11 @@ def prepare(config: PrepareConfig) -> prepared.DatasetReport:
   """Writes the data set; it appears only when it is complete.
 
   Returns:
-    What is in it, and what is not.
+    A report of its complete, defective and missing clips.
 
   Raises:
-    files.InputError: if a list cannot be used, the data set is there already, a
-      split has no clip, or a file is damaged and that shall be the end.
+    files.InputError: if a list cannot be used, the data set exists, a split has
+      no clip, or a file is damaged and `stop_at_damaged` is set.
   """
   if config.output.exists():
     raise files.InputError(
@@ -227,7 +228,7 @@ def prepare(config: PrepareConfig) -> prepared.DatasetReport:
 
 
 def _plan(config: PrepareConfig) -> _Plan:
-  """Reads the lists and looks for the files.
+  """Reads the lists and finds the files.
 
   Raises:
     files.InputError: if they do not fit together.
