@@ -116,7 +116,7 @@ def decode(job: Job, config: StorageConfig) -> Stored | str:
 
 
 def _remarks(
-  found: video_files.Found, length: float, config: StorageConfig
+  found: video_files.Decoded, length: float, config: StorageConfig
 ) -> list[str]:
   remarks = []
   if len(found.frames) < (length - _TOLERANCE) * config.frame_rate:

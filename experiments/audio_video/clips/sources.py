@@ -6,7 +6,7 @@ import pathlib
 from experiments.audio_video.clips import clips
 from experiments.audio_video.clips import prepared
 from experiments.audio_video.clips import sampling
-from experiments.audio_video.clips import synthetic
+from experiments.audio_video.clips import synthetic as synthetic_clips
 from experiments.data import files
 
 
@@ -28,7 +28,7 @@ class ClipsConfig:
   train_split: str = "train"
   eval_split: str = "validation"
   allow_partial: bool = False
-  synthetic: synthetic.SyntheticConfig = synthetic.SyntheticConfig()
+  synthetic: synthetic_clips.SyntheticConfig = synthetic_clips.SyntheticConfig()
   num_eval: int = 256
   augmentation: sampling.AugmentationConfig = sampling.AugmentationConfig()
 
@@ -75,9 +75,9 @@ def open_eval(
 
 
 def _synthetic(
-  config: synthetic.SyntheticConfig, part: str, num_classes: int
+  config: synthetic_clips.SyntheticConfig, part: str, num_classes: int
 ) -> tuple[clips.ClipSource, str]:
-  source = synthetic.SyntheticClips(config)
+  source = synthetic_clips.SyntheticClips(config)
   _check_classes("data.synthetic", source, num_classes)
   return source, f"synthetic {part}"
 
