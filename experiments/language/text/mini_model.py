@@ -1,4 +1,4 @@
-"""The language model of small recipes, trained by one, refined by another."""
+"""The language model of the mini recipes: pre-training and fine-tuning."""
 
 from perceiver import decoder
 from perceiver import encoder
@@ -24,7 +24,7 @@ CONFIG = language.LanguageModelConfig(
     ),
     processor=processor.ProcessorConfig(
       channels=_CHANNELS,
-      num_layers=2,
+      num_self_attends_per_block=2,
       num_heads=4,
     ),
     decoder=decoder.DecoderConfig(
