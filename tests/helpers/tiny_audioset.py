@@ -99,10 +99,10 @@ def clip(num_frames=6, labels=(1, 3), **changes):
   frames = np.broadcast_to(
     10 * numbers[:, None, None, None], (num_frames, *SIZE, 3)
   )
-  audio = np.repeat(numbers / 10, RATE // 25)[:, None]
+  samples = np.repeat(numbers / 10, RATE // 25)[:, None]
   return clips.Clip(
     frames=frames.astype(np.uint8),
-    audio=audio.astype(np.float32),
+    audio=samples.astype(np.float32),
     frame_rate=25.0,
     sample_rate=RATE,
     labels=labels,
