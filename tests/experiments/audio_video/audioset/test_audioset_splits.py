@@ -158,7 +158,7 @@ def test_spectrograms_are_masked_in_training_only():
     ({"labels": (-1,)}, r"the labels \[-1\] are none"),
     (
       {"sample_rate": 4000},
-      r"clip steps: 4 frames .* have 640 samples at 4000 .* expected the model's 320",
+      r"clip steps: 4 frames .* 640 samples at 4000 .* the model's 320",
     ),
   ],
 )
