@@ -44,7 +44,9 @@ class PerceiverConfig:
         f"encoder's latent_channels, {self.encoder.latent_channels}."
       )
     if isinstance(self.decoder, decoder.DecoderConfig):
-      self.decoder.block(self.encoder.latent_channels)
+      self.decoder.cross_attention.attention(
+        self.decoder.query_channels, self.encoder.latent_channels
+      )
     if not self.share_weights and len(set(self.schedule)) > 1:
       raise ValueError(
         "Perceiver: share_weights is False with "
@@ -65,19 +67,6 @@ class PerceiverConfig:
     starts = [i for i, attends in enumerate(self.schedule) if attends]
     ends = [*starts[1:], len(self.schedule)]
     return tuple((end - start, after[end]) for start, end in zip(starts, ends))
-
-
-def textbook(config: PerceiverConfig) -> PerceiverConfig:
-  """Returns the same network computed the textbook way, without shortcuts.
-
-  All projections come before the attention and all scores exist at once, as
-  in the papers' operation counts. It needs the same parameters and gives the
-  same numbers.
-  """
-  changes = {"encoder": dataclasses.replace(config.encoder, direct=True)}
-  if isinstance(config.decoder, decoder.DecoderConfig):
-    changes["decoder"] = dataclasses.replace(config.decoder, direct=True)  # type: ignore[assignment]
-  return dataclasses.replace(config, **changes)  # type: ignore[arg-type]
 
 
 @dataclasses.dataclass

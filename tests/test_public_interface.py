@@ -229,8 +229,8 @@ def test_operations_grow_with_the_batch():
   model, _ = classifier()
   one, four = model.num_flops(1), model.num_flops(4)
   assert one < four <= 4 * one
-  textbook = [model.num_flops(n, textbook=True) for n in (1, 4)]
-  assert textbook[0] >= one
+  reference = [model.num_flops(n, reference=True) for n in (1, 4)]
+  assert reference[0] >= one
 
 
 # ----------------------------------------------------------------------- state

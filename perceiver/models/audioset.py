@@ -71,12 +71,6 @@ class MultimodalClassifierConfig:
     """Returns shapes and dtypes of the modalities."""
     return (self.inputs.example(batch_size),)
 
-  def textbook(self) -> "MultimodalClassifierConfig":
-    """Returns the same model computed without shortcuts."""
-    return dataclasses.replace(
-      self, perceiver=perceiver_network.textbook(self.perceiver)
-    )
-
 
 @dataclasses.dataclass
 class MultimodalClassifier(hk.Module):
@@ -233,7 +227,6 @@ def _classifier(
         channels=latent_channels,
         num_self_attends_per_block=num_self_attends_per_block,
         num_blocks=num_cross_attends,
-        num_heads=8,
       ),
       decoder=decoding,
       share_weights=num_cross_attends == 1,

@@ -115,10 +115,6 @@ class GlueConfig:
     shape = (batch_size, self.max_length)
     return (jax.ShapeDtypeStruct(shape, jnp.int32),)
 
-  def textbook(self) -> "GlueConfig":
-    """Returns the same model computed without shortcuts."""
-    return dataclasses.replace(self, trunk=self.trunk.textbook())
-
 
 @dataclasses.dataclass
 class GlueModel(hk.Module):

@@ -11,6 +11,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import model
@@ -63,12 +64,6 @@ class ImageClassifierConfig:
     """Returns shape and dtype of the images, [B, H, W, C] float32."""
     shape = (batch_size, *self.image.size, self.image.channels)
     return (jax.ShapeDtypeStruct(shape, jnp.float32),)
-
-  def textbook(self) -> "ImageClassifierConfig":
-    """Returns the same model computed without shortcuts."""
-    return dataclasses.replace(
-      self, perceiver=perceiver_network.textbook(self.perceiver)
-    )
 
 
 @dataclasses.dataclass
@@ -181,8 +176,7 @@ def _classifier(
         channels=1024,
         num_self_attends_per_block=num_self_attends_per_block,
         num_blocks=num_blocks,
-        num_heads=8,
-        mlp_widening=mlp_widening,
+        self_attention=blocks.SelfAttentionConfig(mlp_widening=mlp_widening),
       ),
       decoder=decoding,
       share_weights=share_weights,
@@ -204,7 +198,11 @@ def _large(
 
 FOURIER = _classifier(_PIXELS_FOURIER, _QUERY_DECODER)
 LEARNED = _classifier(
-  _CONV1X1_LEARNED, dataclasses.replace(_QUERY_DECODER, query_residual=False)
+  _CONV1X1_LEARNED,
+  dataclasses.replace(
+    _QUERY_DECODER,
+    cross_attention=blocks.CrossAttentionConfig(query_residual=False),
+  ),
 )
 CONV = _classifier(_CONV_FOURIER, _QUERY_DECODER)
 

@@ -11,6 +11,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import model
@@ -71,12 +72,6 @@ class LanguageModelConfig:
     """Returns shape and dtype of the ids, [B, M] int32."""
     shape = (batch_size, self.text.max_length)
     return (jax.ShapeDtypeStruct(shape, jnp.int32),)
-
-  def textbook(self) -> "LanguageModelConfig":
-    """Returns the same model computed without shortcuts."""
-    return dataclasses.replace(
-      self, perceiver=perceiver_network.textbook(self.perceiver)
-    )
 
 
 @dataclasses.dataclass
@@ -216,25 +211,27 @@ def _language_model(
         input_channels=channels,
         num_latents=num_latents,
         latent_channels=latent_channels,
-        num_heads=8,
-        qk_channels=256,
-        v_channels=latent_channels,
+        cross_attention=blocks.CrossAttentionConfig(
+          num_heads=8, qk_channels=256, v_channels=latent_channels
+        ),
       ),
       processor=processor.ProcessorConfig(
         channels=latent_channels,
         num_self_attends_per_block=num_layers,
-        num_heads=8,
-        qk_channels=256,
-        v_channels=latent_channels,
         remat=processor.Remat.ATTENTION,
+        self_attention=blocks.SelfAttentionConfig(
+          qk_channels=256, v_channels=latent_channels
+        ),
       ),
       decoder=decoder.DecoderConfig(
         query_channels=channels,
         output_channels=None,
-        num_heads=8,
-        qk_channels=256,
-        v_channels=channels,
-        query_residual=False,
+        cross_attention=blocks.CrossAttentionConfig(
+          num_heads=8,
+          qk_channels=256,
+          v_channels=channels,
+          query_residual=False,
+        ),
       ),
     ),
   )

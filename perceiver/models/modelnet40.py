@@ -70,12 +70,6 @@ class PointClassifierConfig:
     shape = (batch_size, self.num_points, self.points.num_axes)
     return (jax.ShapeDtypeStruct(shape, jnp.float32),)
 
-  def textbook(self) -> "PointClassifierConfig":
-    """Returns the same model computed without shortcuts."""
-    return dataclasses.replace(
-      self, perceiver=perceiver_network.textbook(self.perceiver)
-    )
-
 
 @dataclasses.dataclass
 class PointClassifier(hk.Module):
@@ -156,7 +150,9 @@ def _classifier(share_weights: bool) -> PointClassifierConfig:
         num_cross_attends=2,
       ),
       processor=processor.ProcessorConfig(
-        channels=1024, num_self_attends_per_block=6, num_blocks=2, num_heads=8
+        channels=1024,
+        num_self_attends_per_block=6,
+        num_blocks=2,
       ),
       decoder=decoder.MeanDecoderConfig(output_channels=NUM_CLASSES),
       share_weights=share_weights,

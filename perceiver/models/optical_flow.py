@@ -20,6 +20,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import model
@@ -88,12 +89,6 @@ class OpticalFlowConfig:
     """Returns shape and dtype of the frames, [B, 2, H, W, 3] float32."""
     shape = (batch_size, 2, *self.frames.size, 3)
     return (jax.ShapeDtypeStruct(shape, jnp.float32),)
-
-  def textbook(self) -> "OpticalFlowConfig":
-    """Returns the same model computed without shortcuts."""
-    return dataclasses.replace(
-      self, perceiver=perceiver_network.textbook(self.perceiver)
-    )
 
 
 @dataclasses.dataclass
@@ -250,12 +245,12 @@ def optical_flow(
       processor=processor.ProcessorConfig(
         channels=latent_channels,
         num_self_attends_per_block=num_layers,
-        num_heads=num_heads,
+        self_attention=blocks.SelfAttentionConfig(num_heads=num_heads),
       ),
       decoder=decoder.DecoderConfig(
         query_channels=seen.input_channels,
-        query_residual=False,
         **ending,
+        cross_attention=blocks.CrossAttentionConfig(query_residual=False),
       ),
     ),
     pixels_per_unit=pixels_per_unit,

@@ -52,13 +52,12 @@ class EntityTransformerConfig:
         f"Entity Transformer: num_layers is {self.num_layers}; expected at "
         "least 1."
       )
-    _ = self.layer
+    self.layer.attention(self.channels, self.channels)
 
   @property
   def layer(self) -> blocks.SelfAttentionConfig:
     """The sizes of every layer."""
     return blocks.SelfAttentionConfig(
-      channels=self.channels,
       num_heads=self.num_heads,
       mlp_widening=self.mlp_widening,
     )
@@ -114,14 +113,6 @@ class EntityEncoderConfig:
     """Returns shape and dtype of the entities, [B, M, C] float32."""
     shape = (batch_size, self.entities.num_slots, self.entities.channels)
     return (jax.ShapeDtypeStruct(shape, jnp.float32),)
-
-  def textbook(self) -> "EntityEncoderConfig":
-    """Returns the same model computed without shortcuts."""
-    if isinstance(self.encoder, EntityTransformerConfig):
-      return self
-    return dataclasses.replace(
-      self, encoder=perceiver_network.textbook(self.encoder)
-    )
 
 
 @dataclasses.dataclass
@@ -234,10 +225,11 @@ def _layer(
   mask: Array | None,  # [B, M] bool
 ) -> Array:  # [B, M, E]
   """Runs one layer, in which nothing attends to unused slots."""
-  cfg, length = config.attention, x.shape[1]
+  length, channels = x.shape[1:]
+  cfg = config.attention(channels, channels)
   normed = layers.LayerNorm(name="attention_norm")(x)  # [B, M, E]
   weights = projections.Attention(cfg, name="attention").weights(
-    config.channels, config.channels
+    channels, channels
   )
   keys_values = projections.project_keys_values(
     cfg, weights, normed, num_queries=length, input_mask=mask
@@ -273,7 +265,8 @@ def _perceiver_io(num_latents: int) -> EntityEncoderConfig:
         latent_channels=latent_channels,
       ),
       processor=processor.ProcessorConfig(
-        channels=latent_channels, num_self_attends_per_block=3, num_heads=8
+        channels=latent_channels,
+        num_self_attends_per_block=3,
       ),
       decoder=decoder.DecoderConfig(
         query_channels=query_channels, output_channels=None

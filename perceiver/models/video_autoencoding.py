@@ -12,6 +12,7 @@ from typing import Any
 import haiku as hk
 import jax
 
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import model
@@ -67,12 +68,6 @@ class VideoAutoencoderConfig:
   def example(self, batch_size: int = 1) -> tuple[Any]:
     """Returns shapes and dtypes of the modalities that must be given."""
     return (self.inputs.example(batch_size),)
-
-  def textbook(self) -> "VideoAutoencoderConfig":
-    """Returns the same model computed without shortcuts."""
-    return dataclasses.replace(
-      self, perceiver=perceiver_network.textbook(self.perceiver)
-    )
 
 
 @dataclasses.dataclass
@@ -228,12 +223,13 @@ def _autoencoder(num_latents: int) -> VideoAutoencoderConfig:
         latent_channels=512,
       ),
       processor=processor.ProcessorConfig(
-        channels=512, num_self_attends_per_block=8, num_heads=8
+        channels=512,
+        num_self_attends_per_block=8,
       ),
       decoder=decoder.DecoderConfig(
         query_channels=OUTPUTS.query_channels,
         output_channels=512,
-        query_residual=False,
+        cross_attention=blocks.CrossAttentionConfig(query_residual=False),
       ),
     ),
   )

@@ -1,13 +1,13 @@
 """Recipes for AudioSet, of both papers.
 
   python -m experiments.train audioset --mini
-  python -m experiments.train audioset --mini --data.modalities AUDIO
+  python -m experiments.train audioset --mini --data.modalities audio
   python -m experiments.train audioset --recipe perceiver_mel_tuned \\
       --data.data-dir DIR
 
 Published on TPUs; none has been run at full size with this code. DIR is a data
-set made by the prepare command. `--mini` trains on synthetic clips, some of
-whose classes are only in the audio and some only in the video.
+set made by `python -m experiments.prepare clips`. `--mini` trains on synthetic
+clips, some of whose classes are only in the audio and some only in the video.
 """
 
 import dataclasses
@@ -23,6 +23,7 @@ from experiments.training import schedules
 from experiments.training import tasks
 from experiments.training import trainer
 import perceiver
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import network
@@ -142,7 +143,9 @@ def _mini_model() -> audioset.MultimodalClassifierConfig:
         latent_channels=channels,
       ),
       processor=processor.ProcessorConfig(
-        channels=channels, num_self_attends_per_block=3, num_heads=4
+        channels=channels,
+        num_self_attends_per_block=3,
+        self_attention=blocks.SelfAttentionConfig(num_heads=4),
       ),
       decoder=decoder.DecoderConfig(
         query_channels=channels, output_channels=_NUM_CLASSES

@@ -15,7 +15,8 @@ class ClipsConfig:
   """The clips of an experiment, and the augmentation of their frames.
 
   Attributes:
-    data_dir: a data set made by `prepare`; None for synthetic clips.
+    data_dir: a data set made by `experiments.prepare clips`; None for synthetic
+      clips.
     train_split: its training split.
     eval_split: its evaluation split.
     allow_partial: accept fewer clips than the official lists have.

@@ -38,10 +38,6 @@ class ConvNetConfig:
     shape = (batch_size, *self.image.size, self.image.channels)
     return (jax.ShapeDtypeStruct(shape, jnp.float32),)
 
-  def textbook(self) -> "ConvNetConfig":
-    """Returns itself: nothing here is computed in a special way."""
-    return self
-
 
 @dataclasses.dataclass
 class ConvNet(hk.Module):

@@ -23,6 +23,7 @@ from experiments.training import schedules
 from experiments.training import tasks
 from experiments.training import trainer
 import perceiver
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import network
@@ -128,7 +129,10 @@ def _mini() -> Experiment:
         input_channels=seen.input_channels, num_latents=32, latent_channels=64
       ),
       processor=processor.ProcessorConfig(
-        channels=64, num_self_attends_per_block=3, num_blocks=2, num_heads=4
+        channels=64,
+        num_self_attends_per_block=3,
+        num_blocks=2,
+        self_attention=blocks.SelfAttentionConfig(num_heads=4),
       ),
       decoder=decoder.DecoderConfig(
         query_channels=64, output_channels=painted_digits.NUM_CLASSES

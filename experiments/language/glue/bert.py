@@ -75,10 +75,6 @@ class BertConfig:
     shape = (batch_size, self.max_length)
     return (jax.ShapeDtypeStruct(shape, jnp.int32),)
 
-  def textbook(self) -> "BertConfig":
-    """Returns itself: nothing here is computed in a special way."""
-    return self
-
 
 @dataclasses.dataclass
 class Bert(hk.Module):

@@ -1,6 +1,6 @@
 """Synthetic files in the official layout of GLUE, by rules that can be learned.
 
-  python -m experiments.language.glue.synthetic DIR
+  python -m experiments.prepare glue DIR
 
 Sentences are consecutive words of the prose that ships with Python, into which
 the rules put words that occur nowhere else:
@@ -21,7 +21,7 @@ import dataclasses
 import functools
 import pathlib
 import re
-import sys
+from typing import Annotated
 import zlib
 
 import numpy as np
@@ -239,22 +239,25 @@ def _write(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Command:
-  """Where the files go, and how many examples there are."""
+class WriteConfig:
+  """Writes synthetic tables in the official layout of GLUE.
+
+  Attributes:
+    folder: of the tables.
+    examples: how many there are, and of what.
+  """
 
   folder: tyro.conf.Positional[pathlib.Path]
-  synthetic: tyro.conf.OmitArgPrefixes[SyntheticConfig] = SyntheticConfig()
+  examples: Annotated[SyntheticConfig, tyro.conf.arg(name="")] = (
+    SyntheticConfig()
+  )
 
 
-def main() -> None:
-  """Runs from the command line."""
-  command = tyro.cli(_Command, description=__doc__)
-  try:
-    write(command.folder, command.synthetic)
-  except files.InputError as error:
-    sys.exit(f"error: {error}")
-  print(f"{command.folder}: {len(glue_tasks.TASKS)} tasks")
+def run(config: WriteConfig) -> None:
+  """Runs the command `prepare glue`.
 
-
-if __name__ == "__main__":
-  main()
+  Raises:
+    files.InputError: if a file cannot be written.
+  """
+  write(config.folder, config.examples)
+  print(f"{config.folder}: {len(glue_tasks.TASKS)} tasks")

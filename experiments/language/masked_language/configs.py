@@ -47,8 +47,8 @@ class Experiment:
       raise files.InputError(
         f"{path or 'bytes'} has {found} tokens, but the model has {expected}; "
         "set data.sentencepiece_model or model.text.vocab_size. `python -m "
-        "experiments.language.text.train_sentencepiece --vocab-size "
-        f"{expected}` makes a SentencePiece model"
+        f"experiments.prepare sentencepiece --vocab-size {expected}` makes a "
+        "SentencePiece model"
       )
     return language_task.MaskedLanguage(
       model=perceiver.create(self.model), data=self.data, loss=self.loss

@@ -1,6 +1,6 @@
 """Texts as SentencePiece pieces, by models of the `sentencepiece` library.
 
-Models are made by `python -m experiments.language.text.train_sentencepiece`,
+Models are made by `python -m experiments.prepare sentencepiece`,
 which gives the special tokens the ids that bytes have. Encoding is lossless:
 text without a piece becomes bytes, spaces and line breaks are kept. Only
 U+2581, with which the library marks spaces, is decoded as a space.
@@ -28,7 +28,7 @@ _SPECIAL = {
 }
 _UNKNOWN = len(_SPECIAL)
 _SPACE = "\u2581"
-_MAKE_ONE = "python -m experiments.language.text.train_sentencepiece makes one"
+_MAKE_ONE = "python -m experiments.prepare sentencepiece makes one"
 
 
 @dataclasses.dataclass(frozen=True)

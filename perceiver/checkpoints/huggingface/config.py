@@ -9,6 +9,7 @@ import dataclasses
 import math
 from typing import Any
 
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import network
@@ -144,24 +145,33 @@ def _network(
       input_channels=input_channels,
       num_latents=entries["num_latents"],
       latent_channels=latents,
-      num_heads=entries["num_cross_attention_heads"],
-      qk_channels=qk_channels,
-      v_channels=entries["v_channels"],
-      query_residual=entries["use_query_residual"],
-      mlp_widening=entries["cross_attention_widening_factor"],
-      **everywhere,
+      cross_attention=blocks.CrossAttentionConfig(
+        num_heads=entries["num_cross_attention_heads"],
+        qk_channels=qk_channels,
+        v_channels=entries["v_channels"],
+        query_residual=entries["use_query_residual"],
+        mlp_widening=entries["cross_attention_widening_factor"],
+        **everywhere,
+      ),
     ),
     processor=processor.ProcessorConfig(
       channels=latents,
       num_self_attends_per_block=entries["num_self_attends_per_block"],
       num_blocks=entries["num_blocks"],
-      num_heads=entries["num_self_attention_heads"],
-      qk_channels=entries["qk_channels"],
-      v_channels=entries["v_channels"],
-      mlp_widening=entries["self_attention_widening_factor"],
-      **everywhere,
+      self_attention=blocks.SelfAttentionConfig(
+        num_heads=entries["num_self_attention_heads"],
+        qk_channels=entries["qk_channels"],
+        v_channels=entries["v_channels"],
+        mlp_widening=entries["self_attention_widening_factor"],
+        **everywhere,
+      ),
     ),
-    decoder=dataclasses.replace(decoding, **everywhere),
+    decoder=dataclasses.replace(
+      decoding,
+      cross_attention=dataclasses.replace(
+        decoding.cross_attention, **everywhere
+      ),
+    ),
   )
 
 
@@ -206,10 +216,9 @@ def _read_language(
   decoding = decoder.DecoderConfig(
     query_channels=channels,
     output_channels=None,
-    num_heads=8,
-    qk_channels=256,
-    v_channels=channels,
-    query_residual=False,
+    cross_attention=blocks.CrossAttentionConfig(
+      num_heads=8, qk_channels=256, v_channels=channels, query_residual=False
+    ),
   )
   return language.LanguageModelConfig(
     text=text.TextInputConfig(
@@ -254,7 +263,7 @@ def _read_autoencoder(
   decoding = decoder.DecoderConfig(
     query_channels=given.query_channels,
     output_channels=entries["output_num_channels"],
-    query_residual=False,
+    cross_attention=blocks.CrossAttentionConfig(query_residual=False),
   )
   return video_autoencoding.VideoAutoencoderConfig(
     inputs=read,

@@ -5,8 +5,9 @@ What no entry there can say is found by reading the result back.
 
 import dataclasses
 import re
-from typing import Any
+from typing import Any, TypeVar
 
+from perceiver import blocks
 from perceiver import config_json
 from perceiver import decoder
 from perceiver import network as perceiver_network
@@ -23,7 +24,7 @@ from perceiver.models import video_autoencoding
 
 # What their files do not say, and evaluation does not depend on.
 _UNSAID = re.compile(
-  r"precision|.*init_scale|.*dropout_rate|.*\.remat|.*\.direct"
+  r"precision|.*init_scale|.*dropout_rate|.*\.remat"
   r"|image\.features\.decay"
 )
 # What their classes do in a way of their own, whatever was trained.
@@ -35,7 +36,8 @@ _DEVIATIONS = {
     )
   },
 }
-_QUERY_RESIDUAL = "perceiver.decoder.query_residual"
+_Block = TypeVar("_Block", bound=blocks.BlockConfig)
+_QUERY_RESIDUAL = "perceiver.decoder.cross_attention.query_residual"
 _CLASSES_OF_FEATURES: dict[type, str] = {
   image.Pixels: "PerceiverForImageClassificationFourier",
   image.Conv1x1: "PerceiverForImageClassificationLearned",
@@ -111,14 +113,18 @@ def folds_query(config: Any) -> bool:
   return (
     isinstance(config, imagenet.ImageClassifierConfig)
     and isinstance(config.perceiver.decoder, decoder.DecoderConfig)
-    and not config.perceiver.decoder.query_residual
+    and not config.perceiver.decoder.cross_attention.query_residual
   )
 
 
 def with_query_residual(config: Any, query_residual: bool) -> Any:
   """Returns a classifier that adds its query, or does not."""
+  decoding = config.perceiver.decoder
   decoding = dataclasses.replace(
-    config.perceiver.decoder, query_residual=query_residual
+    decoding,
+    cross_attention=dataclasses.replace(
+      decoding.cross_attention, query_residual=query_residual
+    ),
   )
   network = dataclasses.replace(config.perceiver, decoder=decoding)
   return dataclasses.replace(config, perceiver=network)
@@ -138,25 +144,47 @@ def _explicit(config: Any) -> Any:
   network = getattr(config, "perceiver", None)
   if not isinstance(network, perceiver_network.PerceiverConfig):
     return config
-  parts: dict[str, Any] = {}
-  for name, attention in (
-    ("encoder", network.encoder.cross_attention.attention),
-    ("processor", network.processor.layer.attention),
-  ):
-    parts[name] = dataclasses.replace(
-      getattr(network, name),
-      qk_channels=attention.qk_channels,
-      v_channels=attention.v_channels,
-    )
-  if isinstance(network.decoder, decoder.DecoderConfig):
-    attention = network.decoder.block(network.encoder.latent_channels).attention
+  encoding, processing, decoding = (
+    network.encoder,
+    network.processor,
+    network.decoder,
+  )
+  latents = encoding.latent_channels
+  parts: dict[str, Any] = {
+    "encoder": dataclasses.replace(
+      encoding,
+      cross_attention=_with_channels(
+        encoding.cross_attention, latents, encoding.input_channels
+      ),
+    ),
+    "processor": dataclasses.replace(
+      processing,
+      self_attention=_with_channels(
+        processing.self_attention, latents, latents
+      ),
+    ),
+  }
+  if isinstance(decoding, decoder.DecoderConfig):
     parts["decoder"] = dataclasses.replace(
-      network.decoder,
-      qk_channels=attention.qk_channels,
-      v_channels=attention.v_channels,
+      decoding,
+      cross_attention=_with_channels(
+        decoding.cross_attention, decoding.query_channels, latents
+      ),
     )
   return dataclasses.replace(
     config, perceiver=dataclasses.replace(network, **parts)
+  )
+
+
+def _with_channels(
+  block: _Block, query_channels: int, input_channels: int
+) -> _Block:
+  """Returns a block with its attention's channels filled in."""
+  attention = block.attention(query_channels, input_channels)
+  return dataclasses.replace(
+    block,
+    qk_channels=attention.qk_channels,
+    v_channels=attention.v_channels,
   )
 
 
@@ -198,24 +226,25 @@ def _entries(config: Any) -> tuple[str, dict[str, Any]]:
 def _network_entries(
   network: perceiver_network.PerceiverConfig,
 ) -> dict[str, Any]:
-  reading, processing = network.encoder, network.processor
+  encoding, processing = network.encoder, network.processor
+  cross, layer = encoding.cross_attention, processing.self_attention
   return {
-    "attention_probs_dropout_prob": processing.attention_dropout_rate,
+    "attention_probs_dropout_prob": layer.attention_dropout_rate,
     "cross_attention_shape_for_attention": "kv",
-    "cross_attention_widening_factor": reading.mlp_widening,
-    "d_latents": reading.latent_channels,
+    "cross_attention_widening_factor": cross.mlp_widening,
+    "d_latents": encoding.latent_channels,
     "hidden_act": (
-      "gelu" if processing.exact_gelu else huggingface_config.TANH_GELU
+      "gelu" if layer.exact_gelu else huggingface_config.TANH_GELU
     ),
     "num_blocks": processing.num_blocks,
-    "num_cross_attention_heads": reading.num_heads,
-    "num_latents": reading.num_latents,
+    "num_cross_attention_heads": cross.num_heads,
+    "num_latents": encoding.num_latents,
     "num_self_attends_per_block": processing.num_self_attends_per_block,
-    "num_self_attention_heads": processing.num_heads,
-    "qk_channels": processing.qk_channels,
-    "self_attention_widening_factor": processing.mlp_widening,
-    "use_query_residual": reading.query_residual,
-    "v_channels": processing.v_channels,
+    "num_self_attention_heads": layer.num_heads,
+    "qk_channels": layer.qk_channels,
+    "self_attention_widening_factor": layer.mlp_widening,
+    "use_query_residual": cross.query_residual,
+    "v_channels": layer.v_channels,
   }
 
 

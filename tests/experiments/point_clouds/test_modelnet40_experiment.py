@@ -87,7 +87,7 @@ def test_files_are_trained_on(tmp_path, capsys):
   error = commands.command(capsys, train.main, *arguments, code=1)
   assert "lacks airplane/train" in error
   assert not (tmp_path / "run").exists()
-  arguments += ("--data.allow-partial", "True", "--train.steps", 6)
+  arguments += ("--data.allow-partial", "--train.steps", 6)
   out = commands.command(capsys, train.main, *arguments)
   assert "6 of 6 examples of modelnet40 test" in out
   kept = root / "sampled_points" / "32"

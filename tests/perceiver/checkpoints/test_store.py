@@ -363,7 +363,10 @@ def test_loading_another_model_names_the_first_difference(path):
   wider = tiny_networks.perceiver_config(input_channels=11, mlp_widening=2)
   config = dataclasses.replace(MODEL.config, perceiver=wider)
   message = refusal(path, read=lambda path: perceiver.load(config, path))
-  assert "its perceiver.encoder.mlp_widening is 1; expected 2" in message
+  assert (
+    "its perceiver.encoder.cross_attention.mlp_widening is 1; expected 2"
+    in message
+  )
 
 
 def test_loading_a_model_of_another_kind_names_the_kinds(path):

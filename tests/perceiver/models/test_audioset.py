@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import perceiver
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import network
@@ -68,7 +69,9 @@ def tiny_config(
         input_channels=inputs.input_channels, num_latents=5, latent_channels=8
       ),
       processor=processor.ProcessorConfig(
-        channels=8, num_self_attends_per_block=2, num_heads=2
+        channels=8,
+        num_self_attends_per_block=2,
+        self_attention=blocks.SelfAttentionConfig(num_heads=2),
       ),
       decoder=decoding,
     ),
@@ -116,8 +119,10 @@ def test_parameters_and_operations(name):
     if module.endswith("_padding")
   )
   assert found == codes
-  assert model.num_flops(textbook=True) / 1e9 == pytest.approx(gflops, rel=1e-4)
-  assert model.num_flops() <= 1.001 * model.num_flops(textbook=True)
+  assert model.num_flops(reference=True) / 1e9 == pytest.approx(
+    gflops, rel=1e-4
+  )
+  assert model.num_flops() <= 1.001 * model.num_flops(reference=True)
 
 
 def test_shapes_of_the_paper():
@@ -136,9 +141,9 @@ def test_logits(model, variables, inputs):
   np.testing.assert_allclose(
     model.decode(variables, latents), logits, atol=1e-6
   )
-  textbook = perceiver.create(model.config.textbook())
+  reference = perceiver.Model(model.config, reference=True)
   np.testing.assert_allclose(
-    textbook.apply(variables, inputs), logits, atol=1e-5
+    reference.apply(variables, inputs), logits, atol=1e-5
   )
   alone = model.apply(variables, {k: x[1:2] for k, x in inputs.items()})
   np.testing.assert_allclose(alone, logits[1:2], atol=1e-5)

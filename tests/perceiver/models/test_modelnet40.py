@@ -59,8 +59,10 @@ def test_parameters_and_operations(name):
   parameters, gflops = TABLE[name]
   model = perceiver.create(name)
   assert model.num_parameters() == parameters
-  assert model.num_flops(textbook=True) / 1e9 == pytest.approx(gflops, rel=1e-3)
-  assert model.num_flops() < model.num_flops(textbook=True)
+  assert model.num_flops(reference=True) / 1e9 == pytest.approx(
+    gflops, rel=1e-3
+  )
+  assert model.num_flops() < model.num_flops(reference=True)
 
 
 def test_highest_frequency_is_that_of_the_paper():

@@ -58,8 +58,10 @@ def test_parameters_and_operations(name):
   parameters, gflops = TABLE[name]
   model = perceiver.create(name)
   assert model.num_parameters() == parameters
-  assert model.num_flops(textbook=True) / 1e9 == pytest.approx(gflops, rel=1e-4)
-  assert model.num_flops() < model.num_flops(textbook=True)
+  assert model.num_flops(reference=True) / 1e9 == pytest.approx(
+    gflops, rel=1e-4
+  )
+  assert model.num_flops() < model.num_flops(reference=True)
 
 
 def test_shapes_of_the_paper():
@@ -73,7 +75,7 @@ def test_shapes_of_the_paper():
 
 def test_operations_grow_by_a_constant_per_query():
   model = perceiver.create(
-    video_autoencoding.CONFIGS["video_autoencoding"].textbook()
+    video_autoencoding.CONFIGS["video_autoencoding"], reference=True
   )
   shapes, (inputs,) = model.shapes(), model.config.example()
 

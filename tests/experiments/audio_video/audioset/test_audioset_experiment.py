@@ -70,8 +70,8 @@ def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
 
 def test_a_model_of_both_modalities_is_evaluated_on_one(workdir, capsys):
   arguments = (RECIPE, "--checkpoint", workdir, "--data.modalities")
-  video = commands.command(capsys, evaluate.main, *arguments, "VIDEO")
-  audio = commands.command(capsys, evaluate.main, *arguments, "AUDIO")
+  video = commands.command(capsys, evaluate.main, *arguments, "video")
+  audio = commands.command(capsys, evaluate.main, *arguments, "audio")
   assert "silent 6.0000" in video
   assert "silent 0.0000" in audio
 
@@ -118,7 +118,7 @@ def test_training_and_evaluation_on_prepared_clips(workdir, tmp_path, capsys):
   arguments = (RECIPE, "--checkpoint", workdir, *where)
   error = commands.command(capsys, evaluate.main, *arguments, code=1)
   assert "has 3 of the 4 clips" in error
-  arguments += ("--data.allow-partial", "True")
+  arguments += ("--data.allow-partial",)
   out = commands.command(capsys, evaluate.main, *arguments)
   assert "3 of 3 examples of audioset validation" in out
   assert "silent 1.0000" in out
@@ -127,7 +127,7 @@ def test_training_and_evaluation_on_prepared_clips(workdir, tmp_path, capsys):
   assert "1 classes are in no clip and not evaluated." in out
   assert "3 of 4 clips of no official list, 1 missing" in out
   arguments = (RECIPE, "--mini", "--workdir", tmp_path / "run", *where)
-  arguments += ("--data.allow-partial", "True", "--train.steps", 3)
+  arguments += ("--data.allow-partial", "--train.steps", 3)
   out = commands.command(capsys, train.main, *arguments)
   assert "3 of 3 examples of audioset validation" in out
 

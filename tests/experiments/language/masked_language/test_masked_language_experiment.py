@@ -12,7 +12,6 @@ from experiments import predict
 from experiments import train
 from experiments.cli import registry
 from experiments.data import files
-from experiments.language.masked_language import baselines
 from experiments.language.masked_language import configs
 import perceiver
 from tests.helpers import commands
@@ -116,7 +115,8 @@ def test_the_published_recipes():
 def test_the_table_of_baselines(workdir, capsys, monkeypatch):
   monkeypatch.setattr(configs, "MINI", recipe.MINI)
   model = str(workdir / "model.safetensors")
-  assert not baselines.main(["--checkpoint", model, "--seen", "64"])
+  arguments = ["--checkpoint", model, "--num-train", "64"]
+  assert not evaluate.main(["language-baselines", *arguments])
   rows = capsys.readouterr().out.splitlines()
   assert len(rows) == 6
   assert rows[1].startswith("always a space")

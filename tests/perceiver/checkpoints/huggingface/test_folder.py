@@ -137,7 +137,7 @@ def test_a_query_that_is_not_added_is_taken_off_the_bias(tmp_path):
   path = tmp_path / "folder" / "model.safetensors"
   safetensors_numpy.save_file(safetensors_numpy.load_file(path), path)
   added, folded = huggingface_folder.read(tmp_path / "folder")
-  assert added.config.perceiver.decoder.query_residual
+  assert added.config.perceiver.decoder.cross_attention.query_residual
   images = fill.array((1, 16, 16, 3), "images")
   error = released.relative_error(
     added.apply(folded, images), model.apply(variables, images)
