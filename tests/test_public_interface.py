@@ -36,14 +36,14 @@ def conv_classifier():
   """Returns a small model that has state, with fresh variables."""
   config = tiny_networks.classifier_config()
   seen = dataclasses.replace(
-    config.image, features=image.ConvPool(num_channels=4)
+    config.inputs, features=image.ConvPool(num_channels=4)
   )
   encoder = dataclasses.replace(
     config.perceiver.encoder, input_channels=seen.input_channels
   )
   network = dataclasses.replace(config.perceiver, encoder=encoder)
   model = perceiver.create(
-    dataclasses.replace(config, image=seen, perceiver=network)
+    dataclasses.replace(config, inputs=seen, perceiver=network)
   )
   return model, model.init(jax.random.key(0))
 

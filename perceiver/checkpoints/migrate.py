@@ -30,6 +30,12 @@ _COMPOSED = {
   "EncoderConfig": ("cross_attention", "CrossAttentionConfig"),
   "ProcessorConfig": ("self_attention", "SelfAttentionConfig"),
 }
+# The field of the raw examples, by the type of the configuration.
+_INPUTS = {
+  "ConvNetConfig": "image",
+  "ImageClassifierConfig": "image",
+  "PointClassifierConfig": "points",
+}
 # It changed no number, and is now a switch of `Model`.
 _DROPPED = ("direct",)
 
@@ -45,6 +51,9 @@ def upgrade(config: Any) -> Any:
     return config
   config = {name: upgrade(value) for name, value in config.items()}
   kind = config.get("type")
+  if kind in _INPUTS:
+    old = _INPUTS[kind]
+    return {"inputs" if n == old else n: x for n, x in config.items()}
   if kind not in _COMPOSED:
     return config
   field, attention = _COMPOSED[kind]

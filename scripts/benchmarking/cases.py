@@ -88,8 +88,8 @@ def _clip(
 def _image(name: str) -> Callable[[tuple[int, ...]], Any]:
   def resized(size: tuple[int, ...]) -> imagenet.ImageClassifierConfig:
     config: imagenet.ImageClassifierConfig = perceiver.create(name).config
-    seen = dataclasses.replace(config.image, size=_pair(size))
-    return dataclasses.replace(config, image=seen)
+    seen = dataclasses.replace(config.inputs, size=_pair(size))
+    return dataclasses.replace(config, inputs=seen)
 
   return resized
 

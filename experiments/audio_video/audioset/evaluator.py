@@ -123,13 +123,12 @@ def _answer(
   def of_segment(number: Array) -> tuple[Array, Array]:
     take = lambda x: jax.lax.dynamic_index_in_dim(x, number, 1, keepdims=False)
     inputs, present = to_model({**batch, **jax.tree.map(take, segments)})
-    logits = model.apply(variables, inputs, present=present)  # [B, classes]
+    logits = model.apply(variables, inputs, mask=present)  # [B, classes]
     return jax.nn.sigmoid(logits), cross_entropy(logits, batch["labels"])
 
   count = next(iter(segments.values())).shape[1]
-  scores, loss = jax.lax.map(
-    of_segment, jnp.arange(count)
-  )  # [segments, B, ...]
+  # [segments, B, ...]
+  scores, loss = jax.lax.map(of_segment, jnp.arange(count))
   silent = jnp.zeros(len(batch["weight"]), bool)
   if data.AUDIO in batch:
     silent = ~batch[f"has_{data.AUDIO}"]

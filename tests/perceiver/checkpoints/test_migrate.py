@@ -102,7 +102,9 @@ def write(path, config, variables):
   metadata = {
     "format": "perceiver",
     "version": "1",
-    "config": json.dumps(today | {"perceiver": _PERCEIVER}),
+    "config": json.dumps(
+      today | {"image": today.pop("inputs"), "perceiver": _PERCEIVER}
+    ),
     "notes": "{}",
   }
   safetensors_numpy.save_file(arrays, path, metadata)

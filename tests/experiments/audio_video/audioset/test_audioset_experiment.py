@@ -145,7 +145,7 @@ def test_losses_are_per_clip():
   batch = {name: np.stack([e[name] for e in examples]) for name in examples[0]}
   found = task.losses(variables, batch, rng=None, is_training=False)
   inputs, present = evaluator.to_model(batch)
-  logits = task.model.apply(variables, inputs, present=present)
+  logits = task.model.apply(variables, inputs, mask=present)
   np.testing.assert_allclose(
     found.loss, evaluator.cross_entropy(logits, batch["labels"])
   )
