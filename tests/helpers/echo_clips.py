@@ -20,9 +20,9 @@ ALL = sharding.ParallelConfig()
 class Echo:
   """A model whose logits are its two audio samples, scaled."""
 
-  def apply(self, variables, inputs, *, present):
+  def apply(self, variables, inputs, *, mask):
     audio = inputs["audio"][..., 0]  # [B, 2]
-    return jnp.where(present["audio"][:, None], variables * audio, 0)
+    return jnp.where(mask["audio"][:, None], variables * audio, 0)
 
 
 @dataclasses.dataclass(frozen=True)
