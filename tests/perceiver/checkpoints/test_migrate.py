@@ -136,6 +136,13 @@ def test_every_part_is_upgraded():
   assert config_json.from_json(text, type(expected)) == expected
 
 
+def test_the_queries_of_glue_are_renamed():
+  config = {"type": "GlueConfig", "tasks": [], "reading": "task_tokens"}
+  expected = {"type": "GlueConfig", "tasks": [], "query_kind": "task_tokens"}
+  assert migrate.upgrade(config) == expected
+  assert migrate.upgrade(expected) == expected
+
+
 def test_a_configuration_of_today_stays_as_it_is():
   text = config_json.to_json(CONFIG)
   assert migrate.upgrade_json(text) is text

@@ -7,7 +7,9 @@ import pytest
 
 from experiments.audio_video.audioset import average_precision
 from experiments.audio_video.audioset import evaluator
+from experiments.cluster import startup
 from experiments.training import evaluation
+import perceiver
 from tests.helpers import echo_clips
 from tests.helpers import process_groups
 from tests.helpers import tiny_audioset as tiny
@@ -66,7 +68,7 @@ def test_devices_share_the_clips_and_find_the_same():
 
 
 def test_processes_share_the_clips_and_find_the_same(tmp_path):
-  address = f"localhost:{process_groups.free_port()}"
+  address = f"localhost:{startup.free_port()}"
   both = [
     process_groups.Process(
       tmp_path / str(number),
@@ -132,7 +134,7 @@ def test_tables_show_the_best_and_the_worst():
 
 
 def test_what_is_masked_changes_nothing():
-  model = tiny.audioset.model.Model(tiny.model_config())
+  model = perceiver.create(tiny.model_config())
   variables = model.init(jax.random.key(0))
   generator = np.random.default_rng(0)
   batch = {
