@@ -94,7 +94,7 @@ class Call:
     (lambda path: None, "there is no file"),
     (lambda path: path.write_bytes(b"text"), "cannot be read"),
     (lambda path: path.write_bytes(pickle.dumps({"a": 1})), "is int"),
-    (lambda path: path.write_bytes(pickle.dumps({"a": Call()})), "asks for"),
+    (lambda path: path.write_bytes(pickle.dumps({"a": Call()})), "names"),
     (
       lambda path: path.write_bytes(pickle.dumps({"a": {"w": np.ones(3)}})),
       "are not those of",

@@ -140,6 +140,6 @@ def test_pickles_are_not_run(tmp_path):
     lambda: perceiver.load(MODEL.config, path),
     lambda: load.load_any(path),
   ):
-    with pytest.raises(perceiver.CheckpointError, match=r"asks for 'io\.open'"):
+    with pytest.raises(perceiver.CheckpointError, match=r"names 'io\.open'"):
       read()
   assert list(tmp_path.iterdir()) == [path]

@@ -71,7 +71,7 @@ def test_arrays_and_mappings_are_read(path, make, protocol):
 
 
 def names_of(content):
-  """Returns what a pickle asks for."""
+  """Returns what a pickle names."""
   found = []
 
   class Reader(pickle.Unpickler):
@@ -228,28 +228,28 @@ def test_other_formats_are_refused(path, content):
     (np.zeros(3), "it holds array"),
     ("text", "it holds str"),
     ((), "it holds tuple"),
-    ([], r"instruction b']'"),
-    ({"a": [np.zeros(3)]}, r"instruction b']'"),
+    ([], "instruction EMPTY_LIST"),
+    ({"a": [np.zeros(3)]}, "instruction EMPTY_LIST"),
     ({"a": {1, 2}}, "instruction"),
     ({"a": 1}, "entry 'a' is int; expected an array or a mapping"),
     ({"a": {"b": None}}, "entry 'b' is nothing"),
     ({"a": "x" * 10**5}, "entry 'a' is str"),
     ({"a" * 10**5: 1}, "is int"),
-    ({1: np.zeros(3)}, "has the key 1; expected a string"),
-    ({("a", "b"): np.zeros(3)}, "has the key tuple of 2"),
+    ({1: np.zeros(3)}, "has a key of kind int; expected a string"),
+    ({("a", "b"): np.zeros(3)}, "has a key of kind tuple"),
     ({"a": np.array(["text"])}, "dtype 'U4'"),
     ({"a": np.array([b"text"])}, "dtype 'S4'"),
-    ({"a": np.array([None])}, "dtype 'O8'"),
+    ({"a": np.array([None])}, "instruction EMPTY_LIST"),
     ({"a": np.zeros(2, complex)}, "dtype 'c16'"),
     ({"a": np.zeros(2, "M8[s]")}, "dtype 'M8'"),
     ({"a": np.zeros(2, [("x", "f4")])}, "dtype 'V4'"),
-    ({"a": np.ma.zeros(2)}, "it asks for 'numpy.ma.core._mareconstruct'"),
+    ({"a": np.ma.zeros(2)}, "it names 'numpy.ma.core._mareconstruct'"),
     ({"a": np.dtype("f4")}, "entry 'a' is dtype"),
-    ({"a": 2**100}, "OverflowError"),
-    ({"a": print}, "it asks for 'builtins.print'"),
-    ({"a": np.zeros}, "it asks for 'numpy.zeros'"),
-    ({"a": np.ndarray}, "entry 'a' is name"),
-    ({"a": jnp.zeros}, "it asks for 'jax"),
+    ({"a": 2**100}, "entry 'a' is int"),
+    ({"a": print}, "it names 'builtins.print'"),
+    ({"a": np.zeros}, "it names 'numpy.zeros'"),
+    ({"a": np.ndarray}, "entry 'a' is function"),
+    ({"a": jnp.zeros}, "it names 'jax"),
   ],
   ids=range(27),
 )
