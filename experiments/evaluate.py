@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import Mesh
 
+from experiments.cli import errors
 from experiments.cli import html_report
 from experiments.cli import registry
 from experiments.cluster import processes
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
   Returns:
     The exit code.
   """
-  return registry.run(lambda: _main(arguments))
+  return errors.run(lambda: _main(arguments))
 
 
 def _main(arguments: Sequence[str] | None) -> None:
@@ -79,9 +80,9 @@ def _main(arguments: Sequence[str] | None) -> None:
     choice = _choice_of_run(choice, options)
   experiment = registry.override(parser, choice, rest)
   if path is None:
-    raise registry.UsageError("--checkpoint PATH is needed")
+    raise errors.UsageError("--checkpoint PATH is needed")
   if options.examples is not None and options.examples < 1:
-    raise registry.UsageError(
+    raise errors.UsageError(
       f"--examples must be at least 1, not {options.examples}"
     )
   registry.start(options)
@@ -107,7 +108,7 @@ def _with_experiment(arguments: Sequence[str]) -> list[str]:
   """Puts EXPERIMENT --checkpoint before the folder of a run, if that is all.
 
   Raises:
-    registry.UsageError: if the folder does not say what it is of.
+    errors.UsageError: if the folder does not say what it is of.
   """
   first, *rest = arguments or [""]
   run = pathlib.Path(first)
@@ -116,7 +117,7 @@ def _with_experiment(arguments: Sequence[str]) -> list[str]:
   starts = provenance.read(run)
   module = starts[-1].get("experiment") if starts else None
   if not isinstance(module, str):
-    raise registry.UsageError(
+    raise errors.UsageError(
       f"{run} does not say which experiment it is of; name it: EXPERIMENT "
       f"--checkpoint {run}"
     )
@@ -175,15 +176,13 @@ def judge(
     examples: how many to look at, the first ones; None for all.
 
   Raises:
-    files.InputError: if the task looks at its whole split or nothing.
+    files.InputError: if the task evaluates its whole split.
   """
   config = candidate.config
   evaluator = evaluation.make(
     candidate.task,
     candidate.mesh,
-    config.eval_batch_size or config.batch_size,
-    loader_threads=config.loader_threads,
-    loader_workers=config.loader_workers,
+    config,
     on_progress=_show_progress,
     only_first=examples,
   )
@@ -221,14 +220,14 @@ def report(
   def write() -> None:
     if log.exists() and log.parent.resolve() != folder.resolve():
       files.write_text(folder / log.name, log.read_text(encoding="utf-8"))
-    pictures = candidate.task.figures(variables, folder)
+    pictures = candidate.task.plots(variables, folder)
     pages.append(
       html_report.write(
         folder, title=title, found=found, result=result, pictures=pictures
       )
     )
 
-  processes.by_first(write)
+  processes.on_process_zero(write)
   return pages[0] if pages else folder
 
 
@@ -245,19 +244,19 @@ def _choice_of_run(
 ) -> registry.Choice:
   """Replaces the recipe by the one that the run in a folder was made with."""
   if options.recipe or options.mini:
-    raise registry.UsageError(
+    raise errors.UsageError(
       "the folder of a run says itself what it is of: leave out --recipe and "
       "--mini"
     )
   file = options.checkpoint / "config.json"
   if not file.exists():
-    raise registry.UsageError(
+    raise errors.UsageError(
       f"{options.checkpoint} is not the folder of a run: it has no config.json"
     )
   try:
     stored = config_json.from_json(file.read_text(), type(choice.experiment))
   except (OSError, KeyError, TypeError, ValueError) as error:
-    raise registry.UsageError(
+    raise errors.UsageError(
       f"{file} is not a configuration of {choice.name}: {error}"
     ) from error
   known = registry.choices(choice.name)

@@ -13,6 +13,7 @@ import pathlib
 import sys
 from typing import Any
 
+from experiments.cli import errors
 from experiments.cli import registry
 from experiments.data import files
 from experiments.runs import log as runs_log
@@ -36,7 +37,7 @@ _HEADER = ("experiment", "parameters", "GFLOPs", "paper", "ours", "command")
 
 def main(arguments: Sequence[str] | None = None) -> int:
   """Prints the table and returns the exit code."""
-  return registry.run(lambda: _main(arguments))
+  return errors.run(lambda: _main(arguments))
 
 
 def _main(arguments: Sequence[str] | None) -> None:

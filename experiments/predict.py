@@ -17,7 +17,7 @@ from typing import Annotated
 import tyro
 
 from experiments.audio_video.autoencoding import predict as autoencoding_predict
-from experiments.cli import registry
+from experiments.cli import errors
 from experiments.image_classification import predict as classification_predict
 from experiments.language.masked_language import predict as language_predict
 from experiments.optical_flow import predict as flow_predict
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     The exit code: 0, 1 if a file cannot be used, 2 if the command makes no
     sense.
   """
-  return registry.run(lambda: _main(arguments))
+  return errors.run(lambda: _main(arguments))
 
 
 def _main(arguments: Sequence[str] | None) -> None:

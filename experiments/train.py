@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import pathlib
 import sys
 
+from experiments.cli import errors
 from experiments.cli import registry
 from experiments.cluster import processes
 from experiments.training import sharding
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
   Returns:
     The exit code. 143 and 130 are raised as SystemExit after a signal.
   """
-  return registry.run(lambda: _main(arguments))
+  return errors.run(lambda: _main(arguments))
 
 
 def _main(arguments: Sequence[str] | None) -> None:
@@ -51,8 +52,8 @@ def _main(arguments: Sequence[str] | None) -> None:
     return
   print(report.evaluation.describe(choice.result))
   print(f"model: {report.model_file}")
-  for figure in report.figures:
-    print(f"picture: {figure}")
+  for plot in report.plots:
+    print(f"plot: {plot}")
 
 
 if __name__ == "__main__":

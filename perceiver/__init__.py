@@ -5,6 +5,7 @@ from perceiver.checkpoints.finetuning import load_for_finetuning
 from perceiver.checkpoints.load import load
 from perceiver.checkpoints.store import restore
 from perceiver.checkpoints.store import save
+from perceiver.errors import PerceiverError
 from perceiver.model import Model
 from perceiver.model import Precision
 from perceiver.model import Variables
@@ -14,6 +15,7 @@ from perceiver.models.registry import list_models
 __all__ = [
   "CheckpointError",
   "Model",
+  "PerceiverError",
   "Precision",
   "Variables",
   "create",

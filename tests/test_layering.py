@@ -35,6 +35,7 @@ LIBRARY = (
   (
     "attention",
     "config_json.py",
+    "errors.py",
     "flops.py",
     "layers.py",
     "position_encoding",

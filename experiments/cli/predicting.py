@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.cli import registry
+from experiments.cli import errors
 from experiments.data import files
 import perceiver
 from perceiver.checkpoints import store
@@ -50,18 +50,18 @@ def load(
     default: name of the command's main model.
 
   Raises:
-    registry.UsageError: if the choice makes no sense.
+    errors.UsageError: if the choice makes no sense.
     files.InputError: if the checkpoint cannot be used.
     FileNotFoundError: if there is no checkpoint.
   """
   if weights.random_weights == (weights.checkpoint is not None):
-    raise registry.UsageError(
+    raise errors.UsageError(
       "give --checkpoint PATH, or --random-weights to try the command without "
       "one; not both"
     )
   name = weights.model or default
   if name not in perceiver.list_models():
-    raise registry.UsageError(_unknown_model(name))
+    raise errors.UsageError(_unknown_model(name))
   if weights.checkpoint is None:
     model = perceiver.create(name)
     _check_kind(model, kind, name)
@@ -97,7 +97,7 @@ def _unknown_model(name: str) -> str:
 
 def _check_kind(model: perceiver.Model, kind: type, source: str) -> None:
   if not isinstance(model.config, kind):
-    raise registry.UsageError(
+    raise errors.UsageError(
       f"{source} is a model of kind {type(model.config).__name__}; this "
       f"command needs a model of kind {kind.__name__}"
     )

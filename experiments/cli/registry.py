@@ -11,25 +11,18 @@ names of experiments and recipes, hyphens mean underscores.
 """
 
 import argparse
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 import difflib
 import importlib
 import pathlib
 import sys
-import traceback
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tyro
 
+from experiments.cli import errors
 from experiments.cluster import processes
-from experiments.cluster import startup
-from experiments.data import files
-from experiments.data import loader
-from experiments.runs import log
-from experiments.training import checkpoints
-from experiments.training import config as training_config
-from experiments.training import evaluation
 from experiments.training import tasks
 from experiments.training import trainer
 
@@ -45,10 +38,6 @@ _MODULES = {
   "video_autoencoding": "experiments.audio_video.autoencoding.configs",
 }
 _MINI = "mini"
-
-
-class UsageError(ValueError):
-  """A command line asks for something that does not exist or cannot be."""
 
 
 class Choice(NamedTuple):
@@ -78,7 +67,7 @@ def choices(name: str) -> list[Choice]:
     name: one of `names()`, or the dotted name of a module like theirs.
 
   Raises:
-    UsageError: if there is no such experiment.
+    errors.UsageError: if there is no such experiment.
   """
   name = _known_spelling(name, _MODULES)
   module = _module(name)
@@ -94,10 +83,10 @@ def choose(name: str, recipe: str | None = None, mini: bool = False) -> Choice:
   """Returns one recipe, the default one if neither `recipe` nor `mini`.
 
   Raises:
-    UsageError: if there is no such thing, or both were asked for.
+    errors.UsageError: if there is no such thing, or both were asked for.
   """
   if recipe and mini:
-    raise UsageError("--mini is a recipe of its own: leave out --recipe")
+    raise errors.UsageError("--mini is a recipe of its own: leave out --recipe")
   found = choices(name)
   if not recipe:
     return found[-1 if mini else 0]
@@ -105,7 +94,7 @@ def choose(name: str, recipe: str | None = None, mini: bool = False) -> Choice:
   recipe = _known_spelling(recipe, known)
   if recipe in known:
     return found[known.index(recipe)]
-  raise UsageError(_unknown(f"recipe of {name}", recipe, known))
+  raise errors.UsageError(_unknown(f"recipe of {name}", recipe, known))
 
 
 def _known_spelling(name: str, known: Collection[str]) -> str:
@@ -116,14 +105,14 @@ def _known_spelling(name: str, known: Collection[str]) -> str:
 
 def _module(name: str) -> ModuleType:
   if name not in _MODULES and "." not in name:
-    raise UsageError(_unknown("experiment", name, names()))
+    raise errors.UsageError(_unknown("experiment", name, names()))
   path = _MODULES.get(name, name)
   try:
     return importlib.import_module(path)
   except ModuleNotFoundError as error:
     if error.name is None or not f"{path}.".startswith(f"{error.name}."):
       raise
-    raise UsageError(f"there is no module {path!r}") from None
+    raise errors.UsageError(f"there is no module {path!r}") from None
 
 
 def _unknown(what: str, name: str, known: Sequence[str]) -> str:
@@ -197,63 +186,15 @@ def override(
   )
 
 
-_EXPLAINED = (
-  FileNotFoundError,
-  checkpoints.DamagedError,
-  checkpoints.MismatchError,
-  checkpoints.SaveError,
-  processes.DisagreementError,
-  processes.PeerError,
-  evaluation.IncompleteError,
-  files.InputError,
-  loader.WorkerError,
-  startup.StartError,
-  log.ConfigError,
-  training_config.LengthError,
-  trainer.NonFiniteError,
-)
-
-
-def run(main: Callable[[], Any]) -> int:
-  """Runs a command; turns errors that explain themselves into one paragraph.
-
-  One process of several that fails ends at once: the others wait for it.
-
-  Returns:
-    The exit code: 0, 1 if the run failed, 2 if the command makes no sense.
-  """
-  code = 0
-  try:
-    main()
-  except UsageError as error:
-    print(f"error: {error}", file=sys.stderr)
-    code = 2
-  except _EXPLAINED as error:
-    print(f"error: {error}", file=sys.stderr)
-    code = 1
-  except SystemExit:  # All processes stop together.
-    processes.leave(0)
-    raise
-  except Exception:
-    if processes.is_running():
-      traceback.print_exc()
-      processes.leave(1)
-    raise
-  processes.leave(code)
-  return code
-
-
 def start(options: argparse.Namespace) -> None:
   """Brings the run's processes together, before any device is touched.
 
   Raises:
-    UsageError: naming the option.
-    rendezvous.StartError: if they do not come together.
   """
   try:
     config = processes.from_options(options)
   except ValueError as error:
-    raise UsageError(str(error)) from error
+    raise errors.UsageError(str(error)) from error
   processes.start(config)
 
 
@@ -261,12 +202,12 @@ def check(experiment: trainer.Experiment) -> None:
   """Refuses what cannot work on this machine, before anything is built.
 
   Raises:
-    UsageError: naming the setting.
+    errors.UsageError: naming the setting.
   """
   try:
     trainer.check(experiment)
   except ValueError as error:
-    raise UsageError(str(error)) from error
+    raise errors.UsageError(str(error)) from error
 
 
 def default_workdir(choice: Choice) -> pathlib.Path:

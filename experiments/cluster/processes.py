@@ -20,20 +20,21 @@ import numpy as np
 
 from experiments.cluster import startup
 from experiments.cluster import watchdog
+from perceiver import errors
 
 # A process from which nothing was heard for so long counts as dead.
 _HEARTBEAT_SECONDS = 40
 # How long a process that is done waits for the others to be done.
 _SHUTDOWN_SECONDS = 300
 # Of this process, at most one: it starts once.
-_lifelines: list[watchdog.Lifeline] = []
+_watchdogs: list[watchdog.Watchdog] = []
 
 
-class DisagreementError(ValueError):
+class DisagreementError(errors.PerceiverError, ValueError):
   """The processes of one run were given different configurations."""
 
 
-class PeerError(RuntimeError):
+class PeerError(errors.PerceiverError, RuntimeError):
   """Another process of the run has failed, and this one cannot go on."""
 
 
@@ -149,7 +150,7 @@ def start(config: DistributedConfig) -> None:
     config: how they find one another.
 
   Raises:
-    rendezvous.StartError: if they do not.
+    startup.StartError: if they do not.
   """
   if config.coordinator is None and not config.detect:
     return
@@ -182,7 +183,7 @@ def start(config: DistributedConfig) -> None:
     )
     raise startup.StartError(f"{where}: {error}") from error
   if not config.detect:
-    _lifelines.append(watchdog.Lifeline(connections))
+    _watchdogs.append(watchdog.Watchdog(connections))
 
 
 def is_running() -> bool:
@@ -190,14 +191,15 @@ def is_running() -> bool:
   return jax.distributed.is_initialized() and jax.process_count() > 1
 
 
-def leave(code: int) -> None:
-  """Tells the others that this process is about to end.
+def shut_down(code: int) -> None:
+  """Prepares the other processes for the end of this one.
 
-  Without a failure it takes leave, and Python ends when they are done as well.
-  If it has failed it ends at once, for they wait for what will not come.
+  After a success the watchdogs are closed, and JAX's barrier at exit waits for
+  the other processes. After a failure this process ends at once: the others
+  are in computations that need it.
 
   Args:
-    code: what the process exits with, 0 if all is well.
+    code: exit code of the process, 0 after a success.
   """
   if not jax.distributed.is_initialized():
     return
@@ -205,16 +207,16 @@ def leave(code: int) -> None:
   sys.stderr.flush()
   if code:
     os._exit(code)
-  while _lifelines:
-    _lifelines.pop().part()
+  while _watchdogs:
+    _watchdogs.pop().close()
 
 
 @contextlib.contextmanager
-def losing_peers() -> Iterator[None]:
-  """Explains errors that come of another process's end.
+def raising_peer_errors() -> Iterator[None]:
+  """Turns JAX's errors into `PeerError`, if there are other processes.
 
   Raises:
-    PeerError: in place of JAX's error, if there are other processes.
+    PeerError: in place of JAX's error.
   """
   try:
     yield
@@ -229,15 +231,15 @@ def losing_peers() -> Iterator[None]:
     ) from error
 
 
-def largest(value: int) -> int:
-  """Returns the largest of all processes' values; waits for all of them."""
+def all_reduce_max(value: int) -> int:
+  """Returns the maximum of all processes' values; waits for all of them."""
   if jax.process_count() == 1:
     return value
   return int(np.max(multihost_utils.process_allgather(np.int32(value))))
 
 
-def of_first(text: str) -> str:
-  """Returns the text that process 0 has; waits for all processes."""
+def broadcast(text: str) -> str:
+  """Returns the text of process 0; waits for all processes."""
   if jax.process_count() == 1:
     return text
   mine = np.frombuffer(text.encode(), np.uint8)
@@ -247,22 +249,22 @@ def of_first(text: str) -> str:
   return bytes(np.asarray(found, np.uint8)).decode()
 
 
-def by_first(action: Callable[[], Any]) -> None:
-  """Lets process 0 do something while the others wait.
+def on_process_zero(action: Callable[[], Any]) -> None:
+  """Calls a function in process 0 while the other processes wait.
 
   Args:
-    action: what is to be done once.
+    action: the function.
 
   Raises:
-    PeerError: in the others, if it went wrong; process 0 raises the error.
+    PeerError: in the other processes, if it fails; process 0 raises its error.
   """
   error: Exception | None = None
   if jax.process_index() == 0:
     try:
       action()
-    except Exception as caught:  # To be raised when the others know of it.
+    except Exception as caught:  # Raised once the others have the message.
       error = caught
-  message = of_first("" if error is None else f"{error}" or repr(error))
+  message = broadcast("" if error is None else f"{error}" or repr(error))
   if error is not None:
     raise error
   if message:
@@ -279,14 +281,14 @@ def check_same(settings: Mapping[str, Any]) -> None:
     DisagreementError: in every process if one differs from process 0; there
       with the settings that do.
   """
-  first = json.loads(of_first(json.dumps(settings)))
+  first = json.loads(broadcast(json.dumps(settings)))
   differing = [
     f"  {name}: {first.get(name, 'absent')} in process 0, "
     f"{settings.get(name, 'absent')} in process {jax.process_index()}"
     for name in sorted({*first, *settings})
     if first.get(name, ...) != settings.get(name, ...)
   ]
-  if largest(bool(differing)):
+  if all_reduce_max(bool(differing)):
     raise DisagreementError(
       "The processes were started with different configurations."
       + "".join(f"\n{line}" for line in differing)

@@ -10,12 +10,14 @@ import json
 import socket
 import time
 
+from perceiver import errors
+
 # A line of a few numbers; whoever sends more is none of us.
 _MAX_LINE = 1000
 _PAUSE_SECONDS = 0.2
 
 
-class StartError(RuntimeError):
+class StartError(errors.PerceiverError, RuntimeError):
   """The processes of a run have not come together."""
 
 

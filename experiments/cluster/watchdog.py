@@ -1,9 +1,9 @@
-"""How a process of several learns that another one has ended.
+"""Watchdog over the other processes of a run.
 
-Between process 0 and every other one a connection stays open, over which
-nothing is said but farewell. The system closes it when a process dies, however
-that happens. Where a whole machine vanishes, what is sent now and then to see
-whether it is still there comes back as an error.
+A connection stays open between process 0 and every other process. It carries
+one message, sent before an orderly end. The operating system closes the
+connection when a process dies for any reason; TCP keep-alive turns the loss of
+a whole machine into an error.
 """
 
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ import socket
 import sys
 import threading
 
-_FAREWELL = b"farewell\n"
-# Seconds of silence before asking, between asking, and how often.
+_CLOSING = b"closing\n"
+# Seconds of silence before a probe, seconds between probes, number of probes.
 _KEEP_ALIVE = (
   (socket.SO_KEEPALIVE, socket.SOL_SOCKET, 1),
   (socket.TCP_KEEPIDLE, socket.IPPROTO_TCP, 10),
@@ -24,11 +24,11 @@ _KEEP_ALIVE = (
 )
 
 
-class Lifeline:
-  """Ends this process as soon as another one has ended without farewell."""
+class Watchdog:
+  """Ends this process when another one ends without closing."""
 
   def __init__(self, connections: Mapping[int, socket.socket]) -> None:
-    """Starts to watch.
+    """Starts the thread that watches.
 
     Args:
       connections: to other processes, by their numbers.
@@ -38,16 +38,16 @@ class Lifeline:
       connection.settimeout(None)
       for option, level, value in _KEEP_ALIVE:
         connection.setsockopt(level, option, value)
-    self._is_parting = False
+    self._is_closing = False
     self._thread = threading.Thread(target=self._watch, daemon=True)
     self._thread.start()
 
-  def part(self) -> None:
-    """Says farewell: from now on this process may end, and so may others."""
-    self._is_parting = True
+  def close(self) -> None:
+    """Announces an orderly end; the end of other processes is ignored too."""
+    self._is_closing = True
     for connection in self._connections.values():
       with contextlib.suppress(OSError):
-        connection.sendall(_FAREWELL)
+        connection.sendall(_CLOSING)
 
   def _watch(self) -> None:
     with selectors.DefaultSelector() as selector:
@@ -55,22 +55,22 @@ class Lifeline:
         selector.register(connection, selectors.EVENT_READ, number)
       while selector.get_map():
         for key, _ in selector.select():
-          self._hear(selector, key)
+          self._receive(selector, key)
 
-  def _hear(
+  def _receive(
     self, selector: selectors.BaseSelector, key: selectors.SelectorKey
   ) -> None:
     assert isinstance(key.fileobj, socket.socket)
     try:
-      said = key.fileobj.recv(len(_FAREWELL))
+      message = key.fileobj.recv(len(_CLOSING))
     except OSError:
-      said = b""
+      message = b""
     selector.unregister(key.fileobj)
-    if not said and not self._is_parting:
+    if not message and not self._is_closing:
       self._end(key.data)
 
   def _end(self, number: int) -> None:
-    """Ends the process, whose main thread waits for what will not come."""
+    """Ends this process; its main thread may hang in a collective."""
     print(
       f"error: Process {number} of the run has ended: see what it says. This "
       "one cannot go on without it. The same commands, for all processes, go "

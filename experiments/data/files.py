@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from perceiver import errors
+
 _IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"}
 
 
-class InputError(ValueError):
+class InputError(errors.PerceiverError, ValueError):
   """What was given cannot be used; says which part of it and why."""
 
 

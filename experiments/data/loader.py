@@ -14,15 +14,18 @@ from absl import flags
 import grain
 import numpy as np
 
+from perceiver import errors
+
 Example = Mapping[str, np.ndarray]
 Batches = Generator[dict[str, np.ndarray], None, None]
-Transform = Callable[[Any, np.random.Generator], dict[str, np.ndarray]]
+# transform(raw, generator) or transform(raw, generator, progress)
+Transform = Callable[..., dict[str, np.ndarray]]
 
 # Batches that threads prepare ahead of the one in use.
 _BATCHES_AHEAD = 2
 
 
-class WorkerError(RuntimeError):
+class WorkerError(errors.PerceiverError, RuntimeError):
   """A process that prepares examples has died."""
 
 
@@ -43,19 +46,20 @@ class Split:
   Attributes:
     source: raw examples. With worker processes it must survive pickling.
     transform: turns a raw example into arrays of one shape for all examples.
-      All its randomness comes from the generator that it is given; transforms
-      for evaluation ignore it. With worker processes it must survive pickling.
-    name: what to call the split in messages.
-    transform_at: gives the transform of a training run's example number i,
-      counted from 0 through all epochs, where it changes as training goes on;
-      None if `transform` is that of every example. Evaluation keeps to
-      `transform`. With worker processes it must survive pickling.
+      All its randomness comes from the generator that is its second argument;
+      transforms for evaluation ignore it. With worker processes it must survive
+      pickling.
+    name: of the split, for messages.
+    total_examples: examples of the training run, through all epochs, if the
+      transform changes as training goes on: in training, its third argument
+      `progress` is the part of the run that is over, in [0, 1). Without that
+      argument it has the default of the transform.
   """
 
   source: Source
   transform: Transform
   name: str
-  transform_at: Callable[[int], Transform] | None = None
+  total_examples: int | None = None
 
 
 def first(split: Split, count: int) -> Split:
@@ -119,10 +123,10 @@ def train_batches(
   if start_step < 0:
     raise ValueError(f"start_step must be 0 or more, not {start_step}")
   dataset = grain.MapDataset.source(split.source).seed(seed).shuffle().repeat()
-  if split.transform_at is None:
+  if split.total_examples is None:
     dataset = dataset.random_map(_Weighted(split))
   else:
-    dataset = dataset.map_with_index(_number).random_map(_Changing(split))
+    dataset = dataset.map_with_index(_number).random_map(_Progressive(split))
   dataset = _dealt(dataset, share, process_index, process_count)
   return _batches(
     dataset[start_step * share :], share, num_threads, num_workers
@@ -218,8 +222,8 @@ def _number(number: int, example: Any) -> tuple[int, Any]:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Changing:
-  """Transforms an example by what its number in the training run asks for."""
+class _Progressive:
+  """Transforms an example at its progress through the training run."""
 
   split: Split
 
@@ -227,11 +231,9 @@ class _Changing:
     self, numbered: tuple[int, Any], generator: np.random.Generator
   ) -> dict[str, np.ndarray]:
     number, example = numbered
-    assert self.split.transform_at is not None
-    now = dataclasses.replace(
-      self.split, transform=self.split.transform_at(number)
-    )
-    return _Weighted(now)(example, generator)
+    assert self.split.total_examples is not None
+    progress = number / self.split.total_examples
+    return _Weighted(self.split)(example, generator, progress)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -241,9 +243,9 @@ class _Weighted:
   split: Split
 
   def __call__(
-    self, example: Any, generator: np.random.Generator
+    self, example: Any, generator: np.random.Generator, *progress: float
   ) -> dict[str, np.ndarray]:
-    result = self.split.transform(example, generator)
+    result = self.split.transform(example, generator, *progress)
     if "weight" in result:
       raise ValueError(
         f'the transform of split "{self.split.name}" gives an entry "weight", '

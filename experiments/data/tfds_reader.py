@@ -1,184 +1,125 @@
-"""Finds data sets of TensorFlow Datasets on disk, and says what is wrong.
+"""Data sets of TensorFlow Datasets on disk, read without TensorFlow.
 
-Nothing is ever downloaded or built here, and TensorFlow is not needed.
+Nothing is downloaded or built here. A data set that is missing or unfit is
+refused with the command that makes it.
 """
 
-from collections.abc import Sequence
-import dataclasses
+from collections.abc import Mapping, Sequence
 import fnmatch
 import os
 import pathlib
-import re
 from typing import Any
 
 import tensorflow_datasets as tfds
 
-# Images of ILSVRC 2012.
-OFFICIAL_COUNTS = {
-  "imagenet2012": {"train": 1_281_167, "validation": 50_000},
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class Dataset:
-  """A prepared data set of labelled images.
-
-  Attributes:
-    name: its name.
-    builder: what TensorFlow Datasets knows about it.
-  """
-
-  name: str
-  builder: Any
-
-  @property
-  def num_classes(self) -> int:
-    """How many classes the labels have."""
-    return int(self.builder.info.features["label"].num_classes)
-
-  def count(self, split: str) -> int:
-    """Returns the number of examples in a split."""
-    return int(self.builder.info.splits[split].num_examples)
-
-  def source(self, part: str) -> Sequence[Any]:
-    """Opens a split or a slice of one, such as "train[:100]".
-
-    Examples are dictionaries; "image" is the encoded file's bytes.
-    """
-    decoders = {"image": tfds.decode.SkipDecoding()}
-    return self.builder.as_data_source(split=part, decoders=decoders)
-
-  def check_larger(self, split: str, number: int) -> None:
-    """Raises ValueError unless a split has more than `number` examples."""
-    if self.count(split) <= number:
-      raise ValueError(
-        f'{self.name}: the first {number} examples of "{split}" are meant for '
-        f"validation, but it has {self.count(split)}; choose a smaller "
-        "num_valid, or train on TRAIN_AND_VALID and evaluate on TEST"
-      )
+from experiments.data import files
 
 
 def open_dataset(
   name: str,
   *,
-  version: str = "*",
+  splits: Sequence[str],
+  features: Sequence[str],
   data_dir: pathlib.Path | None = None,
-  allow_partial: bool = False,
-) -> Dataset:
-  """Opens a data set that is on disk, and checks that all of it is there.
+  version: str = "*",
+  counts: Mapping[str, int] | None = None,
+  build_options: str = "",
+  advice: str = "",
+) -> Any:
+  """Opens a data set and checks that all the caller needs of it is there.
 
   Args:
-    name: the data set's name, also NAME/CONFIG.
-    version: a version or a pattern; the newest that fits is opened.
-    data_dir: the folder of data sets; None is $TFDS_DATA_DIR, or else
-      ~/tensorflow_datasets.
-    allow_partial: skip the comparison with the official numbers of examples.
+    name: NAME or NAME/CONFIG, such as "c4/en".
+    splits: splits that are needed; slices such as "train[99%:]" count as their
+      split.
+    features: features that are needed.
+    data_dir: folder of data sets; None is `default_data_dir()`.
+    version: a version or a pattern such as "5.*"; the newest match is opened.
+    counts: {split: official number of examples}, to be compared.
+    build_options: further options of `tfds build` for this data set.
+    advice: further sentence on how to get the data set.
 
   Returns:
-    The data set.
+    The builder of TensorFlow Datasets: `builder.info`, and
+    `builder.as_data_source(split)`, a random-access sequence of dictionaries.
 
   Raises:
-    FileNotFoundError: there is no such data set, or files of it are missing.
-    ValueError: it is in a format that cannot be read at random, lacks a
-      feature or a split, or has another size than the official one.
+    files.InputError: there is no such data set, it is in a format without
+      random access, lacks a split, a feature or a file, or has another number
+      of examples than the official one.
   """
   root = (data_dir or default_data_dir()).expanduser()
+  advice = (
+    'To make it, install the extra for preparing data, `pip install -e ".[tf]"`'
+    f", and run `tfds build {name} --file_format=array_record "
+    f"--data_dir={root}{build_options}`. {advice}"
+  ).rstrip()
   folder = _newest_version(root / name, version)
   if folder is None:
     wanted = "" if version == "*" else f" of version {version}"
-    raise FileNotFoundError(
-      f"No data set {name}{wanted} in {root / name}. {_how_to_get(name, root)}"
+    raise files.InputError(
+      f"{root / name} has no data set{wanted}; expected one made by TensorFlow "
+      f"Datasets. {advice}"
     )
   builder = tfds.builder_from_directory(folder)
-  _check_format(builder, folder, _how_to_get(name, root))
-  _check_files(builder, folder)
-  dataset = Dataset(name, builder)
-  if not allow_partial:
-    _check_counts(dataset, folder)
-  return dataset
+  _check_format(builder, folder, advice)
+  _check_names("features", builder.info.features, features, folder)
+  splits = list(dict.fromkeys(split.partition("[")[0] for split in splits))
+  _check_names("splits", builder.info.splits, splits, folder)
+  for split in splits:
+    _check_split(builder.info.splits[split], folder, (counts or {}).get(split))
+  return builder
 
 
 def default_data_dir() -> pathlib.Path:
-  """Returns the folder in which TensorFlow Datasets keeps data sets."""
+  """Returns $TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
   return pathlib.Path(
     os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
   ).expanduser()
 
 
 def _newest_version(folder: pathlib.Path, version: str) -> pathlib.Path | None:
-  found = {}
-  for path in folder.glob("*/dataset_info.json"):
-    candidate = path.parent.name
-    is_version = re.fullmatch(r"\d+\.\d+\.\d+", candidate)
-    if is_version and fnmatch.fnmatchcase(candidate, version):
-      found[tuple(int(n) for n in candidate.split("."))] = path.parent
-  return found[max(found)] if found else None
-
-
-def _how_to_get(name: str, root: pathlib.Path) -> str:
-  """Says in a few sentences how the data set is made."""
-  build = (
-    f"`tfds build {name} --file_format=array_record --data_dir={root}"
-    + (" --manual_dir=ARCHIVES" if name == "imagenet2012" else "")
-    + "`"
-  )
-  archives = (
-    ", where ARCHIVES holds ILSVRC2012_img_train.tar and "
-    "ILSVRC2012_img_val.tar from https://image-net.org"
-    if name == "imagenet2012"
-    else ""
-  )
-  return (
-    'To make it, install the extra for preparing data, `pip install -e ".[tf]"`'
-    f", and run {build}{archives}. Or turn a folder of images, "
-    "FOLDER/{train,validation}/CLASS/*.jpg, into a data set without TensorFlow "
-    "by `python -m experiments.image_classification.imagenet.prepare_folder "
-    f"FOLDER --name my_images --data-dir {root}` and use it "
-    f"with `--data.dataset my_images --data.data-dir {root}`."
-  )
+  found = [
+    path.parent
+    for path in folder.glob("*/dataset_info.json")
+    if tfds.core.Version.is_valid(path.parent.name)
+    and fnmatch.fnmatchcase(path.parent.name, version)
+  ]
+  return max(found, key=lambda path: tfds.core.Version(path.name), default=None)
 
 
 def _check_format(builder: Any, folder: pathlib.Path, advice: str) -> None:
   formats = builder.info.available_file_formats()
   if tfds.core.FileFormat.ARRAY_RECORD not in formats:
-    stored = ", ".join(sorted(f.value for f in formats))
-    raise ValueError(
-      f"The data set in {folder} is stored as {stored}, which "
-      "cannot be read in random order; it must be stored as array_record. "
-      f"Delete it or choose another folder. {advice}"
+    stored = ", ".join(sorted(each.value for each in formats))
+    raise files.InputError(
+      f"The data set in {folder} is stored as {stored}; expected array_record, "
+      f"which allows random access. Delete it first. {advice}"
     )
-  features = builder.info.features
-  for feature in ("image", "label"):
-    if feature not in features:
-      raise ValueError(
-        f'The data set in {folder} has no feature "{feature}", only '
-        f"{sorted(features)}"
-      )
-  for split in ("train", "validation"):
-    if split not in builder.info.splits:
-      raise ValueError(
-        f'The data set in {folder} has no split "{split}", only '
-        f"{sorted(builder.info.splits)}"
-      )
 
 
-def _check_files(builder: Any, folder: pathlib.Path) -> None:
-  for split in ("train", "validation"):
-    paths = [pathlib.Path(p) for p in builder.info.splits[split].filepaths]
-    missing = [path.name for path in paths if not path.exists()]
-    if missing:
-      raise FileNotFoundError(
-        f"The data set in {folder} lacks {len(missing)} of {len(paths)} files "
-        f'of its split "{split}", the first being {missing[0]}'
-      )
+def _check_names(
+  kind: str, found: Any, expected: Sequence[str], folder: pathlib.Path
+) -> None:
+  missing = [name for name in expected if name not in found]
+  if missing:
+    raise files.InputError(
+      f"The data set in {folder} has the {kind} {sorted(found)}; expected "
+      f"{missing} among them."
+    )
 
 
-def _check_counts(dataset: Dataset, folder: pathlib.Path) -> None:
-  for split, official in OFFICIAL_COUNTS.get(dataset.name, {}).items():
-    count = dataset.count(split)
-    if count != official:
-      raise ValueError(
-        f'{dataset.name} in {folder} has {count:,} examples in "{split}" '
-        f"where the official data set has {official:,}; build it again, or "
-        "set allow_partial to use it as it is"
-      )
+def _check_split(info: Any, folder: pathlib.Path, official: int | None) -> None:
+  paths = [pathlib.Path(path) for path in info.filepaths]
+  missing = [path.name for path in paths if not path.exists()]
+  if missing:
+    raise files.InputError(
+      f"The data set in {folder} lacks {len(missing)} of {len(paths)} files of "
+      f'its split "{info.name}", the first being {missing[0]}. Build it again.'
+    )
+  if official not in (None, info.num_examples):
+    raise files.InputError(
+      f'The data set in {folder} has {info.num_examples:,} examples in "'
+      f'{info.name}"; expected {official:,}, as in the official one. Build it '
+      "again, or set allow_partial to use it as it is."
+    )

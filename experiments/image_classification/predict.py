@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 
+from experiments.cli import errors
 from experiments.cli import predicting
-from experiments.cli import registry
 from experiments.data import files
 from experiments.image_classification.imagenet import data as imagenet_data
 import perceiver
@@ -46,14 +46,14 @@ def run(options: Classify) -> None:
   """Runs the command.
 
   Raises:
-    registry.UsageError: if the command makes no sense.
+    errors.UsageError: if the command makes no sense.
     files.InputError: if a file cannot be used.
     FileNotFoundError: if a file is not there.
   """
   if options.top < 1 or options.batch_size < 1:
-    raise registry.UsageError("--top and --batch-size must be at least 1")
+    raise errors.UsageError("--top and --batch-size must be at least 1")
   if not options.images:
-    raise registry.UsageError("name at least one image, or a folder of images")
+    raise errors.UsageError("name at least one image, or a folder of images")
   paths = files.list_images(options.images)
   model, variables = predicting.load(
     options.weights, imagenet.ImageClassifierConfig, "imagenet_fourier"
@@ -81,12 +81,12 @@ def predict(
   The last batch is filled up with copies, so that the model compiles once.
 
   Raises:
-    registry.UsageError: if the model is not for square images in colour.
+    errors.UsageError: if the model is not for square images in colour.
     files.InputError: if an image cannot be read.
   """
   seen = model.config.image
   if seen.size[0] != seen.size[1] or seen.channels != 3:
-    raise registry.UsageError(
+    raise errors.UsageError(
       f"the model sees images of {seen.size} with {seen.channels} channels; "
       "this command prepares square images with 3"
     )

@@ -62,7 +62,7 @@ class ImageClassification:
     return self.splits()[0]
 
   def eval_split(self) -> loader.Split:
-    """Returns the images to judge by."""
+    """Returns the images to evaluate on."""
     return self.splits()[1]
 
   def losses(
@@ -98,7 +98,7 @@ class ImageClassification:
     loss = training_losses.softmax_cross_entropy(logits, targets)
     return tasks.Losses(loss, correct, state)
 
-  def figures(
+  def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
     """Draws learning curve, mistakes and where the latents look."""

@@ -17,7 +17,7 @@ import dataclasses
 from experiments.optical_flow import data as flow_data
 from experiments.optical_flow import evaluator
 from experiments.optical_flow import task as flow_task
-from experiments.optical_flow.augmentation import augmentation
+from experiments.optical_flow.augmentation import augment
 from experiments.optical_flow.augmentation import curriculum
 from experiments.optical_flow.synthetic import generator
 from experiments.training import config
@@ -36,7 +36,7 @@ class Experiment:
   model: optical_flow.OpticalFlowConfig
   data: flow_data.DataConfig
   loss: flow_task.LossConfig = flow_task.LossConfig()
-  judging: evaluator.JudgingConfig = evaluator.JudgingConfig()
+  evaluation: evaluator.EvaluationConfig = evaluator.EvaluationConfig()
   train: trainer.TrainConfig
 
   def __post_init__(self) -> None:
@@ -51,15 +51,16 @@ class Experiment:
         f"loss.output_points is {points}; expected at most the {pixels} pixels "
         "of a frame"
       )
-    if self.judging.submission_dir and not self.data.evaluates_benchmark:
+    if self.evaluation.submission_dir and not self.data.evaluates_benchmark:
       raise ValueError(
-        "judging.submission_dir is given, but data.evaluate_on is "
+        "evaluation.submission_dir is given, but data.evaluate_on is "
         f"{self.data.evaluate_on.name}, which takes no submissions"
       )
-    if not 0 <= self.judging.min_overlap < min(self.model.frames.size):
+    if not 0 <= self.evaluation.min_overlap < min(self.model.frames.size):
       raise ValueError(
-        f"judging.min_overlap is {self.judging.min_overlap}; expected at least "
-        f"0 and less than the model's {min(self.model.frames.size)} pixels"
+        f"evaluation.min_overlap is {self.evaluation.min_overlap}; expected "
+        "at least 0 and less than the model's "
+        f"{min(self.model.frames.size)} pixels"
       )
 
   def task(self) -> flow_task.OpticalFlow:
@@ -71,7 +72,7 @@ class Experiment:
       model=perceiver.create(self.model),
       data=self.data,
       loss=self.loss,
-      judging=self.judging,
+      evaluation=self.evaluation,
       total_examples=steps * self.train.batch_size,
     )
 
@@ -131,7 +132,7 @@ def _mini() -> Experiment:
         fog=0.0,
         noise=0.0,
       ),
-      augmentation=augmentation.AugmentationConfig(
+      augmentation=augment.AugmentationConfig(
         log_scale=(0.0, 0.3), crop_margin=2, box_sides=(3, 7)
       ),
       curriculum=curriculum.CurriculumConfig(plain=0.9, growing=0.1),

@@ -9,9 +9,7 @@ import numpy as np
 from experiments.data import files
 from experiments.data import loader
 from experiments.optical_flow import examples
-from experiments.optical_flow.augmentation import (
-  augmentation as augmentation_augmentation,
-)
+from experiments.optical_flow.augmentation import augment
 from experiments.optical_flow.augmentation import (
   curriculum as augmentation_curriculum,
 )
@@ -80,10 +78,8 @@ class DataConfig:
     default_factory=synthetic_generator.GeneratorConfig
   )
   num_eval: int = 256
-  augmentation: augmentation_augmentation.AugmentationConfig = (
-    dataclasses.field(
-      default_factory=augmentation_augmentation.AugmentationConfig
-    )
+  augmentation: augment.AugmentationConfig = dataclasses.field(
+    default_factory=augment.AugmentationConfig
   )
   curriculum: augmentation_curriculum.CurriculumConfig = dataclasses.field(
     default_factory=augmentation_curriculum.CurriculumConfig
@@ -127,7 +123,7 @@ def train_split(
   Raises:
     files.InputError: if the data set is not complete.
   """
-  source: loader.Source
+  source: augmentation_curriculum.Source
   if config.train_on is Dataset.GENERATED:
     source = synthetic_generator.Generator(config.generator)
   elif config.data_dir is None:
@@ -136,17 +132,17 @@ def train_split(
     source = datasets.open_dataset(
       _dataset(config.train_on, config.data_dir, config, training=True)
     )
-  schedule = augmentation_curriculum.Curriculum(
-    config=config.curriculum,
-    total_examples=total_examples,
-    size=size,
+  transform = augmentation_curriculum.TrainTransform(
+    source=source,
+    curriculum=config.curriculum,
     augmentation=config.augmentation,
+    size=size,
   )
   return loader.Split(
-    augmentation_curriculum.BothWays(source),
-    schedule(0),
+    range(len(source)),
+    transform,
     f"{config.train_on.value} train",
-    schedule,
+    total_examples,
   )
 
 

@@ -28,12 +28,12 @@ _MODEL = "model"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class JudgingConfig:
+class EvaluationConfig:
   """How whole frames are evaluated, and what else is wanted.
 
   Attributes:
-    baselines: also judge zero flow, DIS and Farnebäck, the latter two of which
-      need OpenCV.
+    baselines: also evaluate zero flow, DIS and Farnebäck, the latter two of
+      which need OpenCV.
     robustness: also say how much the flow changes when frames are spoilt; the
       evaluation takes five times as long then.
     submission_dir: a folder for flow in the benchmark's own form.
@@ -57,7 +57,7 @@ class JudgingConfig:
 
 
 def flow_function(
-  model: perceiver.Model, variables: Any, config: JudgingConfig
+  model: perceiver.Model, variables: Any, config: EvaluationConfig
 ) -> FlowFunction:
   """Returns what finds the flow of frames of any size.
 
@@ -87,7 +87,7 @@ def flow_function(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Judge:
+class Evaluator:
   """Evaluates a model example by example.
 
   Attributes:
@@ -102,7 +102,7 @@ class Judge:
   source: loader.Source
   name: str
   dataset: datasets.DatasetConfig | None
-  config: JudgingConfig
+  config: EvaluationConfig
 
   def __call__(
     self,
@@ -128,15 +128,17 @@ class Judge:
       methods |= baselines.BASELINES
     found = {name: flow_metrics.FlowMetrics() for name in methods}
     skipped = 0
-    for index in range(len(self.source)):
-      if should_stop():
-        raise evaluation.Abandoned
+    for index in evaluation.watch(
+      range(len(self.source)),
+      len(self.source),
+      should_stop=should_stop,
+      on_progress=on_progress,
+    ):
       example = self._read(index)
       if example is None:
         skipped += 1
       else:
-        self._judge(example, methods, found)
-      on_progress(index + 1, len(self.source))
+        self._evaluate(example, methods, found)
     details = []
     if self.config.baselines:
       details.append(table({name: m.results() for name, m in found.items()}))
@@ -166,7 +168,7 @@ class Judge:
       print(f"skipped: {error}", file=sys.stderr, flush=True)
       return None
 
-  def _judge(
+  def _evaluate(
     self,
     example: examples.FlowExample,
     methods: Mapping[str, FlowFunction],

@@ -34,7 +34,7 @@ def draw(
   variables: Any,
   source: loader.Source,
   workdir: pathlib.Path,
-  config: evaluator.JudgingConfig,
+  config: evaluator.EvaluationConfig,
 ) -> list[pathlib.Path]:
   """Draws what there is to see, into `workdir / "figures"`.
 

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 import tyro
 
+from experiments.cli import errors
 from experiments.cli import predicting
-from experiments.cli import registry
 from experiments.data import files
 from experiments.optical_flow import colours
 from experiments.optical_flow import tiling
@@ -52,31 +52,31 @@ def run(options: Flow) -> None:
   """Runs the command.
 
   Raises:
-    registry.UsageError: if the command makes no sense.
+    errors.UsageError: if the command makes no sense.
     files.InputError: if a file cannot be used.
     FileNotFoundError: if a file is not there.
   """
   if options.colour_max is not None and not options.colour_max > 0:
-    raise registry.UsageError("--colour-max must be more than 0 pixels")
+    raise errors.UsageError("--colour-max must be more than 0 pixels")
   if not options.images:
-    raise registry.UsageError("name at least one image, or a folder of images")
+    raise errors.UsageError("name at least one image, or a folder of images")
   paths = files.list_images(options.images)
   if len(paths) < 2:
-    raise registry.UsageError("flow needs at least two images")
+    raise errors.UsageError("flow needs at least two images")
   names = [path.stem for path in paths[:-1]]
   if len(set(names)) < len(names):
-    raise registry.UsageError(
+    raise errors.UsageError(
       "two images have the same name, after which results are named; rename "
       "one of them"
     )
   if options.output.exists() and not options.output.is_dir():
-    raise registry.UsageError(f"--output {options.output} is not a folder")
+    raise errors.UsageError(f"--output {options.output} is not a folder")
   model, variables = predicting.load(
     options.weights, optical_flow.OpticalFlowConfig, "optical_flow"
   )
   tile = model.config.frames.size
   if not 0 <= options.min_overlap < min(tile):
-    raise registry.UsageError(
+    raise errors.UsageError(
       f"--min-overlap {options.min_overlap} does not fit tiles of {tile[0]} × "
       f"{tile[1]} pixels; expected at least 0 and less than {min(tile)}"
     )

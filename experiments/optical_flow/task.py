@@ -10,7 +10,6 @@ from experiments.data import loader
 from experiments.optical_flow import data as flow_data
 from experiments.optical_flow import evaluator
 from experiments.optical_flow import plots
-from experiments.training import evaluation
 from experiments.training import tasks
 import perceiver
 
@@ -65,14 +64,14 @@ class OpticalFlow:
     model: frames [B, 2, H, W, 3] in [-1, 1] -> flow [B, H, W, 2] in pixels.
     data: which examples there are, and how they are varied.
     loss: what the training minimises.
-    judging: how data sets of any size are evaluated.
+    evaluation: how data sets of any size are evaluated.
     total_examples: examples of the whole training, through all epochs.
   """
 
   model: perceiver.Model
   data: flow_data.DataConfig
   loss: LossConfig = LossConfig()
-  judging: evaluator.JudgingConfig = evaluator.JudgingConfig()
+  evaluation: evaluator.EvaluationConfig = evaluator.EvaluationConfig()
   total_examples: int
 
   def train_split(self) -> loader.Split:
@@ -81,26 +80,26 @@ class OpticalFlow:
     return flow_data.train_split(self.data, size, self.total_examples)
 
   def eval_split(self) -> loader.Split:
-    """Returns the examples to judge by."""
+    """Returns the examples to evaluate on."""
     return flow_data.eval_split(self.data, self.model.config.frames.size)
 
-  def judge(self) -> evaluation.Judge | None:
-    """Returns what judges frames of any size; None for generated ones.
+  def make_evaluator(self) -> evaluator.Evaluator | None:
+    """Returns the evaluator of frames of any size; None for synthetic ones.
 
     Generated frames have the model's size and go through it in batches, but
     for what only the other way offers.
     """
     if self.data.evaluate_on is flow_data.Dataset.GENERATED and not (
-      self.judging.needs_whole_frames
+      self.evaluation.needs_whole_frames
     ):
       return None
     split = self.eval_split()
-    return evaluator.Judge(
+    return evaluator.Evaluator(
       model=self.model,
       source=split.source,
       name=split.name,
       dataset=flow_data.evaluation_dataset(self.data),
-      config=self.judging,
+      config=self.evaluation,
     )
 
   def losses(
@@ -139,12 +138,12 @@ class OpticalFlow:
     }
     return tasks.Losses(mean_over(robust, valid), metrics, state)
 
-  def figures(
+  def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
     """Draws learning curve, samples with errors, where the latents look."""
     return plots.draw(
-      self.model, variables, self.eval_split().source, workdir, self.judging
+      self.model, variables, self.eval_split().source, workdir, self.evaluation
     )
 
 

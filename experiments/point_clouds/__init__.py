@@ -1,1 +1,1 @@
-"""Shapes as clouds of points: ModelNet40, and shapes made when needed."""
+"""Shapes as clouds of points: ModelNet40 and synthetic ones."""

@@ -1,7 +1,7 @@
 """Other classifiers of point clouds, for comparison.
 
-They are trained and judged by the same recipes; a configuration stands in the
-place of the Perceiver's.
+They are trained and evaluated by the same recipes; a configuration replaces the
+Perceiver's.
 """
 
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ from perceiver.adapters import points as adapters_points
 Array = jax.Array
 
 _NUM_AXES = 3
-_BITS = 10  # per axis, of a point's place along the curve
+_BITS = 10  # per axis, of a point's position along the curve
 
 
 class Pooling(enum.Enum):
-  """How what was found out about each point becomes one vector."""
+  """The reduction of all points' channels to one vector."""
 
   MAX = "max"
   MEAN = "mean"
@@ -153,22 +153,22 @@ class Transformer(hk.Module):
 def along_curve(points: Array) -> Array:  # [B, P, 3] -> [B, P, 3]
   """Sorts points in [-1, 1]³ along a curve that keeps neighbours together.
 
-  The curve is Morton's: a point's place is the bits of its cell's three numbers
-  in turn. Points of one cell, 1/512 wide, stay in the order they have.
+  The curve is Morton's: a point's position on it interleaves the bits of its
+  cell's three numbers. Points of one cell, 1/512 wide, keep their order.
   """
   cells = jnp.clip((points + 1) / 2, 0, 1) * (2**_BITS - 1)
   cells = cells.astype(jnp.uint32)  # [B, P, 3]
-  place = jnp.zeros(points.shape[:-1], jnp.uint32)
+  position = jnp.zeros(points.shape[:-1], jnp.uint32)
   for bit in range(_BITS):
     for axis in range(_NUM_AXES):
       found = (cells[..., axis] >> bit) & 1
-      place |= found << (_NUM_AXES * bit + axis)
-  order = jnp.argsort(place, axis=1)  # [B, P]
+      position |= found << (_NUM_AXES * bit + axis)
+  order = jnp.argsort(position, axis=1)  # [B, P]
   return jnp.take_along_axis(points, order[..., None], axis=1)
 
 
 def _layers(name: str, channels: Sequence[int], x: Array) -> Array:
-  """Returns what layers make of [..., C], each linear, normed and cut at 0."""
+  """Applies layers to [..., C], each a linear map, layer norm and ReLU."""
   for i, size in enumerate(channels):
     x = layers.Linear(size, name=f"{name}_{i}")(x)
     x = jax.nn.relu(layers.LayerNorm(name=f"{name}_{i}_norm")(x))

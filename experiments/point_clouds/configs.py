@@ -7,10 +7,10 @@
 
 DIR is the folder ModelNet40 of the published archive, or with `--data.dataset
 MODELNET40_HDF5` that of PointNet's clouds. None has been run at full
-size with this code. `--mini` learns ten families of shapes that are made when
-they are needed: 99.9 % of 1,000 held-out ones after two and a half minutes on
-one core. `mini_pointnet`, `mini_pointnet_mean` and `mini_transformer`
-are other models trained in the same way.
+size with this code. `--mini` trains on ten classes of synthetic shapes: 99.9 %
+of 1,000 held-out ones after two and a half minutes on one core.
+`mini_pointnet`, `mini_pointnet_mean` and `mini_transformer` are other models
+trained in the same way.
 """
 
 import dataclasses
@@ -41,7 +41,7 @@ Model = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
-  """Shapes as clouds of points, and what they are."""
+  """Classification of shapes that are clouds of points."""
 
   model: Model
   data: points_data.DataConfig = points_data.DataConfig()
@@ -75,7 +75,7 @@ _TRAIN = trainer.TrainConfig(
   eval_every=1000,
   checkpoint_every=500,
 )
-# No paper's: what the other models are trained with here.
+# Of no paper: the training of the other models here.
 _OTHERS_TRAIN = dataclasses.replace(
   _TRAIN,
   schedule=schedules.WarmupCosine(warmup_steps=1000),
@@ -119,8 +119,8 @@ def _mini(model: Model) -> Experiment:
   return Experiment(
     model=model,
     data=points_data.DataConfig(
-      dataset=points_data.Dataset.GENERATED,
-      generator=shapes.GeneratorConfig(num_examples=20_000),
+      dataset=points_data.Dataset.SYNTHETIC,
+      synthetic=shapes.SyntheticConfig(num_examples=20_000),
     ),
     train=trainer.TrainConfig(
       batch_size=32,
@@ -191,7 +191,7 @@ EXPERIMENTS = {
 }
 MINI = _mini(_mini_perceiver())
 
-# Which of the two models the number is of, the paper does not say.
+# The paper does not state which of the two models the number is of.
 _PAPER = tasks.Result(
   metric="top_1",
   paper=0.857,

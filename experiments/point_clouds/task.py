@@ -17,22 +17,22 @@ Array = jax.Array
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PointClassification:
-  """A classifier of shapes, those it learns from and those it is judged by.
+  """A classifier of shapes, and its training and test shapes.
 
   Attributes:
     model: points [B, P, 3] in [-1, 1] -> logits [B, classes].
-    data: which shapes there are, and how they are varied.
+    data: the shapes and their augmentation.
   """
 
   model: perceiver.Model
   data: points_data.DataConfig
 
   def train_split(self) -> loader.Split:
-    """Returns the shapes to learn from."""
+    """Returns the training shapes."""
     return points_data.train_split(self.data, self.model.config.num_points)
 
   def eval_split(self) -> loader.Split:
-    """Returns the shapes to judge by."""
+    """Returns the shapes to evaluate on."""
     return points_data.eval_split(self.data, self.model.config.num_points)
 
   def losses(
@@ -55,7 +55,7 @@ class PointClassification:
       state,
     )
 
-  def figures(
+  def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
     """Draws learning curve, confusions and where the latents look."""

@@ -19,11 +19,12 @@ from typing import Any, TextIO
 
 from experiments.data import files
 from experiments.runs import event_files
+from perceiver import errors
 
 METRICS = "metrics.jsonl"
 
 
-class ConfigError(ValueError):
+class ConfigError(errors.PerceiverError, ValueError):
   """A run's folder was made with another configuration."""
 
 

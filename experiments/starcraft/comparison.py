@@ -29,12 +29,12 @@ _NUM_ENTITIES = 512  # of table 9 of 2107.14795
 _BATCH_SIZE = 8  # entities of so many agents at once are timed
 _NUM_TIMINGS = 5  # of which the shortest counts
 _METRICS = (
-  "order_accuracy",
-  "choice_accuracy",
+  "action_accuracy",
+  "action_kind_accuracy",
   "target_accuracy",
   "winning_accuracy",
   "win_rate",
-  "teacher_score",
+  "expert_score",
 )
 _HEADER = ("recipe", "parameters", "GFLOPs", "ms", "policy_GFLOPs", *_METRICS)
 

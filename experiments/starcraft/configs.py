@@ -7,19 +7,19 @@
   python -m experiments.train starcraft --recipe perceiver_io_32
 
 The paper's agent is AlphaStar, cloned from human games; neither is public. Here
-a policy clones a script that commands units in small battles. What is the
-paper's are the encoders of entities. Of table 9, for 512 entities:
+a policy clones a scripted expert in small simulated battles. Only the encoders
+of entities are the paper's. Of table 9, for 512 entities:
 
   encoder          win rate  GFLOPs  ours   parameters  ours
   transformer      0.87      3.3     3.288  144 M       2.5 M
   perceiver_io_32  0.87      0.93    0.947  140 M       9.6 M
 
-Published parameters can only be those of the whole agent: three layers of the
-published widths have 2.4 M. Their win rate is that against another bot than the
-one here. `--mini` is a Perceiver IO, `mini_transformer` the Transformer that it
-is to equal: with seeds 0 and 1 they give 94.4 and 94.2 % of the orders right
-and win 79.7 and 80.0 % of 2,048 battles, after 8,000 and 5,000 steps. None of
-the others has been run.
+The published parameters must be those of the whole agent: three layers of the
+published widths have 2.4 M. The published win rate is that against another bot
+than the one here. `--mini` is a Perceiver IO and `mini_transformer` the
+Transformer that it is compared with: with seeds 0 and 1 they predict 94.4 and
+94.2 % of the actions and win 79.7 and 80.0 % of 2,048 battles, after 8,000 and
+5,000 steps. None of the others has been run.
 """
 
 import dataclasses
@@ -44,18 +44,18 @@ from perceiver.models import starcraft
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
-  """Cloning of a commander of units in battles."""
+  """Cloning of an expert policy in simulated battles."""
 
   model: starcraft_model.PolicyConfig
   data: starcraft_data.DataConfig = starcraft_data.DataConfig()
-  playing: matches.PlayingConfig = matches.PlayingConfig()
+  rollouts: matches.RolloutConfig = matches.RolloutConfig()
   train: trainer.TrainConfig
 
   def __post_init__(self) -> None:
     slots = self.model.encoder.entities.num_slots
-    if self.data.battles.num_slots != slots:
+    if self.data.scenario.num_slots != slots:
       raise ValueError(
-        f"data.battles.num_slots is {self.data.battles.num_slots}; expected "
+        f"data.scenario.num_slots is {self.data.scenario.num_slots}; expected "
         f"the model's {slots}"
       )
 
@@ -64,7 +64,7 @@ class Experiment:
     return starcraft_task.Cloning(
       model=perceiver.create(self.model),
       data=self.data,
-      playing=self.playing,
+      rollouts=self.rollouts,
       eval_batch_size=self.train.eval_batch_size or self.train.batch_size,
     )
 
@@ -110,14 +110,14 @@ def _mini(
       )
     ),
     data=starcraft_data.DataConfig(
-      battles=scenarios.BattleConfig(
+      scenario=scenarios.ScenarioConfig(
         num_slots=_SLOTS, min_units=4, max_units=_MOST_UNITS
       ),
       num_battles=8192,
       num_eval_battles=64,
     ),
-    # So many that two points can be told apart.
-    playing=matches.PlayingConfig(num_battles=2048),
+    # Enough that a difference of two points is significant.
+    rollouts=matches.RolloutConfig(num_battles=2048),
     train=trainer.TrainConfig(
       batch_size=64,
       steps=steps,
@@ -137,8 +137,8 @@ _MINI_PERCEIVER = network.PerceiverConfig(
     input_channels=_CHANNELS,
     num_latents=32,
     latent_channels=_CHANNELS,
-    # At 0.02 all latents are much the same at first: the loss stays behind for
-    # the first 1,000 steps.
+    # At 0.02 all latents are almost equal at first, and the loss falls more
+    # slowly for the first 1,000 steps.
     latent_init_scale=1.0,
     num_heads=4,
   ),
@@ -163,6 +163,6 @@ EXPERIMENTS = {
   "transformer": _published("starcraft_transformer"),
   "mini_transformer": _mini(_MINI_TRANSFORMER, steps=5000),
 }
-# A Perceiver IO learns more slowly. Trained for longer it still takes fewer
-# operations in all, for 512 entities.
+# A Perceiver IO needs more steps. With them it still takes fewer operations in
+# all, for 512 entities.
 MINI = _mini(_MINI_PERCEIVER, steps=8000)

@@ -1,4 +1,4 @@
-"""What policies learn from: states of battles, and orders to all units."""
+"""Transitions of simulated battles, with the expert's actions."""
 
 import dataclasses
 import functools
@@ -18,16 +18,16 @@ from experiments.starcraft.game import units
 
 Array = jax.Array
 
-# Battles that are played at once. Rounding may depend on it: a constant.
+# Battles per compiled call. Rounding may depend on it: a constant.
 _BLOCK = 64
-# Numbers as small as they can be kept; there are many of them.
-_KEPT = {
+# The smallest types that hold the entries of an example.
+_DTYPES = {
   "kind": np.int8,
   "owner": np.int8,
   "position": np.float32,
   "health": np.float32,
   "cooldown": np.int8,
-  "choice": np.int8,
+  "action_kind": np.int8,
   "target": np.int16,
   "won": np.float32,
 }
@@ -35,31 +35,31 @@ _KEPT = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataConfig:
-  """Which battles are looked at, and how often.
+  """Battles, and the transitions taken from them.
 
   Attributes:
-    battles: which armies meet.
-    num_battles: battles to learn from.
-    num_eval_battles: battles to judge by, of the next seed.
-    num_moments: states of each battle, spread over its length, more of them
-      where more units may strike. Each is played on to find who wins, which
-      takes a CPU most of the time that battles take.
-    charged_share: of the battles, how many are against an army that charges,
-      so that a policy knows what it meets when it plays the plain script.
-    disturbed_share: of a battle's orders, how many at most are replaced by
-      random ones before they are followed, so that a policy knows what to do
-      after a mistake (noise injection, Laskey et al., 2017). Each battle has a
-      share of its own, from none to this.
-    num_steps: how long battles last at most.
-    seed: decides all battles.
+    scenario: sizes of the armies.
+    num_battles: battles of the training split.
+    num_eval_battles: battles of the evaluation split, of the next seed.
+    num_transitions: transitions of each battle, spread over its length, more
+      of them where more units may strike. The winner of each is found by a
+      rollout, which takes most of the time of the simulation on a CPU.
+    baseline_share: share of battles against the baseline policy, so that a
+      policy learns from states that it meets in evaluation.
+    max_random_share: largest share of a battle's actions that are replaced by
+      random ones, so that a policy learns to recover from mistakes (noise
+      injection, Laskey et al., 2017). Each battle has a share of its own,
+      uniform between 0 and this.
+    num_steps: steps of a battle at most.
+    seed: seed of all battles.
   """
 
-  battles: scenarios.BattleConfig = scenarios.BattleConfig()
+  scenario: scenarios.ScenarioConfig = scenarios.ScenarioConfig()
   num_battles: int = 20_000
   num_eval_battles: int = 256
-  num_moments: int = 16
-  charged_share: float = 0.5
-  disturbed_share: float = 0.3
+  num_transitions: int = 16
+  baseline_share: float = 0.5
+  max_random_share: float = 0.3
   num_steps: int = 64
   seed: int = 0
 
@@ -67,14 +67,14 @@ class DataConfig:
     for name in (
       "num_battles",
       "num_eval_battles",
-      "num_moments",
+      "num_transitions",
       "num_steps",
     ):
       if getattr(self, name) < 1:
         raise ValueError(
           f"DataConfig.{name} is {getattr(self, name)}; expected at least 1."
         )
-    for name in ("charged_share", "disturbed_share"):
+    for name in ("baseline_share", "max_random_share"):
       if not 0 <= getattr(self, name) <= 1:
         raise ValueError(
           f"DataConfig.{name} is {getattr(self, name)}; expected a number from "
@@ -82,43 +82,43 @@ class DataConfig:
         )
 
 
-class Battles:
-  """States of battles, and what the commander orders in them.
+class Transitions:
+  """Data source of transitions, with the expert's actions and the winner.
 
-  Example i depends on the configuration and i alone. Battles are played in
-  blocks, when the first of their states is asked for, and kept. Examples are
-  seen from army 0; every other one is of a battle whose armies have changed
-  their numbers. Their entries, for U slots:
+  Example i depends on the configuration and i alone. Battles are simulated in
+  blocks, when the first of their transitions is read, and cached. Army 0 is the
+  policy's; in every other example the armies have exchanged their numbers.
+  Entries of an example, for U slots:
 
     kind, owner, cooldown: int8 [U], as in `units.State`.
     position: float32 [U, 2]; health: float32 [U].
-    choice: int8 [U], what the commander orders; target: int16 [U].
-    won: float32, whether army 0 wins if both follow the commander from there
-      on: 1 if it does, 0 if it loses, 0.5 for a draw.
+    action_kind: int8 [U] and target: int16 [U], the expert's actions.
+    won: float32, the points of army 0 if both armies follow the expert from
+      there on: 1 for a win, 0.5 for a draw, 0 for a loss.
   """
 
   def __init__(self, config: DataConfig, num_battles: int, seed: int) -> None:
-    """Plays nothing yet.
+    """Simulates nothing yet.
 
     Args:
-      config: which armies meet, and which states are taken.
-      num_battles: how many battles there are.
-      seed: decides all of them.
+      config: sizes of the armies, and the transitions that are taken.
+      num_battles: number of battles.
+      seed: seed of all battles.
     """
     self._config, self._num_battles, self._seed = config, num_battles, seed
     self._blocks: dict[int, dict[str, np.ndarray]] = {}
     self._lock = threading.Lock()
 
   def __len__(self) -> int:
-    return self._num_battles * self._config.num_moments
+    return self._num_battles * self._config.num_transitions
 
   def __getitem__(self, index: int) -> dict[str, np.ndarray]:
     index = operator.index(index)
     if not 0 <= index < len(self):
       raise IndexError(f"There are {len(self)} examples, and no {index}.")
-    battle, moment = divmod(index, self._config.num_moments)
+    battle, transition = divmod(index, self._config.num_transitions)
     block, row = divmod(battle, _BLOCK)
-    found = {n: x[row, moment] for n, x in self._block(block).items()}
+    found = {n: x[row, transition] for n, x in self._block(block).items()}
     if index % 2:
       found["owner"] = 1 - found["owner"]
       found["won"] = np.float32(1) - found["won"]
@@ -129,105 +129,111 @@ class Battles:
       if number not in self._blocks:
         with jax.default_device(jax.local_devices(backend="cpu")[0]):
           key = jax.random.fold_in(jax.random.key(self._seed), number)
-          played = jax.device_get(_play(self._config, key))
+          simulated = jax.device_get(_simulate(self._config, key))
         self._blocks[number] = {
-          name: np.asarray(array, _KEPT[name]) for name, array in played.items()
+          name: np.asarray(array, _DTYPES[name])
+          for name, array in simulated.items()
         }
       return self._blocks[number]
 
   def __getstate__(self) -> dict[str, Any]:
-    """Leaves out what worker processes can play again, and the lock."""
-    return {n: v for n, v in vars(self).items() if n not in _OWN}
+    """Leaves out the blocks, which worker processes simulate, and the lock."""
+    return {
+      name: value
+      for name, value in vars(self).items()
+      if name not in ("_blocks", "_lock")
+    }
 
   def __setstate__(self, state: dict[str, Any]) -> None:
     vars(self).update(state, _blocks={}, _lock=threading.Lock())
 
 
-_OWN = ("_blocks", "_lock")
-
-
 @functools.partial(jax.jit, static_argnums=0)
-def _play(config: DataConfig, key: Array) -> dict[str, Array]:
-  """Plays a block of battles.
+def _simulate(config: DataConfig, key: Array) -> dict[str, Array]:
+  """Simulates a block of battles.
 
   Returns:
-    {name of the entry: [battles, moments, ...]}.
+    {name of the entry: [battles, transitions, ...]}.
   """
-  beginning, way, when = jax.random.split(key, 3)
-  state = scenarios.draw(beginning, _BLOCK, config.battles)
-  states = _passed(config, way, state)
-  steps = _steps(when, states, config.num_moments)  # [B, moments]
+  scenario_key, action_key, step_key = jax.random.split(key, 3)
+  state = scenarios.sample(scenario_key, _BLOCK, config.scenario)
+  states = _rollout_states(config, action_key, state)
+  steps = _sample_steps(step_key, states, config.num_transitions)
   rows = jnp.arange(_BLOCK)[:, None]
   chosen = jax.tree.map(lambda x: x[steps, rows].swapaxes(0, 1), states)
-  # One moment of all battles after the other: all pairs of units of all of
-  # them are more than fits into memory with 512 slots.
-  judged = jax.lax.map(functools.partial(_judged, config.num_steps), chosen)
-  return jax.tree.map(lambda x: x.swapaxes(0, 1), judged)
+  # One transition of all battles after the other: the pairs of units of all of
+  # them do not fit into memory with 512 slots.
+  labelled = jax.lax.map(functools.partial(_label, config.num_steps), chosen)
+  return jax.tree.map(lambda x: x.swapaxes(0, 1), labelled)
 
 
-def _passed(config: DataConfig, key: Array, state: units.State) -> units.State:
-  """Returns the states that battles pass through, [num_steps, B, ...]."""
-  charging, disturbing, acting = jax.random.split(key, 3)
-  charged = jax.random.bernoulli(charging, config.charged_share, (_BLOCK, 1))
+def _rollout_states(
+  config: DataConfig, key: Array, state: units.State
+) -> units.State:
+  """Returns all states of battles, arrays of [num_steps, B, ...]."""
+  baseline_key, share_key, action_key = jax.random.split(key, 3)
+  baseline = jax.random.bernoulli(
+    baseline_key, config.baseline_share, (_BLOCK, 1)
+  )
   share = jax.random.uniform(
-    disturbing, (_BLOCK, 1), maxval=config.disturbed_share
+    share_key, (_BLOCK, 1), maxval=config.max_random_share
   )
 
   def once(now: units.State, key: Array) -> tuple[units.State, units.State]:
-    charges = charged & (now.owner == 1)  # [B, U]
-    orders = units.either(
-      charges, scripted_policies.charge(now), scripted_policies.command(now)
+    actions = units.where(
+      baseline & (now.owner == 1),  # [B, U]
+      scripted_policies.baseline(now),
+      scripted_policies.expert(now),
     )
-    whether, what = jax.random.split(key)
-    disturbed = jax.random.bernoulli(whether, share, now.owner.shape)
-    orders = units.either(disturbed, _random(what, now.owner.shape), orders)
-    return simulator.step(now, orders), now
+    mask_key, random_key = jax.random.split(key)
+    replaced = jax.random.bernoulli(mask_key, share, now.owner.shape)
+    random = _random_actions(random_key, now.owner.shape)
+    return simulator.step(now, units.where(replaced, random, actions)), now
 
-  keys = jax.random.split(acting, config.num_steps)
+  keys = jax.random.split(action_key, config.num_steps)
   return jax.lax.scan(once, state, keys)[1]
 
 
-def _random(key: Array, shape: tuple[int, ...]) -> units.Orders:
-  """Returns any orders; those to attack no enemy are orders to hold."""
-  what, whom = jax.random.split(key)
-  return units.Orders(
-    jax.random.randint(what, shape, 0, len(units.Choice)),
-    jax.random.randint(whom, shape, 0, shape[-1]),
+def _random_actions(key: Array, shape: tuple[int, ...]) -> units.Actions:
+  """Samples actions uniformly; attacks on no enemy are executed as HOLD."""
+  kind_key, target_key = jax.random.split(key)
+  return units.Actions(
+    jax.random.randint(kind_key, shape, 0, len(units.ActionKind)),
+    jax.random.randint(target_key, shape, 0, shape[-1]),
   )
 
 
-def _judged(num_steps: int, state: units.State) -> dict[str, Array]:
-  """Returns states with what the commander orders, and to what end."""
-  both = (scripted_policies.command, scripted_policies.command)
-  end, _ = simulator.play(both, state, num_steps)
-  orders, won = scripted_policies.command(state), simulator.points(end)
-  return {**state._asdict(), **orders._asdict(), "won": won}
+def _label(num_steps: int, state: units.State) -> dict[str, Array]:
+  """Returns states with the expert's actions and the points of army 0."""
+  both = (scripted_policies.expert, scripted_policies.expert)
+  end, _ = simulator.rollout(both, state, num_steps)
+  actions, won = scripted_policies.expert(state), simulator.points(end)
+  return {**state._asdict(), **actions._asdict(), "won": won}
 
 
-def _steps(
+def _sample_steps(
   key: Array,
   states: units.State,  # arrays of [steps, B, ...]
-  num_moments: int,
-) -> Array:  # [B, num_moments] integers
-  """Draws moments, spread over the time in which both armies exist.
+  num_transitions: int,
+) -> Array:  # [B, num_transitions] integers
+  """Samples steps, spread over the time in which both armies exist.
 
-  A step counts as one and the number of units that may strike in it, so that
-  first clashes, which decide much and are soon over, are seen often enough.
+  The weight of a step is one and the number of units that may strike in it:
+  first clashes are short and decide much.
   """
   weights = jax.lax.map(_weight, states)  # [steps, B]
   ends = jnp.cumsum(weights, axis=0)
   ends /= jnp.maximum(ends[-1], 1)  # Of an empty field, all are 0.
-  shape = (weights.shape[1], num_moments)
-  place = (jnp.arange(num_moments) + jax.random.uniform(key, shape)) / (
-    num_moments
-  )
-  place = jnp.minimum(place, np.nextafter(np.float32(1), np.float32(0)))
-  steps = jnp.sum(ends[..., None] <= place, axis=0)  # [B, num_moments]
+  shape = (weights.shape[1], num_transitions)
+  quantile = jnp.arange(num_transitions) + jax.random.uniform(key, shape)
+  quantile /= num_transitions
+  quantile = jnp.minimum(quantile, np.nextafter(np.float32(1), np.float32(0)))
+  steps = jnp.sum(ends[..., None] <= quantile, axis=0)  # [B, num_transitions]
   return jnp.minimum(steps, len(weights) - 1)
 
 
 def _weight(state: units.State) -> Array:  # [B]
-  """Returns how much states count; 0 if an army is no more."""
+  """Returns weights of states; 0 if an army is gone."""
   foes = units.enemies(state)  # [B, U, U]
   reach = units.abilities(state).reach[..., None]  # [B, U, 1]
   within = jnp.any(foes & (units.distances(state) <= reach), axis=-1)
@@ -235,29 +241,29 @@ def _weight(state: units.State) -> Array:  # [B]
   return jnp.any(foes, axis=(1, 2)) * (1.0 + jnp.sum(ready, axis=1))
 
 
-def to_moment(batch: Any) -> simulator.Moment:
+def to_transition(batch: Any) -> simulator.Transition:
   """Returns a batch of examples in the simulator's types."""
   wide = {
     name: jnp.asarray(
-      batch[name], jnp.float32 if kept is np.float32 else jnp.int32
+      batch[name], jnp.float32 if dtype is np.float32 else jnp.int32
     )
-    for name, kept in _KEPT.items()
+    for name, dtype in _DTYPES.items()
   }
-  return simulator.Moment(
+  return simulator.Transition(
     units.State(*(wide[name] for name in units.State._fields)),
-    units.Orders(*(wide[name] for name in units.Orders._fields)),
+    units.Actions(*(wide[name] for name in units.Actions._fields)),
   )
 
 
-def _either_way(
+def _random_flip(
   example: dict[str, np.ndarray], generator: np.random.Generator
 ) -> dict[str, np.ndarray]:
-  """Returns a state, or its mirror image: the same orders are right there."""
+  """Flips half of the examples; the same actions are right for both."""
   flip = np.array([1, generator.choice([-1, 1])], np.float32)
   return {**example, "position": example["position"] * flip}
 
 
-def _as_it_is(
+def _identity(
   example: dict[str, np.ndarray], generator: np.random.Generator
 ) -> dict[str, np.ndarray]:
   del generator
@@ -265,10 +271,10 @@ def _as_it_is(
 
 
 def splits(config: DataConfig) -> tuple[loader.Split, loader.Split]:
-  """Returns what to learn from, and what to judge by, of other battles."""
-  train = Battles(config, config.num_battles, config.seed)
-  held_out = Battles(config, config.num_eval_battles, config.seed + 1)
+  """Returns the training split and the evaluation split, of other battles."""
+  train = Transitions(config, config.num_battles, config.seed)
+  held_out = Transitions(config, config.num_eval_battles, config.seed + 1)
   return (
-    loader.Split(train, _either_way, "battles train"),
-    loader.Split(held_out, _as_it_is, "battles held out"),
+    loader.Split(train, _random_flip, "battles train"),
+    loader.Split(held_out, _identity, "battles held out"),
   )

@@ -1,7 +1,6 @@
 """Evaluation of a policy: what it decides, and how often it wins."""
 
 from collections.abc import Callable, Mapping
-import contextlib
 import dataclasses
 import functools
 from typing import Any
@@ -20,7 +19,7 @@ import perceiver
 
 Array = jax.Array
 
-# Of the loss: a battle has many orders and one winner.
+# Of the loss: a battle has many actions and one winner.
 WINNING_WEIGHT = 0.1
 
 
@@ -33,35 +32,35 @@ def measure(
 ) -> tuple[dict[str, Array], Any]:  # {name: [B]}
   """Returns loss and metrics of examples, and the model's state.
 
-  The metrics are those of `objective.losses`; "loss" is "orders" plus a tenth
+  The metrics are those of `objective.losses`; "loss" is "actions" plus a tenth
   of "winning".
   """
-  moment = data.to_moment(batch)
-  entities, mask = starcraft_entities.encode(moment.state)
+  transition = data.to_transition(batch)
+  entities, mask = starcraft_entities.encode(transition.state)
   decisions, state = model.apply_and_update(
     variables, entities, rng=rng, is_training=is_training, mask=mask
   )
-  found = objective.losses(decisions, moment, batch["won"])
-  loss = found["orders"] + WINNING_WEIGHT * found["winning"]
+  found = objective.losses(decisions, transition, batch["won"])
+  loss = found["actions"] + WINNING_WEIGHT * found["winning"]
   return {"loss": loss, **found}, state
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Judge:
+class Evaluator:
   """Evaluates a policy.
 
   Attributes:
     model: the policy's.
     split: commanded states that its decisions are compared with.
     battles: which armies it plays with.
-    playing: how it plays.
+    rollouts: how it plays.
     batch_size: states at a time.
   """
 
   model: perceiver.Model
   split: loader.Split
-  battles: scenarios.BattleConfig
-  playing: matches.PlayingConfig
+  scenario: scenarios.ScenarioConfig
+  rollouts: matches.RolloutConfig
   batch_size: int
 
   def __call__(
@@ -73,9 +72,8 @@ class Judge:
   ) -> evaluation.Evaluation:
     """Returns means of the metrics of `measure`, and scores.
 
-    "win_rate" is the score against the plain script, "teacher_score" that
-    against the script that was learned from, which is 0.5 for its equal. In
-    both, draws count half.
+    "win_rate" is the score against the baseline policy, "expert_score" that
+    against the expert, 0.5 for its equal. In both, draws count half.
 
     Args:
       variables: of the model.
@@ -88,23 +86,34 @@ class Judge:
     # One device, once and for all: the battles are no sharded computation.
     variables = jax.device_put(jax.device_get(variables))
     num_states, opponents = len(self.split.source), matches.OPPONENTS
-    total = num_states + len(opponents) * self.playing.num_battles
+    total = num_states + len(opponents) * self.rollouts.num_battles
 
-    def progress(done: int) -> None:
-      on_progress(done, total)
+    loop = evaluation.Loop(
+      split=self.split,
+      batch_size=self.batch_size,
+      should_stop=should_stop,
+      on_progress=lambda done, _: on_progress(done, total),
+    )
+    found = loop.collect(functools.partial(_measured, self.model, variables))
+    metrics = {
+      name: float(np.mean(values, dtype=np.float64))
+      for name, values in found.items()
+    }
+
+    def battles_done(before: int, done: int) -> None:
+      on_progress(before + done, total)
       if should_stop():
         raise evaluation.Abandoned
 
-    metrics = self._compare(variables, progress)
     for number, (name, opponent) in enumerate(opponents.items()):
-      before = num_states + number * self.playing.num_battles
+      before = num_states + number * self.rollouts.num_battles
       metrics[_SCORES[name]] = matches.score(
         self.model,
         variables,
         opponent,
-        self.battles,
-        self.playing,
-        lambda done, before=before: progress(before + done),  # type: ignore[misc]
+        self.scenario,
+        self.rollouts,
+        functools.partial(battles_done, before),
       )
     return evaluation.Evaluation(
       metrics=metrics,
@@ -113,31 +122,12 @@ class Judge:
       split=self.split.name,
     )
 
-  def _compare(
-    self, variables: Any, progress: Callable[[int], None]
-  ) -> dict[str, float]:
-    """Returns the means over all states."""
-    rows: dict[str, list[np.ndarray]] = {}
-    done = 0
-    batches = loader.eval_batches(self.split, batch_size=self.batch_size)
-    with contextlib.closing(batches):
-      for batch in batches:
-        real = batch["weight"] > 0
-        for name, value in _measured(self.model, variables, batch).items():
-          rows.setdefault(name, []).append(np.asarray(value)[real])
-        done += int(real.sum())
-        progress(done)
-    return {
-      name: float(np.mean(np.concatenate(values), dtype=np.float64))
-      for name, values in rows.items()
-    }
 
-
-_SCORES = {"plain": "win_rate", "teacher": "teacher_score"}
+_SCORES = {"baseline": "win_rate", "expert": "expert_score"}
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _measured(
   model: perceiver.Model, variables: Any, batch: Mapping[str, Any]
 ) -> dict[str, Array]:
-  return measure(model, variables, batch)[0]
+  return {**measure(model, variables, batch)[0], "weight": batch["weight"]}

@@ -1,9 +1,9 @@
-"""A policy: what every entity should do, and to whom.
+"""A policy: an action and a target for every entity.
 
 The encoder of entities is one of 2107.14795 §4.4, a Transformer or a Perceiver
-IO. AlphaStar's own heads decide about one action after the other, each knowing
-those before. Here all units are told at once what to do; lest they all strike
-the same enemy, each first learns who else is about to.
+IO. AlphaStar's own heads are autoregressive, one action after the other. Here
+the actions of all units are predicted at once; so that they do not all attack
+the same enemy, units that intend the same target exchange messages first.
 """
 
 import dataclasses
@@ -24,13 +24,13 @@ from perceiver.models import starcraft
 
 Array = jax.Array
 
-_NEVER = -1e9  # the logit of a target that is not there
+_MASKED = -1e9  # the logit of a free slot as a target
 
 
 class Decisions(NamedTuple):
-  """What a policy says about B sets of M entities, float32."""
+  """Outputs of a policy for B sets of M entities, float32."""
 
-  choices: Array  # [B, M, 3], logits of units.Choice
+  action_kinds: Array  # [B, M, 3], logits of units.ActionKind
   targets: Array  # [B, M, M], logits of the entity to attack
   winning: Array  # [B], logit of one's own army winning
 
@@ -80,7 +80,7 @@ class PolicyConfig:
 
 @dataclasses.dataclass
 class Policy(hk.Module):
-  """Entities to decisions; what free slots hold changes nothing."""
+  """Maps entities to decisions; the values of free slots change nothing."""
 
   config: PolicyConfig
   is_training: bool = False
@@ -94,8 +94,8 @@ class Policy(hk.Module):
     """Returns decisions, of no meaning in free slots.
 
     Args:
-      entities: as many as there are slots.
-      mask: which slots are in use; all if None.
+      entities: one for each slot.
+      mask: True for slots in use; all are if None.
     """
     embedded = self._embed(entities, mask)  # [B, M, E]
     return self._decide(*self._encoder()(embedded, mask), mask)
@@ -118,7 +118,7 @@ class Policy(hk.Module):
 
   @hk.name_like("__call__")
   def attention_map(self, entities: Array, mask: Array | None = None) -> Array:
-    """Returns where the latents look, [B, H, N, M]; not of a Transformer."""
+    """Returns the latents' attention, [B, H, N, M]; not of a Transformer."""
     embedded = self._embed(entities, mask)
     return self._encoder().attention_map(embedded, mask)
 
@@ -147,7 +147,7 @@ class Policy(hk.Module):
     intended = self._aim("intended", each, mask)  # [B, M, M]
     each = self._communicate(each, jax.nn.softmax(intended), mask)
     return Decisions(
-      choices=layers.Linear(len(units.Choice), name="choices")(each),
+      action_kinds=layers.Linear(len(units.ActionKind), name="choices")(each),
       targets=intended + self._aim("decided", each, mask),
       winning=layers.Linear(1, name="winning")(summary)[:, 0],
     )
@@ -159,12 +159,12 @@ class Policy(hk.Module):
     each: Array,  # [B, M, F]
     mask: Array | None,  # [B, M] bool
   ) -> Array:  # [B, M, M]
-    """Returns logits of targets; free slots are none."""
+    """Returns logits of targets, those of free slots masked."""
     channels = self.config.pointer_channels
     queries = layers.Linear(channels, name=f"{name}_queries")(each)
     keys = layers.Linear(channels, name=f"{name}_keys")(each)  # [B, M, K]
     logits = queries @ keys.swapaxes(1, 2) / np.sqrt(channels)  # [B, M, M]
-    return logits if mask is None else jnp.where(mask[:, None], logits, _NEVER)
+    return logits if mask is None else jnp.where(mask[:, None], logits, _MASKED)
 
   @hk.name_like("__call__")
   def _communicate(
@@ -173,17 +173,18 @@ class Policy(hk.Module):
     aims: Array,  # [B, M, M], rows sum to one
     mask: Array | None,  # [B, M] bool
   ) -> Array:  # [B, M, F]
-    """Lets entities know their targets, and who else aims at these.
+    """Adds to each entity a message of its target and of those aiming at it.
 
-    What reaches a target is a sum: it counts who aims there.
+    Messages to a target are summed, not averaged: the sum grows with the number
+    of entities that aim at it.
     """
     messages = layers.Linear(self.config.message_channels, name="messages")
     sent = adapter.clear(messages(each), mask)  # [B, M, C]
     received = aims.swapaxes(1, 2) @ sent  # [B, M, C]
     traits = layers.Linear(self.config.message_channels, name="traits")(each)
-    heard = aims @ jnp.concatenate([received, traits], axis=-1)  # [B, M, 2 C]
-    known = jnp.concatenate([each, heard, received], axis=-1)
-    normed = layers.LayerNorm(name="norm")(known)  # [B, M, F + 3 C]
+    returned = aims @ jnp.concatenate([received, traits], -1)  # [B, M, 2 C]
+    joined = jnp.concatenate([each, returned, received], axis=-1)
+    normed = layers.LayerNorm(name="norm")(joined)  # [B, M, F + 3 C]
     channels = each.shape[-1]
     hidden = jax.nn.gelu(layers.Linear(channels, name="hidden")(normed))
     return each + layers.Linear(channels, name="agreed")(hidden)

@@ -1,4 +1,4 @@
-"""How well decisions agree with what was commanded."""
+"""Loss and metrics of decisions, against the expert's actions."""
 
 import jax
 import jax.numpy as jnp
@@ -11,48 +11,48 @@ from experiments.training import losses as training_losses
 Array = jax.Array
 
 
-def to_orders(decisions: model.Decisions) -> units.Orders:
-  """Returns the likeliest choice and target of every unit."""
-  choice = jnp.argmax(decisions.choices, axis=-1)  # [B, U]
+def to_actions(decisions: model.Decisions) -> units.Actions:
+  """Returns the likeliest action of every unit."""
+  kind = jnp.argmax(decisions.action_kinds, axis=-1)  # [B, U]
   target = jnp.argmax(decisions.targets, axis=-1)  # [B, U]
-  attacks = choice == units.Choice.ATTACK
-  return units.Orders(choice, jnp.where(attacks, target, 0))
+  attacks = kind == units.ActionKind.ATTACK
+  return units.Actions(kind, jnp.where(attacks, target, 0))
 
 
 def losses(
   decisions: model.Decisions,
-  moment: simulator.Moment,
+  transition: simulator.Transition,
   won: Array,  # [B], 1, 0 or 0.5
 ) -> dict[str, Array]:  # {name: [B]}
-  """Compares decisions with the orders to the living units of army 0.
+  """Compares decisions with the actions of the living units of army 0.
 
   Returns:
-    "orders": mean cross-entropy over these units, in nats, of the choice and,
-      where it is to attack, of the target; 0 without units.
-    "winning": cross-entropy of who wins in the end.
-    "order_accuracy": part of the units whose choice is right, and their target
-      if there is one; 1 without units.
-    "choice_accuracy": part of the units whose choice is right.
-    "target_accuracy": part of those that should attack whose target is right.
+    "actions": mean cross-entropy over these units, in nats, of the kind of
+      action and, for attacks, of the target; 0 without units.
+    "winning": cross-entropy of the winner.
+    "action_accuracy": share of the units with the right kind of action and,
+      for attacks, the right target; 1 without units.
+    "action_kind_accuracy": share of the units with the right kind of action.
+    "target_accuracy": share of the attacking units with the right target.
     "winning_accuracy": 1 if the likelier winner wins.
   """
-  state, orders = moment
+  state, actions = transition
   own = units.living(state) & (state.owner == 0)  # [B, U]
-  attacks = orders.choice == units.Choice.ATTACK  # [B, U]
-  nats = _cross_entropy(decisions.choices, orders.choice)
-  nats += attacks * _cross_entropy(decisions.targets, orders.target)
-  choice = jnp.argmax(decisions.choices, axis=-1) == orders.choice
-  target = jnp.argmax(decisions.targets, axis=-1) == orders.target
-  chances = jnp.stack([1 - won, won], axis=-1)  # [B, 2]
+  attacks = actions.action_kind == units.ActionKind.ATTACK  # [B, U]
+  nats = _cross_entropy(decisions.action_kinds, actions.action_kind)
+  nats += attacks * _cross_entropy(decisions.targets, actions.target)
+  kind = jnp.argmax(decisions.action_kinds, axis=-1) == actions.action_kind
+  target = jnp.argmax(decisions.targets, axis=-1) == actions.target
+  probabilities = jnp.stack([1 - won, won], axis=-1)  # [B, 2]
   logits = jnp.stack([jnp.zeros_like(won), decisions.winning], axis=-1)
-  says_won = decisions.winning > 0
+  predicted = decisions.winning > 0
   return {
-    "orders": _mean_over(nats, own, 0.0),
-    "winning": training_losses.softmax_cross_entropy(logits, chances),
-    "order_accuracy": _mean_over(choice & (target | ~attacks), own, 1.0),
-    "choice_accuracy": _mean_over(choice, own, 1.0),
+    "actions": _mean_over(nats, own, 0.0),
+    "winning": training_losses.softmax_cross_entropy(logits, probabilities),
+    "action_accuracy": _mean_over(kind & (target | ~attacks), own, 1.0),
+    "action_kind_accuracy": _mean_over(kind, own, 1.0),
     "target_accuracy": _mean_over(target, own & attacks, 1.0),
-    "winning_accuracy": jnp.where(says_won, won, 1 - won),
+    "winning_accuracy": jnp.where(predicted, won, 1 - won),
   }
 
 
@@ -60,12 +60,12 @@ def _cross_entropy(
   logits: Array,  # [B, U, F]
   labels: Array,  # [B, U] integers
 ) -> Array:  # [B, U]
-  chances = jax.nn.log_softmax(logits.astype(jnp.float32))
-  return -units.towards(chances, labels)
+  log_probabilities = jax.nn.log_softmax(logits.astype(jnp.float32))
+  return -units.take_target(log_probabilities, labels)
 
 
-def _mean_over(values: Array, counted: Array, otherwise: float) -> Array:
-  """Returns means [B] of [B, U] over what counts."""
-  total = jnp.sum(jnp.where(counted, values, 0), axis=1, dtype=jnp.float32)
-  number = jnp.sum(counted, axis=1)
+def _mean_over(values: Array, mask: Array, otherwise: float) -> Array:
+  """Returns means [B] of values [B, U] where the mask is True."""
+  total = jnp.sum(jnp.where(mask, values, 0), axis=1, dtype=jnp.float32)
+  number = jnp.sum(mask, axis=1)
   return jnp.where(number > 0, total / jnp.maximum(number, 1), otherwise)

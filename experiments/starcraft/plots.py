@@ -63,7 +63,7 @@ def _curve(log: pathlib.Path, path: pathlib.Path) -> pathlib.Path | None:
   if not log.exists():
     return None
   rows = runs_log.read_rows(log)
-  metrics = ("loss", "order_accuracy", "winning_accuracy")
+  metrics = ("loss", "action_accuracy", "winning_accuracy")
   figure, axes = pyplot.subplots(1, len(metrics), figsize=(12, 3.2))
   for axis, metric in zip(axes, metrics):
     for kind, marker in (("train", ""), ("eval", ".")):
@@ -83,20 +83,20 @@ def _battles(
   path: pathlib.Path,
 ) -> pathlib.Path:
   """Draws what units should do and would do, in one picture per battle."""
-  state, commanded = data.to_moment(batch)
+  state, commanded = data.to_transition(batch)
   entities, mask = starcraft_entities.encode(state)
-  decided = objective.to_orders(model.apply(variables, entities, mask=mask))
+  decided = objective.to_actions(model.apply(variables, entities, mask=mask))
   figure, axes = pyplot.subplots(2, -(-len(mask) // 2), figsize=(13, 9))
   for axis in axes.flat[len(mask) :]:
     axis.axis("off")
   for row, axis in enumerate(axes.flat[: len(mask)]):
     one, should, would = _row((state, commanded, decided), row)
     _units(axis, one, 4 + one.health / 2)
-    _orders(axis, one, should, would)
+    _actions(axis, one, should, would)
     won = batch["won"][row]
     axis.set_title(("is lost", "is a draw", "is won")[int(2 * won)], size=9)
   figure.suptitle(
-    "orders to the blue army: lines to targets, crosses for retreat, nothing "
+    "actions to the blue army: lines to targets, crosses for retreat, nothing "
     "for hold;\ndecided as commanded in green, otherwise in red, where grey "
     "is what was commanded"
   )
@@ -124,35 +124,38 @@ def _units(axis: Any, state: units.State, sizes: np.ndarray) -> None:
   axis.set_aspect("equal")
 
 
-def _orders(
-  axis: Any, state: units.State, commanded: units.Orders, decided: units.Orders
+def _actions(
+  axis: Any,
+  state: units.State,
+  commanded: units.Actions,
+  decided: units.Actions,
 ) -> None:
-  """Draws the orders to army 0 of one battle; arrays are [U, ...]."""
+  """Draws the actions to army 0 of one battle; arrays are [U, ...]."""
   own = np.asarray(units.living(state)) & (state.owner == 0)
   for unit in np.flatnonzero(own).tolist():
     should, would = (
-      (int(orders.choice[unit]), int(orders.target[unit]))
-      for orders in (commanded, decided)
+      (int(actions.action_kind[unit]), int(actions.target[unit]))
+      for actions in (commanded, decided)
     )
     if should == would:
-      _order(axis, state, unit, *would, _RIGHT)
+      _action(axis, state, unit, *would, _RIGHT)
     else:
-      _order(axis, state, unit, *should, _COMMANDED)
-      _order(axis, state, unit, *would, _WRONG)
+      _action(axis, state, unit, *should, _COMMANDED)
+      _action(axis, state, unit, *would, _WRONG)
 
 
-def _order(
+def _action(
   axis: Any,
   state: units.State,
   unit: int,
-  choice: int,
+  kind: int,
   target: int,
   colour: str,
 ) -> None:
   here, there = state.position[unit], state.position[target]
-  if choice == units.Choice.ATTACK:
+  if kind == units.ActionKind.ATTACK:
     axis.plot(*zip(here, there), color=colour, linewidth=1, zorder=0)
-  if choice == units.Choice.RETREAT:
+  if kind == units.ActionKind.RETREAT:
     axis.scatter(*here, s=90, c=colour, marker="x", zorder=0)
 
 
@@ -169,7 +172,7 @@ def _attention(
   network = model.config.encoder.encoder
   if isinstance(network, starcraft.EntityTransformerConfig):
     return None
-  state = data.to_moment(batch).state
+  state = data.to_transition(batch).state
   entities, mask = starcraft_entities.encode(state)
   maps = model.attention_map(variables, entities, mask=mask)
   maps = np.asarray(maps).mean(axis=1)  # [B, N, M]

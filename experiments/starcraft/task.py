@@ -1,4 +1,4 @@
-"""Battles to orders: loss, metrics and pictures."""
+"""The task of cloning an expert policy: data, loss, metrics and plots."""
 
 import dataclasses
 import pathlib
@@ -19,35 +19,35 @@ Array = jax.Array
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Cloning:
-  """A policy, the commander it learns from and how it is judged.
+  """Cloning of the scripted expert.
 
   Attributes:
     model: a `PolicyConfig`'s: entities [B, M, C] -> Decisions.
-    data: which battles are looked at.
-    playing: which battles it plays itself when it is judged.
-    eval_batch_size: states at a time in evaluation.
+    data: battles, and the transitions taken from them.
+    rollouts: battles of the policy itself, in evaluation.
+    eval_batch_size: transitions per batch in evaluation.
   """
 
   model: perceiver.Model
   data: starcraft_data.DataConfig
-  playing: matches.PlayingConfig
+  rollouts: matches.RolloutConfig
   eval_batch_size: int
 
   def train_split(self) -> loader.Split:
-    """Returns the states to learn from."""
+    """Returns the training split."""
     return starcraft_data.splits(self.data)[0]
 
   def eval_split(self) -> loader.Split:
-    """Returns the states to judge by."""
+    """Returns the evaluation split."""
     return starcraft_data.splits(self.data)[1]
 
-  def judge(self) -> evaluation.Judge:
-    """Returns what evaluates: decisions are compared, and battles played."""
-    return evaluator.Judge(
+  def make_evaluator(self) -> evaluation.Evaluator:
+    """Returns the evaluator: compares decisions, and runs battles."""
+    return evaluator.Evaluator(
       model=self.model,
       split=self.eval_split(),
-      battles=self.data.battles,
-      playing=self.playing,
+      scenario=self.data.scenario,
+      rollouts=self.rollouts,
       batch_size=self.eval_batch_size,
     )
 
@@ -59,14 +59,14 @@ class Cloning:
     rng: Array | None,
     is_training: bool,
   ) -> tasks.Losses:
-    """Computes how well the decisions of every state are as commanded."""
+    """Compares the decisions of every state with the expert's actions."""
     metrics, state = evaluator.measure(
       self.model, variables, batch, rng, is_training
     )
     loss = metrics.pop("loss")
     return tasks.Losses(loss, metrics, state)
 
-  def figures(
+  def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
     """Draws learning curve, battles and where the latents look."""

@@ -17,20 +17,21 @@ import orbax.checkpoint as ocp
 
 from experiments.cluster import processes
 from experiments.training import checksums
+from perceiver import errors
 
 _ITEMS = ("params", "state", "opt_state", "rest")
 _DAMAGED = "damaged"
 
 
-class MismatchError(ValueError):
+class MismatchError(errors.PerceiverError, ValueError):
   """A checkpoint is intact, but of another model than the one at hand."""
 
 
-class DamagedError(RuntimeError):
+class DamagedError(errors.PerceiverError, RuntimeError):
   """There are checkpoints, but none of them can be read."""
 
 
-class SaveError(RuntimeError):
+class SaveError(errors.PerceiverError, RuntimeError):
   """A checkpoint could not be written."""
 
 
@@ -119,7 +120,8 @@ class Checkpoints:
     try:
       self._manager.wait_until_finished()
       # What a process does that fails alone must not leave others waiting.
-      processes.by_first(lambda: checksums.write(self.directory / str(step)))
+      folder = self.directory / str(step)
+      processes.on_process_zero(lambda: checksums.write(folder))
     except Exception as error:  # Orbax and TensorStore have many.
       raise self._save_error(step, error) from error
 
@@ -193,7 +195,7 @@ class Checkpoints:
     for step in reversed(steps):
       # Found before Orbax reads, which takes what it gets for numbers.
       found = checksums.problem(self.directory / str(step))
-      if problem := processes.of_first(found):
+      if problem := processes.broadcast(found):
         self._report_damage(step, problem)
         continue
       try:
@@ -248,7 +250,7 @@ class Checkpoints:
       aside = self.directory.parent / f"{self.directory.name}-{_DAMAGED}"
       path = _unused(aside / str(step))
       outcome = f"was moved to {path}"
-      processes.by_first(lambda: self._move(step, path))
+      processes.on_process_zero(lambda: self._move(step, path))
       self._manager.reload()
     warnings.warn(
       f"The checkpoint of step {step} in {self.directory} is damaged "

@@ -8,6 +8,7 @@ from experiments.training import non_finite as training_non_finite
 from experiments.training import optimizers
 from experiments.training import schedules
 from experiments.training import sharding
+from perceiver import errors
 
 _POSITIVE = (
   "batch_size",
@@ -22,7 +23,7 @@ _POSITIVE = (
 )
 
 
-class LengthError(ValueError):
+class LengthError(errors.PerceiverError, ValueError):
   """The training is too short, for a batch or for its warm-up."""
 
 
@@ -93,6 +94,11 @@ class TrainConfig:
       value = getattr(self, name)
       if value is not None and value <= 0:
         raise ValueError(f"{name} must be positive, not {value}")
+
+  @property
+  def evaluation_batch_size(self) -> int:
+    """Examples at a time in evaluation, over all devices."""
+    return self.eval_batch_size or self.batch_size
 
 
 def learning_rate(

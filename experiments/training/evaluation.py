@@ -1,11 +1,10 @@
-"""Judging a model by a whole split, every example counted once."""
+"""Evaluation of a model on a whole split, every example counted once."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 import contextlib
 import dataclasses
 import functools
-import math
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -14,14 +13,17 @@ import numpy as np
 
 from experiments.data import files
 from experiments.data import loader
+from experiments.training import config as training_config
 from experiments.training import gradients
 from experiments.training import sharding
 from experiments.training import tasks
+from perceiver import errors
 
 Array = jax.Array
+Item = TypeVar("Item")
 
 
-class IncompleteError(RuntimeError):
+class IncompleteError(errors.PerceiverError, RuntimeError):
   """An evaluation saw fewer or more examples than the split has."""
 
 
@@ -35,12 +37,12 @@ class Evaluation:
 
   Attributes:
     metrics: mean over the examples, of the loss and of every metric.
-    examples: how many examples were seen.
+    examples: how many examples were counted.
     expected: how many the split has.
     split: its name.
     skipped: how many could not be read and were left out, on demand.
-    is_partial: whether only the first of them were looked at, on demand.
-    details: what a table of its own says better than a list of metrics.
+    is_partial: whether only the first of them were evaluated, on demand.
+    details: a table of its own, of what is no list of metrics.
   """
 
   metrics: Mapping[str, float]
@@ -52,7 +54,7 @@ class Evaluation:
   details: str = ""
 
   def describe(self, result: tasks.Result | None = None) -> str:
-    """Returns the metrics in words, beside what the paper reached.
+    """Returns the metrics in words, beside the paper's results.
 
     Args:
       result: the paper's numbers and which metrics they are of.
@@ -77,7 +79,7 @@ class Evaluation:
     return f"{numbers} on {self.counts()}"
 
   def papers(self, result: tasks.Result | None) -> dict[str, tasks.Result]:
-    """Returns what the paper reached, by metric, on this very split."""
+    """Returns the paper's results on this very split, by metric."""
     row = () if result is None or self.is_partial else result.row()
     return {
       r.metric: r
@@ -86,7 +88,7 @@ class Evaluation:
     }
 
   def counts(self) -> str:
-    """Returns how many examples were seen, and of what, in words."""
+    """Returns the number of examples and their split in words."""
     skipped = f", {self.skipped} unreadable" if self.skipped else ""
     partial = ", the first ones only" if self.is_partial else ""
     return (
@@ -103,7 +105,7 @@ class Evaluation:
 
 
 def from_row(row: Mapping[str, Any]) -> Evaluation:
-  """Returns the evaluation that a row of the log tells of."""
+  """Returns the evaluation that a row of the log records."""
   metrics = dict(row)
   own = {name: metrics.pop(name) for name in ("examples", "expected", "split")}
   own["skipped"] = metrics.pop("skipped", 0)
@@ -112,12 +114,8 @@ def from_row(row: Mapping[str, Any]) -> Evaluation:
   return Evaluation(metrics=metrics, **own)
 
 
-# (variables) -> Evaluation
-Evaluator = Callable[[Any], Evaluation]
-
-
-class Judge(Protocol):
-  """What evaluates variables in a way of its own."""
+class Evaluator(Protocol):
+  """A task's own way to evaluate variables."""
 
   def __call__(
     self,
@@ -130,30 +128,126 @@ class Judge(Protocol):
 
     Args:
       variables: the model's parameters and state.
-      should_stop: asked now and then whether to give up.
-      on_progress: told how many examples of how many are done.
+      should_stop: called now and then: whether to give up.
+      on_progress: called with the number of examples done, and of all.
     """
 
 
 @runtime_checkable
-class JudgesItself(Protocol):
+class HasEvaluator(Protocol):
   """A task whose examples do not all have one shape, or are no batch."""
 
-  def judge(self) -> Judge | None:
-    """Returns what evaluates; None if batches of `eval_split` will do."""
+  def make_evaluator(self) -> Evaluator | None:
+    """Returns the evaluator; None if batches of `eval_split` will do."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Loop:
+  """One pass over a split, batch by batch.
+
+  Attributes:
+    split: the examples.
+    batch_size: examples at a time, over all devices.
+    mesh: the devices, and with several processes their shares of a batch; None
+      if this process computes all of it on its own.
+    loader_threads: as in `TrainConfig`.
+    loader_workers: as in `TrainConfig`.
+    should_stop: called before every batch: whether to raise `Abandoned`.
+    on_progress: called after every batch with the number of examples that are
+      done and of all.
+  """
+
+  split: loader.Split
+  batch_size: int
+  mesh: Mesh | None = None
+  loader_threads: int | None = None
+  loader_workers: int = 0
+  should_stop: Callable[[], bool] = lambda: False
+  on_progress: Callable[[int, int], None] = lambda done, total: None
+
+  def outputs(
+    self, compute: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+  ) -> Iterator[dict[str, np.ndarray]]:
+    """Yields what a compiled function gives for each batch.
+
+    Fetching it only after the next batch is under way keeps the devices busy
+    and at most two batches in their memory.
+
+    Args:
+      compute: gives arrays, the same in every process.
+    """
+    with contextlib.closing(self._batches()) as batches:
+      pending: Mapping[str, Any] | None = None
+      for batch in watch(
+        batches,
+        len(self.split.source),
+        should_stop=self.should_stop,
+        on_progress=self.on_progress,
+        step=self.batch_size,
+      ):
+        shared = sharding.put_batch(self.mesh, batch) if self.mesh else batch
+        pending, ready = compute(shared), pending
+        if ready is not None:
+          yield jax.device_get(ready)
+      if pending is not None:
+        yield jax.device_get(pending)
+
+  def collect(
+    self, compute: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+  ) -> dict[str, np.ndarray]:
+    """Returns what a compiled function gives for each example, in order.
+
+    Args:
+      compute: gives arrays with the leading axis B, the same in every process;
+        among them the batch's "weight", by which padding is left out.
+    """
+    rows = list(self.outputs(compute))
+    whole = {
+      name: np.concatenate([row[name] for row in rows]) for name in rows[0]
+    }
+    real = whole.pop("weight") > 0
+    return {name: array[real] for name, array in whole.items()}
+
+  def _batches(self) -> loader.Batches:
+    return loader.eval_batches(
+      self.split,
+      batch_size=self.batch_size,
+      process_index=sharding.process_index() if self.mesh else 0,
+      process_count=sharding.process_count() if self.mesh else 1,
+      num_threads=self.loader_threads,
+      num_workers=self.loader_workers,
+    )
+
+
+def watch(
+  items: Iterable[Item],
+  total: int,
+  *,
+  should_stop: Callable[[], bool],
+  on_progress: Callable[[int, int], None],
+  step: int = 1,
+) -> Iterator[Item]:
+  """Yields items of `step` examples each, `total` examples in all.
+
+  Raises:
+    Abandoned: if `should_stop()`, which is called before every item.
+  """
+  for number, item in enumerate(items, 1):
+    if should_stop():
+      raise Abandoned
+    yield item
+    on_progress(min(number * step, total), total)
 
 
 def make(
   task: tasks.Task,
   mesh: Mesh,
-  batch_size: int,
+  config: training_config.TrainConfig,
   *,
-  loader_threads: int | None = None,
-  loader_workers: int = 0,
   should_stop: Callable[[], bool] = lambda: False,
   on_progress: Callable[[int, int], None] = lambda done, total: None,
   only_first: int | None = None,
-) -> Evaluator:
+) -> Callable[[Any], Evaluation]:
   """Prepares the evaluation of a task, to be compiled at its first use.
 
   Batch size and devices change the result by the rounding of float32 at most.
@@ -161,102 +255,77 @@ def make(
   Args:
     task: gives the examples and their losses and metrics.
     mesh: the devices.
-    batch_size: examples at a time, over all devices.
-    loader_threads: as in `TrainConfig`.
-    loader_workers: as in `TrainConfig`.
-    should_stop: asked between batches whether to give up.
-    on_progress: told, after each batch, how many batches of how many are done.
-    only_first: how many examples to look at; all if None.
+    config: gives the batch size, over all devices, and the loader's threads.
+    should_stop: as in `Loop`.
+    on_progress: as in `Loop`.
+    only_first: how many examples to evaluate on; all if None.
 
   Returns:
     A function of the variables. It raises `IncompleteError` if examples were
-    missed or counted twice, and `Abandoned` if it was told to stop.
+    missed or counted twice, and `Abandoned` if it is to stop.
 
   Raises:
-    files.InputError: if a part is asked of a task that judges itself.
+    files.InputError: if `only_first` is given for a task with an evaluator of
+      its own.
   """
-  if isinstance(task, JudgesItself) and (judge := task.judge()) is not None:
-    if only_first is not None:
-      raise files.InputError(
-        f"{type(task).__name__} judges a whole split or nothing: leave out "
-        "--examples"
-      )
-    return functools.partial(_judged, judge, mesh, should_stop, on_progress)
-  sharding.check_batch_size(mesh, batch_size, "the evaluation's batch size")
+  own = task.make_evaluator() if isinstance(task, HasEvaluator) else None
+  if own is not None and only_first is not None:
+    raise files.InputError(
+      f"{type(task).__name__} evaluates a whole split: leave out --examples"
+    )
+  if own is not None:
+    return functools.partial(_by_own, own, mesh, should_stop, on_progress)
+  size = config.evaluation_batch_size
+  sharding.check_batch_size(mesh, size, "the evaluation's batch size")
   whole = task.eval_split()
-  split = whole if only_first is None else loader.first(whole, only_first)
-  batches = functools.partial(
-    loader.eval_batches,
-    split,
-    batch_size=batch_size,
-    process_index=sharding.process_index(),
-    process_count=sharding.process_count(),
-    num_threads=loader_threads,
-    num_workers=loader_workers,
+  loop = Loop(
+    split=whole if only_first is None else loader.first(whole, only_first),
+    batch_size=size,
+    mesh=mesh,
+    loader_threads=config.loader_threads,
+    loader_workers=config.loader_workers,
+    should_stop=should_stop,
+    on_progress=on_progress,
   )
   sums_of_batch = jax.jit(
     functools.partial(_weighted_sums, task),
     out_shardings=sharding.replicated(mesh),
   )
-
-  num_batches = math.ceil(len(split.source) / batch_size)
-
-  def evaluate(variables: Any) -> Evaluation:
-    sums = functools.partial(sums_of_batch, variables)
-    with contextlib.closing(batches()) as local_batches:
-      put = _put(
-        local_batches, mesh, should_stop, lambda n: on_progress(n, num_batches)
-      )
-      found = _result(split, _totals(sums, put))
-    expected = len(whole.source)
-    return dataclasses.replace(
-      found, expected=expected, is_partial=found.examples < expected
-    )
-
-  return evaluate
+  return functools.partial(_by_batches, loop, sums_of_batch, len(whole.source))
 
 
-def _put(
-  batches: Iterator[Mapping[str, np.ndarray]],
-  mesh: Mesh,
-  should_stop: Callable[[], bool],
-  on_progress: Callable[[int], None],
-) -> Iterator[tasks.Batch]:
-  """Yields batches on the devices; raises `Abandoned` if it is to stop."""
-  for done, batch in enumerate(batches):
-    if should_stop():
-      raise Abandoned
-    yield sharding.put_batch(mesh, batch)
-    on_progress(done + 1)
+def _by_batches(
+  loop: Loop,
+  sums_of_batch: Callable[[Any, tasks.Batch], Mapping[str, Array]],
+  expected: int,
+  variables: Any,
+) -> Evaluation:
+  """Returns the means over all examples, added up in double precision."""
+  totals: dict[str, float] = {"weight": 0.0}
+  for sums in loop.outputs(functools.partial(sums_of_batch, variables)):
+    for name, value in sums.items():
+      totals[name] = totals.get(name, 0.0) + float(value)
+  count, size = totals.pop("weight"), len(loop.split.source)
+  _check_complete(loop.split.name, count, size)
+  return Evaluation(
+    metrics={name: total / count for name, total in totals.items()},
+    examples=round(count),
+    expected=expected,
+    split=loop.split.name,
+    is_partial=size < expected,
+  )
 
 
-def _totals(
-  sums_of_batch: Callable[[tasks.Batch], Mapping[str, Array]],
-  batches: Iterator[tasks.Batch],
-) -> dict[str, float]:
-  """Adds up what a function gives for batches.
-
-  Fetching the sums only after the next batch is under way keeps the devices
-  busy and at most two batches in their memory.
-  """
-  totals, pending = dict[str, float](), None
-  for batch in batches:
-    pending, ready = sums_of_batch(batch), pending
-    _add(totals, ready)
-  _add(totals, pending)
-  return totals
-
-
-def _judged(
-  judge: Judge,
+def _by_own(
+  own: Evaluator,
   mesh: Mesh,
   should_stop: Callable[[], bool],
   on_progress: Callable[[int, int], None],
   variables: Any,
 ) -> Evaluation:
-  if sharding.process_count() > 1:  # Each judges by itself.
+  if sharding.process_count() > 1:  # Each evaluates all of it.
     variables = sharding.to_host(mesh, variables)
-  found = judge(variables, should_stop=should_stop, on_progress=on_progress)
+  found = own(variables, should_stop=should_stop, on_progress=on_progress)
   _check_complete(found.split, found.examples + found.skipped, found.expected)
   return found
 
@@ -273,26 +342,9 @@ def _weighted_sums(
   return {"weight": jnp.sum(weight)} | sums
 
 
-def _add(totals: dict[str, float], sums: Mapping[str, Array] | None) -> None:
-  """Adds the sums of one batch in double precision."""
-  for name, value in (sums or {}).items():
-    totals[name] = totals.get(name, 0.0) + float(np.asarray(value))
-
-
-def _result(split: loader.Split, totals: dict[str, float]) -> Evaluation:
-  seen, expected = totals.pop("weight", 0.0), len(split.source)
-  _check_complete(split.name, seen, expected)
-  return Evaluation(
-    metrics={name: total / seen for name, total in totals.items()},
-    examples=round(seen),
-    expected=expected,
-    split=split.name,
-  )
-
-
-def _check_complete(name: str, seen: float, expected: int) -> None:
-  if seen != expected:
+def _check_complete(name: str, count: float, expected: int) -> None:
+  if count != expected:
     raise IncompleteError(
-      f"The evaluation of {name!r} saw {seen:g} examples, but the split has "
+      f"The evaluation of {name!r} saw {count:g} examples, but the split has "
       f"{expected}. Its metrics would not be those of the whole split."
     )

@@ -47,11 +47,6 @@ def batch_shapes(
   return shapes | {"weight": jax.ShapeDtypeStruct((batch_size,), np.float32)}
 
 
-def eval_batch_size(config: training_config.TrainConfig) -> int:
-  """Returns how many examples are evaluated at a time."""
-  return config.eval_batch_size or config.batch_size
-
-
 class Run:
   """A training in progress; owns what changes.
 
@@ -101,9 +96,7 @@ class Run:
     self._evaluate = evaluation.make(
       task,
       mesh,
-      eval_batch_size(config),
-      loader_threads=config.loader_threads,
-      loader_workers=config.loader_workers,
+      config,
       should_stop=lambda: bool(self._signal.now()),
       on_progress=self._reporter.evaluating,
     )
@@ -133,7 +126,7 @@ class Run:
     self, experiment: Any, stack: contextlib.ExitStack
   ) -> log.Reporter:
     first_step, changed = int(self._state.step), list[str]()
-    processes.by_first(
+    processes.on_process_zero(
       lambda: changed.extend(
         provenance.record(
           self._workdir,
@@ -269,7 +262,10 @@ class Run:
   def _evaluate_if_due(self, step: int) -> None:
     every = self._config.eval_every
     due = step == self._num_steps or (every and step and step % every == 0)
-    if due and processes.largest(self._reporter.find("eval", step) is None):
+    if not due:
+      return
+    is_missing = self._reporter.find("eval", step) is None
+    if processes.all_reduce_max(is_missing):
       result = self._evaluate(self._state.variables)
       self._reporter.write("eval", step, result.to_row())
       self._reporter.say(f"step {step}: {result.describe_briefly()}")

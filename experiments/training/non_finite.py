@@ -8,6 +8,7 @@ import numpy as np
 
 from experiments.data import files
 from experiments.data import loader
+from perceiver import errors
 
 
 class NonFinite(enum.Enum):
@@ -22,7 +23,7 @@ class NonFinite(enum.Enum):
   SKIP = "skip"
 
 
-class NonFiniteError(FloatingPointError):
+class NonFiniteError(errors.PerceiverError, FloatingPointError):
   """Training has produced a loss or a gradient that is not a number."""
 
 

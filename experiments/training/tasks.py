@@ -39,7 +39,7 @@ class Task(Protocol):
     """Returns the examples to learn from."""
 
   def eval_split(self) -> loader.Split:
-    """Returns the examples to judge by."""
+    """Returns the examples to evaluate on."""
 
   def losses(
     self,
@@ -62,10 +62,8 @@ class Task(Protocol):
       Losses with one number per example. `state` is only used in training.
     """
 
-  def figures(
-    self, variables: Any, workdir: pathlib.Path
-  ) -> list[pathlib.Path]:
-    """Draws what a person would rather look at, and returns the files."""
+  def plots(self, variables: Any, workdir: pathlib.Path) -> list[pathlib.Path]:
+    """Plots what a person would rather look at; returns the files."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -83,13 +83,13 @@ class Report:
     step: steps made.
     evaluation: the last evaluation.
     model_file: the trained model, for `perceiver.load`.
-    figures: pictures to look at.
+    plots: files of plots to look at.
   """
 
   step: int
   evaluation: evaluation.Evaluation
   model_file: pathlib.Path
-  figures: tuple[pathlib.Path, ...]
+  plots: tuple[pathlib.Path, ...]
 
 
 def train(experiment: Experiment, workdir: pathlib.Path) -> Report:
@@ -125,10 +125,10 @@ def train(experiment: Experiment, workdir: pathlib.Path) -> Report:
   text = config_json.to_json(experiment)
   settings = log.settings(text, _MAY_DIFFER_BETWEEN_PROCESSES)
   processes.check_same(settings)
-  processes.by_first(lambda: log.claim(workdir, text, MAY_DIFFER))
+  processes.on_process_zero(lambda: log.claim(workdir, text, MAY_DIFFER))
   with contextlib.ExitStack() as stack:
     stop = stack.enter_context(signals.StopRequest())
-    stack.enter_context(processes.losing_peers())
+    stack.enter_context(processes.raising_peer_errors())
     run = loop.Run(experiment, task, mesh, workdir, stop, stack)
     run.to_the_end()
     return _finish(run, task, workdir)
@@ -148,27 +148,28 @@ def check(experiment: Experiment) -> Mesh:
   sharding.check_batch_size(
     mesh, config.batch_size, "batch_size", parts=config.accumulate
   )
-  eval_batch_size = loop.eval_batch_size(config)
-  sharding.check_batch_size(mesh, eval_batch_size, "eval_batch_size")
+  sharding.check_batch_size(
+    mesh, config.evaluation_batch_size, "eval_batch_size"
+  )
   return mesh
 
 
 def _finish(run: loop.Run, task: tasks.Task, workdir: pathlib.Path) -> Report:
-  """Writes the model and the pictures."""
+  """Writes the model and the plots."""
   step, result = run.result()
   model_file = workdir / "model.safetensors"
-  figures: list[pathlib.Path] = []
+  plots: list[pathlib.Path] = []
   variables = run.variables()
 
   def write() -> None:
     notes = {"step": str(step)}
     perceiver.save(model_file, task.model, variables, notes)
-    figures.extend(task.figures(variables, workdir))
+    plots.extend(task.plots(variables, workdir))
 
-  processes.by_first(write)
+  processes.on_process_zero(write)
   return Report(
     step=step,
     evaluation=result,
     model_file=model_file,
-    figures=tuple(figures),
+    plots=tuple(plots),
   )

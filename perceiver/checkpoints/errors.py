@@ -3,8 +3,10 @@
 import dataclasses
 from typing import Any
 
+from perceiver import errors
 
-class CheckpointError(ValueError):
+
+class CheckpointError(errors.PerceiverError, ValueError):
   """A checkpoint is damaged, hostile, or of another model; says which and why.
 
   The message names the file, what was found in it and what was expected.

@@ -1,9 +1,9 @@
 """Classifiers of text on the trunk of a language model: GLUE.
 
-The paper answers a task in one of three ways (2107.14795 §4.1, table 2): with
-a learned query, or by what the decoder says at the place of a token put before
-the text, one for all tasks or one per task. A two-layer MLP of each task's own
-turns the answer into logits (appendix F.4).
+The paper decodes a task in one of three ways (2107.14795 §4.1, table 2): with a
+learned query, or at the position of a token put before the text, one for all
+tasks or one per task. A two-layer MLP of each task's own turns the decoder's
+output into logits (appendix F.4).
 """
 
 import dataclasses
@@ -26,13 +26,13 @@ _MODULE = "language_model"  # as the trunk's, so that parameters keep their name
 _TRUNK = (f"{_MODULE}/text_input", f"{_MODULE}/perceiver")
 
 
-class Reading(enum.Enum):
-  """Where the answers to the tasks are read.
+class QueryKind(enum.Enum):
+  """The decoder's queries for the tasks: the rows of 2107.14795 table 2.
 
-  `QUERIES`: one learned query per task. `SHARED_TOKEN`: at a learned token
-  before the text, the same for all tasks. `TASK_TOKENS`: at as many tokens as
-  there are tasks, each at its own; all of them stand before every text, which
-  the paper does not say in so many words.
+  `QUERIES`: one learned query per task. `SHARED_TOKEN`: the position of one
+  learned token before the text, the same for all tasks. `TASK_TOKENS`: the
+  positions of as many tokens as there are tasks; all of them stand before every
+  text, which the paper does not state explicitly.
   """
 
   QUERIES = "queries"
@@ -68,12 +68,12 @@ class GlueConfig:
     trunk: the language model; its parameters keep their names, so that those
       of its pre-training drop in (`with_trunk`).
     tasks: what is answered; one of them for a single-task model.
-    reading: where the answers are read.
+    query_kind: the decoder's queries for the tasks.
   """
 
   trunk: language.LanguageModelConfig
   tasks: tuple[TaskConfig, ...]
-  reading: Reading = Reading.QUERIES
+  query_kind: QueryKind = QueryKind.QUERIES
 
   def __post_init__(self) -> None:
     names = [task.name for task in self.tasks]
@@ -91,10 +91,10 @@ class GlueConfig:
   def num_tokens(self) -> int:
     """How many tokens stand before every text."""
     return {
-      Reading.QUERIES: 0,
-      Reading.SHARED_TOKEN: 1,
-      Reading.TASK_TOKENS: len(self.tasks),
-    }[self.reading]
+      QueryKind.QUERIES: 0,
+      QueryKind.SHARED_TOKEN: 1,
+      QueryKind.TASK_TOKENS: len(self.tasks),
+    }[self.query_kind]
 
   @property
   def max_length(self) -> int:
@@ -198,7 +198,7 @@ class GlueModel(hk.Module):
   @hk.name_like("__call__")
   def _queries(self) -> Array:  # [T or 1, C]
     """Returns the tasks' own queries, or the trunk's at the tokens' places."""
-    if self.config.reading is Reading.QUERIES:
+    if self.config.query_kind is QueryKind.QUERIES:
       return self._vectors(len(self.config.tasks), "task_queries")
     everywhere = self._vectors(self.config.trunk.text.max_length, "queries")
     return everywhere[: self.config.num_tokens]
@@ -290,15 +290,17 @@ def single_task(
 
 
 def multitask(
-  reading: Reading, trunk: language.LanguageModelConfig = language.BYTES
+  query_kind: QueryKind, trunk: language.LanguageModelConfig = language.BYTES
 ) -> GlueConfig:
   """Returns a model of all eight tasks; table 2's have the byte trunk."""
-  return GlueConfig(trunk=trunk, tasks=tuple(TASKS.values()), reading=reading)
+  return GlueConfig(
+    trunk=trunk, tasks=tuple(TASKS.values()), query_kind=query_kind
+  )
 
 
 CONFIGS: dict[str, GlueConfig] = {
   # Table 2, "Multitask". Single-task models are made with `single_task`.
-  "glue_multitask_queries": multitask(Reading.QUERIES),
-  "glue_multitask_shared_token": multitask(Reading.SHARED_TOKEN),
-  "glue_multitask_task_tokens": multitask(Reading.TASK_TOKENS),
+  "glue_multitask_queries": multitask(QueryKind.QUERIES),
+  "glue_multitask_shared_token": multitask(QueryKind.SHARED_TOKEN),
+  "glue_multitask_task_tokens": multitask(QueryKind.TASK_TOKENS),
 }

@@ -54,7 +54,7 @@ _CHANGES = mutations.changes()
 def test_clouds(folder, clouds, changes):
   (folder / "clouds.h5").write_bytes(mutations.changed(clouds, changes))
   config = datasets.ModelNet40(
-    data_dir=folder, part=datasets.Part.TEST, allow_partial=True
+    data_dir=folder, split=datasets.Split.TEST, allow_partial=True
   )
   found = mutations.survives(
     files.InputError, hdf5_files.open_dataset, config, 8

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from experiments.cli import registry
+from experiments.cli import errors
 from experiments.data import bytes_tokenizer
 from experiments.data import files
 from experiments.data import text_files
@@ -131,7 +131,7 @@ def test_tables(folder, name, data, is_test):
 
 @given(st.from_regex(r"[0-9:]*", fullmatch=True) | st.text(max_size=8))
 def test_spans(text):
-  found = mutations.survives(registry.UsageError, predict.parse_span, text)
+  found = mutations.survives(errors.UsageError, predict.parse_span, text)
   assert found is None or 0 <= found[0] < found[1]
 
 

@@ -50,7 +50,7 @@ def split(silent=()):
 
 def judge(devices=ONE, silent=(), batch_size=4):
   """Returns what judges the model by the clips."""
-  return evaluator.Judge(
+  return evaluator.Evaluator(
     model=Echo(),
     split=split(silent),
     class_names=("bell", "dog"),

@@ -12,7 +12,7 @@ from typing import Any
 from safetensors import numpy as safetensors_numpy
 
 from experiments import evaluate as experiments_evaluate
-from experiments.cli import registry
+from experiments.cli import errors
 from experiments.cluster import processes
 from experiments.training import sharding
 from experiments.training import trainer
@@ -44,7 +44,7 @@ def train(
       processes.start(start)
     trainer.train(experiment(**settings), workdir)
 
-  sys.exit(registry.run(main))
+  sys.exit(errors.run(main))
 
 
 def evaluate(workdir: pathlib.Path, *options: str) -> None:

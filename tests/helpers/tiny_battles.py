@@ -14,13 +14,13 @@ from perceiver.adapters import entities
 from perceiver.models import starcraft
 
 SLOTS = 8
-BATTLES = scenarios.BattleConfig(num_slots=SLOTS, min_units=1, max_units=4)
+SCENARIO = scenarios.ScenarioConfig(num_slots=SLOTS, min_units=1, max_units=4)
 
 _NAMES = [kind.name for kind in units.KINDS]
 
 
 def unit(kind, owner, x, y=0.0, health=None, cooldown=0):
-  """Returns a unit, unharmed if nothing else is said."""
+  """Returns a unit, of full health by default."""
   number = _NAMES.index(kind)
   health = units.KINDS[number].health if health is None else health
   return number, owner, (x, y), health, cooldown
@@ -36,21 +36,21 @@ def battle(*rows, free=0):
   )
 
 
-def orders(*pairs):
-  """Returns orders to one battle's units: "hold", "retreat" or a target."""
-  words = {"hold": units.Choice.HOLD, "retreat": units.Choice.RETREAT}
-  choice = [words.get(pair, units.Choice.ATTACK) for pair in pairs]
-  target = [0 if pair in words else pair for pair in pairs]
-  return units.Orders(
-    jnp.array([choice], jnp.int32), jnp.array([target], jnp.int32)
+def actions(*names):
+  """Returns the actions of a battle's units: "hold", "retreat" or a target."""
+  kinds = {"hold": units.ActionKind.HOLD, "retreat": units.ActionKind.RETREAT}
+  kind = [kinds.get(name, units.ActionKind.ATTACK) for name in names]
+  target = [0 if name in kinds else name for name in names]
+  return units.Actions(
+    jnp.array([kind], jnp.int32), jnp.array([target], jnp.int32)
   )
 
 
-def words(given):
-  """Returns the orders to one battle's units in the words of `orders`."""
-  pairs = zip(np.asarray(given.choice)[0], np.asarray(given.target)[0])
-  names = {units.Choice.HOLD: "hold", units.Choice.RETREAT: "retreat"}
-  return [names.get(choice, int(target)) for choice, target in pairs]
+def action_names(found):
+  """Returns the names that `actions` takes, of one battle's actions."""
+  pairs = zip(np.asarray(found.action_kind)[0], np.asarray(found.target)[0])
+  names = {units.ActionKind.HOLD: "hold", units.ActionKind.RETREAT: "retreat"}
+  return [names.get(kind, int(target)) for kind, target in pairs]
 
 
 def permuted(state, order):

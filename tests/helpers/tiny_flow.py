@@ -1,10 +1,11 @@
-"""A model of flow and examples of flow that take no time."""
+"""A tiny model of optical flow, and examples that are made in no time."""
 
 import dataclasses
 
 import numpy as np
 
 from experiments.optical_flow import examples
+from experiments.optical_flow.augmentation import backward_flow
 from perceiver.models import optical_flow
 
 SIZE = (16, 24)
@@ -39,10 +40,13 @@ class Translations:
     numbers = np.random.default_rng(index)
     world = numbers.integers(0, 256, (height + 8, width + 8, 3), np.uint8)
     x, y = index % 3, -1
-    see = lambda dx, dy: world[4 - dy :, 4 - dx :][:height, :width]
+    crop = lambda dx, dy: world[4 - dy :, 4 - dx :][:height, :width]
     return examples.FlowExample(
       name=f"translation_{index}",
-      frames=np.stack([see(0, 0), see(x, y)]),
+      frames=np.stack([crop(0, 0), crop(x, y)]),
       flow=np.broadcast_to(np.float32([x, y]), (height, width, 2)).copy(),
       valid=np.ones((height, width), np.bool_),
     )
+
+  def backward(self, index):
+    return backward_flow.approximate(self[index])

@@ -1,7 +1,6 @@
 """Scores of whole clips, and how well they rank: mean average precision."""
 
 from collections.abc import Callable, Mapping
-import contextlib
 import dataclasses
 import functools
 from typing import Any, NamedTuple
@@ -89,27 +88,15 @@ def predict(
   Raises:
     evaluation.Abandoned: if it should stop.
   """
-  answer = _compiled(model, mesh)
-  total = len(split.source)
-  batches = loader.eval_batches(
-    split,
+  loop = evaluation.Loop(
+    split=split,
     batch_size=batch_size,
-    process_index=sharding.process_index() if mesh else 0,
-    process_count=sharding.process_count() if mesh else 1,
+    mesh=mesh,
+    should_stop=should_stop,
+    on_progress=on_progress,
   )
-  rows = []
-  with contextlib.closing(batches):
-    for number, batch in enumerate(batches, 1):
-      if should_stop():
-        raise evaluation.Abandoned
-      shared = sharding.put_batch(mesh, batch) if mesh else batch
-      rows.append(jax.device_get(answer(variables, shared)))
-      on_progress(min(number * batch_size, total), total)
-  whole = {
-    name: np.concatenate([row[name] for row in rows]) for name in rows[0]
-  }
-  real = whole.pop("weight") > 0  # the rest is padding
-  return Predictions(**{name: array[real] for name, array in whole.items()})
+  compute = functools.partial(_compiled(model, mesh), variables)
+  return Predictions(**loop.collect(compute))
 
 
 @functools.lru_cache(maxsize=8)
@@ -154,7 +141,7 @@ def _answer(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Judge:
+class Evaluator:
   """Evaluates a model by its ranking of all clips of a split.
 
   Attributes:
@@ -242,14 +229,14 @@ def table(
     half = _MAX_LISTED // 2
     lines.insert(1 + half, f"{'…':>17}")
   if missing:
-    lines.append(f"{missing} classes are in no clip and not judged.")
+    lines.append(f"{missing} classes are in no clip and not evaluated.")
   return "\n".join(lines)
 
 
 def ranked(precision: average_precision.AveragePrecisions) -> np.ndarray:
-  """Returns the numbers of the classes that are judged, the best first."""
-  judged = np.flatnonzero(precision.judged)
-  return judged[np.argsort(-precision.by_class[judged], kind="stable")]
+  """Returns the numbers of the classes that are evaluated, the best first."""
+  numbers = np.flatnonzero(precision.judged)
+  return numbers[np.argsort(-precision.by_class[numbers], kind="stable")]
 
 
 def shown(order: np.ndarray, most: int) -> np.ndarray:

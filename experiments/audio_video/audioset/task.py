@@ -46,12 +46,12 @@ class AudioSet:
     return splits.train_split(self.data, self.sensed)
 
   def eval_split(self) -> loader.Split:
-    """Returns the clips to judge by, each in several pieces."""
+    """Returns the clips to evaluate on, each in several pieces."""
     return splits.eval_split(self.data, self.sensed)
 
-  def judge(self) -> evaluation.Judge:
+  def make_evaluator(self) -> evaluation.Evaluator:
     """Returns what ranks all clips: a mean over examples cannot."""
-    return evaluator.Judge(
+    return evaluator.Evaluator(
       model=self.model,
       split=self.eval_split(),
       class_names=splits.class_names(self.data, self.sensed),
@@ -82,7 +82,7 @@ class AudioSet:
     loss = evaluator.cross_entropy(logits, labels)
     return tasks.Losses(loss, {"hit": hit}, state)
 
-  def figures(
+  def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
     """Draws learning curve, precision by class, where the latents look."""

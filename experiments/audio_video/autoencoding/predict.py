@@ -14,8 +14,8 @@ from scipy.io import wavfile  # type: ignore[import-untyped]
 import tyro
 
 from experiments.audio_video.clips import user_files
+from experiments.cli import errors
 from experiments.cli import predicting
-from experiments.cli import registry
 from experiments.data import files
 import perceiver
 from perceiver.models import video_autoencoding
@@ -58,14 +58,14 @@ def run(options: Autoencode) -> None:
   """Runs the command.
 
   Raises:
-    registry.UsageError: if the command makes no sense.
+    errors.UsageError: if the command makes no sense.
     files.InputError: if a file cannot be used.
     FileNotFoundError: if a file is not there.
   """
   if options.chunk < 1 or not options.fps > 0:
-    raise registry.UsageError("--chunk must be at least 1, --fps more than 0")
+    raise errors.UsageError("--chunk must be at least 1, --fps more than 0")
   if options.output.exists() and not options.output.is_dir():
-    raise registry.UsageError(f"--output {options.output} is not a folder")
+    raise errors.UsageError(f"--output {options.output} is not a folder")
   model, variables = predicting.load(
     options.weights,
     video_autoencoding.VideoAutoencoderConfig,
@@ -95,13 +95,13 @@ def clip_shape(model: perceiver.Model) -> user_files.Shape:
   """Returns what an autoencoder reads.
 
   Raises:
-    registry.UsageError: if its modalities are not video, sound and label, or
+    errors.UsageError: if its modalities are not video, sound and label, or
       it does not give what it reads.
   """
   inputs = {x.name: x.input for x in model.config.inputs.modalities}
   outputs = _outputs(model)
   if set(inputs) != _MODALITIES or set(outputs) != _MODALITIES:
-    raise registry.UsageError(
+    raise errors.UsageError(
       f"the model reads {sorted(inputs)} and gives {sorted(outputs)}; this "
       f"command needs {sorted(_MODALITIES)} of both"
     )
@@ -109,7 +109,7 @@ def clip_shape(model: perceiver.Model) -> user_files.Shape:
   grid = (image.num_frames, *image.size)
   heard = outputs["audio"].num_points * outputs["audio"].channels
   if outputs["image"].grid != grid or heard != audio.num_samples:
-    raise registry.UsageError(
+    raise errors.UsageError(
       "the model gives another number of pixels or samples than it reads"
     )
   return user_files.Shape(

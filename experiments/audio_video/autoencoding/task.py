@@ -77,7 +77,7 @@ class VideoAutoencoding:
     )
 
   def eval_split(self) -> loader.Split:
-    """Returns the clips to judge by."""
+    """Returns the clips to evaluate on."""
     return autoencoding_data.eval_split(
       self.data, clip_shape(self.model.config)
     )
@@ -136,7 +136,7 @@ class VideoAutoencoding:
       if number is not None
     }
 
-  def figures(
+  def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
     """Draws reconstructions and where the latents look; writes videos too."""

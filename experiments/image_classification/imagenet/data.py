@@ -1,6 +1,6 @@
 """ImageNet through TensorFlow Datasets, read without TensorFlow."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 import dataclasses
 import enum
 import pathlib
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+import tensorflow_datasets as tfds
 
 from experiments.data import files
 from experiments.data import loader
@@ -17,6 +18,15 @@ from experiments.image_classification.imagenet import rand_augment
 
 MEAN = (0.485, 0.456, 0.406)  # of pixels in [0, 1]
 STDDEV = (0.229, 0.224, 0.225)
+
+# Images of ILSVRC 2012.
+OFFICIAL_COUNTS = {
+  "imagenet2012": {"train": 1_281_167, "validation": 50_000},
+}
+_ARCHIVES = (
+  "ARCHIVES holds ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar from "
+  "https://image-net.org. "
+)
 
 # Scaled to pixels in [0, 255].
 _MEAN = np.array(MEAN, np.float32) * np.float32(255)
@@ -134,47 +144,73 @@ def splits(config: DataConfig) -> tuple[loader.Split, loader.Split]:
     the centre.
 
   Raises:
-    FileNotFoundError: the data set, or a part of it, is not there.
-    ValueError: it is there, but in another format, or not as large as it
-      should be.
+    files.InputError: the data set is missing or incomplete, in another format,
+      or not as large as it should be.
   """
   dataset = open_dataset(config)
   valid = config.num_valid
   train, evaluation = config.train_split, config.eval_split
   if TrainSplit.TRAIN is train or EvalSplit.VALID is evaluation:
-    dataset.check_larger("train", valid)
+    _check_larger(dataset.info.splits["train"].num_examples, config)
   train_part = f"train[{valid}:]" if train is TrainSplit.TRAIN else "train"
   eval_part = (
     f"train[:{valid}]" if evaluation is EvalSplit.VALID else "validation"
   )
   return (
-    _split(dataset, train_part, TrainTransform(config)),
-    _split(dataset, eval_part, EvalTransform(config)),
+    _split(dataset, config, train_part, TrainTransform(config)),
+    _split(dataset, config, eval_part, EvalTransform(config)),
   )
+
+
+def _check_larger(count: int, config: DataConfig) -> None:
+  if count <= config.num_valid:
+    raise files.InputError(
+      f'{config.dataset} has {count} examples in "train"; expected more than '
+      f"the first {config.num_valid}, which are for validation. Choose a "
+      "smaller num_valid, or train on TRAIN_AND_VALID and evaluate on TEST."
+    )
 
 
 def num_classes(config: DataConfig) -> int:
   """Returns how many classes the data set says it has (1000 for ImageNet)."""
-  return open_dataset(config).num_classes
+  return int(open_dataset(config).info.features["label"].num_classes)
 
 
-def open_dataset(config: DataConfig) -> tfds_reader.Dataset:
+def open_dataset(config: DataConfig) -> Any:
   """Finds the data set on disk and checks it; the errors are `splits`'s."""
+  is_original = config.dataset == "imagenet2012"
   return tfds_reader.open_dataset(
     config.dataset,
+    splits=("train", "validation"),
+    features=("image", "label"),
     version=config.version,
     data_dir=config.data_dir,
-    allow_partial=config.allow_partial,
+    counts={} if config.allow_partial else OFFICIAL_COUNTS.get(config.dataset),
+    build_options=" --manual_dir=ARCHIVES" if is_original else "",
+    advice=_ARCHIVES * is_original + _folder_advice(config),
+  )
+
+
+def _folder_advice(config: DataConfig) -> str:
+  root = config.data_dir or tfds_reader.default_data_dir()
+  return (
+    "Or turn a folder of images, FOLDER/{train,validation}/CLASS/*.jpg, into a "
+    "data set without TensorFlow by `python -m "
+    "experiments.image_classification.imagenet.prepare_folder FOLDER --name "
+    f"my_images --data-dir {root}` and use it with `--data.dataset my_images "
+    f"--data.data-dir {root}`."
   )
 
 
 def _split(
-  dataset: tfds_reader.Dataset,
+  dataset: Any,
+  config: DataConfig,
   part: str,
   transform: "TrainTransform | EvalTransform",
 ) -> loader.Split:
-  source: Sequence[Any] = dataset.source(part)
-  return loader.Split(source, transform, f"{dataset.name} {part}")
+  decoders = {"image": tfds.decode.SkipDecoding()}  # bytes of the file
+  source = dataset.as_data_source(split=part, decoders=decoders)
+  return loader.Split(source, transform, f"{config.dataset} {part}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Training and development sets of the tasks that a model answers."""
+"""Training and development sets of a model's tasks."""
 
 import bisect
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ import numpy as np
 from experiments.data import files
 from experiments.data import loader
 from experiments.language.glue import glue_tasks
-from experiments.language.glue import synthetic
+from experiments.language.glue import synthetic as synthetic_tables
 from experiments.language.glue import texts
 from experiments.language.glue import tfds_tables
 from experiments.language.glue import tsv
@@ -26,36 +26,38 @@ _MAX_SHOWN = 3  # skipped lines of a file
 
 
 class Source(enum.Enum):
-  """Where examples come from.
+  """The source of the examples.
 
   `FILES`: the official folders, CoLA/train.tsv and so on. `TFDS`: data sets
-  "glue/cola" and so on that TensorFlow Datasets has prepared. `GENERATED`:
-  made up by rules, for which see `toy_files`.
+  "glue/cola" and so on that TensorFlow Datasets has prepared. `SYNTHETIC`:
+  made by the rules of `synthetic`.
   """
 
   FILES = "files"
   TFDS = "tfds"
-  GENERATED = "generated"
+  SYNTHETIC = "synthetic"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataConfig:
-  """Which examples there are.
+  """The examples of the tasks.
 
   Attributes:
-    source: where they come from.
+    source: the source of the examples.
     data_dir: the folder of the tasks' folders, or of TensorFlow Datasets,
       which has a default.
     sentencepiece: a model of the SentencePiece library; bytes if None.
     allow_partial: skip the comparison with the official numbers of examples.
-    generated: how many are made up.
+    synthetic: numbers and lengths of synthetic examples.
   """
 
   source: Source = Source.FILES
   data_dir: pathlib.Path | None = None
   sentencepiece: pathlib.Path | None = None
   allow_partial: bool = False
-  generated: synthetic.ToyConfig = synthetic.ToyConfig()
+  synthetic: synthetic_tables.SyntheticConfig = (
+    synthetic_tables.SyntheticConfig()
+  )
 
   def folder(self) -> pathlib.Path:
     """Returns the folder of the official files.
@@ -66,25 +68,25 @@ class DataConfig:
     if self.data_dir is None:
       raise files.InputError(
         "The tasks are read from a folder: set data.data_dir to the one that "
-        "holds CoLA, SST-2 and so on, or data.source to GENERATED"
+        "holds CoLA, SST-2 and so on, or data.source to SYNTHETIC"
       )
     return self.data_dir.expanduser()
 
 
 @dataclasses.dataclass(frozen=True)
-class Numbered:
-  """An example and which task and development set of the model it is of."""
+class TaskExample:
+  """An example, the number of its task, and that of its development set."""
 
   example: tsv.Example
   task: int
-  part: int
+  eval_split: int
 
 
-class Mixed:
+class Mixture:
   """Examples of several tables, one table after the other."""
 
   def __init__(self, tables: Sequence[tuple[int, int, tsv.Table]]) -> None:
-    """Joins tables, each with the numbers of its task and part."""
+    """Joins tables, each with the numbers of its task and split."""
     self._tables = list(tables)
     counts = (len(table.examples) for _, _, table in self._tables)
     self._ends = list(itertools.accumulate(counts))
@@ -92,37 +94,37 @@ class Mixed:
   def __len__(self) -> int:
     return self._ends[-1] if self._ends else 0
 
-  def __getitem__(self, index: int) -> Numbered:
+  def __getitem__(self, index: int) -> TaskExample:
     if not 0 <= index < len(self):
       raise IndexError(index)
     number = bisect.bisect_right(self._ends, index)
-    task, part, table = self._tables[number]
+    task, split, table = self._tables[number]
     start = self._ends[number] - len(table.examples)
-    return Numbered(table.examples[index - start], task, part)
+    return TaskExample(table.examples[index - start], task, split)
 
 
 @dataclasses.dataclass(frozen=True)
-class Arrays:
-  """Makes an example's arrays; nothing about it is random."""
+class Transform:
+  """Turns an example into arrays; nothing is random."""
 
   encoder: texts.Encoder
 
   def __call__(
-    self, raw: Numbered, generator: np.random.Generator
+    self, raw: TaskExample, generator: np.random.Generator
   ) -> dict[str, np.ndarray]:
-    """Returns "ids", "length", "label" float32, "task" and "part" int32."""
+    """Returns "ids", "length", "label" float32, "task", "eval_split" int32."""
     del generator
     return {
       **self.encoder.padded(raw.example.texts),
       "label": np.asarray(raw.example.label, np.float32),
       "task": np.asarray(raw.task, np.int32),
-      "part": np.asarray(raw.part, np.int32),
+      "eval_split": np.asarray(raw.eval_split, np.int32),
     }
 
 
-def parts_of(
+def eval_splits(
   names: Sequence[str],
-) -> list[tuple[glue_tasks.Task, glue_tasks.Part]]:
+) -> list[tuple[glue_tasks.Task, glue_tasks.EvalSplit]]:
   """Returns the development sets of some tasks, in the order of their numbers.
 
   Raises:
@@ -134,30 +136,30 @@ def parts_of(
       f"GLUE has no task {unknown}, only {list(glue_tasks.TASKS)}"
     )
   found = [glue_tasks.TASKS[name] for name in names]
-  return [(task, part) for task in found for part in task.parts]
+  return [(task, split) for task in found for split in task.eval_splits]
 
 
 def encoder(
   config: DataConfig, max_length: int, vocab_size: int
 ) -> texts.Encoder:
-  """Returns what turns texts into ids of a model.
+  """Returns the encoder of texts for a model.
 
   Args:
-    config: says whether they are bytes or pieces.
-    max_length: the longest text that the model reads.
-    vocab_size: of the model.
+    config: names the SentencePiece model, if any.
+    max_length: the model's longest text, in ids.
+    vocab_size: the model's number of ids.
 
   Raises:
-    files.InputError: if the model of the pieces cannot be used, or has another
-      number of them.
+    files.InputError: if the SentencePiece model cannot be used, or has another
+      number of pieces.
   """
   tokenizer: tokenizers.Tokenizer = tokenizers.Bytes()
   if config.sentencepiece is not None:
     tokenizer = sentencepiece.load(config.sentencepiece)
   if tokenizer.vocab_size != vocab_size:
-    what = config.sentencepiece or "the vocabulary of bytes"
+    name = config.sentencepiece or "the vocabulary of bytes"
     raise files.InputError(
-      f"{what} has {tokenizer.vocab_size} tokens; expected the {vocab_size} of "
+      f"{name} has {tokenizer.vocab_size} tokens; expected the {vocab_size} of "
       "the model"
     )
   return texts.Encoder(tokenizer, max_length)
@@ -166,25 +168,25 @@ def encoder(
 def splits(
   config: DataConfig, names: tuple[str, ...], encoding: texts.Encoder
 ) -> tuple[loader.Split, loader.Split]:
-  """Returns all examples to learn from and all to judge by.
+  """Returns the training split and the development split of all tasks.
 
-  Tasks are mixed in proportion to their numbers of examples. What was skipped
-  or had to be cut is told on standard error, once.
+  Tasks are mixed in proportion to their numbers of examples. Numbers of skipped
+  and of cut examples are printed on standard error, once.
 
   Args:
-    config: which examples there are.
+    config: the examples.
     names: of the model's tasks, in their order.
-    encoding: how they become arrays.
+    encoding: turns texts into ids.
 
   Raises:
     files.InputError: if a file or data set is missing or cannot be used.
   """
   train, dev = _tables(config, names, encoding)
-  what = " ".join(names) if len(names) < 4 else f"{len(names)} tasks"
-  arrays = Arrays(encoding)
+  label = " ".join(names) if len(names) < 4 else f"{len(names)} tasks"
+  transform = Transform(encoding)
   return (
-    loader.Split(Mixed(train), arrays, f"{what} train"),
-    loader.Split(Mixed(dev), arrays, f"{what} dev"),
+    loader.Split(Mixture(train), transform, f"{label} train"),
+    loader.Split(Mixture(dev), transform, f"{label} dev"),
   )
 
 
@@ -198,22 +200,22 @@ def _tables(
   train: _Tables = []
   dev: _Tables = []
   with tempfile.TemporaryDirectory() as scratch:
-    if config.source is Source.GENERATED:
-      synthetic.write(pathlib.Path(scratch), config.generated, names)
+    if config.source is Source.SYNTHETIC:
+      synthetic_tables.write(pathlib.Path(scratch), config.synthetic, names)
     for number, name in enumerate(names):
       task = glue_tasks.TASKS[name]
       table = _read(config, task, None, pathlib.Path(scratch))
       train.append((number, 0, table))
-    for number, (task, part) in enumerate(parts_of(names)):
-      table = _read(config, task, part, pathlib.Path(scratch))
+    for number, (task, split) in enumerate(eval_splits(names)):
+      table = _read(config, task, split, pathlib.Path(scratch))
       dev.append((names.index(task.name), number, table))
   for _, _, table in (*train, *dev):
-    tell(table, encoding)
+    report(table, encoding)
   return train, dev
 
 
 def read_test(
-  config: DataConfig, task: glue_tasks.Task, part: glue_tasks.Part
+  config: DataConfig, task: glue_tasks.Task, split: glue_tasks.EvalSplit
 ) -> tsv.Table:
   """Reads a test set, all of it.
 
@@ -221,44 +223,46 @@ def read_test(
     files.InputError: if it is missing or cannot be used.
   """
   if config.source is Source.TFDS:
-    table = tfds_tables.read(task, part.test_split, config.data_dir)
+    table = tfds_tables.read(task, split.test_split, config.data_dir)
   elif config.source is Source.FILES:
-    path = config.folder() / task.folder / part.test_file
+    path = config.folder() / task.folder / split.test_file
     table = tsv.read(task, path, is_test=True)
   else:
     with tempfile.TemporaryDirectory() as scratch:
-      synthetic.write(pathlib.Path(scratch), config.generated, [task.name])
-      path = pathlib.Path(scratch) / task.folder / part.test_file
+      synthetic_tables.write(
+        pathlib.Path(scratch), config.synthetic, [task.name]
+      )
+      path = pathlib.Path(scratch) / task.folder / split.test_file
       return tsv.read(task, path, is_test=True)
   if not config.allow_partial:
-    check_count(table, part.test_count)
+    check_count(table, split.test_count)
   return table
 
 
 def _read(
   config: DataConfig,
   task: glue_tasks.Task,
-  part: glue_tasks.Part | None,
+  split: glue_tasks.EvalSplit | None,
   scratch: pathlib.Path,
 ) -> tsv.Table:
-  """Reads a development set, or the training set if `part` is None."""
+  """Reads a development set, or the training set if `split` is None."""
   if config.source is Source.TFDS:
-    split = part.dev_split if part else "train"
-    table = tfds_tables.read(task, split, config.data_dir)
+    name = split.dev_split if split else "train"
+    table = tfds_tables.read(task, name, config.data_dir)
   else:
-    generated = config.source is Source.GENERATED
-    file = part.dev_file if part else "train.tsv"
-    folder = scratch if generated else config.folder()
+    is_synthetic = config.source is Source.SYNTHETIC
+    file = split.dev_file if split else "train.tsv"
+    folder = scratch if is_synthetic else config.folder()
     table = tsv.read(task, folder / task.folder / file, is_test=False)
-    if generated:
-      return table._replace(name=f"generated {task.folder}/{file}")
+    if is_synthetic:
+      return table._replace(name=f"synthetic {task.folder}/{file}")
   if not config.allow_partial:
-    check_count(table, part.dev_count if part else task.train_count)
+    check_count(table, split.dev_count if split else task.train_count)
   return table
 
 
 def check_count(table: tsv.Table, expected: int | None) -> None:
-  """Refuses a table that has not the official number of lines.
+  """Refuses a table with another number of lines than the official one.
 
   Args:
     table: its skipped lines count as well.
@@ -275,8 +279,8 @@ def check_count(table: tsv.Table, expected: int | None) -> None:
     )
 
 
-def tell(table: tsv.Table, encoding: texts.Encoder) -> None:
-  """Says on standard error what was read, left out and cut."""
+def report(table: tsv.Table, encoding: texts.Encoder) -> None:
+  """Prints numbers of read, skipped and cut examples on standard error."""
   cut = sum(encoding.is_cut(example.texts) for example in table.examples)
   line = (
     f"{table.name}: {len(table.examples):,} examples, {len(table.skipped)} "

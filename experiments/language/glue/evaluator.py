@@ -1,7 +1,6 @@
 """Answers to examples of several tasks, and the metrics of whole sets."""
 
 from collections.abc import Callable, Mapping, Sequence
-import contextlib
 import dataclasses
 import functools
 from typing import Any, NamedTuple
@@ -71,7 +70,7 @@ def _answer(task: glue_tasks.Task, output: Array, labels: Array) -> Answers:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Judge:
+class Evaluator:
   """Evaluates a model by the development sets of its tasks.
 
   Attributes:
@@ -113,10 +112,10 @@ class Judge:
       on_progress=on_progress,
     )
     results = {"loss": float(np.mean(found["loss"], dtype=np.float64))}
-    for number, (task, part) in enumerate(data.parts_of(self.names)):
-      mine = found["part"] == number
-      results |= scores.of_part(
-        task, part, found["label"][mine], found["prediction"][mine]
+    for number, (task, split) in enumerate(data.eval_splits(self.names)):
+      rows = found["eval_split"] == number
+      results |= scores.split_metrics(
+        task, split, found["label"][rows], found["prediction"][rows]
       )
     return evaluation.Evaluation(
       metrics={"score": scores.score(results), **results},
@@ -139,42 +138,33 @@ def predict(
   """Answers every example of a split once, in order.
 
   Returns:
-    "prediction", "loss", "label" and "part" of the examples, each [n].
+    "prediction", "loss", "label" and "eval_split" of the examples, each [n].
 
   Raises:
     evaluation.Abandoned: if it should stop.
   """
-  answer = _compiled(model, names)
-  rows: dict[str, list[np.ndarray]] = {}
-  done, total = 0, len(split.source)
-  batches = loader.eval_batches(split, batch_size=batch_size)
-  with contextlib.closing(batches):
-    for batch in batches:
-      if should_stop():
-        raise evaluation.Abandoned
-      said = answer(variables, batch)
-      real = batch["weight"] > 0
-      row: dict[str, Any] = {
-        "prediction": said.predictions,
-        "loss": said.loss,
-        "label": batch["label"],
-        "part": batch["part"],
-      }
-      for name, value in row.items():
-        rows.setdefault(name, []).append(np.asarray(value)[real])
-      done += int(real.sum())
-      on_progress(done, total)
-  return {name: np.concatenate(values) for name, values in rows.items()}
+  loop = evaluation.Loop(
+    split=split,
+    batch_size=batch_size,
+    should_stop=should_stop,
+    on_progress=on_progress,
+  )
+  return loop.collect(functools.partial(_compiled(model, names), variables))
 
 
 @functools.lru_cache(maxsize=8)
 def _compiled(
   model: perceiver.Model, names: tuple[str, ...]
-) -> Callable[[Any, Mapping[str, Any]], Answers]:
+) -> Callable[[Any, Mapping[str, Any]], dict[str, Array]]:
   """Returns a function of variables and batch, the same for every call."""
 
-  def answer(variables: Any, batch: Mapping[str, Array]) -> Answers:
+  def compute(variables: Any, batch: Mapping[str, Array]) -> dict[str, Array]:
     outputs = model.apply(variables, batch["ids"], input_mask=text_mask(batch))
-    return answers(names, outputs, batch)
+    found = answers(names, outputs, batch)
+    return {
+      "prediction": found.predictions,
+      "loss": found.loss,
+      **{name: batch[name] for name in ("label", "eval_split", "weight")},
+    }
 
-  return jax.jit(answer)
+  return jax.jit(compute)

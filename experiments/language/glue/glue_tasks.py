@@ -10,18 +10,18 @@ from perceiver.models import glue
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Part:
-  """A development set of a task and the test set that goes with it.
+class EvalSplit:
+  """A development set of a task and its test set.
 
   Attributes:
     name: the task's, or for MNLI the task's and "matched" or "mismatched".
-    dev_file: in the task's folder.
-    test_file: likewise; its labels are not public.
-    dev_split: its name in TensorFlow Datasets.
-    test_split: likewise.
+    dev_file: the development set's file in the task's folder.
+    test_file: the test set's file, without labels, which are not public.
+    dev_split: the development set's name in TensorFlow Datasets.
+    test_split: the test set's name in TensorFlow Datasets.
     dev_count: the official number of examples; None if it is not certain.
-    test_count: likewise.
-    submission: the file that the test server expects.
+    test_count: the same of the test set.
+    submission: the name of the file that the test server expects.
   """
 
   name: str
@@ -40,17 +40,17 @@ class Task:
 
   Attributes:
     name: as in `perceiver.models.glue`.
-    folder: of the official files.
+    folder: the folder of the official files.
     texts: names of the columns of one or two texts.
     tfds_texts: names of the same features in TensorFlow Datasets.
-    label: name of the column of the label.
-    classes: labels as they are written, in the order of the logits; empty for
-      a degree from 0 to 5.
+    label: name of the label's column.
+    classes: labels as the files spell them, in the order of the logits; empty
+      for a degree from 0 to 5.
     headerless: the columns of training and development files where these have
       no header.
     test_index: name of the test file's column that identifies a line.
     train_count: the official number of examples; None if it is not certain.
-    parts: development and test sets.
+    eval_splits: development and test sets.
     metrics: of a development set; the first is the one of the paper's
       averages (2107.14795 appendix F.4).
   """
@@ -64,7 +64,7 @@ class Task:
   headerless: tuple[str, ...] = ()
   test_index: str = "index"
   train_count: int | None
-  parts: tuple[Part, ...]
+  eval_splits: tuple[EvalSplit, ...]
   metrics: tuple[str, ...] = ("accuracy",)
 
   @property
@@ -74,7 +74,7 @@ class Task:
 
   @property
   def config(self) -> glue.TaskConfig:
-    """What a model has to answer."""
+    """The task's head in a model."""
     return glue.TaskConfig(name=self.name, num_outputs=self.num_outputs)
 
 
@@ -83,16 +83,16 @@ _ENTAILMENT = ("entailment", "not_entailment")
 _PAIR = ("sentence1", "sentence2")
 
 
-def _part(
+def _single_split(
   name: str, dev: int | None, test: int | None, submission: str
-) -> tuple[Part, ...]:
+) -> tuple[EvalSplit, ...]:
   return (
-    Part(name=name, dev_count=dev, test_count=test, submission=submission),
+    EvalSplit(name=name, dev_count=dev, test_count=test, submission=submission),
   )
 
 
-def _genres(name: str, dev: int, test: int, submission: str) -> Part:
-  return Part(
+def _mnli_split(name: str, dev: int, test: int, submission: str) -> EvalSplit:
+  return EvalSplit(
     name=f"mnli_{name}",
     dev_file=f"dev_{name}.tsv",
     test_file=f"test_{name}.tsv",
@@ -112,7 +112,7 @@ _ALL = (
     tfds_texts=("sentence",),
     headerless=("source", "label", "star", "sentence"),
     train_count=8551,
-    parts=_part("cola", 1043, 1063, "CoLA.tsv"),
+    eval_splits=_single_split("cola", 1043, 1063, "CoLA.tsv"),
     metrics=("matthews", "accuracy"),
   ),
   Task(
@@ -123,9 +123,9 @@ _ALL = (
     label="gold_label",
     classes=("entailment", "neutral", "contradiction"),
     train_count=392_702,
-    parts=(
-      _genres("matched", 9815, 9796, "MNLI-m.tsv"),
-      _genres("mismatched", 9832, 9847, "MNLI-mm.tsv"),
+    eval_splits=(
+      _mnli_split("matched", 9815, 9796, "MNLI-m.tsv"),
+      _mnli_split("mismatched", 9832, 9847, "MNLI-mm.tsv"),
     ),
   ),
   Task(
@@ -135,7 +135,7 @@ _ALL = (
     tfds_texts=_PAIR,
     label="Quality",
     train_count=3668,
-    parts=_part("mrpc", 408, 1725, "MRPC.tsv"),
+    eval_splits=_single_split("mrpc", 408, 1725, "MRPC.tsv"),
     metrics=("accuracy", "f1"),
   ),
   Task(
@@ -145,7 +145,7 @@ _ALL = (
     tfds_texts=("question", "sentence"),
     classes=_ENTAILMENT,
     train_count=104_743,
-    parts=_part("qnli", 5463, 5463, "QNLI.tsv"),
+    eval_splits=_single_split("qnli", 5463, 5463, "QNLI.tsv"),
   ),
   Task(
     name="qqp",
@@ -155,7 +155,7 @@ _ALL = (
     label="is_duplicate",
     test_index="id",
     train_count=None,  # releases differ by a few lines
-    parts=_part("qqp", None, 390_965, "QQP.tsv"),
+    eval_splits=_single_split("qqp", None, 390_965, "QQP.tsv"),
     metrics=("accuracy", "f1"),
   ),
   Task(
@@ -165,7 +165,7 @@ _ALL = (
     tfds_texts=_PAIR,
     classes=_ENTAILMENT,
     train_count=2490,
-    parts=_part("rte", 277, 3000, "RTE.tsv"),
+    eval_splits=_single_split("rte", 277, 3000, "RTE.tsv"),
   ),
   Task(
     name="sst2",
@@ -173,7 +173,7 @@ _ALL = (
     texts=("sentence",),
     tfds_texts=("sentence",),
     train_count=67_349,
-    parts=_part("sst2", 872, 1821, "SST-2.tsv"),
+    eval_splits=_single_split("sst2", 872, 1821, "SST-2.tsv"),
   ),
   Task(
     name="stsb",
@@ -183,7 +183,7 @@ _ALL = (
     label="score",
     classes=(),
     train_count=5749,
-    parts=_part("stsb", 1500, 1379, "STS-B.tsv"),
+    eval_splits=_single_split("stsb", 1500, 1379, "STS-B.tsv"),
     metrics=("pearson", "spearman"),
   ),
   Task(
@@ -192,7 +192,7 @@ _ALL = (
     texts=_PAIR,
     tfds_texts=_PAIR,
     train_count=635,
-    parts=_part("wnli", 71, 146, "WNLI.tsv"),
+    eval_splits=_single_split("wnli", 71, 146, "WNLI.tsv"),
   ),
 )
 TASKS: dict[str, Task] = {task.name: task for task in _ALL}

@@ -100,7 +100,7 @@ def _attention(
 
 def _tokens(split: loader.Split, ids: np.ndarray) -> list[str]:
   """Returns each token as text, the separator as a bar."""
-  assert isinstance(split.transform, data.Arrays)
+  assert isinstance(split.transform, data.Transform)
   tokenizer = split.transform.encoder.tokenizer
   shown = [
     "|" if number == texts.SEPARATOR else tokenizer.decode([number])

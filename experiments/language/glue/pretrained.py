@@ -1,4 +1,4 @@
-"""Fine-tuning: models whose first parameters are those of a checkpoint."""
+"""Fine-tuning: models that are initialised from a checkpoint."""
 
 from collections.abc import Mapping
 import dataclasses
@@ -22,22 +22,22 @@ _Trees = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 @dataclasses.dataclass(frozen=True)
 class FineTuned(perceiver.Model):
-  """A model that starts from what it can use of a checkpoint.
+  """A model that is initialised from a checkpoint.
 
   Attributes:
-    taken: the arrays of the checkpoint; all others start afresh.
+    pretrained: the arrays of the checkpoint; all others are reinitialised.
   """
 
-  taken: _Trees = dataclasses.field(compare=False, repr=False)
+  pretrained: _Trees = dataclasses.field(compare=False, repr=False)
 
   def init(self, key: Array) -> perceiver.Variables:
     """Returns the variables before the first step; may be traced by JAX."""
     fresh = super().init(key)
     shapes = jax.tree.map(
-      lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), dict(self.taken)
+      lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), dict(self.pretrained)
     )
     # Called, not closed over: compiled code would hold a copy of every array.
-    known = jax.pure_callback(lambda: self.taken, shapes)
+    known = jax.pure_callback(lambda: self.pretrained, shapes)
     merged = {
       collection: {
         module: {**entries, **known.get(collection, {}).get(module, {})}
@@ -50,10 +50,10 @@ class FineTuned(perceiver.Model):
 
 @functools.lru_cache(maxsize=1)
 def from_checkpoint(config: Any, path: pathlib.Path) -> FineTuned:
-  """Returns a model that starts from a pre-trained one.
+  """Returns a model that is initialised from a pre-trained one.
 
-  What starts afresh, heads and the tasks' own vectors, is told on standard
-  error.
+  The number of reinitialised arrays, those of heads and the tasks' own vectors,
+  is printed on standard error.
 
   Args:
     config: of the model.
@@ -67,20 +67,20 @@ def from_checkpoint(config: Any, path: pathlib.Path) -> FineTuned:
     _, variables, report = perceiver.load_for_finetuning(config, path)
   except perceiver.CheckpointError as error:
     raise files.InputError(str(error)) from error
-  taken: dict[str, dict[str, dict[str, Any]]] = {}
+  pretrained: dict[str, dict[str, dict[str, Any]]] = {}
   for collection, tree in variables._asdict().items():
     for module, entries in tree.items():
       for name, array in entries.items():
         if f"{collection}:{module}:{name}" not in report.reinitialised:
-          mine = taken.setdefault(collection, {}).setdefault(module, {})
-          mine[name] = array
+          kept = pretrained.setdefault(collection, {}).setdefault(module, {})
+          kept[name] = array
   print(
-    f"{path}: {len(report.reinitialised)} arrays start afresh, "
+    f"{path}: {len(report.reinitialised)} arrays are reinitialised, "
     f"{', '.join(report.reinitialised[:4])} among them",
     file=sys.stderr,
     flush=True,
   )
-  return FineTuned(config, taken)
+  return FineTuned(config, pretrained)
 
 
 @functools.lru_cache(maxsize=8)

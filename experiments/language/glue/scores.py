@@ -52,18 +52,18 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def of_part(
+def split_metrics(
   task: glue_tasks.Task,
-  part: glue_tasks.Part,
+  split: glue_tasks.EvalSplit,
   labels: np.ndarray,  # [n]
   predictions: np.ndarray,  # [n]
 ) -> dict[str, float]:
-  """Returns {"part_metric": value} of a development set, all in [-1, 1]."""
+  """Returns {"split_metric": value} of a development set, all in [-1, 1]."""
   labels, predictions = (
     np.asarray(x, np.float64) for x in (labels, predictions)
   )
   return {
-    f"{part.name}_{name}": METRICS[name](labels, predictions)
+    f"{split.name}_{name}": METRICS[name](labels, predictions)
     for name in task.metrics
   }
 
@@ -76,14 +76,14 @@ def score(found: Mapping[str, float]) -> float:
   average of table 14.
 
   Args:
-    found: {"part_metric": value} of one task or more.
+    found: {"split_metric": value} of one task or more.
 
   Raises:
     ValueError: if there are no values, or only one of MNLI's two.
   """
   means = {}
   for task in glue_tasks.TASKS.values():
-    names = [f"{part.name}_{task.metrics[0]}" for part in task.parts]
+    names = [f"{split.name}_{task.metrics[0]}" for split in task.eval_splits]
     values = [found[name] for name in names if name in found]
     if values and len(values) < len(names):
       raise ValueError(f"{task.name}: of {names} only {len(values)} are known")

@@ -17,7 +17,7 @@ import sys
 import numpy as np
 import tyro
 
-from experiments.cli import registry
+from experiments.cli import errors
 from experiments.data import files
 from experiments.data import loader
 from experiments.language.glue import data as glue_data
@@ -30,11 +30,11 @@ from perceiver.models import glue
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SubmitConfig:
-  """Who answers, what, and where to.
+  """Models, test sets and the folder of the files.
 
   Attributes:
     models: models of GLUE, of one task or more.
-    data: where the test sets are.
+    data: the source of the test sets.
     output: the folder for the files.
     batch_size: examples at a time.
   """
@@ -46,7 +46,7 @@ class SubmitConfig:
 
 
 def submit(config: SubmitConfig) -> list[pathlib.Path]:
-  """Answers all test sets of the models' tasks; returns the files.
+  """Predicts all test sets of the models' tasks; returns the files.
 
   Raises:
     FileNotFoundError: if a model is not there.
@@ -66,15 +66,15 @@ def submit(config: SubmitConfig) -> list[pathlib.Path]:
     encoding = glue_data.encoder(
       config.data, model.config.max_length, model.config.trunk.text.vocab_size
     )
-    for number, (task, part) in enumerate(glue_data.parts_of(names)):
-      table = glue_data.read_test(config.data, task, part)
-      glue_data.tell(table, encoding)
-      mixed = glue_data.Mixed([(names.index(task.name), number, table)])
-      split = loader.Split(mixed, glue_data.Arrays(encoding), table.name)
+    for number, (task, eval_split) in enumerate(glue_data.eval_splits(names)):
+      table = glue_data.read_test(config.data, task, eval_split)
+      glue_data.report(table, encoding)
+      mixed = glue_data.Mixture([(names.index(task.name), number, table)])
+      split = loader.Split(mixed, glue_data.Transform(encoding), table.name)
       found = evaluator.predict(
         model, variables, names, split, config.batch_size
       )
-      file = config.output / part.submission
+      file = config.output / eval_split.submission
       files.write_text(file, contents(task, table, found["prediction"]))
       written[file] = None
   return list(written)
@@ -89,10 +89,10 @@ def contents(
   lines = ["index\tprediction"]
   for example, prediction in zip(table.examples, predictions):
     if task.classes:
-      answer = task.classes[int(prediction)]
+      value = task.classes[int(prediction)]
     else:
-      answer = f"{min(max(float(prediction), 0.0), glue_tasks.MAX_DEGREE):.3f}"
-    lines.append(f"{example.number}\t{answer}")
+      value = f"{min(max(float(prediction), 0.0), glue_tasks.MAX_DEGREE):.3f}"
+    lines.append(f"{example.number}\t{value}")
   return "\n".join(lines) + "\n"
 
 
@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     description=__doc__,
     config=(tyro.conf.FlagConversionOff,),
   )
-  return registry.run(lambda: _main(config))
+  return errors.run(lambda: _main(config))
 
 
 def _main(config: SubmitConfig) -> None:

@@ -15,8 +15,10 @@ import pathlib
 import sys
 from typing import NamedTuple
 
+import tabulate
 import tyro
 
+from experiments.cli import errors
 from experiments.cli import registry
 from experiments.language.glue import bert
 from experiments.language.glue import configs
@@ -30,12 +32,12 @@ from perceiver.models import glue
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SweepConfig:
-  """What is tried.
+  """The settings of the search.
 
   Attributes:
     checkpoint: the pre-trained language model; None trains from scratch.
     tasks: names, one run each for every setting.
-    data: which examples there are.
+    data: the examples.
     baseline: train the byte BERT from scratch in place of Perceiver IO.
     batch_sizes: examples per step.
     rates: learning rates.
@@ -57,7 +59,7 @@ class SweepConfig:
   workdir: pathlib.Path = pathlib.Path("runs/glue-sweep")
 
   def __post_init__(self) -> None:
-    glue_data.parts_of(self.tasks)
+    glue_data.eval_splits(self.tasks)
     if not (self.tasks and self.batch_sizes and self.rates):
       raise ValueError(
         "SweepConfig: tasks, batch_sizes and rates must have at least one each"
@@ -67,7 +69,7 @@ class SweepConfig:
 
 
 class Run(NamedTuple):
-  """One setting and what the development sets say of it."""
+  """One setting and its metrics on the development sets."""
 
   batch_size: int
   rate: float
@@ -116,16 +118,16 @@ def experiment(
 
 
 def table(name: str, runs: Sequence[Run]) -> str:
-  """Returns one line per run in Markdown, the metrics in hundredths."""
+  """Returns a table of the runs in Markdown, the metrics in hundredths."""
   metrics = [metric for metric in runs[0].found if metric != "loss"]
-  lines = [
-    f"| {name}: batch | rate | {' | '.join(metrics)} |",
-    "|---" * (2 + len(metrics)) + "|",
+  rows = [
+    (run.batch_size, f"{run.rate:g}", *(100 * run.found[m] for m in metrics))
+    for run in runs
   ]
-  for run in runs:
-    values = " | ".join(f"{100 * run.found[m]:.2f}" for m in metrics)
-    lines.append(f"| {run.batch_size} | {run.rate:g} | {values} |")
-  return "\n".join(lines)
+  headers = (f"{name}: batch", "rate", *metrics)
+  return tabulate.tabulate(
+    rows, headers, tablefmt="pipe", floatfmt=".2f", disable_numparse=[1]
+  )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -136,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     description=__doc__,
     config=(tyro.conf.FlagConversionOff,),
   )
-  return registry.run(lambda: _main(config))
+  return errors.run(lambda: _main(config))
 
 
 def _main(config: SweepConfig) -> None:

@@ -1,18 +1,18 @@
-"""Files in the official layout of GLUE, made up by rules that can be learned.
+"""Synthetic files in the official layout of GLUE, by rules that can be learned.
 
   python -m experiments.language.glue.synthetic DIR
 
-Sentences are words in a row from the prose that ships with Python, into which
-the rules put words that are theirs alone:
+Sentences are consecutive words of the prose that ships with Python, into which
+the rules put words that occur nowhere else:
 
   CoLA    whether the words are spelt right, or their letters are shuffled
   SST-2   whether there is a word of praise or of blame
   MRPC    whether both texts name things of one kind
-  STS-B   how many of five places of the second text hold praise, not blame
+  STS-B   how many of five words of the second text are praise, not blame
   QQP     whether both questions begin with the same word
-  MNLI    whether the second text says "also", "perhaps" or "never"
-  QNLI    whether the text has the kind of word that the question asks for
-  RTE     whether the second text says "also" or "never"
+  MNLI    whether the second text has "also", "perhaps" or "never"
+  QNLI    whether the text has a word of the kind that the question names
+  RTE     whether the second text has "also" or "never"
   WNLI    the same with other words
 """
 
@@ -38,14 +38,14 @@ _QUESTIONS = ("how", "when")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ToyConfig:
-  """How many examples are made up, of each task.
+class SyntheticConfig:
+  """Numbers of synthetic examples of each task.
 
   Attributes:
-    train: to learn from.
-    dev: to judge by, of each development set.
-    test: without labels, of each test set.
-    words: of the prose in a text.
+    train: examples of the training set.
+    dev: examples of each development set.
+    test: examples of each test set, without labels.
+    words: words of the prose in a text.
     seed: decides all of them.
   """
 
@@ -59,13 +59,14 @@ class ToyConfig:
     for name in ("train", "dev", "test", "words"):
       if getattr(self, name) < 2:
         raise ValueError(
-          f"ToyConfig: {name} is {getattr(self, name)}; expected at least 2"
+          f"SyntheticConfig: {name} is {getattr(self, name)}; expected at "
+          "least 2"
         )
 
 
 def write(
   folder: pathlib.Path,
-  config: ToyConfig,
+  config: SyntheticConfig,
   names: Sequence[str] = tuple(glue_tasks.TASKS),
 ) -> None:
   """Writes FOLDER/CoLA/train.tsv and so on for some tasks.
@@ -75,40 +76,42 @@ def write(
   """
   for name in names:
     task = glue_tasks.TASKS[name]
-    place = folder / task.folder
-    _write(place / "train.tsv", config, task, config.train, is_test=False)
-    for part in task.parts:
-      _write(place / part.dev_file, config, task, config.dev, is_test=False)
-      _write(place / part.test_file, config, task, config.test, is_test=True)
+    directory = folder / task.folder
+    _write(directory / "train.tsv", config, task, config.train)
+    for split in task.eval_splits:
+      _write(directory / split.dev_file, config, task, config.dev)
+      _write(
+        directory / split.test_file, config, task, config.test, is_test=True
+      )
 
 
 def examples(
-  config: ToyConfig, task: glue_tasks.Task, file: str, count: int
+  config: SyntheticConfig, task: glue_tasks.Task, file: str, count: int
 ) -> list[tuple[tuple[str, ...], str]]:
   """Returns texts and labels, all labels in turn.
 
   Args:
     config: gives seed and length.
-    task: whose rule it is.
-    file: which file they are for; development and test sentences are from
-      other topics than those to learn from.
-    count: how many.
+    task: the task, which has a rule.
+    file: the name of the file; development and test sentences are from other
+      topics than training sentences.
+    count: number of examples.
   """
   stream = zlib.crc32(f"{task.folder}/{file}".encode())
   generator = np.random.default_rng([config.seed, stream])
   held_out = file != "train.tsv"
   prose = _Prose(generator, held_out, config.words)
   rule = _RULES[task.name]
-  made = []
+  found = []
   for number in range(count):
     choice = number % (len(task.classes) or 6)
     label = task.classes[choice] if task.classes else f"{choice:.3f}"
-    made.append((rule(prose, choice), label))
-  return made
+    found.append((rule(prose, choice), label))
+  return found
 
 
 class _Prose:
-  """Draws words in a row, and words of the rules."""
+  """Samples consecutive words, and words of the rules."""
 
   def __init__(
     self, generator: np.random.Generator, held_out: bool, words: int
@@ -117,17 +120,17 @@ class _Prose:
     self._prose = _words(held_out)
 
   def row(self) -> list[str]:
-    """Returns some words of the prose in their order."""
+    """Returns some consecutive words of the prose."""
     last = len(self._prose) - self._words
     start = int(self._generator.integers(last))
     return list(self._prose[start : start + self._words])
 
   def pick(self, choices: Sequence[str]) -> str:
-    """Returns one of some words."""
+    """Returns a random word of some."""
     return choices[int(self._generator.integers(len(choices)))]
 
   def number(self, end: int) -> int:
-    """Returns a number from 0 to `end` - 1."""
+    """Returns a random number from 0 to `end` - 1."""
     return int(self._generator.integers(end))
 
   def shuffled(self, items: Sequence[str]) -> list[str]:
@@ -140,7 +143,7 @@ class _Prose:
         return found
 
   def with_word(self, word: str) -> str:
-    """Returns a row with a word put somewhere into it."""
+    """Returns a row with a word inserted at a random position."""
     row = self.row()
     row.insert(self.number(len(row) + 1), word)
     return " ".join(row)
@@ -169,11 +172,11 @@ def _same_question(prose: _Prose, choice: int) -> tuple[str, ...]:
   return tuple(" ".join([_QUESTIONS[k], *prose.row()]) for k in (first, second))
 
 
-def _answered(prose: _Prose, choice: int) -> tuple[str, ...]:
-  asked = prose.number(2)
-  given = asked if choice == 0 else 1 - asked
-  question = f"{('what container', 'what code')[asked]} is it"
-  return question, prose.with_word(prose.pick(_KINDS[given]))
+def _question_and_kind(prose: _Prose, choice: int) -> tuple[str, ...]:
+  expected = prose.number(2)
+  kind = expected if choice == 0 else 1 - expected
+  question = f"{('what container', 'what code')[expected]} is it"
+  return question, prose.with_word(prose.pick(_KINDS[kind]))
 
 
 def _degree(prose: _Prose, choice: int) -> tuple[str, ...]:
@@ -182,7 +185,9 @@ def _degree(prose: _Prose, choice: int) -> tuple[str, ...]:
   return " ".join(prose.row()), " ".join(prose.shuffled([*good, *bad]))
 
 
-def _says(prose: _Prose, choice: int, words: Sequence[str]) -> tuple[str, ...]:
+def _with_marker(
+  prose: _Prose, choice: int, words: Sequence[str]
+) -> tuple[str, ...]:
   return " ".join(prose.row()), prose.with_word(words[choice])
 
 
@@ -192,10 +197,10 @@ _RULES: dict[str, Callable[[_Prose, int], tuple[str, ...]]] = {
   "mrpc": _same_kind,
   "stsb": _degree,
   "qqp": _same_question,
-  "mnli": functools.partial(_says, words=("also", "perhaps", "never")),
-  "qnli": _answered,
-  "rte": functools.partial(_says, words=("also", "never")),
-  "wnli": functools.partial(_says, words=("without", "with")),
+  "mnli": functools.partial(_with_marker, words=("also", "perhaps", "never")),
+  "qnli": _question_and_kind,
+  "rte": functools.partial(_with_marker, words=("also", "never")),
+  "wnli": functools.partial(_with_marker, words=("without", "with")),
 }
 
 
@@ -216,11 +221,11 @@ def _columns(task: glue_tasks.Task, is_test: bool) -> tuple[str, ...]:
 
 def _write(
   path: pathlib.Path,
-  config: ToyConfig,
+  config: SyntheticConfig,
   task: glue_tasks.Task,
   count: int,
   *,
-  is_test: bool,
+  is_test: bool = False,
 ) -> None:
   columns = _columns(task, is_test)
   headless = not is_test and task.headerless
@@ -238,14 +243,14 @@ class _Command:
   """Where the files go, and how many examples there are."""
 
   folder: tyro.conf.Positional[pathlib.Path]
-  toy: tyro.conf.OmitArgPrefixes[ToyConfig] = ToyConfig()
+  synthetic: tyro.conf.OmitArgPrefixes[SyntheticConfig] = SyntheticConfig()
 
 
 def main() -> None:
   """Runs from the command line."""
   command = tyro.cli(_Command, description=__doc__)
   try:
-    write(command.folder, command.toy)
+    write(command.folder, command.synthetic)
   except files.InputError as error:
     sys.exit(f"error: {error}")
   print(f"{command.folder}: {len(glue_tasks.TASKS)} tasks")

@@ -1,4 +1,4 @@
-"""Texts to answers, one task or several at once: losses and pictures."""
+"""Classification of texts, for one task or several: losses and plots."""
 
 import dataclasses
 import functools
@@ -20,15 +20,15 @@ Array = jax.Array
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Glue:
-  """A model of one task or more, what it learns from and is judged by.
+  """A model of one task or more, and its training and development sets.
 
-  Every example is of one task; only the answer to that one counts.
+  Every example is of one task; only that task's output counts.
 
   Attributes:
     model: ids [B, M] -> {task: logits [B, classes] or degree [B, 1]}.
-    data: which examples there are.
-    max_length: the longest text that the model reads, in ids.
-    vocab_size: number of its ids.
+    data: the examples.
+    max_length: the model's longest text, in ids.
+    vocab_size: the model's number of ids.
     eval_batch_size: examples at a time in evaluation.
   """
 
@@ -40,25 +40,25 @@ class Glue:
 
   @property
   def names(self) -> tuple[str, ...]:
-    """The tasks that the model answers, in the order of their numbers."""
+    """The model's tasks, in the order of their numbers."""
     return tuple(task.name for task in self.model.config.tasks)
 
   @functools.cached_property
   def encoder(self) -> texts.Encoder:
-    """What turns texts into the model's ids."""
+    """The encoder of texts into the model's ids."""
     return glue_data.encoder(self.data, self.max_length, self.vocab_size)
 
   def train_split(self) -> loader.Split:
-    """Returns the examples of all tasks to learn from."""
+    """Returns the training examples of all tasks."""
     return glue_data.splits(self.data, self.names, self.encoder)[0]
 
   def eval_split(self) -> loader.Split:
     """Returns the development sets, one after the other."""
     return glue_data.splits(self.data, self.names, self.encoder)[1]
 
-  def judge(self) -> evaluator.Judge:
+  def make_evaluator(self) -> evaluator.Evaluator:
     """Returns what evaluates: the metrics are those of whole sets."""
-    return evaluator.Judge(
+    return evaluator.Evaluator(
       model=self.model,
       names=self.names,
       split=self.eval_split(),
@@ -91,7 +91,7 @@ class Glue:
     right = {"right": (wrong < 0.5).astype(jnp.float32)}
     return tasks.Losses(answers.loss, right, state)
 
-  def figures(
+  def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
     """Draws the learning curve, and where latents look in some texts."""

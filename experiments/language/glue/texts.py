@@ -1,8 +1,8 @@
 """Sentences and pairs of them as ids of one length.
 
-The papers do not say how pairs are joined: here by the separator, id 5 of the
-bytes, as BERT joins them, without a token before the text, for the answers are
-read elsewhere.
+The papers do not state how pairs are joined: here by the separator, id 5 of the
+bytes, as in BERT, but without a token before the text, for the models add their
+own.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class Encoder:
     if self.max_length < 3:
       raise ValueError(
         f"Encoder: max_length is {self.max_length}; expected at least 3, for "
-        "two texts and what separates them"
+        "two texts and the separator"
       )
 
   def ids(self, texts: Sequence[str]) -> np.ndarray:  # [<= max_length] int32
@@ -57,17 +57,17 @@ class Encoder:
     return {"ids": row, "length": np.asarray(len(ids), np.int32)}
 
   def is_cut(self, texts: Sequence[str]) -> bool:
-    """Tells whether an example is too long."""
+    """Returns whether an example is too long."""
     total = sum(len(self.tokenizer.encode(text)) for text in texts)
     return total + len(texts) - 1 > self.max_length
 
 
 def cut(lengths: Sequence[int], room: int) -> list[int]:
-  """Returns how much is kept of one or two texts, the longer being cut first.
+  """Returns the lengths to keep of one or two texts, cutting the longer first.
 
   Args:
     lengths: of the texts.
-    room: for all of them together.
+    room: the largest sum of lengths.
   """
   if sum(lengths) <= room:
     return list(lengths)

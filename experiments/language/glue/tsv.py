@@ -11,7 +11,7 @@ UNKNOWN = -1.0  # the label of an example of a test set
 
 
 class Example(NamedTuple):
-  """A sentence or a pair of them, and what is to be said about it.
+  """A sentence or a pair of them, and its label.
 
   `label` is the number of a class, a degree from 0 to 5, or `UNKNOWN`. `number`
   identifies the example to the test server.
@@ -23,27 +23,27 @@ class Example(NamedTuple):
 
 
 class Table(NamedTuple):
-  """What a file or a split holds."""
+  """The examples of a file or a split."""
 
   name: str  # of the file or split, for messages
   examples: Sequence[Example]
-  skipped: tuple[str, ...]  # for each line left out, where it is and why
+  skipped: tuple[str, ...]  # position and reason of each line left out
 
 
 class _BadLine(ValueError):
-  """A line cannot be an example; says why."""
+  """A line that is no example; the message gives the reason."""
 
 
 def read(task: glue_tasks.Task, path: pathlib.Path, *, is_test: bool) -> Table:
   """Reads a file of a task.
 
-  Quotation marks are letters like others. Lines of training and development
+  Quotation marks are ordinary characters. Lines of training and development
   files that are no examples (too few or too many columns, no UTF-8, an empty
   text) are left out and listed; in a test file, every line of which must be
   answered, they are errors.
 
   Args:
-    task: says what the columns are.
+    task: defines the columns.
     path: the file.
     is_test: whether it is a test file, which has no labels but an index.
 
@@ -141,8 +141,8 @@ class _Reader:
     try:
       label = parse_label(self._task, row[self._last])
     except ValueError as error:
-      place = f"{self._path}, line {number}"
-      raise files.InputError(f"{place}: {error}") from error
+      line = f"{self._path}, line {number}"
+      raise files.InputError(f"{line}: {error}") from error
     return Example(texts, label, str(number))
 
 

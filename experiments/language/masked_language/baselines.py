@@ -10,12 +10,13 @@ checkpoint in its last row.
 import argparse
 import collections
 from collections.abc import Callable, Mapping, Sequence
+import dataclasses
 import pathlib
 
 import jax
 import numpy as np
 
-from experiments.cli import registry
+from experiments.cli import errors
 from experiments.data import bytes_tokenizer
 from experiments.data import loader
 from experiments.language.masked_language import configs
@@ -209,7 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     "--seen", type=int, default=20_000, help="masked training texts to count in"
   )
   options = parser.parse_args(arguments)
-  return registry.run(lambda: _print(options.checkpoint, options.seen))
+  return errors.run(lambda: _print(options.checkpoint, options.seen))
 
 
 def _print(checkpoint: pathlib.Path | None, num_seen: int) -> None:
@@ -219,7 +220,8 @@ def _print(checkpoint: pathlib.Path | None, num_seen: int) -> None:
     model, variables = perceiver.restore(checkpoint)
     task = language_task.MaskedLanguage(model=model, data=experiment.data)
     mesh = sharding.make_mesh(experiment.train.parallel)
-    found = evaluation.make(task, mesh, _BATCH)(jax.device_put(variables))
+    config = dataclasses.replace(experiment.train, eval_batch_size=_BATCH)
+    found = evaluation.make(task, mesh, config)(jax.device_put(variables))
     rows[str(checkpoint)] = dict(found.metrics)
   columns = ("bits_per_byte", "accuracy", "word_accuracy")
   print(f"{'':24} {'  '.join(columns)}")

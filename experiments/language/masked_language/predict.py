@@ -10,8 +10,8 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 import tyro
 
+from experiments.cli import errors
 from experiments.cli import predicting
-from experiments.cli import registry
 from experiments.data import bytes_tokenizer
 from experiments.data import files
 import perceiver
@@ -64,22 +64,22 @@ def run(options: FillMask) -> None:
   """Runs the command.
 
   Raises:
-    registry.UsageError: if the command makes no sense, masks included.
+    errors.UsageError: if the command makes no sense, masks included.
     files.InputError: if a file cannot be used.
     FileNotFoundError: if there is no checkpoint.
   """
   if not 0 <= options.top_k <= 256:
-    raise registry.UsageError("--top-k must be from 0 to 256")
+    raise errors.UsageError("--top-k must be from 0 to 256")
   spans = [parse_span(span) for span in options.span]
   masked = []
   for name, text in _texts(options):
     try:
       found = mask_spans(text, spans) if spans else mask_markers(text)
-    except registry.UsageError as error:
-      raise registry.UsageError(f"{name}: {error}") from error
+    except errors.UsageError as error:
+      raise errors.UsageError(f"{name}: {error}") from error
     masked.append((name, found))
   if not masked:
-    raise registry.UsageError(
+    raise errors.UsageError(
       "name a text, a --file that holds one or a --batch of them"
     )
   model, variables = predicting.load(
@@ -117,11 +117,11 @@ def parse_span(text: str) -> tuple[int, int]:
   """Returns start and end of a range such as "51:60".
 
   Raises:
-    registry.UsageError: if it is no range, or empty.
+    errors.UsageError: if it is no range, or empty.
   """
   match = re.fullmatch(r"(\d+):(\d+)", text)
   if not match or int(match[1]) >= int(match[2]):
-    raise registry.UsageError(
+    raise errors.UsageError(
       f"--span {text!r} is not a range of bytes; expected START:END with END "
       "greater than START, such as 51:60"
     )
@@ -132,12 +132,12 @@ def mask_spans(text: bytes, spans: Sequence[tuple[int, int]]) -> Masked:
   """Masks ranges of bytes of a complete text.
 
   Raises:
-    registry.UsageError: if a range goes beyond the text.
+    errors.UsageError: if a range goes beyond the text.
   """
   masked = np.zeros(len(text), bool)
   for start, end in spans:
     if end > len(text):
-      raise registry.UsageError(
+      raise errors.UsageError(
         f"--span {start}:{end} goes beyond the text of {len(text)} bytes"
       )
     masked[start:end] = True
@@ -149,13 +149,13 @@ def mask_markers(text: bytes) -> Masked:
   """Replaces [MASK] and [MASK*n] by one and n masks.
 
   Raises:
-    registry.UsageError: if there are none, or one is misspelt.
+    errors.UsageError: if there are none, or one is misspelt.
   """
   markers = list(_MARKER.finditer(text))
   wrong = set(_LIKE_A_MARKER.findall(text)) - {m[0] for m in markers}
   if wrong or not markers:
     found = f"{wrong.pop()!r}" if wrong else "no mask in the text"
-    raise registry.UsageError(
+    raise errors.UsageError(
       f"{found}; expected [MASK] for one missing byte, [MASK*9] for nine, or "
       "--span START:END"
     )
@@ -177,16 +177,16 @@ def check_lengths(config: Any, masked: Sequence[tuple[str, Masked]]) -> None:
     masked: what the texts are called, and the texts.
 
   Raises:
-    registry.UsageError: saying what is expected.
+    errors.UsageError: saying what is expected.
   """
   if config.vocab_size != bytes_tokenizer.VOCAB_SIZE:
-    raise registry.UsageError(
+    raise errors.UsageError(
       f"the model has {config.vocab_size} tokens; expected one that reads "
       f"bytes, which has {bytes_tokenizer.VOCAB_SIZE}"
     )
   for name, one in masked:
     if len(one.ids) > config.max_length:
-      raise registry.UsageError(
+      raise errors.UsageError(
         f"{name}: {len(one.ids)} bytes, masks included; expected at most "
         f"{config.max_length}, the model's positions: cut it or split it"
       )

@@ -60,7 +60,7 @@ class MaskedLanguage:
     return self._splits()[0]
 
   def eval_split(self) -> loader.Split:
-    """Returns the texts to judge by."""
+    """Returns the texts to evaluate on."""
     return self._splits()[1]
 
   def _splits(self) -> tuple[loader.Split, loader.Split]:
@@ -100,7 +100,7 @@ class MaskedLanguage:
     loss = found.pop("nats") + self.loss.visible * visible
     return tasks.Losses(loss, found, state)
 
-  def figures(
+  def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
     """Draws learning curve, filled texts, and where the latents look."""

@@ -6,9 +6,10 @@ import enum
 import functools
 import math
 import pathlib
+from typing import Any
 
 from experiments.data import text_files
-from experiments.data import tfds_texts
+from experiments.data import tfds_reader
 from experiments.language.text import topics
 
 
@@ -90,8 +91,8 @@ def open_corpus(
       default); unused for PYTHON_TOPICS.
 
   Raises:
-    FileNotFoundError: if something is not there.
-    ValueError: if it is not as it should be.
+    FileNotFoundError: if the folder of FILES is missing.
+    files.InputError: if a data set is missing or cannot be used.
   """
   match corpus:
     case Corpus.PYTHON_TOPICS:
@@ -105,9 +106,29 @@ def open_corpus(
       train_files, held_out_files = text_files.read(data_dir)
       return (Part(train_files),), (Part(held_out_files),)
     case Corpus.C4_AND_WIKIPEDIA:
-      open_texts = functools.partial(tfds_texts.open_texts, data_dir=data_dir)
       mix = lambda c4, wikipedia: (
-        Part(open_texts(_C4, c4), _C4_SHARE),
-        Part(open_texts(_WIKIPEDIA, wikipedia), 1 - _C4_SHARE),
+        Part(_open_texts(_C4, c4, data_dir), _C4_SHARE),
+        Part(_open_texts(_WIKIPEDIA, wikipedia, data_dir), 1 - _C4_SHARE),
       )
       return mix("train", "train[:99%]"), mix("validation", "train[99%:]")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Texts(Sequence[bytes]):
+  """The entries "text" of examples."""
+
+  examples: Sequence[Any]
+
+  def __len__(self) -> int:
+    return len(self.examples)
+
+  def __getitem__(self, index: Any) -> Any:
+    text = self.examples[index]["text"]
+    return text if isinstance(text, bytes) else text.encode("utf-8")
+
+
+def _open_texts(name: str, split: str, data_dir: pathlib.Path | None) -> _Texts:
+  builder = tfds_reader.open_dataset(
+    name, splits=(split,), features=("text",), data_dir=data_dir
+  )
+  return _Texts(builder.as_data_source(split=split))

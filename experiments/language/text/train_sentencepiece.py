@@ -12,7 +12,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 import pathlib
 
-from experiments.cli import registry
+from experiments.cli import errors
 from experiments.data import files
 from experiments.language.text import corpora
 from experiments.language.text import sentencepiece
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
   parser.add_argument("--vocab-size", type=int, default=32_000)
   parser.add_argument("--output", type=pathlib.Path, required=True)
   options = parser.parse_args(arguments)
-  return registry.run(
+  return errors.run(
     lambda: _make(options.corpus, options.vocab_size, options.output)
   )
 

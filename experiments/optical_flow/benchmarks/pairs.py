@@ -1,4 +1,4 @@
-"""Pairs of frames in files, and what is known of their motion.
+"""Pairs of frames in files, with flow and masks where they are published.
 
 Frames may be of any format and depth that Pillow reads, and of any size:
 greyscale becomes three equal channels, an alpha channel is dropped, and of
@@ -15,6 +15,7 @@ import numpy as np
 
 from experiments.data import files
 from experiments.optical_flow import examples
+from experiments.optical_flow.augmentation import backward_flow
 from experiments.optical_flow.benchmarks import flow_files
 
 
@@ -47,7 +48,7 @@ class Pair:
 
 @dataclasses.dataclass(frozen=True)
 class PairSource:
-  """Examples that are read when they are asked for.
+  """Examples that are read one by one.
 
   Attributes:
     pairs: their files.
@@ -63,6 +64,10 @@ class PairSource:
 
   def __getitem__(self, index: int) -> examples.FlowExample:
     return read(self.pairs[index])
+
+  def backward(self, index: int) -> examples.FlowExample:
+    """Returns an example in backward order, with approximate flow."""
+    return backward_flow.approximate(self[index])
 
   def __iter__(self) -> Iterator[examples.FlowExample]:
     return (read(pair) for pair in self.pairs)

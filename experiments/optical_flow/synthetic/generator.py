@@ -121,8 +121,8 @@ class Generator:
     """
     return self._example(index, first=0)
 
-  def reversed_example(self, index: int) -> examples.FlowExample:
-    """Returns an example from its second frame to its first, as exact."""
+  def backward(self, index: int) -> examples.FlowExample:
+    """Returns an example in backward order, with exact flow."""
     return self._example(index, first=1)
 
   def scene(self, index: int) -> scenes.Scene:
@@ -136,7 +136,7 @@ class Generator:
     frames = _develop(self._config, np.stack(colours), numbers)
     name = f"generated_{self._config.seed}_{operator.index(index):06d}"
     return scenes.example(
-      scene, frames, np.stack(owners), name + first * "_reversed", first
+      scene, frames, np.stack(owners), name + first * "_backward", first
     )
 
   def _numbers(self, index: int) -> np.random.Generator:

@@ -86,7 +86,7 @@ def main() -> None:
   config = tyro.cli(DrawConfig, description=__doc__)
   try:
     source = synthetic_generator.Generator(config.generator)
-    read = source.reversed_example if config.backwards else source.__getitem__
+    read = source.backward if config.backwards else source.__getitem__
     numbers = range(config.first, config.first + config.rows)
     picture = Image.fromarray(sheet(map(read, numbers)))
     with files.writing(config.path) as temporary:

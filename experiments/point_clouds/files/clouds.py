@@ -1,4 +1,4 @@
-"""Clouds of points, and how they are brought to one place and size.
+"""Clouds of points, moved and scaled to a common position and size.
 
 P points. A cloud that is normalised has mean 0 and lies in the unit cube,
 [-1, 1]³, touching it.
@@ -10,7 +10,7 @@ import numpy as np
 
 
 class Cloud(NamedTuple):
-  """Points of a surface, in any order, and what the surface is."""
+  """Points of a surface, in any order, and its class."""
 
   points: np.ndarray  # [P, 3] float32, in the surface's own units
   label: int  # number of its class
@@ -21,7 +21,7 @@ def centre(points: np.ndarray) -> np.ndarray:  # [P, 3] -> [P, 3]
   return points - points.mean(axis=0, dtype=np.float64).astype(points.dtype)
 
 
-def fit(points: np.ndarray) -> np.ndarray:  # [P, 3] -> [P, 3]
+def scale_to_cube(points: np.ndarray) -> np.ndarray:  # [P, 3] -> [P, 3]
   """Scales points, alike along all axes, so that they touch [-1, 1]³.
 
   Points that all lie at 0 stay there.
@@ -30,7 +30,7 @@ def fit(points: np.ndarray) -> np.ndarray:  # [P, 3] -> [P, 3]
   return points / reach if reach > 0 else points
 
 
-def scatter(
+def scale_points(
   points: np.ndarray,  # [P, 3]
   amount: float,
   generator: np.random.Generator,

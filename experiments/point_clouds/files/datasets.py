@@ -63,16 +63,16 @@ CLASS_NAMES = (
 )
 
 
-class Part(enum.Enum):
-  """The two official parts, by the names of their folders."""
+class Split(enum.Enum):
+  """The two official splits, by the names of their folders."""
 
   TRAIN = "train"
   TEST = "test"
 
 
 # Threads may want one shape at once, and only one may write its file.
-_KEEPING = threading.Lock()
-_COUNTS = {Part.TRAIN: 9_843, Part.TEST: 2_468}
+_CACHE_LOCK = threading.Lock()
+_COUNTS = {Split.TRAIN: 9_843, Split.TEST: 2_468}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,27 +82,27 @@ class ModelNet40:
   Attributes:
     data_dir: has a folder for every class, and in it the folders train and test
       with the .off files.
-    part: which part.
-    cache_dir: keeps the points that were drawn on each shape, so that its mesh
-      is read only once; sampled_points in `data_dir` if None.
+    split: training or test.
+    cache_dir: keeps the points that were sampled on each shape, so that its
+      mesh is read only once; sampled_points in `data_dir` if None.
     allow_partial: accept other numbers of shapes, and missing classes.
   """
 
   data_dir: pathlib.Path
-  part: Part
+  split: Split
   cache_dir: pathlib.Path | None = None
   allow_partial: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class Shapes:
-  """Clouds of points on the shapes of one part, the same whenever read.
+  """Clouds of points on the shapes of one split, the same in every epoch.
 
   Attributes:
     paths: the .off files.
     labels: the number of each one's class.
     num_points: points P of a cloud.
-    cache_dir: where clouds are kept.
+    cache_dir: the folder of cached clouds.
   """
 
   paths: tuple[pathlib.Path, ...]
@@ -117,24 +117,26 @@ class Shapes:
     """Returns points on the surface of a shape, and its class.
 
     Raises:
-      files.InputError: if its file is damaged, or what was kept of it, or
-        nothing can be kept.
+      files.InputError: if its mesh or its cached points are damaged, or
+        nothing can be cached.
     """
     path = self.paths[operator.index(index)]
-    part, name = path.parent.name, path.stem
-    kept = self.cache_dir / f"{self.num_points}" / part / f"{name}.npy"
-    with _KEEPING:
-      if not kept.exists():
-        points = draw_points(path, self.num_points)
-        with files.writing(kept) as temporary:
+    folder = self.cache_dir / f"{self.num_points}" / path.parent.name
+    cached = folder / f"{path.stem}.npy"
+    with _CACHE_LOCK:
+      if not cached.exists():
+        points = sample_points(path, self.num_points)
+        with files.writing(cached) as temporary:
           np.save(temporary, points)
-    return clouds.Cloud(_read_points(kept, self.num_points), self.labels[index])
+    return clouds.Cloud(
+      _read_points(cached, self.num_points), self.labels[index]
+    )
 
 
-def draw_points(
+def sample_points(
   path: pathlib.Path, num_points: int
 ) -> np.ndarray:  # [P, 3] float32
-  """Draws points on the mesh of a file; its name decides which ones.
+  """Samples points on the mesh of a file, seeded by the file's name.
 
   Raises:
     files.InputError: if the file is damaged, or its surface has no area.
@@ -148,10 +150,10 @@ def draw_points(
 
 
 def open_dataset(config: ModelNet40, num_points: int) -> Shapes:
-  """Finds the shapes of one part; their files are read one by one later.
+  """Finds the shapes of one split; their files are read one by one later.
 
   Args:
-    config: which part, and where.
+    config: the split and its folder.
     num_points: points P of a cloud.
 
   Raises:
@@ -165,13 +167,13 @@ def open_dataset(config: ModelNet40, num_points: int) -> Shapes:
     (path, CLASS_NAMES.index(name))
     for name in _class_folders(config)
     for path in sorted(
-      (root / name / config.part.value).glob("*.off"), key=_number
+      (root / name / config.split.value).glob("*.off"), key=_number
     )
   ]
-  expected = _COUNTS[config.part]
+  expected = _COUNTS[config.split]
   if not found or (len(found) != expected and not config.allow_partial):
     raise files.InputError(
-      f"{root} has {len(found)} shapes in the part {config.part.value}; "
+      f"{root} has {len(found)} shapes in the split {config.split.value}; "
       f"expected {expected}."
       + (" Set allow_partial to use them as they are." if found else "")
     )
@@ -182,8 +184,8 @@ def open_dataset(config: ModelNet40, num_points: int) -> Shapes:
 
 def _class_folders(config: ModelNet40) -> list[str]:
   """Returns the names of the classes that are there, in their order."""
-  root, part = config.data_dir, config.part.value
-  names = sorted(path.parent.name for path in root.glob(f"*/{part}/"))
+  root, split = config.data_dir, config.split.value
+  names = sorted(path.parent.name for path in root.glob(f"*/{split}/"))
   unknown = [name for name in names if name not in CLASS_NAMES]
   if unknown:
     raise files.InputError(
@@ -193,14 +195,14 @@ def _class_folders(config: ModelNet40) -> list[str]:
   missing = [name for name in CLASS_NAMES if name not in names]
   if missing and not config.allow_partial:
     raise files.InputError(
-      f"{root} lacks {missing[0]}/{part}, one of {len(missing)} classes that "
+      f"{root} lacks {missing[0]}/{split}, one of {len(missing)} classes that "
       f"are not there; expected {len(CLASS_NAMES)}."
     )
   return names
 
 
 def _number(path: pathlib.Path) -> tuple[int, str]:
-  """A key that puts chair_9 before chair_0010."""
+  """Returns a key that sorts chair_9 before chair_0010."""
   digits = re.findall(r"\d+", path.stem)
   return int(digits[-1]) if digits else -1, path.name
 

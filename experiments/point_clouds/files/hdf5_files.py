@@ -18,13 +18,13 @@ from experiments.point_clouds.files import clouds
 from experiments.point_clouds.files import datasets
 
 NUM_POINTS = 2048
-# Three of the 9,843 shapes to learn from are not in these files.
-_COUNTS = {datasets.Part.TRAIN: 9_840, datasets.Part.TEST: 2_468}
+# Three of the 9,843 training shapes are not in these files.
+_COUNTS = {datasets.Split.TRAIN: 9_840, datasets.Split.TEST: 2_468}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Clouds:
-  """The clouds of one part, in memory.
+  """The clouds of one split, in memory.
 
   Attributes:
     points: [n, P, 3] float32.
@@ -43,10 +43,10 @@ class Clouds:
 
 
 def open_dataset(config: datasets.ModelNet40, num_points: int) -> Clouds:
-  """Reads the clouds of one part.
+  """Reads the clouds of one split.
 
   Args:
-    config: which part, and where.
+    config: the split and its folder.
     num_points: points P of a cloud, the first ones of those in the files, which
       are in no order.
 
@@ -61,19 +61,19 @@ def open_dataset(config: datasets.ModelNet40, num_points: int) -> Clouds:
   read = [_read(path, num_points) for path in _listed(config)]
   points = np.concatenate([points for points, _ in read])
   labels = np.concatenate([labels for _, labels in read])
-  expected = _COUNTS[config.part]
+  expected = _COUNTS[config.split]
   if len(labels) != expected and not config.allow_partial:
     raise files.InputError(
-      f"{config.data_dir} has {len(labels)} clouds in the part "
-      f"{config.part.value}; expected {expected}. Set allow_partial to use "
+      f"{config.data_dir} has {len(labels)} clouds in the split "
+      f"{config.split.value}; expected {expected}. Set allow_partial to use "
       "them as they are."
     )
   return Clouds(points, labels)
 
 
 def _listed(config: datasets.ModelNet40) -> list[pathlib.Path]:
-  """Returns the files of a part; their folders in the list do not matter."""
-  path = config.data_dir / f"{config.part.value}_files.txt"
+  """Returns the files of a split; their folders in the list do not matter."""
+  path = config.data_dir / f"{config.split.value}_files.txt"
   lines = files.read_bytes(path).decode("utf-8", "replace").split()
   if not lines:
     raise files.InputError(f"{path} is empty; expected names of HDF5 files.")
@@ -115,7 +115,7 @@ def _array(
   shape: Sequence[int | None],
   kinds: str,
 ) -> np.ndarray:
-  """Returns an array of a file, of the shape and a type that it should have."""
+  """Returns an array of a file after a check of its shape and type."""
   found = file.get(name)
   given = getattr(found, "shape", None)
   if given is None:

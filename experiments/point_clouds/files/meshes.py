@@ -1,4 +1,4 @@
-"""Surfaces of triangles, and points drawn on them.
+"""Surfaces of triangles, and points sampled on them.
 
 V vertices, F faces, P points.
 """
@@ -36,11 +36,11 @@ def areas(mesh: Mesh) -> np.ndarray:  # [F] float64
 def sample(
   mesh: Mesh, num_points: int, generator: np.random.Generator
 ) -> np.ndarray:  # [P, 3] float32
-  """Draws points at random, each part of the surface as often as its area.
+  """Samples points uniformly on a surface.
 
   Args:
-    mesh: the surface; faces without area are never drawn.
-    num_points: how many points.
+    mesh: the surface; faces without area get no points.
+    num_points: number of points.
     generator: all randomness comes from it.
 
   Raises:
@@ -51,9 +51,9 @@ def sample(
   if not len(solid):
     raise ValueError("no face has an area; expected a surface")
   upto = np.cumsum(size[solid])
-  drawn = generator.uniform(0, upto[-1], num_points)  # [P]
+  sampled = generator.uniform(0, upto[-1], num_points)  # [P]
   # Rounding might yield the very end, which belongs to no face.
-  rank = np.minimum(np.searchsorted(upto, drawn, "right"), len(solid) - 1)
+  rank = np.minimum(np.searchsorted(upto, sampled, "right"), len(solid) - 1)
   first, second, third = _corners(mesh, solid[rank])  # each [P, 3]
   along, across = generator.uniform(size=(2, num_points, 1))
   # Folded over, the half of the parallelogram beyond the face covers the face.

@@ -1,4 +1,4 @@
-"""Simple bodies that shapes are put together from; the z axis points up."""
+"""Simple meshes that shapes are composed of; the z axis points up."""
 
 from collections.abc import Sequence
 import math
@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments.point_clouds.files import meshes
 
-_AROUND = 24  # sides of what is round
+_AROUND = 24  # sides of round meshes
 
 # The corners of [0, 1]³ by binary digits, and its sides, each two triangles.
 _CUBE = np.array([[(i >> k) & 1 for k in range(3)] for i in range(8)], float)
@@ -30,7 +30,7 @@ def box(
 def revolve(
   profile: Sequence[tuple[float, float]],
 ) -> meshes.Mesh:
-  """Returns what a line in the half plane leaves when it turns about z.
+  """Returns the surface of revolution of a line about the z axis.
 
   Args:
     profile: radius and height of two or more points, from end to end. Where

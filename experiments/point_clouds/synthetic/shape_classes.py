@@ -1,4 +1,4 @@
-"""Ten families of shapes, with proportions at random.
+"""Ten classes of synthetic shapes, with random proportions.
 
 Each function takes a generator, from which all its randomness comes, and
 returns a surface whose vertical axis is z, about 1 to 2 units large.
@@ -109,7 +109,7 @@ def _cup(numbers: Generator) -> meshes.Mesh:
   )
 
 
-FAMILIES: dict[str, Callable[[Generator], meshes.Mesh]] = {
+SHAPE_CLASSES: dict[str, Callable[[Generator], meshes.Mesh]] = {
   "box": _cuboid,
   "chair": _chair,
   "cone": _cone,

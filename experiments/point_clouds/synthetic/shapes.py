@@ -1,8 +1,8 @@
-"""Shapes that are made when they are asked for, of ten families.
+"""Synthetic shapes of ten classes, made when they are read.
 
-They take the place of ModelNet40 where nothing is to be downloaded: each is a
-mesh with proportions of its own, turned about the vertical axis by any angle,
-and points are drawn on it as on a mesh from a file.
+They replace ModelNet40 where nothing is to be downloaded: each is a mesh with
+proportions of its own, turned about the vertical axis by any angle, and points
+are sampled on it as on a mesh from a file.
 """
 
 import dataclasses
@@ -15,17 +15,17 @@ from experiments.point_clouds.files import clouds
 from experiments.point_clouds.files import meshes
 from experiments.point_clouds.synthetic import shape_classes
 
-CLASS_NAMES = tuple(shape_classes.FAMILIES)
-_MAKERS = tuple(shape_classes.FAMILIES.values())
+CLASS_NAMES = tuple(shape_classes.SHAPE_CLASSES)
+_MAKERS = tuple(shape_classes.SHAPE_CLASSES.values())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class GeneratorConfig:
-  """Which shapes are made.
+class SyntheticConfig:
+  """A data set of synthetic shapes.
 
   Attributes:
-    num_examples: how many shapes there are.
-    seed: which ones.
+    num_examples: number of shapes.
+    seed: decides all of them.
   """
 
   num_examples: int = 20_000
@@ -34,30 +34,30 @@ class GeneratorConfig:
   def __post_init__(self) -> None:
     if self.num_examples < 1 or self.seed < 0:
       raise ValueError(
-        f"GeneratorConfig: num_examples is {self.num_examples} and seed "
+        f"SyntheticConfig: num_examples is {self.num_examples} and seed "
         f"{self.seed}; expected at least 1 and at least 0."
       )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Generator:
-  """Clouds of points, of all families in turn.
+class SyntheticShapes:
+  """Clouds of points, of all classes in turn.
 
   Cloud i depends on the configuration, the number of points and i alone.
 
   Attributes:
-    config: which shapes.
+    config: the data set.
     num_points: points P of a cloud.
   """
 
-  config: GeneratorConfig
+  config: SyntheticConfig
   num_points: int
 
   def __len__(self) -> int:
     return self.config.num_examples
 
   def __getitem__(self, index: int) -> clouds.Cloud:
-    """Returns points on the surface of a shape, and its family."""
+    """Returns points on the surface of a shape, and its class."""
     mesh, label, numbers = self._make(index)
     return clouds.Cloud(meshes.sample(mesh, self.num_points, numbers), label)
 

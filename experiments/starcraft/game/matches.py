@@ -1,4 +1,4 @@
-"""How often a policy wins battles between even armies."""
+"""Scores of a policy in battles between even armies."""
 
 from collections.abc import Callable
 import dataclasses
@@ -18,24 +18,24 @@ import perceiver
 
 Array = jax.Array
 
-_BLOCK = 64  # battles at once
+_BLOCK = 64  # battles per compiled call
 
-# Scripts to play against: the one that was learned from, and a plain one,
-# which takes the place of the built-in bot in the paper.
-OPPONENTS: dict[str, simulator.Commander] = {
-  "plain": scripted_policies.charge,
-  "teacher": scripted_policies.command,
+# The policies of the other army. The baseline replaces the built-in bot of the
+# paper.
+OPPONENTS: dict[str, simulator.Policy] = {
+  "baseline": scripted_policies.baseline,
+  "expert": scripted_policies.expert,
 }
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PlayingConfig:
-  """How a policy's battles are played.
+class RolloutConfig:
+  """Battles of a policy in evaluation.
 
   Attributes:
     num_battles: battles against each opponent, the same for every policy.
-    num_steps: how long they last at most.
-    seed: decides how they begin.
+    num_steps: steps of a battle at most.
+    seed: seed of the first states.
   """
 
   num_battles: int = 512
@@ -45,47 +45,47 @@ class PlayingConfig:
   def __post_init__(self) -> None:
     if min(self.num_battles, self.num_steps) < 1:
       raise ValueError(
-        f"PlayingConfig: num_battles is {self.num_battles} and num_steps "
+        f"RolloutConfig: num_battles is {self.num_battles} and num_steps "
         f"{self.num_steps}; expected at least 1."
       )
 
 
 def policy(
   model: perceiver.Model, variables: Any, side: int
-) -> simulator.Commander:
-  """Returns a policy as a commander of one army.
+) -> simulator.Policy:
+  """Returns a model as the policy of one army.
 
   Args:
     model: a `PolicyConfig`'s.
     variables: its parameters and state.
-    side: the army; orders to the other one mean nothing.
+    side: the army; actions of the other one have no meaning.
   """
 
-  def command(state: units.State) -> units.Orders:
+  def act(state: units.State) -> units.Actions:
     entities, mask = starcraft_entities.encode(state, side)
     decisions = model.apply(variables, entities, mask=mask)
-    return objective.to_orders(decisions)
+    return objective.to_actions(decisions)
 
-  return command
+  return act
 
 
 def score(
   model: perceiver.Model,
   variables: Any,
-  opponent: simulator.Commander,
-  battles: scenarios.BattleConfig,
-  config: PlayingConfig,
+  opponent: simulator.Policy,
+  scenario: scenarios.ScenarioConfig,
+  config: RolloutConfig,
   on_progress: Callable[[int], None] = lambda done: None,
 ) -> float:
-  """Returns the part of the battles that a policy wins; draws count half.
+  """Returns the share of battles won, a draw counted as half a win.
 
   Args:
     model: the policy's.
     variables: its parameters and state.
-    opponent: commands the other army, which is the policy's mirror image.
-    battles: which armies meet.
-    config: how many battles.
-    on_progress: told how many battles are done; may raise to stop.
+    opponent: policy of the other army, which begins as an equal of the first.
+    scenario: sizes of the armies.
+    config: number and length of the battles.
+    on_progress: called with the number of battles done; may raise to stop.
   """
   key = jax.random.key(config.seed)
   found = []
@@ -93,7 +93,7 @@ def score(
     points = _points(
       model,
       opponent,
-      dataclasses.replace(battles, even=True),
+      dataclasses.replace(scenario, even=True),
       config.num_steps,
       variables,
       jax.random.fold_in(key, first // _BLOCK),
@@ -106,13 +106,13 @@ def score(
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def _points(
   model: perceiver.Model,
-  opponent: simulator.Commander,
-  battles: scenarios.BattleConfig,
+  opponent: simulator.Policy,
+  scenario: scenarios.ScenarioConfig,
   num_steps: int,
   variables: Any,
   key: Array,
 ) -> Array:  # [B]
-  """Plays a block of battles; returns the policy's points."""
-  state = scenarios.draw(key, _BLOCK, battles)
-  commanders = (policy(model, variables, 0), opponent)
-  return simulator.points(simulator.play(commanders, state, num_steps)[0])
+  """Simulates a block of battles; returns the policy's points."""
+  state = scenarios.sample(key, _BLOCK, scenario)
+  policies = (policy(model, variables, 0), opponent)
+  return simulator.points(simulator.rollout(policies, state, num_steps)[0])

@@ -1,7 +1,7 @@
-"""Units of a battle: what kinds there are, and the state of all of them.
+"""Units of a battle: their kinds, their state and their actions.
 
 B battles, U slots for units. A slot whose unit has no health left, or never
-had a unit, is free: nothing else about it matters.
+had a unit, is free, and its other entries have no meaning.
 """
 
 import enum
@@ -19,12 +19,12 @@ NUM_SIDES = 2
 
 
 class Kind(NamedTuple):
-  """What units of a kind can do; time is counted in steps."""
+  """Abilities of the units of a kind; time is counted in steps."""
 
   name: str
-  health: float  # when it is unharmed
+  health: float  # of an unharmed unit
   damage: float  # of a strike
-  reach: float  # lengths, how far it strikes
+  reach: float  # of a strike, lengths
   cooldown: int  # steps from one strike to the next, less one
   speed: float  # lengths per step
 
@@ -40,39 +40,39 @@ KINDS = (
 class State(NamedTuple):
   """All units of B battles."""
 
-  kind: Array  # [B, U] integers, which of KINDS
+  kind: Array  # [B, U] integers, indices into KINDS
   owner: Array  # [B, U] integers, 0 or 1
   position: Array  # [B, U, 2] float32, lengths
   health: Array  # [B, U] float32, 0 in free slots
   cooldown: Array  # [B, U] integers, steps until it may strike again
 
 
-class Choice(enum.IntEnum):
-  """What a unit may be told to do."""
+class ActionKind(enum.IntEnum):
+  """Kinds of actions of a unit."""
 
   HOLD = 0  # Stand still and strike nobody.
   RETREAT = 1  # Go away from the nearest enemy.
   ATTACK = 2  # Strike the target; if that is out of reach, go there.
 
 
-class Orders(NamedTuple):
-  """What all units are told to do."""
+class Actions(NamedTuple):
+  """Actions of all units."""
 
-  choice: Array  # [B, U] integers, a Choice
-  target: Array  # [B, U] integers, the slot to attack; 0 for other choices
+  action_kind: Array  # [B, U] integers, of ActionKind
+  target: Array  # [B, U] integers, the slot to attack; 0 for other kinds
 
 
-def either(
-  chosen: Array,  # [B, U] bool
-  orders: Orders,
-  others: Orders,
-) -> Orders:
-  """Returns the first orders where chosen, else the others."""
-  return Orders(*(jnp.where(chosen, x, y) for x, y in zip(orders, others)))
+def where(
+  mask: Array,  # [B, U] bool
+  actions: Actions,
+  others: Actions,
+) -> Actions:
+  """Returns the first actions where the mask is True, else the others."""
+  return Actions(*(jnp.where(mask, x, y) for x, y in zip(actions, others)))
 
 
 class Abilities(NamedTuple):
-  """What each unit can do, by its kind."""
+  """Abilities of each unit, those of its kind."""
 
   health: Array  # [B, U]
   damage: Array  # [B, U]
@@ -82,7 +82,7 @@ class Abilities(NamedTuple):
 
 
 def abilities(state: State) -> Abilities:
-  """Returns what each unit can do."""
+  """Returns the abilities of each unit."""
   return Abilities(
     *(
       jnp.asarray(np.array([getattr(kind, name) for kind in KINDS]))[state.kind]
@@ -92,12 +92,12 @@ def abilities(state: State) -> Abilities:
 
 
 def living(state: State) -> Array:  # [B, U] bool
-  """Returns which slots are in use."""
+  """Returns a mask of the slots in use."""
   return state.health > 0
 
 
 def distances(state: State) -> Array:  # [B, U, U]
-  """Returns how far units are from one another, in lengths."""
+  """Returns the distances between all pairs of units, in lengths."""
   x, y = state.position[..., 0], state.position[..., 1]
   dx, dy = (v[:, :, None] - v[:, None] for v in (x, y))
   # Sums over an axis of two take ten times as long on CPUs.
@@ -105,12 +105,12 @@ def distances(state: State) -> Array:  # [B, U, U]
 
 
 def enemies(state: State) -> Array:  # [B, U, U] bool
-  """Returns which units [:, i, j] are living enemies of one another."""
+  """Returns whether units i and j are living enemies of one another."""
   return _both_live(state) & (state.owner[:, :, None] != state.owner[:, None])
 
 
 def friends(state: State) -> Array:  # [B, U, U] bool
-  """Returns which living units are of one army; each is its own friend."""
+  """Returns whether units i and j are alive and of one army, as i and i are."""
   return _both_live(state) & (state.owner[:, :, None] == state.owner[:, None])
 
 
@@ -119,28 +119,20 @@ def _both_live(state: State) -> Array:  # [B, U, U] bool
   return alive[:, :, None] & alive[:, None]
 
 
-def of_target(
-  values: Array,  # [B, U]
-  target: Array,  # [B, U] integers
-) -> Array:  # [B, U]
-  """Returns for each unit the value of its target."""
-  return jnp.take_along_axis(values, target, axis=1)
-
-
-def towards(
+def take_target(
   pairs: Array,  # [B, U, U]
   target: Array,  # [B, U] integers
 ) -> Array:  # [B, U]
-  """Returns for each unit the entry [:, i, target of i]."""
+  """Returns for each unit i the entry [:, i, target of i]."""
   return jnp.take_along_axis(pairs, target[..., None], axis=-1)[..., 0]
 
 
-def least(
+def argmin(
   pairs: Array,  # [B, U, U]
 ) -> Array:  # [B, U] integers
   """Returns for each unit i the first j of the smallest entry [:, i, j].
 
-  Two plain minima: on CPUs three times as fast as `jnp.argmin`.
+  Two plain minima take a third of the time of `jnp.argmin` on CPUs.
   """
   slots = jnp.arange(pairs.shape[-1])
   smallest = jnp.min(pairs, axis=-1, keepdims=True)

@@ -145,7 +145,7 @@ def test_default_folders(toy):
   assert folder(toy) == pathlib.Path("runs/toy")
   assert folder(toy, "wide") == pathlib.Path("runs/toy-wide")
   assert folder(toy, mini=True) == pathlib.Path("runs/toy-mini")
-  assert folder(TOY) == pathlib.Path("runs/toy")
+  assert folder(TOY) == pathlib.Path("runs") / TOY
 
 
 # -------------------------------------------------------------------- training
@@ -158,7 +158,7 @@ def test_train_prints_what_came_out(toy, tmp_path, monkeypatch, capsys):
   assert "21 of 21 examples of toy eval" in out
   assert "(paper 0.9, difference " in out
   assert "model: runs/toy/model.safetensors" in out
-  assert "picture: runs/toy/picture.txt" in out
+  assert "plot: runs/toy/picture.txt" in out
   config = json.loads((tmp_path / "runs/toy/config.json").read_text())
   assert config["train"]["steps"] == 5
 

@@ -126,32 +126,29 @@ def test_a_batch_may_be_larger_than_the_split():
   )
 
 
-@dataclasses.dataclass(frozen=True)
-class _Since:
-  """A transform that says since which example it is in use."""
+def _with_progress(example, generator, progress=-1.0):
+  return {"progress": np.array(progress), **_transform(example, generator)}
 
-  number: int
 
-  def __call__(self, example, generator):
-    return {"since": np.array(self.number), **_transform(example, generator)}
+def _progressive(size=10):
+  return dataclasses.replace(
+    _split(size), transform=_with_progress, total_examples=20
+  )
 
 
 def _growing(**kwargs):
-  split = dataclasses.replace(
-    _split(10), transform=_Since(-1), transform_at=_Since
-  )
   kwargs = {"batch_size": 4, "seed": 7, **kwargs}
-  return loader.train_batches(split, **kwargs)
+  return loader.train_batches(_progressive(), **kwargs)
 
 
-def test_a_changing_transform_is_told_the_examples_number_in_the_run():
+def test_transforms_depend_on_the_progress_of_the_run():
   batches = _take(_growing(), 5)
-  since = np.concatenate([b["since"] for b in batches])
-  np.testing.assert_array_equal(since, np.arange(20))
+  progress = np.concatenate([b["progress"] for b in batches])
+  np.testing.assert_array_equal(progress, np.arange(20) / 20)
 
 
 @pytest.mark.parametrize("kwargs", [{"num_threads": 0}, {"num_workers": 1}])
-def test_a_changing_transform_resumes_exactly(kwargs):
+def test_transforms_with_progress_resume_exactly(kwargs):
   whole = _take(_growing(), 6)
   _assert_same(_take(_growing(start_step=2, **kwargs), 4), whole[2:])
   shares = [
@@ -161,12 +158,9 @@ def test_a_changing_transform_resumes_exactly(kwargs):
   _assert_same(_joined(shares), whole[2:])
 
 
-def test_evaluation_keeps_to_one_transform():
-  split = dataclasses.replace(
-    _split(3), transform=_Since(-1), transform_at=_Since
-  )
-  (batch,) = loader.eval_batches(split, batch_size=3)
-  np.testing.assert_array_equal(batch["since"], [-1, -1, -1])
+def test_evaluation_has_no_progress():
+  (batch,) = loader.eval_batches(_progressive(3), batch_size=3)
+  np.testing.assert_array_equal(batch["progress"], [-1, -1, -1])
 
 
 def test_resuming_far_along_is_immediate():

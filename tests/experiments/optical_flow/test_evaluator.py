@@ -15,7 +15,7 @@ import perceiver
 from tests.helpers import noise
 from tests.helpers import tiny_flow
 
-CONFIG = evaluator.JudgingConfig(min_overlap=4)
+CONFIG = evaluator.EvaluationConfig(min_overlap=4)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def variables(model):
 
 
 def judge(model, source, config=CONFIG, dataset=None):
-  return evaluator.Judge(
+  return evaluator.Evaluator(
     model=model,
     source=source,
     name="translations",

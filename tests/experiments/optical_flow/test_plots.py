@@ -38,7 +38,7 @@ def test_pictures_of_frames_of_different_sizes(tmp_path):
     noise.variables(model),
     examples,
     tmp_path,
-    evaluator.JudgingConfig(min_overlap=4),
+    evaluator.EvaluationConfig(min_overlap=4),
   )
   names = [path.name for path in drawn]
   assert names == ["samples.png", "attention.png", "samples.gif"]

@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 
+import chex
 import jax
 import numpy as np
 import pytest
@@ -21,13 +22,13 @@ from tests.helpers import commands
 from tests.helpers import noise
 from tests.helpers import tiny_points
 
-TOY = "tests.helpers.recipes.points"
+TINY = "tests.helpers.recipes.points"
 
 
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
   """The folder of a finished run."""
-  return commands.finished(tmp_path_factory, TOY)
+  return commands.finished(tmp_path_factory, TINY)
 
 
 def names_in(folder):
@@ -47,19 +48,17 @@ def test_training_leaves_numbers_and_pictures(workdir):
 def test_an_interrupted_run_ends_the_same(workdir, tmp_path):
   again = tmp_path / "again"
   shutil.copytree(workdir, again)
-  (last,) = (p for p in (again / "checkpoints").iterdir() if p.name == "12")
-  shutil.rmtree(last)
-  assert train.main([TOY, "--mini", "--workdir", str(again)]) == 0
+  shutil.rmtree(again / "checkpoints" / "12")
+  assert train.main([TINY, "--mini", "--workdir", str(again)]) == 0
   models = [d / "model.safetensors" for d in (workdir, again)]
-  one, other = (perceiver.restore(path)[1].params for path in models)
-  jax.tree.map(np.testing.assert_array_equal, one, other)
+  chex.assert_trees_all_equal(*(perceiver.restore(m)[1] for m in models))
 
 
 def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
   page = tmp_path / "report"
-  arguments = (TOY, "--checkpoint", workdir, "--report", page)
+  arguments = (TINY, "--checkpoint", workdir, "--report", page)
   out = commands.command(capsys, evaluate.main, *arguments)
-  assert "22 of 22 examples of generated test" in out
+  assert "22 of 22 examples of synthetic test" in out
   text = (page / "index.html").read_text()
   for name in ("curve.png", "confusion.png", "attention.png"):
     assert f'src="figures/{name}"' in text
@@ -83,7 +82,7 @@ def write_modelnet40(root):
 def test_files_are_trained_on(tmp_path, capsys):
   root = tmp_path / "ModelNet40"
   write_modelnet40(root)
-  arguments = (TOY, "--recipe", "modelnet40", "--workdir", tmp_path / "run")
+  arguments = (TINY, "--recipe", "modelnet40", "--workdir", tmp_path / "run")
   arguments += ("--data.data-dir", root)
   error = commands.command(capsys, train.main, *arguments, code=1)
   assert "lacks airplane/train" in error
@@ -148,7 +147,7 @@ def test_confusions_are_counted(task, batch):
 def test_a_model_that_does_not_attend_has_pictures_too(task, tmp_path):
   model = perceiver.create(tiny_points.point_net())
   other = dataclasses.replace(task, model=model)
-  found = other.figures(noise.variables(model), tmp_path)
+  found = other.plots(noise.variables(model), tmp_path)
   assert found == [tmp_path / "figures" / "confusion.png"]
   assert found[0].exists()
 
@@ -163,7 +162,7 @@ def test_the_published_recipe():
   assert (steps, rate(0), rate(steps - 1)) == (50_000, 1e-3, 1e-3)
   assert experiment.train.batch_size == 512
   assert type(experiment.train.optimizer).__name__ == "Lamb"
-  assert experiment.data.scatter == 0.01
+  assert experiment.data.point_scaling == 0.01
   assert experiment.model.num_points == 2000
   assert experiment.model.points.positions.num_bands == 64
   assert experiment.model.perceiver.encoder.num_reads == 2
@@ -174,9 +173,9 @@ def test_the_published_recipe():
 def test_all_recipes_fit_their_data():
   for choice in registry.choices("modelnet40"):
     registry.check(choice.experiment)
-    generated = choice.recipe.startswith("mini")
+    is_synthetic = choice.recipe.startswith("mini")
     dataset = choice.experiment.data.dataset
-    assert (dataset is points_data.Dataset.GENERATED) == generated
+    assert (dataset is points_data.Dataset.SYNTHETIC) == is_synthetic
   assert {e.model for e in configs.EXPERIMENTS.values()} >= {
     perceiver.create(name).config
     for name in perceiver.list_models()

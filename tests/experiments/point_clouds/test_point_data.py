@@ -1,4 +1,4 @@
-"""How clouds are prepared, and where they come from."""
+"""Transforms and sources of clouds."""
 
 import dataclasses
 
@@ -10,9 +10,9 @@ from experiments.point_clouds import data
 from experiments.point_clouds.files import clouds
 from experiments.point_clouds.synthetic import shapes
 
-GENERATED = data.DataConfig(
-  dataset=data.Dataset.GENERATED,
-  generator=shapes.GeneratorConfig(num_examples=30),
+SYNTHETIC = data.DataConfig(
+  dataset=data.Dataset.SYNTHETIC,
+  synthetic=shapes.SyntheticConfig(num_examples=30),
   num_eval=20,
 )
 
@@ -24,11 +24,11 @@ def cloud():
   return clouds.Cloud(points.astype(np.float32), 3)
 
 
-def vary(cloud, scatter, seed=0):
-  return data.Vary(scatter)(cloud, np.random.default_rng(seed))
+def augmented(cloud, scaling, seed=0):
+  return data.TrainTransform(scaling)(cloud, np.random.default_rng(seed))
 
 
-def by_first(points):
+def sorted_points(points):
   return points[np.argsort(points[:, 0])]
 
 
@@ -43,13 +43,15 @@ def test_centre():
 def test_fit():
   points = np.float32([[0.5, -4, 0], [-1, 2, 1]])
   expected = [[0.125, -1, 0], [-0.25, 0.5, 0.25]]
-  np.testing.assert_array_equal(clouds.fit(points), expected)
-  np.testing.assert_array_equal(clouds.fit(np.zeros((2, 3))), np.zeros((2, 3)))
+  np.testing.assert_array_equal(clouds.scale_to_cube(points), expected)
+  np.testing.assert_array_equal(
+    clouds.scale_to_cube(np.zeros((2, 3))), np.zeros((2, 3))
+  )
 
 
 def test_every_point_has_a_factor_of_its_own():
   points = np.tile(np.float32([1, 2, -3]), (2000, 1))
-  found = clouds.scatter(points, 0.01, np.random.default_rng(0))
+  found = clouds.scale_points(points, 0.01, np.random.default_rng(0))
   assert found.dtype == np.float32
   factors = found / points  # [P, 3]
   np.testing.assert_allclose(factors, factors[:, :1].repeat(3, 1), rtol=1e-6)
@@ -59,8 +61,8 @@ def test_every_point_has_a_factor_of_its_own():
   assert len(np.unique(factors[:, 0])) > 1000
 
 
-def test_evaluation_varies_nothing(cloud):
-  example = data.prepare(cloud, np.random.default_rng(0))
+def test_evaluation_augments_nothing(cloud):
+  example = data.eval_transform(cloud, np.random.default_rng(0))
   assert sorted(example) == ["labels", "points"]
   assert example["points"].dtype == np.float32
   assert (example["labels"].dtype, int(example["labels"])) == (np.int32, 3)
@@ -69,43 +71,45 @@ def test_evaluation_varies_nothing(cloud):
   np.testing.assert_allclose(example["points"], expected, atol=1e-5)
 
 
-def test_training_scatters_and_permutes(cloud):
-  plain = data.prepare(cloud, np.random.default_rng(0))["points"]
-  permuted = vary(cloud, 0.0)["points"]
+def test_training_scales_and_permutes(cloud):
+  plain = data.eval_transform(cloud, np.random.default_rng(0))["points"]
+  permuted = augmented(cloud, 0.0)["points"]
   assert not np.allclose(permuted, plain)
-  np.testing.assert_allclose(by_first(permuted), by_first(plain), atol=1e-5)
-  scattered = vary(cloud, 0.01)["points"]
+  np.testing.assert_allclose(
+    sorted_points(permuted), sorted_points(plain), atol=1e-5
+  )
+  scaled = augmented(cloud, 0.01)["points"]
   lengths = [
-    np.sort(np.linalg.norm(points, axis=-1)) for points in (scattered, plain)
+    np.sort(np.linalg.norm(points, axis=-1)) for points in (scaled, plain)
   ]
   moved = np.abs(lengths[0] - lengths[1]).max()
   assert 1e-3 < moved < 0.05
-  assert not np.allclose(vary(cloud, 0.01, seed=1)["points"], scattered)
-  again = vary(cloud, 0.01)["points"]
-  np.testing.assert_array_equal(again, scattered)
+  assert not np.allclose(augmented(cloud, 0.01, seed=1)["points"], scaled)
+  again = augmented(cloud, 0.01)["points"]
+  np.testing.assert_array_equal(again, scaled)
 
 
-def test_what_is_prepared_is_centred_and_touches_the_cube(cloud):
+def test_prepared_clouds_are_centred_and_touch_the_cube(cloud):
   """Also after every point was scaled, however much, and wherever it was."""
   shifted = cloud._replace(points=3 * cloud.points + 7)
-  for scatter in (0.0, 0.01, 0.5):
-    points = vary(shifted, scatter)["points"]
+  for scaling in (0.0, 0.01, 0.5):
+    points = augmented(shifted, scaling)["points"]
     np.testing.assert_allclose(points.mean(axis=0), 0, atol=1e-5)
     assert np.abs(points).max() == pytest.approx(1, abs=1e-6)
 
 
-def test_points_are_scaled_about_their_middle(cloud):
-  """Where the cloud lies decides nothing."""
+def test_points_are_scaled_about_their_mean(cloud):
+  """The position of the cloud changes nothing."""
   shifted = cloud._replace(points=cloud.points + np.float32([64, -8, 2]))
-  one, other = (vary(x, 0.3)["points"] for x in (cloud, shifted))
+  one, other = (augmented(x, 0.3)["points"] for x in (cloud, shifted))
   np.testing.assert_allclose(one, other, atol=1e-4)
 
 
 def test_held_out_shapes_are_others():
-  train = data.train_split(GENERATED, 16)
-  test = data.eval_split(GENERATED, 16)
-  assert (train.name, len(train.source)) == ("generated train", 30)
-  assert (test.name, len(test.source)) == ("generated test", 20)
+  train = data.train_split(SYNTHETIC, 16)
+  test = data.eval_split(SYNTHETIC, 16)
+  assert (train.name, len(train.source)) == ("synthetic train", 30)
+  assert (test.name, len(test.source)) == ("synthetic test", 20)
   seen = {train.source[i].points.tobytes() for i in range(30)}
   assert len(seen) == 30
   assert not seen & {test.source[i].points.tobytes() for i in range(20)}
@@ -129,7 +133,7 @@ def test_modelnet40_needs_its_folder(tmp_path):
     data.eval_split(strict, 16)
 
 
-@pytest.mark.parametrize("changes", [{"num_eval": 0}, {"scatter": 1.0}])
+@pytest.mark.parametrize("changes", [{"num_eval": 0}, {"point_scaling": 1.0}])
 def test_impossible_data_is_refused(changes):
   with pytest.raises(ValueError, match="expected at least 1, and from 0"):
     data.DataConfig(**changes)

@@ -1,4 +1,4 @@
-"""Losses and metrics by hand."""
+"""Losses and metrics against literals."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -7,23 +7,23 @@ import pytest
 from experiments.starcraft import model
 from experiments.starcraft import objective
 from experiments.starcraft.game import simulator
+from tests.helpers.tiny_battles import actions
 from tests.helpers.tiny_battles import battle
-from tests.helpers.tiny_battles import orders
 from tests.helpers.tiny_battles import unit
 
 # Two own units, one enemy, one free slot.
 STATE = battle(
   unit("soldier", 0, 0), unit("soldier", 0, 1), unit("giant", 1, 5), free=1
 )
-MOMENT = simulator.Moment(STATE, orders(2, "retreat", "hold", "hold"))
-# Chances of a half, and of what is certain.
+TRANSITION = simulator.Transition(STATE, actions(2, "retreat", "hold", "hold"))
+# Logits of the probabilities 1/2 and 1.
 HALF, SURE = 0.0, 50.0
 
 
-def decisions(choices, targets, winning=0.0):
-  """Decisions of one battle from logits by unit: choices and target 2."""
+def decisions(kinds, targets, winning=0.0):
+  """Returns one battle's decisions: logits of kinds, and of target 2."""
   row = np.zeros((1, 4, 3), np.float32)
-  row[0, :2] = choices
+  row[0, :2] = kinds
   pointer = np.full((1, 4, 4), -SURE, np.float32)
   pointer[..., 2] = targets
   return model.Decisions(
@@ -31,19 +31,19 @@ def decisions(choices, targets, winning=0.0):
   )
 
 
-def measured(given, moment=MOMENT, won=1.0):
-  found = objective.losses(given, moment, jnp.array([won]))
+def measured(given, transition=TRANSITION, won=1.0):
+  found = objective.losses(given, transition, jnp.array([won]))
   return {name: float(value[0]) for name, value in found.items()}
 
 
-def test_what_was_commanded_costs_nothing():
+def test_the_experts_actions_have_no_loss():
   found = measured(decisions([[0, 0, SURE], [0, SURE, 0]], SURE, winning=SURE))
   assert found == pytest.approx(
     {
-      "orders": 0,
+      "actions": 0,
       "winning": 0,
-      "order_accuracy": 1,
-      "choice_accuracy": 1,
+      "action_accuracy": 1,
+      "action_kind_accuracy": 1,
       "target_accuracy": 1,
       "winning_accuracy": 1,
     },
@@ -51,32 +51,32 @@ def test_what_was_commanded_costs_nothing():
   )
 
 
-def test_a_wrong_target_counts_only_where_there_is_one():
+def test_a_wrong_target_counts_only_for_attacks():
   """All four targets alike: ln 4 for the one unit that attacks."""
   found = measured(decisions([[0, 0, SURE], [0, SURE, 0]], -SURE, 0.0))
-  assert found["orders"] == pytest.approx(np.log(4) / 2)
+  assert found["actions"] == pytest.approx(np.log(4) / 2)
   assert found["winning"] == pytest.approx(np.log(2))
-  assert found["choice_accuracy"] == 1
-  assert found["order_accuracy"] == 0.5
+  assert found["action_kind_accuracy"] == 1
+  assert found["action_accuracy"] == 0.5
   assert found["target_accuracy"] == 0
 
 
-def test_a_wrong_choice_is_a_wrong_order():
+def test_a_wrong_kind_is_a_wrong_action():
   found = measured(decisions([[SURE, 0, 0], [HALF, HALF, -SURE]], SURE))
-  assert found["orders"] == pytest.approx((SURE + np.log(2)) / 2)
-  assert found["choice_accuracy"] == 0
-  assert found["order_accuracy"] == 0
+  assert found["actions"] == pytest.approx((SURE + np.log(2)) / 2)
+  assert found["action_kind_accuracy"] == 0
+  assert found["action_accuracy"] == 0
   assert found["target_accuracy"] == 1
 
 
-def test_orders_to_others_do_not_count():
+def test_actions_of_the_other_army_do_not_count():
   given = decisions([[0, 0, SURE], [0, SURE, 0]], SURE)
-  other = simulator.Moment(STATE, orders(2, "retreat", 0, "retreat"))
+  other = simulator.Transition(STATE, actions(2, "retreat", 0, "retreat"))
   assert measured(given, other) == measured(given)
 
 
 @pytest.mark.parametrize(("won", "right"), [(1.0, 1.0), (0.0, 0.0), (0.5, 0.5)])
-def test_who_wins(won, right):
+def test_the_winner(won, right):
   found = measured(decisions(np.zeros((2, 3)), 0, winning=3.0), won=won)
   assert found["winning_accuracy"] == right
   chance = 1 / (1 + np.exp(-3))
@@ -84,10 +84,11 @@ def test_who_wins(won, right):
   assert found["winning"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_an_army_that_is_no_more():
+def test_an_army_without_units():
   gone = STATE._replace(health=STATE.health.at[:, :2].set(0))
   found = measured(
-    decisions(np.zeros((2, 3)), 0), simulator.Moment(gone, MOMENT.orders)
+    decisions(np.zeros((2, 3)), 0),
+    simulator.Transition(gone, TRANSITION.actions),
   )
-  assert found["orders"] == 0
-  assert found["order_accuracy"] == 1
+  assert found["actions"] == 0
+  assert found["action_accuracy"] == 1

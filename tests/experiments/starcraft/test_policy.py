@@ -1,4 +1,4 @@
-"""Laws of policies with either encoder."""
+"""Laws of policies, for both encoders."""
 
 import dataclasses
 
@@ -63,23 +63,22 @@ def assert_same(found, expected):
 
 
 def test_shapes(decisions):
-  assert decisions.choices.shape == (3, SLOTS, 3)
+  assert decisions.action_kinds.shape == (3, SLOTS, 3)
   assert decisions.targets.shape == (3, SLOTS, SLOTS)
   assert decisions.winning.shape == (3,)
   assert all(x.dtype == jnp.float32 for x in decisions)
   assert all(np.isfinite(x).all() for x in decisions)
 
 
-@pytest.mark.parametrize("rubbish", [7.0, np.nan])
-def test_what_free_slots_hold_changes_nothing(
-  model, variables, entities, mask, decisions, rubbish
+@pytest.mark.parametrize("value", [7.0, np.nan])
+def test_values_of_free_slots_change_nothing(
+  model, variables, entities, mask, decisions, value
 ):
-  filled = jnp.where(mask[..., None], entities, rubbish)
+  filled = jnp.where(mask[..., None], entities, value)
   assert_same(model.apply(variables, filled, mask=mask), decisions)
 
 
 def test_more_free_slots_change_nothing(model, variables, entities, mask):
-  """Not even how many of them there are."""
   encoding = model.config.encoder
   size = dataclasses.replace(encoding.entities, num_slots=SLOTS + 4)
   wider = dataclasses.replace(
@@ -91,12 +90,12 @@ def test_more_free_slots_change_nothing(model, variables, entities, mask):
   )
   expected = model.apply(variables, entities, mask=mask)
   used, targets = mask[..., None], mask[..., None] & mask[:, None]
-  shown = lambda x: (
-    jnp.where(used, x.choices[:, :SLOTS], 0),
+  masked = lambda x: (
+    jnp.where(used, x.action_kinds[:, :SLOTS], 0),
     jnp.where(targets, x.targets[:, :SLOTS, :SLOTS], 0),
     x.winning,
   )
-  assert_same(shown(found), shown(expected))
+  assert_same(masked(found), masked(expected))
 
 
 def test_free_slots_are_no_targets(decisions):
@@ -105,7 +104,7 @@ def test_free_slots_are_no_targets(decisions):
   assert np.all(chances[:, :5] > 0)
 
 
-def test_no_gradient_is_lost_to_free_slots(model, variables, entities, mask):
+def test_free_slots_do_not_spoil_gradients(model, variables, entities, mask):
   filled = jnp.where(mask[..., None], entities, jnp.nan)
 
   @jax.jit
@@ -114,7 +113,7 @@ def test_no_gradient_is_lost_to_free_slots(model, variables, entities, mask):
       perceiver.Variables(params, variables.state), filled, mask=mask
     )
     chances = jax.nn.log_softmax(found.targets)[0]
-    return found.choices.sum() + found.winning.sum() + chances.sum()
+    return found.action_kinds.sum() + found.winning.sum() + chances.sum()
 
   gradient = jax.grad(objective_of)(variables.params)
   assert all(np.isfinite(x).all() for x in jax.tree.leaves(gradient))
@@ -126,23 +125,23 @@ def test_decisions_permute_with_the_entities(
   order = jax.random.permutation(jax.random.key(3), SLOTS)
   found = model.apply(variables, entities[:, order], mask=mask[:, order])
   expected = starcraft_model.Decisions(
-    decisions.choices[:, order],
+    decisions.action_kinds[:, order],
     decisions.targets[:, order][:, :, order],
     decisions.winning,
   )
   assert_same(found, expected)
 
 
-def test_everything_depends_on_all_entities(model, variables, entities, mask):
+def test_actions_depend_on_all_entities(model, variables, entities, mask):
   change = jax.grad(
-    lambda x: model.apply(variables, x, mask=mask).choices[1, 0, 0]
+    lambda x: model.apply(variables, x, mask=mask).action_kinds[1, 0, 0]
   )(entities)
   assert np.all(np.abs(change[1, :5]).sum(-1) > 0)
   assert np.all(change[1, 5:] == 0)
   assert np.all(change[jnp.array([0, 2])] == 0)
 
 
-def test_encode_and_decode_make_the_whole(
+def test_decode_of_encode_equals_apply(
   model, variables, entities, mask, decisions
 ):
   latents = model.encode(variables, entities, mask=mask)
@@ -151,7 +150,7 @@ def test_encode_and_decode_make_the_whole(
   assert_same(textbook.apply(variables, entities, mask=mask), decisions)
 
 
-def test_attention_maps_are_those_of_latents(model, variables, entities, mask):
+def test_attention_maps(model, variables, entities, mask):
   if isinstance(
     model.config.encoder.encoder, starcraft.EntityTransformerConfig
   ):
@@ -172,7 +171,7 @@ def test_other_entities_are_refused(model, variables, entities):
       dataclasses.replace(model.config, **{name: 0})
 
 
-def test_all_of_the_head_matters(model, variables, entities, mask):
+def test_gradients_of_the_head_are_not_zero(model, variables, entities, mask):
   def size_of(params):
     found = model.apply(
       perceiver.Variables(params, variables.state), entities, mask=mask
@@ -192,7 +191,7 @@ def test_all_of_the_head_matters(model, variables, entities, mask):
 
 @pytest.fixture(scope="module")
 def communicate(model):
-  """Lets six entities, two of them equal, hear who has the same target."""
+  """Exchanges messages of six entities, two of them equal."""
 
   def run(each, target):
     policy = model.config.network()
@@ -209,8 +208,8 @@ def communicate(model):
   )[0]
 
 
-def test_entities_hear_of_those_with_their_target_alone(communicate):
-  """The first two aim at the fourth; it and they learn of each other."""
+def test_messages_reach_entities_of_the_same_target_alone(communicate):
+  """The first two aim at the fourth; all three receive messages."""
   target = [3, 3, 4, 5, 5, 5]
   difference = np.abs(
     communicate(target, change=1.0) - communicate(target)
@@ -220,24 +219,27 @@ def test_entities_hear_of_those_with_their_target_alone(communicate):
   )
 
 
-def test_it_counts_how_many_have_the_same_target(communicate):
+def test_messages_grow_with_their_number(communicate):
   both, alone = communicate([3, 3, 4, 5, 5, 5]), communicate([3, 5, 4, 5, 5, 5])
   assert np.abs(both[0] - alone[0]).max() > 1e-3
   np.testing.assert_allclose(both[2], alone[2], atol=1e-6)
 
 
-def test_orders_are_the_likeliest():
+def test_actions_are_the_likeliest():
   decisions = starcraft_model.Decisions(
-    choices=jnp.array([[[9.0, 1, 2], [0, 0, 1]]]),
+    action_kinds=jnp.array([[[9.0, 1, 2], [0, 0, 1]]]),
     targets=jnp.array([[[0.0, 1], [2, 3]]]),
     winning=jnp.zeros(1),
   )
-  assert tiny_battles.words(objective.to_orders(decisions)) == ["hold", 1]
+  assert tiny_battles.action_names(objective.to_actions(decisions)) == [
+    "hold",
+    1,
+  ]
 
 
 @pytest.mark.parametrize("recipe", ["mini", "perceiver_io_32"])
-def test_a_perceiver_io_needs_far_fewer_operations(recipe):
-  """At 512 entities, head or no head; 3.5 times fewer are published."""
+def test_a_perceiver_io_takes_fewer_operations(recipe):
+  """At 512 entities, with and without the head; published: 3.5 times."""
   small = configs.MINI if recipe == "mini" else configs.EXPERIMENTS[recipe]
   other = {"mini": "mini_transformer", "perceiver_io_32": "transformer"}[recipe]
   encoders, policies, trained = [], [], []

@@ -1,4 +1,4 @@
-"""Training, evaluation and report, from the command line."""
+"""Training, evaluation and report from the command line."""
 
 import dataclasses
 
@@ -11,57 +11,57 @@ from experiments.starcraft import comparison
 from experiments.starcraft import configs
 import perceiver
 from tests.helpers import commands
-from tests.helpers.recipes import starcraft as toy
+from tests.helpers.recipes import starcraft as tiny
 
-TOY = "tests.helpers.recipes.starcraft"
+RECIPE = "tests.helpers.recipes.starcraft"
 
 
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
   """The folder of a finished run."""
-  return commands.finished(tmp_path_factory, TOY)
+  return commands.finished(tmp_path_factory, RECIPE)
 
 
-def test_training_leaves_numbers_and_pictures(workdir):
+def test_training_writes_metrics_and_figures(workdir):
   rows = commands.rows(workdir)
   assert {row["step"] for row in rows if row["kind"] == "eval"} == {6, 12}
   last = rows[-1]
   assert (last["examples"], last["expected"]) == (10, 10)
-  assert {"loss", "order_accuracy", "win_rate", "teacher_score"} <= set(last)
+  assert {"loss", "action_accuracy", "win_rate", "expert_score"} <= set(last)
   figures = sorted(path.name for path in (workdir / "figures").iterdir())
   assert figures == ["attention.png", "battles.png", "curve.png"]
 
 
-def test_evaluation_finds_what_training_found(workdir, tmp_path, capsys):
+def test_evaluation_repeats_the_numbers_of_training(workdir, tmp_path, capsys):
   page = tmp_path / "page"
-  arguments = (TOY, "--checkpoint", workdir, "--report", page)
+  arguments = (RECIPE, "--checkpoint", workdir, "--report", page)
   out = commands.command(capsys, evaluate.main, *arguments)
   row = commands.rows(workdir)[-1]
   assert "10 of 10 examples of battles held out" in out
-  for name in ("order_accuracy", "win_rate"):
+  for name in ("action_accuracy", "win_rate"):
     assert f"{name} {row[name]:.4f}" in out
   text = (page / "index.html").read_text()
   assert all(f"{n}.png" in text for n in ("attention", "battles", "curve"))
 
 
-def test_a_model_file_is_found_to_be_the_same(workdir, capsys):
-  """The policy is a model of the experiment's own, and none of the library."""
+def test_a_model_file_gives_the_numbers_of_its_run(workdir, capsys):
+  """The policy's config is the experiment's own, not one of the library."""
   path = workdir / "model.safetensors"
   of_folder, of_file = (
-    commands.command(capsys, evaluate.main, TOY, "--checkpoint", where)
+    commands.command(capsys, evaluate.main, RECIPE, "--checkpoint", where)
     for where in (workdir, path)
   )
   assert of_folder.splitlines()[1:] == of_file.splitlines()
-  model, _ = perceiver.load(toy.MINI.model, path)
-  assert model.config == toy.MINI.model
+  model, _ = perceiver.load(tiny.MINI.model, path)
+  assert model.config == tiny.MINI.model
   with pytest.raises(perceiver.CheckpointError, match="what model it holds"):
     perceiver.restore(path)
 
 
-def test_a_transformer_is_trained_alike(tmp_path):
+def test_training_of_a_transformer(tmp_path):
   folder = tmp_path / "run"
   arguments = ["--recipe", "transformer", "--train.steps", "3"]
-  assert train.main([TOY, *arguments, "--workdir", str(folder)]) == 0
+  assert train.main([RECIPE, *arguments, "--workdir", str(folder)]) == 0
   figures = sorted(path.name for path in (folder / "figures").iterdir())
   assert figures == ["battles.png", "curve.png"]
 
@@ -79,7 +79,7 @@ def test_the_recipes():
   for recipe in found[:3]:
     experiment = configs.EXPERIMENTS[recipe]
     assert experiment.model.encoder.entities.num_slots == 512
-    assert experiment.data.battles.num_slots == 512
+    assert experiment.data.scenario.num_slots == 512
   latents = [
     configs.EXPERIMENTS[recipe].model.encoder.encoder.encoder.num_latents
     for recipe in found[:2]
@@ -87,7 +87,7 @@ def test_the_recipes():
   assert latents == [32, 64]
 
 
-def test_the_small_recipes_differ_in_encoder_and_steps_alone():
+def test_mini_recipes_differ_in_encoder_and_steps_alone():
   other = configs.EXPERIMENTS["mini_transformer"]
   encoding = dataclasses.replace(
     other.model.encoder, encoder=configs.MINI.model.encoder.encoder
@@ -98,16 +98,16 @@ def test_the_small_recipes_differ_in_encoder_and_steps_alone():
 
 
 def test_battles_must_fit_the_model():
-  battles = dataclasses.replace(configs.MINI.data.battles, num_slots=100)
-  data = dataclasses.replace(configs.MINI.data, battles=battles)
+  scenario = dataclasses.replace(configs.MINI.data.scenario, num_slots=100)
+  data = dataclasses.replace(configs.MINI.data, scenario=scenario)
   with pytest.raises(ValueError, match=r"num_slots is 100; expected the model"):
     dataclasses.replace(configs.MINI, data=data)
 
 
 def test_the_comparison(workdir, tmp_path, capsys, monkeypatch):
-  other = toy.EXPERIMENTS["transformer"]
+  other = tiny.EXPERIMENTS["transformer"]
   monkeypatch.setattr(configs, "EXPERIMENTS", {"transformer": other})
-  monkeypatch.setattr(configs, "MINI", toy.MINI)
+  monkeypatch.setattr(configs, "MINI", tiny.MINI)
   assert comparison.main(["--run", str(workdir)]) == 0
   header, *rows = (
     line.split() for line in capsys.readouterr().out.splitlines()

@@ -10,6 +10,7 @@ from experiments.data import loader
 from experiments.training import evaluation
 from experiments.training import sharding
 from experiments.training import tasks
+from experiments.training import trainer
 from tests.helpers.recipes import sums
 
 Config = sharding.ParallelConfig
@@ -27,7 +28,12 @@ def variables(task):
 
 def _evaluate(task, variables, batch_size=8, config=None, **kwargs):
   mesh = sharding.make_mesh(config or Config())
-  return evaluation.make(task, mesh, batch_size, **kwargs)(variables)
+  evaluate = evaluation.make(task, mesh, _settings(batch_size), **kwargs)
+  return evaluate(variables)
+
+
+def _settings(batch_size):
+  return trainer.TrainConfig(batch_size=batch_size, steps=1, base_rate=0.0)
 
 
 def test_the_mean_is_over_the_examples(task, variables):
@@ -104,17 +110,17 @@ def test_it_can_be_given_up(task, variables):
       should_stop=lambda: len(seen) == 2,
       on_progress=lambda done, total: seen.append((done, total)),
     )
-  assert seen == [(1, 3), (2, 3)]
+  assert seen == [(8, 21), (16, 21)]
 
 
 def test_a_batch_that_does_not_divide_is_refused(task):
   mesh = sharding.make_mesh(Config())
   with pytest.raises(ValueError, match="batch size=6"):
-    evaluation.make(task, mesh, 6)
+    evaluation.make(task, mesh, _settings(6))
 
 
-class _OwnJudge:
-  """A task that judges itself, and counts as it is told."""
+class _HasEvaluator:
+  """A task with an evaluator of its own, which counts as it should not."""
 
   def __init__(self, examples, skipped=0):
     self.found = evaluation.Evaluation(
@@ -125,31 +131,31 @@ class _OwnJudge:
       skipped=skipped,
     )
 
-  def judge(self):
-    return self._judge
+  def make_evaluator(self):
+    return self._evaluate
 
-  def _judge(self, variables, *, should_stop, on_progress):
+  def _evaluate(self, variables, *, should_stop, on_progress):
     assert not should_stop()
     on_progress(5, 5)
     return self.found
 
 
-def test_a_task_may_judge_itself():
+def test_a_task_may_have_its_own_evaluator():
   seen = []
-  task = _OwnJudge(4, skipped=1)
+  task = _HasEvaluator(4, skipped=1)
   found = _evaluate(task, None, on_progress=lambda *counts: seen.append(counts))
   assert found is task.found
   assert seen == [(5, 5)]
 
 
-def test_a_task_that_judges_itself_is_counted_too():
+def test_the_examples_of_its_own_evaluator_are_counted_too():
   with pytest.raises(evaluation.IncompleteError, match=r"saw 4 .* has 5"):
-    _evaluate(_OwnJudge(4), None)
+    _evaluate(_HasEvaluator(4), None)
 
 
-def test_a_task_may_decline_to_judge_itself(task, variables):
+def test_a_task_may_decline_its_own_evaluator(task, variables):
   class Declines(type(task)):
-    def judge(self):
+    def make_evaluator(self):
       return None
 
   declining = Declines(task.model, task.data)

@@ -75,7 +75,7 @@ def test_what_a_run_leaves_behind(finished):
   assert report.step == STEPS
   assert (report.evaluation.examples, report.evaluation.expected) == (21, 21)
   assert report.model_file == workdir / "model.safetensors"
-  assert report.figures == (workdir / "picture.txt",)
+  assert report.plots == (workdir / "picture.txt",)
   names = {path.name for path in workdir.iterdir()}
   assert names >= {"config.json", "provenance.json", "model.safetensors"}
   steps = sorted(int(p.name) for p in (workdir / "checkpoints").iterdir())

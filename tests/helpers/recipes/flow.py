@@ -6,7 +6,7 @@ from experiments.optical_flow import configs
 from experiments.optical_flow import data
 from experiments.optical_flow import evaluator
 from experiments.optical_flow import task
-from experiments.optical_flow.augmentation import augmentation
+from experiments.optical_flow.augmentation import augment
 from experiments.optical_flow.augmentation import curriculum
 from experiments.optical_flow.synthetic import generator
 from experiments.training import optimizers
@@ -21,13 +21,11 @@ MINI = configs.Experiment(
       size=(20, 28), num_examples=24, min_objects=1, max_objects=2
     ),
     num_eval=6,
-    augmentation=augmentation.AugmentationConfig(
-      crop_margin=2, box_sides=(3, 5)
-    ),
+    augmentation=augment.AugmentationConfig(crop_margin=2, box_sides=(3, 5)),
     curriculum=curriculum.CurriculumConfig(plain=0.3, growing=0.4),
   ),
   loss=task.LossConfig(output_points=64),
-  judging=evaluator.JudgingConfig(min_overlap=4),
+  evaluation=evaluator.EvaluationConfig(min_overlap=4),
   train=trainer.TrainConfig(
     batch_size=4,
     steps=12,

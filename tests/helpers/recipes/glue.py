@@ -11,10 +11,10 @@ from perceiver.models import glue
 from tests.helpers import tiny_glue
 
 MINI = configs.Experiment(
-  model=glue.multitask(glue.Reading.QUERIES, tiny_glue.TRUNK),
+  model=glue.multitask(glue.QueryKind.QUERIES, tiny_glue.TRUNK),
   data=data.DataConfig(
-    source=data.Source.GENERATED,
-    generated=synthetic.ToyConfig(train=16, dev=6, test=3, words=3),
+    source=data.Source.SYNTHETIC,
+    synthetic=synthetic.SyntheticConfig(train=16, dev=6, test=3, words=3),
   ),
   train=trainer.TrainConfig(
     batch_size=16,

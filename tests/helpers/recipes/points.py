@@ -13,8 +13,8 @@ from tests.helpers import tiny_points
 MINI = configs.Experiment(
   model=tiny_points.model_config(),
   data=data.DataConfig(
-    dataset=data.Dataset.GENERATED,
-    generator=shapes.GeneratorConfig(num_examples=40),
+    dataset=data.Dataset.SYNTHETIC,
+    synthetic=shapes.SyntheticConfig(num_examples=40),
     num_eval=22,
   ),
   train=trainer.TrainConfig(

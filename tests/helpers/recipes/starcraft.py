@@ -13,13 +13,13 @@ from tests.helpers import tiny_battles
 MINI = configs.Experiment(
   model=tiny_battles.policy_config(),
   data=data.DataConfig(
-    battles=tiny_battles.BATTLES,
+    scenario=tiny_battles.SCENARIO,
     num_battles=70,
     num_eval_battles=5,
-    num_moments=2,
+    num_transitions=2,
     num_steps=8,
   ),
-  playing=matches.PlayingConfig(num_battles=66, num_steps=8),
+  rollouts=matches.RolloutConfig(num_battles=66, num_steps=8),
   train=trainer.TrainConfig(
     batch_size=4,
     steps=12,

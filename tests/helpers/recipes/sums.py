@@ -130,9 +130,7 @@ class Task:
     loss = training_losses.softmax_cross_entropy(logits, targets)
     return tasks.Losses(loss, {"top_1": correct}, state)
 
-  def figures(
-    self, variables: Any, workdir: pathlib.Path
-  ) -> list[pathlib.Path]:
+  def plots(self, variables: Any, workdir: pathlib.Path) -> list[pathlib.Path]:
     path = workdir / "picture.txt"
     path.write_text("a picture")
     return [path]

@@ -60,21 +60,21 @@ TASKS = (
   glue.TaskConfig(name="one", num_outputs=2),
   glue.TaskConfig(name="two", num_outputs=3),
 )
-READINGS = list(glue.Reading)
+QUERY_KINDS = list(glue.QueryKind)
 IDS = test_language.IDS[:, :10]
 MASK = test_language.MASK[:, :10]
 
 
-def small(reading: glue.Reading) -> perceiver.Model:
+def small(query_kind: glue.QueryKind) -> perceiver.Model:
   """Returns a model of two tasks on the small language model."""
   return perceiver.create(
     glue.GlueConfig(
-      trunk=test_language.small_config(), tasks=TASKS, reading=reading
+      trunk=test_language.small_config(), tasks=TASKS, query_kind=query_kind
     )
   )
 
 
-@pytest.fixture(scope="module", params=READINGS, ids=lambda r: r.value)
+@pytest.fixture(scope="module", params=QUERY_KINDS, ids=lambda r: r.value)
 def filled(request):
   """A model and its parameters, none of them zero."""
   model = small(request.param)
@@ -113,9 +113,9 @@ def test_each_task_reads_its_own_answer(filled):
   model, variables = filled
   latents = model.encode(variables, IDS)
   before = model.decode(variables, latents)
-  queries = model.config.reading is glue.Reading.QUERIES
+  queries = model.config.query_kind is glue.QueryKind.QUERIES
   module = "language_model/" + ("task_queries" if queries else "queries")
-  shared = model.config.reading is glue.Reading.SHARED_TOKEN
+  shared = model.config.query_kind is glue.QueryKind.SHARED_TOKEN
   expected = [{"one", "two"}, set()] if shared else [{"one"}, {"two"}]
   for row, changed in enumerate(expected):
     params = {m: dict(e) for m, e in variables.params.items()}
@@ -151,7 +151,7 @@ def test_attention_map_has_the_tokens_first(filled):
 def test_the_longest_text(filled):
   model, variables = filled
   longest = {"queries": 12, "shared_token": 11, "task_tokens": 10}
-  expected = longest[model.config.reading.value]
+  expected = longest[model.config.query_kind.value]
   assert model.config.example()[0].shape == (1, expected)
   with pytest.raises(ValueError, match=f"length from 1 to {expected}"):
     model.apply(variables, np.zeros((1, expected + 1), np.int32))
@@ -175,7 +175,7 @@ def test_parameters_of_the_pretrained_trunk_drop_in(filled):
 def test_queries_and_trunk_agree_on_the_latents():
   """With no tokens before the text, the trunk reads as in pre-training."""
   pretrained = noise.variables(test_language.MODEL, seed=7)
-  model = small(glue.Reading.QUERIES)
+  model = small(glue.QueryKind.QUERIES)
   variables = glue.with_trunk(noise.variables(model), pretrained)
   np.testing.assert_array_equal(
     model.encode(variables, IDS, input_mask=MASK),
@@ -184,7 +184,7 @@ def test_queries_and_trunk_agree_on_the_latents():
 
 
 def test_another_trunk_is_refused():
-  model = small(glue.Reading.QUERIES)
+  model = small(glue.QueryKind.QUERIES)
   variables = noise.variables(model)
   config = test_language.small_config()
   wider = dataclasses.replace(
@@ -207,14 +207,14 @@ def test_another_trunk_is_refused():
         "tasks": tuple(
           glue.TaskConfig(name=f"t{i}", num_outputs=1) for i in range(12)
         ),
-        "reading": glue.Reading.TASK_TOKENS,
+        "query_kind": glue.QueryKind.TASK_TOKENS,
       },
       "no room",
     ),
   ],
 )
 def test_bad_configs(changes, message):
-  config = small(glue.Reading.QUERIES).config
+  config = small(glue.QueryKind.QUERIES).config
   with pytest.raises(ValueError, match=message):
     dataclasses.replace(config, **changes)
 
@@ -227,6 +227,6 @@ def test_bad_tasks():
 
 
 def test_config_as_json():
-  config = glue.multitask(glue.Reading.TASK_TOKENS, language.BYTES_LARGE)
+  config = glue.multitask(glue.QueryKind.TASK_TOKENS, language.BYTES_LARGE)
   written = config_json.to_json(config)
   assert config_json.from_json(written, registry.ModelConfig) == config

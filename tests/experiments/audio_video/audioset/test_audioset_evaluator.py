@@ -124,7 +124,7 @@ def test_tables_show_the_best_and_the_worst():
   assert len(lines) == 1 + 20 + 1 + 1
   assert lines[1].endswith("1.0000 0.2500  class 0")
   assert lines[-2].endswith("0.5000 0.2500  class 39")
-  assert lines[-1] == "1 classes are in no clip and not judged."
+  assert lines[-1] == "1 classes are in no clip and not evaluated."
   assert not any(line.endswith("class 7") for line in lines)
 
 

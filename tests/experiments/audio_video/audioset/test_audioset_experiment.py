@@ -127,7 +127,7 @@ def test_prepared_clips_are_learned_from_and_judged_by(
   assert "silent 1.0000" in out
   assert "classes 3.0000" in out
   assert "class, 3" in out
-  assert "1 classes are in no clip and not judged." in out
+  assert "1 classes are in no clip and not evaluated." in out
   assert "3 of 4 clips of no official list, 1 missing" in out
   arguments = (TOY, "--mini", "--workdir", tmp_path / "run", *where)
   arguments += ("--data.allow-partial", "True", "--train.steps", 3)
@@ -168,9 +168,9 @@ def test_models_of_one_modality_are_judged_and_drawn(modalities, tmp_path):
   )
   task = experiment.task()
   variables = task.model.init(jax.random.key(0))
-  found = task.judge()(variables)
+  found = task.make_evaluator()(variables)
   assert (found.examples, found.expected) == (3, 3)
-  figures = task.figures(variables, tmp_path)
+  figures = task.plots(variables, tmp_path)
   assert [path.name for path in figures] == ["classes.png", "attention.png"]
 
 

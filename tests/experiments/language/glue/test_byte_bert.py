@@ -1,5 +1,6 @@
 """The baseline: a Transformer of bytes."""
 
+import haiku as hk
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +13,7 @@ from perceiver.models import glue
 from tests.helpers import noise
 
 TASKS = (glue.TASKS["rte"], glue.TASKS["stsb"])
-SMALL = bert.BertConfig(
+TINY = bert.BertConfig(
   text=text.TextInputConfig(vocab_size=20, max_length=9, channels=8),
   tasks=TASKS,
   num_layers=2,
@@ -21,8 +22,8 @@ SMALL = bert.BertConfig(
 
 
 @pytest.fixture(scope="module")
-def small():
-  model = perceiver_model.Model(SMALL)
+def tiny():
+  model = perceiver_model.Model(TINY)
   return model, noise.variables(model)
 
 
@@ -42,8 +43,8 @@ def test_the_papers_size():
   assert config.max_length == 2047
 
 
-def test_padding_changes_nothing(small):
-  model, variables = small
+def test_padding_changes_nothing(tiny):
+  model, variables = tiny
   ids = jnp.arange(10, dtype=jnp.int32).reshape(2, 5)
   mask = jnp.arange(8) < 5
   short = model.apply(variables, ids)
@@ -58,17 +59,17 @@ def test_padding_changes_nothing(small):
   assert short["stsb"].shape == (2, 1)
 
 
-def test_every_place_is_seen(small):
-  model, variables = small
+def test_every_position_matters(tiny):
+  model, variables = tiny
   ids = jnp.arange(8, dtype=jnp.int32)[None]
   before = model.apply(variables, ids)["rte"]
-  for place in range(8):
-    after = model.apply(variables, ids.at[0, place].set(15))["rte"]
+  for position in range(8):
+    after = model.apply(variables, ids.at[0, position].set(15))["rte"]
     assert np.abs(after - before).max() > 1e-4
 
 
-def test_order_matters(small):
-  model, variables = small
+def test_order_matters(tiny):
+  model, variables = tiny
   ids = jnp.arange(8, dtype=jnp.int32)[None]
   outputs = [model.apply(variables, x)["rte"] for x in (ids, ids[:, ::-1])]
   assert np.abs(outputs[0] - outputs[1]).max() > 1e-4
@@ -76,9 +77,7 @@ def test_order_matters(small):
 
 def test_layers_normalise_after_their_residuals():
   def run(x):
-    return bert.Layer(SMALL, name="layer")(x, None)
-
-  import haiku as hk
+    return bert.Layer(TINY, name="layer")(x, None)
 
   transformed = hk.without_apply_rng(hk.transform(run))
   x = jax.random.normal(jax.random.key(0), (2, 5, 8))
@@ -90,6 +89,6 @@ def test_layers_normalise_after_their_residuals():
 
 def test_sizes_are_checked():
   with pytest.raises(ValueError, match="num_layers is 0"):
-    bert.BertConfig(text=SMALL.text, tasks=TASKS, num_layers=0)
+    bert.BertConfig(text=TINY.text, tasks=TASKS, num_layers=0)
   with pytest.raises(ValueError, match="3 heads do not divide"):
-    bert.BertConfig(text=SMALL.text, tasks=TASKS, num_heads=3)
+    bert.BertConfig(text=TINY.text, tasks=TASKS, num_heads=3)

@@ -36,8 +36,8 @@ def test_answers():
 def test_other_tasks_get_no_gradient():
   loss = lambda outputs: evaluator.answers(NAMES, outputs, BATCH).loss.sum()
   gradient = jax.grad(loss)(OUTPUTS)
-  asked = {"rte": [0], "stsb": [1, 3], "mnli": [2]}
-  for name, rows in asked.items():
+  expected = {"rte": [0], "stsb": [1, 3], "mnli": [2]}
+  for name, rows in expected.items():
     used = np.any(np.asarray(gradient[name]) != 0, axis=-1)
     assert np.flatnonzero(used).tolist() == rows
 
@@ -49,7 +49,7 @@ def test_text_mask():
 
 
 class Longest:
-  """Says class 1 of texts of more than three bytes, and degree their length."""
+  """Predicts class 1 for more than three bytes, and the length as degree."""
 
   def apply(self, variables, ids, *, input_mask):
     length = input_mask.sum(axis=1)
@@ -70,13 +70,13 @@ def split():
       (),
     ),
   ]
-  mixed = data.Mixed([(i, i, table) for i, table in enumerate(tables)])
+  mixed = data.Mixture([(i, i, table) for i, table in enumerate(tables)])
   encoder = texts.Encoder(tokenizers.Bytes(), 8)
-  return loader.Split(mixed, data.Arrays(encoder), "toy dev")
+  return loader.Split(mixed, data.Transform(encoder), "tiny dev")
 
 
 def judge(batch_size):
-  return evaluator.Judge(
+  return evaluator.Evaluator(
     model=Longest(),
     names=("cola", "stsb"),
     split=split(),
@@ -97,7 +97,7 @@ def test_metrics_are_of_whole_sets(batch_size):
   assert found.metrics["stsb_pearson"] == pytest.approx(-1)
   assert found.metrics["stsb_spearman"] == pytest.approx(-1)
   assert found.metrics["score"] == pytest.approx((matthews - 1) / 2)
-  assert (found.examples, found.expected, found.split) == (8, 8, "toy dev")
+  assert (found.examples, found.expected, found.split) == (8, 8, "tiny dev")
   assert seen[-1] == (8, 8)
   # Four are right by e²: log(1 + e⁻²); one wrong; degrees off by 3, 1 and 1.
   losses = [np.log1p(np.exp(-2))] * 4 + [np.log1p(np.exp(2))]

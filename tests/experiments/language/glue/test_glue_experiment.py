@@ -3,8 +3,8 @@
 import dataclasses
 import shutil
 
+import chex
 import jax
-import numpy as np
 import pytest
 
 from experiments import evaluate
@@ -20,12 +20,12 @@ import perceiver
 from perceiver.models import glue
 from tests.helpers import commands
 from tests.helpers import tiny_glue
-from tests.helpers.recipes import glue as toy
+from tests.helpers.recipes import glue as recipe
 
-TOY = "tests.helpers.recipes.glue"
-GENERATED = (
-  *("--data.source", "GENERATED", "--data.generated.words", "3"),
-  *("--data.generated.train", "16", "--data.generated.dev", "6"),
+TINY = "tests.helpers.recipes.glue"
+SYNTHETIC = (
+  *("--data.source", "SYNTHETIC", "--data.synthetic.words", "3"),
+  *("--data.synthetic.train", "16", "--data.synthetic.dev", "6"),
 )
 
 
@@ -42,7 +42,7 @@ def trunk(tmp_path_factory):
 def workdir(tmp_path_factory, trunk):
   """The folder of a finished run, fine-tuned, of eight tasks."""
   folder = tmp_path_factory.mktemp("run")
-  arguments = [TOY, "--mini", "--workdir", folder, "--checkpoint", trunk]
+  arguments = [TINY, "--mini", "--workdir", folder, "--checkpoint", trunk]
   assert train.main([str(a) for a in arguments]) == 0
   return folder
 
@@ -53,9 +53,9 @@ def test_eight_tasks_at_once(workdir):
   last = rows[-1]
   assert (last["examples"], last["expected"]) == (54, 54)  # MNLI has two sets
   expected = {
-    f"{part.name}_{metric}"
+    f"{split.name}_{metric}"
     for name in glue_tasks.AVERAGED
-    for part in glue_tasks.TASKS[name].parts
+    for split in glue_tasks.TASKS[name].eval_splits
     for metric in glue_tasks.TASKS[name].metrics
   }
   assert expected | {"score", "loss"} <= set(last)
@@ -68,23 +68,20 @@ def test_an_interrupted_run_ends_the_same(workdir, trunk, tmp_path):
   again = tmp_path / "again"
   shutil.copytree(workdir, again)
   shutil.rmtree(again / "checkpoints" / "4")
-  arguments = [TOY, "--mini", "--workdir", again, "--checkpoint", trunk]
+  arguments = [TINY, "--mini", "--workdir", again, "--checkpoint", trunk]
   assert train.main([str(a) for a in arguments]) == 0
   name = "metrics.jsonl"
   assert (again / name).read_text() == (workdir / name).read_text()
   models = [d / "model.safetensors" for d in (workdir, again)]
-  one, other = (perceiver.restore(path)[1].params for path in models)
-  for module, entries in one.items():
-    for name, value in entries.items():
-      np.testing.assert_array_equal(value, other[module][name])
+  chex.assert_trees_all_equal(*(perceiver.restore(m)[1] for m in models))
 
 
 def test_evaluation_of_a_folder_and_of_a_file(workdir, capsys):
   for path in (workdir, workdir / "model.safetensors"):
-    out = commands.command(capsys, evaluate.main, TOY, "--checkpoint", path)
+    out = commands.command(capsys, evaluate.main, TINY, "--checkpoint", path)
     assert "54 of 54 examples of 8 tasks dev" in out
-  # What was learned is an example's own business, not the batch's.
-  arguments = (TOY, "--checkpoint", workdir, "--train.eval-batch-size", 4)
+  # Metrics do not depend on the batch size.
+  arguments = (TINY, "--checkpoint", workdir, "--train.eval-batch-size", 4)
   rows = [line.split()[:2] for line in out.splitlines()[1:]]
   again = commands.command(capsys, evaluate.main, *arguments).splitlines()
   for (name, value), line in zip(rows, again[-len(rows) :]):
@@ -95,22 +92,22 @@ def test_evaluation_of_a_folder_and_of_a_file(workdir, capsys):
 def test_a_wrong_checkpoint_is_one_paragraph(tmp_path, capsys):
   path = tmp_path / "model.safetensors"
   path.write_bytes(b"\x00" * 100)
-  arguments = (TOY, "--mini", "--workdir", tmp_path, "--checkpoint", path)
+  arguments = (TINY, "--mini", "--workdir", tmp_path, "--checkpoint", path)
   error = commands.command(capsys, train.main, *arguments, code=1)
   assert f"{path} cannot be read" in error
   assert "Traceback" not in error
 
 
 @pytest.mark.parametrize(
-  "reading", [glue.Reading.SHARED_TOKEN, glue.Reading.TASK_TOKENS]
+  "query_kind", [glue.QueryKind.SHARED_TOKEN, glue.QueryKind.TASK_TOKENS]
 )
-def test_other_readings(reading):
-  model = glue.multitask(reading, tiny_glue.TRUNK)
-  experiment = dataclasses.replace(toy.MINI, model=model)
+def test_other_query_kinds(query_kind):
+  model = glue.multitask(query_kind, tiny_glue.TRUNK)
+  experiment = dataclasses.replace(recipe.MINI, model=model)
   task = experiment.task()
   assert task.max_length == 24 - model.num_tokens
   variables = task.model.init(jax.random.key(0))
-  found = task.judge()(variables)
+  found = task.make_evaluator()(variables)
   assert (found.examples, found.expected) == (54, 54)
   assert found.metrics["loss"] > 0
 
@@ -125,12 +122,12 @@ def test_the_baseline_in_the_same_task():
     num_heads=2,
   )
   experiment = configs.Experiment(
-    model=model, data=toy.MINI.data, train=toy.MINI.train
+    model=model, data=recipe.MINI.data, train=recipe.MINI.train
   )
   task = experiment.task()
   assert task.max_length == 23
   variables = task.model.init(jax.random.key(0))
-  found = task.judge()(variables)
+  found = task.make_evaluator()(variables)
   assert set(found.metrics) == {
     "score",
     "loss",
@@ -144,17 +141,16 @@ def test_the_baseline_in_the_same_task():
 
 
 def test_sweep(trunk, tmp_path, capsys):
-  arguments = ("--checkpoint", trunk, *GENERATED, "--workdir", tmp_path)
+  arguments = ("--checkpoint", trunk, *SYNTHETIC, "--workdir", tmp_path)
   arguments += ("--tasks", "rte", "--epochs", 2, "--warmup-steps", 1)
   arguments += ("--batch-sizes", 16, "--rates", 1e-2, 1e-4)
   out = commands.command(capsys, sweep.main, *arguments)
   lines = out.splitlines()
-  assert lines[0] == "| rte: batch | rate | score | rte_accuracy |"
-  rows = [line.split(" | ") for line in lines[2:4]]
-  assert sorted((r[0], r[1]) for r in rows) == [
-    ("| 16", "0.0001"),
-    ("| 16", "0.01"),
-  ]
+  headers, _, *rows = (
+    [cell.strip() for cell in line.strip("|").split("|")] for line in lines[:4]
+  )
+  assert headers == ["rte: batch", "rate", "score", "rte_accuracy"]
+  assert sorted(row[:2] for row in rows) == [["16", "0.0001"], ["16", "0.01"]]
   values = [float(row[2]) for row in rows]
   assert values == sorted(values, reverse=True)
   assert lines[-1] == f"average of rte: {values[0]:.2f}"
@@ -185,7 +181,7 @@ def test_the_papers_search():
   assert found.model == glue.single_task("rte")
 
 
-def test_what_is_impossible_to_search():
+def test_impossible_searches():
   with pytest.raises(ValueError, match="no task"):
     sweep.SweepConfig(tasks=("ax",))
   with pytest.raises(ValueError, match="at least one each"):
@@ -199,26 +195,26 @@ def test_what_is_impossible_to_search():
 
 @pytest.fixture(scope="module")
 def submission(workdir, tmp_path_factory):
-  """Folders of test sets and of the answers to them."""
-  folder, answers = (tmp_path_factory.mktemp(n) for n in ("data", "answers"))
-  synthetic.write(folder, synthetic.ToyConfig(train=2, dev=2, test=5))
-  arguments = ["--models", workdir / "model.safetensors", "--output", answers]
+  """Folders of test sets and of their predictions."""
+  folder, output = (tmp_path_factory.mktemp(n) for n in ("data", "output"))
+  synthetic.write(folder, synthetic.SyntheticConfig(train=2, dev=2, test=5))
+  arguments = ["--models", workdir / "model.safetensors", "--output", output]
   arguments += ["--data.data-dir", folder, "--data.allow-partial", "True"]
   assert submit.main([str(argument) for argument in arguments]) == 0
-  return folder, answers
+  return folder, output
 
 
 def test_files_for_the_test_server(submission):
-  _, answers = submission
-  assert {path.name for path in answers.iterdir()} == {
-    part.submission
+  _, output = submission
+  assert {path.name for path in output.iterdir()} == {
+    split.submission
     for name in glue_tasks.AVERAGED
-    for part in glue_tasks.TASKS[name].parts
+    for split in glue_tasks.TASKS[name].eval_splits
   }
   for name in glue_tasks.AVERAGED:
     task = glue_tasks.TASKS[name]
-    for part in task.parts:
-      lines = (answers / part.submission).read_text().splitlines()
+    for split in task.eval_splits:
+      lines = (output / split.submission).read_text().splitlines()
       assert lines[0] == "index\tprediction"
       rows = [line.split("\t") for line in lines[1:]]
       assert [row[0] for row in rows] == ["0", "1", "2", "3", "4"]
@@ -230,18 +226,18 @@ def test_files_for_the_test_server(submission):
           assert len(value) == 5
 
 
-def test_answers_do_not_depend_on_their_neighbours(
+def test_predictions_do_not_depend_on_the_batch(
   submission, workdir, tmp_path, capsys
 ):
-  folder, answers = submission
+  folder, output = submission
   arguments = ["--models", workdir / "model.safetensors", "--output", tmp_path]
   arguments += ["--data.data-dir", folder, "--data.allow-partial", "True"]
   commands.command(capsys, submit.main, *arguments, "--batch-size", 2)
-  for path in answers.iterdir():
+  for path in output.iterdir():
     assert (tmp_path / path.name).read_text() == path.read_text()
 
 
-def test_what_cannot_be_submitted(trunk, workdir, tmp_path, capsys):
+def test_impossible_submissions(trunk, workdir, tmp_path, capsys):
   arguments = ("--models", trunk, "--output", tmp_path)
   error = commands.command(capsys, submit.main, *arguments, code=1)
   assert "LanguageModelConfig; expected a model of GLUE" in error
@@ -277,11 +273,11 @@ def test_impossible_experiments():
   with pytest.raises(ValueError, match="rte has 3 outputs; expected 2"):
     configs.Experiment(
       model=glue.GlueConfig(trunk=tiny_glue.TRUNK, tasks=wrong),
-      train=toy.MINI.train,
+      train=recipe.MINI.train,
     )
   with pytest.raises(ValueError, match="baseline has no trunk"):
     configs.Experiment(
       model=bert.byte_bert((glue.TASKS["rte"],)),
       checkpoint="x",
-      train=toy.MINI.train,
+      train=recipe.MINI.train,
     )

@@ -105,9 +105,9 @@ def test_constants_correlate_with_nothing(name):
   assert scores.f1(np.zeros(5), np.zeros(5)) == 0
 
 
-def test_of_part():
+def test_metrics_of_a_split():
   task = glue_tasks.TASKS["mrpc"]
-  found = scores.of_part(task, task.parts[0], LABELS, GUESSES)
+  found = scores.split_metrics(task, task.eval_splits[0], LABELS, GUESSES)
   assert found == {
     "mrpc_accuracy": pytest.approx(0.6),
     "mrpc_f1": pytest.approx(2 / 3),

@@ -45,7 +45,7 @@ def test_ids():
   assert encoder.padded(("",))["length"] == 0
 
 
-def test_what_is_too_long_is_cut():
+def test_long_texts_are_cut():
   encoder = texts.Encoder(BYTES, 6)
   assert BYTES.decode(encoder.ids(("abcdefgh",))) == "abcdef"
   found = encoder.ids(("abcdef", "xyz"))
@@ -59,6 +59,6 @@ def test_two_texts_need_room():
     texts.Encoder(BYTES, 2)
 
 
-def test_it_survives_pickling():
+def test_encoders_survive_pickling():
   encoder = texts.Encoder(BYTES, 6)
   assert pickle.loads(pickle.dumps(encoder)) == encoder

@@ -13,7 +13,7 @@ def read(tmp_path, name, text, is_test=False):
   return tsv.read(glue_tasks.TASKS[name], path, is_test=is_test)
 
 
-# Two lines in the layout of each training file; what they hold.
+# Two lines in the layout of each training file, and their examples.
 LAYOUTS = {
   "cola": (
     "gj04\t1\t\tOur friends left.\ncj99\t0\t*\tThey drank it thin",
@@ -100,12 +100,12 @@ BAD = b"sentence\tlabel\nfine\t1\nno label\nbad \xff\t0\na\tb\t1\n \t0\nlast\t0"
 def test_bad_lines_are_listed(tmp_path):
   found = read(tmp_path, "sst2", BAD)
   assert [e.texts for e in found.examples] == [("fine",), ("last",)]
-  place = tmp_path / "file.tsv"
+  path = tmp_path / "file.tsv"
   assert found.skipped == (
-    f"{place}, line 3: it has 1 columns; expected 2",
-    f"{place}, line 4: it is not UTF-8",
-    f"{place}, line 5: it has 3 columns; expected 2",
-    f"{place}, line 6: a text is empty",
+    f"{path}, line 3: it has 1 columns; expected 2",
+    f"{path}, line 4: it is not UTF-8",
+    f"{path}, line 5: it has 3 columns; expected 2",
+    f"{path}, line 6: a text is empty",
   )
 
 
@@ -131,7 +131,7 @@ def test_no_line_of_a_test_file_is_left_out(tmp_path):
     ("sst2", "", "there is no column 'sentence', 'label'"),
   ],
 )
-def test_what_cannot_be_used_is_named(tmp_path, name, text, message):
+def test_unusable_files_are_named(tmp_path, name, text, message):
   with pytest.raises(files.InputError, match=message) as caught:
     read(tmp_path, name, text)
   assert str(tmp_path / "file.tsv") in str(caught.value)

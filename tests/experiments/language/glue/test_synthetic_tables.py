@@ -1,4 +1,4 @@
-"""Files that are made up, by rules that can be learned."""
+"""Synthetic files, by rules that can be learned."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from experiments.language.glue import glue_tasks
 from experiments.language.glue import synthetic
 from experiments.language.glue import tsv
 
-CONFIG = synthetic.ToyConfig(train=60, dev=12, test=6)
+CONFIG = synthetic.SyntheticConfig(train=60, dev=12, test=6)
 GOOD = {"useful", "simple", "correct", "valid", "complete", "safe"}
 BAD = {"invalid", "missing", "wrong", "empty", "illegal", "broken"}
 KINDS = ({"list", "tuple", "dictionary"}, {"module", "class", "function"})
@@ -32,9 +32,9 @@ def read(folder, name, file="train.tsv"):
 )
 def test_all_files_are_read(folder, task):
   assert len(read(folder, task.name)) == 60
-  for part in task.parts:
-    assert len(read(folder, task.name, part.dev_file)) == 12
-    test = read(folder, task.name, part.test_file)
+  for split in task.eval_splits:
+    assert len(read(folder, task.name, split.dev_file)) == 12
+    test = read(folder, task.name, split.test_file)
     assert [e.number for e in test] == ["0", "1", "2", "3", "4", "5"]
   labels = {e.label for e in read(folder, task.name)}
   assert labels == set(range(len(task.classes) or 6))
@@ -58,7 +58,7 @@ RULES = {
 
 @pytest.mark.parametrize("name", RULES)
 def test_rules_hold(folder, name):
-  for file in ("train.tsv", glue_tasks.TASKS[name].parts[0].dev_file):
+  for file in ("train.tsv", glue_tasks.TASKS[name].eval_splits[0].dev_file):
     for example in read(folder, name, file):
       found = RULES[name](*example.texts)
       if name == "mnli":
@@ -83,7 +83,7 @@ def test_acceptable_sentences_are_spelt_right(folder):
 def test_files_depend_on_the_seed_alone(folder, tmp_path):
   synthetic.write(tmp_path / "same", CONFIG, ["rte"])
   synthetic.write(
-    tmp_path / "other", synthetic.ToyConfig(train=60, seed=1), ["rte"]
+    tmp_path / "other", synthetic.SyntheticConfig(train=60, seed=1), ["rte"]
   )
   texts = [
     (f / "RTE" / "train.tsv").read_bytes()
@@ -96,4 +96,4 @@ def test_files_depend_on_the_seed_alone(folder, tmp_path):
 
 def test_numbers_are_checked():
   with pytest.raises(ValueError, match="train is 1; expected at least 2"):
-    synthetic.ToyConfig(train=1)
+    synthetic.SyntheticConfig(train=1)

@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 
+import chex
 import numpy as np
 import pytest
 
@@ -16,15 +17,15 @@ from experiments.language.masked_language import configs
 import perceiver
 from tests.helpers import commands
 from tests.helpers import tiny_language
-from tests.helpers.recipes import language as toy
+from tests.helpers.recipes import language as recipe
 
-TOY = "tests.helpers.recipes.language"
+TINY = "tests.helpers.recipes.language"
 
 
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
   """The folder of a finished run."""
-  return commands.finished(tmp_path_factory, TOY)
+  return commands.finished(tmp_path_factory, TINY)
 
 
 def test_training_leaves_numbers_and_pictures(workdir):
@@ -40,18 +41,14 @@ def test_training_leaves_numbers_and_pictures(workdir):
 def test_an_interrupted_run_ends_the_same(workdir, tmp_path):
   again = tmp_path / "again"
   shutil.copytree(workdir, again)
-  (last,) = (p for p in (again / "checkpoints").iterdir() if p.name == "12")
-  shutil.rmtree(last)
-  assert train.main([TOY, "--mini", "--workdir", str(again)]) == 0
+  shutil.rmtree(again / "checkpoints" / "12")
+  assert train.main([TINY, "--mini", "--workdir", str(again)]) == 0
   models = [d / "model.safetensors" for d in (workdir, again)]
-  one, other = (perceiver.restore(path)[1].params for path in models)
-  for module, entries in one.items():
-    for name, value in entries.items():
-      np.testing.assert_array_equal(value, other[module][name])
+  chex.assert_trees_all_equal(*(perceiver.restore(m)[1] for m in models))
 
 
 def test_evaluation_finds_what_training_found(workdir, capsys):
-  out = commands.command(capsys, evaluate.main, TOY, "--checkpoint", workdir)
+  out = commands.command(capsys, evaluate.main, TINY, "--checkpoint", workdir)
   bits = commands.rows(workdir)[-1]["bits_per_byte"]
   assert "10 of 10 examples of python_topics held out" in out
   assert f"bits_per_byte {bits:.4f}" in out
@@ -70,7 +67,7 @@ def test_models_of_pieces_are_trained_too(tmp_path, capsys):
   path.write_bytes(tiny_language.pieces())
   folder = tmp_path / "run"
   arguments = [
-    *(TOY, "--mini", "--workdir", str(folder), "--train.steps", "3"),
+    *(TINY, "--mini", "--workdir", str(folder), "--train.steps", "3"),
     *("--model.text.vocab-size", str(tiny_language.NUM_PIECES)),
     *("--data.sentencepiece-model", str(path)),
   ]
@@ -82,11 +79,11 @@ def test_models_of_pieces_are_trained_too(tmp_path, capsys):
 def test_tokens_of_another_number_are_refused(tmp_path):
   path = tmp_path / "pieces.model"
   path.write_bytes(tiny_language.pieces())
-  data = dataclasses.replace(toy.MINI.data, sentencepiece_model=path)
+  data = dataclasses.replace(recipe.MINI.data, sentencepiece_model=path)
   with pytest.raises(
     files.InputError, match=r"pieces\.model has 600 tokens, but the model has 2"
   ):
-    dataclasses.replace(toy.MINI, data=data).task()
+    dataclasses.replace(recipe.MINI, data=data).task()
   with pytest.raises(files.InputError, match=r"bytes has 262 tokens.* 32000"):
     configs.EXPERIMENTS["sentencepiece"].task()
 
@@ -117,7 +114,7 @@ def test_the_published_recipes():
 
 
 def test_the_table_of_baselines(workdir, capsys, monkeypatch):
-  monkeypatch.setattr(configs, "MINI", toy.MINI)
+  monkeypatch.setattr(configs, "MINI", recipe.MINI)
   model = str(workdir / "model.safetensors")
   assert not baselines.main(["--checkpoint", model, "--seen", "64"])
   rows = capsys.readouterr().out.splitlines()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments import predict
-from experiments.cli import registry
+from experiments.cli import errors
 from experiments.data import bytes_tokenizer
 from experiments.language.masked_language import predict as language_predict
 from tests.helpers import tiny_models
@@ -58,13 +58,13 @@ def test_spans_take_the_text_as_it_is():
   "text", ["nothing", "[MASK*0]", "[MASK] [MASK*x]", "[MASK *3]"]
 )
 def test_misspelt_markers_are_refused(text):
-  with pytest.raises(registry.UsageError, match=r"expected \[MASK\]"):
+  with pytest.raises(errors.UsageError, match=r"expected \[MASK\]"):
     language_predict.mask_markers(text.encode())
 
 
 @pytest.mark.parametrize("span", ["3", "5:5", "6:5", "-1:3", "a:b"])
 def test_what_is_no_span_is_refused(span):
-  with pytest.raises(registry.UsageError, match="expected START:END"):
+  with pytest.raises(errors.UsageError, match="expected START:END"):
     language_predict.parse_span(span)
 
 

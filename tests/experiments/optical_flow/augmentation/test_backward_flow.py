@@ -26,13 +26,13 @@ _ROW = [[[0, 0], [1, 0], [0, 0], [1, 0], [5, 0]]]
 
 
 def test_flows_that_land_on_a_pixel_are_averaged_backwards():
-  back = backward_flow.reverse(_example(_ROW))
+  back = backward_flow.approximate(_example(_ROW))
   assert back.valid.tolist() == [[True, False, True, False, True]]
   assert back.flow.tolist() == [
     [[0, 0], [0, 0], [-0.5, 0], [0, 0], [-1, 0]],
   ]
   assert back.occluded is None
-  assert back.name == "x_reversed"
+  assert back.name == "x_backward"
   assert back.frames[0].min() == 9
   assert back.frames[1].max() == 0
 
@@ -42,27 +42,27 @@ def test_flows_land_on_the_nearest_pixel():
   flow[0, 0] = [1.4, 1.6]
   valid = np.zeros((3, 3), bool)
   valid[0, 0] = True
-  back = backward_flow.reverse(_example(flow, valid))
+  back = backward_flow.approximate(_example(flow, valid))
   assert np.argwhere(back.valid).tolist() == [[2, 1]]
   np.testing.assert_allclose(back.flow[2, 1], [-1.4, -1.6], rtol=1e-6)
 
 
 def test_what_is_unknown_does_not_count():
   valid = [[True, False, True, True, True]]
-  back = backward_flow.reverse(_example(_ROW, valid))
+  back = backward_flow.approximate(_example(_ROW, valid))
   assert back.flow[0, 2].tolist() == [0, 0]
   assert back.valid.tolist() == [[True, False, True, False, True]]
 
 
 def test_what_is_known_to_be_hidden_does_not_count():
   occluded = [[False, False, True, False, True]]
-  back = backward_flow.reverse(_example(_ROW, occluded=occluded))
+  back = backward_flow.approximate(_example(_ROW, occluded=occluded))
   assert back.flow[0, 2].tolist() == [-1, 0]
 
 
 def test_flow_out_of_the_frame_is_dropped_on_all_sides():
   for step in ([-9, 0], [9, 0], [0, -9], [0, 9], [-2.6, 0]):
-    back = backward_flow.reverse(_example([[step] * 2] * 2))
+    back = backward_flow.approximate(_example([[step] * 2] * 2))
     assert not back.valid.any()
     assert not back.flow.any()
 
@@ -71,7 +71,7 @@ def test_a_shift_by_whole_pixels_is_reversed_exactly():
   generator = np.random.default_rng(0)
   flow = np.broadcast_to([2, -1], (6, 7, 2))
   valid = generator.uniform(size=(6, 7)) < 0.7
-  back = backward_flow.reverse(_example(flow, valid))
+  back = backward_flow.approximate(_example(flow, valid))
   expected = np.zeros((6, 7), bool)
   expected[:5, 2:] = valid[1:, :5]
   np.testing.assert_array_equal(back.valid, expected)

@@ -151,7 +151,7 @@ def _errors(source, index, first):
   """How different colours are where the flow leads, and where it does not."""
   scene = source.scene(index)
   owners = [scenes.render(scene, i)[1] for i in (first, 1 - first)]
-  seen = source.reversed_example(index) if first else source[index]
+  seen = source.backward(index) if first else source[index]
   y, x = np.indices(_SIZE) + seen.flow.transpose(2, 0, 1)[::-1]
   counts = ~seen.occluded & ~_edges(owners[0])
   counts &= (x >= 0) & (x <= _SIZE[1] - 1) & (y >= 0) & (y <= _SIZE[0] - 1)
@@ -222,12 +222,12 @@ def test_blur_is_as_frequent_as_asked_for():
 # ------------------------------------------------------------------- backwards
 
 
-def test_a_reversed_example_has_the_same_frames_in_the_other_order():
+def test_a_backward_has_the_same_frames_in_the_other_order():
   source = generator.Generator(_CONFIG)
   for index in range(5):
-    there, back = source[index], source.reversed_example(index)
+    there, back = source[index], source.backward(index)
     np.testing.assert_array_equal(back.frames, there.frames[::-1])
-    assert back.name == there.name + "_reversed"
+    assert back.name == there.name + "_backward"
     assert back.valid.all()
 
 
@@ -235,7 +235,7 @@ def test_flow_leads_back_to_where_it_came_from():
   source = generator.Generator(_CONFIG)
   total = 0
   for index in range(8):
-    there, back = source[index], source.reversed_example(index)
+    there, back = source[index], source.backward(index)
     scene = source.scene(index)
     owners = [scenes.render(scene, i)[1] for i in (0, 1)]
     rows, columns = np.nonzero(~there.occluded & ~_edges(owners[0]))
@@ -261,8 +261,8 @@ def test_exact_and_approximate_reverse_flow_agree():
   )
   source = generator.Generator(config)
   for index in range(8):
-    exact = source.reversed_example(index)
-    mean = backward_flow.reverse(source[index])
+    exact = source.backward(index)
+    mean = backward_flow.approximate(source[index])
     assert np.mean(mean.valid & ~exact.occluded) > 0.6
     np.testing.assert_array_equal(mean.frames, exact.frames)
     apart = np.hypot(*(mean.flow - exact.flow)[mean.valid].T)

@@ -43,7 +43,7 @@ def test_the_command_writes_a_sheet(tmp_path, monkeypatch, capsys):
   plot_samples.main()
   assert "2 pairs" in capsys.readouterr().out
   source = generator.Generator(_GENERATOR)
-  expected = plot_samples.sheet([source.reversed_example(i) for i in (3, 4)])
+  expected = plot_samples.sheet([source.backward(i) for i in (3, 4)])
   np.testing.assert_array_equal(np.asarray(Image.open(path)), expected)
 
 

@@ -9,7 +9,7 @@ from experiments.point_clouds import data
 from experiments.point_clouds.files import datasets
 from experiments.point_clouds.files import hdf5_files
 
-TRAIN, TEST = datasets.Part.TRAIN, datasets.Part.TEST
+TRAIN, TEST = datasets.Split.TRAIN, datasets.Split.TEST
 
 
 def write(path, labels, **changes):
@@ -35,23 +35,23 @@ def root(tmp_path):
   return tmp_path
 
 
-def open_part(root, part=TRAIN, num_points=4, allow_partial=True):
+def open_split(root, split=TRAIN, num_points=4, allow_partial=True):
   config = datasets.ModelNet40(
-    data_dir=root, part=part, allow_partial=allow_partial
+    data_dir=root, split=split, allow_partial=allow_partial
   )
   return hdf5_files.open_dataset(config, num_points)
 
 
 def test_clouds_and_labels_in_the_order_of_the_list(root):
-  source = open_part(root)
+  source = open_split(root)
   assert len(source) == 3
   assert [cloud.label for cloud in source] == [3, 0, 39]
   np.testing.assert_array_equal(
     source[2].points, [[39, 0, 0], [39, 1, 0], [39, 2, 0], [39, 3, 0]]
   )
   assert source[2].points.dtype == np.float32
-  assert [cloud.label for cloud in open_part(root, TEST)] == [7]
-  assert open_part(root, num_points=2048)[0].points.shape == (2048, 3)
+  assert [cloud.label for cloud in open_split(root, TEST)] == [7]
+  assert open_split(root, num_points=2048)[0].points.shape == (2048, 3)
 
 
 def test_it_is_one_of_the_data_sets(root):
@@ -69,14 +69,14 @@ def test_it_is_one_of_the_data_sets(root):
 
 def test_more_points_than_there_are(root):
   with pytest.raises(files.InputError, match=r"2048 points, not 2049"):
-    open_part(root, num_points=2049)
+    open_split(root, num_points=2049)
 
 
 def test_counts_are_the_official_ones(root):
   with pytest.raises(files.InputError, match=r"3 clouds .* train; expected 98"):
-    open_part(root, allow_partial=False)
+    open_split(root, allow_partial=False)
   with pytest.raises(files.InputError, match=r"1 clouds .* test; expected 246"):
-    open_part(root, TEST, allow_partial=False)
+    open_split(root, TEST, allow_partial=False)
 
 
 NOT_A_NUMBER = np.full((2, 2048, 3), np.nan, np.float32)
@@ -106,7 +106,7 @@ def test_wrong_arrays(root, changes, message):
   path = root / "ply_data_train0.h5"
   write(path, [3, 0], **changes)
   with pytest.raises(files.InputError, match=message) as caught:
-    open_part(root)
+    open_split(root)
   assert str(caught.value).startswith(str(path))
   assert "no readable" not in str(caught.value)
 
@@ -117,13 +117,13 @@ def test_damaged_and_missing_files(root):
   for contents in (b"", b"text", whole[: len(whole) // 2]):
     path.write_bytes(contents)
     with pytest.raises(files.InputError, match=r"train1\.h5 is no readable"):
-      open_part(root)
+      open_split(root)
   path.unlink()
   with pytest.raises(files.InputError, match=r"train1\.h5 is not there"):
-    open_part(root)
+    open_split(root)
   (root / "train_files.txt").write_text("\n")
   with pytest.raises(files.InputError, match=r"train_files\.txt is empty"):
-    open_part(root)
+    open_split(root)
   (root / "train_files.txt").unlink()
   with pytest.raises(files.InputError, match=r"train_files\.txt"):
-    open_part(root)
+    open_split(root)

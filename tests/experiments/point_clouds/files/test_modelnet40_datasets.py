@@ -10,7 +10,7 @@ import pytest
 from experiments.data import files
 from experiments.point_clouds.files import datasets
 
-TRAIN, TEST = datasets.Part.TRAIN, datasets.Part.TEST
+TRAIN, TEST = datasets.Split.TRAIN, datasets.Split.TEST
 
 
 def write(path, size):
@@ -25,16 +25,16 @@ def write(path, size):
 def root(tmp_path):
   """Two classes; names do not sort by their numbers."""
   for i, name in enumerate(("bathtub", "xbox")):
-    for number, part in ((2, TRAIN), (10, TRAIN), (9, TRAIN), (11, TEST)):
-      path = tmp_path / name / part.value / f"{name}_{number}.off"
+    for number, split in ((2, TRAIN), (10, TRAIN), (9, TRAIN), (11, TEST)):
+      path = tmp_path / name / split.value / f"{name}_{number}.off"
       write(path, 100 * i + number)
   (tmp_path / "README.txt").touch()
   return tmp_path
 
 
-def open_part(root, part=TRAIN, num_points=8, **changes):
+def open_split(root, split=TRAIN, num_points=8, **changes):
   settings = {"allow_partial": True, **changes}
-  config = datasets.ModelNet40(data_dir=root, part=part, **settings)
+  config = datasets.ModelNet40(data_dir=root, split=split, **settings)
   return datasets.open_dataset(config, num_points)
 
 
@@ -43,15 +43,15 @@ def sizes(source):
 
 
 def test_parts_and_labels(root):
-  source = open_part(root)
+  source = open_split(root)
   assert len(source) == 6
   assert sizes(source) == [2, 9, 10, 102, 109, 110]
   assert [cloud.label for cloud in source] == [1] * 3 + [39] * 3
-  assert sizes(open_part(root, TEST)) == [11, 111]
+  assert sizes(open_split(root, TEST)) == [11, 111]
 
 
 def test_points_lie_on_the_surface(root):
-  cloud = open_part(root, num_points=500)[1]
+  cloud = open_split(root, num_points=500)[1]
   assert cloud.points.shape == (500, 3)
   assert cloud.points.dtype == np.float32
   assert np.all(cloud.points[:, 2] == 9)
@@ -62,34 +62,34 @@ def test_points_lie_on_the_surface(root):
 
 def test_points_are_kept(root, tmp_path):
   cache = tmp_path / "elsewhere"
-  first = [cloud.points for cloud in open_part(root, cache_dir=cache)]
+  first = [cloud.points for cloud in open_split(root, cache_dir=cache)]
   kept = cache / "8" / "train" / "bathtub_2.npy"
   np.testing.assert_array_equal(np.load(kept), first[0])
   assert not (root / "sampled_points").exists()
   (root / "bathtub" / "train" / "bathtub_2.off").write_text("no longer read")
-  again = [cloud.points for cloud in open_part(root, cache_dir=cache)]
+  again = [cloud.points for cloud in open_split(root, cache_dir=cache)]
   np.testing.assert_array_equal(first, again)
   # Another number of points is kept apart.
   with pytest.raises(files.InputError, match=r"bathtub_2\.off: it begins with"):
-    open_part(root, num_points=9, cache_dir=cache)[0]
-  assert open_part(root, num_points=9, cache_dir=cache)[1].points.shape[0] == 9
+    open_split(root, num_points=9, cache_dir=cache)[0]
+  assert open_split(root, num_points=9, cache_dir=cache)[1].points.shape[0] == 9
 
 
 def test_points_do_not_depend_on_what_is_read_first(root):
-  kept = [open_part(root)[i].points for i in reversed(range(6))][::-1]
+  kept = [open_split(root)[i].points for i in reversed(range(6))][::-1]
   assert (root / "sampled_points" / "8" / "train" / "xbox_10.npy").exists()
-  paths = open_part(root).paths
-  fresh = [datasets.draw_points(path, 8) for path in paths]
+  paths = open_split(root).paths
+  fresh = [datasets.sample_points(path, 8) for path in paths]
   np.testing.assert_array_equal(kept, fresh)
   assert not np.array_equal(fresh[0][:, 0] / 2, fresh[1][:, 0] / 9)
   # The folder of what is kept is no class.
-  assert len(open_part(root)) == 6
+  assert len(open_split(root)) == 6
 
 
 def test_many_threads_may_read_one_shape(root):
   """As they do at the end of an evaluation, where the last is repeated."""
   for number in range(20):
-    source = open_part(root, num_points=8 + number)
+    source = open_split(root, num_points=8 + number)
     with futures.ThreadPoolExecutor(8) as pool:
       found = [cloud.points for cloud in pool.map(source.__getitem__, [5] * 8)]
     np.testing.assert_array_equal(found, [found[0]] * 8)
@@ -115,53 +115,53 @@ def test_what_was_kept_and_is_damaged_is_refused(root, content, message):
   else:
     np.save(kept, content)
   with pytest.raises(files.InputError, match=rf"bathtub_2\.npy .*{message}"):
-    open_part(root)[0]
+    open_split(root)[0]
 
 
 def test_a_shape_without_area_is_refused(root):
   path = root / "bathtub" / "train" / "bathtub_2.off"
   path.write_text("OFF\n1 1 0\n1 1 1\n3 0 0 0\n")
   with pytest.raises(files.InputError, match=r"bathtub_2\.off: no face has"):
-    open_part(root)[0]
+    open_split(root)[0]
 
 
 def test_what_is_not_complete_is_refused(root, tmp_path):
   with pytest.raises(files.InputError, match="lacks airplane/train, one of 38"):
-    open_part(root, allow_partial=False)
+    open_split(root, allow_partial=False)
   for name in datasets.CLASS_NAMES:
     write(root / name / "test" / f"{name}_0001.off", 1)
   with pytest.raises(
-    files.InputError, match="has 42 shapes in the part test; expected 2468"
+    files.InputError, match="has 42 shapes in the split test; expected 2468"
   ):
-    open_part(root, TEST, allow_partial=False)
+    open_split(root, TEST, allow_partial=False)
   (root / "house" / "test").mkdir(parents=True)
   with pytest.raises(files.InputError, match="house, which is no class"):
-    open_part(root, TEST)
-  with pytest.raises(files.InputError, match="has 0 shapes in the part train"):
-    open_part(tmp_path / "bathtub")
+    open_split(root, TEST)
+  with pytest.raises(files.InputError, match="has 0 shapes in the split train"):
+    open_split(tmp_path / "bathtub")
   with pytest.raises(files.InputError, match="nowhere is not a folder"):
-    open_part(pathlib.Path("nowhere"))
+    open_split(pathlib.Path("nowhere"))
 
 
 def test_the_official_numbers(root):
-  """9,843 shapes to learn from and 2,468 to judge by, of 40 classes."""
+  """9,843 training and 2,468 test shapes of 40 classes."""
   assert len(datasets.CLASS_NAMES) == 40
   assert list(datasets.CLASS_NAMES) == sorted(datasets.CLASS_NAMES)
   for name in datasets.CLASS_NAMES:
     (root / name / "test").mkdir(parents=True, exist_ok=True)
     (root / name / "train").mkdir(exist_ok=True)
-  for part, expected in ((TRAIN, 9843), (TEST, 2468)):
-    have = len(open_part(root, part))
-    folder = root / "chair" / part.value
+  for split, expected in ((TRAIN, 9843), (TEST, 2468)):
+    have = len(open_split(root, split))
+    folder = root / "chair" / split.value
     for i in range(expected - have):
       (folder / f"chair_{i:04d}.off").touch()
-    source = open_part(root, part, allow_partial=False)
+    source = open_split(root, split, allow_partial=False)
     assert len(source) == expected
     (folder / "chair_9999.off").touch()
     with pytest.raises(files.InputError, match=f"expected {expected}"):
-      open_part(root, part, allow_partial=False)
+      open_split(root, split, allow_partial=False)
 
 
 def test_sources_are_values(root):
   """So that processes can be handed one."""
-  assert open_part(root) == dataclasses.replace(open_part(root))
+  assert open_split(root) == dataclasses.replace(open_split(root))

@@ -12,8 +12,8 @@ from experiments.point_clouds.synthetic import shapes as synthetic_shapes
 
 
 def source(num_points=64, **changes):
-  return synthetic_shapes.Generator(
-    config=synthetic_shapes.GeneratorConfig(**changes), num_points=num_points
+  return synthetic_shapes.SyntheticShapes(
+    config=synthetic_shapes.SyntheticConfig(**changes), num_points=num_points
   )
 
 
@@ -58,7 +58,7 @@ def test_every_family(label):
 def test_points_are_drawn_by_the_sampler_of_files():
   shapes = source(num_points=50)
   numbers = np.random.default_rng((0, 12))
-  mesh = shape_classes.FAMILIES["cone"](numbers)
+  mesh = shape_classes.SHAPE_CLASSES["cone"](numbers)
   mesh = synthetic_shapes.turn(mesh, numbers.uniform(0, 2 * math.pi))
   np.testing.assert_array_equal(
     shapes[12].points, meshes.sample(mesh, 50, numbers)
@@ -107,4 +107,4 @@ def test_a_tube_keeps_its_distance_from_its_line():
 @pytest.mark.parametrize("changes", [{"num_examples": 0}, {"seed": -1}])
 def test_impossible_shapes_are_refused(changes):
   with pytest.raises(ValueError, match="expected at least 1 and at least 0"):
-    synthetic_shapes.GeneratorConfig(**changes)
+    synthetic_shapes.SyntheticConfig(**changes)

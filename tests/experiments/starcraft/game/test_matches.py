@@ -1,4 +1,4 @@
-"""Scores of policies whose strength is known."""
+"""Scores of policies of known strength."""
 
 import dataclasses
 
@@ -17,56 +17,57 @@ from experiments.starcraft.game import units
 import perceiver
 from tests.helpers import tiny_battles
 
-BATTLES = scenarios.BattleConfig(num_slots=8, min_units=2, max_units=4)
-CONFIG = matches.PlayingConfig(num_battles=80, num_steps=40)
+SCENARIO = scenarios.ScenarioConfig(num_slots=8, min_units=2, max_units=4)
+CONFIG = matches.RolloutConfig(num_battles=80, num_steps=40)
 
 
 @dataclasses.dataclass(frozen=True)
-class Copy:
-  """Stands for a model that has learned a script by heart."""
+class ScriptedModel:
+  """A model whose decisions are a scripted policy's actions."""
 
-  script: object
+  policy: object
 
-  def apply(self, variables, seen, *, mask):
-    """Returns decisions for what `entities.encode` gives."""
+  def apply(self, variables, encoded, *, mask):
+    """Returns decisions for entities of `entities.encode`."""
     del variables
     state = units.State(
-      kind=jnp.argmax(seen[..., 5:9], axis=-1),
-      owner=(seen[..., 0] < 0).astype(jnp.int32),
-      position=seen[..., 9:11] * units.FIELD,
-      health=jnp.where(mask, seen[..., 2] * 200, 0),
-      cooldown=jnp.rint(seen[..., 3] * 4).astype(jnp.int32),
+      kind=jnp.argmax(encoded[..., 5:9], axis=-1),
+      owner=(encoded[..., 0] < 0).astype(jnp.int32),
+      position=encoded[..., 9:11] * units.FIELD,
+      health=jnp.where(mask, encoded[..., 2] * 200, 0),
+      cooldown=jnp.rint(encoded[..., 3] * 4).astype(jnp.int32),
     )
-    orders = self.script(state)
+    actions = self.policy(state)
     return starcraft_model.Decisions(
-      choices=jax.nn.one_hot(orders.choice, 3),
-      targets=jax.nn.one_hot(orders.target, seen.shape[1]),
-      winning=jnp.zeros(len(seen)),
+      action_kinds=jax.nn.one_hot(actions.action_kind, 3),
+      targets=jax.nn.one_hot(actions.target, encoded.shape[1]),
+      winning=jnp.zeros(len(encoded)),
     )
 
 
-def surrender(state):
-  """Tells everybody to hold."""
-  return units.Orders(jnp.zeros_like(state.kind), jnp.zeros_like(state.kind))
+def hold(state):
+  """Returns HOLD for all units."""
+  return units.Actions(jnp.zeros_like(state.kind), jnp.zeros_like(state.kind))
 
 
-def score(script, opponent, config=CONFIG, **options):
-  return matches.score(Copy(script), None, opponent, BATTLES, config, **options)
+def score(policy, opponent, config=CONFIG, **options):
+  return matches.score(
+    ScriptedModel(policy), None, opponent, SCENARIO, config, **options
+  )
 
 
-def test_a_copy_is_its_models_equal():
-  """Mirror images draw every battle."""
+def test_equal_policies_score_a_half():
   assert score(
-    scripted_policies.charge, scripted_policies.charge
+    scripted_policies.baseline, scripted_policies.baseline
   ) == pytest.approx(0.5, abs=0.05)
 
 
-def test_the_teacher_beats_the_plain_script():
-  assert score(scripted_policies.command, scripted_policies.charge) > 0.75
+def test_the_expert_beats_the_baseline():
+  assert score(scripted_policies.expert, scripted_policies.baseline) > 0.75
 
 
-def test_who_holds_loses():
-  assert score(surrender, scripted_policies.charge) == 0
+def test_holding_loses():
+  assert score(hold, scripted_policies.baseline) == 0
 
 
 def test_battles_are_counted_and_the_same_every_time():
@@ -74,8 +75,8 @@ def test_battles_are_counted_and_the_same_every_time():
   few = dataclasses.replace(CONFIG, num_battles=70)
   one, other = (
     score(
-      scripted_policies.command,
-      scripted_policies.charge,
+      scripted_policies.expert,
+      scripted_policies.baseline,
       few,
       on_progress=done.append,
     )
@@ -85,11 +86,10 @@ def test_battles_are_counted_and_the_same_every_time():
   assert done == [64, 70] * 2
   assert one * 140 == pytest.approx(round(one * 140), abs=1e-9)
   with pytest.raises(ValueError, match="num_battles is 0"):
-    matches.PlayingConfig(num_battles=0)
+    matches.RolloutConfig(num_battles=0)
 
 
-def test_a_policy_sees_its_own_side():
-  """Of a model that attacks unit 1 with what is its own."""
+def test_a_policy_acts_for_its_own_side():
   state = tiny_battles.battle(
     *(tiny_battles.unit("soldier", side, side, side) for side in (0, 1)), free=6
   )
@@ -97,28 +97,28 @@ def test_a_policy_sees_its_own_side():
   variables = model.init(jax.random.key(0))
   for side in (0, 1):
     found = matches.policy(model, variables, side)(state)
-    seen, mask = entities.encode(state, side)
-    decisions = model.apply(variables, seen, mask=mask)
-    expected = jnp.argmax(decisions.choices, axis=-1)
-    assert found.choice.tolist() == expected.tolist()
+    encoded, mask = entities.encode(state, side)
+    decisions = model.apply(variables, encoded, mask=mask)
+    expected = jnp.argmax(decisions.action_kinds, axis=-1)
+    assert found.action_kind.tolist() == expected.tolist()
 
 
-def test_the_judge_compares_every_state_once():
+def test_every_transition_is_evaluated_once():
   settings = data.DataConfig(
-    battles=tiny_battles.BATTLES,
+    scenario=tiny_battles.SCENARIO,
     num_battles=1,
     num_eval_battles=3,
-    num_moments=2,
+    num_transitions=2,
     num_steps=8,
   )
   model = perceiver.create(tiny_battles.policy_config())
   variables = model.init(jax.random.key(0))
   split = data.splits(settings)[1]
-  judge = lambda size: evaluator.Judge(
+  judge = lambda size: evaluator.Evaluator(
     model=model,
     split=split,
-    battles=settings.battles,
-    playing=matches.PlayingConfig(num_battles=2, num_steps=4),
+    scenario=settings.scenario,
+    rollouts=matches.RolloutConfig(num_battles=2, num_steps=4),
     batch_size=size,
   )
   calls = []
@@ -129,7 +129,7 @@ def test_the_judge_compares_every_state_once():
   assert (found.examples, found.expected) == (6, 6)
   assert found.split == "battles held out"
   assert judge(6)(variables).metrics == pytest.approx(found.metrics, abs=1e-5)
-  loss = found.metrics["orders"] + 0.1 * found.metrics["winning"]
+  loss = found.metrics["actions"] + 0.1 * found.metrics["winning"]
   assert found.metrics["loss"] == pytest.approx(loss, abs=1e-5)
   with pytest.raises(evaluator.evaluation.Abandoned):
     judge(4)(variables, should_stop=lambda: True)

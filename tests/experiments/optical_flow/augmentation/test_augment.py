@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from experiments.optical_flow import examples
-from experiments.optical_flow.augmentation import augmentation
+from experiments.optical_flow.augmentation import augment
 from tests.helpers import tiny_flow
 
-CONFIG = augmentation.AugmentationConfig(box_sides=(3, 5), crop_margin=2)
+CONFIG = augment.AugmentationConfig(box_sides=(3, 5), crop_margin=2)
 # One kind of change at a time.
 NOTHING = dataclasses.replace(
   CONFIG,
@@ -23,9 +23,9 @@ NOTHING = dataclasses.replace(
 )
 
 
-def augment(config, seed=0, *, index=1, size=tiny_flow.SIZE, strength=1.0):
+def augmented(config, seed=0, *, index=1, size=tiny_flow.SIZE, strength=1.0):
   example = tiny_flow.Translations()[index]
-  return example, augmentation.augment(
+  return example, augment.augment(
     example,
     np.random.default_rng(seed),
     size=size,
@@ -36,14 +36,14 @@ def augment(config, seed=0, *, index=1, size=tiny_flow.SIZE, strength=1.0):
 
 def test_no_strength_changes_nothing():
   for seed in range(10):
-    before, after = augment(CONFIG, seed, strength=0.0)
+    before, after = augmented(CONFIG, seed, strength=0.0)
     np.testing.assert_array_equal(after.frames, before.frames)
     np.testing.assert_array_equal(after.flow, before.flow)
     assert after.valid.all()
 
 
 def test_the_generator_decides_everything():
-  digest = lambda seed: augment(CONFIG, seed)[1].frames.tobytes()
+  digest = lambda seed: augmented(CONFIG, seed)[1].frames.tobytes()
   assert digest(3) == digest(3)
   assert len({digest(seed) for seed in range(20)}) == 20
 
@@ -51,7 +51,7 @@ def test_the_generator_decides_everything():
 def test_crops_go_to_both_edges():
   found = set()
   for seed in range(200):
-    before, after = augment(NOTHING, seed, size=(15, 20))
+    before, after = augmented(NOTHING, seed, size=(15, 20))
     for top in range(2):
       for left in range(5):
         part = before.frames[:, top : top + 15, left : left + 20]
@@ -61,7 +61,7 @@ def test_crops_go_to_both_edges():
 
 
 def test_small_frames_are_enlarged():
-  _, after = augment(NOTHING, size=(32, 48))
+  _, after = augmented(NOTHING, size=(32, 48))
   np.testing.assert_allclose(
     after.flow, np.broadcast_to([2.0, -2.0], (32, 48, 2)), rtol=1e-6
   )
@@ -78,7 +78,7 @@ def test_flow_follows_scale_and_mirrors():
   )
   found = set()
   for seed in range(40):
-    _, after = augment(config, seed)
+    _, after = augmented(config, seed)
     assert np.ptp(after.flow, axis=(0, 1)).max() < 1e-4
     found.add(tuple(np.round(after.flow[0, 0], 4).tolist()))
   # 1 to the right and 1 up, twice as large, mirrored in every way.
@@ -95,7 +95,9 @@ def test_stretch_stays_in_its_range():
     mirror_rate=0.0,
     upend_rate=0.0,
   )
-  flows = np.array([augment(config, seed)[1].flow[0, 0] for seed in range(60)])
+  flows = np.array(
+    [augmented(config, seed)[1].flow[0, 0] for seed in range(60)]
+  )
   found = np.log2(np.abs(flows))
   assert found.min() > 0.5
   assert found.max() < 1.5
@@ -112,7 +114,7 @@ def test_half_the_strength_is_half_the_range():
     upend_rate=0.0,
   )
   found = {
-    round(float(augment(config, seed, strength=0.5)[1].flow[0, 0, 0]), 3)
+    round(float(augmented(config, seed, strength=0.5)[1].flow[0, 0, 0]), 3)
     for seed in range(40)
   }
   assert found == {1.0, 1.414}  # half of the pairs, by the root of 2
@@ -129,7 +131,7 @@ def test_colours_of_both_frames_change_alike():
 
   def levels(config):
     found = [
-      augmentation.augment(
+      augment.augment(
         example, np.random.default_rng(seed), size=(4, 4), config=config
       ).frames[:, 0, 0, 0]
       for seed in range(40)
@@ -154,7 +156,7 @@ def colours(pixels, **changes):
     "mean": np.array([10.0, 20.0, 30.0]),
     **changes,
   }
-  matrix, offset = augmentation.colour_map(**settings)
+  matrix, offset = augment.colour_map(**settings)
   return np.array(pixels, np.float64) @ matrix + offset
 
 
@@ -194,7 +196,7 @@ def test_a_turned_hue_keeps_grey_and_luma():
 def test_the_eraser_fills_boxes_of_the_second_frame():
   config = dataclasses.replace(NOTHING, eraser_rate=1.0, max_boxes=1)
   for seed in range(20):
-    before, after = augment(config, seed)
+    before, after = augmented(config, seed)
     np.testing.assert_array_equal(after.frames[0], before.frames[0])
     changed = (after.frames[1] != before.frames[1]).any(axis=-1)
     rows, columns = np.nonzero(changed)

@@ -1,0 +1,39 @@
+"""Errors of commands, and what a person sees of them."""
+
+from collections.abc import Callable
+import sys
+import traceback
+from typing import Any
+
+from experiments.cluster import processes
+import perceiver
+
+
+class UsageError(perceiver.PerceiverError, ValueError):
+  """A command line asks for something that does not exist or cannot be."""
+
+
+def run(main: Callable[[], Any]) -> int:
+  """Runs a command; turns errors that a person caused into one paragraph.
+
+  One process of several that fails ends at once: the others wait for it.
+
+  Returns:
+    The exit code: 0, 1 if the run failed, 2 if the command makes no sense.
+  """
+  code = 0
+  try:
+    main()
+  except (perceiver.PerceiverError, FileNotFoundError) as error:
+    print(f"error: {error}", file=sys.stderr)
+    code = 2 if isinstance(error, UsageError) else 1
+  except SystemExit:  # All processes stop together.
+    processes.shut_down(0)
+    raise
+  except Exception:
+    if processes.is_running():
+      traceback.print_exc()
+      processes.shut_down(1)
+    raise
+  processes.shut_down(code)
+  return code
