@@ -11,7 +11,6 @@ same configuration write the same bytes.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 import contextlib
 import json
-import os
 import pathlib
 import sys
 import time
@@ -20,6 +19,7 @@ from typing import Any, TextIO
 from experiments.data import files
 from experiments.runs import event_files
 from perceiver import errors
+from perceiver.checkpoints import atomic
 
 METRICS = "metrics.jsonl"
 
@@ -66,7 +66,7 @@ class Reporter:
     self._rows = [row for row in rows if row["step"] <= first_step]
     if is_writer:
       lines = (json.dumps(row) + "\n" for row in self._rows)
-      write_text(path, "".join(lines))
+      atomic.write_text(path, "".join(lines))
       self._file = path.open("a", encoding="utf-8")
       self._events = event_files.EventFile(workdir, first_step)
 
@@ -196,13 +196,6 @@ def _duration(seconds: float) -> str:
   return " ".join(parts[:2])
 
 
-def write_text(path: pathlib.Path, text: str) -> None:
-  """Writes a file that is either the old one or the new one, whole."""
-  temporary = path.with_name(f".{path.name}.{os.getpid()}")
-  temporary.write_text(text, encoding="utf-8")
-  temporary.replace(path)
-
-
 def claim(
   workdir: pathlib.Path, config: str, may_differ: Sequence[str] = ()
 ) -> None:
@@ -234,7 +227,7 @@ def claim(
         + "\nGo on with the old one, or choose another --workdir."
       )
   workdir.mkdir(parents=True, exist_ok=True)
-  write_text(path, config)
+  atomic.write_text(path, config)
 
 
 def _read_config(path: pathlib.Path) -> str:

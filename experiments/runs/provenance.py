@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from experiments.data import loader
-from experiments.runs import log
+from perceiver.checkpoints import atomic
 
 NAME = "provenance.json"
 _PACKAGES = (
@@ -70,7 +70,7 @@ def record(
       "versions": {p: importlib.metadata.version(p) for p in _PACKAGES},
     }
   )
-  log.write_text(workdir / NAME, json.dumps(starts, indent=2) + "\n")
+  atomic.write_text(workdir / NAME, json.dumps(starts, indent=2) + "\n")
   before = starts[0].get("data", {})
   return [name for name in data if before.get(name, data[name]) != data[name]]
 

@@ -66,10 +66,7 @@ def load_for_finetuning(
       latents.
   """
   model = registry.create(name_or_config)
-  if source is None:
-    old, variables = load.load_any(path)
-  else:
-    old, variables = load.load(source, path)
+  old, variables = load.load(path, source)
   wanted = check.flatten(model.shapes())
   found = check.flatten(variables)
   taken, interpolated = _take(wanted, found, old.config, model.config)

@@ -1,8 +1,7 @@
 """Our own checkpoints: one safetensors file with arrays and configuration.
 
-The file holds numbers and text only, so reading it runs no code. It is written
-beside its place and moved there once complete. The package safetensors is
-imported where a file is touched: models do without it.
+The file holds numbers and text only, so reading it runs no code. The package
+safetensors is imported where a file is touched: models do without it.
 """
 
 from collections.abc import Mapping
@@ -10,13 +9,13 @@ import json
 import math
 import os
 import pathlib
-import tempfile
 from typing import Any
 
 import numpy as np
 
 from perceiver import config_json
 from perceiver import model as perceiver_model
+from perceiver.checkpoints import atomic
 from perceiver.checkpoints import check
 from perceiver.checkpoints import errors
 from perceiver.models import registry
@@ -48,7 +47,6 @@ def save(
   """
   from safetensors import numpy as safetensors_numpy
 
-  path = pathlib.Path(path)
   check.fits(model, variables, source="what is to be saved")
   arrays = {
     _SEPARATOR.join((collection, module, name)): np.asarray(array, order="C")
@@ -62,23 +60,14 @@ def save(
     "config": config_json.to_json(model.config, indent=None),
     "notes": json.dumps(dict(notes or {})),
   }
-  path.parent.mkdir(parents=True, exist_ok=True)
-  handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-  os.close(handle)
-  try:
+  with atomic.file(path) as temporary:
     safetensors_numpy.save_file(arrays, temporary, metadata)
-    with open(temporary, "rb") as written:
-      os.fsync(written.fileno())
-    os.replace(temporary, path)
-  except BaseException:
-    pathlib.Path(temporary).unlink(missing_ok=True)
-    raise
 
 
-def restore(
+def load(
   path: str | os.PathLike[str], kind: type | None = None
 ) -> tuple[perceiver_model.Model, perceiver_model.Variables]:
-  """Reads a file written by `save`; the model is the one in the file.
+  """Reads a file written by `save`; the file names its model.
 
   Args:
     path: the file.
@@ -155,7 +144,7 @@ def notes(path: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def is_ours(path: pathlib.Path) -> bool:
-  """Tells whether a file is a safetensors file written by `save`."""
+  """Returns whether a file is a safetensors file written by `save`."""
   import safetensors
 
   try:

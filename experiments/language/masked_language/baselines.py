@@ -217,7 +217,7 @@ def _print(checkpoint: pathlib.Path | None, num_seen: int) -> None:
   experiment = configs.MINI
   rows = table(experiment.data, experiment.model.text.max_length, num_seen)
   if checkpoint is not None:
-    model, variables = perceiver.restore(checkpoint)
+    model, variables = perceiver.load(checkpoint)
     task = language_task.MaskedLanguage(model=model, data=experiment.data)
     mesh = sharding.make_mesh(experiment.train.parallel)
     config = dataclasses.replace(experiment.train, eval_batch_size=_BATCH)

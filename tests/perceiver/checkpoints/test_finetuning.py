@@ -151,7 +151,7 @@ def test_pickles_of_deepmind_need_to_be_told(tmp_path):
   path = tmp_path / "model"
   files.save(path, model, variables)
   new = learned((4, 4), num_classes=2)
-  with pytest.raises(perceiver.CheckpointError, match="expected to be told"):
+  with pytest.raises(perceiver.CheckpointError, match="expected the name"):
     perceiver.load_for_finetuning(new, path)
   _, _, report = perceiver.load_for_finetuning(new, path, source=learned())
   assert report.interpolated == (POSITIONS,)
