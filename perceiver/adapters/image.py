@@ -179,6 +179,16 @@ class ImageInputConfig:
       position_encoding.num_channels(self.positions, num_axes=2)
     )
 
+  def resizable_tables(self) -> dict[str, tuple[int, ...]]:
+    """Returns the grids of learned positions, by module below the input's.
+
+    Shuffled positions are not next to one another and cannot be resized.
+    """
+    learned = position_encoding.is_learned(self.positions)
+    if not learned or self.permutation_seed is not None:
+      return {}
+    return {"learned_positions": self.grid}
+
   def permutation(self) -> np.ndarray:  # [M]
     """Returns which element of the grid stands at each place."""
     if self.permutation_seed is None:

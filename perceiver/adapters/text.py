@@ -43,6 +43,10 @@ class TextInputConfig:
         )
     _ = self.vectors
 
+  def resizable_tables(self) -> dict[str, tuple[int, ...]]:
+    """Returns the grids of learned positions, by module below the input's."""
+    return {"learned_positions": (self.max_length,)}
+
   @property
   def vectors(self) -> position_encoding.Learned:
     """The kind of vector that every id and every position has."""

@@ -106,6 +106,10 @@ class GlueConfig:
     """What activations are computed in."""
     return self.trunk.precision
 
+  def resizable_tables(self) -> dict[str, tuple[int, ...]]:
+    """Returns the trunk's, whose modules keep their names."""
+    return self.trunk.resizable_tables()
+
   def network(self, is_training: bool = False) -> "GlueModel":
     """Returns the Haiku module."""
     return GlueModel(self, is_training, name=_MODULE)

@@ -56,6 +56,11 @@ class ImageClassifierConfig:
     """The number of classes."""
     return self.perceiver.decoder.output_channels or 0
 
+  def resizable_tables(self) -> dict[str, tuple[int, ...]]:
+    """Returns the grids of learned positions by the module that holds them."""
+    tables = self.image.resizable_tables()
+    return {f"classifier/image_input/{k}": grid for k, grid in tables.items()}
+
   def network(self, is_training: bool = False) -> "ImageClassifier":
     """Returns the Haiku module."""
     return ImageClassifier(self, is_training, name="classifier")

@@ -86,7 +86,7 @@ def identify(
       return model, from_theirs(model, theirs, source=str(path))
   raise errors.CheckpointError(
     f"Checkpoint: {path} has {len(found)} arrays, which are not those of "
-    f"{', '.join(RELEASED)}; expected the name or its config."
+    f"{', '.join(RELEASED)}; expected the model's name or config as well."
   )
 
 

@@ -87,7 +87,8 @@ class _Checker:
       Exception: of several kinds, if they do not fit together.
     """
     count, last = 0, 0
-    for opcode, argument, last in pickletools.genops(io.BytesIO(content)):
+    for opcode, argument, position in pickletools.genops(io.BytesIO(content)):
+      last = position or 0
       if (opcode.name == "PROTO") != (count == 0):
         raise errors.CheckpointError(
           "it does not begin as pickles of protocol 2 to 5 do"
