@@ -1,7 +1,7 @@
-"""Inputs for fuzzing: damaged files, and what comes of them.
+"""Inputs for fuzzing: damaged files, and the assertion that readers survive.
 
-As many examples as `pytest --fuzz-examples N` says, the same ones every time
-unless N is given. What once failed stands beside its test as an example.
+`pytest --fuzz-examples N` sets the number of examples; without it, they are the
+same ones every time. Inputs that once failed stand beside their test.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,9 +40,9 @@ def settings(config: pytest.Config) -> None:
   hypothesis.settings.load_profile("readers")
 
 
-def _changed(data: bytes, kind: int, place: int, value: int) -> bytes:
+def _changed(data: bytes, kind: int, position: int, value: int) -> bytes:
   """Returns the data with one thing wrong."""
-  at = place % (len(data) + 1)
+  at = position % (len(data) + 1)
   if kind == 0:
     return data[:at] + bytes([value]) + data[at + 1 :]
   if kind == 1:
@@ -57,12 +57,12 @@ def _changed(data: bytes, kind: int, place: int, value: int) -> bytes:
   return data[:at] + data[at : at + 1 + value] * 2 + data[at + 1 + value :]
 
 
-# What is done to a file: kinds of damage, and where.
+# Damage to a file: its kind, its position, and a value.
 Changes = Sequence[tuple[int, int, int]]
 
 
 def changes() -> st.SearchStrategy[Changes]:
-  """Draws up to four things to do to a file that is only known later."""
+  """Samples up to four changes of a file that is given later."""
   change = st.tuples(
     st.integers(0, 5), st.integers(0, 2**16 - 1), st.integers(0, 255)
   )
@@ -71,23 +71,25 @@ def changes() -> st.SearchStrategy[Changes]:
 
 def changed(data: bytes, wanted: Changes) -> bytes:
   """Returns a file with some things wrong."""
-  for kind, place, value in wanted:
-    data = _changed(data, kind, place, value)
+  for kind, position, value in wanted:
+    data = _changed(data, kind, position, value)
   return data
 
 
 def damaged(*files: bytes) -> st.SearchStrategy[bytes]:
-  """Draws one of the files with up to four things wrong, or any bytes."""
+  """Samples one of the files with up to four changes, or any bytes."""
   one = st.tuples(st.sampled_from(files), changes())
   return one.map(lambda choice: changed(*choice)) | st.binary(max_size=40)
 
 
-def survives(
+def assert_read_or_refused(
   allowed: type[Exception] | tuple[type[Exception], ...],
   function: Callable[..., Any],
   *arguments: Any,
 ) -> Any:
-  """Returns what a function gives, None if it raises what it may.
+  """Returns the result of a function, None if it raises an allowed error.
+
+  Any other error fails the test.
 
   An error of a kind that only contains the allowed one, such as the ValueError
   that an InputError is, counts as a foreign one, unless it is named itself.

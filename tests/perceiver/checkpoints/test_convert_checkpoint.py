@@ -29,7 +29,7 @@ def assert_identical(found, expected):
     assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
 
 
-def test_what_was_done_is_printed(tmp_path, capsys):
+def test_files_and_checksums_are_printed(tmp_path, capsys):
   assert convert(FOLDER, tmp_path / "ours") == 0
   printed = capsys.readouterr().out
   for path in (*FOLDER.iterdir(), tmp_path / "ours"):
@@ -104,7 +104,7 @@ class Call:
   ],
   ids=range(5),
 )
-def test_what_cannot_be_read_leaves_nothing(
+def test_unreadable_sources_leave_nothing(
   tmp_path, capsys, monkeypatch, write, message, form
 ):
   monkeypatch.chdir(tmp_path)

@@ -196,7 +196,7 @@ def shuffled(config):
   ],
   ids=range(6),
 )
-def test_what_differs_before_the_latents_is_refused(
+def test_differences_before_the_latents_are_refused(
   old, new, message, tmp_path
 ):
   path, _ = saved(old, tmp_path)

@@ -9,7 +9,6 @@ import pytest
 from safetensors import numpy as safetensors_numpy
 
 import perceiver
-from perceiver.checkpoints import load
 from perceiver.checkpoints.deepmind import files
 from perceiver.checkpoints.huggingface import folder
 from tests.helpers import huggingface_folders
@@ -33,7 +32,7 @@ def assert_identical(found, expected):
 
 @pytest.mark.parametrize("kind", SAVE)
 @pytest.mark.parametrize("suffix", ["", ".pickle", ".safetensors"])
-def test_what_a_path_holds_is_found_out(kind, suffix, tmp_path):
+def test_content_decides_the_kind(kind, suffix, tmp_path):
   path = tmp_path / f"model{suffix}"
   SAVE[kind](path, MODEL, VARIABLES)
   for given in (path, str(path)):
@@ -127,7 +126,7 @@ def test_the_folder_of_a_run_is_read(tmp_path):
   assert perceiver.load(tmp_path, MODEL.config)[0] == MODEL
 
 
-def test_nothing_to_load_is_said(tmp_path):
+def test_a_missing_checkpoint_is_named(tmp_path):
   for path in (tmp_path / "none", tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no file"):
       perceiver.load(path, MODEL.config)
@@ -153,13 +152,13 @@ def test_arrays_without_their_configuration_are_refused(tmp_path):
     perceiver.load(tmp_path / "x", MODEL.config)
 
 
-def test_any_model_is_read_as_what_it_is(tmp_path):
+def test_any_model_is_read_without_its_name(tmp_path):
   perceiver.save(tmp_path / "ours", MODEL, VARIABLES)
-  assert load.load(tmp_path / "ours")[0] == MODEL
-  assert load.load(FOLDER)[0] == MODEL
+  assert perceiver.load(tmp_path / "ours")[0] == MODEL
+  assert perceiver.load(FOLDER)[0] == MODEL
   model = perceiver.create("imagenet_learned")
   files.save(tmp_path / "theirs", model, noise.variables(model))
-  assert load.load(tmp_path / "theirs")[0] == model
+  assert perceiver.load(tmp_path / "theirs")[0] == model
 
 
 def test_pickles_are_not_run(tmp_path):
@@ -171,7 +170,7 @@ def test_pickles_are_not_run(tmp_path):
   path.write_bytes(pickle.dumps({"params": Call()}))
   for read in (
     lambda: perceiver.load(path, MODEL.config),
-    lambda: load.load(path),
+    lambda: perceiver.load(path),
   ):
     with pytest.raises(perceiver.CheckpointError, match=r"names 'io\.open'"):
       read()

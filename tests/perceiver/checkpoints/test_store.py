@@ -90,7 +90,7 @@ def refusal(path, error=perceiver.CheckpointError, read=perceiver.load):
 # ----------------------------------------------------------------- whole files
 
 
-def test_what_was_saved_is_restored(path):
+def test_a_saved_model_is_loaded(path):
   model, variables = perceiver.load(path)
   assert model == MODEL
   assert_equal(variables, VARIABLES)
@@ -129,13 +129,13 @@ def test_notes_are_kept_with_the_model(path):
   assert store.notes(path) == notes
 
 
-def test_folders_are_made_and_paths_may_be_text(tmp_path):
+def test_folders_are_made_and_paths_may_be_strings(tmp_path):
   path = tmp_path / "a" / "b" / "model.safetensors"
   perceiver.save(str(path), MODEL, VARIABLES)
   assert_equal(perceiver.load(str(path))[1], VARIABLES)
 
 
-def test_our_files_are_told_from_others(path, tmp_path):
+def test_our_files_are_recognised(path, tmp_path):
   assert store.is_ours(path)
   other = tmp_path / "other"
   safetensors_numpy.save_file({"w": np.zeros(3)}, other)
@@ -339,7 +339,7 @@ def test_arrays_that_do_not_fit_are_refused(path, arrays, messages):
     assert message in found
 
 
-def test_what_is_no_file_is_refused(path):
+def test_missing_files_are_refused(path):
   for other in (path.parent, path.parent / "none", path / "inside"):
     assert "there is no file" in refusal(other, FileNotFoundError)
 
@@ -374,7 +374,7 @@ def test_loading_a_model_of_another_kind_names_the_kinds(path):
   assert f"its config is {found}; expected {expected}" in message
 
 
-def test_loading_refuses_what_restoring_refuses(path):
+def test_loading_by_name_refuses_damaged_files(path):
   load = lambda path: perceiver.load(path, "imagenet_fourier")
   refusal(path.parent / "none", FileNotFoundError, load)
   path.write_bytes(path.read_bytes()[:-1])

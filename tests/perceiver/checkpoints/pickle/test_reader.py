@@ -44,7 +44,7 @@ def assert_same(found, expected):
       assert found[name].flags.writeable
 
 
-# --------------------------------------------------------------- what is read
+# ---------------------------------------------------------------- whole files
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
@@ -71,7 +71,7 @@ def test_arrays_and_mappings_are_read(path, make, protocol):
 
 
 def names_of(content):
-  """Returns what a pickle names."""
+  """Returns the functions and classes that a pickle names."""
   found = []
 
   class Reader(pickle.Unpickler):
@@ -144,7 +144,7 @@ def test_mappings_of_old_haiku_are_read(path, name):
   assert_same(reader.read(path), TREE)
 
 
-def test_what_current_libraries_ask_for_is_what_is_admitted():
+def test_names_in_pickles_of_current_libraries():
   tree = hk.data_structures.to_immutable_dict(TREE)
   assert set(names_of(pickle.dumps(tree, 4))) == {
     "haiku._src.data_structures.FlatMapping",
@@ -168,7 +168,7 @@ def test_files_are_described(path):
   assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_what_is_not_there_is_said(path):
+def test_a_missing_file_is_named(path):
   with pytest.raises(FileNotFoundError, match="there is no file"):
     reader.read(path)
 
@@ -186,12 +186,12 @@ def test_files_cut_short_anywhere_are_refused(path):
 
 
 def test_no_changed_byte_does_harm(path):
-  """Whatever a byte becomes, a file is refused or gives arrays."""
+  """A file with any byte changed is refused or gives arrays."""
   refused = 0
   generator = np.random.default_rng(0)
-  for place in generator.choice(len(CONTENT), 600):
+  for position in generator.choice(len(CONTENT), 600):
     damaged = bytearray(CONTENT)
-    damaged[place] = generator.integers(256)
+    damaged[position] = generator.integers(256)
     path.write_bytes(damaged)
     try:
       reader.read(path)
@@ -253,5 +253,5 @@ def test_other_formats_are_refused(path, content):
   ],
   ids=range(27),
 )
-def test_what_is_no_array_is_refused(path, value, message):
+def test_values_that_are_no_arrays_are_refused(path, value, message):
   assert message in refusals.refusal(path, pickle.dumps(value, 4))
