@@ -340,7 +340,9 @@ def test_arrays_that_do_not_fit_are_refused(path, arrays, messages):
 
 
 def test_missing_files_are_refused(path):
-  for other in (path.parent, path.parent / "none", path / "inside"):
+  (path.parent / "folder").mkdir()
+  for name in ("folder", "none", "model.safetensors/inside"):
+    other = path.parent / name
     assert "there is no file" in refusal(other, FileNotFoundError)
 
 
