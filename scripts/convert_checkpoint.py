@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import dataclasses
 import pathlib
 import sys
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -39,9 +39,13 @@ class ConvertConfig:
     to: the form of the destination.
   """
 
-  source: tyro.conf.Positional[pathlib.Path]
-  destination: tyro.conf.Positional[pathlib.Path]
-  model: str | None = None
+  source: Annotated[
+    tyro.conf.Positional[pathlib.Path], tyro.conf.arg(metavar="SOURCE")
+  ]
+  destination: Annotated[
+    tyro.conf.Positional[pathlib.Path], tyro.conf.arg(metavar="DESTINATION")
+  ]
+  model: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
   to: Literal["deepmind", "huggingface", "perceiver"] = "perceiver"
 
 
