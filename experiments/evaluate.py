@@ -25,6 +25,7 @@ from experiments.cli import registry
 from experiments.cluster import processes
 from experiments.data import files
 from experiments.runs import log as runs_log
+from experiments.runs import progress
 from experiments.runs import provenance
 from experiments.training import checkpoints as training_checkpoints
 from experiments.training import evaluation
@@ -178,12 +179,13 @@ def judge(
   Raises:
     files.InputError: if the task evaluates its whole split.
   """
-  config = candidate.config
   evaluator = evaluation.make(
     candidate.task,
     candidate.mesh,
-    config,
-    on_progress=_show_progress,
+    candidate.config,
+    on_progress=progress.counter(
+      "evaluating", unit=" examples", is_shown=not sharding.process_index()
+    ),
     only_first=examples,
   )
   return evaluator(candidate.variables)
@@ -282,12 +284,6 @@ def _from_run(workdir: pathlib.Path, target: Any) -> Any:
   step, items = restored
   _say(f"checkpoint of step {step} in {directory}")
   return target._replace(**items)
-
-
-def _show_progress(done: int, total: int) -> None:
-  if sys.stderr.isatty() and not sharding.process_index():
-    end = "\n" if done == total else ""
-    print(f"\revaluating {done}/{total}", end=end, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

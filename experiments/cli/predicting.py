@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 import dataclasses
 import pathlib
 import sys
-import time
 from typing import Any
 
 import jax
@@ -12,11 +11,11 @@ import numpy as np
 
 from experiments.cli import errors
 from experiments.data import files
+from experiments.runs import progress as runs_progress
 import perceiver
 from perceiver.checkpoints import store
 
 _MODEL_FILE = "model.safetensors"  # in the folder of a finished run
-_SECONDS_BETWEEN_LINES = 10.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -108,25 +107,10 @@ def say(text: str) -> None:
   print(text, file=sys.stderr, flush=True)
 
 
-def progress(what: str, total: int) -> Callable[[int], None]:
-  """Returns a function that shows how many of `total` are done.
-
-  A terminal's line is overwritten; elsewhere there is a line now and then.
-  """
-  is_terminal = sys.stderr.isatty()
-  last = time.monotonic()
-
-  def show(done: int) -> None:
-    nonlocal last
-    text = f"{what} {done}/{total}"
-    if is_terminal:
-      end = "\n" if done == total else ""
-      print(f"\r{text}", end=end, file=sys.stderr, flush=True)
-    elif time.monotonic() - last > _SECONDS_BETWEEN_LINES:
-      last = time.monotonic()
-      say(text)
-
-  return show
+def progress(name: str, total: int) -> Callable[[int], None]:
+  """Returns a function that shows how many of `total` are done."""
+  show = runs_progress.counter(name)
+  return lambda done: show(done, total)
 
 
 def read_labels(

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from experiments.data import files
 from experiments.data import loader
-from perceiver.checkpoints import atomic
 
 NAME = "provenance.json"
 _PACKAGES = (
@@ -70,7 +70,7 @@ def record(
       "versions": {p: importlib.metadata.version(p) for p in _PACKAGES},
     }
   )
-  atomic.write_text(workdir / NAME, json.dumps(starts, indent=2) + "\n")
+  files.write_text(workdir / NAME, json.dumps(starts, indent=2) + "\n")
   before = starts[0].get("data", {})
   return [name for name in data if before.get(name, data[name]) != data[name]]
 

@@ -19,7 +19,7 @@ from jax.sharding import Mesh
 
 from experiments.cluster import processes
 from experiments.cluster import signals
-from experiments.runs import log
+from experiments.runs import folder as run_folder
 from experiments.training import config as training_config
 from experiments.training import evaluation
 from experiments.training import loop
@@ -123,9 +123,9 @@ def train(experiment: Experiment, workdir: pathlib.Path) -> Report:
     experiment.train, len(task.train_split().source)
   )
   text = config_json.to_json(experiment)
-  settings = log.settings(text, _MAY_DIFFER_BETWEEN_PROCESSES)
+  settings = run_folder.settings(text, _MAY_DIFFER_BETWEEN_PROCESSES)
   processes.check_same(settings)
-  processes.on_process_zero(lambda: log.claim(workdir, text, MAY_DIFFER))
+  processes.on_process_zero(lambda: run_folder.claim(workdir, text, MAY_DIFFER))
   with contextlib.ExitStack() as stack:
     stop = stack.enter_context(signals.StopRequest())
     stack.enter_context(processes.raising_peer_errors())

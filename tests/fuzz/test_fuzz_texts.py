@@ -16,6 +16,7 @@ from experiments.language.glue import glue_tasks
 from experiments.language.glue import tsv
 from experiments.language.masked_language import predict
 from experiments.language.text import sentencepiece
+from experiments.runs import folder as run_folder
 from experiments.runs import log
 from tests.helpers import mutations
 from tests.helpers import tiny_language
@@ -162,5 +163,5 @@ def test_logs(folder, data):
 def test_configurations_of_runs(folder, data):
   (folder / "config.json").write_bytes(data)
   mutations.assert_read_or_refused(
-    log.ConfigError, log.claim, folder, '{"train": {"seed": 1}}'
+    run_folder.ConfigError, run_folder.claim, folder, '{"train": {"seed": 1}}'
   )

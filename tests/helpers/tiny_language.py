@@ -1,4 +1,4 @@
-"""A language model and pieces of words that take no time."""
+"""A tiny language model and a tiny SentencePiece model."""
 
 from experiments.language.text import sentencepiece
 from experiments.language.text import topics

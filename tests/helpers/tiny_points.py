@@ -1,4 +1,4 @@
-"""Classifiers of point clouds that take no time."""
+"""Tiny classifiers of point clouds."""
 
 from experiments.point_clouds import baselines
 from perceiver import decoder

@@ -73,15 +73,16 @@ class Experiment:
     """
     config, model = self.model, perceiver.create(self.model)
     if self.checkpoint is not None and isinstance(config, glue.GlueConfig):
-      trunk = pretrained.trunk_of(self.checkpoint)
-      config = dataclasses.replace(config, trunk=trunk)
+      config = dataclasses.replace(
+        config, trunk=pretrained.trunk_of(self.checkpoint)
+      )
       model = pretrained.from_checkpoint(config, self.checkpoint)
-    read = config.trunk if isinstance(config, glue.GlueConfig) else config
+    trunk = config.trunk if isinstance(config, glue.GlueConfig) else config
     return glue_task.Glue(
       model=model,
       data=self.data,
       max_length=config.max_length,
-      vocab_size=read.text.vocab_size,
+      vocab_size=trunk.text.vocab_size,
       eval_batch_size=self.train.eval_batch_size or self.train.batch_size,
     )
 

@@ -1,7 +1,7 @@
 """The nine tasks of GLUE: files, columns, labels, sizes and metrics.
 
-Names are those of `perceiver.models.glue`. WNLI is read like the others but, as
-in the papers, counts in no average.
+Names are those of `perceiver.models.glue`. WNLI counts in no average, as in the
+papers.
 """
 
 import dataclasses

@@ -44,10 +44,10 @@ class Encoder:
     encoded = [self.tokenizer.encode(text) for text in texts]
     keep = cut(list(map(len, encoded)), self.max_length - len(texts) + 1)
     separator = np.array([SEPARATOR], np.int32)
-    parts = [encoded[0][: keep[0]]]
+    segments = [encoded[0][: keep[0]]]
     for ids, count in zip(encoded[1:], keep[1:]):
-      parts += [separator, ids[:count]]
-    return np.concatenate(parts)
+      segments += [separator, ids[:count]]
+    return np.concatenate(segments)
 
   def padded(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
     """Returns {"ids": int32 [max_length], "length": int32 [], ids in use}."""

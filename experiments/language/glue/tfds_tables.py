@@ -44,10 +44,10 @@ def read(
   examples = []
   for number, row in enumerate(builder.as_data_source(split=split)):
     texts = tuple(_text(row[name]) for name in task.tfds_texts)
-    place = f"{folder} {split}, example {number}"
+    source = f"{folder} {split}, example {number}"
     label = tsv.UNKNOWN
     if not split.startswith("test"):
-      label = _label(task, row["label"], names, place)
+      label = _label(task, row["label"], names, source)
     examples.append(tsv.Example(texts, label, str(int(row["idx"]))))
   if not examples:
     raise files.InputError(f"{folder} has no examples in {split!r}")
@@ -56,7 +56,7 @@ def read(
 
 
 def _label(
-  task: glue_tasks.Task, stored: Any, names: tuple[str, ...], place: str
+  task: glue_tasks.Task, stored: Any, names: tuple[str, ...], source: str
 ) -> float:
   """Returns our number of a label; theirs are in the same order or named."""
   label = float(stored)
@@ -67,7 +67,7 @@ def _label(
     inside = 0 <= label < len(names)
     expected = f"0 to {len(task.classes) - 1}"
   if not inside:
-    raise files.InputError(f"{place}: label is {label:g}; expected {expected}")
+    raise files.InputError(f"{source}: label is {label:g}; expected {expected}")
   if task.classes and set(names) == set(task.classes):
     return float(task.classes.index(names[int(label)]))
   return label

@@ -39,8 +39,8 @@ def read(task: glue_tasks.Task, path: pathlib.Path, *, is_test: bool) -> Table:
 
   Quotation marks are ordinary characters. Lines of training and development
   files that are no examples (too few or too many columns, no UTF-8, an empty
-  text) are left out and listed; in a test file, every line of which must be
-  answered, they are errors.
+  text) are left out and listed; in a test file, every line of which needs a
+  prediction, they are errors.
 
   Args:
     task: defines the columns.

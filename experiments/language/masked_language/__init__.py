@@ -1,1 +1,1 @@
-"""Masked language modelling: guessing the words that are hidden in a text."""
+"""Masked language modelling: predicting masked words of a text."""

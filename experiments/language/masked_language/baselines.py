@@ -164,7 +164,9 @@ def evaluate(predictor: Predictor, split: loader.Split) -> dict[str, float]:
     picked = np.take_along_axis(chances, batch["targets"][..., None], axis=-1)
     nats = -np.log(np.maximum(picked[..., 0], 1e-30))
     right = guesses == batch["targets"]
-    for name, values in language_task.judge(nats, right, batch).items():
+    for name, values in language_task.masked_metrics(
+      nats, right, batch
+    ).items():
       sums[name] += float((np.asarray(values) * batch["weight"]).sum())
   return {name: total / len(split.source) for name, total in sums.items()}
 

@@ -13,28 +13,28 @@ from experiments.language.text import masking
 from experiments.language.text import sentencepiece
 from experiments.language.text import tokenizers
 
-# Between documents; the paper does not say what stands there.
+# Between documents; the paper does not state the separator.
 _BETWEEN = b"\n\n"
 _EVAL_SEED = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataConfig:
-  """Which texts are read, and how they are masked.
+  """The corpus and its masking.
 
   Attributes:
-    corpus: where the texts are from.
+    corpus: the corpus of texts.
     data_dir: its folder, see `corpora.open_corpus`.
-    sentencepiece_model: the model file of the pieces that texts are cut into;
-      None for bytes.
-    documents: how many documents, one in its turn and the others drawn from
-      the same part of the corpus, are joined before an example is cut out.
+    sentencepiece_model: the file of a SentencePiece model; None for bytes.
+    documents: number of documents, one in its turn and the others sampled from
+      the same component of the corpus, that are joined before an example is
+      cropped from them.
     mask_rate: probability of a word, between whitespace, to be masked.
-    max_masked: largest part of an example's tokens that is masked; words that
+    max_masked: largest share of an example's tokens that is masked; words that
       do not fit are left.
-    eval_examples: how many examples evaluation cuts from the held-out texts,
-      one after another; None for all there are.
-    eval_masks: how many times each of them is evaluated, with other masks.
+    eval_examples: number of examples that evaluation crops from the held-out
+      texts, one after another; None for all there are.
+    eval_masks: number of evaluations of each of them, with different masks.
   """
 
   corpus: corpora.Corpus = corpora.Corpus.C4_AND_WIKIPEDIA
@@ -59,7 +59,7 @@ class DataConfig:
 
 
 def tokenizer(config: DataConfig) -> tokenizers.Tokenizer:
-  """Returns what turns texts into ids.
+  """Returns the tokenizer.
 
   Raises:
     files.InputError: if there is no such model, or it is none.
@@ -76,13 +76,13 @@ def splits(
 
   Batches of both have, for P = max_masked · length masked tokens at most:
   "ids" int32 [B, length], masked and padded; "input_mask" bool [B, length],
-  False for padding; "positions", "targets" int32 [B, P], the masked places and
-  the ids that stood there; "words" int32 [B, P], which of the example's masked
-  words each is of, -1 where there is none and the rest is 0; and "num_bytes"
-  int32 [B, P].
+  False for padding; "positions", "targets" int32 [B, P], the masked positions
+  and their ids; "words" int32 [B, P], the number of each one's word among the
+  example's masked words, -1 where there is none and the rest is 0; and
+  "num_bytes" int32 [B, P].
 
   Args:
-    config: which texts, and how they are masked.
+    config: the corpus and its masking.
     length: tokens of an example.
 
   Raises:
@@ -95,10 +95,12 @@ def splits(
   name = config.corpus.value
   return (
     loader.Split(
-      corpora.slots(train), TrainTransform(train, config, mask), f"{name} train"
+      corpora.mixture(train),
+      TrainTransform(train, config, mask),
+      f"{name} train",
     ),
     loader.Split(
-      _Numbered(windows(config, length), config.eval_masks),
+      _Repeated(windows(config, length), config.eval_masks),
       EvalTransform(mask),
       f"{name} held out",
     ),
@@ -111,20 +113,20 @@ def max_masked(config: DataConfig, length: int) -> int:
 
 
 def windows(config: DataConfig, length: int) -> list[np.ndarray]:
-  """Cuts held-out texts into pieces of `length` tokens, one after another.
+  """Cuts held-out texts into windows of `length` tokens, one after another.
 
-  The last of a part of the corpus may be shorter. All parts have their shares
-  if not all pieces are wanted.
+  The last of a component of the corpus may be shorter. All components have
+  their shares if there are more windows than examples.
   """
   tokens = tokenizer(config)
   _, held_out = corpora.open_corpus(config.corpus, config.data_dir)
   found: list[np.ndarray] = []
-  for part in held_out:
-    wanted = None
+  for component in held_out:
+    count = None
     if config.eval_examples is not None:
-      wanted = max(1, round(part.share * config.eval_examples))
-    cut = _windows(part.documents, tokens, length)
-    found += itertools.islice(cut, wanted)
+      count = max(1, round(component.share * config.eval_examples))
+    cut = _windows(component.documents, tokens, length)
+    found += itertools.islice(cut, count)
   return found
 
 
@@ -143,8 +145,8 @@ def _windows(
 
 
 @dataclasses.dataclass(frozen=True)
-class _Numbered(Sequence[tuple[int, np.ndarray]]):
-  """Every window several times, each time with a number of its own."""
+class _Repeated(Sequence[tuple[int, np.ndarray]]):
+  """Every window several times, each time with another number."""
 
   windows: Sequence[np.ndarray]
   times: int
@@ -161,7 +163,7 @@ class Masking:
   """Masks words of an example, and pads it.
 
   Attributes:
-    tokenizer: knows the words.
+    tokenizer: the vocabulary and its words.
     rate: probability of a word to be masked.
     length: tokens of an example.
     max_masked: the largest number of masked tokens.
@@ -178,17 +180,17 @@ class Masking:
     """Returns the entries of an example, see `splits`."""
     words = self.tokenizer.words(ids)
     masked = masking.mask_words(words, self.rate, self.max_masked, generator)
-    places = np.flatnonzero(masked)
-    _, numbers = np.unique(words[places], return_inverse=True)
+    positions = np.flatnonzero(masked)
+    _, numbers = np.unique(words[positions], return_inverse=True)
     pad = lambda values, fill=0: _padded(values, self.max_masked, fill)
     hidden = np.where(masked, tokenizers.MASK, ids)
     return {
       "ids": _padded(hidden, self.length, tokenizers.PAD),
       "input_mask": np.arange(self.length) < len(ids),
-      "positions": pad(places),
-      "targets": pad(ids[places]),
+      "positions": pad(positions),
+      "targets": pad(ids[positions]),
       "words": pad(numbers, -1),
-      "num_bytes": pad(self.tokenizer.num_bytes(ids[places])),
+      "num_bytes": pad(self.tokenizer.num_bytes(ids[positions])),
     }
 
 
@@ -200,18 +202,18 @@ def _padded(values: np.ndarray, length: int, fill: int) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class TrainTransform:
-  """Joins documents and cuts an example out of them, anywhere."""
+  """Joins documents and crops an example at a random position."""
 
-  parts: tuple[corpora.Part, ...]
+  components: tuple[corpora.Component, ...]
   config: DataConfig
   mask: Masking
 
   def __call__(
-    self, slot: tuple[int, int], generator: np.random.Generator
+    self, raw: tuple[int, int], generator: np.random.Generator
   ) -> dict[str, np.ndarray]:
-    """Returns the example of a part of the corpus and a document."""
-    part, first = slot
-    documents = self.parts[part].documents
+    """Returns an example for the numbers of a component and a document."""
+    component, first = raw
+    documents = self.components[component].documents
     others = generator.integers(len(documents), size=self.config.documents - 1)
     joined = _BETWEEN.join(documents[int(i)] for i in (first, *others))
     ids = self.mask.tokenizer.encode(joined)
@@ -222,14 +224,14 @@ class TrainTransform:
 
 @dataclasses.dataclass(frozen=True)
 class EvalTransform:
-  """Masks a numbered example, always in the same way."""
+  """Masks a window with a seed of its own."""
 
   mask: Masking
 
   def __call__(
-    self, numbered: tuple[int, np.ndarray], generator: np.random.Generator
+    self, raw: tuple[int, np.ndarray], generator: np.random.Generator
   ) -> dict[str, np.ndarray]:
-    """Returns the masked example; its number decides the masks."""
+    """Returns the example of a number, which seeds the mask, and a window."""
     del generator
-    number, ids = numbered
+    number, ids = raw
     return self.mask(ids, np.random.default_rng((_EVAL_SEED, number)))

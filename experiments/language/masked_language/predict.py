@@ -102,7 +102,7 @@ def run(options: FillMask) -> None:
 
 
 def _texts(options: FillMask) -> Iterator[tuple[str, bytes]]:
-  """Yields all texts, with what to call them."""
+  """Yields all texts with their names."""
   for text in options.texts:
     yield repr(text), text.encode("utf-8", "surrogateescape")
   if options.file is not None:
@@ -174,7 +174,7 @@ def check_lengths(config: Any, masked: Sequence[tuple[str, Masked]]) -> None:
 
   Args:
     config: the model's `TextInputConfig`.
-    masked: what the texts are called, and the texts.
+    masked: names of the texts, and the texts.
 
   Raises:
     errors.UsageError: saying what is expected.
@@ -197,16 +197,16 @@ def predict(
 ) -> np.ndarray:  # [masks, 256]
   """Returns the logits of all bytes at every masked position, and only there.
 
-  The text is padded to the model's length, and what is padding is not read.
+  The text is padded to the model's length, and padding is masked.
   Special tokens are left out: a missing byte is a byte.
   """
   length, count = model.config.text.max_length, len(masked.positions)
   ids = np.full((1, length), bytes_tokenizer.PAD, np.int32)
   ids[0, : len(masked.ids)] = masked.ids
-  read = np.arange(length)[None] < len(masked.ids)  # [1, length]
-  asked = np.resize(masked.positions, -(-count // _GROUP) * _GROUP)
+  mask = np.arange(length)[None] < len(masked.ids)  # [1, length]
+  positions = np.resize(masked.positions, -(-count // _GROUP) * _GROUP)
   logits = model.apply(
-    variables, ids, input_mask=read, positions=asked.astype(np.int32)
+    variables, ids, input_mask=mask, positions=positions.astype(np.int32)
   )
   return np.asarray(logits)[0, :count, bytes_tokenizer.NUM_SPECIAL :]
 
@@ -214,15 +214,15 @@ def predict(
 def fill(
   masked: Masked, logits: np.ndarray, top: int
 ) -> tuple[bytes, list[dict[str, Any]]]:
-  """Puts the likeliest byte in every masked place, each on its own.
+  """Fills every masked position with its likeliest byte, independently.
 
   Args:
     masked: the text.
     logits: [masks, 256].
-    top: how many bytes are told of each place.
+    top: number of bytes to list for each position.
 
   Returns:
-    The text, and for every masked place {"position": of the byte, "bytes":
+    The text, and for every masked position {"position": of the byte, "bytes":
     [{"byte": 0 to 255, "text": as text, "probability": among all bytes}]}.
   """
   ids, details = masked.ids.copy(), []

@@ -1,4 +1,4 @@
-"""Texts with masked words to the words: loss, metrics and pictures."""
+"""Masked language modelling: loss, metrics and plots."""
 
 from collections.abc import Mapping
 import dataclasses
@@ -20,15 +20,15 @@ Array = jax.Array
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LossConfig:
-  """How the loss is computed.
+  """The loss of masked and of visible tokens.
 
   Attributes:
     decode_masked_only: whether only masked positions are decoded. The loss is
       the same, the work is less.
     visible: weight of the cross-entropy of tokens that are not masked, which
-      training then decodes as well; 0 in the paper. To give back what it sees,
-      a model has to learn what stands where, and small ones that need not
-      take thousands of steps to do so.
+      training then decodes as well; 0 in the paper. To reproduce its inputs, a
+      model has to learn their positions; small models without this loss take
+      thousands of steps to do so.
   """
 
   decode_masked_only: bool = True
@@ -43,12 +43,12 @@ class LossConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MaskedLanguage:
-  """A masked language model, what it learns from and what it is judged by.
+  """A masked language model, and its training and held-out texts.
 
   Attributes:
     model: ids [B, M] -> logits [B, M, V].
-    data: which texts, and how they are masked.
-    loss: how the loss is computed.
+    data: the corpus and its masking.
+    loss: the loss of masked and of visible tokens.
   """
 
   model: perceiver.Model
@@ -56,7 +56,7 @@ class MaskedLanguage:
   loss: LossConfig = LossConfig()
 
   def train_split(self) -> loader.Split:
-    """Returns the texts to learn from."""
+    """Returns the training texts."""
     return self._splits()[0]
 
   def eval_split(self) -> loader.Split:
@@ -77,8 +77,8 @@ class MaskedLanguage:
     """Computes the cross-entropy of masked tokens in nats, and metrics.
 
     All are means over an example's masked tokens, bytes or words, so that every
-    example counts the same, however much of it is masked. The loss of training
-    may have a part for the visible ones besides.
+    example counts the same, however much of it is masked. In training, that of
+    visible tokens may be added to the loss.
     """
     positions = batch["positions"]  # [B, P]
     with_visible = is_training and self.loss.visible > 0
@@ -96,7 +96,7 @@ class MaskedLanguage:
       logits = jnp.take_along_axis(logits, positions[..., None], axis=1)
     nats = cross_entropy(logits, batch["targets"])  # [B, P]
     right = jnp.argmax(logits, axis=-1) == batch["targets"]  # [B, P]
-    found = judge(nats, right, batch)
+    found = masked_metrics(nats, right, batch)
     loss = found.pop("nats") + self.loss.visible * visible
     return tasks.Losses(loss, found, state)
 
@@ -127,7 +127,7 @@ def visible_nats(
   logits: Array,  # [B, M, V]
   batch: Mapping[str, Any],
 ) -> Array:  # [B]
-  """Returns the mean cross-entropy of tokens that are seen as they are.
+  """Returns the mean cross-entropy of tokens that are not masked.
 
   Args:
     logits: of all positions.
@@ -142,7 +142,7 @@ def visible_nats(
   return total / jnp.maximum(jnp.sum(visible, axis=-1), 1)
 
 
-def judge(
+def masked_metrics(
   nats: Array,  # [B, P]
   right: Array,  # [B, P] bool
   batch: Mapping[str, Any],
@@ -156,7 +156,7 @@ def judge(
 
   Returns:
     "nats" per masked token, "bits_per_byte" of masked text, "accuracy" of
-    masked tokens, and "word_accuracy", the part of the masked words all of
+    masked tokens, and "word_accuracy", the share of the masked words all of
     whose tokens are right. All are 0 for a text without masks.
   """
   words = jnp.asarray(batch["words"])  # [B, P]
@@ -176,7 +176,7 @@ def judge(
 
 
 def _per_word(flags: Array, words: Array) -> Array:  # [B, P] -> [B, P]
-  """Counts flags by word, none of which is where no word is."""
+  """Counts flags by word; no flag may be set where there is no word."""
   rows = jnp.arange(len(words))[:, None]
   counts = jnp.zeros(words.shape, jnp.int32)  # never more words than tokens
   return counts.at[rows, jnp.maximum(words, 0)].add(flags.astype(jnp.int32))

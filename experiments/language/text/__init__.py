@@ -1,1 +1,1 @@
-"""Texts as ids: tokenizers, corpora, and which words are masked."""
+"""Texts as ids: tokenizers, corpora and masking."""

@@ -1,4 +1,4 @@
-"""Which documents there are to learn from, and which to judge by."""
+"""Corpora: training documents and held-out ones."""
 
 from collections.abc import Sequence
 import dataclasses
@@ -14,7 +14,7 @@ from experiments.language.text import topics
 
 
 class Corpus(enum.Enum):
-  """What is read.
+  """A corpus and its source.
 
   PYTHON_TOPICS is the prose that ships with Python, half a megabyte. FILES is a
   folder of .txt and .jsonl files. C4_AND_WIKIPEDIA are the paper's, as prepared
@@ -32,12 +32,12 @@ _C4_SHARE = 0.7  # of the tokens: 2107.14795, appendix F.3
 
 
 @dataclasses.dataclass(frozen=True)
-class Part:
-  """Documents that are a part of a corpus.
+class Component:
+  """A component of a corpus that mixes several.
 
   Attributes:
     documents: in UTF-8.
-    share: of the examples that are made of them, in (0, 1].
+    share: share of the examples that are made of them, in (0, 1].
   """
 
   documents: Sequence[bytes]
@@ -45,11 +45,11 @@ class Part:
 
 
 @dataclasses.dataclass(frozen=True)
-class Slots(Sequence[tuple[int, int]]):
-  """An epoch: part and document that every example of it begins with.
+class Mixture(Sequence[tuple[int, int]]):
+  """An epoch: numbers of component and first document of every example.
 
-  Every document has its turn at least once; those of parts that are small for
-  their share have several. The shares of the parts are exact but for rounding.
+  Every document comes first at least once; those of components that are small
+  for their share do several times. Shares are exact but for rounding.
   """
 
   sizes: tuple[int, ...]
@@ -64,29 +64,29 @@ class Slots(Sequence[tuple[int, int]]):
     if not 0 <= index < len(self):
       raise IndexError(index)
     end = 0.0
-    for part, (size, share) in enumerate(zip(self.sizes, self.shares)):
+    for number, (size, share) in enumerate(zip(self.sizes, self.shares)):
       end += share * len(self)
-      if index < round(end) or part == len(self.sizes) - 1:
-        return part, index % size
+      if index < round(end) or number == len(self.sizes) - 1:
+        return number, index % size
     raise AssertionError
 
 
-def slots(parts: Sequence[Part]) -> Slots:
-  """Returns the epoch of some parts."""
-  return Slots(
-    tuple(len(part.documents) for part in parts),
-    tuple(part.share for part in parts),
+def mixture(components: Sequence[Component]) -> Mixture:
+  """Returns the epoch of some components."""
+  return Mixture(
+    tuple(len(component.documents) for component in components),
+    tuple(component.share for component in components),
   )
 
 
 @functools.lru_cache(maxsize=4)
 def open_corpus(
   corpus: Corpus, data_dir: pathlib.Path | None
-) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
-  """Opens what there is to learn from, and what to judge by.
+) -> tuple[tuple[Component, ...], tuple[Component, ...]]:
+  """Opens the training documents and the held-out documents of a corpus.
 
   Args:
-    corpus: which one.
+    corpus: the corpus.
     data_dir: the folder of FILES, or of TensorFlow Datasets (None for its
       default); unused for PYTHON_TOPICS.
 
@@ -97,18 +97,18 @@ def open_corpus(
   match corpus:
     case Corpus.PYTHON_TOPICS:
       train, held_out = topics.documents(False), topics.documents(True)
-      return (Part(train),), (Part(held_out),)
+      return (Component(train),), (Component(held_out),)
     case Corpus.FILES:
       if data_dir is None:
         raise FileNotFoundError(
           "The corpus FILES needs data.data_dir, the folder of the files."
         )
       train_files, held_out_files = text_files.read(data_dir)
-      return (Part(train_files),), (Part(held_out_files),)
+      return (Component(train_files),), (Component(held_out_files),)
     case Corpus.C4_AND_WIKIPEDIA:
       mix = lambda c4, wikipedia: (
-        Part(_open_texts(_C4, c4, data_dir), _C4_SHARE),
-        Part(_open_texts(_WIKIPEDIA, wikipedia, data_dir), 1 - _C4_SHARE),
+        Component(_open_texts(_C4, c4, data_dir), _C4_SHARE),
+        Component(_open_texts(_WIKIPEDIA, wikipedia, data_dir), 1 - _C4_SHARE),
       )
       return mix("train", "train[:99%]"), mix("validation", "train[99%:]")
 

@@ -1,4 +1,4 @@
-"""Which words a masked language model has to guess."""
+"""Whole-word masking."""
 
 import numpy as np
 
@@ -9,38 +9,37 @@ def mask_words(
   max_masked: int,
   generator: np.random.Generator,
 ) -> np.ndarray:  # [tokens] bool
-  """Draws words to mask, each on its own and always whole.
+  """Samples whole words to mask, independently of one another.
 
-  A text of which no word was drawn gets one masked all the same, as there would
-  be nothing to learn from it. Of the words drawn, in an order drawn as well,
-  those are left out that do not fit into `max_masked` any more; a word longer
-  than that is never masked.
+  At least one word of every text is masked, for the loss of a text without
+  masks is 0. Of the sampled words, in random order, those are left out that do
+  not fit into `max_masked` any more; a longer word is never masked.
 
   Args:
-    words: which word every token is of, from 0; -1 for none.
+    words: the number of every token's word, from 0; -1 for none.
     rate: probability of a word to be masked.
     max_masked: the largest number of tokens that may be masked.
-    generator: what is drawn from.
+    generator: the source of all randomness.
 
   Returns:
-    Which tokens are masked.
+    True for masked tokens.
   """
   sizes = np.bincount(words[words >= 0])  # [words]
-  drawn = generator.random(len(sizes)) < rate
+  sampled = generator.random(len(sizes)) < rate
   order = generator.permutation(len(sizes))
-  if not drawn[sizes <= max_masked].any():
+  if not sampled[sizes <= max_masked].any():
     fitting = order[sizes[order] <= max_masked]
-    drawn[fitting[:1]] = True
-  if sizes[drawn].sum() > max_masked:
-    drawn = _fitting(drawn, sizes, order, max_masked)
-  return np.append(drawn, False)[words]  # what is no word, -1, is the last
+    sampled[fitting[:1]] = True
+  if sizes[sampled].sum() > max_masked:
+    sampled = _fitting(sampled, sizes, order, max_masked)
+  return np.append(sampled, False)[words]  # -1, no word, is the last entry
 
 
 def _fitting(
-  drawn: np.ndarray, sizes: np.ndarray, order: np.ndarray, max_masked: int
+  sampled: np.ndarray, sizes: np.ndarray, order: np.ndarray, max_masked: int
 ) -> np.ndarray:
-  kept, total = np.zeros_like(drawn), 0
-  for word in order[drawn[order]]:
+  kept, total = np.zeros_like(sampled), 0
+  for word in order[sampled[order]]:
     if total + sizes[word] <= max_masked:
       kept[word] = True
       total += sizes[word]

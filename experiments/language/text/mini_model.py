@@ -1,4 +1,4 @@
-"""The language model of small recipes, trained by one, refined by another."""
+"""The language model of the mini recipes: pre-training and fine-tuning."""
 
 from perceiver import decoder
 from perceiver import encoder

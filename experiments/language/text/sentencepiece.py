@@ -1,9 +1,9 @@
-"""Texts as pieces of words, by models of the `sentencepiece` library.
+"""Texts as SentencePiece pieces, by models of the `sentencepiece` library.
 
 Models are made by `python -m experiments.language.text.train_sentencepiece`,
-which gives the special tokens the ids that bytes have, and loses nothing of a
-text: what has no piece is spelt in bytes, spaces and line breaks are kept. Only
-U+2581, with which the library marks spaces, comes back as a space.
+which gives the special tokens the ids that bytes have. Encoding is lossless:
+text without a piece becomes bytes, spaces and line breaks are kept. Only
+U+2581, with which the library marks spaces, is decoded as a space.
 """
 
 from collections.abc import Iterable, Iterator
@@ -33,11 +33,11 @@ _MAKE_ONE = "python -m experiments.language.text.train_sentencepiece makes one"
 
 @dataclasses.dataclass(frozen=True)
 class SentencePiece:
-  """The pieces of one model.
+  """The tokenizer of one model.
 
   Attributes:
     model: the contents of a model file.
-    name: what to call it in messages.
+    name: the model's name in messages.
   """
 
   model: bytes
@@ -66,7 +66,7 @@ class SentencePiece:
     return bool(found == (number, piece))
 
   def __getstate__(self) -> dict[str, Any]:
-    # What is derived from the model is derived again after pickling.
+    # Cached properties are computed again after pickling.
     return {"model": self.model, "name": self.name}
 
   def __setstate__(self, state: dict[str, Any]) -> None:
@@ -78,7 +78,7 @@ class SentencePiece:
 
   @property
   def vocab_size(self) -> int:
-    """How many pieces there are, special ones included."""
+    """The number of pieces, special ones included."""
     return int(self._processor.vocab_size())
 
   def encode(self, text: str | bytes) -> np.ndarray:  # [pieces] int32
@@ -105,17 +105,17 @@ class SentencePiece:
     return str(self._processor.decode(ids))  # Special ids have no text.
 
   def words(self, ids: np.ndarray) -> np.ndarray:  # [pieces] -> [pieces] int32
-    """Returns which word every piece is of, -1 for whitespace."""
+    """Returns the number of every piece's word, -1 for whitespace."""
     blank, begins, _ = self._pieces
     return tokenizers.number_words(blank[ids], begins[ids])
 
   def num_bytes(self, ids: np.ndarray) -> np.ndarray:  # [pieces] int32
-    """Returns how many bytes of UTF-8 every piece stands for."""
+    """Returns the number of bytes of UTF-8 of every piece."""
     return self._pieces[2][ids]
 
   @functools.cached_property
   def _pieces(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For every id: is it blank, does it begin a word, how many bytes is it."""
+    """Blankness, begin of a word and number of bytes of every id."""
     found = [self._describe(i) for i in range(self.vocab_size)]
     blank, begins, lengths = zip(*found)
     return np.array(blank), np.array(begins), np.array(lengths, np.int32)

@@ -1,7 +1,7 @@
-"""Texts as ids and back, by bytes or by pieces of words, and their words.
+"""Texts as ids and back, by bytes or SentencePiece pieces, and their words.
 
 All tokenizers share the six special ids of the released byte models, PAD 0,
-BOS 1, EOS 2, MASK 3, CLS 4 and SEP 5; no text has them.
+BOS 1, EOS 2, MASK 3, CLS 4 and SEP 5; no text encodes to them.
 """
 
 from collections.abc import Iterable
@@ -17,11 +17,11 @@ _WHITESPACE = np.frombuffer(b" \t\n\r\f\v", np.uint8)
 
 
 class Tokenizer(Protocol):
-  """Turns texts into ids."""
+  """A vocabulary: turns texts into ids and back."""
 
   @property
   def vocab_size(self) -> int:
-    """How many ids there are."""
+    """The number of ids."""
 
   def encode(self, text: str | bytes) -> np.ndarray:  # [tokens] int32
     """Returns the ids of a text; nothing is put before or after it."""
@@ -34,16 +34,16 @@ class Tokenizer(Protocol):
     """
 
   def words(self, ids: np.ndarray) -> np.ndarray:  # [tokens] -> [tokens] int32
-    """Returns which word every token is of, counted from 0; -1 for none.
+    """Returns the number of every token's word, from 0; -1 for none.
 
-    Words are what stands between whitespace. Special ids end a word and are of
+    Words are separated by whitespace. Special ids end a word and belong to
     none.
     """
 
   def num_bytes(
     self, ids: np.ndarray
   ) -> np.ndarray:  # [tokens] -> [tokens] int32
-    """Returns how many bytes of text every token stands for."""
+    """Returns the number of bytes of every token's text."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,11 +60,11 @@ class Bytes:
     return bytes_tokenizer.encode(text)
 
   def decode(self, ids: Iterable[int]) -> str:
-    """Returns the text; what is not UTF-8 becomes a replacement sign."""
+    """Returns the text; invalid UTF-8 becomes the replacement character."""
     return bytes_tokenizer.decode(ids)
 
   def words(self, ids: np.ndarray) -> np.ndarray:  # [bytes] -> [bytes] int32
-    """Returns which word every byte is of, -1 for whitespace."""
+    """Returns the number of every byte's word, -1 for whitespace."""
     blank = ids < bytes_tokenizer.NUM_SPECIAL
     blank |= np.isin(ids - bytes_tokenizer.NUM_SPECIAL, _WHITESPACE)
     return number_words(blank, np.zeros_like(blank))
@@ -81,8 +81,8 @@ def number_words(
   """Numbers the words between blank tokens.
 
   Args:
-    blank: tokens that are of no word.
-    begins: tokens that begin a word wherever they stand.
+    blank: tokens that belong to no word.
+    begins: tokens that begin a word at any position.
 
   Returns:
     Numbers of words from 0, -1 for blank tokens.

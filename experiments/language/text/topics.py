@@ -14,12 +14,11 @@ _FOLDS, _HELD_OUT_FOLD = 10, 5
 def documents(held_out: bool) -> list[bytes]:
   """Returns one document per topic, in the order of their names.
 
-  A tenth of the topics, drawn by their names once and for all, are held out.
-  Topics quote one another: a paragraph that stands in one of those held out is
-  taken out of all the others.
+  A tenth of the topics, selected by a hash of their names, is held out. Topics
+  quote one another: paragraphs of held-out topics are removed from all others.
 
   Args:
-    held_out: whether those for judging are wanted, or those to learn from.
+    held_out: whether to return the held-out topics or those for training.
   """
   held, rest = _divided()
   if held_out:

@@ -77,7 +77,7 @@ _COUNTS = {Split.TRAIN: 9_843, Split.TEST: 2_468}
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelNet40:
-  """Where the shapes are.
+  """A split of ModelNet40 in a folder.
 
   Attributes:
     data_dir: has a folder for every class, and in it the folders train and test

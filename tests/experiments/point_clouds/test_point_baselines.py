@@ -78,8 +78,8 @@ def test_neighbours_stay_together():
   generator = np.random.default_rng(0)
   points = generator.uniform(-1, 1, (1, 4096, 3)).astype(np.float32)
   curve = np.asarray(baselines.along_curve(jnp.asarray(points)))
-  spread = lambda x: x.reshape(-1, 8, 3).std(axis=1).mean()
-  assert spread(curve) < 0.3 * spread(points)
+  deviation = lambda x: x.reshape(-1, 8, 3).std(axis=1).mean()
+  assert deviation(curve) < 0.3 * deviation(points)
 
 
 def test_impossible_models_are_refused():

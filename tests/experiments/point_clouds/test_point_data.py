@@ -110,9 +110,9 @@ def test_held_out_shapes_are_others():
   test = data.eval_split(SYNTHETIC, 16)
   assert (train.name, len(train.source)) == ("synthetic train", 30)
   assert (test.name, len(test.source)) == ("synthetic test", 20)
-  seen = {train.source[i].points.tobytes() for i in range(30)}
-  assert len(seen) == 30
-  assert not seen & {test.source[i].points.tobytes() for i in range(20)}
+  training = {train.source[i].points.tobytes() for i in range(30)}
+  assert len(training) == 30
+  assert not training & {test.source[i].points.tobytes() for i in range(20)}
 
 
 def test_modelnet40_needs_its_folder(tmp_path):

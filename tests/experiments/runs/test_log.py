@@ -1,7 +1,6 @@
 """What a run leaves behind, in particular after an interruption."""
 
 import io
-import json
 import struct
 
 import pytest
@@ -10,22 +9,19 @@ from tensorboardX.proto import event_pb2
 from experiments.runs import log
 
 
-class Terminal(io.StringIO):
-  def isatty(self):
-    return True
-
-
-class Clock:
-  def __init__(self):
-    self.now = 0.0
-
-  def __call__(self):
-    return self.now
-
-
 def _reporter(workdir, first_step=0, **kwargs):
   kwargs.setdefault("stream", io.StringIO())
   return log.Reporter(workdir, first_step=first_step, total_steps=100, **kwargs)
+
+
+def _events(workdir):
+  (path,) = workdir.glob("events.out.tfevents.*")
+  data, events = path.read_bytes(), []
+  while data:  # Length, its checksum, the event, its checksum.
+    (length,) = struct.unpack("<Q", data[:8])
+    events.append(event_pb2.Event.FromString(data[12 : 12 + length]))
+    data = data[16 + length :]
+  return events
 
 
 def test_rows(tmp_path):
@@ -79,69 +75,27 @@ def test_other_processes_write_nothing_but_know_the_rows(tmp_path):
   assert stream.getvalue() == ""
 
 
-def test_progress_in_plain_lines(tmp_path):
-  stream, clock = io.StringIO(), Clock()
-  with _reporter(tmp_path, stream=stream, clock=clock) as reporter:
-    clock.now = 100.0
-    reporter.resume_clock(5)
-    clock.now = 104.0
-    reporter.progress(15, 0.123456)
-    clock.now = 200.0
-    reporter.progress(16, 0.1)
-    reporter.evaluating(1, 2)
-  assert stream.getvalue() == (
-    "step 15/100  loss 0.1235  2.5 steps/s  34 s left\n"
-    "step 16/100  loss 0.1  0.0104 steps/s  2 h 14 min left\n"
-  )
-
-
-def test_progress_on_a_terminal_stays_on_its_line(tmp_path):
-  stream, clock = Terminal(), Clock()
-  with _reporter(tmp_path, stream=stream, clock=clock) as reporter:
-    clock.now = 1.0
-    reporter.progress(1, 1.0)
-    reporter.evaluating(1, 2)
-    reporter.say("done")
-  assert stream.getvalue() == (
-    "\r\x1b[Kstep 1/100  loss 1  1 steps/s  1 min 39 s left"
-    "\r\x1b[Kevaluating 1/2\ndone\n"
-  )
-
-
-def test_a_folder_belongs_to_one_configuration(tmp_path):
-  workdir = tmp_path / "runs" / "toy"
-  config = {"model": {"depth": 2}, "train": {"keep": 3, "mesh": {"data": 1}}}
-  log.claim(workdir, json.dumps(config))
-  log.claim(workdir, json.dumps(config))
-  changed = {"model": {"depth": 4}, "train": {"keep": 5, "mesh": {"data": 2}}}
-  with pytest.raises(log.ConfigError) as caught:
-    log.claim(workdir, json.dumps(changed), ("train.keep", "train.mesh"))
-  assert "model.depth: 2 then, 4 now" in str(caught.value)
-  assert "keep" not in str(caught.value)
-  assert "mesh" not in str(caught.value)
-  assert json.loads((workdir / "config.json").read_text()) == config
-
-
-def test_fields_that_may_differ_may(tmp_path):
-  log.claim(tmp_path, '{"train": {"keep": 3, "keepsake": 1}}')
-  now = '{"train": {"keep": 5, "keepsake": 1}}'
-  log.claim(tmp_path, now, ("train.keep",))
-  assert (tmp_path / "config.json").read_text() == now
-  with pytest.raises(log.ConfigError, match="keepsake: 1 then, 2 now"):
-    log.claim(
-      tmp_path, '{"train": {"keep": 5, "keepsake": 2}}', ("train.keep",)
-    )
+def test_speed_is_measured_from_where_the_clock_resumed(tmp_path):
+  stream = io.StringIO()
+  with _reporter(tmp_path, first_step=5, stream=stream) as reporter:
+    reporter.resume_clock(10)
+    reporter.progress(20, 0.123456)
+    reporter.say("hello")
+    reporter.progress(100, 0.1)
+  first, hello, second = stream.getvalue().splitlines()
+  assert first.startswith("training: 20/100 [")
+  assert first.endswith(" steps/s, loss=0.1235]")
+  assert hello == "hello"
+  assert second.startswith("training: 100/100 [")
+  speeds = [v for e in _events(tmp_path) for v in e.summary.value]
+  assert [v.tag for v in speeds] == ["train/steps_per_second"] * 2
+  assert all(v.simple_value > 0 for v in speeds)
 
 
 def test_event_files_can_be_read_back(tmp_path):
   with _reporter(tmp_path, first_step=5) as reporter:
     reporter.write("train", 6, {"loss": 1.5, "skipped_steps": 2})
-  (path,) = tmp_path.glob("events.out.tfevents.*")
-  data, events = path.read_bytes(), []
-  while data:  # Length, its checksum, the event, its checksum.
-    (length,) = struct.unpack("<Q", data[:8])
-    events.append(event_pb2.Event.FromString(data[12 : 12 + length]))
-    data = data[16 + length :]
+  events = _events(tmp_path)
   assert events[0].file_version == "brain.Event:2"
   assert (events[1].step, events[1].session_log.status) == (6, 1)
   (value,) = events[2].summary.value

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from experiments.cli import registry
+from experiments.runs import folder as run_folder
 from experiments.runs import log
 from experiments.training import checkpoints as training_checkpoints
 from experiments.training import config as training_config
@@ -298,7 +299,7 @@ def test_a_damaged_checkpoint_costs_an_interval(finished, tmp_path):
 
 
 def test_another_configuration_is_refused_with_its_fields(finished):
-  with pytest.raises(log.ConfigError) as caught:
+  with pytest.raises(run_folder.ConfigError) as caught:
     trainer.train(_experiment(base_rate=0.5, keep=7), finished[0])
   assert "train.base_rate: 0.02 then, 0.5 now" in str(caught.value)
   assert "keep" not in str(caught.value)

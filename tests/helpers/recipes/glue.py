@@ -1,4 +1,4 @@
-"""A tiny experiment of GLUE, on made-up files."""
+"""A tiny experiment of GLUE, on synthetic files."""
 
 from experiments.language.glue import configs
 from experiments.language.glue import data

@@ -75,7 +75,7 @@ def split():
   return loader.Split(mixed, data.Transform(encoder), "tiny dev")
 
 
-def judge(batch_size):
+def evaluate(batch_size):
   return evaluator.Evaluator(
     model=Longest(),
     names=("cola", "stsb"),
@@ -86,9 +86,9 @@ def judge(batch_size):
 
 @pytest.mark.parametrize("batch_size", [3, 8])
 def test_metrics_are_of_whole_sets(batch_size):
-  seen = []
-  found = judge(batch_size)(
-    jnp.ones([]), on_progress=lambda done, total: seen.append((done, total))
+  progress = []
+  found = evaluate(batch_size)(
+    jnp.ones([]), on_progress=lambda done, total: progress.append((done, total))
   )
   # 2 right of 3 guessed and of 2 there are: (2·2 − 1·0) / √(3·2·2·3)
   matthews = 4 / 6
@@ -98,13 +98,13 @@ def test_metrics_are_of_whole_sets(batch_size):
   assert found.metrics["stsb_spearman"] == pytest.approx(-1)
   assert found.metrics["score"] == pytest.approx((matthews - 1) / 2)
   assert (found.examples, found.expected, found.split) == (8, 8, "tiny dev")
-  assert seen[-1] == (8, 8)
+  assert progress[-1] == (8, 8)
   # Four are right by e²: log(1 + e⁻²); one wrong; degrees off by 3, 1 and 1.
   losses = [np.log1p(np.exp(-2))] * 4 + [np.log1p(np.exp(2))]
   losses += [(3 / 2.5) ** 2, (1 / 2.5) ** 2, (1 / 2.5) ** 2]
   assert found.metrics["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
 
 
-def test_it_can_be_stopped():
+def test_evaluation_can_be_stopped():
   with pytest.raises(evaluation.Abandoned):
-    judge(3)(jnp.ones([]), should_stop=lambda: True)
+    evaluate(3)(jnp.ones([]), should_stop=lambda: True)

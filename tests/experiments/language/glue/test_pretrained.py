@@ -54,7 +54,7 @@ def test_the_trunk_is_pretrained(trunk, capsys):
   assert EMBEDDING in expected
 
 
-def test_it_may_be_laid_out_on_devices(trunk):
+def test_parameters_may_be_sharded(trunk):
   model = glue_pretrained.from_checkpoint(CONFIG, trunk[0])
   mesh = sharding.make_mesh(sharding.ParallelConfig(fsdp=2))
   init = lambda: model.init(jax.random.key(0))

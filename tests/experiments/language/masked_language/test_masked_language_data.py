@@ -1,7 +1,8 @@
-"""Examples of masked texts: what they hold, and that they come again."""
+"""Examples of masked texts: their contents, and that they are repeatable."""
 
 import dataclasses
 
+import chex
 import numpy as np
 import pytest
 
@@ -42,14 +43,14 @@ def unmasked(batch, row):
   """Returns the ids of an example before its words were masked."""
   ids = batch["ids"][row].copy()
   real = batch["words"][row] >= 0
-  places = batch["positions"][row][real]
-  assert np.all(ids[places] == bytes_tokenizer.MASK)
+  positions = batch["positions"][row][real]
+  assert np.all(ids[positions] == bytes_tokenizer.MASK)
   assert np.count_nonzero(ids == bytes_tokenizer.MASK) == real.sum()
-  ids[places] = batch["targets"][row][real]
+  ids[positions] = batch["targets"][row][real]
   return ids[batch["input_mask"][row]]
 
 
-def test_what_an_example_holds():
+def test_shapes_of_an_example():
   batch = train_batches()[0]
   shapes = {name: (x.shape, x.dtype.name) for name, x in batch.items()}
   assert shapes == {
@@ -63,7 +64,7 @@ def test_what_an_example_holds():
   }
 
 
-def test_examples_are_pieces_of_the_training_texts():
+def test_examples_are_crops_of_the_training_texts():
   joined = b"\n\n".join(topics.documents(held_out=False))
   whole = 0
   for batch in train_batches(count=8):
@@ -75,9 +76,9 @@ def test_examples_are_pieces_of_the_training_texts():
 
 
 def test_documents_are_joined_before_the_cut():
-  parts = (corpora.Part([b"a" * 10, b"b" * 10]),)
+  components = (corpora.Component([b"a" * 10, b"b" * 10]),)
   mask = data.Masking(data.tokenizer(CONFIG), 0.5, 1000, 500)
-  transform = data.TrainTransform(parts, CONFIG, mask)
+  transform = data.TrainTransform(components, CONFIG, mask)
   example = transform((0, 1), np.random.default_rng(0))
   batch = {name: value[None] for name, value in example.items()}
   text = bytes_tokenizer.to_bytes(unmasked(batch, 0))
@@ -99,17 +100,9 @@ def test_words_are_numbered_and_counted():
   assert list(found["num_bytes"]) == [1] * 7 + [0]
 
 
-def same(one, other):
-  assert len(one) == len(other)
-  for left, right in zip(one, other):
-    assert set(left) == set(right)
-    for name, values in left.items():
-      np.testing.assert_array_equal(values, right[name])
-
-
 def test_a_run_goes_on_in_the_middle_of_an_epoch():
   whole = train_batches(count=25)  # an epoch is 69 examples
-  same(train_batches(count=4, start_step=21), whole[21:])
+  chex.assert_trees_all_equal(train_batches(count=4, start_step=21), whole[21:])
   assert any(
     np.any(one["ids"] != whole[0]["ids"]) for one in train_batches(seed=4)
   )
@@ -123,7 +116,7 @@ def test_processes_and_workers_change_nothing():
   for name, values in whole[1].items():
     joined = np.concatenate([share[1][name] for share in shares])
     np.testing.assert_array_equal(joined, values)
-  same(train_batches(count=2, num_workers=1), whole)
+  chex.assert_trees_all_equal(train_batches(count=2, num_workers=1), whole)
 
 
 def test_held_out_texts_are_evaluated_whole_and_always_alike():
@@ -135,7 +128,7 @@ def test_held_out_texts_are_evaluated_whole_and_always_alike():
   )
   assert text == b"".join(d + b"\n\n" for d in topics.documents(held_out=True))
   (again,) = loader.eval_batches(held_out, batch_size=len(held_out.source))
-  same([batch], [again])
+  chex.assert_trees_all_equal([batch], [again])
 
 
 def test_other_masks_and_fewer_examples():
@@ -149,7 +142,7 @@ def test_other_masks_and_fewer_examples():
     assert np.any(batch["ids"][row] != batch["ids"][row + 5])
 
 
-def test_bytes_and_pieces_say_the_same(pieces):
+def test_bytes_and_pieces_encode_the_same_texts(pieces):
   texts = []
   for config in (CONFIG, pieces):
     tokenizer = data.tokenizer(config)

@@ -1,4 +1,4 @@
-"""Training, evaluation and use, from the command line."""
+"""Training, evaluation and prediction, from the command line."""
 
 import dataclasses
 import shutil

@@ -36,7 +36,7 @@ def test_spans_mask_bytes():
   assert np.all(found.ids[found.positions] == MASK)
 
 
-def test_markers_are_as_many_masks_as_they_say():
+def test_markers_are_replaced_by_masks():
   with_markers = SENTENCE.replace(b" missing.", b"[MASK*9]")
   by_marker = language_predict.mask_markers(with_markers)
   by_span = language_predict.mask_spans(SENTENCE, [(51, 60)])
@@ -63,12 +63,12 @@ def test_misspelt_markers_are_refused(text):
 
 
 @pytest.mark.parametrize("span", ["3", "5:5", "6:5", "-1:3", "a:b"])
-def test_what_is_no_span_is_refused(span):
+def test_wrong_spans_are_refused(span):
   with pytest.raises(errors.UsageError, match="expected START:END"):
     language_predict.parse_span(span)
 
 
-def test_only_masked_bytes_change_and_are_the_models_choice(
+def test_only_masked_bytes_change_to_the_likeliest_ones(
   trained, tmp_path, capsys
 ):
   model, variables, path = trained
@@ -132,7 +132,7 @@ def test_a_batch_has_a_text_in_every_line(trained, tmp_path, capsys):
     (["[MASK]", "--top-k", "300"], "--top-k must be from 0 to 256"),
   ],
 )
-def test_what_cannot_be(trained, capsys, arguments, message):
+def test_impossible_commands(trained, capsys, arguments, message):
   command = ["fill-mask", *arguments, "--checkpoint", trained[2]]
   assert predict.main(command) == 2
   assert message in capsys.readouterr().err

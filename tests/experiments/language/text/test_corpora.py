@@ -1,4 +1,4 @@
-"""Which documents an epoch consists of, and where they are from."""
+"""The documents of an epoch, and their sources."""
 
 import collections
 
@@ -11,35 +11,35 @@ from tests.helpers import tfds_folders
 
 
 def test_an_epoch_has_every_document_and_the_shares():
-  parts = [
-    corpora.Part([b"c"] * 70, 0.7),
-    corpora.Part([b"w"] * 6, 0.3),
+  components = [
+    corpora.Component([b"c"] * 70, 0.7),
+    corpora.Component([b"w"] * 6, 0.3),
   ]
-  slots = corpora.slots(parts)
-  assert len(slots) == 100
-  found = collections.Counter(slots[i] for i in range(len(slots)))
+  mixture = corpora.mixture(components)
+  assert len(mixture) == 100
+  found = collections.Counter(mixture[i] for i in range(len(mixture)))
   assert found == {
     **{(0, i): 1 for i in range(70)},
     **{(1, i): 5 for i in range(6)},
   }
   with pytest.raises(IndexError):
-    slots[100]
+    mixture[100]
 
 
 @pytest.mark.parametrize(
   ("sizes", "shares"), [((1000, 77), (0.7, 0.3)), ((3, 500), (0.7, 0.3))]
 )
 def test_shares_hold_for_any_sizes(sizes, shares):
-  slots = corpora.Slots(sizes, shares)
-  found = collections.Counter(slots[i] for i in range(len(slots)))
+  mixture = corpora.Mixture(sizes, shares)
+  found = collections.Counter(mixture[i] for i in range(len(mixture)))
   assert len(found) == sum(sizes)
-  num_first = sum(count for (part, _), count in found.items() if part == 0)
-  assert num_first / len(slots) == pytest.approx(0.7, abs=1 / len(slots))
+  num_first = sum(count for (number, _), count in found.items() if number == 0)
+  assert num_first / len(mixture) == pytest.approx(0.7, abs=1 / len(mixture))
 
 
-def test_a_corpus_of_one_part_is_read_once():
-  slots = corpora.slots([corpora.Part([b"x"] * 5)])
-  assert [slots[i] for i in range(len(slots))] == [(0, i) for i in range(5)]
+def test_a_corpus_of_one_component_is_read_once():
+  mixture = corpora.mixture([corpora.Component([b"x"] * 5)])
+  assert [mixture[i] for i in range(len(mixture))] == [(0, i) for i in range(5)]
 
 
 def prepare(root, name, sizes, feature="text"):
@@ -65,9 +65,9 @@ def test_c4_and_wikipedia_are_opened(tmp_path):
   ]
   assert [len(p.documents) for p in held_out] == [4, 2]
   texts = {
-    part.documents[i]
-    for part in (*train, *held_out)
-    for i in range(len(part.documents))
+    component.documents[i]
+    for component in (*train, *held_out)
+    for i in range(len(component.documents))
   }
   assert len(texts) == 234
   assert b"c4/en train 29" in texts

@@ -1,4 +1,4 @@
-"""Which words are masked, and how many."""
+"""Whole-word masking."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_words_are_masked_whole_and_nothing_else_is():
 
 
 @pytest.mark.parametrize("rate", [0.15, 0.5])
-def test_as_many_words_are_masked_as_asked_for(rate):
+def test_the_share_of_masked_words(rate):
   """Five deviations of the sampling error."""
   text = b" ".join(topics.documents(held_out=False))
   words, masked = masked_words(text, rate, len(text))
@@ -38,30 +38,30 @@ def test_as_many_words_are_masked_as_asked_for(rate):
   assert found / total == pytest.approx(rate, abs=error)
 
 
-def test_each_word_is_drawn_on_its_own():
-  """Whether a word is masked says nothing about the next one."""
+def test_words_are_sampled_independently():
+  """Two neighbours are masked with the square of the rate."""
   words, masked = masked_words(b"a " * 40_000, 0.15, 80_000)
-  drawn = masked[words >= 0]
-  both = np.mean(drawn[1:] & drawn[:-1])
+  flags = masked[words >= 0]
+  both = np.mean(flags[1:] & flags[:-1])
   assert both == pytest.approx(0.15**2, abs=0.004)
 
 
-def test_one_word_is_masked_where_none_was_drawn():
+def test_at_least_one_word_is_masked():
   for seed in range(20):
     _, masked = masked_words(b"four words stand here", 1e-9, 5, seed)
     assert masked.sum() in (4, 5)
 
 
 def test_words_that_do_not_fit_are_left():
-  seen = set()
+  found = set()
   for seed in range(40):
     words, masked = masked_words(b"aaaa bbb cc d", 1.0, 5, seed)
     assert 0 < masked.sum() <= 5
-    seen.add(tuple(np.unique(words[masked])))
-  assert {(0, 3), (1, 2)} <= seen
+    found.add(tuple(np.unique(words[masked])))
+  assert {(0, 3), (1, 2)} <= found
 
 
-def test_what_cannot_be_masked_is_not():
+def test_words_that_cannot_be_masked():
   for text in (b"", b" \n ", b"toolong"):
     _, masked = masked_words(text, 0.15, 5)
     assert masked.shape == (len(text),)

@@ -1,4 +1,4 @@
-"""Making and reading models of pieces."""
+"""Making and reading SentencePiece models."""
 
 import io
 import pickle
@@ -39,7 +39,7 @@ def test_words_are_not_spelt_in_letters(model):
   assert len(tokenizer.encode(" the string is returned")) < 8
 
 
-def test_it_survives_pickling(model):
+def test_models_survive_pickling(model):
   tokenizer = sentencepiece.SentencePiece(model, "pieces")
   before = tokenizer.encode("a string")
   again = pickle.loads(pickle.dumps(tokenizer))
@@ -47,7 +47,7 @@ def test_it_survives_pickling(model):
   assert list(again.encode("a string")) == list(before)
 
 
-def test_what_is_no_model_is_refused(tmp_path):
+def test_files_that_are_no_model_are_refused(tmp_path):
   path = tmp_path / "a.model"
   with pytest.raises(files.InputError, match=r"a\.model cannot be read"):
     sentencepiece.load(path)

@@ -1,4 +1,4 @@
-"""The prose that ships with Python, divided."""
+"""The prose that ships with Python, split."""
 
 import re
 import sys
@@ -24,7 +24,7 @@ def test_topics_are_on_one_side():
     assert (len(train), len(held_out)) == (69, 10)
 
 
-def test_there_is_enough_to_learn_and_to_judge():
+def test_both_sides_have_enough_text():
   train, held_out = topics.documents(False), topics.documents(True)
   assert 300_000 < sum(map(len, train)) < 1_500_000
   assert 30_000 < sum(map(len, held_out)) < 300_000

@@ -54,7 +54,7 @@ def test_clouds_and_labels_in_the_order_of_the_list(root):
   assert open_split(root, num_points=2048)[0].points.shape == (2048, 3)
 
 
-def test_it_is_one_of_the_data_sets(root):
+def test_hdf5_files_are_a_data_set(root):
   config = data.DataConfig(
     dataset=data.Dataset.MODELNET40_HDF5, data_dir=root, allow_partial=True
   )

@@ -1,4 +1,4 @@
-"""Points are drawn on surfaces, everywhere alike."""
+"""Points are sampled uniformly on surfaces."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ PAIR = mesh(
 )
 
 
-def draw(surface, num_points=NUM_POINTS, seed=0):
+def sample(surface, num_points=NUM_POINTS, seed=0):
   return meshes.sample(surface, num_points, np.random.default_rng(seed))
 
 
@@ -30,8 +30,8 @@ def test_areas():
   np.testing.assert_allclose(meshes.areas(tilted), [6])
 
 
-def test_faces_are_drawn_by_their_area():
-  points = draw(PAIR)
+def test_faces_are_sampled_by_their_area():
+  points = sample(PAIR)
   assert points.shape == (NUM_POINTS, 3)
   assert points.dtype == np.float32
   share = np.mean(points[:, 0] < 1.5)
@@ -41,7 +41,7 @@ def test_faces_are_drawn_by_their_area():
 
 def test_points_lie_inside_their_faces():
   """On the first face x + y <= 1, on the third (x - 2) / 3 + y <= 1."""
-  x, y, z = draw(PAIR).T
+  x, y, z = sample(PAIR).T
   assert np.all(z == 0)
   assert y.min() >= 0
   first = x < 1.5
@@ -53,34 +53,36 @@ def test_points_lie_inside_their_faces():
 
 def test_points_are_uniform_on_a_face():
   """Each of four equal parts of a triangle gets a quarter of the points."""
-  x, y, _ = draw(mesh([(0, 0, 0), (1, 0, 0), (0, 1, 0)], [(0, 1, 2)])).T
+  x, y, _ = sample(mesh([(0, 0, 0), (1, 0, 0), (0, 1, 0)], [(0, 1, 2)])).T
   parts = [x > 0.5, y > 0.5, x + y < 0.5]
   shares = [np.mean(part) for part in parts]
   shares.append(1 - sum(shares))
   np.testing.assert_allclose(shares, [0.25] * 4, atol=0.009)
 
 
-def test_a_face_without_area_is_never_drawn():
+def test_a_face_without_area_gets_no_points():
   """The line from (0, 0) to (9, 9) is a face first and last."""
   vertices = [(0, 0, 0), (9, 9, 0), (3, 3, 0), (0, 0, 1), (1, 0, 1), (0, 1, 1)]
-  points = draw(mesh(vertices, [(0, 1, 2), (3, 4, 5), (0, 2, 1)]))
+  points = sample(mesh(vertices, [(0, 1, 2), (3, 4, 5), (0, 2, 1)]))
   assert np.all(points[:, 2] == 1)
 
 
 def test_the_generator_decides_all():
-  np.testing.assert_array_equal(draw(PAIR, 9, seed=3), draw(PAIR, 9, seed=3))
-  assert not np.array_equal(draw(PAIR, 9, seed=3), draw(PAIR, 9, seed=4))
+  np.testing.assert_array_equal(
+    sample(PAIR, 9, seed=3), sample(PAIR, 9, seed=3)
+  )
+  assert not np.array_equal(sample(PAIR, 9, seed=3), sample(PAIR, 9, seed=4))
 
 
 def test_largest_coordinates():
   largest = float(np.finfo(np.float32).max)
   corners = np.array([(-1, -1, 0), (1, 0, 0), (0, 1, 0)]) * largest
-  assert np.isfinite(draw(mesh(corners, [(0, 1, 2)]))).all()
+  assert np.isfinite(sample(mesh(corners, [(0, 1, 2)]))).all()
 
 
 def test_a_mesh_without_area_is_refused():
   with pytest.raises(ValueError, match="no face has an area"):
-    draw(mesh([(0, 0, 0), (1, 1, 1), (2, 2, 2)], [(0, 1, 2)]))
+    sample(mesh([(0, 0, 0), (1, 1, 1), (2, 2, 2)], [(0, 1, 2)]))
 
 
 def test_joined_meshes_have_the_faces_of_all():

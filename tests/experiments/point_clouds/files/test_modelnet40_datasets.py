@@ -60,29 +60,29 @@ def test_points_lie_on_the_surface(root):
   assert cloud.points.max() <= 9
 
 
-def test_points_are_kept(root, tmp_path):
+def test_points_are_cached(root, tmp_path):
   cache = tmp_path / "elsewhere"
   first = [cloud.points for cloud in open_split(root, cache_dir=cache)]
-  kept = cache / "8" / "train" / "bathtub_2.npy"
-  np.testing.assert_array_equal(np.load(kept), first[0])
+  cached = cache / "8" / "train" / "bathtub_2.npy"
+  np.testing.assert_array_equal(np.load(cached), first[0])
   assert not (root / "sampled_points").exists()
   (root / "bathtub" / "train" / "bathtub_2.off").write_text("no longer read")
   again = [cloud.points for cloud in open_split(root, cache_dir=cache)]
   np.testing.assert_array_equal(first, again)
-  # Another number of points is kept apart.
+  # Other numbers of points are cached apart.
   with pytest.raises(files.InputError, match=r"bathtub_2\.off: it begins with"):
     open_split(root, num_points=9, cache_dir=cache)[0]
   assert open_split(root, num_points=9, cache_dir=cache)[1].points.shape[0] == 9
 
 
-def test_points_do_not_depend_on_what_is_read_first(root):
-  kept = [open_split(root)[i].points for i in reversed(range(6))][::-1]
+def test_points_do_not_depend_on_the_order_of_reading(root):
+  cached = [open_split(root)[i].points for i in reversed(range(6))][::-1]
   assert (root / "sampled_points" / "8" / "train" / "xbox_10.npy").exists()
   paths = open_split(root).paths
   fresh = [datasets.sample_points(path, 8) for path in paths]
-  np.testing.assert_array_equal(kept, fresh)
+  np.testing.assert_array_equal(cached, fresh)
   assert not np.array_equal(fresh[0][:, 0] / 2, fresh[1][:, 0] / 9)
-  # The folder of what is kept is no class.
+  # The folder of the cache is no class.
   assert len(open_split(root)) == 6
 
 
@@ -107,13 +107,13 @@ def test_many_threads_may_read_one_shape(root):
     (np.zeros((8, 3)), r"type float64; expected \(8, 3\) and float32"),
   ],
 )
-def test_what_was_kept_and_is_damaged_is_refused(root, content, message):
-  kept = root / "sampled_points" / "8" / "train" / "bathtub_2.npy"
-  kept.parent.mkdir(parents=True)
+def test_damaged_caches_are_refused(root, content, message):
+  cached = root / "sampled_points" / "8" / "train" / "bathtub_2.npy"
+  cached.parent.mkdir(parents=True)
   if isinstance(content, bytes):
-    kept.write_bytes(content)
+    cached.write_bytes(content)
   else:
-    np.save(kept, content)
+    np.save(cached, content)
   with pytest.raises(files.InputError, match=rf"bathtub_2\.npy .*{message}"):
     open_split(root)[0]
 
@@ -125,7 +125,7 @@ def test_a_shape_without_area_is_refused(root):
     open_split(root)[0]
 
 
-def test_what_is_not_complete_is_refused(root, tmp_path):
+def test_incomplete_folders_are_refused(root, tmp_path):
   with pytest.raises(files.InputError, match="lacks airplane/train, one of 38"):
     open_split(root, allow_partial=False)
   for name in datasets.CLASS_NAMES:

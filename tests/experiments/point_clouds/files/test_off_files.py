@@ -1,4 +1,4 @@
-"""Meshes in the Object File Format: what is read, and what is refused."""
+"""Meshes in the Object File Format: reading and refusals."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def test_colours_comments_and_lines_after_the_end_are_left_out(tmp_path):
   assert mesh.faces.tolist() == [[0, 1, 2], [2, 1, 0]]
 
 
-def test_what_encloses_nothing_is_no_face(tmp_path):
+def test_faces_without_area_are_left_out(tmp_path):
   mesh = read(tmp_path, f"OFF\n4 3 0\n{CORNERS}2 0 1\n1 3\n3 0 1 3\n")
   assert mesh.faces.tolist() == [[0, 1, 3]]
 
@@ -82,7 +82,7 @@ def test_what_encloses_nothing_is_no_face(tmp_path):
     ("OFF\n1 1 0\na b c\n3 0 0 0\n", "vertex 0 is 'a b c'; expected three"),
   ],
 )
-def test_what_cannot_be_is_refused(tmp_path, text, message):
+def test_impossible_meshes_are_refused(tmp_path, text, message):
   with pytest.raises(files.InputError, match=rf"shape\.off: .*{message}"):
     read(tmp_path, text)
 

@@ -1,4 +1,4 @@
-"""Shapes that are made when they are asked for."""
+"""Synthetic shapes."""
 
 import math
 
@@ -26,7 +26,7 @@ def test_a_cloud_depends_on_seed_and_number_alone():
   assert not np.any(np.all(apart == np.stack(forwards), axis=(1, 2)))
 
 
-def test_all_families_come_in_turn():
+def test_all_classes_come_in_turn():
   shapes = source(num_examples=20)
   assert [shapes[i].label for i in range(20)] == [*range(10), *range(10)]
   found = [name[:3] for name in synthetic_shapes.CLASS_NAMES]
