@@ -113,8 +113,10 @@ def _match(
 
 def _grids(config: Any) -> dict[str, tuple[int, ...]]:
   """Returns the grids of tables that may be resized, {module: grid}."""
-  declared = getattr(config, "resizable_tables", dict)()
-  return {f"params:{module}": grid for module, grid in declared.items()}
+  if not hasattr(config, "resizable_tables"):
+    return {}
+  tables = config.resizable_tables()
+  return {f"params:{module}": grid for module, grid in tables.items()}
 
 
 def _module(name: str) -> str:
