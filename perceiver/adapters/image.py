@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from perceiver import bounds
 from perceiver import layers
 from perceiver import position_encoding
 from perceiver.adapters import patches
@@ -45,6 +46,7 @@ class Conv1x1:
   num_channels: int
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     _check_channels("Conv1x1", self.num_channels)
 
   def grid(self, size: tuple[int, int]) -> tuple[int, int]:
@@ -74,6 +76,7 @@ class ConvPool:
   centred: bool = False
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     _check_channels("ConvPool", self.num_channels)
     if not 0 <= self.decay < 1:
       raise ValueError(f"ConvPool: decay is {self.decay}; expected [0, 1).")
@@ -107,6 +110,7 @@ class Patches:
   num_channels: int | None = None
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if self.size < 1:
       raise ValueError(f"Patches: size is {self.size}; expected at least 1.")
     if self.num_channels is not None:
@@ -155,12 +159,18 @@ class ImageInputConfig:
   permutation_seed: int | None = None
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if min(*self.size, self.channels) < 1:
       raise ValueError(
         f"Image input: size is {self.size} and channels {self.channels}; "
         "expected at least 1."
       )
-    _ = self.num_inputs, self.input_channels
+    _ = self.input_channels
+    position_encoding.check_grid(self.positions, self.grid)
+    if self.permutation_seed is not None:
+      bounds.check_number(
+        "Image input", "number of shuffled inputs", self.num_inputs, 2**20
+      )
 
   @property
   def grid(self) -> tuple[int, int]:

@@ -4,6 +4,7 @@ import dataclasses
 
 import jax
 
+from perceiver import bounds
 from perceiver import position_encoding
 from perceiver.adapters import checks
 
@@ -24,6 +25,7 @@ class PointInputConfig:
   positions: position_encoding.Fourier
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     _ = self.input_channels
 
   @property
