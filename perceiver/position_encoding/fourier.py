@@ -39,7 +39,9 @@ class Fourier:
   sine_only: bool = False
 
   def __post_init__(self) -> None:
-    bounds.check(self)
+    bounds.check_number(
+      "Fourier positions", "num_bands", self.num_bands, bounds.MAX_SIZE
+    )
     if self.num_bands < 1 or any(size <= 0 for size in self.max_resolution):
       raise ValueError(
         f"Fourier positions: num_bands is {self.num_bands} and max_resolution "
