@@ -1,7 +1,7 @@
 """Measures time and memory of our models, and of others where installed.
 
   python -m scripts.benchmark                        # all models
-  python -m scripts.benchmark --cases optical_flow --who ours textbook
+  python -m scripts.benchmark --cases optical_flow --who ours reference
   python -m scripts.benchmark --cases optical_flow --size 1080 1920 --repeats 1
   python -m scripts.benchmark --sweep inputs --output DIR
 

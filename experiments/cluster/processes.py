@@ -5,7 +5,6 @@ computation goes through JAX's own runtime; what is here is how to get there,
 and that no process waits for ever for one that has ended.
 """
 
-import argparse
 from collections.abc import Callable, Iterator, Mapping
 import contextlib
 import dataclasses
@@ -108,39 +107,6 @@ class DistributedConfig:
         f"--distributed.coordinator must be HOST:PORT, not {self.coordinator!r}"
       )
     return host.strip("[]"), int(port)
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-  """Adds the options of `DistributedConfig` to a command's."""
-  group = parser.add_argument_group("several processes")
-  for name, kind, words in (
-    ("coordinator", str, "HOST:PORT of process 0"),
-    ("num-processes", int, "how many there are"),
-    ("process-id", int, "which one this is, from 0"),
-    ("start-timeout", int, "seconds to wait for all of them"),
-  ):
-    group.add_argument(
-      f"--distributed.{name}", type=kind, metavar=name.upper(), help=words
-    )
-  group.add_argument(
-    "--distributed.detect",
-    action="store_true",
-    help="find it all out on Cloud TPU, Slurm or Open MPI",
-  )
-
-
-def from_options(options: argparse.Namespace) -> DistributedConfig:
-  """Returns what a command line asks for.
-
-  Raises:
-    ValueError: naming the option.
-  """
-  found = {
-    name.removeprefix("distributed.").replace("-", "_"): value
-    for name, value in vars(options).items()
-    if name.startswith("distributed.") and value is not None
-  }
-  return DistributedConfig(**found)
 
 
 def start(config: DistributedConfig) -> None:

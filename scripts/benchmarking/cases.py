@@ -43,7 +43,7 @@ class Case:
     size: tuple[int, ...] | None = None,
     precision: perceiver_model.Precision = perceiver_model.Precision.FLOAT32,
     *,
-    textbook: bool = False,
+    reference: bool = False,
   ) -> perceiver.Model:
     """Returns the model, for inputs of some size and in some precision.
 
@@ -56,7 +56,7 @@ class Case:
         raise ValueError(f"{self.name} has inputs of one size only")
       config = self.resized(size)
     config = dataclasses.replace(config, precision=precision)
-    return perceiver.create(config.textbook() if textbook else config)
+    return perceiver.Model(config, reference=reference)
 
 
 def _floats(
@@ -88,8 +88,8 @@ def _clip(
 def _image(name: str) -> Callable[[tuple[int, ...]], Any]:
   def resized(size: tuple[int, ...]) -> imagenet.ImageClassifierConfig:
     config: imagenet.ImageClassifierConfig = perceiver.create(name).config
-    seen = dataclasses.replace(config.image, size=_pair(size))
-    return dataclasses.replace(config, image=seen)
+    seen = dataclasses.replace(config.inputs, size=_pair(size))
+    return dataclasses.replace(config, inputs=seen)
 
   return resized
 

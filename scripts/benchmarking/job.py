@@ -18,12 +18,12 @@ from scripts.benchmarking import cases
 class Who(enum.Enum):
   """Whose code computes.
 
-  OURS is the library; TEXTBOOK its models without shortcuts, every array as
+  OURS is the library; REFERENCE its reference implementation, every array as
   wide as the formulas say; TRANSFORMERS the port of Hugging Face on PyTorch.
   """
 
   OURS = "ours"
-  TEXTBOOK = "textbook"
+  REFERENCE = "reference"
   TRANSFORMERS = "transformers"
 
 
@@ -57,7 +57,7 @@ class Job:
   def model(self) -> perceiver.Model:
     """Returns our model for it."""
     return cases.CASES[self.case].model(
-      self.size, self.precision, textbook=self.who is Who.TEXTBOOK
+      self.size, self.precision, reference=self.who is Who.REFERENCE
     )
 
   def inputs(self) -> tuple[Any, ...]:

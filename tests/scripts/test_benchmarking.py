@@ -39,8 +39,8 @@ def small_case(monkeypatch):
   monkeypatch.setattr(
     cases.Case,
     "model",
-    lambda self, size, precision, *, textbook: perceiver.create(
-      config.textbook() if textbook else config
+    lambda self, size, precision, *, reference: perceiver.Model(
+      config, reference=reference
     ),
   )
 
@@ -67,9 +67,9 @@ def test_one_measurement(small_case, what):
   assert facts["compile_seconds"] > 0
 
 
-def test_the_textbook_gives_the_same_outputs(small_case):
+def test_the_reference_gives_the_same_outputs(small_case):
   found = []
-  for who in (benchmarking_job.Who.OURS, benchmarking_job.Who.TEXTBOOK):
+  for who in (benchmarking_job.Who.OURS, benchmarking_job.Who.REFERENCE):
     measurement = ours.Measurement(make_job(who=who))
     measurement.run()
     found.append(measurement.outputs())

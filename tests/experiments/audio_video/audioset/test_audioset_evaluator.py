@@ -143,7 +143,7 @@ def test_what_is_masked_changes_nothing():
   }
   other = batch | {"video": 255 - batch["video"]}
   one, two = (
-    model.apply(variables, inputs, present=present)
+    model.apply(variables, inputs, mask=present)
     for inputs, present in map(evaluator.to_model, (batch, other))
   )
   assert (one[0] != two[0]).any()
