@@ -6,7 +6,6 @@ safetensors is imported where a file is touched: models do without it.
 
 from collections.abc import Mapping
 import json
-import math
 import os
 import pathlib
 from typing import Any
@@ -23,9 +22,6 @@ from perceiver.models import registry
 
 _FORMAT = "perceiver"
 _VERSION = "1"
-# More than any model of ours has of anything, and of points on a grid.
-_MOST = 2**24
-_MOST_POINTS = 2**28
 _SEPARATOR = ":"  # collection : module : name
 
 
@@ -85,7 +81,6 @@ def load(
     known = registry.ModelConfig
     expected = known if kind is None else known | kind
     config = config_json.from_json(text, expected)
-    _check_sizes(json.loads(text))
   except ValueError as error:
     raise errors.CheckpointError(
       f"Checkpoint: {path} does not say what model it holds: {error}"
@@ -106,28 +101,6 @@ def load(
   variables = perceiver_model.Variables(**trees)
   check.fits(model, variables, source=str(path))
   return model, variables
-
-
-def _check_sizes(value: Any, where: str = "config") -> None:
-  """Refuses sizes that no array has, before memory is asked for.
-
-  Raises:
-    ValueError: naming the field.
-  """
-  if isinstance(value, dict):
-    for name, inner in value.items():
-      if "seed" not in name:
-        _check_sizes(inner, f"{where}.{name}")
-  elif isinstance(value, list):
-    for inner in value:
-      _check_sizes(inner, where)
-    numbers = [x for x in value if type(x) is int]
-    # A resolution is twice a frequency, not the size of a grid.
-    is_grid = not where.endswith(".max_resolution")
-    if is_grid and math.prod(numbers) > _MOST_POINTS:
-      raise ValueError(f"{where} is {errors.shorten(str(value))}, too many")
-  elif type(value) is int and abs(value) > _MOST:
-    raise ValueError(f"{where} is {errors.shorten(str(value))}, too many")
 
 
 def notes(path: str | os.PathLike[str]) -> dict[str, str]:

@@ -391,9 +391,27 @@ def test_loading_an_unknown_name_is_refused_before_the_file_is_read(path):
     perceiver.load(path, "imagenet_furrier")
 
 
-@pytest.mark.parametrize("name", perceiver.list_models())
-def test_no_published_model_is_too_large_for_a_file(name):
-  config = config_json.to_json(perceiver.create(name).config)
-  store._check_sizes(json.loads(config))  # Without writing gigabytes.
-  with pytest.raises(ValueError, match="too many"):
-    store._check_sizes({"grid": [2**15, 2**15]})
+@pytest.mark.parametrize(
+  ("keys", "value"),
+  [
+    (("perceiver", "encoder", "num_cross_attends"), 2**20),
+    (("perceiver", "encoder", "num_latents"), 2**40),
+    (("perceiver", "processor", "num_blocks"), 2**20),
+    (("perceiver", "processor", "num_self_attends_per_block"), 2**20),
+    (("perceiver", "decoder", "query_channels"), 2**40),
+    (("inputs", "size"), [2**15, 2**15]),
+    (("inputs", "size"), [2**24, 1]),
+    (("inputs", "positions", "num_bands"), 2**24),
+  ],
+  ids=range(8),
+)
+def test_large_models_are_refused_before_they_are_built(path, keys, value):
+  """A small file does not cost time or memory."""
+  config = json.loads(TEXT)
+  entries = config
+  for key in keys[:-1]:
+    entries = entries[key]
+  assert keys[-1] in entries
+  entries[keys[-1]] = value
+  rewrite(path, config=json.dumps(config))
+  assert "expected at most" in refusal(path)
