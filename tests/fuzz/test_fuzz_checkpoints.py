@@ -226,8 +226,8 @@ def test_addresses(text):
   )
 
 
-@given(_JSON.map(json.dumps) | st.text(max_size=20) | st.none())
-@example('{"process_id": Infinity, "num_processes": 1}')
-def test_process_numbers(text):
-  found = startup._number(text)
-  assert found is None or all(isinstance(number, int) for number in found)
+@given(st.binary(max_size=20) | st.from_regex(rb"[0-9]* [0-9]*"))
+@example("²  1".encode())
+def test_registrations_of_processes(line):
+  found = startup.parse_registration(line)
+  assert found is None or found == tuple(map(int, line.split(b" ")))

@@ -1,7 +1,6 @@
-"""Pictures, flow and clips from outside, damaged in every way."""
+"""Damaged files of images, flow, clips and labels."""
 
 import io
-import pathlib
 import struct
 
 from hypothesis import example
@@ -70,11 +69,9 @@ def test_flo_files(folder, data):
 
 
 def _kitti():
-  path = pathlib.Path("flow.png")
   stream = io.BytesIO()
-  writing = flow_files.png.Writer(3, 2, greyscale=False, bitdepth=16)
-  writing.write(stream, np.full([2, 9], 2**15, np.uint16))
-  del path
+  writer = flow_files.png.Writer(3, 2, greyscale=False, bitdepth=16)
+  writer.write(stream, np.full([2, 9], 2**15, np.uint16))
   return stream.getvalue()
 
 
@@ -128,8 +125,8 @@ def _wav(values):
   )
 )
 @example(b"RIFF\0\0\0\0WAVE")
-def test_sounds(folder, data):
-  clip, path = folder / "silent.npz", folder / "sound.wav"
+def test_audio(folder, data):
+  clip, path = folder / "silent.npz", folder / "audio.wav"
   if not clip.exists():
     clip.write_bytes(_npz(image=_CLIP))
   path.write_bytes(data)

@@ -1,4 +1,4 @@
-"""Meshes, clouds of points, videos and their lists, damaged in every way."""
+"""Damaged meshes, point clouds, videos and lists of clips."""
 
 from hypothesis import example
 from hypothesis import given
@@ -40,7 +40,7 @@ def test_meshes(folder, data):
 
 @pytest.fixture(scope="module")
 def clouds(folder):
-  """The bytes of a file with one cloud, in a folder that lists it."""
+  """A file of one point cloud, in a folder that lists it."""
   h5py = pytest.importorskip("h5py")
   (folder / "test_files.txt").write_text("data/clouds.h5\n")
   with h5py.File(folder / "clouds.h5", "w") as file:
@@ -102,12 +102,12 @@ def test_lists_of_classes(folder, data):
 
 @pytest.fixture(scope="module")
 def video(folder):
-  """The bytes of three frames with sound."""
+  """A video file of three frames with audio."""
   pytest.importorskip("av")
   path = folder / "whole.mp4"
   frames = np.zeros([3, 16, 16, 3], np.uint8)
-  sound = np.zeros([480, 1], np.float32)
-  video_files.write(path, frames, 25.0, sound, 8000)
+  audio = np.zeros([480, 1], np.float32)
+  video_files.write(path, frames, 25.0, audio, 8000)
   return path.read_bytes()
 
 

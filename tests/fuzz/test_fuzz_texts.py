@@ -1,4 +1,4 @@
-"""Texts, tables and tokens from outside, damaged in every way."""
+"""Damaged texts, tables, tokenizer models, logs and configurations."""
 
 import json
 
@@ -96,7 +96,7 @@ _JSON_LINES = b'{"text": "apple"}\n{"text": "caf\\u00e9", "more": [1, {}]}\n'
 def test_documents(folder, data, suffix):
   inside = folder / suffix
   inside.mkdir(exist_ok=True)
-  # Some on both sides.
+  # Whole documents for training and for evaluation.
   if not (inside / "both.jsonl").exists():
     rows = (json.dumps({"text": f"Document {n}."}) for n in range(40))
     (inside / "both.jsonl").write_text("\n".join(rows))

@@ -1,7 +1,8 @@
-"""Inputs for fuzzing: damaged files, and the assertion that readers survive.
+"""Damaged files for fuzzing, and the assertion that they do no harm.
 
-`pytest --fuzz-examples N` sets the number of examples; without it, they are the
-same ones every time. Inputs that once failed stand beside their test.
+The examples are 1000 a test, the same ones every time; `pytest --fuzz-examples
+N` makes N random ones. An input that once failed stays as an explicit example
+of its test.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ _NUMBERS = tuple(
 
 
 def settings(config: pytest.Config) -> None:
-  """Makes the number of examples that of the command line."""
+  """Sets the number of examples from the command line."""
   number = config.getoption("--fuzz-examples")
   hypothesis.settings.register_profile(
     "readers",
@@ -41,7 +42,7 @@ def settings(config: pytest.Config) -> None:
 
 
 def _changed(data: bytes, kind: int, position: int, value: int) -> bytes:
-  """Returns the data with one thing wrong."""
+  """Returns the content of a file after one change."""
   at = position % (len(data) + 1)
   if kind == 0:
     return data[:at] + bytes([value]) + data[at + 1 :]
@@ -57,12 +58,12 @@ def _changed(data: bytes, kind: int, position: int, value: int) -> bytes:
   return data[:at] + data[at : at + 1 + value] * 2 + data[at + 1 + value :]
 
 
-# Damage to a file: its kind, its position, and a value.
+# Damage to a file: (kind, position, value) of each change.
 Changes = Sequence[tuple[int, int, int]]
 
 
 def changes() -> st.SearchStrategy[Changes]:
-  """Samples up to four changes of a file that is given later."""
+  """Samples up to four changes, for a file that is only known later."""
   change = st.tuples(
     st.integers(0, 5), st.integers(0, 2**16 - 1), st.integers(0, 255)
   )
@@ -70,7 +71,7 @@ def changes() -> st.SearchStrategy[Changes]:
 
 
 def changed(data: bytes, wanted: Changes) -> bytes:
-  """Returns a file with some things wrong."""
+  """Returns the content of a file after some changes."""
   for kind, position, value in wanted:
     data = _changed(data, kind, position, value)
   return data
@@ -87,12 +88,16 @@ def assert_read_or_refused(
   function: Callable[..., Any],
   *arguments: Any,
 ) -> Any:
-  """Returns the result of a function, None if it raises an allowed error.
+  """Asserts that a function returns, or raises no error but those allowed.
 
-  Any other error fails the test.
+  Args:
+    allowed: error classes, and thereby their subclasses; any other error fails
+      the test.
+    function: the function.
+    *arguments: arguments of the function.
 
-  An error of a kind that only contains the allowed one, such as the ValueError
-  that an InputError is, counts as a foreign one, unless it is named itself.
+  Returns:
+    The function's result; None if it raises.
   """
   with warnings.catch_warnings():
     warnings.simplefilter("ignore")
