@@ -50,7 +50,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(workdir, tmp_path):
   shutil.rmtree(last)
   assert train.main([RECIPE, "--mini", "--workdir", str(again)]) == 0
   models = [d / "model.safetensors" for d in (workdir, again)]
-  one, other = (perceiver.restore(path)[1].params for path in models)
+  one, other = (perceiver.load(path)[1].params for path in models)
   chex.assert_trees_all_equal(one, other)
 
 
