@@ -25,8 +25,8 @@ from experiments.cluster import signals
 
 _DATA = "data"
 _FSDP = "fsdp"
-# Smaller arrays are repeated: dividing them costs more than it saves.
-_MIN_SHARDED_SIZE = 2**16
+# Dividing smaller arrays costs more than it saves.
+MIN_SHARDED_SIZE = 2**16
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,10 +37,12 @@ class ParallelConfig:
     data: devices that hold the same parameters and see different examples;
       -1 for all that `fsdp` leaves.
     fsdp: devices that share one copy of parameters and optimizer state.
+    min_sharded_size: arrays with fewer entries are repeated on every device.
   """
 
   data: int = -1
   fsdp: int = 1
+  min_sharded_size: int = MIN_SHARDED_SIZE
 
   def __post_init__(self) -> None:
     if self.data != -1 and self.data < 1:
@@ -152,7 +154,7 @@ def parts_sharding(mesh: Mesh) -> NamedSharding:
 
 
 def state_shardings(
-  mesh: Mesh, tree: Any, *, min_size: int = _MIN_SHARDED_SIZE
+  mesh: Mesh, tree: Any, *, min_size: int = MIN_SHARDED_SIZE
 ) -> Any:
   """Chooses where each array of the training state lives.
 

@@ -6,6 +6,7 @@ import pathlib
 from typing import Any, NamedTuple, Protocol
 
 import jax
+import numpy as np
 
 from experiments.data import loader
 
@@ -89,3 +90,23 @@ class Result:
   def row(self) -> tuple["Result", ...]:
     """Returns this number and the further ones."""
     return (self, *self.also)
+
+
+def batch_shapes(
+  split: loader.Split, batch_size: int
+) -> dict[str, jax.ShapeDtypeStruct]:
+  """Returns the shapes of a batch, found by preparing a single example.
+
+  Raises:
+    ValueError: if there is none.
+  """
+  if not len(split.source):
+    raise ValueError(f"split {split.name!r} has no examples")
+  example = split.transform(split.source[0], np.random.default_rng(0))
+  shapes = {
+    name: jax.ShapeDtypeStruct(
+      (batch_size, *np.shape(value)), np.asarray(value).dtype
+    )
+    for name, value in example.items()
+  }
+  return shapes | {"weight": jax.ShapeDtypeStruct((batch_size,), np.float32)}

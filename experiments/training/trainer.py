@@ -23,38 +23,14 @@ from experiments.runs import folder as run_folder
 from experiments.training import config as training_config
 from experiments.training import evaluation
 from experiments.training import loop
-from experiments.training import non_finite
+from experiments.training import losses
 from experiments.training import sharding
 from experiments.training import tasks
 import perceiver
 from perceiver import config_json
 
-# What may change between the parts of one run: it decides how often something
-# is written and where things are, not what is learned.
-MAY_DIFFER = (
-  "data.cache_dir",
-  "data.data_dir",
-  "train.accumulate",
-  "train.checkpoint_every",
-  "train.checkpoint_in_background",
-  "train.eval_batch_size",
-  "train.eval_every",
-  "train.keep",
-  "train.loader_threads",
-  "train.loader_workers",
-  "train.log_every",
-  "train.parallel",
-)
-
-# What processes of one run may be told differently.
-_MAY_DIFFER_BETWEEN_PROCESSES = (
-  "data.data_dir",
-  "train.loader_threads",
-  "train.loader_workers",
-)
-
-NonFiniteError = non_finite.NonFiniteError
-batch_shapes = loop.batch_shapes
+NonFiniteError = losses.NonFiniteError
+batch_shapes = tasks.batch_shapes
 
 # How a model is trained; every experiment has one.
 TrainConfig = training_config.TrainConfig
@@ -123,9 +99,13 @@ def train(experiment: Experiment, workdir: pathlib.Path) -> Report:
     experiment.train, len(task.train_split().source)
   )
   text = config_json.to_json(experiment)
-  settings = run_folder.settings(text, _MAY_DIFFER_BETWEEN_PROCESSES)
+  settings = run_folder.settings(
+    text, training_config.MAY_DIFFER_BETWEEN_PROCESSES
+  )
   processes.check_same(settings)
-  processes.on_process_zero(lambda: run_folder.claim(workdir, text, MAY_DIFFER))
+  processes.on_process_zero(
+    lambda: run_folder.claim(workdir, text, training_config.MAY_DIFFER)
+  )
   with contextlib.ExitStack() as stack:
     stop = stack.enter_context(signals.StopRequest())
     stack.enter_context(processes.raising_peer_errors())

@@ -36,13 +36,15 @@ def train(
 ) -> None:
   """Trains the toy, as a process of several if `start` says so."""
   os.environ["TOY_SECONDS_PER_EXAMPLE"] = str(seconds_per_example)
-  # Divide even the toy's small arrays.
-  sharding.state_shardings.__kwdefaults__["min_size"] = 8
+  # Even the toy's small arrays are divided.
+  parallel = dataclasses.replace(
+    settings.get("parallel", sharding.ParallelConfig()), min_sharded_size=8
+  )
 
   def main() -> None:
     if start is not None:
       processes.start(start)
-    trainer.train(experiment(**settings), workdir)
+    trainer.train(experiment(**{**settings, "parallel": parallel}), workdir)
 
   sys.exit(errors.run(main))
 

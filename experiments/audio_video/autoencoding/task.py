@@ -6,6 +6,7 @@ import pathlib
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from experiments.audio_video.autoencoding import data as autoencoding_data
 from experiments.audio_video.autoencoding import plots
@@ -242,9 +243,7 @@ def judge(
   return {
     "video_l1": absolute(seen - truth["image"]),
     "audio_l1": absolute(heard - truth["audio"]),
-    "label_nats": training_losses.softmax_cross_entropy(
-      found["label"], targets
-    ),
+    "label_nats": optax.losses.softmax_cross_entropy(found["label"], targets),
     "video_psnr": psnr(jnp.clip(seen, 0, 1), truth["image"]),
     "audio_psnr": psnr(jnp.clip(heard, -1, 1), truth["audio"]),
     "top_1": training_losses.top_k_correct(found["label"], labels),

@@ -14,6 +14,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from experiments.data import loader
 from experiments.training import losses as training_losses
@@ -127,7 +128,7 @@ class Task:
     )
     targets = jax.nn.one_hot(batch["labels"], 2)
     correct = training_losses.top_k_correct(logits, batch["labels"])
-    loss = training_losses.softmax_cross_entropy(logits, targets)
+    loss = optax.losses.softmax_cross_entropy(logits, targets)
     return tasks.Losses(loss, {"top_1": correct}, state)
 
   def plots(self, variables: Any, workdir: pathlib.Path) -> list[pathlib.Path]:
