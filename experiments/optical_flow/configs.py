@@ -8,7 +8,7 @@
       --data.evaluate-on SINTEL_FINAL --data.evaluate-dir DIR
 
 The authors trained on 400,000 pairs of AutoFlow, of which 40,000 are public;
-by default pairs are generated here. None has been run at full size with this
+by default pairs are synthetic. None has been run at full size with this
 code.
 """
 
@@ -97,7 +97,7 @@ _GENERATOR = generator.GeneratorConfig(size=(448, 576), num_examples=400_000)
 def _published(name: str) -> Experiment:
   return Experiment(
     model=optical_flow.CONFIGS[name],
-    data=flow_data.DataConfig(generator=_GENERATOR),
+    data=flow_data.DataConfig(synthetic=_GENERATOR),
     train=_TRAIN,
   )
 
@@ -108,10 +108,10 @@ def _published(name: str) -> Experiment:
 def _mini() -> Experiment:
   size = (24, 32)
   return Experiment(
-    # Outputs that do not start at zero, and pixels for their unit: otherwise it
-    # stays at zero flow for some 6,000 steps, as what the latents learn from
-    # then is next to nothing and changes its sign. Few bands: where frames are
-    # this small, more of them hide which latent should look where.
+    # Outputs that do not start at zero, in pixels: otherwise the flow stays at
+    # zero for some 6,000 steps, as the latents' gradients are small and change
+    # their signs. Few bands: with more of them, attention does not become
+    # local in frames as small as these.
     model=optical_flow.optical_flow(
       size=size,
       num_bands=2,
@@ -123,7 +123,7 @@ def _mini() -> Experiment:
       pixels_per_unit=2.0,
     ),
     data=flow_data.DataConfig(
-      generator=generator.GeneratorConfig(
+      synthetic=generator.GeneratorConfig(
         size=size,
         num_examples=100_000,
         min_objects=0,

@@ -1,4 +1,4 @@
-"""What flow is learned from, and what it is judged by."""
+"""Data sets of optical flow for training and evaluation."""
 
 import dataclasses
 import enum
@@ -19,14 +19,14 @@ from experiments.optical_flow.synthetic import generator as synthetic_generator
 
 
 class Dataset(enum.Enum):
-  """Where pairs come from: made when they are needed, or read from a folder.
+  """Sources of pairs: synthetic ones, or the folder of a data set.
 
   Training reads the training part of FlyingChairs, evaluation the other one;
-  all else is the part whose flow is published. FRAMES is any folder of frames,
-  whose flow nobody knows.
+  of all other data sets, both read the part whose flow is published. FRAMES is
+  any folder of frames, whose flow is unknown.
   """
 
-  GENERATED = "generated"
+  SYNTHETIC = "synthetic"
   AUTOFLOW = "autoflow"
   FLYING_CHAIRS = "flying_chairs"
   SINTEL_CLEAN = "sintel_clean"
@@ -50,31 +50,30 @@ _BENCHMARKS = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataConfig:
-  """Which examples there are, and how they are varied.
+  """Data sets for training and evaluation, and the augmentation.
 
   Attributes:
-    train_on: what is learned from.
-    data_dir: the folder of that data set, as published; not used for
-      generated pairs.
-    evaluate_on: what is judged by.
-    evaluate_dir: the folder of that data set; `data_dir` if None.
+    train_on: data set for training.
+    data_dir: its folder, as published; not used for synthetic pairs.
+    evaluate_on: data set for evaluation.
+    evaluate_dir: its folder; `data_dir` if None.
     test_part: evaluate on a benchmark's test part, whose flow is not published:
-      there is nothing to measure then, but flow to submit.
+      no metrics are computed then, but flow can be submitted.
     allow_partial: accept other numbers of examples than the official ones.
-    generator: how pairs are generated. Those for evaluation have the model's
-      size and the next seed.
-    num_eval: how many are generated for evaluation.
-    augmentation: how training pairs are varied.
-    curriculum: when.
+    synthetic: synthetic pairs for training. Those for evaluation have the
+      model's size and the next seed.
+    num_eval: number of synthetic pairs for evaluation.
+    augmentation: changes of training pairs at full strength.
+    curriculum: phases of the training.
   """
 
-  train_on: Dataset = Dataset.GENERATED
+  train_on: Dataset = Dataset.SYNTHETIC
   data_dir: pathlib.Path | None = None
-  evaluate_on: Dataset = Dataset.GENERATED
+  evaluate_on: Dataset = Dataset.SYNTHETIC
   evaluate_dir: pathlib.Path | None = None
   test_part: bool = False
   allow_partial: bool = False
-  generator: synthetic_generator.GeneratorConfig = dataclasses.field(
+  synthetic: synthetic_generator.GeneratorConfig = dataclasses.field(
     default_factory=synthetic_generator.GeneratorConfig
   )
   num_eval: int = 256
@@ -103,17 +102,17 @@ class DataConfig:
 
   @property
   def evaluates_benchmark(self) -> bool:
-    """Whether what is evaluated on has a test part and takes submissions."""
+    """Whether `evaluate_on` has a test part and takes submissions."""
     return self.evaluate_on in _BENCHMARKS
 
 
 def train_split(
   config: DataConfig, size: tuple[int, int], total_examples: int
 ) -> loader.Split:
-  """Opens what is learned from, varied as the curriculum says.
+  """Opens the training split, augmented by the curriculum.
 
   Args:
-    config: where the pairs come from, and how they are varied.
+    config: data set and augmentation.
     size: height and width of the training frames, pixels.
     total_examples: examples of the whole training, through all epochs.
 
@@ -124,8 +123,8 @@ def train_split(
     files.InputError: if the data set is not complete.
   """
   source: augmentation_curriculum.Source
-  if config.train_on is Dataset.GENERATED:
-    source = synthetic_generator.Generator(config.generator)
+  if config.train_on is Dataset.SYNTHETIC:
+    source = synthetic_generator.Generator(config.synthetic)
   elif config.data_dir is None:
     raise _missing(config.train_on, "data.data_dir")
   else:
@@ -147,23 +146,23 @@ def train_split(
 
 
 def eval_split(config: DataConfig, size: tuple[int, int]) -> loader.Split:
-  """Opens what is judged by: whole frames, not varied.
+  """Opens the evaluation split: whole frames, not augmented.
 
   Args:
-    config: where the pairs come from.
-    size: height and width of generated frames, pixels.
+    config: data set.
+    size: height and width of synthetic frames, pixels.
 
   Raises:
     files.InputError: if the data set is not complete.
   """
   source: loader.Source
   part = "test" if config.test_part else "evaluation"
-  if config.evaluate_on is Dataset.GENERATED:
+  if config.evaluate_on is Dataset.SYNTHETIC:
     held_out = dataclasses.replace(
-      config.generator,
+      config.synthetic,
       size=size,
       num_examples=config.num_eval,
-      seed=config.generator.seed + 1,
+      seed=config.synthetic.seed + 1,
     )
     source = synthetic_generator.Generator(held_out)
   elif (dataset := evaluation_dataset(config)) is not None:
@@ -174,12 +173,12 @@ def eval_split(config: DataConfig, size: tuple[int, int]) -> loader.Split:
 
 
 def evaluation_dataset(config: DataConfig) -> datasets.DatasetConfig | None:
-  """Returns which data set is evaluated on, None if it is none.
+  """Returns the published data set of the evaluation; None if it is another.
 
   Raises:
     files.InputError: if its folder is not given.
   """
-  if config.evaluate_on in (Dataset.GENERATED, Dataset.FRAMES):
+  if config.evaluate_on in (Dataset.SYNTHETIC, Dataset.FRAMES):
     return None
   return _dataset(config.evaluate_on, _folder(config), config, training=False)
 
@@ -198,7 +197,7 @@ def _missing(name: Dataset, setting: str) -> files.InputError:
 def _whole(
   example: examples.FlowExample, generator: np.random.Generator
 ) -> dict[str, np.ndarray]:
-  del generator  # Evaluation varies nothing.
+  del generator  # Evaluation is deterministic.
   return augmentation_curriculum.to_entries(example)
 
 
@@ -222,11 +221,11 @@ def _dataset(
       )
     case Dataset.SINTEL_CLEAN | Dataset.SINTEL_FINAL:
       clean = name is Dataset.SINTEL_CLEAN
-      drawn = datasets.RenderPass
+      render = datasets.RenderPass
       return datasets.Sintel(
         data_dir=folder,
         split=split,
-        render_pass=drawn.CLEAN if clean else drawn.FINAL,
+        render_pass=render.CLEAN if clean else render.FINAL,
         allow_partial=partial,
       )
     case Dataset.KITTI_2012 | Dataset.KITTI_2015:

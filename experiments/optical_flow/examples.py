@@ -1,4 +1,4 @@
-"""One example of optical flow, wherever it comes from."""
+"""An example of optical flow."""
 
 import dataclasses
 
@@ -10,14 +10,14 @@ class FlowExample:
   """Two frames and the motion between them.
 
   Attributes:
-    name: what to call the example in messages and files.
+    name: in messages and files.
     frames: [2, H, W, 3] uint8, RGB.
-    flow: [H, W, 2] float32, pixels: where a pixel of the first frame is in the
-      second, to the right in channel 0 and downwards in channel 1. Finite
-      wherever it is valid, and 0 elsewhere.
-    valid: [H, W] bool, where the flow is known.
-    occluded: [H, W] bool, where a pixel of the first frame is not seen in the
-      second, hidden or out of the frame; None if the data does not tell.
+    flow: [H, W, 2] float32, pixels: displacement of a pixel of the first frame
+      in the second, to the right in channel 0 and downwards in channel 1. 0
+      where it is not valid.
+    valid: [H, W] bool, pixels whose flow is known.
+    occluded: [H, W] bool, pixels of the first frame that are not visible in the
+      second, hidden or out of the frame; None if that is unknown.
   """
 
   name: str

@@ -1,10 +1,11 @@
-"""Pairs of frames to flow: loss, metrics and pictures."""
+"""The task of optical flow: splits, loss, metrics and plots."""
 
 import dataclasses
 import pathlib
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from experiments.data import loader
 from experiments.optical_flow import data as flow_data
@@ -15,23 +16,23 @@ import perceiver
 
 Array = jax.Array
 
-# What the released network was trained to give is a twentieth of the flow.
+# The released network was trained on a twentieth of the flow.
 _UNIT = 20.0  # pixels
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LossConfig:
-  """What the training minimises: the mean of (|error| / 20 + ε)^q.
+  """The loss: the mean of (|error| / 20 + ε)^q.
 
-  The published one is not known. The default is the end-point error, a
-  twentieth of it; ε 0.01 and q 0.4 are PWC-Net's (1709.02371) when it is tuned
-  on data with outliers.
+  The published loss is not known. The default is a twentieth of the end-point
+  error; ε 0.01 and q 0.4 are those of PWC-Net (1709.02371) for fine-tuning on
+  data with outliers.
 
   Attributes:
     epsilon: ε, positive if q is less than 1.
     exponent: q, in (0, 1].
-    output_points: how many pixels, drawn anew for every step and the same for
-      the whole batch, are decoded and compared; all if None.
+    output_points: number of pixels that are decoded and compared, sampled for
+      every step, the same ones for the whole batch; all if None.
   """
 
   epsilon: float = 0.0
@@ -58,13 +59,13 @@ class LossConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OpticalFlow:
-  """A model of flow, what it learns from and what it is judged by.
+  """Optical flow: a model, its data, loss and evaluation.
 
   Attributes:
     model: frames [B, 2, H, W, 3] in [-1, 1] -> flow [B, H, W, 2] in pixels.
-    data: which examples there are, and how they are varied.
-    loss: what the training minimises.
-    evaluation: how data sets of any size are evaluated.
+    data: data sets and augmentation.
+    loss: the loss of the training.
+    evaluation: evaluation of data sets with frames of any size.
     total_examples: examples of the whole training, through all epochs.
   """
 
@@ -75,21 +76,21 @@ class OpticalFlow:
   total_examples: int
 
   def train_split(self) -> loader.Split:
-    """Returns the examples to learn from."""
+    """Returns the training split."""
     size = self.model.config.frames.size
     return flow_data.train_split(self.data, size, self.total_examples)
 
   def eval_split(self) -> loader.Split:
-    """Returns the examples to evaluate on."""
+    """Returns the evaluation split."""
     return flow_data.eval_split(self.data, self.model.config.frames.size)
 
   def make_evaluator(self) -> evaluator.Evaluator | None:
     """Returns the evaluator of frames of any size; None for synthetic ones.
 
-    Generated frames have the model's size and go through it in batches, but
-    for what only the other way offers.
+    Synthetic frames have the model's size and are evaluated in batches, except
+    for baselines and robustness, which need whole frames.
     """
-    if self.data.evaluate_on is flow_data.Dataset.GENERATED and not (
+    if self.data.evaluate_on is flow_data.Dataset.SYNTHETIC and not (
       self.evaluation.needs_whole_frames
     ):
       return None
@@ -112,10 +113,10 @@ class OpticalFlow:
   ) -> tasks.Losses:
     """Computes loss and end-point errors, in pixels, of every pair.
 
-    All are means over the pair's known pixels, or over the decoded ones among
-    them; a pair without any counts as one without error. "zero_epe" is the
-    error of the flow that is 0 everywhere, "over_1px" the part of the pixels
-    whose error is larger than that.
+    All are means over the pair's valid pixels, or over the decoded ones among
+    them; a pair without any has error 0. "zero_epe" is the error of the flow
+    that is 0 everywhere, "over_1px" the share of the pixels with an error of
+    more than one pixel.
     """
     frames = to_model(batch["frames"])  # [B, 2, H, W, 3]
     truth = batch["flow"].reshape(len(frames), -1, 2)  # [B, H·W, 2]
@@ -123,18 +124,18 @@ class OpticalFlow:
     points = None
     if is_training and rng is not None and self.loss.output_points is not None:
       key, rng = jax.random.split(rng)
-      points = draw_points(key, valid.shape[1], self.loss.output_points)
+      points = sample_points(key, valid.shape[1], self.loss.output_points)
       truth, valid = truth[:, points], valid[:, points]  # [B, n, 2], [B, n]
     flow, state = self.model.apply_and_update(
       variables, frames, rng=rng, is_training=is_training, output_points=points
     )  # [B, H, W, 2] or [B, n, 2]
-    error = norm(flow.reshape(truth.shape) - truth)  # [B, n]
+    error = lengths(flow.reshape(truth.shape) - truth)  # [B, n]
     robust = (error / _UNIT + self.loss.epsilon) ** self.loss.exponent
     metrics = {
       "epe": mean_over(error, valid),
       "over_1px": mean_over(error > 1, valid),
       "over_3px": mean_over(error > 3, valid),
-      "zero_epe": mean_over(norm(truth), valid),
+      "zero_epe": mean_over(lengths(truth), valid),
     }
     return tasks.Losses(mean_over(robust, valid), metrics, state)
 
@@ -154,13 +155,13 @@ def to_model(
   return frames.astype(jnp.float32) / 255 * 2 - 1
 
 
-def draw_points(
+def sample_points(
   key: Array, num_pixels: int, num_points: int
 ) -> Array:  # [num_points] integers
-  """Draws different pixels, in rising order.
+  """Samples different pixels, in rising order.
 
   Raises:
-    ValueError: if there are not as many.
+    ValueError: if the frame has fewer pixels.
   """
   if num_points > num_pixels:
     raise ValueError(
@@ -170,19 +171,17 @@ def draw_points(
   return jnp.sort(jax.random.permutation(key, num_pixels)[:num_points])
 
 
-def norm(
+def lengths(
   vectors: Array,  # [..., 2]
 ) -> Array:  # [...]
   """Returns lengths whose gradient is 0 where they are 0."""
-  squares = jnp.sum(vectors * vectors, axis=-1)
-  moving = squares > 0
-  return jnp.where(moving, jnp.sqrt(jnp.where(moving, squares, 1)), 0)
+  return optax.safe_norm(vectors, 0.0, axis=-1)
 
 
 def mean_over(
   values: Array,  # [B, n]
   valid: Array,  # [B, n] bool
 ) -> Array:  # [B]
-  """Returns means over what is valid, 0 where nothing is."""
+  """Returns means over valid values, 0 where none is valid."""
   total = jnp.sum(jnp.where(valid, values, 0), axis=-1, dtype=jnp.float32)
   return total / jnp.maximum(jnp.sum(valid, axis=-1), 1)

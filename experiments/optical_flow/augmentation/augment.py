@@ -26,26 +26,26 @@ _WHITE = 255.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AugmentationConfig:
-  """How much frames are varied at full strength.
+  """Ranges and probabilities of the changes at full strength.
 
   Attributes:
-    brightness: factors are drawn from 1 ± this.
+    brightness: factors are sampled from 1 ± this.
     contrast: likewise, around the frames' mean grey.
     saturation: likewise, around every pixel's grey.
-    hue: colours turn by at most this part of a full turn.
-    asymmetric_rate: how often the two frames' colours vary apart.
-    spatial_rate: how often frames are scaled and mirrored at all.
-    log_scale: the range of the scale's logarithm to base 2.
-    stretch_rate: how often height and width are scaled apart.
-    log_stretch: by powers of 2 up to this, either way.
-    mirror_rate: how often left and right change places.
-    upend_rate: how often top and bottom do.
-    crop_margin: pixels by which a crop may be drawn beyond the frame, to be
-      moved back to its edge: what lies there is seen more often.
-    eraser_rate: how often boxes of the second frame are filled with its mean
-      colour.
-    max_boxes: the largest number of boxes; the smallest is 1.
-    box_sides: the range of their sides, pixels of the training size.
+    hue: largest shift of the hue, as a share of the full circle.
+    asymmetric_rate: probability that the frames' colours change independently.
+    spatial_rate: probability of scaling and flipping at all.
+    log_scale: range of the scale's logarithm to base 2.
+    stretch_rate: probability that height and width have different scales.
+    log_stretch: largest absolute logarithm to base 2 of their difference.
+    horizontal_flip_rate: probability that left and right are exchanged.
+    vertical_flip_rate: probability that top and bottom are exchanged.
+    crop_margin: pixels by which a sampled crop may exceed the frame, before it
+      is moved back to the edge: pixels near edges are used more often.
+    eraser_rate: probability that boxes of the second frame are filled with its
+      mean colour.
+    max_boxes: largest number of boxes; the smallest is 1.
+    box_sides: range of their sides, pixels of the training size.
   """
 
   brightness: float = 0.4
@@ -57,8 +57,8 @@ class AugmentationConfig:
   log_scale: tuple[float, float] = (0.2, 1.0)
   stretch_rate: float = 0.8
   log_stretch: float = 0.2
-  mirror_rate: float = 0.5
-  upend_rate: float = 0.1
+  horizontal_flip_rate: float = 0.5
+  vertical_flip_rate: float = 0.1
   crop_margin: int = 20
   eraser_rate: float = 0.5
   max_boxes: int = 2
@@ -101,37 +101,37 @@ def augment(
   config: AugmentationConfig,
   strength: float = 1.0,
 ) -> examples.FlowExample:
-  """Varies an example at random and crops it.
+  """Changes an example at random and crops it.
 
   Args:
     example: frames of any size; smaller ones than `size` are enlarged.
-    generator: gives all randomness.
-    size: height and width of the result.
-    config: what is varied, and how much.
-    strength: in [0, 1], multiplies every range and every rate; at 0 nothing
-      is left but the place of the crop.
+    generator: source of randomness.
+    size: height and width of the result, pixels.
+    config: ranges and probabilities of the changes.
+    strength: in [0, 1], multiplies every range and every rate; at 0 only the
+      position of the crop is random.
 
   Returns:
-    An example of that size. It does not say what is occluded.
+    An example of that size; its `occluded` is None.
   """
-  view = _draw_view(example.valid.shape, generator, size, config, strength)
-  result = crops.apply(example, view, size)
-  frames = _vary_colours(result.frames, generator, config, strength)
+  crop = _sample_crop(example.valid.shape, generator, size, config, strength)
+  result = crops.apply(example, crop, size)
+  frames = _jitter_colours(result.frames, generator, config, strength)
   if generator.random() < strength * config.eraser_rate:
     _erase(frames[1], generator, config)
   return dataclasses.replace(result, frames=frames)
 
 
-# ----------------------------------------------------------------------- places
+# ------------------------------------------------------------------------ crops
 
 
-def _draw_view(
-  whole: tuple[int, ...],
+def _sample_crop(
+  shape: tuple[int, ...],
   generator: np.random.Generator,
   size: tuple[int, int],
   config: AugmentationConfig,
   strength: float,
-) -> crops.View:
+) -> crops.Crop:
   scales, flips = np.ones(2), [False, False]
   if generator.random() < strength * config.spatial_rate:
     scales *= 2 ** (strength * generator.uniform(*config.log_scale))
@@ -140,22 +140,22 @@ def _draw_view(
       scales *= 2 ** generator.uniform(-stretch, stretch, 2)
     flips = [
       bool(generator.random() < rate * strength)
-      for rate in (config.upend_rate, config.mirror_rate)
+      for rate in (config.vertical_flip_rate, config.horizontal_flip_rate)
     ]
-  scales = np.maximum(scales, np.divide(size, whole))
+  scales = np.maximum(scales, np.divide(size, shape))
   start = [
-    _draw_start(int(scale * there + 1e-6) - wanted, generator, config)
-    for scale, there, wanted in zip(scales, whole, size)
+    _sample_start(int(scale * old + 1e-6) - new, generator, config)
+    for scale, old, new in zip(scales, shape, size)
   ]
-  return crops.View(
+  return crops.Crop(
     scale=(float(scales[0]), float(scales[1])),
     start=(start[0], start[1]),
-    upend=flips[0],
-    mirror=flips[1],
+    vertical_flip=flips[0],
+    horizontal_flip=flips[1],
   )
 
 
-def _draw_start(
+def _sample_start(
   last: int, generator: np.random.Generator, config: AugmentationConfig
 ) -> int:
   margin = config.crop_margin
@@ -166,21 +166,21 @@ def _draw_start(
 # ---------------------------------------------------------------------- colours
 
 
-def _vary_colours(
+def _jitter_colours(
   frames: np.ndarray,  # [2, h, w, 3] uint8
   generator: np.random.Generator,
   config: AugmentationConfig,
   strength: float,
 ) -> np.ndarray:  # [2, h, w, 3] uint8
-  """Varies the colours of both frames, mostly alike."""
-  apart = generator.random() < strength * config.asymmetric_rate
-  groups = [frames[:1], frames[1:]] if apart else [frames]
+  """Changes the colours of the frames, together or independently."""
+  is_asymmetric = generator.random() < strength * config.asymmetric_rate
+  groups = [frames[:1], frames[1:]] if is_asymmetric else [frames]
   return np.concatenate(
-    [_vary(group, generator, config, strength) for group in groups]
+    [_jitter(group, generator, config, strength) for group in groups]
   )
 
 
-def _vary(
+def _jitter(
   frames: np.ndarray,  # [n, h, w, 3] uint8
   generator: np.random.Generator,
   config: AugmentationConfig,
@@ -188,13 +188,13 @@ def _vary(
 ) -> np.ndarray:  # [n, h, w, 3] uint8
   ranges = np.array([config.brightness, config.contrast, config.saturation])
   factors = 1 + strength * ranges * generator.uniform(-1, 1, 3)
-  turn = strength * config.hue * generator.uniform(-1, 1)
+  hue_shift = strength * config.hue * generator.uniform(-1, 1)
   mean = np.mean(frames, axis=(0, 1, 2))  # [3]
   matrix, offset = colour_map(
     brightness=factors[0],
     contrast=factors[1],
     saturation=factors[2],
-    turn=turn,
+    hue_shift=hue_shift,
     mean=mean,
   )
   pixels = frames.reshape(-1, 3).astype(np.float32) @ matrix + offset
@@ -207,23 +207,24 @@ def colour_map(
   brightness: float,
   contrast: float,
   saturation: float,
-  turn: float,
+  hue_shift: float,
   mean: np.ndarray,  # [3]
 ) -> tuple[np.ndarray, np.ndarray]:  # [3, 3], [3]
-  """Returns the four changes of colour as one: pixel @ matrix + offset.
+  """Returns all four changes of colour as one: pixel @ matrix + offset.
 
-  All are affine: the hue turns around the grey axis and leaves the luma as it
-  is. Nothing is clipped between them.
+  All are affine: the hue rotates around the grey axis and leaves the luma
+  unchanged. Values are not clipped between the changes.
 
   Args:
-    brightness: factor of everything.
+    brightness: factor of all channels.
     contrast: factor of the distance to the mean grey.
     saturation: factor of the distance to the pixel's own grey.
-    turn: of the hue, in full turns.
+    hue_shift: rotation of the hue, as a share of the full circle.
     mean: mean colour of the frames, in the units of the pixels.
   """
   grey = np.outer(_YIQ[0], np.ones(3))  # pixel @ grey is its grey
-  cos, sin = math.cos(2 * math.pi * turn), math.sin(2 * math.pi * turn)
+  angle = 2 * math.pi * hue_shift
+  cos, sin = math.cos(angle), math.sin(angle)
   rotation = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
   hue = (np.linalg.inv(_YIQ) @ rotation @ _YIQ).T
   saturate = saturation * np.eye(3) + (1 - saturation) * grey
@@ -238,7 +239,7 @@ def _erase(
   generator: np.random.Generator,
   config: AugmentationConfig,
 ) -> None:
-  """Fills boxes with the mean colour, as if something stood before them."""
+  """Fills boxes with the mean colour, as if they were occluded."""
   mean = np.rint(frame.mean(axis=(0, 1)))
   for _ in range(generator.integers(1, config.max_boxes, endpoint=True)):
     top, left = (generator.integers(n) for n in frame.shape[:2])

@@ -1,4 +1,4 @@
-"""Parts of frames, scaled and mirrored, with the flow between them."""
+"""Crops of frames, scaled and flipped, with the flow between them."""
 
 import dataclasses
 
@@ -9,40 +9,40 @@ from experiments.optical_flow import examples
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class View:
-  """Which part of the frames is seen, and how large.
+class Crop:
+  """Scale and position of a crop.
 
   Attributes:
-    scale: how much height and width grow.
+    scale: factors of height and width.
     start: top and left edge, in pixels after scaling.
-    upend: whether top and bottom change places afterwards.
-    mirror: whether left and right do.
+    vertical_flip: whether top and bottom are exchanged afterwards.
+    horizontal_flip: whether left and right are exchanged afterwards.
   """
 
   scale: tuple[float, float] = (1.0, 1.0)
   start: tuple[int, int] = (0, 0)
-  upend: bool = False
-  mirror: bool = False
+  vertical_flip: bool = False
+  horizontal_flip: bool = False
 
 
 def apply(
-  example: examples.FlowExample, view: View, size: tuple[int, int]
+  example: examples.FlowExample, crop: Crop, size: tuple[int, int]
 ) -> examples.FlowExample:
-  """Scales, crops and mirrors an example.
+  """Scales, crops and flips an example.
 
-  What lies between pixels is interpolated linearly, the flow from those pixels
-  alone where it is known; it is known of a new pixel if it was of at least
-  half of what the pixel is made of.
+  Values between pixels are interpolated linearly, those of the flow from valid
+  pixels alone. The flow of a new pixel is valid if at least half of the weights
+  that it is interpolated with belong to valid pixels.
 
   Args:
-    example: frames that contain the view.
-    view: which part is seen, and how large.
-    size: height and width of the view, pixels.
+    example: frames that contain the crop.
+    crop: scale and position.
+    size: height and width of the crop, pixels.
 
   Returns:
-    An example of that size. It does not say what is occluded.
+    An example of that size; its `occluded` is None.
   """
-  (top, left), (rows, columns) = view.start, view.scale
+  (top, left), (rows, columns) = crop.start, crop.scale
   box = (
     left / columns,
     top / rows,
@@ -50,17 +50,17 @@ def apply(
     min((top + size[0]) / rows, example.valid.shape[0]),
   )
   frames = np.stack([_resize(frame, size, box) for frame in example.frames])
-  known = _resize(example.valid.astype(np.float32), size, box)  # [h, w]
+  share = _resize(example.valid.astype(np.float32), size, box)  # [h, w]
   total = [
     _resize(example.flow[..., i] * example.valid, size, box) for i in range(2)
   ]
-  valid = known >= 0.5
-  flow = np.stack(total, axis=-1) / np.where(valid, known, 1)[..., None]
+  valid = share >= 0.5
+  flow = np.stack(total, axis=-1) / np.where(valid, share, 1)[..., None]
   flow *= np.array([columns, rows], np.float32)  # [h, w, 2], right and down
-  if view.mirror:
+  if crop.horizontal_flip:
     frames, flow, valid = frames[:, :, ::-1], flow[:, ::-1], valid[:, ::-1]
     flow = flow * np.array([-1, 1], np.float32)
-  if view.upend:
+  if crop.vertical_flip:
     frames, flow, valid = frames[:, ::-1], flow[::-1], valid[::-1]
     flow = flow * np.array([1, -1], np.float32)
   return examples.FlowExample(
@@ -76,7 +76,7 @@ def _resize(
   size: tuple[int, int],
   box: tuple[float, float, float, float],
 ) -> np.ndarray:
-  """Resizes the part of an image within left, top, right and bottom."""
-  picture = Image.fromarray(image)
+  """Resizes the box left, top, right, bottom of an image."""
   shape = (size[1], size[0])
-  return np.asarray(picture.resize(shape, Image.Resampling.BILINEAR, box))
+  resized = Image.fromarray(image).resize(shape, Image.Resampling.BILINEAR, box)
+  return np.asarray(resized)

@@ -21,7 +21,7 @@ from experiments.optical_flow import colours
 from experiments.optical_flow import examples
 from experiments.optical_flow.synthetic import generator as synthetic_generator
 
-_GAP = 4  # pixels between pictures
+_GAP = 4  # pixels between images
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,26 +59,26 @@ def sheet(
   """Returns a sheet with a row for each example; all have one size.
 
   Args:
-    pairs: examples. Where flow is not valid, it is drawn black; occlusions are
-      left out if none of the examples knows them.
+    pairs: examples. Flow that is not valid is black; occlusions are left out
+      if none of the examples has them.
   """
   rows = []
   for pair in pairs:
     flow = np.where(pair.valid[..., None], pair.flow, np.nan)
-    shown = [*pair.frames, colours.colour(flow)]
+    images = [*pair.frames, colours.colour(flow)]
     if pair.occluded is not None:
       white = 255 * pair.occluded.astype(np.uint8)
-      shown.append(np.repeat(white[..., None], 3, axis=-1))
-    rows.append(_joined(shown, axis=1))
+      images.append(np.repeat(white[..., None], 3, axis=-1))
+    rows.append(_joined(images, axis=1))
   return _joined(rows, axis=0)
 
 
-def _joined(pictures: list[np.ndarray], axis: int) -> np.ndarray:
-  """Puts pictures [h, w, 3] beside (1) or below (0) each other, with gaps."""
+def _joined(images: list[np.ndarray], axis: int) -> np.ndarray:
+  """Joins images [h, w, 3] along an axis, with gaps."""
   border = [(0, 0)] * 3
   border[axis] = (0, _GAP)
-  padded = [np.pad(x, border, constant_values=255) for x in pictures[:-1]]
-  return np.concatenate([*padded, pictures[-1]], axis=axis)
+  padded = [np.pad(x, border, constant_values=255) for x in images[:-1]]
+  return np.concatenate([*padded, images[-1]], axis=axis)
 
 
 def main() -> None:

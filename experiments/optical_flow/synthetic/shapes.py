@@ -1,4 +1,4 @@
-"""Outlines of moving objects: how much of each pixel they cover."""
+"""Shapes of moving objects: the share of each pixel that they cover."""
 
 import dataclasses
 import math
@@ -8,27 +8,29 @@ from PIL import Image
 from PIL import ImageDraw
 from PIL import ImageFilter
 
-_FINER = 4  # outlines are painted so many times finer, and averaged
-_PER_EDGE = 12  # points that make an edge round
+from experiments.optical_flow.synthetic import ranges
+
+_SUPERSAMPLING = 4  # subpixels along each axis, which are averaged
+_POINTS_PER_EDGE = 12  # of a round outline
 _MARGIN = 3  # pixels around an outline that are empty, however soft its edge
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ShapeConfig:
-  """What outlines look like.
+  """Distribution of outlines.
 
   Attributes:
-    min_radius: smallest distance of a corner from the middle, on average, in
+    min_radius: smallest mean distance of the corners from the middle, in
       heights of the frame.
-    max_radius: the largest.
+    max_radius: largest mean distance.
     max_corners: most corners; the fewest are 3.
-    irregular: how much the corners' distances from the middle may differ, from
-      0 to 1, as a share of the largest.
+    irregular: largest difference of the corners' distances from the middle, as
+      a share of the largest distance, from 0 to 1.
     round_shapes: share of outlines without corners.
     flattened: largest ratio of length to width.
     holes: share of shapes with a hole.
-    edge_blur: largest standard deviation, in pixels, of the blur that makes
-      edges soft; the smallest is 0.
+    edge_blur: largest standard deviation of the blur of edges, in pixels; the
+      smallest is 0.
   """
 
   min_radius: float = 0.06
@@ -41,37 +43,32 @@ class ShapeConfig:
   edge_blur: float = 0.6
 
   def __post_init__(self) -> None:
-    ranges = {
-      "min_radius": (0.001, self.max_radius),
-      "max_radius": (self.min_radius, 10),
-      "max_corners": (3, 100),
-      "irregular": (0, 0.9),
-      "round_shapes": (0, 1),
-      "flattened": (1, 10),
-      "holes": (0, 1),
-      "edge_blur": (0, 1),
-    }
-    for name, (low, high) in ranges.items():
-      if not low <= getattr(self, name) <= high:
-        raise ValueError(
-          f"ShapeConfig.{name} must be between {low} and {high}, not "
-          f"{getattr(self, name)}"
-        )
+    ranges.check(
+      self,
+      min_radius=(0.001, self.max_radius),
+      max_radius=(self.min_radius, 10),
+      max_corners=(3, 100),
+      irregular=(0, 0.9),
+      round_shapes=(0, 1),
+      flattened=(1, 10),
+      holes=(0, 1),
+      edge_blur=(0, 1),
+    )
 
 
-def draw(
+def sample(
   config: ShapeConfig, generator: np.random.Generator, height: int
 ) -> np.ndarray:  # [h, w] float32
-  """Draws an outline.
+  """Samples a shape.
 
   Args:
-    config: what outlines look like.
-    generator: where the randomness comes from.
+    config: distribution of outlines.
+    generator: source of randomness.
     height: of the frame, pixels.
 
   Returns:
-    How much of each pixel is covered, from 0 to 1, in a picture as small as
-    the shape allows, with 0 along its border.
+    The coverage of each pixel, from 0 to 1, in an image that encloses the
+    shape, with 0 along its border.
   """
   # Small objects are as frequent as large ones on a scale of ratios.
   ratio = config.max_radius / config.min_radius
@@ -82,61 +79,62 @@ def draw(
     hole = _outline(config, generator) * max(radius, 2.0)
     hole *= generator.uniform(0.2, 0.5)
   blur = generator.uniform(0, config.edge_blur)
-  return paint(outline, hole, blur)
+  return rasterise(outline, hole, blur)
 
 
-def paint(
+def rasterise(
   outline: np.ndarray,  # [2, n]
   hole: np.ndarray | None = None,  # [2, n]
   blur: float = 0.0,
 ) -> np.ndarray:  # [h, w] float32
-  """Paints a polygon, less another; returns the covered share of each pixel.
+  """Returns the share of each pixel that a polygon covers.
 
   Args:
-    outline: corners, pixels.
-    hole: corners of what is left out.
-    blur: standard deviation, in pixels, of what makes the edge soft.
+    outline: its corners, pixels.
+    hole: corners of a polygon that is cut out.
+    blur: standard deviation of the blur of edges, pixels.
   """
   corner = np.floor(outline.min(axis=1)) - _MARGIN
   width, height = np.ceil(outline.max(axis=1) - corner).astype(int) + _MARGIN
-  image = Image.new("L", (int(width) * _FINER, int(height) * _FINER))
+  image = Image.new(
+    "L", (int(width) * _SUPERSAMPLING, int(height) * _SUPERSAMPLING)
+  )
   canvas = ImageDraw.Draw(image)
   for polygon, value in ((outline, 255), (hole, 0)):
     if polygon is not None:
-      points = (polygon - corner[:, None]) * _FINER
+      points = (polygon - corner[:, None]) * _SUPERSAMPLING
       canvas.polygon([(x, y) for x, y in points.T.tolist()], fill=value)
-  image = image.reduce(_FINER)
+  image = image.reduce(_SUPERSAMPLING)
   if blur:
     image = image.filter(ImageFilter.GaussianBlur(blur))
-  covered = np.asarray(image, np.float32) / 255
-  covered[[0, -1]] = covered[:, [0, -1]] = 0
-  return covered
+  coverage = np.asarray(image, np.float32) / 255
+  coverage[[0, -1]] = coverage[:, [0, -1]] = 0
+  return coverage
 
 
 def _outline(
   config: ShapeConfig, generator: np.random.Generator
 ) -> np.ndarray:  # [2, n]
-  """Draws a polygon around 0 whose corners are 1 away on average."""
+  """Samples a polygon around 0, the mean distance of its corners 1."""
   count = int(generator.integers(3, config.max_corners + 1))
   angles = np.arange(count) + generator.uniform(-0.3, 0.3, count)
   angles = angles * (2 * math.pi / count)
   distances = 1 - config.irregular * generator.uniform(0, 1, count)
-  corners = (
-    distances / distances.mean() * np.stack([np.cos(angles), np.sin(angles)])
-  )
+  corners = np.stack([np.cos(angles), np.sin(angles)])
+  corners = distances / distances.mean() * corners
   if generator.uniform() < config.round_shapes:
     corners = _rounded(corners)
   flat = math.sqrt(config.flattened ** generator.uniform())
   corners = corners * np.array([[flat], [1 / flat]])
-  turn = generator.uniform(0, 2 * math.pi)
-  cosine, sine = math.cos(turn), math.sin(turn)
+  angle = generator.uniform(0, 2 * math.pi)
+  cosine, sine = math.cos(angle), math.sin(angle)
   return np.array([[cosine, -sine], [sine, cosine]]) @ corners
 
 
 def _rounded(corners: np.ndarray) -> np.ndarray:  # [2, n] -> [2, 12 n]
-  """A closed Catmull-Rom curve through all corners."""
+  """Returns a closed Catmull-Rom curve through all corners."""
   before, after, beyond = (np.roll(corners, i, axis=1) for i in (1, -1, -2))
-  at = (np.arange(_PER_EDGE) / _PER_EDGE)[:, None, None]
+  at = (np.arange(_POINTS_PER_EDGE) / _POINTS_PER_EDGE)[:, None, None]
   curve = corners + at / 2 * (
     (after - before)
     + at * (2 * before - 5 * corners + 4 * after - beyond)

@@ -1,4 +1,4 @@
-"""What surfaces look like: painted patterns, or cuts of a folder's images."""
+"""Textures: synthetic patterns, or crops of images in a folder."""
 
 from collections.abc import Callable
 import dataclasses
@@ -12,29 +12,29 @@ from PIL import Image
 from scipy import fft  # type: ignore[import-untyped]
 
 from experiments.data import files
+from experiments.optical_flow.synthetic import ranges
 
 _NUM_COLOURS = 256  # steps of a palette
 _SHORT_SIDE = 1024  # pixels; larger images are kept in memory reduced to it
-_IMAGES_KEPT = 32
+_CACHE_SIZE = 32  # images
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TextureConfig:
-  """What textures are made of.
+  """Distribution of textures.
 
   Attributes:
-    noise: how often textures are noise of several octaves, in proportion to the
-      next two.
-    gradients: how often colours run from one side, or from a point.
-    stripes: how often textures are stripes or checks.
+    noise: frequency of noise of several octaves, relative to the next two.
+    gradients: frequency of linear and radial gradients.
+    stripes: frequency of stripes and checks.
     largest: longest wavelength of noise and stripes, in heights of the frame.
     finest: shortest wavelength, in pixels. Long ones make motions easier to
-      find; below 3, interpolation shows.
-    grain: largest contrast of the noise on top of every texture, in standard
-      deviations; the full range is 255.
-    folder: images to cut textures from, or None.
-    folder_share: how many of the textures come from the folder, if there is
-      one. Files of up to some 1,000 pixels are read fastest.
+      find; below 3, interpolation is visible.
+    grain: largest standard deviation of the noise on top of every texture; the
+      full range is 255.
+    folder: of images to crop textures from, or None.
+    folder_share: share of the textures from the folder, if there is one. Files
+      of up to some 1,000 pixels are read fastest.
   """
 
   noise: float = 3.0
@@ -47,33 +47,29 @@ class TextureConfig:
   folder_share: float = 0.8
 
   def __post_init__(self) -> None:
-    ranges = {
-      "noise": (0, math.inf),
-      "gradients": (0, math.inf),
-      "stripes": (0, math.inf),
-      "largest": (0.01, 10),
-      "finest": (2, 1000),
-      "grain": (0, 255),
-      "folder_share": (0, 1),
-    }
-    for name, (low, high) in ranges.items():
-      if not low <= getattr(self, name) <= high:
-        raise ValueError(
-          f"TextureConfig.{name} must be between {low} and {high}, not "
-          f"{getattr(self, name)}"
-        )
+    ranges.check(
+      self,
+      noise=(0, math.inf),
+      gradients=(0, math.inf),
+      stripes=(0, math.inf),
+      largest=(0.01, 10),
+      finest=(2, 1000),
+      grain=(0, 255),
+      folder_share=(0, 1),
+    )
     if not 0 < self.noise + self.gradients + self.stripes < math.inf:
       raise ValueError(
-        "TextureConfig: one of noise, gradients and stripes must be more than "
-        "0, and none infinite"
+        "TextureConfig: noise, gradients and stripes are "
+        f"{self.noise}, {self.gradients} and {self.stripes}; expected finite "
+        "numbers, one of them more than 0."
       )
 
 
 def list_folder(config: TextureConfig) -> tuple[pathlib.Path, ...]:
-  """Returns the images to cut textures from, none if there is no folder.
+  """Returns the images to crop textures from, none if there is no folder.
 
   Raises:
-    FileNotFoundError: if the folder is not there.
+    FileNotFoundError: if the folder does not exist.
     files.InputError: if it has no images.
   """
   if config.folder is None:
@@ -81,19 +77,19 @@ def list_folder(config: TextureConfig) -> tuple[pathlib.Path, ...]:
   return tuple(files.list_images([config.folder]))
 
 
-def draw(
+def sample(
   config: TextureConfig,
   images: tuple[pathlib.Path, ...],
   generator: np.random.Generator,
   size: tuple[int, int],
   height: int,
 ) -> np.ndarray:  # [h, w, 3] float32
-  """Draws a texture.
+  """Samples a texture.
 
   Args:
-    config: what textures are made of.
-    images: what `list_folder` gave.
-    generator: where the randomness comes from.
+    config: distribution of textures.
+    images: files of `list_folder`.
+    generator: source of randomness.
     size: height and width of the texture, pixels.
     height: of the frame, pixels.
 
@@ -104,7 +100,7 @@ def draw(
     files.InputError: if an image cannot be read.
   """
   if images and generator.uniform() < config.folder_share:
-    return cut(images[generator.integers(len(images))], generator, size)
+    return crop(images[generator.integers(len(images))], generator, size)
   shares = (config.noise, config.gradients, config.stripes)
   at = sum(shares) * generator.uniform()
   kind = sum(at >= edge for edge in itertools.accumulate(shares[:-1]))
@@ -124,17 +120,17 @@ def noise(
 ) -> np.ndarray:  # [h, w] float32
   """Returns noise of mean 0 and standard deviation 1, smooth between pixels.
 
-  All octaves between two wavelengths are in it. Equally strong ones look like
-  nature, weaker short ones look smooth; how strong they are is drawn.
+  It has all octaves between two wavelengths. Equal amplitudes look natural,
+  smaller ones of short waves look smooth; their ratio is random.
 
   Args:
-    generator: where the randomness comes from.
+    generator: source of randomness.
     size: height and width, pixels.
     waves: shortest and longest wavelength, pixels.
   """
   shortest, longest = waves
-  # Noise is made where its longest wave has room and the Fourier transform is
-  # fast, and cut to its size.
+  # Noise is made at a size that contains its longest wave and whose Fourier
+  # transform is fast, and cropped.
   height, width = (
     fft.next_fast_len(max(n, math.ceil(longest)), real=True) for n in size
   )
@@ -151,23 +147,23 @@ def noise(
   return (field - field.mean()) / max(float(field.std()), 1e-6)
 
 
-def cut(
+def crop(
   path: pathlib.Path, generator: np.random.Generator, size: tuple[int, int]
 ) -> np.ndarray:  # [h, w, 3] float32
-  """Cuts a random piece out of an image, mirrored or not.
+  """Returns a random crop of an image, with or without a horizontal flip.
 
   Args:
     path: of an image.
-    generator: where the randomness comes from.
-    size: height and width of the piece, pixels. Larger images are reduced by a
+    generator: source of randomness.
+    size: height and width of the crop, pixels. Larger images are reduced by a
       random factor, smaller ones enlarged until they are large enough.
 
   Raises:
     files.InputError: if it is not an image.
   """
   image = _read(path)
-  least = max(size[0] / image.height, size[1] / image.width)
-  scale = least * max(1 / least, 1.0) ** generator.uniform()
+  smallest = max(size[0] / image.height, size[1] / image.width)
+  scale = smallest * max(1 / smallest, 1.0) ** generator.uniform()
   height, width = size[0] / scale, size[1] / scale
   top = generator.uniform(0, max(image.height - height, 0))
   left = generator.uniform(0, max(image.width - width, 0))
@@ -177,13 +173,13 @@ def cut(
     min(left + width, image.width),
     min(top + height, image.height),
   )
-  piece = image.resize(size[::-1], Image.Resampling.BICUBIC, box)
+  patch = image.resize(size[::-1], Image.Resampling.BICUBIC, box)
   if generator.uniform() < 0.5:
-    piece = piece.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-  return np.asarray(piece, np.float32)
+    patch = patch.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+  return np.asarray(patch, np.float32)
 
 
-@functools.lru_cache(maxsize=_IMAGES_KEPT)
+@functools.lru_cache(maxsize=_CACHE_SIZE)
 def _read(path: pathlib.Path) -> Image.Image:
   image = Image.fromarray(files.read_image(path))
   factor = min(image.size) // _SHORT_SIDE
@@ -191,14 +187,14 @@ def _read(path: pathlib.Path) -> Image.Image:
 
 
 def _palette(generator: np.random.Generator) -> np.ndarray:  # [256, 3] float32
-  """Draws a few colours and all that lie between them."""
+  """Samples a few colours, and interpolates between them."""
   count = int(generator.integers(2, 6))
   colours = generator.uniform(0, 255, (count, 3))
   grey = colours.mean(axis=1, keepdims=True)
   colours = grey + generator.uniform() * (colours - grey)
-  places = np.linspace(0, 1, count)
+  positions = np.linspace(0, 1, count)
   steps = np.linspace(0, 1, _NUM_COLOURS)
-  table = [np.interp(steps, places, c) for c in colours.T]
+  table = [np.interp(steps, positions, c) for c in colours.T]
   return np.stack(table, axis=-1).astype(np.float32)
 
 
@@ -223,8 +219,8 @@ def _gradient(
 ) -> np.ndarray:
   rows, columns = (np.linspace(-1, 1, n, dtype=np.float32) for n in size)
   if generator.uniform() < 0.5:
-    towards = generator.uniform(0, 2 * math.pi)
-    ramp = math.cos(towards) * columns + math.sin(towards) * rows[:, None]
+    angle = generator.uniform(0, 2 * math.pi)
+    ramp = math.cos(angle) * columns + math.sin(angle) * rows[:, None]
     return 0.5 + 0.4 * ramp
   y, x = generator.uniform(-1, 1, 2)
   return 0.5 * np.hypot(columns - x, rows[:, None] - y)
@@ -235,7 +231,7 @@ def _stripes(
   size: tuple[int, int],
   waves: tuple[float, float],
 ) -> np.ndarray:
-  """Stripes or checks, upright: layers turn all textures anyway."""
+  """Returns upright stripes or checks; layers rotate all textures."""
   shortest, longest = waves
   period = shortest * (longest / shortest) ** generator.uniform()
   rows, columns = (

@@ -59,7 +59,7 @@ def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
   page = tmp_path / "report"
   arguments = (TOY, "--checkpoint", workdir, "--report", page)
   out = commands.command(capsys, evaluate.main, *arguments)
-  assert "6 of 6 examples of generated evaluation" in out
+  assert "6 of 6 examples of synthetic evaluation" in out
   assert f"report: {page / 'index.html'}" in out
   text = (page / "index.html").read_text()
   assert "<td>zero_epe</td>" in text
@@ -103,7 +103,7 @@ def test_a_data_set_is_trained_on(tmp_path, capsys):
   arguments += ("--data.data-dir", tmp_path / "chairs")
   arguments += ("--data.allow-partial", "True")
   out = commands.command(capsys, train.main, *arguments)
-  assert "6 of 6 examples of generated evaluation" in out
+  assert "6 of 6 examples of synthetic evaluation" in out
 
 
 def test_any_frames_can_be_looked_at(workdir, tmp_path, capsys):
@@ -160,7 +160,7 @@ def test_the_papers_numbers_belong_to_their_data_sets():
 
 def test_the_mini_recipe_is_the_same_code():
   assert type(configs.MINI) is type(configs.EXPERIMENTS["main"])
-  assert configs.MINI.data.evaluate_on is data.Dataset.GENERATED
+  assert configs.MINI.data.evaluate_on is data.Dataset.SYNTHETIC
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_what_does_not_fit_is_refused(recipe, changes, message):
   [
     ({"num_eval": 0}, "num_eval is 0"),
     ({"train_on": data.Dataset.FRAMES}, "whose flow is unknown"),
-    ({"test_part": True}, "evaluate_on is GENERATED, which has no test part"),
+    ({"test_part": True}, "evaluate_on is SYNTHETIC, which has no test part"),
   ],
 )
 def test_impossible_data_is_refused(changes, message):
@@ -199,7 +199,7 @@ def test_impossible_data_is_refused(changes, message):
 def test_held_out_pairs_are_others():
   config = dataclasses.replace(
     data.DataConfig(),
-    generator=dataclasses.replace(configs.MINI.data.generator, size=(24, 32)),
+    synthetic=dataclasses.replace(configs.MINI.data.synthetic, size=(24, 32)),
     num_eval=4,
   )
   held_out = data.eval_split(config, (24, 32))

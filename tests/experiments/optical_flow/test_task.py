@@ -83,9 +83,9 @@ def test_the_robust_loss(task, batch):
   np.testing.assert_allclose(losses.loss, expected, rtol=1e-5)
 
 
-def test_unknown_flow_changes_nothing(task, variables, batch):
-  spoilt = {**batch, "flow": batch["flow"].copy()}
-  spoilt["flow"][~batch["valid"]] = 1e6
+def test_invalid_flow_changes_nothing(task, variables, batch):
+  changed = {**batch, "flow": batch["flow"].copy()}
+  changed["flow"][~batch["valid"]] = 1e6
 
   def gradient(batch):
     return jax.grad(
@@ -94,8 +94,8 @@ def test_unknown_flow_changes_nothing(task, variables, batch):
       ).loss.sum()
     )(variables.params)
 
-  chex.assert_trees_all_equal(gradient(batch), gradient(spoilt))
-  one, other = (evaluate(task, variables, x) for x in (batch, spoilt))
+  chex.assert_trees_all_equal(gradient(batch), gradient(changed))
+  one, other = (evaluate(task, variables, x) for x in (batch, changed))
   chex.assert_trees_all_equal(one.metrics, other.metrics)
 
 
@@ -108,14 +108,13 @@ def test_examples_do_not_depend_on_each_other(task, variables, batch):
     np.testing.assert_allclose(alone.loss[0], together.loss[i], rtol=1e-5)
 
 
-def test_some_pixels_are_as_good_as_all(task, variables, batch):
-  """The pixels that are decoded have the errors they have among all."""
+def test_decoded_pixels_have_their_errors_among_all(task, variables, batch):
   some = with_loss(task, output_points=40)
   slope = np.arange(HEIGHT * WIDTH, dtype=np.float32).reshape(HEIGHT, WIDTH, 1)
   batch = {**batch, "flow": batch["flow"] + slope / 100}
   rng = jax.random.key(5)
   losses = some.losses(variables, batch, rng=rng, is_training=True)
-  points = flow_task.draw_points(jax.random.split(rng)[0], HEIGHT * WIDTH, 40)
+  points = flow_task.sample_points(jax.random.split(rng)[0], HEIGHT * WIDTH, 40)
   only = np.zeros(HEIGHT * WIDTH, bool)
   only[np.asarray(points)] = True
   chosen = batch["valid"] & only.reshape(HEIGHT, WIDTH)
@@ -133,22 +132,23 @@ def test_evaluation_decodes_all_pixels(task, variables, batch):
 
 def test_points_are_different_and_change_with_the_key():
   first, second = (
-    np.asarray(flow_task.draw_points(jax.random.key(i), 50, 20)) for i in (0, 1)
+    np.asarray(flow_task.sample_points(jax.random.key(i), 50, 20))
+    for i in (0, 1)
   )
   assert len(set(first.tolist())) == 20
   assert first.min() >= 0
   assert first.max() < 50
   assert set(first.tolist()) != set(second.tolist())
-  everything = flow_task.draw_points(jax.random.key(0), 50, 50)
+  everything = flow_task.sample_points(jax.random.key(0), 50, 50)
   np.testing.assert_array_equal(everything, np.arange(50))
   with pytest.raises(ValueError, match="expected at most the 50 pixels"):
-    flow_task.draw_points(jax.random.key(0), 50, 51)
+    flow_task.sample_points(jax.random.key(0), 50, 51)
 
 
 def test_lengths_have_a_gradient_everywhere():
   vectors = jnp.array([[3.0, 4.0], [0.0, 0.0]])
-  np.testing.assert_allclose(flow_task.norm(vectors), [5, 0])
-  gradient = jax.grad(lambda x: flow_task.norm(x).sum())(vectors)
+  np.testing.assert_allclose(flow_task.lengths(vectors), [5, 0])
+  gradient = jax.grad(lambda x: flow_task.lengths(x).sum())(vectors)
   np.testing.assert_allclose(gradient, [[0.6, 0.8], [0, 0]], rtol=1e-6)
 
 

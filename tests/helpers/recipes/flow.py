@@ -17,7 +17,7 @@ from tests.helpers import tiny_flow
 MINI = configs.Experiment(
   model=tiny_flow.model_config(),
   data=data.DataConfig(
-    generator=generator.GeneratorConfig(
+    synthetic=generator.GeneratorConfig(
       size=(20, 28), num_examples=24, min_objects=1, max_objects=2
     ),
     num_eval=6,

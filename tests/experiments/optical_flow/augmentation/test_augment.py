@@ -1,4 +1,4 @@
-"""What augmentation changes, and what it leaves alone."""
+"""Changes that augmentation makes, and those that it does not."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ from experiments.optical_flow.augmentation import augment
 from tests.helpers import tiny_flow
 
 CONFIG = augment.AugmentationConfig(box_sides=(3, 5), crop_margin=2)
-# One kind of change at a time.
+# Bases for one kind of change at a time.
 NOTHING = dataclasses.replace(
   CONFIG,
   brightness=0.0,
@@ -20,6 +20,14 @@ NOTHING = dataclasses.replace(
   asymmetric_rate=0.0,
   spatial_rate=0.0,
   eraser_rate=0.0,
+)
+TWICE_AS_LARGE = dataclasses.replace(
+  NOTHING,
+  spatial_rate=1.0,
+  stretch_rate=0.0,
+  log_scale=(1.0, 1.0),
+  horizontal_flip_rate=0.0,
+  vertical_flip_rate=0.0,
 )
 
 
@@ -42,10 +50,10 @@ def test_no_strength_changes_nothing():
     assert after.valid.all()
 
 
-def test_the_generator_decides_everything():
-  digest = lambda seed: augmented(CONFIG, seed)[1].frames.tobytes()
-  assert digest(3) == digest(3)
-  assert len({digest(seed) for seed in range(20)}) == 20
+def test_all_randomness_comes_from_the_generator():
+  checksum = lambda seed: augmented(CONFIG, seed)[1].frames.tobytes()
+  assert checksum(3) == checksum(3)
+  assert len({checksum(seed) for seed in range(20)}) == 20
 
 
 def test_crops_go_to_both_edges():
@@ -67,33 +75,22 @@ def test_small_frames_are_enlarged():
   )
 
 
-def test_flow_follows_scale_and_mirrors():
+def test_flow_follows_scale_and_flips():
   config = dataclasses.replace(
-    NOTHING,
-    spatial_rate=1.0,
-    stretch_rate=0.0,
-    log_scale=(1.0, 1.0),
-    mirror_rate=0.5,
-    upend_rate=0.5,
+    TWICE_AS_LARGE, horizontal_flip_rate=0.5, vertical_flip_rate=0.5
   )
   found = set()
   for seed in range(40):
     _, after = augmented(config, seed)
     assert np.ptp(after.flow, axis=(0, 1)).max() < 1e-4
     found.add(tuple(np.round(after.flow[0, 0], 4).tolist()))
-  # 1 to the right and 1 up, twice as large, mirrored in every way.
+  # 1 to the right and 1 up, twice as large, flipped in every way.
   assert found == {(2, -2), (-2, -2), (2, 2), (-2, 2)}
 
 
 def test_stretch_stays_in_its_range():
   config = dataclasses.replace(
-    NOTHING,
-    spatial_rate=1.0,
-    stretch_rate=1.0,
-    log_scale=(1.0, 1.0),
-    log_stretch=0.5,
-    mirror_rate=0.0,
-    upend_rate=0.0,
+    TWICE_AS_LARGE, stretch_rate=1.0, log_stretch=0.5
   )
   flows = np.array(
     [augmented(config, seed)[1].flow[0, 0] for seed in range(60)]
@@ -105,18 +102,10 @@ def test_stretch_stays_in_its_range():
 
 
 def test_half_the_strength_is_half_the_range():
-  config = dataclasses.replace(
-    NOTHING,
-    spatial_rate=1.0,
-    stretch_rate=0.0,
-    log_scale=(1.0, 1.0),
-    mirror_rate=0.0,
-    upend_rate=0.0,
-  )
-  found = {
-    round(float(augmented(config, seed, strength=0.5)[1].flow[0, 0, 0]), 3)
-    for seed in range(40)
-  }
+  examples = [
+    augmented(TWICE_AS_LARGE, seed, strength=0.5)[1] for seed in range(40)
+  ]
+  found = {round(float(example.flow[0, 0, 0]), 3) for example in examples}
   assert found == {1.0, 1.414}  # half of the pairs, by the root of 2
 
 
@@ -152,7 +141,7 @@ def colours(pixels, **changes):
     "brightness": 1.0,
     "contrast": 1.0,
     "saturation": 1.0,
-    "turn": 0.0,
+    "hue_shift": 0.0,
     "mean": np.array([10.0, 20.0, 30.0]),
     **changes,
   }
@@ -181,16 +170,16 @@ def test_colour_maps():
   )
 
 
-def test_a_turned_hue_keeps_grey_and_luma():
+def test_a_shift_of_hue_keeps_grey_and_luma():
   np.testing.assert_allclose(
-    colours([80, 80, 80], turn=0.3), [80, 80, 80], rtol=1e-3
+    colours([80, 80, 80], hue_shift=0.3), [80, 80, 80], rtol=1e-3
   )
   luma = np.array([0.299, 0.587, 0.114])
-  turned = colours([100, 50, 25], turn=0.3)
-  np.testing.assert_allclose(turned @ luma, 62.1, rtol=1e-3)
-  back = colours(turned, turn=-0.3)
+  shifted = colours([100, 50, 25], hue_shift=0.3)
+  np.testing.assert_allclose(shifted @ luma, 62.1, rtol=1e-3)
+  back = colours(shifted, hue_shift=-0.3)
   np.testing.assert_allclose(back, [100, 50, 25], rtol=1e-3)
-  assert np.abs(turned - [100, 50, 25]).max() > 10
+  assert np.abs(shifted - [100, 50, 25]).max() > 10
 
 
 def test_the_eraser_fills_boxes_of_the_second_frame():

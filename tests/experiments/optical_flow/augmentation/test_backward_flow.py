@@ -21,11 +21,11 @@ def _example(flow, valid=None, occluded=None):
   )
 
 
-# A row of five pixels: where each goes to is 0, 2, 2, 4 and 9.
+# A row of five pixels, whose flow ends at 0, 2, 2, 4 and 9.
 _ROW = [[[0, 0], [1, 0], [0, 0], [1, 0], [5, 0]]]
 
 
-def test_flows_that_land_on_a_pixel_are_averaged_backwards():
+def test_flows_that_end_on_a_pixel_are_averaged():
   back = backward_flow.approximate(_example(_ROW))
   assert back.valid.tolist() == [[True, False, True, False, True]]
   assert back.flow.tolist() == [
@@ -37,7 +37,7 @@ def test_flows_that_land_on_a_pixel_are_averaged_backwards():
   assert back.frames[1].max() == 0
 
 
-def test_flows_land_on_the_nearest_pixel():
+def test_flows_end_on_the_nearest_pixel():
   flow = np.zeros((3, 3, 2))
   flow[0, 0] = [1.4, 1.6]
   valid = np.zeros((3, 3), bool)
@@ -47,14 +47,14 @@ def test_flows_land_on_the_nearest_pixel():
   np.testing.assert_allclose(back.flow[2, 1], [-1.4, -1.6], rtol=1e-6)
 
 
-def test_what_is_unknown_does_not_count():
+def test_invalid_flow_is_not_used():
   valid = [[True, False, True, True, True]]
   back = backward_flow.approximate(_example(_ROW, valid))
   assert back.flow[0, 2].tolist() == [0, 0]
   assert back.valid.tolist() == [[True, False, True, False, True]]
 
 
-def test_what_is_known_to_be_hidden_does_not_count():
+def test_flow_of_occluded_pixels_is_not_used():
   occluded = [[False, False, True, False, True]]
   back = backward_flow.approximate(_example(_ROW, occluded=occluded))
   assert back.flow[0, 2].tolist() == [-1, 0]
@@ -67,7 +67,7 @@ def test_flow_out_of_the_frame_is_dropped_on_all_sides():
     assert not back.flow.any()
 
 
-def test_a_shift_by_whole_pixels_is_reversed_exactly():
+def test_the_backward_flow_of_whole_pixels_is_exact():
   generator = np.random.default_rng(0)
   flow = np.broadcast_to([2, -1], (6, 7, 2))
   valid = generator.uniform(size=(6, 7)) < 0.7

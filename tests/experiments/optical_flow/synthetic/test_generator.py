@@ -37,7 +37,7 @@ def test_examples_depend_on_their_number_alone():
     assert not np.array_equal(one.flow, other.flow)
 
 
-def test_more_examples_leave_the_first_ones_as_they_are():
+def test_more_examples_do_not_change_the_first_ones():
   more = generator.Generator(dataclasses.replace(_CONFIG, num_examples=99))
   assert _same(more[3], generator.Generator(_CONFIG)[3])
 
@@ -59,24 +59,24 @@ def test_a_generator_survives_pickling():
 def test_numpy_numbers_are_taken_and_others_refused():
   source = generator.Generator(_CONFIG)
   assert _same(source[np.int64(4)], source[4])
-  assert source[4].name == "generated_7_000004"
+  assert source[4].name == "synthetic_7_000004"
   for index in (-1, 50):
     with pytest.raises(IndexError, match=f"50 examples, and no {index}"):
       source[index]
 
 
-def test_an_example_has_the_asked_for_size_and_flow_everywhere():
+def test_an_example_has_the_configured_size_and_flow_everywhere():
   for size in ((24, 32), (37, 61), (8, 8), (64, 16)):
     config = dataclasses.replace(_CONFIG, size=size)
     for index in range(5):
-      seen = generator.Generator(config)[index]
-      assert seen.frames.shape == (2, *size, 3)
-      assert seen.frames.std() > 2
-      assert seen.valid.all()
-      assert np.isfinite(seen.flow).all()
+      example = generator.Generator(config)[index]
+      assert example.frames.shape == (2, *size, 3)
+      assert example.frames.std() > 2
+      assert example.valid.all()
+      assert np.isfinite(example.flow).all()
 
 
-def test_the_number_of_objects_is_as_asked_for():
+def test_the_number_of_objects_is_in_its_range():
   config = dataclasses.replace(_CONFIG, min_objects=1, max_objects=3)
   source = generator.Generator(config)
   counts = {len(source.scene(i).layers) - 1 for i in range(30)}
@@ -95,29 +95,35 @@ def test_motions_are_of_all_sizes():
 
 
 def _still(**changes):
-  none = {"shift": 0, "turn": 0, "zoom": 1, "shear": 0, "thin_plates": 0}
+  none = {
+    "translation": 0,
+    "rotation": 0,
+    "zoom": 1,
+    "shear": 0,
+    "thin_plates": 0,
+  }
   return motions.MotionConfig(**{**none, **changes})
 
 
-def test_what_does_not_move_has_no_flow():
+def test_still_layers_have_no_flow():
   config = dataclasses.replace(
     _CLEAR, background_motion=_still(), object_motion=_still()
   )
-  seen = generator.Generator(config)[0]
-  np.testing.assert_allclose(seen.flow, 0, atol=1e-6)
-  np.testing.assert_array_equal(seen.frames[0], seen.frames[1])
-  assert not seen.occluded.any()
+  example = generator.Generator(config)[0]
+  np.testing.assert_allclose(example.flow, 0, atol=1e-6)
+  np.testing.assert_array_equal(example.frames[0], example.frames[1])
+  assert not example.occluded.any()
 
 
-def test_a_background_that_turns_turns_about_the_middle():
+def test_a_background_rotates_about_the_middle():
   config = dataclasses.replace(
-    _CLEAR, max_objects=0, min_objects=0, background_motion=_still(turn=20)
+    _CLEAR, max_objects=0, min_objects=0, background_motion=_still(rotation=20)
   )
   flow = generator.Generator(config)[0].flow
   y, x = np.indices(_SIZE) - (np.array(_SIZE)[:, None, None] - 1) / 2
   speed = np.hypot(*flow.transpose(2, 0, 1))
-  # As fast as far from the middle, to which it is at right angles but for half
-  # of the turn.
+  # The speed is proportional to the distance from the middle, the chord of the
+  # rotation.
   rate = speed / np.hypot(x, y)
   np.testing.assert_allclose(rate, rate[0, 0], rtol=1e-3)
   assert 0 < rate[0, 0] < 2 * np.sin(np.radians(10))
@@ -126,7 +132,7 @@ def test_a_background_that_turns_turns_about_the_middle():
 # -------------------------------------------------------------- frames and flow
 
 
-def _read(image, x, y):
+def _interpolate(image, x, y):
   """Interpolates an image [H, W, ...] at points [P]."""
   height, width = image.shape[:2]
   left = np.clip(np.floor(x).astype(int), 0, width - 2)
@@ -138,7 +144,7 @@ def _read(image, x, y):
 
 
 def _edges(owner):
-  """Pixels with another layer within two pixels."""
+  """Returns the pixels with another layer within two pixels."""
   padded = np.pad(owner, 2, mode="edge")
   height, width = owner.shape
   around = [
@@ -148,24 +154,24 @@ def _edges(owner):
 
 
 def _errors(source, index, first):
-  """How different colours are where the flow leads, and where it does not."""
+  """Returns differences of colours along the flow, and without it."""
   scene = source.scene(index)
   owners = [scenes.render(scene, i)[1] for i in (first, 1 - first)]
-  seen = source.backward(index) if first else source[index]
-  y, x = np.indices(_SIZE) + seen.flow.transpose(2, 0, 1)[::-1]
-  counts = ~seen.occluded & ~_edges(owners[0])
+  example = source.backward(index) if first else source[index]
+  y, x = np.indices(_SIZE) + example.flow.transpose(2, 0, 1)[::-1]
+  counts = ~example.occluded & ~_edges(owners[0])
   counts &= (x >= 0) & (x <= _SIZE[1] - 1) & (y >= 0) & (y <= _SIZE[0] - 1)
   x, y = x[counts], y[counts]
   edge = _edges(owners[1])[..., None].astype(float)
-  clear = _read(edge, x, y)[:, 0] == 0
-  before, after = seen.frames.astype(float)
-  moved = np.abs(_read(after, x, y) - before[counts])[clear]
+  clear = _interpolate(edge, x, y)[:, 0] == 0
+  before, after = example.frames.astype(float)
+  moved = np.abs(_interpolate(after, x, y) - before[counts])[clear]
   still = np.abs(after - before)[counts][clear]
   return moved, still
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_smooth_textures_look_the_same_where_the_flow_leads(first):
+def test_smooth_textures_are_equal_along_the_flow(first):
   smooth = textures.TextureConfig(noise=0, stripes=0, grain=0)
   source = generator.Generator(dataclasses.replace(_CLEAR, textures=smooth))
   errors = [_errors(source, i, first) for i in range(12)]
@@ -178,22 +184,22 @@ def test_smooth_textures_look_the_same_where_the_flow_leads(first):
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_rough_textures_look_alike_where_the_flow_leads(first):
+def test_rough_textures_are_similar_along_the_flow(first):
   source = generator.Generator(_CLEAR)
   errors = [_errors(source, i, first) for i in range(12)]
   moved, still = (np.concatenate(x) for x in zip(*errors))
-  # What interpolation does to details of three pixels remains.
+  # The error of interpolating details of three pixels remains.
   assert moved.mean() < 0.2 * still.mean()
 
 
-def test_fog_lowers_contrast_and_stays_where_it_is():
+def test_fog_lowers_contrast_and_changes_no_flow():
   config = dataclasses.replace(_CLEAR, fog=1.0, max_fog=1.0)
   clear, foggy = (generator.Generator(c) for c in (_CLEAR, config))
-  spread = np.array(
+  contrast = np.array(
     [[s[i].frames.std() for s in (clear, foggy)] for i in range(10)]
   )
-  assert np.all(spread[:, 1] < 1.05 * spread[:, 0])
-  assert spread[:, 1].mean() < 0.9 * spread[:, 0].mean()
+  assert np.all(contrast[:, 1] < 1.05 * contrast[:, 0])
+  assert contrast[:, 1].mean() < 0.9 * contrast[:, 0].mean()
   assert np.array_equal(clear[0].flow, foggy[0].flow)
 
 
@@ -206,12 +212,12 @@ def test_noise_differs_between_frames():
     before, after = generator.Generator(noisy)[index].frames.astype(float)
     plain = generator.Generator(still)[index].frames[0]
     assert 0.1 < (before - plain).std() < 20
-    # Independent noise has √2 times the spread in the difference.
+    # Independent noise has √2 times the deviation in the difference.
     ratio = (after - before).std() / (before - plain).std()
     assert ratio == pytest.approx(2**0.5, abs=0.15)
 
 
-def test_blur_is_as_frequent_as_asked_for():
+def test_blur_has_its_share():
   config = dataclasses.replace(_CONFIG, motion_blur=0.25, max_shutter=0.8)
   source = generator.Generator(config)
   shutters = [source.scene(i).shutter for i in range(50)]
@@ -219,10 +225,10 @@ def test_blur_is_as_frequent_as_asked_for():
   assert 0.4 < max(shutters) <= 0.8
 
 
-# ------------------------------------------------------------------- backwards
+# --------------------------------------------------------------- backward flow
 
 
-def test_a_backward_has_the_same_frames_in_the_other_order():
+def test_a_backward_example_has_the_same_frames_in_the_other_order():
   source = generator.Generator(_CONFIG)
   for index in range(5):
     there, back = source[index], source.backward(index)
@@ -231,7 +237,7 @@ def test_a_backward_has_the_same_frames_in_the_other_order():
     assert back.valid.all()
 
 
-def test_flow_leads_back_to_where_it_came_from():
+def test_backward_flow_is_the_inverse_of_the_flow():
   source = generator.Generator(_CONFIG)
   total = 0
   for index in range(8):
@@ -239,25 +245,27 @@ def test_flow_leads_back_to_where_it_came_from():
     scene = source.scene(index)
     owners = [scenes.render(scene, i)[1] for i in (0, 1)]
     rows, columns = np.nonzero(~there.occluded & ~_edges(owners[0]))
-    away = there.flow[rows, columns]
-    x, y = columns + away[:, 0], rows + away[:, 1]
+    flow = there.flow[rows, columns]
+    x, y = columns + flow[:, 0], rows + flow[:, 1]
     edge = _edges(owners[1])[..., None].astype(float)
-    clear = _read(edge, x, y)[:, 0] == 0
+    clear = _interpolate(edge, x, y)[:, 0] == 0
     clear &= (x >= 0) & (x <= _SIZE[1] - 1) & (y >= 0) & (y <= _SIZE[0] - 1)
-    home = _read(back.flow, x, y)
-    # Thin plates are not straight between pixels, which is all that is lost.
-    np.testing.assert_allclose(-home[clear], away[clear], atol=0.05)
+    back_flow = _interpolate(back.flow, x, y)
+    # Thin plates are not linear between pixels.
+    np.testing.assert_allclose(-back_flow[clear], flow[clear], atol=0.05)
     total += int(clear.sum())
   assert total > 8 * 500
 
 
-def test_exact_and_approximate_reverse_flow_agree():
-  """Where nothing is hidden, the mean of what lands on a pixel is its flow."""
+def test_exact_and_approximate_backward_flow_agree():
+  """Compares them without occlusions."""
   config = dataclasses.replace(
     _CLEAR,
     min_objects=0,
     max_objects=0,
-    background_motion=motions.MotionConfig(shift=0.1, turn=6, zoom=1.1),
+    background_motion=motions.MotionConfig(
+      translation=0.1, rotation=6, zoom=1.1
+    ),
   )
   source = generator.Generator(config)
   for index in range(8):
@@ -266,16 +274,16 @@ def test_exact_and_approximate_reverse_flow_agree():
     assert np.mean(mean.valid & ~exact.occluded) > 0.6
     np.testing.assert_array_equal(mean.frames, exact.frames)
     apart = np.hypot(*(mean.flow - exact.flow)[mean.valid].T)
-    # A flow lands up to 0.71 pixels beside a pixel, and changes by up to some
+    # A flow ends up to 0.71 pixels beside a pixel, and changes by up to some
     # 0.2 pixels per pixel.
     assert apart.max() < 0.25
     assert apart.mean() < 0.06
 
 
-# --------------------------------------------------------- what cannot be made
+# -------------------------------------------------------------------- refusals
 
 
-def test_textures_of_a_folder_are_seen(tmp_path):
+def test_textures_of_a_folder_are_used(tmp_path):
   Image.new("RGB", (90, 70), (10, 200, 30)).save(tmp_path / "green.png")
   config = dataclasses.replace(
     _CLEAR,
@@ -304,12 +312,15 @@ def test_folders_that_cannot_be_used_are_named(tmp_path):
 @pytest.mark.parametrize(
   ("changes", "message"),
   [
-    ({"size": (7, 64)}, r"size must be .* at least 8 pixels, not \(7, 64\)"),
+    (
+      {"size": (7, 64)},
+      r"size is \(7, 64\); expected a height and a width of at",
+    ),
     ({"size": (64,)}, "a height and a width"),
-    ({"num_examples": 0}, "num_examples must be between 1"),
-    ({"seed": -1}, "seed must be between 0"),
-    ({"min_objects": 11}, r"min_objects must be between 0 and 10, not 11"),
-    ({"motion_blur": 1.5}, "motion_blur must be between 0 and 1, not 1.5"),
+    ({"num_examples": 0}, "num_examples is 0; expected a number from 1"),
+    ({"seed": -1}, "seed is -1; expected a number from 0"),
+    ({"min_objects": 11}, "min_objects is 11; expected a number from 0 to 10"),
+    ({"motion_blur": 1.5}, "motion_blur is 1.5; expected a number from 0 to 1"),
     ({"max_shutter": -0.1}, "max_shutter"),
     ({"max_fog": 2}, "max_fog"),
     ({"max_noise": float("nan")}, "max_noise"),

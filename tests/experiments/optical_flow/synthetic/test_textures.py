@@ -37,7 +37,7 @@ def test_noise_has_all_octaves_up_to_the_longest():
   assert narrow[3] < several[3]
 
 
-def test_noise_has_nothing_finer_than_asked_for():
+def test_noise_has_no_waves_below_the_shortest():
   for shortest in (3, 8):
     spectrum = np.abs(np.fft.fft2(_noise((96, 96), 16.0, shortest=shortest)))
     last = 96 // shortest
@@ -45,7 +45,7 @@ def test_noise_has_nothing_finer_than_asked_for():
     assert spectrum[last - 1, 0] > 1
 
 
-def test_small_pieces_of_large_waves_have_contrast():
+def test_small_crops_of_large_waves_have_contrast():
   for size in ((2, 2), (1, 9), (6, 6)):
     field = _noise(size, 64.0, shortest=30.0)
     assert field.shape == size
@@ -53,19 +53,19 @@ def test_small_pieces_of_large_waves_have_contrast():
 
 
 @pytest.mark.parametrize("kind", ["noise", "gradients", "stripes"])
-def test_every_kind_is_drawn_with_contrast_and_within_range(kind):
+def test_every_pattern_has_contrast_and_is_in_its_range(kind):
   shares = {"noise": 0.0, "gradients": 0.0, "stripes": 0.0, kind: 1.0}
   config = textures.TextureConfig(grain=0, **shares)
-  spread = []
+  contrast = []
   for seed in range(20):
     generator = np.random.default_rng(seed)
-    texture = textures.draw(config, (), generator, (48, 64), 96)
+    texture = textures.sample(config, (), generator, (48, 64), 96)
     assert texture.shape == (48, 64, 3)
     assert texture.dtype == np.float32
     assert texture.min() >= 0
     assert texture.max() <= 255
-    spread.append(texture.std(axis=(0, 1)).max())
-  assert np.median(spread) > 15
+    contrast.append(texture.std(axis=(0, 1)).max())
+  assert np.median(contrast) > 15
 
 
 def test_stripes_run_straight_and_gradients_are_smooth():
@@ -73,31 +73,31 @@ def test_stripes_run_straight_and_gradients_are_smooth():
   for kind in ("noise", "gradients", "stripes"):
     shares = {"noise": 0.0, "gradients": 0.0, "stripes": 0.0, kind: 1.0}
     config = textures.TextureConfig(grain=0, **shares)
-    drawn = [
-      textures.draw(config, (), np.random.default_rng(i), (48, 64), 96)
+    sampled = [
+      textures.sample(config, (), np.random.default_rng(i), (48, 64), 96)
       for i in range(20)
     ]
     steps[kind] = np.median(
-      [np.abs(np.diff(x, axis=0)).mean() / x.std() for x in drawn]
+      [np.abs(np.diff(x, axis=0)).mean() / x.std() for x in sampled]
     )
-    straight = sum(np.abs(np.diff(x, axis=0)).max() < 0.01 for x in drawn)
+    straight = sum(np.abs(np.diff(x, axis=0)).max() < 0.01 for x in sampled)
     assert (straight > 4) == (kind == "stripes")
   assert steps["gradients"] < 0.5 * steps["noise"]
 
 
-def test_stripes_are_no_finer_than_asked_for():
+def test_stripes_are_no_finer_than_configured():
   config = textures.TextureConfig(
     noise=0, gradients=0, grain=0, finest=8.0, largest=8 / 96
   )
   for seed in range(10):
     generator = np.random.default_rng(seed)
-    texture = textures.draw(config, (), generator, (48, 64), 96)
+    texture = textures.sample(config, (), generator, (48, 64), 96)
     np.testing.assert_allclose(texture[:, :-8], texture[:, 8:], atol=1)
 
 
 def test_grain_adds_detail():
   plain, grainy = (
-    textures.draw(
+    textures.sample(
       textures.TextureConfig(noise=0, stripes=0, grain=grain),
       (),
       np.random.default_rng(1),
@@ -122,40 +122,42 @@ def folder(tmp_path):
   return tmp_path
 
 
-def _cut(path, size, seed=0):
-  return textures.cut(path, np.random.default_rng(seed), size)
+def _crop(path, size, seed=0):
+  return textures.crop(path, np.random.default_rng(seed), size)
 
 
-def test_pieces_of_an_image_are_cut_at_random_scale_and_mirrored(folder):
-  pieces = [_cut(folder / "ramp.png", (20, 30), i) for i in range(30)]
-  across = np.array([np.diff(x[..., 0], axis=1).mean() for x in pieces])
-  down = np.array([np.diff(x[..., 1], axis=0).mean() for x in pieces])
+def test_crops_of_an_image_have_random_scales_and_flips(folder):
+  crops = [_crop(folder / "ramp.png", (20, 30), i) for i in range(30)]
+  across = np.array([np.diff(x[..., 0], axis=1).mean() for x in crops])
+  down = np.array([np.diff(x[..., 1], axis=0).mean() for x in crops])
   assert np.all(down > 0)
   np.testing.assert_allclose(np.abs(across), down, rtol=0.1)
   assert 5 < np.sum(across < 0) < 25
-  # From one image pixel per pixel to five, where the piece is as high as it.
+  # From one image pixel per pixel to five, where the crop is as high as it.
   assert down.min() == pytest.approx(1, abs=0.15)
   assert 3.5 < down.max() < 5.1
 
 
 def test_small_images_are_enlarged(folder):
-  piece = _cut(folder / "ramp.png", (400, 300))
-  assert piece.shape == (400, 300, 3)
+  crop = _crop(folder / "ramp.png", (400, 300))
+  assert crop.shape == (400, 300, 3)
   for channel, axis in ((0, 1), (1, 0)):
-    slope = abs(np.diff(piece[..., channel], axis=axis).mean())
+    slope = abs(np.diff(crop[..., channel], axis=axis).mean())
     assert slope == pytest.approx(0.25, abs=0.02)
 
 
-def test_textures_come_from_the_folder_as_often_as_asked_for(folder):
+def test_the_folder_has_its_share_of_textures(folder):
   config = textures.TextureConfig(folder=folder, folder_share=0.5)
   images = textures.list_folder(config)
   assert [p.name for p in images] == ["ramp.png"]
   blue = [
-    textures.draw(config, images, np.random.default_rng(i), (8, 9), 96)[..., 2]
+    textures.sample(config, images, np.random.default_rng(i), (8, 9), 96)[
+      ..., 2
+    ]
     for i in range(60)
   ]
-  cut = sum(bool(np.all(np.abs(x - 50) < 0.5)) for x in blue)
-  assert 20 < cut < 40
+  count = sum(bool(np.all(np.abs(x - 50) < 0.5)) for x in blue)
+  assert 20 < count < 40
 
 
 def test_no_folder_has_no_images():
@@ -172,21 +174,24 @@ def test_a_folder_that_is_missing_or_empty_is_named(tmp_path):
 
 
 def test_a_damaged_image_is_named(tmp_path):
-  (tmp_path / "bad.jpg").write_bytes(b"not a picture")
+  (tmp_path / "bad.jpg").write_bytes(b"not an image")
   with pytest.raises(files.InputError, match=r"bad\.jpg is not a readable"):
-    _cut(tmp_path / "bad.jpg", (8, 8))
+    _crop(tmp_path / "bad.jpg", (8, 8))
 
 
 @pytest.mark.parametrize(
   ("changes", "message"),
   [
-    ({"noise": -1.0}, r"TextureConfig\.noise must be"),
-    ({"noise": 0.0, "gradients": 0.0, "stripes": 0.0}, "one of noise, grad"),
-    ({"noise": float("inf")}, "none infinite"),
-    ({"largest": 0.0}, "largest must be between"),
-    ({"finest": 1.0}, "finest must be between 2"),
-    ({"folder_share": 2.0}, "folder_share must be"),
-    ({"grain": 300.0}, "grain must be"),
+    ({"noise": -1.0}, "TextureConfig: noise is -1.0"),
+    (
+      {"noise": 0.0, "gradients": 0.0, "stripes": 0.0},
+      "one of them more than 0",
+    ),
+    ({"noise": float("inf")}, "expected finite"),
+    ({"largest": 0.0}, "largest is 0.0"),
+    ({"finest": 1.0}, "finest is 1.0; expected a number from 2"),
+    ({"folder_share": 2.0}, "folder_share is 2.0"),
+    ({"grain": 300.0}, "grain is 300.0"),
   ],
 )
 def test_impossible_textures_are_refused(changes, message):
