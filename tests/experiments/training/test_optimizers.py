@@ -53,6 +53,10 @@ def _gradient(step, golden):
   return _tree(make)
 
 
+def _golden_parameters(golden, step):
+  return _tree(lambda module, name: golden[f"step{step}|{module}|{name}"])
+
+
 @pytest.mark.parametrize(
   ("name", "config"),
   [("lamb", optimizers.Lamb()), ("adam", optimizers.Adam())],
@@ -66,7 +70,7 @@ def test_released_updates(name, config):
     grads = _gradient(step - 1, golden)  # counted from 0 there
     updates, state = optimizer.update(grads, state, params)
     params = optax.apply_updates(params, updates)
-    expected = _tree(lambda *names: golden["|".join([f"step{step}", *names])])
+    expected = _golden_parameters(golden, step)
     chex.assert_trees_all_close(params, expected, rtol=0, atol=1e-6)
 
 
