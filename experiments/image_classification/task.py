@@ -100,7 +100,7 @@ class ImageClassification:
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Draws learning curve, mistakes and where the latents look."""
-    return plots.draw(
+    """Plots learning curve, mistakes and where the latents look."""
+    return plots.plot(
       self.model, variables, self.eval_split(), workdir, self.class_names
     )

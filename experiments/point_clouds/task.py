@@ -59,8 +59,8 @@ class PointClassification:
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Draws learning curve, confusions and where the latents look."""
-    return plots.draw(
+    """Plots learning curve, confusions and where the latents look."""
+    return plots.plot(
       self.model,
       variables,
       self.eval_split(),

@@ -122,7 +122,7 @@ class VideoAutoencoding:
     return tasks.Losses(loss, judged, state)
 
   def _draw_points(self, key: Array) -> dict[str, Array]:
-    """Draws which points are decoded, different ones in rising order."""
+    """Plots which points are decoded, different ones in rising order."""
     wanted = {
       "image": self.loss.image_points,
       "audio": self.loss.audio_points,
@@ -140,8 +140,8 @@ class VideoAutoencoding:
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Draws reconstructions and where the latents look; writes videos too."""
-    return plots.draw(
+    """Plots reconstructions and where the latents look; writes videos too."""
+    return plots.plot(
       self.model,
       variables,
       self.eval_split(),

@@ -119,8 +119,8 @@ def test_narrow_latents_are_shown():
 
 
 def test_frames_are_spread():
-  assert list(plots.spread(np.arange(16))) == [0, 3, 6, 9, 12, 15]
-  assert list(plots.spread(np.arange(2))) == [0, 1]
+  assert list(plots.evenly_spaced(np.arange(16))) == [0, 3, 6, 9, 12, 15]
+  assert list(plots.evenly_spaced(np.arange(2))) == [0, 1]
 
 
 # --------------------------------------------------------------------- recipes
