@@ -63,7 +63,7 @@ def keep_batch(
     **notes: numbers to go with it.
 
   Returns:
-    The file; None if it could not be written, which is not what went wrong.
+    The file; None if it could not be written, for another error is the cause.
   """
   buffer = io.BytesIO()
   np.savez_compressed(buffer, **batch, **notes)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Checkpoints on disk; the only file that knows Orbax.
+"""Checkpoints on disk; the only file that uses Orbax.
 
 A checkpoint is a folder named after its step with one item for each part of
 the state, so that parameters can be read without the optimizer's. It appears
@@ -27,7 +27,7 @@ CHECKSUMS = "digests.json"  # the name in older runs, too
 
 
 class MismatchError(errors.PerceiverError, ValueError):
-  """A checkpoint is intact, but of another model than the one at hand."""
+  """A checkpoint is intact, but of another model than the expected one."""
 
 
 class DamagedError(errors.PerceiverError, RuntimeError):
@@ -98,7 +98,7 @@ class Checkpoints:
     return self
 
   def __exit__(self, kind: object, *unused: object) -> None:
-    if kind is not None:  # What went wrong first is what is told.
+    if kind is not None:  # The first error is the one to report.
       with contextlib.suppress(Exception):
         self.close()
       return
@@ -243,7 +243,7 @@ class Checkpoints:
           f"The checkpoint {self.directory / str(step)} is of another model "
           f"or optimizer: in {item!r} the first difference is {name!r}, of "
           f"shape {saved.get(name, 'absent')} in the checkpoint and "
-          f"{wanted.get(name, 'absent')} in the model at hand. Use the "
+          f"{wanted.get(name, 'absent')} in this model. Use the "
           "configuration that the run was started with, or another folder."
         )
 

@@ -1,4 +1,4 @@
-"""How a model is trained: everything about it that can be set."""
+"""Configuration of the training."""
 
 import dataclasses
 import enum
@@ -53,7 +53,7 @@ class LengthError(errors.PerceiverError, ValueError):
 
 
 class NonFinite(enum.Enum):
-  """What happens to a step whose loss or gradient is not a number.
+  """Treatment of a step whose loss or gradient is not a number.
 
   STOP ends the run at the next row of the log or checkpoint, and keeps the
   batch. SKIP leaves parameters, model state and optimizer as they were, the
@@ -66,7 +66,7 @@ class NonFinite(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-  """How a model is trained.
+  """Configuration of the training of a model.
 
   Attributes:
     batch_size: examples per step, over all devices.
@@ -87,12 +87,12 @@ class TrainConfig:
     checkpoint_in_background: whether training goes on while a checkpoint is
       written; kill -9 may then cost two intervals.
     keep: checkpoints kept, the newest ones.
-    log_every: steps between rows of the log, which are means over them. What
-      is not a number is noticed then.
+    log_every: steps between rows of the log, which are means over them. A loss
+      that is not a number is noticed then.
     loader_threads: threads that read and prepare examples; None is one per
       core.
     loader_workers: processes that do so in place of threads; 0 for threads.
-    parallel: how many devices are used, and for what.
+    parallel: the devices and their use.
   """
 
   batch_size: int

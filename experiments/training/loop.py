@@ -1,4 +1,4 @@
-"""A training in progress: what happens between steps."""
+"""The loop of training: log, checkpoints, evaluation and signals."""
 
 import contextlib
 import pathlib
@@ -28,7 +28,7 @@ Array = jax.Array
 
 
 class Run:
-  """A training in progress; owns what changes.
+  """A training in progress; owns the state.
 
   Processes of one run go through it side by side: what all do at the same
   time, such as an evaluation, is decided by all or by process 0.
@@ -171,7 +171,7 @@ class Run:
     )
 
   def _after(self, step: int) -> None:
-    """Does what is due after a step: first what must not be lost."""
+    """Logs, saves and evaluates if due; stops if there was a signal."""
     is_last = step == self._num_steps
     if is_last or step % self._config.log_every == 0:
       self._log(step)
@@ -194,7 +194,7 @@ class Run:
     self._state = state.clear_running(self._state)
 
   def _check_finite(self) -> None:
-    """Stops at what is not a number, unless that is to be skipped."""
+    """Raises if loss or gradient is not a number, unless it is skipped."""
     if self._config.non_finite is training_config.NonFinite.SKIP:
       return
     if training_losses.first_broken(self._state.running):
@@ -232,7 +232,7 @@ class Run:
     self._reporter.resume_clock(step)
 
   def _leave(self, step: int, number: int) -> NoReturn:
-    """Saves and exits, because a signal asked for it."""
+    """Saves and exits, because of a signal."""
     self._save(step)
     self._checkpoints.wait()
     self._reporter.say(
@@ -254,7 +254,7 @@ class Run:
       self._reporter.resume_clock(step)
 
   def result(self) -> tuple[int, evaluation.Evaluation]:
-    """Returns the number of steps, and what came out."""
+    """Returns the number of steps and the last evaluation."""
     self._checkpoints.wait()
     row = self._reporter.find("eval", self._num_steps)
     assert row is not None

@@ -109,7 +109,7 @@ def averages(running: Running) -> dict[str, float]:
 
 
 def first_broken(running: Running) -> tuple[int, str] | None:
-  """Returns the first step with a number that is none, and what it is of."""
+  """Returns the first step with a metric that is not a number, and its name."""
   broken = jax.device_get(running.broken_at)
   found = [(int(step), name) for name, step in broken.items() if step]
   return min(found, default=None)

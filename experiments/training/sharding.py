@@ -2,7 +2,7 @@
 
 A mesh has two axes. A batch is divided over both; parameters and optimizer
 state are divided over "fsdp" and repeated along "data". Everything else is
-written for the global batch and does not know how many devices there are.
+written for the global batch and does not depend on the number of devices.
 
 A run over several processes differs here alone: `jax.devices()` then lists
 the devices of all of them, and `put_batch` takes this process's share.
@@ -31,7 +31,7 @@ MIN_SHARDED_SIZE = 2**16
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ParallelConfig:
-  """How many devices are used, and for what.
+  """The devices in use, and their division.
 
   Attributes:
     data: devices that hold the same parameters and see different examples;
@@ -114,14 +114,14 @@ def describe(mesh: Mesh) -> dict[str, Any]:
 
 
 def check_batch_size(
-  mesh: Mesh, batch_size: int, what: str, parts: int = 1
+  mesh: Mesh, batch_size: int, name: str, parts: int = 1
 ) -> None:
   """Refuses a global batch that the devices cannot share evenly.
 
   Args:
     mesh: the devices.
     batch_size: examples per step over all devices.
-    what: name of the offending setting, for the message.
+    name: of the offending setting, for the message.
     parts: how many parts of the batch are computed one after the other.
 
   Raises:
@@ -133,7 +133,7 @@ def check_batch_size(
     nearest = max(1, round(batch_size / unit)) * unit
     times = f" in {parts} parts" if parts > 1 else ""
     raise ValueError(
-      f"{what}={batch_size} does not divide evenly over {mesh.size} devices"
+      f"{name}={batch_size} does not divide evenly over {mesh.size} devices"
       f"{times}; {nearest} does"
     )
 
@@ -227,22 +227,22 @@ class SharedSignal:
 
   def __init__(self, mesh: Mesh, stop: signals.StopRequest) -> None:
     self._mesh, self._stop = mesh, stop
-    self._asked: list[jax.Array] = []
+    self._pending: list[jax.Array] = []
     self._max = jax.jit(jnp.max, out_shardings=replicated(mesh))
 
   def after_step(self) -> int:
     """Returns the number of the signal, 0 if there was none.
 
-    To be asked after every step. Several processes learn of a signal one step
-    late, so that none of them waits for the answer.
+    To be called after every step. Several processes learn of a signal one step
+    late, so that none of them waits for the others.
     """
     if process_count() == 1:
       return self._mine()
-    self._asked = [*self._asked, self._largest()][-2:]
-    return int(self._asked[0])
+    self._pending = [*self._pending, self._largest()][-2:]
+    return int(self._pending[0])
 
   def now(self) -> int:
-    """Returns the number of the signal; waits for all processes to ask."""
+    """Returns the number of the signal; waits for all processes to call it."""
     return self._mine() if process_count() == 1 else int(self._largest())
 
   def _mine(self) -> int:
@@ -250,5 +250,5 @@ class SharedSignal:
 
   def _largest(self) -> jax.Array:  # [] int32
     share = np.full([len(self._mesh.local_devices)], self._mine(), np.int32)
-    spread = put_batch(self._mesh, {"signal": share})["signal"]
-    return self._max(spread)
+    numbers = put_batch(self._mesh, {"signal": share})["signal"]
+    return self._max(numbers)

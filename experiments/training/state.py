@@ -172,7 +172,7 @@ def make_step(
     optimizer: turns the gradient into an update.
     mesh: the devices.
     state: the state, or its shapes and shardings. Whether it counts skipped
-      steps says what happens to one whose loss or gradient is no number.
+      steps decides about one whose loss or gradient is no number.
     parts: how many parts of the batch are computed one after the other.
 
   Returns:

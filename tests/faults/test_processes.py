@@ -148,7 +148,7 @@ def test_different_configurations_end_both(tmp_path):
 def test_evaluation_on_eight_devices_and_on_one(alone, tmp_path):
   outputs = set()
   for devices, size in ((8, 16), (1, 3)):
-    judging = process_groups.Process(
+    evaluating = process_groups.Process(
       tmp_path / f"{devices}",
       faulty.evaluate,
       alone,
@@ -156,7 +156,7 @@ def test_evaluation_on_eight_devices_and_on_one(alone, tmp_path):
       *("--train.batch-size", f"{devices}"),
       devices=devices,
     )
-    _finish([judging])
-    outputs.add(judging.output())
+    _finish([evaluating])
+    outputs.add(evaluating.output())
   (output,) = outputs
   assert "21 of 21 examples of toy eval\n  loss " in output

@@ -48,8 +48,8 @@ def split(silent=()):
   return loader.Split(Pieces(silent), lambda x, generator: x, "echo")
 
 
-def judge(devices=ONE, silent=(), batch_size=4):
-  """Returns what judges the model by the clips."""
+def make(devices=ONE, silent=(), batch_size=4):
+  """Returns the evaluator of the model on the clips."""
   return evaluator.Evaluator(
     model=Echo(),
     split=split(silent),
@@ -59,9 +59,9 @@ def judge(devices=ONE, silent=(), batch_size=4):
   )
 
 
-def judge_with_others(coordinator, num_processes, number):
-  """Judges as one of several processes; prints what it finds."""
+def evaluate_with_others(coordinator, num_processes, number):
+  """Evaluates as one of several processes; prints the result."""
   jax.distributed.initialize(coordinator, num_processes, number)
   assert jax.device_count() == 2 * num_processes
-  found = judge(ALL, silent=(1,))(np.float32(1))
+  found = make(ALL, silent=(1,))(np.float32(1))
   print("found", found.metrics["map"], found.metrics["loss"], found.examples)

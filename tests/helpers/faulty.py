@@ -50,7 +50,7 @@ def train(
 
 
 def evaluate(workdir: pathlib.Path, *options: str) -> None:
-  """Judges a run by what it has left behind."""
+  """Evaluates a run from its folder."""
   model_registry.ModelConfig = sums.ModelConfig
   sys.exit(experiments_evaluate.main([str(workdir), *options]))
 

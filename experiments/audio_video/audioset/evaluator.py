@@ -24,18 +24,18 @@ _MAX_LISTED = 20  # classes in the table of a report
 
 
 class Predictions(NamedTuple):
-  """What a model says of clips."""
+  """Scores of clips by a model."""
 
   labels: np.ndarray  # [clips, classes], 0 or 1
-  scores: np.ndarray  # [clips, classes] in [0, 1], means over a clip's pieces
+  scores: np.ndarray  # [clips, classes] in [0, 1], means over a clip's crops
   loss: np.ndarray  # [clips], nats
-  silent: np.ndarray  # [clips] bool, whose sound was missing or not heard
+  silent: np.ndarray  # [clips] bool, whose audio is missing or silent
 
 
 def to_model(
   batch: Mapping[str, Any],
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-  """Returns inputs and what of them is present, as the models take them.
+  """Returns inputs and their presence, as the models take them.
 
   Args:
     batch: frames [B, T, H, W, 3] uint8 under "video", samples [B, S, 1] or
@@ -82,8 +82,8 @@ def predict(
       at at a time.
     mesh: devices that share the clips; every process that has some gets the
       scores of all. None if this process scores them on its own.
-    should_stop: asked before every batch.
-    on_progress: told how many clips are done.
+    should_stop: called before every batch.
+    on_progress: called with the number of clips done, and of all.
 
   Raises:
     evaluation.Abandoned: if it should stop.
@@ -114,7 +114,7 @@ def _answer(
   """Scores a batch, one piece of every clip after the other.
 
   Returns:
-    What `Predictions` has, and the weight of every clip.
+    The fields of `Predictions`, and the weight of every clip.
   """
   pieces = {
     name: batch[name] for name in (data.AUDIO, data.VIDEO) if name in batch
@@ -151,7 +151,7 @@ class Evaluator:
     batch_size: clips at a time, over all devices.
     devices: which devices share the clips. With several processes, each reads
       its share and all get all scores.
-    notes: what else is to be said of the clips.
+    notes: further remarks about the clips.
   """
 
   model: perceiver.Model
@@ -172,12 +172,12 @@ class Evaluator:
 
     "chance_map" is what a ranking without any knowledge reaches, "classes" the
     number of classes that are in some clip, over which both are averaged, and
-    "silent" the number of clips whose sound is missing or not heard.
+    "silent" the number of clips whose audio is missing or silent.
 
     Args:
       variables: of the model.
-      should_stop: asked before every batch.
-      on_progress: told how many clips are done.
+      should_stop: called before every batch.
+      on_progress: called with the number of clips done, and of all.
 
     Raises:
       evaluation.Abandoned: if it should stop.

@@ -24,7 +24,7 @@ _HALF_DEGREE = glue_tasks.MAX_DEGREE / 2
 
 
 class Answers(NamedTuple):
-  """What a model says about examples, each asked about its own task."""
+  """Answers of a model to examples, each for its own task."""
 
   loss: Array  # [B], nats, or squared error of a degree over 2.5
   predictions: Array  # [B], number of the likeliest class, or degree
@@ -32,8 +32,8 @@ class Answers(NamedTuple):
 
 def text_mask(batch: Mapping[str, Array]) -> Array:  # [B, M] bool
   """Returns where there is text and no padding."""
-  places = jnp.arange(batch["ids"].shape[1])  # [M]
-  return places < batch["length"][:, None]
+  positions = jnp.arange(batch["ids"].shape[1])  # [M]
+  return positions < batch["length"][:, None]
 
 
 def answers(
@@ -51,9 +51,9 @@ def answers(
   total = jnp.zeros(batch["label"].shape, jnp.float32)
   found = Answers(total, total)
   for number, name in enumerate(names):
-    asked = batch["task"] == number  # [B]
+    is_task = batch["task"] == number  # [B]
     each = _answer(glue_tasks.TASKS[name], outputs[name], batch["label"])
-    found = Answers(*(jnp.where(asked, x, y) for x, y in zip(each, found)))
+    found = Answers(*(jnp.where(is_task, x, y) for x, y in zip(each, found)))
   return found
 
 
@@ -96,8 +96,8 @@ class Evaluator:
 
     Args:
       variables: of the model.
-      should_stop: asked before every batch.
-      on_progress: told how many examples are done.
+      should_stop: called before every batch.
+      on_progress: called with the number of examples done, and of all.
 
     Raises:
       evaluation.Abandoned: if it should stop.

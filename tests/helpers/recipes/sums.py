@@ -64,7 +64,7 @@ class DataConfig:
 
   Attributes:
     num_train: examples to learn from.
-    num_eval: examples to judge by.
+    num_eval: examples to evaluate on.
     poisoned: whether an input is infinite.
     data_dir: unused.
   """

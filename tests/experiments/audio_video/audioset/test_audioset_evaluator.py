@@ -13,7 +13,7 @@ from tests.helpers import process_groups
 from tests.helpers import tiny_audioset as tiny
 
 ECHO, LOGITS, LABELS = echo_clips.Echo(), echo_clips.LOGITS, echo_clips.LABELS
-judge = echo_clips.judge
+make = echo_clips.make
 
 
 def sigmoid(x):
@@ -46,8 +46,8 @@ def test_silent_clips_are_masked_and_counted():
   np.testing.assert_allclose(found.scores[3:], 0.5)
 
 
-def test_the_judge_ranks_the_whole_split():
-  found = judge(silent=(1,))(jnp.float32(1))
+def test_the_evaluator_ranks_the_whole_split():
+  found = make(silent=(1,))(jnp.float32(1))
   scores = SCORES.copy()
   scores[1] = 0.5
   precision = average_precision.of(LABELS, scores)
@@ -60,8 +60,8 @@ def test_the_judge_ranks_the_whole_split():
 
 def test_devices_share_the_clips_and_find_the_same():
   assert jax.device_count() == 4
-  alone = judge()(jnp.float32(1)).metrics
-  shared = judge(echo_clips.ALL)(jnp.float32(1)).metrics
+  alone = make()(jnp.float32(1)).metrics
+  shared = make(echo_clips.ALL)(jnp.float32(1)).metrics
   assert shared == pytest.approx(alone, rel=1e-6)
 
 
@@ -70,13 +70,13 @@ def test_processes_share_the_clips_and_find_the_same(tmp_path):
   both = [
     process_groups.Process(
       tmp_path / str(number),
-      echo_clips.judge_with_others,
+      echo_clips.evaluate_with_others,
       *(address, 2, number),
       devices=2,
     )
     for number in range(2)
   ]
-  alone = judge(silent=(1,))(jnp.float32(1)).metrics
+  alone = make(silent=(1,))(jnp.float32(1)).metrics
   expected = pytest.approx([alone["map"], alone["loss"], 5], rel=1e-6)
   for process in both:
     assert process.join() == 0, process.output()
@@ -86,12 +86,12 @@ def test_processes_share_the_clips_and_find_the_same(tmp_path):
 
 def test_it_stops_when_told_to_and_shows_progress():
   done = []
-  judge(batch_size=2)(
+  make(batch_size=2)(
     jnp.float32(1), on_progress=lambda n, total: done.append((n, total))
   )
   assert done == [(2, 5), (4, 5), (5, 5)]
   with pytest.raises(evaluation.Abandoned):
-    judge()(jnp.float32(1), should_stop=lambda: True)
+    make()(jnp.float32(1), should_stop=lambda: True)
 
 
 def test_pixels_are_in_the_models_units():
