@@ -4,6 +4,7 @@ All are pre-norm: layer norm, attention, residual; layer norm, two-layer MLP
 with tanh-approximate GELU, residual.
 """
 
+from collections.abc import Callable
 import dataclasses
 from typing import Any, NamedTuple
 
@@ -156,7 +157,7 @@ class Mlp(hk.Module):
 
 @dataclasses.dataclass
 class SelfAttentionBlock(hk.Module):
-  """Lets all latents attend to all latents."""
+  """Self-attention of all latents, then an MLP."""
 
   config: SelfAttentionConfig
   is_training: bool = False
@@ -193,10 +194,10 @@ class CrossAttentionWeights(NamedTuple):
 
 @dataclasses.dataclass
 class CrossAttentionBlock(hk.Module):
-  """Lets queries attend to inputs of any other number and width.
+  """Cross-attention of queries to inputs of any number and width, then an MLP.
 
-  `__call__` is for few queries and many inputs, the encoder's case. `ask` is
-  for few inputs and many queries, the decoder's.
+  `__call__` is for few queries and many inputs, the encoder's case.
+  `decode_queries` is for few inputs and many queries, the decoder's.
   """
 
   config: CrossAttentionConfig
@@ -214,9 +215,11 @@ class CrossAttentionBlock(hk.Module):
     weights = self._weights()
     keys = self._keys()
     if cfg.direct:
-      memory = self._remember(weights, inputs, input_mask, queries.shape[1])
-      return self._answer(weights, memory, queries, None, keys)
-    attended = cross_attention.read(
+      keys_values = self._keys_values(
+        weights, inputs, input_mask, queries.shape[1]
+      )
+      return self._attend(weights, keys_values, queries, None, keys)
+    attended = cross_attention.attend(
       cfg.attention,
       weights.attention,
       weights.input_norm,
@@ -228,7 +231,7 @@ class CrossAttentionBlock(hk.Module):
     return self._finish(weights, queries, attended, keys)
 
   @hk.name_like("__call__")
-  def ask(
+  def decode_queries(
     self,
     queries: blockwise.Parts,  # [B or 1, O, E_i]
     inputs: Array,  # [B, N, C]
@@ -236,24 +239,24 @@ class CrossAttentionBlock(hk.Module):
     *,
     query_mask: Array | None = None,  # [B, O] bool
   ) -> Array:  # [B, O, F]
-    """Answers queries block by block, through to the `output` function.
+    """Decodes queries block by block, through to the `output` function.
 
     Nothing as wide as the queries ever exists for all of them at once, unless
     dropout is on, whose mask is drawn for all queries together.
     """
     weights, keys = self._weights(), self._keys()
     num_queries = queries[0].shape[1]
-    memory = self._remember(weights, (inputs,), None, num_queries)
+    keys_values = self._keys_values(weights, (inputs,), None, num_queries)
 
-    def answer(operands: Any) -> Array:
+    def decode(operands: Any) -> Array:
       parts, mask = operands
       joined = blockwise.concatenate(parts, inputs.shape[0])  # [B, T, E]
-      return output(self._answer(weights, memory, joined, mask, keys))
+      return output(self._attend(weights, keys_values, joined, mask, keys))
 
     if any(key is not None for key in keys):
-      return answer((queries, query_mask))
+      return decode((queries, query_mask))
     return projections.map_queries(
-      self.config.attention, memory, answer, (queries, query_mask)
+      self.config.attention, keys_values, decode, (queries, query_mask)
     )
 
   @hk.name_like("__call__")
@@ -264,13 +267,15 @@ class CrossAttentionBlock(hk.Module):
     *,
     input_mask: Array | None = None,  # [B, S] bool
   ) -> Array:  # [B, H, T, S]
-    """Returns where the queries look, as weights that sum to one."""
+    """Returns the attention weights of every query; they sum to one."""
     weights = self._weights()
-    memory = self._remember(weights, inputs, input_mask, queries.shape[1])
+    keys_values = self._keys_values(
+      weights, inputs, input_mask, queries.shape[1]
+    )
     return projections.attention_map(
       self.config.attention,
       weights.attention,
-      memory,
+      keys_values,
       weights.query_norm(queries),
     )
 
@@ -299,14 +304,14 @@ class CrossAttentionBlock(hk.Module):
       hk.next_rng_key() if self.is_training and rate else None for rate in rates
     )
 
-  def _remember(
+  def _keys_values(
     self,
     weights: CrossAttentionWeights,
     inputs: blockwise.Parts,
     input_mask: Array | None,
     num_queries: int,
-  ) -> projections.Memory:
-    return projections.remember(
+  ) -> projections.KeysValues:
+    return projections.project_keys_values(
       self.config.attention,
       weights.attention,
       weights.input_norm(blockwise.concatenate(inputs)),
@@ -314,18 +319,18 @@ class CrossAttentionBlock(hk.Module):
       input_mask=input_mask,
     )
 
-  def _answer(
+  def _attend(
     self,
     weights: CrossAttentionWeights,
-    memory: projections.Memory,
+    keys_values: projections.KeysValues,
     queries: Array,
     query_mask: Array | None,
     keys: tuple[Array | None, ...],
   ) -> Array:
-    attended = projections.recall(
+    attended = projections.attend(
       self.config.attention,
       weights.attention,
-      memory,
+      keys_values,
       weights.query_norm(queries),
       query_mask=query_mask,
       key=keys[0],
@@ -346,3 +351,15 @@ class CrossAttentionBlock(hk.Module):
     normed = weights.mlp_norm(x)  # [B, T, E]
     widened = weights.mlp(normed, self.config.exact_gelu)  # [B, T, E]
     return x + layers.dropout(widened, rate, keys[2])
+
+
+def repeat(times: int, step: Callable[[Array], Array], x: Array) -> Array:
+  """Applies a function that calls Haiku modules several times, as one loop.
+
+  The loop is compiled once, and all its passes share the modules' parameters.
+  """
+  if not times:  # JAX runs no empty loop where compilation is off
+    return x
+  if times == 1:
+    return step(x)
+  return hk.fori_loop(0, times, lambda _, y: step(y), x)

@@ -117,7 +117,7 @@ class Decoder(hk.Module):
       ).weights(cfg.query_channels)
     return blocks.CrossAttentionBlock(
       cfg.block(latents.shape[-1]), self.is_training, name="cross_attention"
-    ).ask(queries, latents, output, query_mask=query_mask)
+    ).decode_queries(queries, latents, output, query_mask=query_mask)
 
 
 @dataclasses.dataclass

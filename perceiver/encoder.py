@@ -13,10 +13,10 @@ Array = jax.Array
 
 
 class Arrangement(enum.Enum):
-  """Where the reads of a Perceiver with several of them stand.
+  """The places of several cross-attends among the blocks.
 
-  `INTERLEAVED` spreads them evenly over the repeats of the latent stack, the
-  first before the first; `AT_START` puts all before it (2103.03206 table 6).
+  `INTERLEAVED` spreads them evenly, the first before the first block;
+  `AT_START` puts all before the first block (2103.03206 table 6).
   """
 
   INTERLEAVED = "interleaved"
@@ -25,19 +25,19 @@ class Arrangement(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EncoderConfig:
-  """Latents, and the cross-attention that reads the inputs into them.
+  """Latents, and their cross-attention to the inputs.
 
   Attributes:
     input_channels: channels C of the inputs with their positions.
     num_latents: the number N of latents.
     latent_channels: channels D of the latents.
     latent_init_scale: standard deviation of the latents' initial values.
-    num_reads: how often the inputs are read; 1 for Perceiver IO.
-    arrangement: where the reads stand if there are several.
+    num_cross_attends: cross-attends in all; 1 for Perceiver IO.
+    arrangement: the places of several of them among the blocks.
     num_heads: heads of the cross-attention.
     qk_channels: channels of its queries and keys; `input_channels` if None.
     v_channels: channels of its values; `qk_channels` if None.
-    query_residual: whether the latents are added to what they read.
+    query_residual: whether the latents are added to what they attend to.
     mlp_widening: hidden channels of its MLP over `latent_channels`.
     exact_gelu: whether its GELU is not the tanh approximation.
     dropout_rate: share dropped after attention and MLP.
@@ -49,7 +49,7 @@ class EncoderConfig:
   num_latents: int
   latent_channels: int
   latent_init_scale: float = 0.02
-  num_reads: int = 1
+  num_cross_attends: int = 1
   arrangement: Arrangement = Arrangement.INTERLEAVED
   num_heads: int = 1
   qk_channels: int | None = None
@@ -66,17 +66,17 @@ class EncoderConfig:
       "input_channels",
       "num_latents",
       "latent_channels",
-      "num_reads",
+      "num_cross_attends",
     ):
       if getattr(self, name) < 1:
         raise ValueError(
           f"Encoder: {name} is {getattr(self, name)}; expected at least 1."
         )
-    _ = self.read
+    _ = self.cross_attention
 
   @property
-  def read(self) -> blocks.CrossAttentionConfig:
-    """The cross-attention block of every read."""
+  def cross_attention(self) -> blocks.CrossAttentionConfig:
+    """The block of every cross-attend."""
     return blocks.CrossAttentionConfig(
       query_channels=self.latent_channels,
       input_channels=self.input_channels,
@@ -91,12 +91,15 @@ class EncoderConfig:
       direct=self.direct,
     )
 
-  def reads_per_repeat(self, num_repeats: int) -> tuple[int, ...]:
-    """Returns how many reads come before each repeat of the latent stack."""
+  def cross_attends_per_block(self, num_blocks: int) -> tuple[int, ...]:
+    """Returns the number of cross-attends before each block."""
     if self.arrangement is Arrangement.AT_START:
-      return (self.num_reads,) + (0,) * (num_repeats - 1)
-    starts = [i * num_repeats // self.num_reads for i in range(self.num_reads)]
-    return tuple(starts.count(i) for i in range(num_repeats))
+      return (self.num_cross_attends,) + (0,) * (num_blocks - 1)
+    starts = [
+      i * num_blocks // self.num_cross_attends
+      for i in range(self.num_cross_attends)
+    ]
+    return tuple(starts.count(i) for i in range(num_blocks))
 
 
 def initial_latents(

@@ -2,7 +2,7 @@
 
 Queries of a modality are positions of a grid or learned vectors; a learned
 vector of the modality brings them to a common number of channels. One
-cross-attention answers all, then each modality has a linear map of its own
+cross-attention decodes all, then each modality has a linear map of its own
 (2107.14795 appendix I).
 """
 
@@ -38,10 +38,10 @@ class OutputConfig:
   Attributes:
     name: under which it is returned; names parameters too.
     grid: the shape of its points.
-    positions: how points are asked for: Fourier codes of positions, or one
-      learned vector for each.
+    positions: the queries of the points: Fourier encodings of their
+      positions, or one learned vector for each.
     channels: channels of a point.
-    joined: whether the channels of all points form one row: sound, several
+    joined: whether the channels of all points form one row: audio, several
       samples a point, or a vector, a single point.
   """
 
@@ -99,7 +99,7 @@ class MultimodalOutputConfig:
 
 @dataclasses.dataclass
 class MultimodalDecoder(hk.Module):
-  """Asks the latents for points of several modalities."""
+  """Decodes points of several modalities from the latents."""
 
   config: decoder.DecoderConfig
   outputs: MultimodalOutputConfig
@@ -129,10 +129,10 @@ class MultimodalDecoder(hk.Module):
       indices = points.get(output.name, jnp.arange(output.num_points))
       queries = self._queries(output, latents.dtype)
       last = self._output_map(output, shared, len(indices))
-      ask = functools.partial(_ask, block, latents, queries, last)
+      decode = functools.partial(_decode, block, latents, queries, last)
       block_size = None if self.config.direct else _BLOCK_QUERIES
       if len(indices):
-        found = _map_indices(ask, indices, block_size)  # [B, O, F]
+        found = _map_indices(decode, indices, block_size)  # [B, O, F]
       else:
         found = jnp.zeros((len(latents), 0, output.channels))
       if output.joined:
@@ -142,7 +142,7 @@ class MultimodalDecoder(hk.Module):
 
   @hk.name_like("__call__")
   def _queries(self, output: OutputConfig, dtype: jnp.dtype) -> Queries:
-    """Returns what makes queries of points."""
+    """Returns the function from indices of points to their queries."""
     vector = multimodal.learned_vector(
       f"{output.name}_padding",
       self.config.query_channels - output.query_channels,
@@ -194,7 +194,7 @@ class MultimodalDecoder(hk.Module):
 def check_points(
   config: MultimodalOutputConfig, points: Mapping[str, Array]
 ) -> None:
-  """Refuses points of unknown modalities, and what are not indices.
+  """Refuses points of unknown modalities, and points that are no indices.
 
   Raises:
     ValueError: if there is no modality of that name, or points are not [O].
@@ -214,14 +214,14 @@ def check_points(
       )
 
 
-def _ask(
+def _decode(
   block: blocks.CrossAttentionBlock,
   latents: Array,  # [B, N, D]
   queries: Queries,
   output: OutputMap,
   indices: Array,  # [O]
 ) -> Array:  # [B, O, F]
-  return block.ask(queries(indices), latents, output)
+  return block.decode_queries(queries(indices), latents, output)
 
 
 def _map_indices(

@@ -1,13 +1,12 @@
 """The Perceiver and Perceiver IO, from inputs to outputs.
 
-One network covers both. Perceiver IO (2107.14795) reads its inputs once and
-decodes with queries. The Perceiver of 2021 (2103.03206) reads them up to eight
-times, between passes through the latent stack or before, and takes a linear
-map of the mean latent.
+One network covers both. Perceiver IO (2107.14795) attends to its inputs once
+and decodes with queries. The Perceiver of 2021 (2103.03206) attends to them up
+to eight times, between its blocks of latent self-attention or before them, and
+takes a linear map of the mean latent.
 """
 
 import dataclasses
-import itertools
 
 import haiku as hk
 import jax
@@ -16,7 +15,6 @@ from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import processor
-from perceiver import stacking
 from perceiver.attention import blockwise
 
 Array = jax.Array
@@ -27,11 +25,11 @@ class PerceiverConfig:
   """Encoder, processor and decoder, which must fit together.
 
   Attributes:
-    encoder: latents and reads.
+    encoder: latents and cross-attends.
     processor: the latent stack; its channels are the latents'.
     decoder: with queries, or the mean over latents.
-    share_weights: whether reads after the first share one set of parameters
-      and repeats of the latent stack share one; otherwise nothing is shared.
+    share_weights: whether cross-attends after the first share one set of
+      parameters, and so do all blocks; otherwise nothing is shared.
   """
 
   encoder: encoder.EncoderConfig
@@ -49,15 +47,24 @@ class PerceiverConfig:
       self.decoder.block(self.encoder.latent_channels)
     if not self.share_weights and len(set(self.schedule)) > 1:
       raise ValueError(
-        f"Perceiver: share_weights is False with {self.encoder.num_reads} reads"
-        f" over {self.processor.num_repeats} repeats; expected the same number"
-        " of reads before every repeat."
+        "Perceiver: share_weights is False with "
+        f"{self.encoder.num_cross_attends} cross-attends over "
+        f"{self.processor.num_blocks} blocks; expected the same number of "
+        "cross-attends before every block."
       )
 
   @property
   def schedule(self) -> tuple[int, ...]:
-    """How many reads come before each repeat of the latent stack."""
-    return self.encoder.reads_per_repeat(self.processor.num_repeats)
+    """The number of cross-attends before each block."""
+    return self.encoder.cross_attends_per_block(self.processor.num_blocks)
+
+  @property
+  def rounds(self) -> tuple[tuple[int, int], ...]:
+    """Runs of blocks, with the number of cross-attends that follow each run."""
+    after = (*self.schedule, 0)
+    starts = [i for i, attends in enumerate(self.schedule) if attends]
+    ends = [*starts[1:], len(self.schedule)]
+    return tuple((end - start, after[end]) for start, end in zip(starts, ends))
 
 
 def textbook(config: PerceiverConfig) -> PerceiverConfig:
@@ -75,7 +82,7 @@ def textbook(config: PerceiverConfig) -> PerceiverConfig:
 
 @dataclasses.dataclass
 class Perceiver(hk.Module):
-  """Reads inputs into latents, processes these, and decodes outputs."""
+  """Encodes inputs as latents, processes these, and decodes outputs."""
 
   config: PerceiverConfig
   is_training: bool = False
@@ -99,7 +106,7 @@ class Perceiver(hk.Module):
     *,
     input_mask: Array | None = None,  # [B, M] bool
   ) -> Array:  # [B, N, D]
-    """Reads and processes the inputs, at a cost linear in their number."""
+    """Returns processed latents, at a cost linear in the number of inputs."""
     self._check_inputs(inputs)
     batch_size = max(part.shape[0] for part in inputs)
     latents = encoder.initial_latents(
@@ -140,12 +147,12 @@ class Perceiver(hk.Module):
     *,
     input_mask: Array | None = None,  # [B, M] bool
   ) -> Array:  # [B, H, N, M]
-    """Returns where the first read's latents look; rows sum to one."""
+    """Returns the attention of the first cross-attend; rows sum to one."""
     batch_size = max(part.shape[0] for part in inputs)
     latents = encoder.initial_latents(
       self.config.encoder, batch_size, inputs[0].dtype
     )
-    return _read(self.config, self.is_training).attention_map(
+    return _cross_attention(self.config, self.is_training).attention_map(
       latents, inputs, input_mask=input_mask
     )
 
@@ -153,54 +160,50 @@ class Perceiver(hk.Module):
   def _encode_shared(
     self, latents: Array, inputs: blockwise.Parts, input_mask: Array | None
   ) -> Array:
-    """Reads once with own weights, then processes and reads in turn."""
-    before, *after = self.config.schedule
-    latents = _read(self.config, self.is_training)(
-      latents, inputs, input_mask=input_mask
+    """Alternates between cross-attends and blocks with shared weights.
+
+    The first cross-attend has weights of its own; all later ones share theirs,
+    and so do all blocks.
+    """
+    first, later = (
+      _cross_attention(self.config, self.is_training, name)
+      for name in ("cross_attention", "later_cross_attention")
     )
-    process = _processor(self.config, self.is_training).bind(latents)
-    reread: stacking.Layer | None = None
-    if self.config.encoder.num_reads > 1:
-      reread = stacking.bind(
-        lambda x: _read(self.config, self.is_training)(
-          x, inputs, input_mask=input_mask
-        ),
-        latents,
-        name="reread",
-      )
-      latents = stacking.repeat(reread, before - 1)(self._key(), latents)
-    # After each repeat come the reads before the next; after the last, none.
-    for reads, run in itertools.groupby([*after, 0]):
-      step = process
-      if reads and reread is not None:
-        step = stacking.chain(process, stacking.repeat(reread, reads))
-      latents = stacking.repeat(step, len(list(run)))(self._key(), latents)
-    return latents
+    attend_again = lambda x: later(x, inputs, input_mask=input_mask)
+    process = _processor(self.config, self.is_training)
+
+    def process_and_attend(
+      x: Array, num_blocks: int, num_attends: int
+    ) -> Array:
+      x = blocks.repeat(num_blocks, process, x)
+      return blocks.repeat(num_attends, attend_again, x)
+
+    *rounds, last = self.config.rounds
+    latents = first(latents, inputs, input_mask=input_mask)  # [B, N, D]
+    latents = blocks.repeat(self.config.schedule[0] - 1, attend_again, latents)
+    if len(set(rounds)) > 1:  # the cross-attends do not divide the blocks
+      for counts in rounds:
+        latents = process_and_attend(latents, *counts)
+    else:
+      step = lambda x: process_and_attend(x, *rounds[0])
+      latents = blocks.repeat(len(rounds), step, latents)
+    return process_and_attend(latents, *last)
 
   @hk.name_like("__call__")
   def _encode_unshared(
     self, latents: Array, inputs: blockwise.Parts, input_mask: Array | None
   ) -> Array:
-    """Runs all repeats, each with its own reads and its own layers."""
-    reads = self.config.schedule[0]
+    """Alternates between cross-attends and blocks with weights of their own."""
 
     def step(x: Array) -> Array:
-      for i in range(reads):
-        name = f"read_{i}" if i else "read"
-        x = _read(self.config, self.is_training, name)(
-          x, inputs, input_mask=input_mask
-        )
-      return _processor(self.config, self.is_training).bind(x)(self._key(), x)
+      for i in range(self.config.schedule[0]):
+        name = f"cross_attention_{i}" if i else "cross_attention"
+        attend = _cross_attention(self.config, self.is_training, name)
+        x = attend(x, inputs, input_mask=input_mask)
+      return _processor(self.config, self.is_training)(x)
 
-    repeats = self.config.processor.num_repeats
-    return stacking.stack(step, repeats, latents)(self._key(), latents)
-
-  def _key(self) -> Array | None:
-    """A key if anything in the encoder is random, else none is asked for."""
-    parts = (self.config.encoder, self.config.processor)
-    rates = [(x.dropout_rate, x.attention_dropout_rate) for x in parts]
-    random = self.is_training and any(map(any, rates))
-    return hk.next_rng_key() if random else None
+    num_blocks = self.config.processor.num_blocks
+    return hk.layer_stack(num_blocks, name="stack")(step)(latents)
 
   def _check_inputs(self, inputs: blockwise.Parts) -> None:
     shapes = [part.shape for part in inputs]
@@ -214,14 +217,16 @@ class Perceiver(hk.Module):
       )
 
 
-# Functions, not methods: within a bound or stacked layer, a method would bring
-# the whole path of its module into the names once more.
+# Functions, not methods: within a stacked layer, a method would bring the whole
+# path of its module into the names once more.
 
 
-def _read(
-  config: PerceiverConfig, is_training: bool, name: str = "read"
+def _cross_attention(
+  config: PerceiverConfig, is_training: bool, name: str = "cross_attention"
 ) -> blocks.CrossAttentionBlock:
-  return blocks.CrossAttentionBlock(config.encoder.read, is_training, name=name)
+  return blocks.CrossAttentionBlock(
+    config.encoder.cross_attention, is_training, name=name
+  )
 
 
 def _processor(

@@ -1,24 +1,45 @@
-"""The latent Transformer: all the depth, at a cost free of the input's size."""
+"""The latent Transformer: all the depth, at a cost free of the input's size.
 
+As in both papers, it has a number of blocks with a number of self-attends each;
+layers of a block have weights of their own, which all blocks share unless the
+network shares nothing.
+"""
+
+from collections.abc import Callable
 import dataclasses
+import enum
 
 import haiku as hk
 import jax
 
 from perceiver import blocks
-from perceiver import stacking
 
 Array = jax.Array
 
 
+class Remat(enum.Enum):
+  """The part of a layer that the backward pass computes again.
+
+  NOTHING keeps all of it. ALL keeps the layer's inputs only: a third more
+  operations, for memory that grows with N·D per layer. ATTENTION keeps the
+  results of linear maps too, and computes attention, norms and activations
+  again.
+  """
+
+  NOTHING = "nothing"
+  ATTENTION = "attention"
+  ALL = "all"
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ProcessorConfig:
-  """A stack of self-attention layers, passed through several times.
+  """Blocks of self-attention layers.
 
   Attributes:
     channels: channels D of the latents.
-    num_layers: layers L of the stack, each with its own parameters.
-    num_repeats: how often the stack is passed through.
+    num_self_attends_per_block: layers L of a block, each with its own
+      parameters; 0 for none.
+    num_blocks: blocks, one after the other.
     num_heads: heads of every layer.
     qk_channels: channels of queries and keys; `channels` if None.
     v_channels: channels of the values; `qk_channels` if None.
@@ -26,12 +47,12 @@ class ProcessorConfig:
     exact_gelu: whether their GELU is not the tanh approximation.
     dropout_rate: share dropped after attention and MLP.
     attention_dropout_rate: share of the attention weights dropped.
-    remat: what of a layer the backward pass computes again.
+    remat: the part of a layer that the backward pass computes again.
   """
 
   channels: int
-  num_layers: int
-  num_repeats: int = 1
+  num_self_attends_per_block: int
+  num_blocks: int = 1
   num_heads: int = 8
   qk_channels: int | None = None
   v_channels: int | None = None
@@ -39,13 +60,14 @@ class ProcessorConfig:
   exact_gelu: bool = False
   dropout_rate: float = 0.0
   attention_dropout_rate: float = 0.0
-  remat: stacking.Remat = stacking.Remat.ALL
+  remat: Remat = Remat.ALL
 
   def __post_init__(self) -> None:
-    if self.num_layers < 0 or self.num_repeats < 1:
+    if self.num_self_attends_per_block < 0 or self.num_blocks < 1:
       raise ValueError(
-        f"Processor: num_layers is {self.num_layers} and num_repeats "
-        f"{self.num_repeats}; expected at least 0 and 1."
+        "Processor: num_self_attends_per_block is "
+        f"{self.num_self_attends_per_block} and num_blocks {self.num_blocks}; "
+        "expected at least 0 and 1."
       )
     _ = self.layer
 
@@ -66,29 +88,34 @@ class ProcessorConfig:
 
 @dataclasses.dataclass
 class Processor(hk.Module):
-  """The stack of latent self-attention layers."""
+  """One block of latent self-attention layers.
+
+  The block is one loop over stacked parameters, which compiles one layer only.
+  """
 
   config: ProcessorConfig
   is_training: bool = False
   name: str | None = None
 
   def __call__(self, latents: Array) -> Array:  # [B, N, D] -> [B, N, D]
-    cfg = self.config
-    random = self.is_training and (
-      cfg.dropout_rate or cfg.attention_dropout_rate
-    )
-    key = hk.next_rng_key() if random else None
-    return stacking.repeat(self.bind(latents), cfg.num_repeats)(key, latents)
+    def layer(x: Array) -> Array:
+      return blocks.SelfAttentionBlock(
+        self.config.layer, self.is_training, name="self_attention"
+      )(x)
 
-  @hk.name_like("__call__")
-  def bind(self, latents: Array) -> stacking.Layer:
-    """Returns one pass through the stack, as a function of (key, latents)."""
-    cfg = self.config
-    return stacking.stack(
-      lambda x: blocks.SelfAttentionBlock(
-        cfg.layer, self.is_training, name="self_attention"
-      )(x),
-      cfg.num_layers,
-      latents,
-      remat=cfg.remat,
-    )
+    num_layers = self.config.num_self_attends_per_block
+    if not num_layers:
+      return latents
+    step = rematerialised(layer, self.config.remat)
+    return hk.layer_stack(num_layers, name="stack")(step)(latents)
+
+
+def rematerialised(
+  layer: Callable[[Array], Array], remat: Remat
+) -> Callable[[Array], Array]:
+  """Returns a layer whose backward pass computes a part of it again."""
+  if remat is Remat.NOTHING:
+    return layer
+  # Products of attention have batch axes, those of linear maps have none.
+  keep = jax.checkpoint_policies.dots_with_no_batch_dims_saveable
+  return hk.remat(layer, policy=None if remat is Remat.ALL else keep)

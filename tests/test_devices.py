@@ -10,13 +10,15 @@ from jax.sharding import PartitionSpec
 import numpy as np
 
 import perceiver
-from perceiver import stacking
+from perceiver import processor
 from tests.helpers import fill
 from tests.helpers import tiny_networks
 
 BATCH = 8
 MODEL = perceiver.create(
-  tiny_networks.classifier_config(num_layers=1, remat=stacking.Remat.NOTHING)
+  tiny_networks.classifier_config(
+    num_self_attends_per_block=1, remat=processor.Remat.NOTHING
+  )
 )
 IMAGES = fill.array((BATCH, 8, 8, 1), "devices")
 TARGETS = jax.nn.one_hot(np.arange(BATCH) % 3, 3)

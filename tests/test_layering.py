@@ -39,7 +39,6 @@ LIBRARY = (
     "flops.py",
     "layers.py",
     "position_encoding",
-    "stacking.py",
   ),
   ("adapters", "blocks.py", "queries.py"),
   ("decoder.py", "encoder.py", "multimodal_decoder.py", "processor.py"),

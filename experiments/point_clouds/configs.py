@@ -112,7 +112,9 @@ _MINI_CLASSES = len(shapes.CLASS_NAMES)
 _MINI_INPUT = adapters_points.PointInputConfig(
   positions=position_encoding.Fourier(num_bands=6, max_resolution=(12,) * 3)
 )
-_MINI_STACK = processor.ProcessorConfig(channels=64, num_layers=2, num_heads=4)
+_MINI_STACK = processor.ProcessorConfig(
+  channels=64, num_self_attends_per_block=2, num_heads=4
+)
 
 
 def _mini(model: Model) -> Experiment:
@@ -144,9 +146,9 @@ def _mini_perceiver() -> modelnet40.PointClassifierConfig:
         input_channels=_MINI_INPUT.input_channels,
         num_latents=32,
         latent_channels=64,
-        num_reads=2,
+        num_cross_attends=2,
       ),
-      processor=dataclasses.replace(_MINI_STACK, num_repeats=2),
+      processor=dataclasses.replace(_MINI_STACK, num_blocks=2),
       decoder=decoder.MeanDecoderConfig(output_channels=_MINI_CLASSES),
     ),
     num_points=_MINI_POINTS,
@@ -177,7 +179,9 @@ EXPERIMENTS = {
   "transformer": Experiment(
     model=_transformer(
       modelnet40.POINTS,
-      processor.ProcessorConfig(channels=512, num_layers=12, num_heads=8),
+      processor.ProcessorConfig(
+        channels=512, num_self_attends_per_block=12, num_heads=8
+      ),
       modelnet40.NUM_CLASSES,
       2000,
     ),

@@ -37,7 +37,6 @@ from perceiver import decoder
 from perceiver import encoder
 from perceiver import network
 from perceiver import processor
-from perceiver import stacking
 from perceiver.adapters import entities
 from perceiver.models import starcraft
 
@@ -144,10 +143,10 @@ _MINI_PERCEIVER = network.PerceiverConfig(
   ),
   processor=processor.ProcessorConfig(
     channels=_CHANNELS,
-    num_layers=3,
+    num_self_attends_per_block=3,
     num_heads=4,
     mlp_widening=2,
-    remat=stacking.Remat.NOTHING,
+    remat=processor.Remat.NOTHING,
   ),
   decoder=decoder.DecoderConfig(
     query_channels=_CHANNELS,

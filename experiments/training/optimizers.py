@@ -6,19 +6,20 @@ weights, times the trust ratio (LAMB), times the learning rate.
 
 from collections.abc import Callable
 import dataclasses
+import re
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from perceiver import stacking
-
 Array = jax.Array
 Params = Any  # {module name: {parameter name: array}}
 
 _BIASES = ("b", "bias")
 _POSITIONS = "embeddings"
+# Haiku calls the second stack of one module "stack_1".
+_STACK = re.compile(r"stack(_\d+)?")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,18 +63,13 @@ Optimizer = Lamb | Adam
 
 
 def build(
-  config: Optimizer,
-  schedule: optax.Schedule,
-  *,
-  num_stacked_axes: Callable[[str], int] = stacking.num_stacked_axes,
+  config: Optimizer, schedule: optax.Schedule
 ) -> optax.GradientTransformation:
   """Makes the whole chain from gradient to update.
 
   Args:
     config: which optimizer.
     schedule: learning rate of the step, counted from 0.
-    num_stacked_axes: number of leading axes of a module's parameters that
-      count layers; each of those layers has its own trust ratio.
 
   Returns:
     A transformation whose updates are to be added to the parameters.
@@ -87,9 +83,14 @@ def build(
   )
   chain.append(optax.add_decayed_weights(config.weight_decay, mask))
   if isinstance(config, Lamb):
-    chain.append(scale_by_layer_trust_ratio(num_stacked_axes))
+    chain.append(scale_by_layer_trust_ratio())
   chain.append(optax.scale_by_learning_rate(schedule))
   return optax.chain(*chain)
+
+
+def num_stacked_axes(module_name: str) -> int:
+  """Returns the number of leading axes of a module's parameters for layers."""
+  return len(list(filter(_STACK.fullmatch, module_name.split("/"))))
 
 
 def decay_mask(params: Params, *, decay_positions: bool) -> Any:
@@ -107,7 +108,7 @@ def decay_mask(params: Params, *, decay_positions: bool) -> Any:
 
 
 def scale_by_layer_trust_ratio(
-  num_stacked_axes: Callable[[str], int],
+  num_layer_axes: Callable[[str], int] = num_stacked_axes,
 ) -> optax.GradientTransformation:
   """Scales each layer's update to the norm of that layer's parameter.
 
@@ -116,7 +117,8 @@ def scale_by_layer_trust_ratio(
   update stays as it is.
 
   Args:
-    num_stacked_axes: as in `build`.
+    num_layer_axes: number of leading axes of a module's parameters that
+      count layers; each of those layers has its own trust ratio.
   """
 
   def update(updates: Params, state: Any, params: Params | None) -> Any:
@@ -125,7 +127,7 @@ def scale_by_layer_trust_ratio(
     scaled = {
       module: {
         name: value
-        * _trust_ratio(params[module][name], value, num_stacked_axes(module))
+        * _trust_ratio(params[module][name], value, num_layer_axes(module))
         for name, value in entries.items()
       }
       for module, entries in updates.items()

@@ -149,7 +149,7 @@ def first_frame(
   count = config.num_outputs
   return tuple(
     part.first(count)
-    if isinstance(part, position_encoding.Spread)
+    if isinstance(part, position_encoding.GridEncoding)
     else part[:, :count]
     for part in parts
   )

@@ -197,7 +197,7 @@ class ImageInput(hk.Module):
 
   def __call__(
     self, images: Array
-  ) -> tuple[Array, Array | position_encoding.Spread]:
+  ) -> tuple[Array, Array | position_encoding.GridEncoding]:
     """Returns ([B, M, features], [1, M, positions]) for images [B, H, W, 3]."""
     config = self.config
     check_images(images, (*config.size, config.channels))
@@ -209,7 +209,7 @@ class ImageInput(hk.Module):
       return features, positions
     permutation = config.permutation()
     if not position_encoding.is_learned(config.positions):
-      positions = position_encoding.written_out(positions)[:, permutation]
+      positions = position_encoding.materialise(positions)[:, permutation]
     return features[:, permutation], positions
 
 

@@ -1,9 +1,10 @@
 """Attention over many inputs, block by block, with nothing of size M×N kept.
 
-`read` is exact softmax attention from few queries to many inputs. It walks
-over blocks of inputs with a running maximum and a running sum; its backward
-pass walks over them again and recomputes each block's scores. The memory used
-beyond inputs and outputs is that of one block, whatever the number of inputs.
+`attend` is exact softmax attention from few queries to many inputs. It walks
+over blocks of inputs with a running maximum and a running sum (Rabe and Staats,
+2112.05682); its backward pass walks over them again and recomputes each block's
+scores (FlashAttention, 2205.14135). The memory used beyond inputs and outputs
+is that of one block, whatever the number of inputs.
 
 `map_blocks` is the counterpart for many queries and few inputs: rows of the
 result do not depend on one another, so blocks of queries are simply mapped.
@@ -21,8 +22,8 @@ from perceiver.position_encoding import grid_encoding
 Array = jax.Array
 # Arrays that are concatenated along the channels, one block at a time. Parts
 # that are the same for every example, such as positions, have batch size 1;
-# codes of a grid need not even exist as arrays, and get no gradient then.
-Part = Array | grid_encoding.Spread  # [B or 1, M, C_i]
+# encodings of a grid need not even exist as arrays, and get no gradient then.
+Part = Array | grid_encoding.GridEncoding  # [B or 1, M, C_i]
 Parts = tuple[Part, ...]
 # (parameters, block [B, S, C]) -> keys [B, G, S, K], values [B, G, S, V]
 Project = Callable[[Any, Array], tuple[Array, Array]]
@@ -32,7 +33,7 @@ _MASKED = -1e30
 
 
 class Options(NamedTuple):
-  """The static settings of `read`."""
+  """The static settings of `attend`."""
 
   project: Project
   block_size: int
@@ -43,7 +44,7 @@ def concatenate(parts: Parts, batch_size: int | None = None) -> Array:
   """Joins parts [B or 1, M, C_i] along the channels to [B, M, C]."""
   batch = batch_size or max(part.shape[0] for part in parts)
   whole = [
-    jnp.broadcast_to(grid_encoding.written_out(part), (batch, *part.shape[1:]))
+    jnp.broadcast_to(grid_encoding.materialise(part), (batch, *part.shape[1:]))
     for part in parts
   ]
   return jnp.concatenate(whole, axis=-1) if len(whole) > 1 else whole[0]
@@ -56,7 +57,7 @@ def num_channels(parts: Parts) -> int:
 
 def num_positions(operands: Any) -> int:
   """Returns the length M of a tree of parts and arrays [B or 1, M, ...]."""
-  return jax.tree.leaves(operands, is_leaf=_is_spread)[0].shape[1]
+  return jax.tree.leaves(operands, is_leaf=_is_grid_encoding)[0].shape[1]
 
 
 def choose_block(length: int, target: int) -> int:
@@ -74,7 +75,7 @@ def choose_block(length: int, target: int) -> int:
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def read(
+def attend(
   options: Options,
   queries: Array,  # [B, G, T, K], already scaled
   parts: Parts,  # [B or 1, M, C_i]
@@ -85,8 +86,8 @@ def read(
   """Attends from few queries to many inputs.
 
   Args:
-    options: what makes keys and values from a block of inputs; block size;
-      share of the attention weights that is dropped, which needs `key`.
+    options: the projection of a block of inputs to keys and values; block
+      size; share of the attention weights dropped, which needs `key`.
     queries: in G independent groups, scaled by 1/√K.
     parts: the inputs, not joined.
     parameters: handed to `options.project`.
@@ -139,16 +140,16 @@ def _slice(parts: Any, start: Array, size: int) -> Any:
 
   def take(part: Part) -> Array:
     if part.shape[1] == size:
-      return grid_encoding.written_out(part)
-    if isinstance(part, grid_encoding.Spread):
+      return grid_encoding.materialise(part)
+    if isinstance(part, grid_encoding.GridEncoding):
       return part.slice(start, size)
     return jax.lax.dynamic_slice_in_dim(part, start, size, axis=1)
 
-  return jax.tree.map(take, parts, is_leaf=_is_spread)
+  return jax.tree.map(take, parts, is_leaf=_is_grid_encoding)
 
 
-def _is_spread(part: Any) -> bool:
-  return isinstance(part, grid_encoding.Spread)
+def _is_grid_encoding(part: Any) -> bool:
+  return isinstance(part, grid_encoding.GridEncoding)
 
 
 def _weights(
@@ -224,11 +225,13 @@ def _forward(
       jnp.zeros((*rows, values.shape[-1]), jnp.float32),
     ),
   )
-  # Zero where every input is masked; what is not a number stays visible.
-  seen = total != 0
-  total = jnp.where(seen, total, 1)
-  out = jnp.where(seen[..., None], attended / total[..., None], 0)
-  normaliser = jnp.where(seen, top + jnp.log(total), 0)  # log Σ exp(scores)
+  # Zero where every input is masked; NaN stays visible.
+  any_input = total != 0
+  total = jnp.where(any_input, total, 1)
+  out = jnp.where(any_input[..., None], attended / total[..., None], 0)
+  normaliser = jnp.where(
+    any_input, top + jnp.log(total), 0
+  )  # log Σ exp(scores)
   residuals = (queries, parts, parameters, input_mask, key, out, normaliser)
   return out.astype(queries.dtype), residuals
 
@@ -293,14 +296,14 @@ def _write(whole: Parts, block: Parts, start: Array) -> Parts:
   """Puts the gradient of a block into that of the parts."""
 
   def write(part: Part, gradient: Array) -> Part:
-    if isinstance(part, grid_encoding.Spread):
+    if isinstance(part, grid_encoding.GridEncoding):
       return part
     return jax.lax.dynamic_update_slice_in_dim(part, gradient, start, axis=1)
 
-  return jax.tree.map(write, whole, block, is_leaf=_is_spread)
+  return jax.tree.map(write, whole, block, is_leaf=_is_grid_encoding)
 
 
-read.defvjp(_forward, _backward)
+attend.defvjp(_forward, _backward)
 
 
 def map_blocks(

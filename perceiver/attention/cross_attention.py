@@ -17,7 +17,7 @@ from perceiver.attention import projections
 Array = jax.Array
 
 
-def read(
+def attend(
   config: projections.AttentionConfig,
   weights: projections.AttentionWeights,
   norm: layers.NormWeights,
@@ -35,14 +35,14 @@ def read(
   query = projections.split_heads(weights.query(queries), config) * config.scale
   num_channels = blockwise.num_channels(inputs)
   if _fold_inputs(config, queries.shape[1], num_channels, key is not None):
-    attended = _read_folded(config, weights, norm, query, inputs, input_mask)
+    attended = _attend_folded(config, weights, norm, query, inputs, input_mask)
   else:
     options = blockwise.Options(
       project=_Projection(config.num_heads),
       block_size=_block_size(query, inputs),
       dropout_rate=config.dropout_rate if key is not None else 0.0,
     )
-    attended = blockwise.read(
+    attended = blockwise.attend(
       options,
       jnp.swapaxes(query, 1, 2),  # [B, H, T, K]
       inputs,
@@ -54,7 +54,7 @@ def read(
   return weights.output(projections.join_heads(attended))
 
 
-def _read_folded(
+def _attend_folded(
   config: projections.AttentionConfig,
   weights: projections.AttentionWeights,
   norm: layers.NormWeights,
@@ -72,7 +72,7 @@ def _read_folded(
   query = jnp.einsum("bthk,chk->bthc", query, w) * norm.scale.astype(dtype)
   batch, num_queries, num_heads, channels = query.shape
   options = blockwise.Options(_normalised, _block_size(query, inputs))
-  attended = blockwise.read(
+  attended = blockwise.attend(
     options,
     query.reshape(batch, 1, num_queries * num_heads, channels),
     inputs,
@@ -87,8 +87,8 @@ def _read_folded(
   attended = jnp.einsum("bthc,chv->bthv", attended, w) + b
   if input_mask is None:
     return attended
-  seen = jnp.any(input_mask, axis=1)  # [B]
-  return jnp.where(seen[:, None, None, None], attended, 0)
+  any_input = jnp.any(input_mask, axis=1)  # [B]
+  return jnp.where(any_input[:, None, None, None], attended, 0)
 
 
 def _normalised(_: Any, block: Array) -> tuple[Array, Array]:
@@ -117,7 +117,7 @@ def _fold_inputs(
   num_channels: int,
   dropout: bool,
 ) -> bool:
-  """Tells whether keys and values need no projection, per input multiplied.
+  """Returns whether folding takes fewer multiplications per input.
 
   With dropout, rows of weights do not sum to one, as folding presumes.
   """

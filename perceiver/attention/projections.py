@@ -32,7 +32,7 @@ from perceiver.attention import blockwise
 
 Array = jax.Array
 
-# Scores held at a time by one block of `read` and `map_blocks`: large enough
+# Scores held at a time by one block of `attend` and `map_blocks`: large enough
 # for full speed of the matrix products, small enough to stay near the core.
 _BLOCK_SCORES = 2**21
 _BLOCK_RANGE = (256, 4096)
@@ -78,7 +78,7 @@ class AttentionConfig:
 
   @property
   def scale(self) -> float:
-    """What scores are multiplied by, 1/√K."""
+    """The factor of the scores, 1/√K."""
     return 1 / math.sqrt(self.qk_channels // self.num_heads)
 
 
@@ -92,14 +92,14 @@ class AttentionWeights(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Memory:
-  """Keys and values, ready to be asked by any number of queries.
+class KeysValues:
+  """Keys and values that any number of queries may attend to.
 
   Attributes:
     keys: [B, S, H, K], or [B, S, H, E] with the query map folded in.
     bias: [B, S, H], the folded query bias; None if nothing is folded.
     values: [B, S, H, V], or [B, S, H, D] with the output map folded in.
-    output_folded: whether it is.
+    output_folded: whether the output map is folded in.
     mask: [B, S] bool, True where a key may be attended to; None for all.
   """
 
@@ -132,15 +132,15 @@ class Attention(hk.Module):
     )
 
 
-def remember(
+def project_keys_values(
   config: AttentionConfig,
   weights: AttentionWeights,
   inputs: Array,  # [B, S, C], normalised
   *,
   num_queries: int,
   input_mask: Array | None = None,  # [B, S] bool
-) -> Memory:
-  """Makes keys and values of few inputs, for `num_queries` queries in all.
+) -> KeysValues:
+  """Projects few inputs to keys and values, for `num_queries` queries in all.
 
   With many queries the query map is folded into the keys and the output map
   into the values, each where that saves multiplications.
@@ -158,82 +158,90 @@ def remember(
   if fold_output:
     w = weights.output.w.reshape(config.num_heads, -1, config.output_channels)
     values = jnp.einsum("bshv,hvd->bshd", values, w.astype(values.dtype))
-  return Memory(keys, bias, values, fold_output, input_mask)
+  return KeysValues(keys, bias, values, fold_output, input_mask)
 
 
-def recall(
+def attend(
   config: AttentionConfig,
   weights: AttentionWeights,
-  memory: Memory,
+  keys_values: KeysValues,
   queries: Array,  # [B, T, E], normalised
   *,
   query_mask: Array | None = None,  # [B, T] bool
   key: Array | None = None,
 ) -> Array:  # [B, T, D]
-  """Attends from queries to keys and values made by `remember`.
+  """Attends from queries to keys and values made by `project_keys_values`.
 
   Masked queries, and queries all of whose keys are masked, attend to nothing:
   their result is the output bias.
   """
-  attention = attention_map(config, weights, memory, queries)  # [B, H, T, S]
+  attention = attention_map(
+    config, weights, keys_values, queries
+  )  # [B, H, T, S]
   if query_mask is not None:
     attention = jnp.where(query_mask[:, None, :, None], attention, 0)
   attention = layers.dropout(attention, config.dropout_rate, key)
-  attention = attention.astype(memory.values.dtype)
-  if memory.output_folded:
-    out = jnp.einsum("bhts,bshd->btd", attention, memory.values)
+  attention = attention.astype(keys_values.values.dtype)
+  if keys_values.output_folded:
+    out = jnp.einsum("bhts,bshd->btd", attention, keys_values.values)
     return out + weights.output.b.astype(out.dtype)
-  attended = jnp.einsum("bhts,bshv->bthv", attention, memory.values)
+  attended = jnp.einsum("bhts,bshv->bthv", attention, keys_values.values)
   return weights.output(join_heads(attended))
 
 
 def attention_map(
   config: AttentionConfig,
   weights: AttentionWeights,
-  memory: Memory,
+  keys_values: KeysValues,
   queries: Array,  # [B, T, E], normalised
 ) -> Array:  # [B, H, T, S]
   """Returns the attention weights, float32; rows sum to one.
 
   Rows of an example whose keys are all masked are zeros.
   """
-  if memory.bias is None:
+  if keys_values.bias is None:
     query = split_heads(weights.query(queries), config)  # [B, T, H, K]
     scores = jnp.einsum(
-      "bthk,bshk->bhts", query, memory.keys, preferred_element_type=jnp.float32
+      "bthk,bshk->bhts",
+      query,
+      keys_values.keys,
+      preferred_element_type=jnp.float32,
     )
   else:
     scores = jnp.einsum(
-      "bte,bshe->bhts", queries, memory.keys, preferred_element_type=jnp.float32
+      "bte,bshe->bhts",
+      queries,
+      keys_values.keys,
+      preferred_element_type=jnp.float32,
     )
-    scores += jnp.swapaxes(memory.bias, 1, 2)[:, :, None, :]
-  if memory.mask is None:
+    scores += jnp.swapaxes(keys_values.bias, 1, 2)[:, :, None, :]
+  if keys_values.mask is None:
     return jax.nn.softmax(scores)
-  mask = memory.mask[:, None, None, :]  # [B, 1, 1, S]
+  mask = keys_values.mask[:, None, None, :]  # [B, 1, 1, S]
   # Rows without any key would be 0/0: they are computed unmasked, then zeroed.
-  seen = jnp.any(mask, axis=-1, keepdims=True)
-  attention = jax.nn.softmax(scores, where=mask | ~seen)
-  return jnp.where(seen, attention, 0)
+  any_key = jnp.any(mask, axis=-1, keepdims=True)
+  attention = jax.nn.softmax(scores, where=mask | ~any_key)
+  return jnp.where(any_key, attention, 0)
 
 
 def map_queries(
   config: AttentionConfig,
-  memory: Memory,
+  keys_values: KeysValues,
   function: Callable[[Any], Any],
   operands: Any,
 ) -> Any:
-  """Applies `function` to blocks of queries that `recall` from `memory`.
+  """Applies `function` to blocks of queries that attend to `keys_values`.
 
   Args:
     config: of the attention.
-    memory: what is asked; its size decides how many queries fit a block.
+    keys_values: their number decides how many queries fit a block.
     function: tree of arrays [B or 1, T, ...] -> tree of arrays [B, T, ...].
     operands: the same tree for all queries, [B or 1, O, ...].
 
   Returns:
     The results for all queries, [B, O, ...].
   """
-  batch, num_keys = memory.keys.shape[:2]
+  batch, num_keys = keys_values.keys.shape[:2]
   if config.direct:
     return function(operands)
   length = blockwise.num_positions(operands)
@@ -256,7 +264,7 @@ def join_heads(x: Array) -> Array:  # [B, T, H, V] -> [B, T, HV]
 def _fold_queries(
   config: AttentionConfig, num_queries: int, num_keys: int, num_channels: int
 ) -> tuple[bool, bool]:
-  """Tells whether to fold the query map and the output map into the keys."""
+  """Returns whether to fold the query map, and whether the output map."""
   if config.direct:
     return False, False
 
@@ -272,6 +280,6 @@ def _fold_queries(
 
 
 def target_block(scores_per_position: int) -> int:
-  """Returns how many positions of the long side make one block."""
+  """Returns the number of positions of the long side in one block."""
   lowest, highest = _BLOCK_RANGE
   return min(max(_BLOCK_SCORES // scores_per_position, lowest), highest)

@@ -35,8 +35,10 @@ def attend(
   batch, length, _ = x.shape
   num_scores = batch * config.num_heads * length**2
   if config.direct or num_scores < _MIN_SCORES or _has_accelerator():
-    memory = projections.remember(config, weights, x, num_queries=length)
-    return projections.recall(config, weights, memory, x, key=key)
+    keys_values = projections.project_keys_values(
+      config, weights, x, num_queries=length
+    )
+    return projections.attend(config, weights, keys_values, x, key=key)
   return weights.output(_by_heads(config, weights, x, key))
 
 
@@ -54,8 +56,8 @@ def _by_heads(
   batch, length, _ = x.shape
   width = config.qk_channels // config.num_heads  # K
 
-  def split(memory: None, block: Array) -> tuple[Array, Array]:
-    del memory
+  def split(parameters: None, block: Array) -> tuple[Array, Array]:
+    del parameters
     return block[:, None, :, :width], block[:, None, :, width:]
 
   options = blockwise.Options(
@@ -67,10 +69,10 @@ def _by_heads(
   )
 
   def head(index: Array, operands: tuple[Array, Array]) -> tuple[Array, Array]:
-    query, memory = operands  # [B, N, K], [B, N, K + V]
+    query, joined = operands  # [B, N, K], [B, N, K + V]
     own_key = None if key is None else jax.random.fold_in(key, index)
-    attended = blockwise.read(
-      options, query[:, None], (memory,), None, None, own_key
+    attended = blockwise.attend(
+      options, query[:, None], (joined,), None, None, own_key
     )
     return index + 1, attended[:, 0]  # [B, N, V]
 
@@ -78,7 +80,7 @@ def _by_heads(
     jnp.moveaxis(projections.split_heads(part(x), config), 2, 0)
     for part in (weights.query, weights.key, weights.value)
   )  # [H, B, N, K or V]
-  memory = jnp.concatenate([keys, values], axis=-1)
-  operands = (query * config.scale, memory)
+  joined = jnp.concatenate([keys, values], axis=-1)
+  operands = (query * config.scale, joined)
   attended = jax.lax.scan(head, jnp.int32(0), operands)[1]
   return jnp.moveaxis(attended, 0, 2).reshape(batch, length, -1)

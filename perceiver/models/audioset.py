@@ -212,10 +212,10 @@ def _classifier(
   *modalities: multimodal.ModalityConfig,
   decoding: decoder.DecoderConfig | decoder.MeanDecoderConfig,
   latent_channels: int,
-  num_layers: int,
-  num_reads: int = 1,
+  num_self_attends_per_block: int,
+  num_cross_attends: int = 1,
 ) -> MultimodalClassifierConfig:
-  """Returns a classifier in which reads and layers share nothing."""
+  """Returns a classifier in which cross-attends and layers share nothing."""
   # A modality on its own needs no code to be told from others.
   inputs = multimodal.MultimodalInputConfig(
     modalities=modalities, min_padding=4 if len(modalities) > 1 else 0
@@ -227,16 +227,16 @@ def _classifier(
         input_channels=inputs.input_channels,
         num_latents=512,
         latent_channels=latent_channels,
-        num_reads=num_reads,
+        num_cross_attends=num_cross_attends,
       ),
       processor=processor.ProcessorConfig(
         channels=latent_channels,
-        num_layers=num_layers,
-        num_repeats=num_reads,
+        num_self_attends_per_block=num_self_attends_per_block,
+        num_blocks=num_cross_attends,
         num_heads=8,
       ),
       decoder=decoding,
-      share_weights=num_reads == 1,
+      share_weights=num_cross_attends == 1,
     ),
   )
 
@@ -250,13 +250,13 @@ _MEAN_DECODER = decoder.MeanDecoderConfig(output_channels=NUM_CLASSES)
 def _of_2021(
   *modalities: multimodal.ModalityConfig,
 ) -> MultimodalClassifierConfig:
-  """Returns the model of 2103.03206: two reads, eight layers after each."""
+  """Returns the model of 2103.03206: two cross-attends, each with 8 layers."""
   return _classifier(
     *modalities,
     decoding=_MEAN_DECODER,
     latent_channels=1024,
-    num_layers=8,
-    num_reads=2,
+    num_self_attends_per_block=8,
+    num_cross_attends=2,
   )
 
 
@@ -265,13 +265,13 @@ def _of_table_10(
   decoding: decoder.DecoderConfig | decoder.MeanDecoderConfig,
   latent_channels: int,
 ) -> MultimodalClassifierConfig:
-  """Returns a model of 2107.14795 table 10: one read, twelve layers."""
+  """Returns a model of 2107.14795 table 10: one cross-attend, twelve layers."""
   return _classifier(
     VIDEO,
     sound,
     decoding=decoding,
     latent_channels=latent_channels,
-    num_layers=12,
+    num_self_attends_per_block=12,
   )
 
 
@@ -279,8 +279,12 @@ CONFIGS: dict[str, MultimodalClassifierConfig] = {
   # Perceiver IO, then its table's baseline.
   "audioset_raw": _of_table_10(RAW, _QUERY_DECODER, 512),
   "audioset_mel": _of_table_10(MEL, _QUERY_DECODER, 1024),
-  "perceiver_audioset_1_read_raw": _of_table_10(RAW, _MEAN_DECODER, 512),
-  "perceiver_audioset_1_read_mel": _of_table_10(MEL, _MEAN_DECODER, 512),
+  "perceiver_audioset_1_cross_attend_raw": _of_table_10(
+    RAW, _MEAN_DECODER, 512
+  ),
+  "perceiver_audioset_1_cross_attend_mel": _of_table_10(
+    MEL, _MEAN_DECODER, 512
+  ),
   # The Perceiver of 2021: both modalities, one alone, and the model of
   # appendix E, whose attention was pictured.
   "perceiver_audioset_raw": _of_2021(VIDEO, RAW),

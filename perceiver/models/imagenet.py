@@ -6,7 +6,6 @@ and appendix A. Parameter counts and operations of each are pinned in
 """
 
 import dataclasses
-from typing import Any
 
 import haiku as hk
 import jax
@@ -160,11 +159,12 @@ def _classifier(
   seen: image.ImageInputConfig,
   decoding: decoder.DecoderConfig | decoder.MeanDecoderConfig,
   *,
-  reads: int = 1,
+  num_cross_attends: int = 1,
   arrangement: encoder.Arrangement = encoder.Arrangement.INTERLEAVED,
-  repeats: int = 8,
+  num_blocks: int = 8,
+  num_self_attends_per_block: int = 6,
+  mlp_widening: int = 1,
   share_weights: bool = True,
-  **layers: Any,
 ) -> ImageClassifierConfig:
   """Returns a classifier of the papers' base size, but for what is given."""
   return ImageClassifierConfig(
@@ -174,14 +174,15 @@ def _classifier(
         input_channels=seen.input_channels,
         num_latents=512,
         latent_channels=1024,
-        num_reads=reads,
+        num_cross_attends=num_cross_attends,
         arrangement=arrangement,
       ),
       processor=processor.ProcessorConfig(
         channels=1024,
-        num_repeats=repeats,
+        num_self_attends_per_block=num_self_attends_per_block,
+        num_blocks=num_blocks,
         num_heads=8,
-        **{"num_layers": 6, **layers},
+        mlp_widening=mlp_widening,
       ),
       decoder=decoding,
       share_weights=share_weights,
@@ -194,7 +195,9 @@ def _large(
 ) -> ImageClassifierConfig:
   """Returns configuration B: 16 layers, none shared, with MLPs 4 times wide."""
   decoding = dataclasses.replace(_QUERY_DECODER, output_channels=num_classes)
-  return _classifier(seen, decoding, repeats=1, num_layers=16, mlp_widening=4)
+  return _classifier(
+    seen, decoding, num_blocks=1, num_self_attends_per_block=16, mlp_widening=4
+  )
 
 
 # ------------------------------------------------------------- Perceiver IO
@@ -214,19 +217,20 @@ LARGE_CONV = _large(_CONV_FOURIER, 1000)
 
 # --------------------------------------------------------- Perceiver of 2021
 
-PERCEIVER = _classifier(_PIXELS_FOURIER, _MEAN_DECODER, reads=8)
+PERCEIVER = _classifier(_PIXELS_FOURIER, _MEAN_DECODER, num_cross_attends=8)
 
 _AT_START = encoder.Arrangement.AT_START
 
 
-def _reads_only(reads: int) -> ImageClassifierConfig:
+def _cross_attends_only(number: int) -> ImageClassifierConfig:
+  """Returns a model without self-attention (2103.03206 table 7)."""
   return _classifier(
     _PIXELS_FOURIER,
     _MEAN_DECODER,
-    reads=reads,
-    repeats=reads,
+    num_cross_attends=number,
+    num_blocks=number,
+    num_self_attends_per_block=0,
     share_weights=False,
-    num_layers=0,
   )
 
 
@@ -235,10 +239,10 @@ def _sweep_base() -> ImageClassifierConfig:
   base = _classifier(
     _PIXELS_FOURIER,
     _MEAN_DECODER,
-    reads=2,
-    repeats=2,
+    num_cross_attends=2,
+    num_blocks=2,
+    num_self_attends_per_block=4,
     share_weights=False,
-    num_layers=4,
   )
   network = dataclasses.replace(
     base.perceiver,
@@ -268,33 +272,37 @@ CONFIGS: dict[str, ImageClassifierConfig] = {
   ),
   # The Perceiver of 2021: best model, then tables 6, 7 and 5.
   "perceiver_imagenet": PERCEIVER,
-  "perceiver_imagenet_1_read": _classifier(_PIXELS_FOURIER, _MEAN_DECODER),
-  "perceiver_imagenet_2_reads": _classifier(
-    _PIXELS_FOURIER, _MEAN_DECODER, reads=2
+  "perceiver_imagenet_1_cross_attend": _classifier(
+    _PIXELS_FOURIER, _MEAN_DECODER
   ),
-  "perceiver_imagenet_4_reads": _classifier(
-    _PIXELS_FOURIER, _MEAN_DECODER, reads=4
+  "perceiver_imagenet_2_cross_attends": _classifier(
+    _PIXELS_FOURIER, _MEAN_DECODER, num_cross_attends=2
   ),
-  "perceiver_imagenet_2_reads_at_start": _classifier(
-    _PIXELS_FOURIER, _MEAN_DECODER, reads=2, arrangement=_AT_START
+  "perceiver_imagenet_4_cross_attends": _classifier(
+    _PIXELS_FOURIER, _MEAN_DECODER, num_cross_attends=4
   ),
-  "perceiver_imagenet_4_reads_at_start": _classifier(
-    _PIXELS_FOURIER, _MEAN_DECODER, reads=4, arrangement=_AT_START
+  "perceiver_imagenet_2_cross_attends_at_start": _classifier(
+    _PIXELS_FOURIER, _MEAN_DECODER, num_cross_attends=2, arrangement=_AT_START
   ),
-  "perceiver_imagenet_8_reads_at_start": _classifier(
-    _PIXELS_FOURIER, _MEAN_DECODER, reads=8, arrangement=_AT_START
+  "perceiver_imagenet_4_cross_attends_at_start": _classifier(
+    _PIXELS_FOURIER, _MEAN_DECODER, num_cross_attends=4, arrangement=_AT_START
+  ),
+  "perceiver_imagenet_8_cross_attends_at_start": _classifier(
+    _PIXELS_FOURIER, _MEAN_DECODER, num_cross_attends=8, arrangement=_AT_START
   ),
   "perceiver_imagenet_unshared": _classifier(
-    _PIXELS_FOURIER, _MEAN_DECODER, reads=8, share_weights=False
+    _PIXELS_FOURIER, _MEAN_DECODER, num_cross_attends=8, share_weights=False
   ),
-  "perceiver_imagenet_4_reads_only": _reads_only(4),
-  "perceiver_imagenet_8_reads_only": _reads_only(8),
-  "perceiver_imagenet_12_reads_only": _reads_only(12),
+  "perceiver_imagenet_4_cross_attends_only": _cross_attends_only(4),
+  "perceiver_imagenet_8_cross_attends_only": _cross_attends_only(8),
+  "perceiver_imagenet_12_cross_attends_only": _cross_attends_only(12),
   "perceiver_imagenet_sweep_base": _sweep_base(),
   "perceiver_imagenet_learned": _classifier(_PIXELS_LEARNED, _MEAN_DECODER),
   # The same network under the training of 2107.14795 (its table 7).
-  "perceiver_imagenet_1_read_learned": _classifier(
+  "perceiver_imagenet_1_cross_attend_learned": _classifier(
     _CONV1X1_LEARNED, _MEAN_DECODER
   ),
-  "perceiver_imagenet_1_read_conv": _classifier(_CONV_FOURIER, _MEAN_DECODER),
+  "perceiver_imagenet_1_cross_attend_conv": _classifier(
+    _CONV_FOURIER, _MEAN_DECODER
+  ),
 }

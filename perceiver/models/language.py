@@ -17,7 +17,6 @@ from perceiver import model
 from perceiver import network as perceiver_network
 from perceiver import processor
 from perceiver import queries
-from perceiver import stacking
 from perceiver.adapters import rows
 from perceiver.adapters import text
 from perceiver.attention import blockwise
@@ -223,11 +222,11 @@ def _language_model(
       ),
       processor=processor.ProcessorConfig(
         channels=latent_channels,
-        num_layers=num_layers,
+        num_self_attends_per_block=num_layers,
         num_heads=8,
         qk_channels=256,
         v_channels=latent_channels,
-        remat=stacking.Remat.ATTENTION,
+        remat=processor.Remat.ATTENTION,
       ),
       decoder=decoder.DecoderConfig(
         query_channels=channels,

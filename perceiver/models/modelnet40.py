@@ -145,7 +145,7 @@ POINTS = adapters_points.PointInputConfig(
 
 
 def _classifier(share_weights: bool) -> PointClassifierConfig:
-  """Returns the model with two reads and six layers after each."""
+  """Returns the model with two cross-attends and six layers after each."""
   return PointClassifierConfig(
     points=POINTS,
     perceiver=perceiver_network.PerceiverConfig(
@@ -153,10 +153,10 @@ def _classifier(share_weights: bool) -> PointClassifierConfig:
         input_channels=POINTS.input_channels,
         num_latents=512,
         latent_channels=1024,
-        num_reads=2,
+        num_cross_attends=2,
       ),
       processor=processor.ProcessorConfig(
-        channels=1024, num_layers=6, num_repeats=2, num_heads=8
+        channels=1024, num_self_attends_per_block=6, num_blocks=2, num_heads=8
       ),
       decoder=decoder.MeanDecoderConfig(output_channels=NUM_CLASSES),
       share_weights=share_weights,

@@ -173,7 +173,7 @@ class OpticalFlow(hk.Module):
       self._check_points(points)
       asked = tuple(
         part.take(points)
-        if isinstance(part, position_encoding.Spread)
+        if isinstance(part, position_encoding.GridEncoding)
         else jax.vmap(rows.take, in_axes=(0, None))(part, points)
         for part in asked
       )  # [B or 1, n, E_i]
@@ -248,7 +248,9 @@ def optical_flow(
         latent_channels=latent_channels,
       ),
       processor=processor.ProcessorConfig(
-        channels=latent_channels, num_layers=num_layers, num_heads=num_heads
+        channels=latent_channels,
+        num_self_attends_per_block=num_layers,
+        num_heads=num_heads,
       ),
       decoder=decoder.DecoderConfig(
         query_channels=seen.input_channels,

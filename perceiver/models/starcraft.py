@@ -24,7 +24,6 @@ from perceiver import layers
 from perceiver import model
 from perceiver import network as perceiver_network
 from perceiver import processor
-from perceiver import stacking
 from perceiver.adapters import entities as adapters_entities
 from perceiver.attention import projections
 
@@ -148,7 +147,7 @@ class EntityEncoder(hk.Module):
       mask: which slots are in use; all if None.
     """
     inputs = self._inputs(entities, mask)  # [B, M, E]
-    return self._answer(self._encode(inputs, mask), inputs, mask)
+    return self._attend(self._encode(inputs, mask), inputs, mask)
 
   @hk.name_like("__call__")
   def encode(self, entities: Array, mask: Array | None = None) -> Array:
@@ -163,7 +162,7 @@ class EntityEncoder(hk.Module):
     mask: Array | None = None,  # [B, M] bool
   ) -> tuple[Array, Array]:  # [B, M, F], [B, F]
     """Returns entities and their summary, float32, of latents."""
-    return self._answer(latents, self._inputs(entities, mask), mask)
+    return self._attend(latents, self._inputs(entities, mask), mask)
 
   @hk.name_like("__call__")
   def attention_map(self, entities: Array, mask: Array | None = None) -> Array:
@@ -200,7 +199,7 @@ class EntityEncoder(hk.Module):
     return network.encode((inputs,), input_mask=mask)
 
   @hk.name_like("__call__")
-  def _answer(
+  def _attend(
     self, latents: Array, inputs: Array, mask: Array | None
   ) -> tuple[Array, Array]:
     network = self._network()
@@ -226,7 +225,7 @@ class EntityTransformer(hk.Module):
     mask: Array | None = None,  # [B, M] bool
   ) -> Array:  # [B, M, E]
     layer = lambda y: _layer(self.config.layer, y, mask)
-    return stacking.stack(layer, self.config.num_layers, x)(None, x)
+    return hk.layer_stack(self.config.num_layers, name="stack")(layer)(x)
 
 
 def _layer(
@@ -240,10 +239,10 @@ def _layer(
   weights = projections.Attention(cfg, name="attention").weights(
     config.channels, config.channels
   )
-  memory = projections.remember(
+  keys_values = projections.project_keys_values(
     cfg, weights, normed, num_queries=length, input_mask=mask
   )
-  x += projections.recall(cfg, weights, memory, normed)
+  x += projections.attend(cfg, weights, keys_values, normed)
   normed = layers.LayerNorm(name="mlp_norm")(x)  # [B, M, E]
   return x + blocks.Mlp(config.mlp_widening, name="mlp")(normed)
 
@@ -274,7 +273,7 @@ def _perceiver_io(num_latents: int) -> EntityEncoderConfig:
         latent_channels=latent_channels,
       ),
       processor=processor.ProcessorConfig(
-        channels=latent_channels, num_layers=3, num_heads=8
+        channels=latent_channels, num_self_attends_per_block=3, num_heads=8
       ),
       decoder=decoder.DecoderConfig(
         query_channels=query_channels, output_channels=None

@@ -228,7 +228,7 @@ def _autoencoder(num_latents: int) -> VideoAutoencoderConfig:
         latent_channels=512,
       ),
       processor=processor.ProcessorConfig(
-        channels=512, num_layers=8, num_heads=8
+        channels=512, num_self_attends_per_block=8, num_heads=8
       ),
       decoder=decoder.DecoderConfig(
         query_channels=OUTPUTS.query_channels,

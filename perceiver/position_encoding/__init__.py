@@ -10,8 +10,8 @@ from perceiver.position_encoding.encode import Projected
 from perceiver.position_encoding.fourier import features
 from perceiver.position_encoding.fourier import Fourier
 from perceiver.position_encoding.fourier import grid_features
-from perceiver.position_encoding.grid_encoding import Spread
-from perceiver.position_encoding.grid_encoding import written_out
+from perceiver.position_encoding.grid_encoding import GridEncoding
+from perceiver.position_encoding.grid_encoding import materialise
 from perceiver.position_encoding.learned import interpolate
 from perceiver.position_encoding.learned import Learned
 from perceiver.position_encoding.learned import LearnedVectors
@@ -19,17 +19,17 @@ from perceiver.position_encoding.learned import LearnedVectors
 __all__ = [
   "Encoding",
   "Fourier",
+  "GridEncoding",
   "Learned",
   "LearnedVectors",
   "Projected",
-  "Spread",
   "encode",
   "features",
   "grid",
   "grid_features",
   "interpolate",
   "is_learned",
+  "materialise",
   "num_channels",
   "subsampled",
-  "written_out",
 ]

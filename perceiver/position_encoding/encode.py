@@ -55,7 +55,7 @@ def is_learned(encoding: Encoding) -> bool:
 
 def encode(
   encoding: Encoding, shape: Sequence[int]
-) -> jax.Array | grid_encoding.Spread:
+) -> jax.Array | grid_encoding.GridEncoding:
   """Returns the code of every position of a grid; inside a Haiku module.
 
   Args:
@@ -80,4 +80,4 @@ def _learned(
     )()
   inner = encode(encoding.encoding, shape)
   linear = layers.Linear(encoding.channels, name="position_projection")
-  return linear(grid_encoding.written_out(inner)[0])
+  return linear(grid_encoding.materialise(inner)[0])

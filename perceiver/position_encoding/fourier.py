@@ -78,7 +78,7 @@ def features(config: Fourier, positions: Array) -> Array:
 
 def grid_features(
   config: Fourier, shape: Sequence[int]
-) -> grid_encoding.Spread:
+) -> grid_encoding.GridEncoding:
   """Encodes a whole grid, as one small table per axis and kind of wave.
 
   Args:
@@ -98,7 +98,7 @@ def grid_features(
   groups = [[x[:, None] for x in axes]] if config.include_positions else []
   for wave in (np.sin,) if config.sine_only else (np.sin, np.cos):
     groups.append([wave(phase) for phase in phases])
-  return grid_encoding.Spread(
+  return grid_encoding.GridEncoding(
     tables=tuple(jnp.asarray(x, jnp.float32) for x in itertools.chain(*groups)),
     axes=tuple(range(len(shape))) * len(groups),
     grid=tuple(shape),

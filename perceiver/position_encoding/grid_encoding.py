@@ -15,7 +15,7 @@ Array = jax.Array
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Spread:
+class GridEncoding:
   """Stands for an array [1, M, C] of codes, positions in order of the grid.
 
   Attributes:
@@ -41,12 +41,12 @@ class Spread:
     """The array's dtype."""
     return self.tables[0].dtype
 
-  def astype(self, dtype: jnp.dtype) -> "Spread":
+  def astype(self, dtype: jnp.dtype) -> "GridEncoding":
     """Returns the same with another dtype."""
     tables = tuple(table.astype(dtype) for table in self.tables)
     return dataclasses.replace(self, tables=tables)
 
-  def first(self, length: int) -> "Spread":
+  def first(self, length: int) -> "GridEncoding":
     """Returns the first positions."""
     return dataclasses.replace(self, length=length)
 
@@ -60,7 +60,7 @@ class Spread:
     codes = self._rows(jnp.where(known, indices, 0))
     return jnp.where(known[:, None], codes, jnp.nan)[None]
 
-  def written_out(self) -> Array:
+  def materialise(self) -> Array:
     """Returns the whole array [1, M, C]."""
     columns = []
     for axis, table in zip(self.axes, self.tables):
@@ -83,6 +83,6 @@ class Spread:
     return jnp.concatenate(rows, axis=-1)
 
 
-def written_out(codes: Array | Spread) -> Array:
+def materialise(codes: Array | GridEncoding) -> Array:
   """Returns codes as an array, [1, M, C] if they were not one."""
-  return codes.written_out() if isinstance(codes, Spread) else codes
+  return codes.materialise() if isinstance(codes, GridEncoding) else codes

@@ -86,7 +86,10 @@ def measure(side: Side, count: int, repeats: int) -> Point:
 def _config() -> perceiver_network.PerceiverConfig:
   config = optical_flow.MAIN.perceiver
   return dataclasses.replace(
-    config, processor=dataclasses.replace(config.processor, num_layers=0)
+    config,
+    processor=dataclasses.replace(
+      config.processor, num_self_attends_per_block=0
+    ),
   )
 
 

@@ -63,7 +63,9 @@ def test_pickles(folder, data):
 
 @pytest.fixture(scope="module")
 def ours(folder):
-  model = perceiver.create(tiny_networks.classifier_config(num_layers=1))
+  model = perceiver.create(
+    tiny_networks.classifier_config(num_self_attends_per_block=1)
+  )
   variables = model.init(jax.random.key(0))
   perceiver.save(folder / "ours", model, variables)
   return (folder / "ours").read_bytes()

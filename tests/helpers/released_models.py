@@ -69,7 +69,9 @@ def _network(
     encoder=encoder.EncoderConfig(
       input_channels=input_channels, num_latents=4, latent_channels=8
     ),
-    processor=processor.ProcessorConfig(channels=8, num_layers=3, num_heads=2),
+    processor=processor.ProcessorConfig(
+      channels=8, num_self_attends_per_block=3, num_heads=2
+    ),
     decoder=decoding,
   )
 

@@ -72,7 +72,7 @@ def model_config(*modalities, channels=8):
         latent_channels=channels,
       ),
       processor=processor.ProcessorConfig(
-        channels=channels, num_layers=1, num_heads=2
+        channels=channels, num_self_attends_per_block=1, num_heads=2
       ),
       decoder=decoder.DecoderConfig(
         query_channels=channels, output_channels=CLASSES

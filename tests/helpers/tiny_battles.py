@@ -62,7 +62,9 @@ PERCEIVER = network.PerceiverConfig(
   encoder=encoder.EncoderConfig(
     input_channels=8, num_latents=3, latent_channels=8
   ),
-  processor=processor.ProcessorConfig(channels=8, num_layers=1, num_heads=2),
+  processor=processor.ProcessorConfig(
+    channels=8, num_self_attends_per_block=1, num_heads=2
+  ),
   decoder=decoder.DecoderConfig(query_channels=8, output_channels=None),
 )
 TRANSFORMER = starcraft.EntityTransformerConfig(

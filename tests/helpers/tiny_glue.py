@@ -13,7 +13,9 @@ TRUNK = language.LanguageModelConfig(
     encoder=encoder.EncoderConfig(
       input_channels=8, num_latents=4, latent_channels=12, qk_channels=8
     ),
-    processor=processor.ProcessorConfig(channels=12, num_layers=1, num_heads=2),
+    processor=processor.ProcessorConfig(
+      channels=12, num_self_attends_per_block=1, num_heads=2
+    ),
     decoder=decoder.DecoderConfig(
       query_channels=8, output_channels=None, query_residual=False
     ),

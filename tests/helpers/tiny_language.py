@@ -23,7 +23,7 @@ def model_config(vocab_size=262, length=48):
         input_channels=16, num_latents=6, latent_channels=16
       ),
       processor=processor.ProcessorConfig(
-        channels=16, num_layers=1, num_heads=2
+        channels=16, num_self_attends_per_block=1, num_heads=2
       ),
       decoder=decoder.DecoderConfig(
         query_channels=16, output_channels=None, query_residual=False

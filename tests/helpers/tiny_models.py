@@ -27,7 +27,9 @@ def _network(channels: int, decoding: decoder.DecoderConfig) -> Any:
     encoder=encoder.EncoderConfig(
       input_channels=channels, num_latents=4, latent_channels=8
     ),
-    processor=processor.ProcessorConfig(channels=8, num_layers=1, num_heads=2),
+    processor=processor.ProcessorConfig(
+      channels=8, num_self_attends_per_block=1, num_heads=2
+    ),
     decoder=decoding,
   )
 

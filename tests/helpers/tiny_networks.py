@@ -12,30 +12,36 @@ from perceiver.models import imagenet
 
 
 def perceiver_config(
-  *, input_channels: int = 6, mean: bool = False, **changes: Any
+  *,
+  input_channels: int = 6,
+  num_self_attends_per_block: int = 2,
+  num_blocks: int = 1,
+  remat: processor.Remat = processor.Remat.ALL,
+  dropout_rate: float = 0.0,
+  mean: bool = False,
+  share_weights: bool = True,
+  **changes: Any,
 ) -> network.PerceiverConfig:
   """Returns a network of 5 latents × 8 channels and 3 outputs.
 
-  `changes` are fields of the encoder, the processor or the whole, named so
-  that none is in two of them.
+  `changes` are fields of the encoder.
   """
-  share = changes.pop("share_weights", True)
-  layers = {
-    name: changes.pop(name)
-    for name in ("num_layers", "num_repeats", "remat", "dropout_rate")
-    if name in changes
-  }
   return network.PerceiverConfig(
     encoder=encoder.EncoderConfig(
       input_channels=input_channels, num_latents=5, latent_channels=8, **changes
     ),
     processor=processor.ProcessorConfig(
-      **{"channels": 8, "num_layers": 2, "num_heads": 2, **layers}
+      channels=8,
+      num_self_attends_per_block=num_self_attends_per_block,
+      num_blocks=num_blocks,
+      num_heads=2,
+      remat=remat,
+      dropout_rate=dropout_rate,
     ),
     decoder=decoder.MeanDecoderConfig(output_channels=3, output_init_scale=1.0)
     if mean
     else decoder.DecoderConfig(query_channels=4, output_channels=3),
-    share_weights=share,
+    share_weights=share_weights,
   )
 
 

@@ -13,7 +13,9 @@ NUM_POINTS = 32
 INPUT = points.PointInputConfig(
   positions=position_encoding.Fourier(num_bands=2, max_resolution=(4, 4, 4))
 )
-STACK = processor.ProcessorConfig(channels=16, num_layers=1, num_heads=2)
+STACK = processor.ProcessorConfig(
+  channels=16, num_self_attends_per_block=1, num_heads=2
+)
 
 
 def model_config(num_classes=10):
@@ -25,7 +27,7 @@ def model_config(num_classes=10):
         input_channels=INPUT.input_channels,
         num_latents=6,
         latent_channels=16,
-        num_reads=2,
+        num_cross_attends=2,
       ),
       processor=STACK,
       decoder=decoder.MeanDecoderConfig(output_channels=num_classes),

@@ -67,7 +67,7 @@ def config() -> video_autoencoding.VideoAutoencoderConfig:
         input_channels=73, num_latents=6, latent_channels=24
       ),
       processor=processor.ProcessorConfig(
-        channels=24, num_layers=2, num_heads=4
+        channels=24, num_self_attends_per_block=2, num_heads=4
       ),
       decoder=decoder.DecoderConfig(
         query_channels=26, output_channels=20, query_residual=False

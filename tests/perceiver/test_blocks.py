@@ -124,10 +124,10 @@ def functions(config, is_training=False):
   def template():
     block = blocks.CrossAttentionBlock(config, is_training, name="block")
     project = lambda x: 2 * x[..., :3]
-    ask = lambda queries, inputs, **masks: block.ask(
+    decode_queries = lambda queries, inputs, **masks: block.decode_queries(
       queries, inputs, project, **masks
     )
-    return block.__call__, (block.__call__, ask, block.attention_map)
+    return block.__call__, (block.__call__, decode_queries, block.attention_map)
 
   net = hk.multi_transform(template)
   return filled(net.init, QUERIES, INPUTS), *net.apply
@@ -183,13 +183,13 @@ def test_cross_attention_block(changes, mask):
 def test_asking_is_the_same_block_from_the_other_side(changes):
   """Many queries in parts, few inputs, and a function on every answer."""
   config = dataclasses.replace(CROSS, **CROSS_CHANGES[changes])
-  params, _, ask, _ = build_cross(config)
+  params, _, decode_queries, _ = build_cross(config)
   few = normal(4, B, N, C)
   parts = (normal(5, B, 400, 5), normal(6, 1, 400, E - 5))
   mask = jnp.broadcast_to(jnp.arange(400) % 3 > 0, (B, 400))
   joined = blockwise.concatenate(parts)
   for query_mask in (None, mask):
-    found = ask(params, None, parts, few, query_mask=query_mask)
+    found = decode_queries(params, None, parts, few, query_mask=query_mask)
     expected = cross_attention(
       config, params, joined, (few,), query_mask=query_mask
     )
@@ -200,12 +200,12 @@ def test_asking_by_blocks_is_asking_at_once(monkeypatch):
   length = 19  # two blocks of 8 and a shorter one
   parts = (normal(5, B, length, 5), normal(6, 1, length, E - 5))
   few = normal(4, B, N, C)
-  params, _, ask, _ = functions(CROSS)
+  params, _, decode_queries, _ = functions(CROSS)
   weights = normal(7, B, length, 3)
 
   def value_and_gradient():
     objective = lambda params, few, parts: jnp.sum(
-      weights * ask(params, None, parts, few)
+      weights * decode_queries(params, None, parts, few)
     )
     return jax.jit(jax.value_and_grad(objective, (0, 1, 2)))(params, few, parts)
 
@@ -218,9 +218,11 @@ def test_asking_by_blocks_is_asking_at_once(monkeypatch):
 
 def test_blocks_of_queries_are_all_that_exists_at_a_time():
   length = 40_000
-  params, _, ask, _ = build_cross(CROSS)
+  params, _, decode_queries, _ = build_cross(CROSS)
   shape = lambda *sizes: jax.ShapeDtypeStruct(sizes, jnp.float32)
-  lowered = ask.lower(params, None, (shape(1, length, E),), shape(B, N, C))
+  lowered = decode_queries.lower(
+    params, None, (shape(1, length, E),), shape(B, N, C)
+  )
   text = lowered.as_text()
   assert f"{B}x{length}x3x" in text  # the results
   assert f"{B}x{length}x{E}x" not in text  # anything as wide as the queries
@@ -283,9 +285,9 @@ def test_dropout_acts_in_training_only(rate):
 def test_dropout_while_asking_draws_for_all_queries(monkeypatch):
   monkeypatch.setattr(projections, "_BLOCK_RANGE", (8, 8))
   config = dataclasses.replace(CROSS, dropout_rate=0.5)
-  params, _, ask, _ = functions(config, True)
+  params, _, decode_queries, _ = functions(config, True)
   parts = (jnp.broadcast_to(normal(5, 1, 1, E), (1, 40, E)),)  # all the same
-  found = ask(params, jax.random.key(0), parts, normal(4, B, N, C))
+  found = decode_queries(params, jax.random.key(0), parts, normal(4, B, N, C))
   assert len(np.unique(np.asarray(found[0]), axis=0)) > 20
 
 

@@ -218,5 +218,5 @@ def test_differences_name_the_fields_with_both_values():
   found = config_json.differences(DRAWING, DOT)
   assert found["shape"] == (DRAWING.shape, DOT.shape)  # of different types
   found = config_json.differences(imagenet.FOURIER, imagenet.PERCEIVER)
-  assert found["perceiver.encoder.num_reads"] == (1, 8)
+  assert found["perceiver.encoder.num_cross_attends"] == (1, 8)
   assert len(found) == 2

@@ -14,7 +14,6 @@ from perceiver import encoder
 from perceiver import flops
 from perceiver import network
 from perceiver import processor
-from perceiver import stacking
 from tests.helpers import tiny_networks
 
 B, M, O = 2, 40, 7
@@ -50,7 +49,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def io():
-  params, functions = build(tiny_networks.perceiver_config(num_repeats=2))
+  params, functions = build(tiny_networks.perceiver_config(num_blocks=2))
   return params, *functions
 
 
@@ -147,24 +146,32 @@ def test_compiled_or_not_the_numbers_are_the_same(io):
 
 CONFIGS = {
   "io": {},
-  "reads_interleaved": {"num_reads": 2, "num_repeats": 4, "mean": True},
-  "reads_each_repeat": {"num_reads": 3, "num_repeats": 3, "mean": True},
-  "reads_at_start": {
-    "num_reads": 3,
-    "num_repeats": 2,
+  "cross_attends_interleaved": {
+    "num_cross_attends": 2,
+    "num_blocks": 4,
+    "mean": True,
+  },
+  "cross_attends_every_block": {
+    "num_cross_attends": 3,
+    "num_blocks": 3,
+    "mean": True,
+  },
+  "cross_attends_at_start": {
+    "num_cross_attends": 3,
+    "num_blocks": 2,
     "mean": True,
     "arrangement": encoder.Arrangement.AT_START,
   },
   "nothing_shared": {
-    "num_reads": 2,
-    "num_repeats": 2,
+    "num_cross_attends": 2,
+    "num_blocks": 2,
     "mean": True,
     "share_weights": False,
   },
-  "reads_only": {
-    "num_reads": 2,
-    "num_repeats": 2,
-    "num_layers": 0,
+  "cross_attends_only": {
+    "num_cross_attends": 2,
+    "num_blocks": 2,
+    "num_self_attends_per_block": 0,
     "mean": True,
     "share_weights": False,
   },
@@ -184,37 +191,37 @@ def test_textbook_form_gives_the_same_outputs_and_gradients(name):
     np.testing.assert_allclose(a, b, atol=1e-4)
 
 
-def test_reads_and_repeats_run_in_the_order_of_the_schedule():
-  config = tiny_networks.perceiver_config(num_reads=3, num_repeats=4, mean=True)
+def test_cross_attends_and_blocks_alternate():
+  config = tiny_networks.perceiver_config(
+    num_cross_attends=3, num_blocks=4, mean=True
+  )
   assert config.schedule == (1, 1, 1, 0)
   params, (_, encode, _) = build(config)
   inputs = tuple(part[:1] for part in data()[0])
   # The same blocks, called one at a time in plain Python.
-  read = hk.transform(
-    lambda x: blocks.CrossAttentionBlock(config.encoder.read, name="read")(
-      x, inputs
-    )
+  attend = hk.transform(
+    lambda x, name: blocks.CrossAttentionBlock(
+      config.encoder.cross_attention, name=name
+    )(x, inputs)
   )
-  once = dataclasses.replace(config.processor, num_repeats=1)
   process = hk.transform(
-    lambda x: processor.Processor(once, name="processor")(x)
+    lambda x: processor.Processor(config.processor, name="processor")(x)
   )
-  under = lambda prefix: {
-    module.removeprefix(prefix): entries
-    for module, entries in params.items()
-    if module.startswith(prefix)
+  inside = {
+    module.removeprefix("net/"): entries for module, entries in params.items()
   }
   x = params["net/latents"]["embeddings"][None]
-  for reads in ("net/", "net/reread/", "net/reread/", None):
-    if reads is not None:
-      x = read.apply(under(reads), None, x)
-    x = process.apply(under("net/"), None, x)
+  later = "later_cross_attention"
+  for name in ("cross_attention", later, later, None):
+    if name is not None:
+      x = attend.apply(inside, None, x, name)
+    x = process.apply(inside, None, x)
   np.testing.assert_allclose(encode(params, None, inputs), x, atol=1e-5)
 
 
-def test_reads_may_all_stand_at_the_start():
+def test_cross_attends_may_all_come_before_the_blocks():
   config = tiny_networks.perceiver_config(
-    num_reads=3, num_repeats=4, arrangement=encoder.Arrangement.AT_START
+    num_cross_attends=3, num_blocks=4, arrangement=encoder.Arrangement.AT_START
   )
   assert config.schedule == (3, 0, 0, 0)
 
@@ -227,26 +234,28 @@ def count(config):
 def test_sharing_adds_no_parameters_and_not_sharing_multiplies_them():
   once = count(tiny_networks.perceiver_config(mean=True))
   twice = count(
-    tiny_networks.perceiver_config(mean=True, num_reads=2, num_repeats=2)
+    tiny_networks.perceiver_config(mean=True, num_cross_attends=2, num_blocks=2)
   )
   four = count(
-    tiny_networks.perceiver_config(mean=True, num_reads=4, num_repeats=4)
+    tiny_networks.perceiver_config(mean=True, num_cross_attends=4, num_blocks=4)
   )
-  repeats = count(tiny_networks.perceiver_config(mean=True, num_repeats=4))
+  repeats = count(tiny_networks.perceiver_config(mean=True, num_blocks=4))
   assert repeats == once
-  assert twice == four > once  # one set of weights for all later reads
+  assert twice == four > once  # one set of weights for all later ones
   options = {"mean": True, "share_weights": False}
   two = count(
-    tiny_networks.perceiver_config(num_reads=2, num_repeats=2, **options)
+    tiny_networks.perceiver_config(num_cross_attends=2, num_blocks=2, **options)
   )
   three = count(
-    tiny_networks.perceiver_config(num_reads=3, num_repeats=3, **options)
+    tiny_networks.perceiver_config(num_cross_attends=3, num_blocks=3, **options)
   )
   assert three - two == two - once
 
 
-def test_shared_weights_act_at_every_repeat():
-  config = tiny_networks.perceiver_config(num_reads=4, num_repeats=4, mean=True)
+def test_shared_weights_act_in_every_block():
+  config = tiny_networks.perceiver_config(
+    num_cross_attends=4, num_blocks=4, mean=True
+  )
   params, (call, *_) = build(config)
   gradient = jax.grad(lambda p: call(p, None, *data()).sum())(params)
   assert all(
@@ -256,7 +265,7 @@ def test_shared_weights_act_at_every_repeat():
 
 def test_rematerialisation_changes_no_number():
   gradients = []
-  for remat in stacking.Remat:
+  for remat in processor.Remat:
     params, (call, *_) = build(tiny_networks.perceiver_config(remat=remat))
     gradients.append(
       jax.jit(jax.grad(lambda p, call=call: call(p, None, *data()).sum()))(
@@ -268,9 +277,9 @@ def test_rematerialisation_changes_no_number():
       np.testing.assert_allclose(first, other, atol=1e-5)
 
 
-def test_rematerialisation_computes_again_what_it_says():
+def test_rematerialisation_computes_the_stated_part_again():
   counts = []
-  for remat in stacking.Remat:
+  for remat in processor.Remat:
     params, (call, *_) = build(tiny_networks.perceiver_config(remat=remat))
     gradient = jax.grad(lambda p, call=call: call(p, None, *data()).sum())
     counts.append(flops.count(gradient, params))
@@ -289,7 +298,10 @@ def test_no_key_is_needed_unless_something_is_random():
 
 def test_dropout_is_drawn_from_the_key():
   config = tiny_networks.perceiver_config(
-    dropout_rate=0.5, attention_dropout_rate=0.5, num_reads=2, num_repeats=2
+    dropout_rate=0.5,
+    attention_dropout_rate=0.5,
+    num_cross_attends=2,
+    num_blocks=2,
   )
   params, (call, *_) = build(config, is_training=True)
   first, second, again = (
@@ -302,11 +314,11 @@ def test_dropout_is_drawn_from_the_key():
 @pytest.mark.parametrize(
   ("changes", "message"),
   [
-    ({"num_reads": 0}, "num_reads is 0"),
-    ({"num_repeats": 0}, "num_repeats 0; expected at least 0 and 1"),
+    ({"num_cross_attends": 0}, "num_cross_attends is 0"),
+    ({"num_blocks": 0}, "num_blocks 0; expected at least 0 and 1"),
     (
-      {"share_weights": False, "num_reads": 2, "num_repeats": 4},
-      "expected the same number of reads before every repeat",
+      {"share_weights": False, "num_cross_attends": 2, "num_blocks": 4},
+      "expected the same number of cross-attends before every block",
     ),
     ({"num_heads": 5}, "5 heads do not divide"),
   ],

@@ -46,7 +46,7 @@ def test_fourier_sizes_of_the_paper(bands, axes, channels):
 
 
 def written(codes):
-  (array,) = position_encoding.written_out(codes)
+  (array,) = position_encoding.materialise(codes)
   return array
 
 

@@ -33,11 +33,13 @@ def filled(init, *args):
 
 # --------------------------------------------------------------------- encoder
 
-READ = encoder.EncoderConfig(input_channels=6, num_latents=N, latent_channels=D)
+ENCODER = encoder.EncoderConfig(
+  input_channels=6, num_latents=N, latent_channels=D
+)
 
 
 @pytest.mark.parametrize(
-  ("reads", "repeats", "expected"),
+  ("cross_attends", "num_blocks", "expected"),
   [
     (1, 1, (1,)),
     (1, 8, (1, 0, 0, 0, 0, 0, 0, 0)),
@@ -48,30 +50,30 @@ READ = encoder.EncoderConfig(input_channels=6, num_latents=N, latent_channels=D)
     (4, 2, (2, 2)),
   ],
 )
-def test_reads_are_spread_evenly(reads, repeats, expected):
-  config = dataclasses.replace(READ, num_reads=reads)
-  assert config.reads_per_repeat(repeats) == expected
+def test_cross_attends_are_spread_evenly(cross_attends, num_blocks, expected):
+  config = dataclasses.replace(ENCODER, num_cross_attends=cross_attends)
+  assert config.cross_attends_per_block(num_blocks) == expected
   at_start = dataclasses.replace(
     config, arrangement=encoder.Arrangement.AT_START
   )
-  assert at_start.reads_per_repeat(repeats) == (reads,) + (0,) * (repeats - 1)
+  found = at_start.cross_attends_per_block(num_blocks)
+  assert found == (cross_attends,) + (0,) * (num_blocks - 1)
 
 
-def test_reads_are_neither_lost_nor_late():
-  for reads in range(1, 13):
-    for repeats in range(1, 13):
-      schedule = dataclasses.replace(READ, num_reads=reads).reads_per_repeat(
-        repeats
-      )
-      assert len(schedule) == repeats
-      assert sum(schedule) == reads
+def test_cross_attends_are_neither_lost_nor_late():
+  for cross_attends in range(1, 13):
+    config = dataclasses.replace(ENCODER, num_cross_attends=cross_attends)
+    for num_blocks in range(1, 13):
+      schedule = config.cross_attends_per_block(num_blocks)
+      assert len(schedule) == num_blocks
+      assert sum(schedule) == cross_attends
       assert schedule[0] >= 1
       assert max(schedule) - min(schedule) <= 1
 
 
 def test_latents_are_learned_and_the_same_for_every_example():
   net = hk.transform(
-    lambda: encoder.initial_latents(READ, 3, jnp.dtype("bfloat16"))
+    lambda: encoder.initial_latents(ENCODER, 3, jnp.dtype("bfloat16"))
   )
   params = jax.jit(net.init)(jax.random.key(0))
   table = params["latents"]["embeddings"]
@@ -85,7 +87,7 @@ def test_latents_are_learned_and_the_same_for_every_example():
 
 def test_latents_start_at_the_scale_of_the_config():
   config = dataclasses.replace(
-    READ, num_latents=200, latent_channels=50, latent_init_scale=0.5
+    ENCODER, num_latents=200, latent_channels=50, latent_init_scale=0.5
   )
   net = hk.transform(
     lambda: encoder.initial_latents(config, 1, jnp.dtype("float32"))
@@ -95,9 +97,9 @@ def test_latents_start_at_the_scale_of_the_config():
   assert 0.42 < float(jnp.std(table)) < 0.51
 
 
-def test_the_read_takes_its_sizes_from_the_encoder():
+def test_the_cross_attention_takes_its_sizes_from_the_encoder():
   config = dataclasses.replace(
-    READ,
+    ENCODER,
     num_heads=2,
     qk_channels=10,
     v_channels=12,
@@ -107,7 +109,7 @@ def test_the_read_takes_its_sizes_from_the_encoder():
     attention_dropout_rate=0.2,
     direct=True,
   )
-  assert config.read == blocks.CrossAttentionConfig(
+  assert config.cross_attention == blocks.CrossAttentionConfig(
     query_channels=D,
     input_channels=6,
     num_heads=2,
@@ -123,19 +125,25 @@ def test_the_read_takes_its_sizes_from_the_encoder():
 
 # ------------------------------------------------------------------- processor
 
-STACK = processor.ProcessorConfig(channels=D, num_layers=2, num_heads=2)
+PROCESSOR = processor.ProcessorConfig(
+  channels=D, num_self_attends_per_block=2, num_heads=2
+)
 
 
 @functools.lru_cache
 def process(config, is_training=False):
   net = hk.transform(
-    lambda x: processor.Processor(config, is_training, name="processor")(x)
+    lambda x: blocks.repeat(
+      config.num_blocks,
+      processor.Processor(config, is_training, name="processor"),
+      x,
+    )
   )
   return filled(net.init, LATENTS), jax.jit(net.apply)
 
 
-def test_processor_is_its_layers_repeated():
-  config = dataclasses.replace(STACK, num_repeats=3)
+def test_blocks_are_their_layers_in_a_row():
+  config = dataclasses.replace(PROCESSOR, num_blocks=3)
   params, apply = process(config)
   layer = jax.jit(
     hk.transform(
@@ -157,23 +165,71 @@ def test_processor_is_its_layers_repeated():
   np.testing.assert_allclose(apply(params, None, LATENTS), x, atol=2e-5)
 
 
-def test_repeats_share_parameters_and_layers_do_not():
+def test_blocks_share_parameters_and_layers_do_not():
   size = lambda config: sum(x.size for x in jax.tree.leaves(process(config)[0]))
-  one = size(dataclasses.replace(STACK, num_layers=1))
-  assert size(dataclasses.replace(STACK, num_layers=3)) == 3 * one
-  assert size(dataclasses.replace(STACK, num_repeats=5)) == size(STACK)
+  one = size(dataclasses.replace(PROCESSOR, num_self_attends_per_block=1))
+  assert (
+    size(dataclasses.replace(PROCESSOR, num_self_attends_per_block=3))
+    == 3 * one
+  )
+  assert size(dataclasses.replace(PROCESSOR, num_blocks=5)) == size(PROCESSOR)
   # Four projections, two of the MLP, two norms.
   assert one == 6 * (D * D + D) + 2 * 2 * D
 
 
+@pytest.mark.parametrize("remat", list(processor.Remat))
+@pytest.mark.parametrize("length", [1, 3])
+def test_gradients_of_stacked_layers(length, remat):
+  config = dataclasses.replace(
+    PROCESSOR, num_self_attends_per_block=length, remat=remat
+  )
+  params, apply = process(config)
+  layer = hk.transform(
+    lambda x: blocks.SelfAttentionBlock(config.layer, name="self_attention")(x)
+  ).apply
+
+  def unrolled(params, key, x):
+    for i in range(length):
+      one = jax.tree.map(lambda p, i=i: p[i], params)
+      inside = {k.removeprefix("processor/stack/"): p for k, p in one.items()}
+      x = layer(inside, key, x)
+    return x
+
+  gradient = lambda function: jax.jit(
+    jax.grad(lambda p, x: jnp.sum(jnp.sin(function(p, None, x))), (0, 1))
+  )(params, LATENTS)
+  found, expected = gradient(apply), gradient(unrolled)
+  for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
+    np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def test_every_layer_starts_from_values_of_its_own():
+  net = hk.transform(lambda x: processor.Processor(PROCESSOR)(x))
+  params = jax.jit(net.init)(jax.random.key(0), LATENTS)
+  first, second = params["processor/stack/self_attention/mlp/hidden"]["w"]
+  assert float(jnp.abs(first - second).max()) > 0.1
+
+
+@pytest.mark.parametrize("times", [0, 1, 2, 5])
+def test_repeating_applies_the_same_function_again(times):
+  net = hk.transform(lambda x: blocks.repeat(times, lambda y: 2 * y, x))
+  found = net.apply({}, None, LATENTS)
+  np.testing.assert_array_equal(found, 2**times * LATENTS)
+  with jax.disable_jit():
+    plain = net.apply({}, None, LATENTS)
+  np.testing.assert_array_equal(plain, found)
+
+
 def test_a_processor_without_layers_does_nothing():
-  params, apply = process(dataclasses.replace(STACK, num_layers=0))
+  params, apply = process(
+    dataclasses.replace(PROCESSOR, num_self_attends_per_block=0)
+  )
   assert not params
   np.testing.assert_array_equal(apply(params, None, LATENTS), LATENTS)
 
 
 def test_permuting_latents_permutes_the_result():
-  params, apply = process(STACK)
+  params, apply = process(PROCESSOR)
   order = np.array([3, 1, 4, 0, 2])
   np.testing.assert_allclose(
     apply(params, None, LATENTS[:, order]),
@@ -182,10 +238,13 @@ def test_permuting_latents_permutes_the_result():
   )
 
 
-@pytest.mark.parametrize("changes", [{"num_layers": 2}, {"num_repeats": 2}])
-def test_layers_and_repeats_drop_different_entries(changes):
+@pytest.mark.parametrize(
+  "changes", [{"num_self_attends_per_block": 2}, {"num_blocks": 2}]
+)
+def test_layers_and_blocks_drop_different_entries(changes):
   config = dataclasses.replace(
-    STACK, **{"num_layers": 1, "dropout_rate": 0.5} | changes
+    PROCESSOR,
+    **{"num_self_attends_per_block": 1, "dropout_rate": 0.5} | changes,
   )
   params, apply = process(config, True)
   # Every attention adds 1, every MLP nothing, before dropout.
@@ -200,7 +259,7 @@ def test_layers_and_repeats_drop_different_entries(changes):
 
 # --------------------------------------------------------------------- decoder
 
-ASK = decoder.DecoderConfig(query_channels=E, output_channels=3)
+DECODER = decoder.DecoderConfig(query_channels=E, output_channels=3)
 QUERIES = (normal(1, B, O, 3), normal(2, 1, O, 1))
 
 
@@ -215,8 +274,8 @@ def decode(config):
 
 
 def test_decoder_is_a_block_and_a_linear_map():
-  _, params, apply = decode(ASK)
-  _, block, whole = decode(dataclasses.replace(ASK, output_channels=None))
+  _, params, apply = decode(DECODER)
+  _, block, whole = decode(dataclasses.replace(DECODER, output_channels=None))
   rest = {k: v for k, v in params.items() if k != "decoder/output"}
   assert jax.tree.map(np.shape, rest) == jax.tree.map(np.shape, block)
   answers = whole(rest, None, LATENTS, QUERIES)  # [B, O, E]
@@ -230,7 +289,7 @@ def test_decoder_is_a_block_and_a_linear_map():
 
 
 def test_queries_in_parts_are_queries_joined():
-  _, params, apply = decode(ASK)
+  _, params, apply = decode(DECODER)
   spread = np.broadcast_to(QUERIES[1], (B, O, 1))
   joined = np.concatenate([QUERIES[0], spread], axis=-1)
   np.testing.assert_allclose(
@@ -241,7 +300,7 @@ def test_queries_in_parts_are_queries_joined():
 
 
 def test_queries_may_be_the_same_for_all_examples():
-  _, params, apply = decode(ASK)
+  _, params, apply = decode(DECODER)
   one = normal(3, 1, O, E)
   found = apply(params, None, LATENTS, (one,))
   assert found.shape == (B, O, 3)
@@ -251,7 +310,7 @@ def test_queries_may_be_the_same_for_all_examples():
 
 
 def test_outputs_may_start_at_zero():
-  init, _, apply = decode(dataclasses.replace(ASK, output_init_scale=0.0))
+  init, _, apply = decode(dataclasses.replace(DECODER, output_init_scale=0.0))
   params = jax.jit(init)(jax.random.key(0), LATENTS, QUERIES)
   assert not np.any(apply(params, None, LATENTS, QUERIES))
   assert np.any(params["decoder/cross_attention/mlp/output"]["w"])
@@ -270,7 +329,7 @@ def test_mean_decoder():
 
 def test_the_block_takes_its_sizes_from_the_decoder():
   config = dataclasses.replace(
-    ASK,
+    DECODER,
     num_heads=2,
     qk_channels=10,
     v_channels=12,
@@ -297,18 +356,38 @@ def test_the_block_takes_its_sizes_from_the_decoder():
 @pytest.mark.parametrize(
   ("config", "changes", "message"),
   [
-    (READ, {"input_channels": 0}, "Encoder: input_channels is 0; expected at"),
-    (READ, {"num_latents": 0}, "Encoder: num_latents is 0; expected at least"),
-    (READ, {"latent_channels": -1}, "Encoder: latent_channels is -1; expected"),
-    (READ, {"num_heads": 4}, "qk_channels is 6, which 4 heads do not divide"),
-    (STACK, {"channels": 9}, "qk_channels is 9, which 2 heads do not divide"),
     (
-      STACK,
-      {"num_layers": -1},
-      "Processor: num_layers is -1 and num_repeats 1",
+      ENCODER,
+      {"input_channels": 0},
+      "Encoder: input_channels is 0; expected at",
     ),
-    (ASK, {"query_channels": 0}, "Decoder: query_channels is 0"),
-    (ASK, {"output_channels": 0}, "output_channels 0; expected at least 1"),
+    (
+      ENCODER,
+      {"num_latents": 0},
+      "Encoder: num_latents is 0; expected at least",
+    ),
+    (
+      ENCODER,
+      {"latent_channels": -1},
+      "Encoder: latent_channels is -1; expected",
+    ),
+    (
+      ENCODER,
+      {"num_heads": 4},
+      "qk_channels is 6, which 4 heads do not divide",
+    ),
+    (
+      PROCESSOR,
+      {"channels": 9},
+      "qk_channels is 9, which 2 heads do not divide",
+    ),
+    (
+      PROCESSOR,
+      {"num_self_attends_per_block": -1},
+      "num_self_attends_per_block is -1 and num_blocks 1",
+    ),
+    (DECODER, {"query_channels": 0}, "Decoder: query_channels is 0"),
+    (DECODER, {"output_channels": 0}, "output_channels 0; expected at least 1"),
     (
       decoder.MeanDecoderConfig(output_channels=1),
       {"output_channels": 0},

@@ -25,7 +25,7 @@ def test_learned_queries_are_a_table():
 def test_fourier_queries_of_a_whole_grid_include_both_ends():
   (found,) = queries.fourier(FOURIER, (4, 6))
   assert found.shape == (1, 24, 14)
-  codes = position_encoding.written_out(found)
+  codes = position_encoding.materialise(found)
   corners = codes[0, jnp.array([0, 5, 18, 23]), :2]
   np.testing.assert_allclose(corners, [[-1, -1], [-1, 1], [1, -1], [1, 1]])
 

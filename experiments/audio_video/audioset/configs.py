@@ -140,7 +140,7 @@ def _mini_model() -> audioset.MultimodalClassifierConfig:
         latent_channels=channels,
       ),
       processor=processor.ProcessorConfig(
-        channels=channels, num_layers=3, num_heads=4
+        channels=channels, num_self_attends_per_block=3, num_heads=4
       ),
       decoder=decoder.DecoderConfig(
         query_channels=channels, output_channels=_NUM_CLASSES
@@ -200,8 +200,8 @@ def _mini() -> Experiment:
 EXPERIMENTS = {
   "mel": _io("audioset_mel", _MEL),
   "raw": _io("audioset_raw", _RAW),
-  "mean_mel": _io("perceiver_audioset_1_read_mel", _MEL),
-  "mean_raw": _io("perceiver_audioset_1_read_raw", _RAW),
+  "mean_mel": _io("perceiver_audioset_1_cross_attend_mel", _MEL),
+  "mean_raw": _io("perceiver_audioset_1_cross_attend_raw", _RAW),
   "perceiver_mel": _perceiver("perceiver_audioset_mel", _MEL),
   "perceiver_mel_tuned": _perceiver("perceiver_audioset_mel", _TUNED),
   "perceiver_raw": _perceiver("perceiver_audioset_raw", _RAW),

@@ -117,7 +117,7 @@ def _mini() -> Experiment:
           latent_init_scale=1.0,
         ),
         processor=processor.ProcessorConfig(
-          channels=64, num_layers=2, num_heads=4
+          channels=64, num_self_attends_per_block=2, num_heads=4
         ),
         decoder=decoder.DecoderConfig(
           query_channels=outputs.query_channels,

@@ -73,7 +73,7 @@ def _perceiver(
         qk_channels=64,
       ),
       processor=processor.ProcessorConfig(
-        channels=64, num_layers=4, num_heads=4
+        channels=64, num_self_attends_per_block=4, num_heads=4
       ),
       decoder=decoder.DecoderConfig(
         query_channels=64, output_channels=data.NUM_CLASSES

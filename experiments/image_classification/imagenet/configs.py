@@ -128,7 +128,7 @@ def _mini() -> Experiment:
         input_channels=seen.input_channels, num_latents=32, latent_channels=64
       ),
       processor=processor.ProcessorConfig(
-        channels=64, num_layers=3, num_repeats=2, num_heads=4
+        channels=64, num_self_attends_per_block=3, num_blocks=2, num_heads=4
       ),
       decoder=decoder.DecoderConfig(
         query_channels=64, output_channels=painted_digits.NUM_CLASSES

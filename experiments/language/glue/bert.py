@@ -132,10 +132,10 @@ class Layer(hk.Module):
     weights = projections.Attention(cfg, name="attention").weights(
       channels, channels
     )
-    memory = projections.remember(
+    keys_values = projections.project_keys_values(
       cfg, weights, x, num_queries=x.shape[1], input_mask=mask
     )
-    attended = projections.recall(cfg, weights, memory, x)  # [B, T, C]
+    attended = projections.attend(cfg, weights, keys_values, x)  # [B, T, C]
     x = layers.LayerNorm(name="attention_norm")(x + attended)
     widened = blocks.Mlp(self.config.mlp_widening, name="mlp")(x)  # [B, T, C]
     return layers.LayerNorm(name="mlp_norm")(x + widened)

@@ -24,7 +24,7 @@ CONFIG = language.LanguageModelConfig(
     ),
     processor=processor.ProcessorConfig(
       channels=_CHANNELS,
-      num_layers=2,
+      num_self_attends_per_block=2,
       num_heads=4,
     ),
     decoder=decoder.DecoderConfig(

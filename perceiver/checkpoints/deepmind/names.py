@@ -118,7 +118,7 @@ def perceiver(
   """
   return [
     *vectors(f"{ours}/latents", f"{encoder}/~/trainable_position_encoding"),
-    *cross_attention(f"{ours}/read", f"{encoder}/~/cross_attention"),
+    *cross_attention(f"{ours}/cross_attention", f"{encoder}/~/cross_attention"),
     *self_attention_stack(
       f"{ours}/processor/stack/self_attention",
       f"{encoder}/~/self_attention",

@@ -63,7 +63,7 @@ def _image_classifier(
     "classifier/perceiver",
     "perceiver_encoder",
     decoder,
-    config.perceiver.processor.num_layers,
+    config.perceiver.processor.num_self_attends_per_block,
     output=True,
   )
   table += names.vectors(
@@ -116,7 +116,7 @@ def _language_model(
       f"{ours}/perceiver",
       "perceiver_encoder",
       "basic_decoder",
-      config.perceiver.processor.num_layers,
+      config.perceiver.processor.num_self_attends_per_block,
       output=False,
     ),
     *names.vectors(
@@ -136,7 +136,7 @@ def _optical_flow(config: optical_flow.OpticalFlowConfig) -> list[names.Entry]:
       f"{ours}/perceiver",
       "perceiver_encoder",
       "flow_decoder/~/basic_decoder",
-      config.perceiver.processor.num_layers,
+      config.perceiver.processor.num_self_attends_per_block,
       output=True,
     ),
   ]
@@ -151,12 +151,12 @@ def _video_autoencoder(
       f"{ours}/perceiver/latents", "encoder/~/trainable_position_encoding"
     ),
     *names.cross_attention(
-      f"{ours}/perceiver/read", "encoder/~/cross_attention"
+      f"{ours}/perceiver/cross_attention", "encoder/~/cross_attention"
     ),
     *names.self_attention_stack(
       f"{ours}/perceiver/processor/stack/self_attention",
       "encoder/~/self_attention",
-      config.perceiver.processor.num_layers,
+      config.perceiver.processor.num_self_attends_per_block,
     ),
     *names.cross_attention(
       f"{ours}/decoder/cross_attention",

@@ -153,8 +153,8 @@ def _network(
     ),
     processor=processor.ProcessorConfig(
       channels=latents,
-      num_layers=entries["num_self_attends_per_block"],
-      num_repeats=entries["num_blocks"],
+      num_self_attends_per_block=entries["num_self_attends_per_block"],
+      num_blocks=entries["num_blocks"],
       num_heads=entries["num_self_attention_heads"],
       qk_channels=entries["qk_channels"],
       v_channels=entries["v_channels"],

@@ -140,7 +140,7 @@ def _explicit(config: Any) -> Any:
     return config
   parts: dict[str, Any] = {}
   for name, attention in (
-    ("encoder", network.encoder.read.attention),
+    ("encoder", network.encoder.cross_attention.attention),
     ("processor", network.processor.layer.attention),
   ):
     parts[name] = dataclasses.replace(
@@ -207,10 +207,10 @@ def _network_entries(
     "hidden_act": (
       "gelu" if processing.exact_gelu else huggingface_config.TANH_GELU
     ),
-    "num_blocks": processing.num_repeats,
+    "num_blocks": processing.num_blocks,
     "num_cross_attention_heads": reading.num_heads,
     "num_latents": reading.num_latents,
-    "num_self_attends_per_block": processing.num_layers,
+    "num_self_attends_per_block": processing.num_self_attends_per_block,
     "num_self_attention_heads": processing.num_heads,
     "qk_channels": processing.qk_channels,
     "self_attention_widening_factor": processing.mlp_widening,

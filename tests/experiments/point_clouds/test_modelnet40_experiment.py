@@ -165,8 +165,8 @@ def test_the_published_recipe():
   assert experiment.data.point_scaling == 0.01
   assert experiment.model.num_points == 2000
   assert experiment.model.points.positions.num_bands == 64
-  assert experiment.model.perceiver.encoder.num_reads == 2
-  assert experiment.model.perceiver.processor.num_layers == 6
+  assert experiment.model.perceiver.encoder.num_cross_attends == 2
+  assert experiment.model.perceiver.processor.num_self_attends_per_block == 6
   assert registry.choices("modelnet40")[0].result.paper == 0.857
 
 

@@ -1,24 +1,34 @@
 """Optimizers against the released updates, and the law of stacking."""
 
 import chex
+import haiku as hk
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
 from experiments.training import optimizers
+import perceiver
+from perceiver import layers
 from tests.helpers import fill
 from tests.helpers import folders
 
 GOLDENS = folders.GOLDENS / "deepmind"
 SALT = "released"
 # Ours -> the released module and name, with the recipe of the parameter.
-_READ = "perceiver_encoder/~/cross_attention"
+_CROSS = "perceiver_encoder/~/cross_attention"
 _ORIGINALS = {
-  ("encoder/read/query", "w"): (f"{_READ}/attention/linear", "w"),
-  ("encoder/read/query", "b"): (f"{_READ}/attention/linear", "b"),
-  ("encoder/read/latents_norm", "scale"): (f"{_READ}/layer_norm", "scale"),
-  ("encoder/read/latents_norm", "offset"): (f"{_READ}/layer_norm", "offset"),
+  ("encoder/cross_attention/query", "w"): (f"{_CROSS}/attention/linear", "w"),
+  ("encoder/cross_attention/query", "b"): (f"{_CROSS}/attention/linear", "b"),
+  ("encoder/cross_attention/latents_norm", "scale"): (
+    f"{_CROSS}/layer_norm",
+    "scale",
+  ),
+  ("encoder/cross_attention/latents_norm", "offset"): (
+    f"{_CROSS}/layer_norm",
+    "offset",
+  ),
   ("encoder/latents", "embeddings"): (
     "perceiver_encoder/~/trainable_position_encoding",
     "pos_embs",
@@ -146,6 +156,61 @@ def test_twice_stacked_layers_have_their_own_ratios():
   found, _ = transform.update(updates, transform.init(params), params)
   expected = [[[5.0, 0]], [[0, 2]]]
   np.testing.assert_allclose(found["stack/x/stack/linear"]["w"], expected)
+
+
+@pytest.mark.parametrize(
+  ("name", "axes"),
+  [
+    ("classifier/perceiver/cross_attention/attention/query", 0),
+    ("classifier/perceiver/processor/stack/self_attention/mlp/hidden", 1),
+    ("classifier/perceiver/stack/cross_attention_1/query_norm", 1),
+    ("perceiver/stack/processor/stack/self_attention/attention_norm", 2),
+    ("stack", 1),
+    ("stacked/haystack/stack_of_things/stack_a", 0),
+    ("net/stack_1/linear", 1),  # the second stack of one module
+  ],
+)
+def test_stacked_axes_are_read_off_the_name(name, axes):
+  assert optimizers.num_stacked_axes(name) == axes
+
+
+def test_stacked_axes_of_several_stacks_in_one_module():
+  layer = lambda x: layers.Linear(2, name="linear")(x)
+
+  def network(x):
+    inner = hk.layer_stack(2, name="stack")(layer)
+    x = hk.layer_stack(3, name="stack")(inner)(x)
+    return hk.layer_stack(5, name="stack")(layer)(x)
+
+  params = jax.eval_shape(
+    hk.transform(network).init, jax.random.key(0), jnp.ones((1, 2))
+  )
+  found = {
+    name: entries["b"].shape[: optimizers.num_stacked_axes(name)]
+    for name, entries in params.items()
+  }
+  assert sorted(found.values()) == [(3, 2), (5,)]
+  assert all(
+    entries["b"].shape == (*found[name], 2) for name, entries in params.items()
+  )
+
+
+def test_stacked_axes_of_the_largest_published_stack():
+  """Eight blocks of a cross-attend and six layers each, nothing shared."""
+  unshared = perceiver.create("perceiver_imagenet_unshared").shapes().params
+  shared = perceiver.create("perceiver_imagenet_1_cross_attend").shapes().params
+  assert len(unshared) == len(shared)
+  lengths = {0: (), 1: (8,), 2: (8, 6)}
+  seen = set()
+  for name, entries in unshared.items():
+    axes = optimizers.num_stacked_axes(name)
+    once = name.replace("perceiver/stack/", "perceiver/")
+    fewer = optimizers.num_stacked_axes(once)
+    seen.add(axes)
+    for parameter, array in entries.items():
+      single = shared[once][parameter].shape[fewer:]
+      assert array.shape == (*lengths[axes], *single), name
+  assert seen == {0, 1, 2}
 
 
 def test_zero_norms_leave_the_update_alone():

@@ -17,7 +17,7 @@ def fourier(*resolution: float) -> position_encoding.Fourier:
 def build(config, array):
   run = hk.transform(lambda x: audio.AudioInput(config, name="audio")(x))
   parts = run.apply(run.init(jax.random.key(0), array), None, array)
-  return tuple(map(position_encoding.written_out, parts))
+  return tuple(map(position_encoding.materialise, parts))
 
 
 def test_waveform():

@@ -93,7 +93,7 @@ def test_separate_frames_are_the_same_features_at_other_times():
   identity = {"flow_input/patch_projection": {"w": np.eye(3), "b": np.zeros(3)}}
   _, (seen, positions) = run(cfg, x, identity)
   np.testing.assert_array_equal(seen[0], x[0].reshape(-1, 3))
-  codes = np.asarray(position_encoding.written_out(positions))
+  codes = np.asarray(position_encoding.materialise(positions))
   first, second = codes.reshape(2, -1, 21)
   np.testing.assert_array_equal(first[:, 0], -1)
   np.testing.assert_array_equal(second[:, 0], 1)

@@ -72,8 +72,8 @@ def test_grid_and_channels_of_every_kind(kind):
   assert found.shape == (2, config.num_inputs, channels)
   assert positions.shape == (1, config.num_inputs, P)
   np.testing.assert_allclose(
-    position_encoding.written_out(positions),
-    position_encoding.written_out(
+    position_encoding.materialise(positions),
+    position_encoding.materialise(
       position_encoding.grid_features(FOURIER, grid)
     ),
     atol=1e-6,
@@ -201,7 +201,7 @@ def test_fourier_codes_move_with_their_pixels(projected):
     plain = dataclasses.replace(SEEN, positions=positions)
   shuffled = dataclasses.replace(plain, permutation_seed=3)
   for found, expected in zip(see(shuffled), see(plain)):
-    expected = position_encoding.written_out(expected)
+    expected = position_encoding.materialise(expected)
     np.testing.assert_array_equal(found, expected[:, shuffled.permutation()])
 
 

@@ -20,7 +20,7 @@ def config(patch=(2, 2, 3), axes=3) -> video.VideoInputConfig:
 def build(videos):
   run = hk.transform(lambda x: video.VideoInput(config(), name="video")(x))
   parts = run.apply(run.init(jax.random.key(0), videos), None, videos)
-  return tuple(map(position_encoding.written_out, parts))
+  return tuple(map(position_encoding.materialise, parts))
 
 
 def test_patches_and_positions():

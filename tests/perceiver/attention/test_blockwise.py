@@ -21,7 +21,7 @@ def project(parameters, block):
 
 
 def at_once(queries, parts, parameters, mask, weights_factor=1.0):
-  """The textbook form of `streaming.read`, with a factor on the weights."""
+  """The textbook form of `blockwise.attend`, with a factor on the weights."""
   keys, values = project(parameters, blockwise.concatenate(parts, B))
   scores = jnp.einsum("bgtk,bgsk->bgts", queries, keys)
   if mask is not None:
@@ -56,7 +56,7 @@ MASKS = {
 def test_equals_attention_at_once(arrays, block_size, mask):
   options = blockwise.Options(project, block_size)
   expected = at_once(*arrays, MASKS[mask])
-  found = blockwise.read(options, *arrays, MASKS[mask], None)
+  found = blockwise.attend(options, *arrays, MASKS[mask], None)
   np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -70,7 +70,7 @@ def test_gradients_equal_those_of_attention_at_once(arrays, block_size, mask):
     return lambda *args: jnp.sum(function(*args) * cotangent)
 
   streamed = objective(
-    lambda *args: blockwise.read(options, *args, MASKS[mask], None)
+    lambda *args: blockwise.attend(options, *args, MASKS[mask], None)
   )
   direct = objective(lambda *args: at_once(*args, MASKS[mask]))
   found = jax.grad(streamed, (0, 1, 2))(*arrays)
@@ -81,19 +81,19 @@ def test_gradients_equal_those_of_attention_at_once(arrays, block_size, mask):
 
 def test_gradients_equal_differences(arrays):
   options = blockwise.Options(project, 8)
-  function = lambda *args: blockwise.read(options, *args, None, None)
+  function = lambda *args: blockwise.attend(options, *args, None, None)
   test_util.check_grads(function, arrays, 1, ["rev"], rtol=2e-2, atol=2e-2)
 
 
 def test_scores_of_any_size_do_not_overflow(arrays):
   queries, parts, parameters = arrays
   options = blockwise.Options(project, 8)
-  huge = blockwise.read(options, queries * 1e4, parts, parameters, None, None)
+  huge = blockwise.attend(options, queries * 1e4, parts, parameters, None, None)
   assert bool(jnp.isfinite(huge).all())
 
 
 def dropout_factor(key, rate, block_size):
-  """The factor that `read` applies to the weights, [B, G, T, S]."""
+  """The factor that `attend` applies to the weights, [B, G, T, S]."""
   factors = []
   for i, start in enumerate(range(0, S, block_size)):
     size = min(block_size, S - start)
@@ -109,7 +109,7 @@ def test_dropout_drops_weights_in_both_directions(arrays):
   options = blockwise.Options(project, block_size, rate)
   factor = dropout_factor(key, rate, block_size)
   assert 0.3 < float(jnp.mean(factor == 0)) < 0.5
-  streamed = lambda *args: blockwise.read(options, *args, None, key)
+  streamed = lambda *args: blockwise.attend(options, *args, None, key)
   direct = functools.partial(at_once, mask=None, weights_factor=factor)
   np.testing.assert_allclose(streamed(*arrays), direct(*arrays), atol=1e-5)
   total = lambda function: lambda *args: jnp.sum(jnp.sin(function(*args)))
@@ -158,13 +158,13 @@ def test_codes_of_a_grid_need_not_be_written_out(arrays):
   def outcome(codes):
     def loss(pixels, parameters):
       parts = (pixels, codes, ones)
-      found = blockwise.read(options, queries, parts, parameters, None, None)
+      found = blockwise.attend(options, queries, parts, parameters, None, None)
       return jnp.sum(jnp.sin(found))
 
     return jax.value_and_grad(loss, argnums=(0, 1))(pixels, parameters)
 
   found = outcome(codes)
-  expected = outcome(position_encoding.written_out(codes))
+  expected = outcome(position_encoding.materialise(codes))
   for x, y in zip(*map(jax.tree.leaves, (found, expected)), strict=True):
     np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-6)
 
@@ -175,5 +175,5 @@ def test_mapping_blocks_of_codes_of_a_grid():
   double = lambda x: 2 * blockwise.concatenate(x)
   for size in (4, 25):
     found = blockwise.map_blocks(double, (codes,), size)
-    expected = 2 * position_encoding.written_out(codes)
+    expected = 2 * position_encoding.materialise(codes)
     np.testing.assert_allclose(found, expected, rtol=1e-6)

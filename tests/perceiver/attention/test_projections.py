@@ -83,7 +83,7 @@ def test_reading_equals_the_textbook(size, mask, monkeypatch):
   monkeypatch.setattr(projections, "_BLOCK_RANGE", (8, 8))
   config, weights, norm = make(*SIZES[size])
   queries, parts = data()
-  found = cross_attention.read(
+  found = cross_attention.attend(
     config, weights, norm, queries, parts, input_mask=MASKS[mask]
   )
   expected = textbook(config, weights, norm, queries, parts, MASKS[mask])
@@ -98,7 +98,7 @@ def test_gradients_of_reading_equal_the_textbooks(size, monkeypatch):
   objective = lambda function: jax.grad(
     lambda *args: jnp.sum(jnp.sin(function(config, *args))), (0, 1, 2, 3)
   )(weights, norm, queries, parts)
-  found, expected = objective(cross_attention.read), objective(textbook)
+  found, expected = objective(cross_attention.attend), objective(textbook)
   for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
     np.testing.assert_allclose(a, b, atol=1e-4)
 
@@ -112,13 +112,13 @@ def test_recalling_equals_the_textbook(size, num_queries, mask):
   inputs = norm(
     jnp.concatenate([parts[0], jnp.broadcast_to(parts[1], (B, S, 4))], -1)
   )
-  memory = projections.remember(
+  keys_values = projections.project_keys_values(
     config, weights, inputs, num_queries=num_queries, input_mask=MASKS[mask]
   )
   if size == "folds" and num_queries > T:
-    assert memory.bias is not None
-    assert memory.output_folded
-  found = projections.recall(config, weights, memory, queries)
+    assert keys_values.bias is not None
+    assert keys_values.output_folded
+  found = projections.attend(config, weights, keys_values, queries)
   expected = textbook(config, weights, norm, queries, parts, MASKS[mask])
   np.testing.assert_allclose(found, expected, atol=2e-5)
 
@@ -134,12 +134,14 @@ def test_folding_the_inputs_is_chosen_by_counting():
 def test_masked_queries_give_the_output_bias():
   config, weights, norm = make(*SIZES["projects"])
   queries, parts = data()
-  memory = projections.remember(
+  keys_values = projections.project_keys_values(
     config, weights, jnp.ones((B, S, C)), num_queries=T
   )
   mask = jnp.array([[True, False, True, True]] * B)
-  found = projections.recall(config, weights, memory, queries, query_mask=mask)
-  free = projections.recall(config, weights, memory, queries)
+  found = projections.attend(
+    config, weights, keys_values, queries, query_mask=mask
+  )
+  free = projections.attend(config, weights, keys_values, queries)
   np.testing.assert_allclose(found[:, 1], jnp.tile(weights.output.b, (B, 1)))
   np.testing.assert_allclose(found[:, [0, 2, 3]], free[:, [0, 2, 3]])
   del parts, norm
@@ -150,7 +152,7 @@ def test_masked_keys_change_nothing():
   queries, parts = data()
   mask = jnp.arange(S)[None].repeat(B, 0) < 20
   other = (parts[0].at[:, 20:].set(100.0), parts[1])
-  read = lambda parts: cross_attention.read(
+  read = lambda parts: cross_attention.attend(
     config, weights, norm, queries, parts, input_mask=mask
   )
   np.testing.assert_array_equal(read(parts), read(other))
@@ -158,14 +160,14 @@ def test_masked_keys_change_nothing():
 
 def test_attention_maps_sum_to_one():
   config, weights, _ = make(*SIZES["projects"])
-  memory = projections.remember(
+  keys_values = projections.project_keys_values(
     config,
     weights,
     jax.random.normal(jax.random.key(5), (B, S, C)),
     num_queries=T,
     input_mask=MASKS["mask"],
   )
-  weight = projections.attention_map(config, weights, memory, data()[0])
+  weight = projections.attention_map(config, weights, keys_values, data()[0])
   assert weight.shape == (B, config.num_heads, T, S)
   np.testing.assert_allclose(weight[0].sum(-1), 1, rtol=1e-5)
   assert not weight[1].any()
@@ -176,7 +178,7 @@ def test_dropout_makes_reading_random_but_right_on_average():
   config, weights, norm = make(*SIZES["folds"], dropout_rate=0.5)
   queries, parts = data()
   read = jax.jit(
-    lambda key: cross_attention.read(
+    lambda key: cross_attention.attend(
       config, weights, norm, queries, parts, key=key
     )
   )
@@ -191,7 +193,7 @@ def test_bfloat16_keeps_softmax_in_float32():
   config, weights, norm = make(*SIZES["folds"])
   queries, parts = data()
   half = jax.tree.map(lambda x: x.astype(jnp.bfloat16), (queries, parts))
-  found = cross_attention.read(config, weights, norm, *half)
+  found = cross_attention.attend(config, weights, norm, *half)
   assert found.dtype == jnp.bfloat16
   expected = textbook(config, weights, norm, queries, parts)
   error = jnp.linalg.norm(found - expected) / jnp.linalg.norm(expected)

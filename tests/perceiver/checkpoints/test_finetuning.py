@@ -165,7 +165,9 @@ def narrower(config):
 
 
 def shallower(config):
-  processor = dataclasses.replace(config.perceiver.processor, num_layers=2)
+  processor = dataclasses.replace(
+    config.perceiver.processor, num_self_attends_per_block=2
+  )
   network = dataclasses.replace(config.perceiver, processor=processor)
   return dataclasses.replace(config, perceiver=network)
 

@@ -24,8 +24,8 @@ from perceiver.models import audioset
 TABLE = {
   "audioset_raw": (24_922_228, 4 + 326, 52.71),
   "audioset_mel": (86_568_052, 4 + 420, 129.27),
-  "perceiver_audioset_1_read_raw": (20_971_636, 4 + 326, 52.16),
-  "perceiver_audioset_1_read_mel": (20_971_636, 4 + 420, 60.57),
+  "perceiver_audioset_1_cross_attend_raw": (20_971_636, 4 + 326, 52.16),
+  "perceiver_audioset_1_cross_attend_mel": (20_971_636, 4 + 420, 60.57),
   "perceiver_audioset_raw": (109_048_537, 4 + 326, 177.29),
   "perceiver_audioset_mel": (109_048_537, 4 + 420, 194.10),
   "perceiver_audioset_video_alone": (109_016_593, 0, 174.81),
@@ -68,7 +68,7 @@ def tiny_config(
         input_channels=inputs.input_channels, num_latents=5, latent_channels=8
       ),
       processor=processor.ProcessorConfig(
-        channels=8, num_layers=2, num_heads=2
+        channels=8, num_self_attends_per_block=2, num_heads=2
       ),
       decoder=decoding,
     ),

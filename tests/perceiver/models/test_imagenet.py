@@ -23,20 +23,20 @@ TABLE = {
   "imagenet_large_projected_pretraining": (230_507_618, 334.68),
   "imagenet_large_conv_pretraining": (229_800_930, 231.96),
   "perceiver_imagenet": (44_912_254, 706.28),
-  "perceiver_imagenet_1_read": (42_135_859, 403.97),
-  "perceiver_imagenet_2_reads": (44_912_254, 447.15),
-  "perceiver_imagenet_4_reads": (44_912_254, 533.53),
-  "perceiver_imagenet_2_reads_at_start": (44_912_254, 447.15),
-  "perceiver_imagenet_4_reads_at_start": (44_912_254, 533.53),
-  "perceiver_imagenet_8_reads_at_start": (44_912_254, 706.28),
+  "perceiver_imagenet_1_cross_attend": (42_135_859, 403.97),
+  "perceiver_imagenet_2_cross_attends": (44_912_254, 447.15),
+  "perceiver_imagenet_4_cross_attends": (44_912_254, 533.53),
+  "perceiver_imagenet_2_cross_attends_at_start": (44_912_254, 447.15),
+  "perceiver_imagenet_4_cross_attends_at_start": (44_912_254, 533.53),
+  "perceiver_imagenet_8_cross_attends_at_start": (44_912_254, 706.28),
   "perceiver_imagenet_unshared": (326_241_856, 706.28),
-  "perceiver_imagenet_4_reads_only": (12_654_868, 172.75),
-  "perceiver_imagenet_8_reads_only": (23_760_448, 345.50),
-  "perceiver_imagenet_12_reads_only": (34_866_028, 518.25),
+  "perceiver_imagenet_4_cross_attends_only": (12_654_868, 172.75),
+  "perceiver_imagenet_8_cross_attends_only": (23_760_448, 345.50),
+  "perceiver_imagenet_12_cross_attends_only": (34_866_028, 518.25),
   "perceiver_imagenet_sweep_base": (15_264_382, 99.8),
   "perceiver_imagenet_learned": (48_189_577, 380.11),
-  "perceiver_imagenet_1_read_learned": (55_951_080, 475.88),
-  "perceiver_imagenet_1_read_conv": (42_341_754, 367.21),
+  "perceiver_imagenet_1_cross_attend_learned": (55_951_080, 475.88),
+  "perceiver_imagenet_1_cross_attend_conv": (42_341_754, 367.21),
 }
 
 
@@ -57,7 +57,7 @@ def test_parameters_and_operations(name):
 def test_each_read_of_the_inputs_costs_the_same():
   counts = [
     perceiver.create(f"perceiver_imagenet_{reads}").num_flops(textbook=True)
-    for reads in ("1_read", "2_reads", "4_reads")
+    for reads in ("1_cross_attend", "2_cross_attends", "4_cross_attends")
   ]
   assert (counts[2] - counts[1]) == 2 * (counts[1] - counts[0])
   assert (counts[1] - counts[0]) / 1e9 == pytest.approx(43.19, abs=0.01)

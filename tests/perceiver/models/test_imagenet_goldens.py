@@ -52,7 +52,7 @@ def tiny(variant: str) -> perceiver.Model:
           input_channels=seen.input_channels, num_latents=7, latent_channels=24
         ),
         processor=processor.ProcessorConfig(
-          channels=24, num_layers=2, num_repeats=3, num_heads=4
+          channels=24, num_self_attends_per_block=2, num_blocks=3, num_heads=4
         ),
         decoder=decoder.DecoderConfig(
           query_channels=24,

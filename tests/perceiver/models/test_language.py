@@ -9,6 +9,7 @@ import perceiver
 from perceiver import config_json
 from perceiver import decoder
 from perceiver import encoder
+from perceiver import flops
 from perceiver import network
 from perceiver import processor
 from perceiver.adapters import text
@@ -83,7 +84,9 @@ def small_config(**changes) -> language.LanguageModelConfig:
       encoder=encoder.EncoderConfig(
         input_channels=8, num_latents=5, latent_channels=6, **sizes
       ),
-      processor=processor.ProcessorConfig(channels=6, num_layers=2, **sizes),
+      processor=processor.ProcessorConfig(
+        channels=6, num_self_attends_per_block=2, **sizes
+      ),
       decoder=decoder.DecoderConfig(
         query_channels=8, output_channels=None, query_residual=False, **sizes
       ),
@@ -151,11 +154,11 @@ def test_some_positions_as_in_the_full_decode(variables, mask):
 
 
 def test_fewer_positions_are_less_work():
-  def flops(positions):
+  def num_flops(positions):
     run = lambda v, ids: MODEL.apply(v, ids, positions=positions)
-    return perceiver.models.model.flops.count(run, MODEL.shapes(), IDS)
+    return flops.count(run, MODEL.shapes(), IDS)
 
-  assert flops(np.arange(2)) < flops(None)
+  assert num_flops(np.arange(2)) < num_flops(None)
 
 
 def test_encode_once_decode_parts(variables):

@@ -39,7 +39,7 @@ def tiny() -> perceiver.Model:
           **sizes,
         ),
         processor=processor.ProcessorConfig(
-          channels=32, num_layers=3, v_channels=32, **sizes
+          channels=32, num_self_attends_per_block=3, v_channels=32, **sizes
         ),
         decoder=decoder.DecoderConfig(
           query_channels=16,

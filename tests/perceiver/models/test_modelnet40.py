@@ -31,8 +31,8 @@ def model():
       perceiver=tiny_networks.perceiver_config(
         input_channels=seen.input_channels,
         mean=True,
-        num_reads=2,
-        num_repeats=2,
+        num_cross_attends=2,
+        num_blocks=2,
       ),
       num_points=12,
     )

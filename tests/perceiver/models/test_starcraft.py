@@ -34,7 +34,7 @@ ENCODERS = {
         input_channels=4, num_latents=3, latent_channels=8
       ),
       processor=processor.ProcessorConfig(
-        channels=8, num_layers=2, num_heads=2
+        channels=8, num_self_attends_per_block=2, num_heads=2
       ),
       decoder=decoder.DecoderConfig(query_channels=4, output_channels=None),
     ),

@@ -97,7 +97,7 @@ def test_heads_and_repeats_come_from_the_configuration(folder):
   change(folder, num_self_attention_heads=4, num_blocks=3)
   model, _ = huggingface_folder.read(folder)
   assert model.config.perceiver.processor.num_heads == 4
-  assert model.config.perceiver.processor.num_repeats == 3
+  assert model.config.perceiver.processor.num_blocks == 3
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", "[" * 10**5, "\udcff"])

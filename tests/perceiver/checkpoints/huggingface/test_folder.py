@@ -101,7 +101,9 @@ def released_config(name):
   network = dataclasses.replace(
     config.perceiver,
     encoder=dataclasses.replace(config.perceiver.encoder, num_latents=3),
-    processor=dataclasses.replace(config.perceiver.processor, num_layers=1),
+    processor=dataclasses.replace(
+      config.perceiver.processor, num_self_attends_per_block=1
+    ),
   )
   return dataclasses.replace(config, perceiver=network)
 
