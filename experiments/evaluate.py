@@ -1,15 +1,17 @@
-"""Judges a trained model by an experiment's evaluation split.
+"""Evaluates a trained model on an experiment's evaluation split.
 
   python -m experiments.evaluate RUN
   python -m experiments.evaluate EXPERIMENT --checkpoint PATH
       [--report DIR] [--examples N] [--data.data-dir DIR ...]
+  python -m experiments.evaluate language-baselines [--checkpoint PATH]
+  python -m experiments.evaluate latents-table RUN... [--output DIR]
+  python -m experiments.evaluate starcraft-encoders [--runs RUN...]
 
 RUN is the folder of a run, finished or not; PATH is one too, or a model file.
 --report writes DIR/index.html with the numbers and the experiment's pictures.
---examples N looks at the first N examples only and says so.
+The last three compare models, those of runs among them.
 """
 
-import argparse
 from collections.abc import Sequence
 import dataclasses
 import pathlib
@@ -19,9 +21,12 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import Mesh
 
+from experiments.cli import arguments as cli_arguments
+from experiments.cli import commands
 from experiments.cli import errors
 from experiments.cli import html_report
 from experiments.cli import registry
+from experiments.cli import renames
 from experiments.cluster import processes
 from experiments.data import files
 from experiments.runs import log as runs_log
@@ -37,6 +42,41 @@ import perceiver
 from perceiver import config_json
 from perceiver.checkpoints import store
 
+_PROG = "python -m experiments.evaluate"
+_COMMANDS = {
+  "language-baselines": (
+    "experiments.language.masked_language.baselines.BaselinesConfig"
+  ),
+  "latents-table": (
+    "experiments.audio_video.autoencoding.latents_table.TableConfig"
+  ),
+  "starcraft-encoders": "experiments.starcraft.comparison.ComparisonConfig",
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluate(cli_arguments.Selection):
+  """Evaluates a trained model on an experiment's evaluation split.
+
+  The folder of a run, in place of EXPERIMENT, is enough. language-baselines,
+  latents-table and starcraft-encoders, in its place, compare models.
+
+  Attributes:
+    checkpoint: the folder of a run, or a model file.
+    report: a folder for a page with numbers and pictures.
+    examples: evaluate the first so many examples only; all if None.
+    distributed: the processes of the evaluation.
+  """
+
+  checkpoint: pathlib.Path | None = None
+  report: pathlib.Path | None = None
+  examples: int | None = None
+  distributed: processes.DistributedConfig = processes.DistributedConfig()
+
+  def __post_init__(self) -> None:
+    if self.examples is not None and self.examples < 1:
+      raise ValueError(f"--examples must be at least 1, not {self.examples}")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
   """Runs the command.
@@ -47,59 +87,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
   Returns:
     The exit code.
   """
-  return errors.run(lambda: _main(arguments))
+  return errors.run(lambda: _main(cli_arguments.given(arguments)))
 
 
-def _main(arguments: Sequence[str] | None) -> None:
-  parser = registry.parser(
-    "experiments.evaluate", "Judges a trained model by the evaluation split."
-  )
-  parser.add_argument(
-    "--checkpoint",
-    metavar="PATH",
-    type=pathlib.Path,
-    help="the folder of a run, or a model file",
-  )
-  parser.add_argument(
-    "--report",
-    metavar="DIR",
-    type=pathlib.Path,
-    help="a folder for a page with numbers and pictures",
-  )
-  parser.add_argument(
-    "--examples",
-    metavar="N",
-    type=int,
-    help="evaluate the first N examples only",
-  )
-  processes.add_options(parser)
-  arguments = _with_experiment(sys.argv[1:] if arguments is None else arguments)
-  options, rest = registry.split_arguments(parser, arguments)
-  choice = registry.choose(options.experiment, options.recipe, options.mini)
-  path = options.checkpoint
+def _main(arguments: Sequence[str]) -> None:
+  if commands.run_named(_PROG, _COMMANDS, arguments):
+    return
+  arguments = _with_experiment(arguments)
+  options = cli_arguments.select(Evaluate, arguments, _PROG)
+  choice, path = options.choose(), options.checkpoint
   if path is not None and path.is_dir():
-    choice = _choice_of_run(choice, options)
-  experiment = registry.override(parser, choice, rest)
+    choice = _choice_of_run(choice, options, path)
+  experiment = cli_arguments.override(Evaluate, choice, arguments, _PROG)
   if path is None:
     raise errors.UsageError("--checkpoint PATH is needed")
-  if options.examples is not None and options.examples < 1:
-    raise errors.UsageError(
-      f"--examples must be at least 1, not {options.examples}"
-    )
-  registry.start(options)
+  processes.start(options.distributed)
   registry.check(experiment)
   if options.report is not None:
     _make_folder(options.report)
   candidate = load(experiment, path)
-  found = judge(candidate, options.examples)
-  _say(found.describe(choice.result))
+  found = evaluate(candidate, options.examples)
+  _print(found.describe(choice.result))
   if options.report is not None:
     title = f"{choice.name} {choice.recipe}"
     page = report(options.report, candidate, path, title, found, choice.result)
-    _say(f"report: {page}")
+    _print(f"report: {page}")
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
   """Prints a line, once for all processes."""
   if not sharding.process_index():
     print(text)
@@ -169,7 +184,7 @@ def load(experiment: trainer.Experiment, path: pathlib.Path) -> Candidate:
   return Candidate(experiment.train, task, variables, mesh)
 
 
-def judge(
+def evaluate(
   candidate: Candidate, examples: int | None = None
 ) -> evaluation.Evaluation:
   """Evaluates a model on its task's evaluation split.
@@ -244,24 +259,24 @@ def _make_folder(path: pathlib.Path) -> None:
 
 
 def _choice_of_run(
-  choice: registry.Choice, options: argparse.Namespace
+  choice: registry.Choice, options: Evaluate, path: pathlib.Path
 ) -> registry.Choice:
   """Replaces the recipe by the one that the run in a folder was made with."""
   if options.recipe or options.mini:
     raise errors.UsageError(
-      "the folder of a run says itself what it is of: leave out --recipe and "
-      "--mini"
+      "the folder of a run states its recipe: leave out --recipe and --mini"
     )
-  file = options.checkpoint / "config.json"
+  file = path / "config.json"
   if not file.exists():
     raise errors.UsageError(
-      f"{options.checkpoint} is not the folder of a run: it has no config.json"
+      f"{path} is not the folder of a run: it has no config.json"
     )
   try:
     stored = config_json.from_json(file.read_text(), type(choice.experiment))
   except (OSError, KeyError, TypeError, ValueError) as error:
     raise errors.UsageError(
-      f"{file} is not a configuration of {choice.name}: {error}"
+      f"{file} is not a configuration of {choice.name} in this version: "
+      f"{error}.{_origin(path)}"
     ) from error
   known = registry.choices(choice.name)
   same = [c for c in known if c.experiment == stored]
@@ -284,8 +299,20 @@ def _from_run(workdir: pathlib.Path, target: Any) -> Any:
   if restored is None:
     raise FileNotFoundError(f"There is no checkpoint in {directory}.")
   step, items = restored
-  _say(f"checkpoint of step {step} in {directory}")
+  _print(f"checkpoint of step {step} in {directory}")
   return target._replace(**items)
+
+
+def _origin(run: pathlib.Path) -> str:
+  """Returns advice on a run whose configuration cannot be read."""
+  starts = provenance.read(run)
+  git = starts[-1].get("git") if starts else None
+  commit = git.get("commit") if isinstance(git, dict) else None
+  made = f"commit {commit}" if commit else "version 0.1.0"
+  return (
+    f" If the run was made by version {renames.BEFORE} or earlier, evaluate it "
+    f"with the code that made it: {made}."
+  )
 
 
 if __name__ == "__main__":

@@ -1,18 +1,24 @@
 """Lists the experiments: size, cost, results, and the command that runs each.
 
-  python -m experiments.list [--runs DIR]
+  python -m experiments.list [NAME...] [--runs DIR]
 
 With --runs it lists the runs in a folder instead: how far each of them is, what
 came out, and with which code, devices and seed.
 """
 
-import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+import dataclasses
 import json
 import pathlib
 import sys
+import textwrap
 from typing import Any
 
+import tabulate
+import tqdm
+import tyro
+
+from experiments.cli import arguments as cli_arguments
 from experiments.cli import errors
 from experiments.cli import registry
 from experiments.data import files
@@ -21,50 +27,46 @@ from experiments.runs import provenance
 from experiments.training import tasks
 import perceiver
 
-_RUN_HEADER = (
-  "run",
-  "experiment",
-  "step",
-  "evaluation",
-  "seed",
-  "devices",
-  "code",
-  "starts",
-  "last started",
-)
-_HEADER = ("experiment", "parameters", "GFLOPs", "paper", "ours", "command")
+_HEADER = ("recipe", "parameters", "GFLOPs", "paper", "ours")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class List:
+  """Lists the experiments, or runs of them.
+
+  Attributes:
+    names: the experiments to list, or a part of their names; all if none.
+    runs: list the runs in this folder and below.
+  """
+
+  names: tyro.conf.Positional[tuple[str, ...]] = ()
+  runs: pathlib.Path | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-  """Prints the table and returns the exit code."""
-  return errors.run(lambda: _main(arguments))
+  """Prints the lists and returns the exit code."""
+  return errors.run(lambda: _main(cli_arguments.given(arguments)))
 
 
-def _main(arguments: Sequence[str] | None) -> None:
-  parser = argparse.ArgumentParser(
-    prog="python -m experiments.list",
-    description="Lists the experiments, or runs of them.",
-  )
-  parser.add_argument(
-    "--runs",
-    metavar="DIR",
-    type=pathlib.Path,
-    help="list the runs in this folder and below",
-  )
-  options = parser.parse_args(arguments)
+def _main(arguments: Sequence[str]) -> None:
+  options = cli_arguments.parse(List, arguments, "python -m experiments.list")
   if options.runs is not None:
-    print(table([_RUN_HEADER, *_runs(options.runs)]))
+    print("\n".join(_runs(options.runs)))
     return
-  rows = [
-    _row(choice)
-    for name in registry.names()
-    for choice in registry.choices(name)
-  ]
-  print(table([_HEADER, *rows]))
+  # Counting takes its time: a terminal shows how far it is.
+  for name in tqdm.tqdm(registry.matching(options.names), disable=None):
+    tqdm.tqdm.write(_experiment(registry.choices(name)))
 
 
-def _runs(folder: pathlib.Path) -> list[tuple[str, ...]]:
-  """Returns a row for every run, the one started last at the end.
+def _experiment(choices: Sequence[registry.Choice]) -> str:
+  """Returns an experiment's command and a table of its recipes."""
+  command = f"python -m experiments.train {choices[0].name}"
+  rows = [_row(choice) for choice in choices]
+  return f"{command} --recipe NAME | --mini\n{_table(rows, _HEADER)}\n"
+
+
+def _runs(folder: pathlib.Path) -> list[str]:
+  """Returns a paragraph for every run, the one started last at the end.
 
   Raises:
     files.InputError: if there is none.
@@ -77,24 +79,21 @@ def _runs(folder: pathlib.Path) -> list[tuple[str, ...]]:
   return [_run(run, starts[run]) for run in sorted(found, key=begun)]
 
 
-def _run(
-  workdir: pathlib.Path, starts: Sequence[Mapping[str, Any]]
-) -> tuple[str, ...]:
+def _run(workdir: pathlib.Path, starts: Sequence[Mapping[str, Any]]) -> str:
   start: Mapping[str, Any] = starts[-1] if starts else {}
   log = workdir / runs_log.METRICS
   rows = runs_log.read_rows(log) if log.exists() else []
   results = [row for row in rows if row["kind"] == "eval"]
-  return (
-    str(workdir),
-    registry.name_of(str(start.get("experiment", "–"))),
-    f"{rows[-1]['step'] if rows else 0}{_of_steps(workdir)}",
-    _numbers(results[-1]) if results else "–",
-    str(start.get("seed", "–")),
-    _devices(start.get("devices")),
-    _commit(start.get("git")),
-    str(len(starts)),
-    str(start.get("time", "–")),
-  )
+  found = {
+    "experiment": registry.name_of(str(start.get("experiment", "–"))),
+    "step": f"{rows[-1]['step'] if rows else 0}{_of_steps(workdir)}",
+    "evaluation": _numbers(results[-1]) if results else "–",
+    "seed": str(start.get("seed", "–")),
+    "devices": _devices(start.get("devices")),
+    "code": _commit(start.get("git")),
+    "starts": f"{len(starts)}, the last one {start.get('time', '–')}",
+  }
+  return f"{workdir}\n{_table(found.items())}\n"
 
 
 def _of_steps(workdir: pathlib.Path) -> str:
@@ -130,30 +129,26 @@ def _row(choice: registry.Choice) -> tuple[str, ...]:
   model = perceiver.create(choice.experiment.model)
   result = choice.result
   number = lambda x: "–" if x is None else f"{x:g}"
-  option = "--mini" if choice.recipe == "mini" else f"--recipe {choice.recipe}"
   return (
-    f"{choice.name} {choice.recipe}",
+    choice.recipe,
     f"{model.num_parameters():,}",
     f"{model.num_flops() / 1e9:.4g}",
     f"{_label(result)} {number(result.paper)}" if result else "–",
     number(result.ours) if result else "–",
-    f"python -m experiments.train {choice.name} {option}",
   )
 
 
 def _label(result: tasks.Result) -> str:
-  """Returns what a result is of."""
+  """Returns the split and the metric of a result."""
   return f"{result.split} {result.metric}".strip()
 
 
-def table(rows: Sequence[Sequence[str]]) -> str:
-  """Returns rows of words as lines with aligned columns."""
-  widths = [max(map(len, column)) for column in zip(*rows)]
-  lines = (
-    "  ".join(word.ljust(width) for word, width in zip(row, widths)).rstrip()
-    for row in rows
+def _table(rows: Iterable[Sequence[str]], headers: Sequence[str] = ()) -> str:
+  """Returns words in columns, indented."""
+  text = tabulate.tabulate(
+    rows, headers, tablefmt="plain", disable_numparse=True
   )
-  return "\n".join(lines)
+  return textwrap.indent(text, "  ")
 
 
 if __name__ == "__main__":

@@ -4,32 +4,25 @@
   python -m experiments.predict fill-mask TEXT... --checkpoint PATH
   python -m experiments.predict flow IMAGE1 IMAGE2 --checkpoint PATH
   python -m experiments.predict autoencode CLIP --checkpoint PATH
+  python -m experiments.predict glue-submission --models PATH... --output DIR
 
 PATH is the folder of a finished run or the model file in it, a released file,
 or a folder of `transformers`. With --random-weights in its place every command
-can be tried without one; what it then predicts means nothing.
+can be tried without one; its predictions then mean nothing.
 """
 
 from collections.abc import Sequence
 import sys
-from typing import Annotated
 
-import tyro
+from experiments.cli import commands
 
-from experiments.audio_video.autoencoding import predict as autoencoding_predict
-from experiments.cli import errors
-from experiments.image_classification import predict as classification_predict
-from experiments.language.masked_language import predict as language_predict
-from experiments.optical_flow import predict as flow_predict
-
-_Command = (
-  Annotated[classification_predict.Classify, tyro.conf.subcommand("classify")]
-  | Annotated[language_predict.FillMask, tyro.conf.subcommand("fill-mask")]
-  | Annotated[flow_predict.Flow, tyro.conf.subcommand("flow")]
-  | Annotated[
-    autoencoding_predict.Autoencode, tyro.conf.subcommand("autoencode")
-  ]
-)
+_COMMANDS = {
+  "classify": "experiments.image_classification.predict.Classify",
+  "fill-mask": "experiments.language.masked_language.predict.FillMask",
+  "flow": "experiments.optical_flow.predict.Flow",
+  "autoencode": "experiments.audio_video.autoencoding.predict.Autoencode",
+  "glue-submission": "experiments.language.glue.submit.SubmitConfig",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,26 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     The exit code: 0, 1 if a file cannot be used, 2 if the command makes no
     sense.
   """
-  return errors.run(lambda: _main(arguments))
-
-
-def _main(arguments: Sequence[str] | None) -> None:
-  options = tyro.cli(
-    _Command,
-    args=None if arguments is None else list(arguments),
-    prog="python -m experiments.predict",
-    description="Uses a trained model on files of your own.",
-    config=(tyro.conf.FlagCreatePairsOff,),
+  return commands.main(
+    "python -m experiments.predict",
+    "Uses a trained model on files of your own.",
+    _COMMANDS,
+    arguments,
   )
-  match options:
-    case classification_predict.Classify():
-      classification_predict.run(options)
-    case language_predict.FillMask():
-      language_predict.run(options)
-    case flow_predict.Flow():
-      flow_predict.run(options)
-    case autoencoding_predict.Autoencode():
-      autoencoding_predict.run(options)
 
 
 if __name__ == "__main__":

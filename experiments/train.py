@@ -2,22 +2,44 @@
 
   python -m experiments.train EXPERIMENT [--mini] [--recipe NAME]
       [--workdir DIR] [--train.batch-size 64 ...]
+  python -m experiments.train glue-sweep --checkpoint FILE --data.data-dir DIR
 
 The same command continues a run that was interrupted. Several processes are
 started with the same command and --distributed.coordinator HOST:PORT
 --distributed.num-processes N --distributed.process-id I, or with
---distributed.detect where the cluster says all that (docs/clusters.md).
+--distributed.detect where the cluster provides all three (docs/clusters.md).
 """
 
 from collections.abc import Sequence
+import dataclasses
 import pathlib
 import sys
 
+from experiments.cli import arguments as cli_arguments
+from experiments.cli import commands
 from experiments.cli import errors
 from experiments.cli import registry
 from experiments.cluster import processes
 from experiments.training import sharding
 from experiments.training import trainer
+
+_PROG = "python -m experiments.train"
+_COMMANDS = {"glue-sweep": "experiments.language.glue.sweep.SweepConfig"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Train(cli_arguments.Selection):
+  """Trains an experiment; the same command continues an interrupted run.
+
+  In place of EXPERIMENT, glue-sweep runs the paper's search of settings.
+
+  Attributes:
+    workdir: the folder of the run; runs/EXPERIMENT if None.
+    distributed: the processes of the run.
+  """
+
+  workdir: pathlib.Path | None = None
+  distributed: processes.DistributedConfig = processes.DistributedConfig()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,22 +51,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
   Returns:
     The exit code. 143 and 130 are raised as SystemExit after a signal.
   """
-  return errors.run(lambda: _main(arguments))
+  return errors.run(lambda: _main(cli_arguments.given(arguments)))
 
 
-def _main(arguments: Sequence[str] | None) -> None:
-  parser = registry.parser("experiments.train", "Trains an experiment.")
-  parser.add_argument(
-    "--workdir",
-    metavar="DIR",
-    type=pathlib.Path,
-    help="where the run is kept (default: runs/EXPERIMENT)",
-  )
-  processes.add_options(parser)
-  options, rest = registry.split_arguments(parser, arguments)
-  choice = registry.choose(options.experiment, options.recipe, options.mini)
-  experiment = registry.override(parser, choice, rest)
-  registry.start(options)
+def _main(arguments: Sequence[str]) -> None:
+  if commands.run_named(_PROG, _COMMANDS, arguments):
+    return
+  options = cli_arguments.select(Train, arguments, _PROG)
+  choice = options.choose()
+  experiment = cli_arguments.override(Train, choice, arguments, _PROG)
+  processes.start(options.distributed)
   registry.check(experiment)
   workdir = options.workdir or registry.default_workdir(choice)
   report = trainer.train(experiment, workdir)
@@ -52,8 +68,8 @@ def _main(arguments: Sequence[str] | None) -> None:
     return
   print(report.evaluation.describe(choice.result))
   print(f"model: {report.model_file}")
-  for plot in report.plots:
-    print(f"plot: {plot}")
+  for path in report.plots:
+    print(f"plot: {path}")
 
 
 if __name__ == "__main__":

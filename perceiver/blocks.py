@@ -15,29 +15,27 @@ from perceiver import layers
 from perceiver.attention import blockwise
 from perceiver.attention import cross_attention
 from perceiver.attention import projections
+from perceiver.attention import reference
 from perceiver.attention import self_attention
 
 Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SelfAttentionConfig:
-  """Sizes of a self-attention block.
+class BlockConfig:
+  """Settings of a block of attention and MLP.
 
   Attributes:
-    channels: channels of the latents.
     num_heads: the number of heads.
-    qk_channels: channels of queries and keys together over heads; `channels`
-      if None.
+    qk_channels: channels of queries and keys together over heads; if None,
+      those of the inputs, as in the released models.
     v_channels: channels of the values; `qk_channels` if None.
-    mlp_widening: hidden channels of the MLP over `channels`.
+    mlp_widening: hidden channels of the MLP over those of the block's result.
     exact_gelu: whether the MLP's GELU is not the tanh approximation.
     dropout_rate: share dropped after the attention and after the MLP.
     attention_dropout_rate: share of the attention weights dropped.
-    direct: see `AttentionConfig`.
   """
 
-  channels: int
   num_heads: int
   qk_channels: int | None = None
   v_channels: int | None = None
@@ -45,114 +43,52 @@ class SelfAttentionConfig:
   exact_gelu: bool = False
   dropout_rate: float = 0.0
   attention_dropout_rate: float = 0.0
-  direct: bool = False
 
   def __post_init__(self) -> None:
-    _check_block(self.mlp_widening, self.dropout_rate)
-    _ = self.attention
+    if self.mlp_widening < 1:
+      raise ValueError(
+        f"Block: mlp_widening is {self.mlp_widening}; expected at least 1."
+      )
+    if not 0 <= self.dropout_rate < 1:
+      raise ValueError(
+        f"Block: dropout_rate is {self.dropout_rate}; expected [0, 1)."
+      )
 
-  @property
-  def attention(self) -> projections.AttentionConfig:
-    """The block's attention."""
-    qk_channels = self.qk_channels or self.channels
+  def attention(
+    self, query_channels: int, input_channels: int
+  ) -> projections.AttentionConfig:
+    """Returns the sizes of the attention between given channels.
+
+    Raises:
+      ValueError: if heads do not divide them, or they are less than 1.
+    """
+    qk_channels = self.qk_channels or input_channels
     return projections.AttentionConfig(
       num_heads=self.num_heads,
       qk_channels=qk_channels,
       v_channels=self.v_channels or qk_channels,
-      output_channels=self.channels,
+      output_channels=query_channels,
       dropout_rate=self.attention_dropout_rate,
-      direct=self.direct,
     )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CrossAttentionConfig:
-  """Sizes of a cross-attention block.
+class SelfAttentionConfig(BlockConfig):
+  """Settings of a self-attention block; inputs are the latents themselves."""
+
+  num_heads: int = 8
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CrossAttentionConfig(BlockConfig):
+  """Settings of a cross-attention block.
 
   Attributes:
-    query_channels: channels E of the queries, and of the block's result.
-    input_channels: channels C of what is attended to.
-    num_heads: the number of heads.
-    qk_channels: channels of queries and keys together over heads;
-      `input_channels` if None, as in the released models.
-    v_channels: channels of the values; `qk_channels` if None.
     query_residual: whether the queries are added to what they attend to.
-    mlp_widening: hidden channels of the MLP over `query_channels`.
-    exact_gelu: whether the MLP's GELU is not the tanh approximation.
-    dropout_rate: share dropped after the attention and after the MLP.
-    attention_dropout_rate: share of the attention weights dropped.
-    direct: see `AttentionConfig`.
   """
 
-  query_channels: int
-  input_channels: int
   num_heads: int = 1
-  qk_channels: int | None = None
-  v_channels: int | None = None
   query_residual: bool = True
-  mlp_widening: int = 1
-  exact_gelu: bool = False
-  dropout_rate: float = 0.0
-  attention_dropout_rate: float = 0.0
-  direct: bool = False
-
-  def __post_init__(self) -> None:
-    _check_block(self.mlp_widening, self.dropout_rate)
-    _ = self.attention
-
-  @property
-  def attention(self) -> projections.AttentionConfig:
-    """The block's attention."""
-    qk_channels = self.qk_channels or self.input_channels
-    return projections.AttentionConfig(
-      num_heads=self.num_heads,
-      qk_channels=qk_channels,
-      v_channels=self.v_channels or qk_channels,
-      output_channels=self.query_channels,
-      dropout_rate=self.attention_dropout_rate,
-      direct=self.direct,
-    )
-
-
-def _check_block(mlp_widening: int, dropout_rate: float) -> None:
-  if mlp_widening < 1:
-    raise ValueError(
-      f"Block: mlp_widening is {mlp_widening}; expected at least 1."
-    )
-  if not 0 <= dropout_rate < 1:
-    raise ValueError(f"Block: dropout_rate is {dropout_rate}; expected [0, 1).")
-
-
-class MlpWeights(NamedTuple):
-  """Two linear maps with a GELU between them."""
-
-  hidden: layers.LinearWeights
-  output: layers.LinearWeights
-
-  def __call__(self, x: Array, exact_gelu: bool = False) -> Array:
-    """Applies the MLP to every position, [B, T, D] -> [B, T, D]."""
-    return self.output(jax.nn.gelu(self.hidden(x), not exact_gelu))
-
-
-@dataclasses.dataclass
-class Mlp(hk.Module):
-  """The parameters of a two-layer MLP, `widening` times as wide inside."""
-
-  widening: int = 1
-  exact_gelu: bool = False
-  name: str | None = None
-
-  def __call__(self, x: Array) -> Array:  # [B, T, D] -> [B, T, D]
-    return self.weights(x.shape[-1])(x, self.exact_gelu)
-
-  @hk.name_like("__call__")
-  def weights(self, channels: int) -> MlpWeights:
-    """Returns the parameters for `channels` channels in and out."""
-    width = channels * self.widening
-    return MlpWeights(
-      hidden=layers.Linear(width, name="hidden").weights(channels),
-      output=layers.Linear(channels, name="output").weights(width),
-    )
 
 
 @dataclasses.dataclass
@@ -166,13 +102,15 @@ class SelfAttentionBlock(hk.Module):
   def __call__(self, x: Array) -> Array:  # [B, N, D] -> [B, N, D]
     cfg = self.config
     normed = layers.LayerNorm(name="attention_norm")(x)  # [B, N, D]
-    module = projections.Attention(cfg.attention, name="attention")
-    weights = module.weights(cfg.channels, cfg.channels)
+    channels = x.shape[-1]
+    attention = cfg.attention(channels, channels)
+    module = projections.Attention(attention, name="attention")
+    weights = module.weights(channels, channels)
     key = self._key(cfg.attention_dropout_rate)
-    attended = self_attention.attend(cfg.attention, weights, normed, key)
+    attended = self_attention.attend(attention, weights, normed, key)
     x += layers.dropout(attended, cfg.dropout_rate, self._key(cfg.dropout_rate))
     normed = layers.LayerNorm(name="mlp_norm")(x)  # [B, N, D]
-    mlp = Mlp(cfg.mlp_widening, cfg.exact_gelu, name="mlp")
+    mlp = layers.Mlp(cfg.mlp_widening, cfg.exact_gelu, name="mlp")
     widened = mlp(normed)  # [B, N, D]
     return x + layers.dropout(
       widened, cfg.dropout_rate, self._key(cfg.dropout_rate)
@@ -189,7 +127,7 @@ class CrossAttentionWeights(NamedTuple):
   input_norm: layers.NormWeights
   attention: projections.AttentionWeights
   mlp_norm: layers.NormWeights
-  mlp: MlpWeights
+  mlp: layers.MlpWeights
 
 
 @dataclasses.dataclass
@@ -211,16 +149,15 @@ class CrossAttentionBlock(hk.Module):
     *,
     input_mask: Array | None = None,  # [B, M] bool
   ) -> Array:  # [B, N, E]
-    cfg = self.config
-    weights = self._weights()
-    keys = self._keys()
-    if cfg.direct:
+    channels = blockwise.num_channels(inputs)
+    weights, keys = self._weights(queries.shape[-1], channels), self._keys()
+    if reference.enabled():
       keys_values = self._keys_values(
         weights, inputs, input_mask, queries.shape[1]
       )
       return self._attend(weights, keys_values, queries, None, keys)
     attended = cross_attention.attend(
-      cfg.attention,
+      self._attention(weights),
       weights.attention,
       weights.input_norm,
       weights.query_norm(queries),
@@ -244,7 +181,8 @@ class CrossAttentionBlock(hk.Module):
     Nothing as wide as the queries ever exists for all of them at once, unless
     dropout is on, whose mask is drawn for all queries together.
     """
-    weights, keys = self._weights(), self._keys()
+    channels = blockwise.num_channels(queries)
+    weights, keys = self._weights(channels, inputs.shape[-1]), self._keys()
     num_queries = queries[0].shape[1]
     keys_values = self._keys_values(weights, (inputs,), None, num_queries)
 
@@ -256,7 +194,7 @@ class CrossAttentionBlock(hk.Module):
     if any(key is not None for key in keys):
       return decode((queries, query_mask))
     return projections.map_queries(
-      self.config.attention, keys_values, decode, (queries, query_mask)
+      self._attention(weights), keys_values, decode, (queries, query_mask)
     )
 
   @hk.name_like("__call__")
@@ -268,30 +206,38 @@ class CrossAttentionBlock(hk.Module):
     input_mask: Array | None = None,  # [B, S] bool
   ) -> Array:  # [B, H, T, S]
     """Returns the attention weights of every query; they sum to one."""
-    weights = self._weights()
+    weights = self._weights(queries.shape[-1], blockwise.num_channels(inputs))
     keys_values = self._keys_values(
       weights, inputs, input_mask, queries.shape[1]
     )
     return projections.attention_map(
-      self.config.attention,
+      self._attention(weights),
       weights.attention,
       keys_values,
       weights.query_norm(queries),
     )
 
   @hk.name_like("__call__")
-  def _weights(self) -> CrossAttentionWeights:
-    cfg = self.config
-    channels, inputs = cfg.query_channels, cfg.input_channels
-    return CrossAttentionWeights(
-      query_norm=layers.LayerNorm(name="query_norm").weights(channels),
-      input_norm=layers.LayerNorm(name="input_norm").weights(inputs),
-      attention=projections.Attention(cfg.attention, name="attention").weights(
-        channels, inputs
-      ),
-      mlp_norm=layers.LayerNorm(name="mlp_norm").weights(channels),
-      mlp=Mlp(cfg.mlp_widening, name="mlp").weights(channels),
+  def _weights(
+    self, query_channels: int, input_channels: int
+  ) -> CrossAttentionWeights:
+    attention = projections.Attention(
+      self.config.attention(query_channels, input_channels), name="attention"
     )
+    mlp = layers.Mlp(self.config.mlp_widening, name="mlp")
+    return CrossAttentionWeights(
+      query_norm=layers.LayerNorm(name="query_norm").weights(query_channels),
+      input_norm=layers.LayerNorm(name="input_norm").weights(input_channels),
+      attention=attention.weights(query_channels, input_channels),
+      mlp_norm=layers.LayerNorm(name="mlp_norm").weights(query_channels),
+      mlp=mlp.weights(query_channels),
+    )
+
+  def _attention(
+    self, weights: CrossAttentionWeights
+  ) -> projections.AttentionConfig:
+    norms = weights.query_norm, weights.input_norm
+    return self.config.attention(*(len(norm.scale) for norm in norms))
 
   def _keys(self) -> tuple[Array | None, ...]:
     """Keys for attention weights, attended values and the MLP's result."""
@@ -312,7 +258,7 @@ class CrossAttentionBlock(hk.Module):
     num_queries: int,
   ) -> projections.KeysValues:
     return projections.project_keys_values(
-      self.config.attention,
+      self._attention(weights),
       weights.attention,
       weights.input_norm(blockwise.concatenate(inputs)),
       num_queries=num_queries,
@@ -328,7 +274,7 @@ class CrossAttentionBlock(hk.Module):
     keys: tuple[Array | None, ...],
   ) -> Array:
     attended = projections.attend(
-      self.config.attention,
+      self._attention(weights),
       weights.attention,
       keys_values,
       weights.query_norm(queries),

@@ -21,31 +21,15 @@ class DecoderConfig:
     query_channels: channels E of the queries.
     output_channels: channels F of the outputs; None leaves out the linear map,
       and F is E.
-    num_heads: heads of the cross-attention.
-    qk_channels: channels of its queries and keys; the latents' if None.
-    v_channels: channels of its values; `qk_channels` if None.
-    query_residual: whether queries are added to what they attend to.
-    mlp_widening: hidden channels of its MLP over `query_channels`.
-    exact_gelu: whether its GELU is not the tanh approximation.
-    dropout_rate: share dropped after attention and MLP.
-    attention_dropout_rate: share of the attention weights dropped.
+    cross_attention: settings of the cross-attention.
     output_init_scale: variance scaling of the linear map's initial weights;
       0 makes all outputs start at zero.
-    direct: see `AttentionConfig`.
   """
 
   query_channels: int
   output_channels: int | None
-  num_heads: int = 1
-  qk_channels: int | None = None
-  v_channels: int | None = None
-  query_residual: bool = True
-  mlp_widening: int = 1
-  exact_gelu: bool = False
-  dropout_rate: float = 0.0
-  attention_dropout_rate: float = 0.0
+  cross_attention: blocks.CrossAttentionConfig = blocks.CrossAttentionConfig()
   output_init_scale: float = 1.0
-  direct: bool = False
 
   def __post_init__(self) -> None:
     if self.query_channels < 1 or (
@@ -55,22 +39,6 @@ class DecoderConfig:
         f"Decoder: query_channels is {self.query_channels} and output_channels "
         f"{self.output_channels}; expected at least 1."
       )
-
-  def block(self, latent_channels: int) -> blocks.CrossAttentionConfig:
-    """Returns the cross-attention block for latents of the given channels."""
-    return blocks.CrossAttentionConfig(
-      query_channels=self.query_channels,
-      input_channels=latent_channels,
-      num_heads=self.num_heads,
-      qk_channels=self.qk_channels,
-      v_channels=self.v_channels,
-      query_residual=self.query_residual,
-      mlp_widening=self.mlp_widening,
-      exact_gelu=self.exact_gelu,
-      dropout_rate=self.dropout_rate,
-      attention_dropout_rate=self.attention_dropout_rate,
-      direct=self.direct,
-    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -96,7 +64,7 @@ class MeanDecoderConfig:
 
 @dataclasses.dataclass
 class Decoder(hk.Module):
-  """Answers queries from the latents; each answer on its own."""
+  """Decodes queries from the latents, each on its own."""
 
   config: DecoderConfig
   is_training: bool = False
@@ -116,13 +84,13 @@ class Decoder(hk.Module):
         cfg.output_channels, cfg.output_init_scale, name="output"
       ).weights(cfg.query_channels)
     return blocks.CrossAttentionBlock(
-      cfg.block(latents.shape[-1]), self.is_training, name="cross_attention"
+      cfg.cross_attention, self.is_training, name="cross_attention"
     ).decode_queries(queries, latents, output, query_mask=query_mask)
 
 
 @dataclasses.dataclass
 class MeanDecoder(hk.Module):
-  """Reads one output off the mean of the latents."""
+  """A linear map of the mean of the latents."""
 
   config: MeanDecoderConfig
   name: str | None = None

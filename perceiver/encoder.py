@@ -34,15 +34,7 @@ class EncoderConfig:
     latent_init_scale: standard deviation of the latents' initial values.
     num_cross_attends: cross-attends in all; 1 for Perceiver IO.
     arrangement: the places of several of them among the blocks.
-    num_heads: heads of the cross-attention.
-    qk_channels: channels of its queries and keys; `input_channels` if None.
-    v_channels: channels of its values; `qk_channels` if None.
-    query_residual: whether the latents are added to what they attend to.
-    mlp_widening: hidden channels of its MLP over `latent_channels`.
-    exact_gelu: whether its GELU is not the tanh approximation.
-    dropout_rate: share dropped after attention and MLP.
-    attention_dropout_rate: share of the attention weights dropped.
-    direct: see `AttentionConfig`.
+    cross_attention: settings of every cross-attend.
   """
 
   input_channels: int
@@ -51,15 +43,7 @@ class EncoderConfig:
   latent_init_scale: float = 0.02
   num_cross_attends: int = 1
   arrangement: Arrangement = Arrangement.INTERLEAVED
-  num_heads: int = 1
-  qk_channels: int | None = None
-  v_channels: int | None = None
-  query_residual: bool = True
-  mlp_widening: int = 1
-  exact_gelu: bool = False
-  dropout_rate: float = 0.0
-  attention_dropout_rate: float = 0.0
-  direct: bool = False
+  cross_attention: blocks.CrossAttentionConfig = blocks.CrossAttentionConfig()
 
   def __post_init__(self) -> None:
     for name in (
@@ -72,24 +56,7 @@ class EncoderConfig:
         raise ValueError(
           f"Encoder: {name} is {getattr(self, name)}; expected at least 1."
         )
-    _ = self.cross_attention
-
-  @property
-  def cross_attention(self) -> blocks.CrossAttentionConfig:
-    """The block of every cross-attend."""
-    return blocks.CrossAttentionConfig(
-      query_channels=self.latent_channels,
-      input_channels=self.input_channels,
-      num_heads=self.num_heads,
-      qk_channels=self.qk_channels,
-      v_channels=self.v_channels,
-      query_residual=self.query_residual,
-      mlp_widening=self.mlp_widening,
-      exact_gelu=self.exact_gelu,
-      dropout_rate=self.dropout_rate,
-      attention_dropout_rate=self.attention_dropout_rate,
-      direct=self.direct,
-    )
+    self.cross_attention.attention(self.latent_channels, self.input_channels)
 
   def cross_attends_per_block(self, num_blocks: int) -> tuple[int, ...]:
     """Returns the number of cross-attends before each block."""

@@ -12,12 +12,13 @@ import jax
 import jax.numpy as jnp
 
 from perceiver import flops
+from perceiver.attention import reference as attention_reference
 
 Array = jax.Array
 
 
 class Precision(enum.Enum):
-  """What activations are computed in; parameters are always float32.
+  """The dtype of activations; parameters are always float32.
 
   Softmax, norms and the sums of matrix products are float32 as well.
   """
@@ -35,8 +36,8 @@ class Variables(NamedTuple):
   """All arrays of a model.
 
   Attributes:
-    params: what is trained, {module: {name: array}}.
-    state: what is updated otherwise, such as batch-norm statistics; empty for
+    params: the trained parameters, {module: {name: array}}.
+    state: arrays updated otherwise, such as batch-norm statistics; empty for
       most models.
   """
 
@@ -45,16 +46,13 @@ class Variables(NamedTuple):
 
 
 class ModelConfig(Protocol):
-  """What a configuration must offer to be a model."""
+  """The methods that make a configuration a model."""
 
   def network(self, is_training: bool = False) -> Any:
     """Returns the Haiku module, with `__call__`, `encode` and `decode`."""
 
   def example(self, batch_size: int = 1) -> tuple[Any, ...]:
     """Returns shapes and dtypes of the arguments of `apply`."""
-
-  def textbook(self) -> "ModelConfig":
-    """Returns the same model computed without shortcuts."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,14 +61,17 @@ class Model:
 
   Attributes:
     config: the frozen configuration that defines everything.
+    reference: whether attention is computed by the reference implementation,
+      in the papers' order of operations: the same numbers, at a higher cost.
   """
 
   config: Any
+  reference: bool = dataclasses.field(default=False, kw_only=True)
 
   def init(self, key: Array) -> Variables:
     """Returns freshly initialised variables; needs no data."""
     example = self.config.example()
-    transformed = _transformed(self.config, "__call__")
+    transformed = _transformed(self.config, "__call__", self.reference)
 
     def init(key: Array) -> Any:
       zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), example)
@@ -109,12 +110,12 @@ class Model:
     **options: Any,
   ) -> tuple[Any, Any]:
     """Returns the outputs and the state after them."""
-    compiled = _compiled(self.config, "__call__", is_training)
+    compiled = _compiled(self.config, "__call__", is_training, self.reference)
     return compiled(*variables, rng, *inputs, **options)
 
   def encode(self, variables: Variables, *inputs: Any, **options: Any) -> Array:
     """Returns the latents [B, N, D] of inputs, in evaluation mode."""
-    compiled = _compiled(self.config, "encode", False)
+    compiled = _compiled(self.config, "encode", False, self.reference)
     return compiled(*variables, None, *inputs, **options)[0]
 
   def decode(
@@ -125,18 +126,18 @@ class Model:
     **options: Any,
   ) -> Any:
     """Returns outputs for latents [B, N, D], any number of times."""
-    compiled = _compiled(self.config, "decode", False)
+    compiled = _compiled(self.config, "decode", False, self.reference)
     return compiled(*variables, None, latents, *queries, **options)[0]
 
   def attention_map(
     self, variables: Variables, *inputs: Any, **options: Any
   ) -> Array:
-    """Returns where the first read's latents look, [B, H, N, M].
+    """Returns the attention of the first cross-attend, [B, H, N, M].
 
     Rows sum to one. The whole array exists: for full-size models ask for one
     example at a time.
     """
-    compiled = _compiled(self.config, "attention_map", False)
+    compiled = _compiled(self.config, "attention_map", False, self.reference)
     return compiled(*variables, None, *inputs, **options)[0]
 
   def shapes(self) -> Variables:
@@ -144,23 +145,24 @@ class Model:
     return jax.eval_shape(self.init, jax.random.key(0))
 
   def num_parameters(self) -> int:
-    """Returns how many numbers are trained."""
+    """Returns the number of trained parameters."""
     return sum(
       math.prod(x.shape) for x in jax.tree.leaves(self.shapes().params)
     )
 
-  def num_flops(self, batch_size: int = 1, *, textbook: bool = False) -> int:
+  def num_flops(self, batch_size: int = 1, *, reference: bool = False) -> int:
     """Counts the operations of one forward pass.
 
     Args:
       batch_size: the number of examples.
-      textbook: count the model as the papers do, without our shortcuts.
+      reference: count the reference implementation, as the papers do.
 
     Returns:
       Twice the multiplications of all matrix products and convolutions.
     """
-    config = self.config.textbook() if textbook else self.config
-    transformed = _transformed(config, "__call__")
+    transformed = _transformed(
+      self.config, "__call__", reference or self.reference
+    )
     return flops.count(
       lambda variables, inputs: transformed.apply(
         *variables, None, False, *inputs
@@ -171,18 +173,21 @@ class Model:
 
 
 @functools.lru_cache(maxsize=256)
-def _transformed(config: Any, method: str) -> hk.TransformedWithState:
+def _transformed(
+  config: Any, method: str, reference: bool
+) -> hk.TransformedWithState:
   def run(is_training: bool, *args: Any, **kwargs: Any) -> Any:
-    return getattr(config.network(is_training), method)(*args, **kwargs)
+    with attention_reference.implementation(reference):
+      return getattr(config.network(is_training), method)(*args, **kwargs)
 
   return hk.transform_with_state(run)
 
 
 @functools.lru_cache(maxsize=256)
 def _compiled(
-  config: Any, method: str, is_training: bool
+  config: Any, method: str, is_training: bool, reference: bool
 ) -> Callable[..., tuple[Any, Any]]:
-  transformed = _transformed(config, method)
+  transformed = _transformed(config, method, reference)
 
   def run(params: Any, state: Any, rng: Any, *args: Any, **kwargs: Any) -> Any:
     return transformed.apply(params, state, rng, is_training, *args, **kwargs)

@@ -21,6 +21,7 @@ from perceiver import layers
 from perceiver import position_encoding
 from perceiver.adapters import multimodal
 from perceiver.attention import blockwise
+from perceiver.attention import reference
 
 Array = jax.Array
 Queries = Callable[[Array], blockwise.Parts]  # [O] -> [1, O, E_i]
@@ -113,9 +114,7 @@ class MultimodalDecoder(hk.Module):
   ) -> dict[str, Array]:  # {name: [B, O, F] or [B, O·F]}
     check_points(self.outputs, points)
     block = blocks.CrossAttentionBlock(
-      self.config.block(latents.shape[-1]),
-      self.is_training,
-      name="cross_attention",
+      self.config.cross_attention, self.is_training, name="cross_attention"
     )
     shared = None
     if self.config.output_channels is not None:
@@ -130,7 +129,7 @@ class MultimodalDecoder(hk.Module):
       queries = self._queries(output, latents.dtype)
       last = self._output_map(output, shared, len(indices))
       decode = functools.partial(_decode, block, latents, queries, last)
-      block_size = None if self.config.direct else _BLOCK_QUERIES
+      block_size = None if reference.enabled() else _BLOCK_QUERIES
       if len(indices):
         found = _map_indices(decode, indices, block_size)  # [B, O, F]
       else:
@@ -185,7 +184,7 @@ class MultimodalDecoder(hk.Module):
     own = linear.weights(inner)
     apart = num_points * inner * (width + output.channels)
     together = (num_points + inner) * width * output.channels
-    if self.config.direct or apart <= together:
+    if reference.enabled() or apart <= together:
       return lambda x: own(shared(x))
     merged = layers.LinearWeights(shared.w @ own.w, shared.b @ own.w + own.b)
     return merged.__call__

@@ -40,26 +40,14 @@ class ProcessorConfig:
     num_self_attends_per_block: layers L of a block, each with its own
       parameters; 0 for none.
     num_blocks: blocks, one after the other.
-    num_heads: heads of every layer.
-    qk_channels: channels of queries and keys; `channels` if None.
-    v_channels: channels of the values; `qk_channels` if None.
-    mlp_widening: hidden channels of the MLPs over `channels`.
-    exact_gelu: whether their GELU is not the tanh approximation.
-    dropout_rate: share dropped after attention and MLP.
-    attention_dropout_rate: share of the attention weights dropped.
+    self_attention: settings of every layer.
     remat: the part of a layer that the backward pass computes again.
   """
 
   channels: int
   num_self_attends_per_block: int
   num_blocks: int = 1
-  num_heads: int = 8
-  qk_channels: int | None = None
-  v_channels: int | None = None
-  mlp_widening: int = 1
-  exact_gelu: bool = False
-  dropout_rate: float = 0.0
-  attention_dropout_rate: float = 0.0
+  self_attention: blocks.SelfAttentionConfig = blocks.SelfAttentionConfig()
   remat: Remat = Remat.ALL
 
   def __post_init__(self) -> None:
@@ -69,21 +57,7 @@ class ProcessorConfig:
         f"{self.num_self_attends_per_block} and num_blocks {self.num_blocks}; "
         "expected at least 0 and 1."
       )
-    _ = self.layer
-
-  @property
-  def layer(self) -> blocks.SelfAttentionConfig:
-    """The self-attention block of every layer."""
-    return blocks.SelfAttentionConfig(
-      channels=self.channels,
-      num_heads=self.num_heads,
-      qk_channels=self.qk_channels,
-      v_channels=self.v_channels,
-      mlp_widening=self.mlp_widening,
-      exact_gelu=self.exact_gelu,
-      dropout_rate=self.dropout_rate,
-      attention_dropout_rate=self.attention_dropout_rate,
-    )
+    self.self_attention.attention(self.channels, self.channels)
 
 
 @dataclasses.dataclass
@@ -100,7 +74,7 @@ class Processor(hk.Module):
   def __call__(self, latents: Array) -> Array:  # [B, N, D] -> [B, N, D]
     def layer(x: Array) -> Array:
       return blocks.SelfAttentionBlock(
-        self.config.layer, self.is_training, name="self_attention"
+        self.config.self_attention, self.is_training, name="self_attention"
       )(x)
 
     num_layers = self.config.num_self_attends_per_block

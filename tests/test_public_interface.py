@@ -36,14 +36,14 @@ def conv_classifier():
   """Returns a small model that has state, with fresh variables."""
   config = tiny_networks.classifier_config()
   seen = dataclasses.replace(
-    config.image, features=image.ConvPool(num_channels=4)
+    config.inputs, features=image.ConvPool(num_channels=4)
   )
   encoder = dataclasses.replace(
     config.perceiver.encoder, input_channels=seen.input_channels
   )
   network = dataclasses.replace(config.perceiver, encoder=encoder)
   model = perceiver.create(
-    dataclasses.replace(config, image=seen, perceiver=network)
+    dataclasses.replace(config, inputs=seen, perceiver=network)
   )
   return model, model.init(jax.random.key(0))
 
@@ -229,8 +229,8 @@ def test_operations_grow_with_the_batch():
   model, _ = classifier()
   one, four = model.num_flops(1), model.num_flops(4)
   assert one < four <= 4 * one
-  textbook = [model.num_flops(n, textbook=True) for n in (1, 4)]
-  assert textbook[0] >= one
+  reference = [model.num_flops(n, reference=True) for n in (1, 4)]
+  assert reference[0] >= one
 
 
 # ----------------------------------------------------------------------- state

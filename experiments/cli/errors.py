@@ -1,12 +1,16 @@
 """Errors of commands, and what a person sees of them."""
 
 from collections.abc import Callable
+import os
+import select
 import sys
 import traceback
 from typing import Any
 
 from experiments.cluster import processes
 import perceiver
+
+_STDOUT = 1
 
 
 class UsageError(perceiver.PerceiverError, ValueError):
@@ -24,10 +28,15 @@ def run(main: Callable[[], Any]) -> int:
   code = 0
   try:
     main()
+    sys.stdout.flush()
+  except BrokenPipeError:
+    if _has_reader():
+      raise
   except (perceiver.PerceiverError, FileNotFoundError) as error:
     print(f"error: {error}", file=sys.stderr)
     code = 2 if isinstance(error, UsageError) else 1
   except SystemExit:  # All processes stop together.
+    _has_reader()
     processes.shut_down(0)
     raise
   except Exception:
@@ -37,3 +46,16 @@ def run(main: Callable[[], Any]) -> int:
     raise
   processes.shut_down(code)
   return code
+
+
+def _has_reader() -> bool:
+  """Returns whether somebody reads standard output; mends it if not.
+
+  Without this, Python ends with a traceback after `--help | head`.
+  """
+  poll = select.poll()
+  poll.register(_STDOUT, select.POLLERR)
+  if not any(event & select.POLLERR for _, event in poll.poll(0)):
+    return True
+  os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
+  return False

@@ -1,4 +1,4 @@
-"""What all predictions share: loading a model, reading images, safe files."""
+"""Parts of the predict commands: the model, progress and likely classes."""
 
 from collections.abc import Callable, Sequence
 import dataclasses
@@ -20,12 +20,11 @@ _MODEL_FILE = "model.safetensors"  # in the folder of a finished run
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Weights:
-  """Which model predicts.
+  """The model that predicts.
 
   Attributes:
-    model: name of a published model. Our own checkpoints know theirs, so that
-      it may be left out; for other checkpoints the command's main model is
-      the default.
+    model: name of a published model. A checkpoint of this project needs none;
+      for others the default is the command's main model.
     checkpoint: the folder of a finished run or the model file in it, a
       released file, or a folder of `transformers`.
     random_weights: predict with an untrained model, to try the command out.
@@ -102,9 +101,6 @@ def _check_kind(model: perceiver.Model, kind: type, source: str) -> None:
     )
 
 
-# ------------------------------------------------------------ what people see
-
-
 def say(text: str) -> None:
   """Shows a line on standard error."""
   print(text, file=sys.stderr, flush=True)
@@ -164,6 +160,6 @@ def best_classes(
 
 
 def describe(guess: dict[str, Any]) -> str:
-  """Returns one of the likeliest classes as a line for people."""
+  """Returns one of the likeliest classes as a line of text."""
   name = guess.get("name", f"class {guess['class']}")
   return f"  {100 * guess['probability']:5.1f} %  {name}"

@@ -1,4 +1,4 @@
-"""Which experiments there are, and how a command line chooses one.
+"""The experiments, by name and recipe.
 
 An experiment is a module of configurations, imported only when it is chosen:
 
@@ -10,19 +10,14 @@ An experiment of your own needs no entry here: give its module's dotted name. In
 names of experiments and recipes, hyphens mean underscores.
 """
 
-import argparse
 from collections.abc import Collection, Sequence
 import difflib
 import importlib
 import pathlib
-import sys
 from types import ModuleType
 from typing import NamedTuple
 
-import tyro
-
 from experiments.cli import errors
-from experiments.cluster import processes
 from experiments.training import tasks
 from experiments.training import trainer
 
@@ -54,9 +49,31 @@ def names() -> list[str]:
   return sorted(_MODULES)
 
 
+def matching(parts: Sequence[str]) -> list[str]:
+  """Returns the experiments whose names contain one of the parts, sorted.
+
+  Args:
+    parts: names or parts of them, with hyphens or underscores; none for all.
+      The dotted name of a module stands for itself.
+
+  Raises:
+    errors.UsageError: if nothing contains one of them.
+  """
+  found = names() if not parts else []
+  for part in parts:
+    spelling = part.replace("-", "_")
+    matches = [name for name in names() if spelling in name]
+    if not matches and "." not in part:
+      raise errors.UsageError(_unknown("experiment", part, names()))
+    found += matches or [part]
+  return sorted(set(found))
+
+
 def name_of(module: str) -> str:
-  """Returns what an experiment's module is called on the command line."""
+  """Returns the name, on the command line, of an experiment's module."""
   known = {path: name for name, path in _MODULES.items()}
+  # Until version 0.1.0 modules were called experiments.NAME.configs.
+  known |= {f"experiments.{name}.configs": name for name in _MODULES}
   return known.get(module, module)
 
 
@@ -119,83 +136,6 @@ def _unknown(what: str, name: str, known: Sequence[str]) -> str:
   close = difflib.get_close_matches(name, known, n=1)
   hint = f" Did you mean {close[0]!r}?" if close else ""
   return f"there is no {what} {name!r}.{hint} There are: {', '.join(known)}"
-
-
-def parser(command: str, description: str) -> argparse.ArgumentParser:
-  """Makes the part of a command line that comes before an experiment's own.
-
-  Args:
-    command: module name of the command, such as "experiments.train".
-    description: what it does.
-  """
-  result = argparse.ArgumentParser(
-    prog=f"python -m {command}",
-    description=description,
-    epilog="EXPERIMENT --help shows all options of an experiment.",
-    allow_abbrev=False,
-    add_help=False,
-  )
-  result.add_argument(
-    "experiment",
-    metavar="EXPERIMENT",
-    help=f"{', '.join(names())}, or the dotted name of a module of your own",
-  )
-  result.add_argument("--recipe", metavar="NAME", help="which of its recipes")
-  result.add_argument(
-    "--mini",
-    action="store_true",
-    help="small enough for two CPU cores, on data that needs no download",
-  )
-  return result
-
-
-def split_arguments(
-  base: argparse.ArgumentParser, arguments: Sequence[str] | None
-) -> tuple[argparse.Namespace, list[str]]:
-  """Takes the base parser's options out, and returns the rest as well."""
-  arguments = list(sys.argv[1:] if arguments is None else arguments)
-  if not arguments or arguments[0] in ("-h", "--help"):
-    base.print_help(sys.stderr if not arguments else None)
-    raise SystemExit(0 if arguments else 2)
-  if arguments[0].startswith("-"):
-    base.error(f"name the experiment first: {', '.join(names())}")
-  return base.parse_known_args(arguments)
-
-
-def override(
-  base: argparse.ArgumentParser, choice: Choice, arguments: Sequence[str]
-) -> trainer.Experiment:
-  """Returns the experiment with the command line's changes.
-
-  Exits with code 2 and a hint where an option is unknown or impossible.
-
-  Args:
-    base: the parser, whose options are shown in the help.
-    choice: what to change.
-    arguments: options such as "--train.batch-size", "64".
-  """
-  title = (type(choice.experiment).__doc__ or "").strip().split("\n")[0]
-  usage = base.format_help().split("options:")[-1].split("EXPERIMENT --help")[0]
-  return tyro.cli(
-    type(choice.experiment),
-    default=choice.experiment,
-    args=list(arguments),
-    prog=f"{base.prog} {choice.name}",
-    description=f"{title}\n\nFor every experiment:\n{usage}",
-    config=(tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff),
-  )
-
-
-def start(options: argparse.Namespace) -> None:
-  """Brings the run's processes together, before any device is touched.
-
-  Raises:
-  """
-  try:
-    config = processes.from_options(options)
-  except ValueError as error:
-    raise errors.UsageError(str(error)) from error
-  processes.start(config)
 
 
 def check(experiment: trainer.Experiment) -> None:

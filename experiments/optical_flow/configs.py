@@ -2,7 +2,7 @@
 
   python -m experiments.train optical-flow --mini
   python -m experiments.train optical-flow
-  python -m experiments.train optical-flow --data.train-on AUTOFLOW \\
+  python -m experiments.train optical-flow --data.train-on autoflow \\
       --data.data-dir DIR
   python -m experiments.evaluate optical-flow --checkpoint runs/optical_flow \\
       --data.evaluate-on SINTEL_FINAL --data.evaluate-dir DIR

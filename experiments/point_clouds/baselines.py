@@ -60,10 +60,6 @@ class PointNetConfig:
     """Returns shape and dtype of the points, [B, P, 3] float32."""
     return _example(batch_size, self.num_points)
 
-  def textbook(self) -> "PointNetConfig":
-    """Returns itself: nothing here is computed in a special way."""
-    return self
-
 
 @dataclasses.dataclass
 class PointNet(hk.Module):
@@ -119,10 +115,6 @@ class TransformerConfig:
   def example(self, batch_size: int = 1) -> tuple[jax.ShapeDtypeStruct]:
     """Returns shape and dtype of the points, [B, P, 3] float32."""
     return _example(batch_size, self.num_points)
-
-  def textbook(self) -> "TransformerConfig":
-    """Returns itself: nothing here is computed in a special way."""
-    return self
 
 
 @dataclasses.dataclass

@@ -24,6 +24,7 @@ from experiments.training import schedules
 from experiments.training import tasks
 from experiments.training import trainer
 import perceiver
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import network
@@ -113,7 +114,9 @@ _MINI_INPUT = adapters_points.PointInputConfig(
   positions=position_encoding.Fourier(num_bands=6, max_resolution=(12,) * 3)
 )
 _MINI_STACK = processor.ProcessorConfig(
-  channels=64, num_self_attends_per_block=2, num_heads=4
+  channels=64,
+  num_self_attends_per_block=2,
+  self_attention=blocks.SelfAttentionConfig(num_heads=4),
 )
 
 
@@ -140,7 +143,7 @@ def _mini(model: Model) -> Experiment:
 
 def _mini_perceiver() -> modelnet40.PointClassifierConfig:
   return modelnet40.PointClassifierConfig(
-    points=_MINI_INPUT,
+    inputs=_MINI_INPUT,
     perceiver=network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
         input_channels=_MINI_INPUT.input_channels,
@@ -180,7 +183,8 @@ EXPERIMENTS = {
     model=_transformer(
       modelnet40.POINTS,
       processor.ProcessorConfig(
-        channels=512, num_self_attends_per_block=12, num_heads=8
+        channels=512,
+        num_self_attends_per_block=12,
       ),
       modelnet40.NUM_CLASSES,
       2000,

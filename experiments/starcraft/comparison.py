@@ -1,22 +1,16 @@
-"""What the encoders of entities cost, and what policies with them reach.
+"""Compares encoders of entities: their cost, and policies with them.
 
-  python -m experiments.starcraft.comparison --run runs/starcraft-mini
-      --run runs/starcraft-mini_transformer
-
-Prints a row for each of the recipes, with what its run found, if there is one:
-for 512 entities parameters, operations and time of the encoder alone, and the
-operations of the whole policy.
+  python -m experiments.evaluate starcraft-encoders \\
+      --runs runs/starcraft-mini runs/starcraft-mini_transformer
 """
 
-import argparse
-from collections.abc import Sequence
 import dataclasses
 import pathlib
-import sys
 import time
 from typing import Any
 
 import jax
+import tabulate
 
 from experiments.data import files
 from experiments.runs import log
@@ -39,41 +33,37 @@ _METRICS = (
 _HEADER = ("recipe", "parameters", "GFLOPs", "ms", "policy_GFLOPs", *_METRICS)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-  """Runs the command.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ComparisonConfig:
+  """Compares encoders of entities: their cost, and policies with them.
+
+  Prints a row for each recipe: for 512 entities parameters, operations and time
+  of the encoder alone, and the operations of the whole policy; then the last
+  evaluation of its run, if there is one.
+
+  Attributes:
+    runs: the folders of finished runs.
+  """
+
+  runs: tuple[pathlib.Path, ...] = ()
+
+
+def run(config: ComparisonConfig) -> None:
+  """Runs the command `evaluate starcraft-encoders`.
+
+  Raises:
+    files.InputError: if a folder has no finished run of one of the recipes.
+  """
+  print(table(dict(_found(folder) for folder in config.runs)))
+
+
+def table(found: dict[str, dict[str, Any]]) -> str:
+  """Returns a header and a row for every recipe.
 
   Args:
-    arguments: the command line without the program's name.
-
-  Returns:
-    The exit code.
+    found: {recipe: {metric: value}} of the runs.
   """
-  parser = argparse.ArgumentParser(description=__doc__)
-  parser.add_argument(
-    "--run",
-    metavar="DIR",
-    type=pathlib.Path,
-    action="append",
-    default=[],
-    help="the folder of a finished run",
-  )
-  folders = parser.parse_args(arguments).run
-  try:
-    found = dict(_found(folder) for folder in folders)
-  except files.InputError as error:
-    print(f"error: {error}", file=sys.stderr)
-    return 1
-  print(*("  ".join(row) for row in table(found)), sep="\n")
-  return 0
-
-
-def table(found: dict[str, dict[str, Any]]) -> list[list[str]]:
-  """Returns a header and a row for every recipe, in words of equal width.
-
-  Args:
-    found: {recipe: {metric: value}}, of those that were run.
-  """
-  rows: list[tuple[str, ...]] = [_HEADER]
+  rows = []
   for name, experiment in _recipes().items():
     policy = at_full_size(experiment.model)
     encoding = perceiver.create(policy.encoder)
@@ -88,8 +78,9 @@ def table(found: dict[str, dict[str, Any]]) -> list[list[str]]:
         *(f"{metrics[m]:.3f}" if m in metrics else "–" for m in _METRICS),
       )
     )
-  widths = [max(map(len, column)) for column in zip(*rows)]
-  return [[w.ljust(n) for w, n in zip(row, widths)] for row in rows]
+  return tabulate.tabulate(
+    rows, _HEADER, tablefmt="plain", disable_numparse=True
+  )
 
 
 def _recipes() -> dict[str, configs.Experiment]:
@@ -97,7 +88,7 @@ def _recipes() -> dict[str, configs.Experiment]:
 
 
 def _giga(model: perceiver.Model) -> str:
-  return f"{model.num_flops(textbook=True) / 1e9:.3f}"
+  return f"{model.num_flops(reference=True) / 1e9:.3f}"
 
 
 def at_full_size(
@@ -145,7 +136,3 @@ def _found(folder: pathlib.Path) -> tuple[str, dict[str, Any]]:
     missing = "an evaluation" if names else "the model of a recipe"
     raise files.InputError(f"{folder} does not have {missing}")
   return names[0], rows[-1]
-
-
-if __name__ == "__main__":
-  sys.exit(main())

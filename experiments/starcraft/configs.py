@@ -2,8 +2,8 @@
 
   python -m experiments.train starcraft --mini
   python -m experiments.train starcraft --recipe mini_transformer
-  python -m experiments.starcraft.comparison --run runs/starcraft-mini \\
-      --run runs/starcraft-mini_transformer
+  python -m experiments.evaluate starcraft-encoders \\
+      --runs runs/starcraft-mini runs/starcraft-mini_transformer
   python -m experiments.train starcraft --recipe perceiver_io_32
 
 The paper's agent is AlphaStar, cloned from human games; neither is public. Here
@@ -33,6 +33,7 @@ from experiments.training import optimizers
 from experiments.training import schedules
 from experiments.training import trainer
 import perceiver
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import network
@@ -139,20 +140,18 @@ _MINI_PERCEIVER = network.PerceiverConfig(
     # At 0.02 all latents are almost equal at first, and the loss falls more
     # slowly for the first 1,000 steps.
     latent_init_scale=1.0,
-    num_heads=4,
+    cross_attention=blocks.CrossAttentionConfig(num_heads=4),
   ),
   processor=processor.ProcessorConfig(
     channels=_CHANNELS,
     num_self_attends_per_block=3,
-    num_heads=4,
-    mlp_widening=2,
     remat=processor.Remat.NOTHING,
+    self_attention=blocks.SelfAttentionConfig(num_heads=4, mlp_widening=2),
   ),
   decoder=decoder.DecoderConfig(
     query_channels=_CHANNELS,
     output_channels=None,
-    num_heads=4,
-    mlp_widening=4,
+    cross_attention=blocks.CrossAttentionConfig(num_heads=4, mlp_widening=4),
   ),
 )
 

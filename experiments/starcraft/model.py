@@ -73,10 +73,6 @@ class PolicyConfig:
     shape = (batch_size, slots, starcraft_entities.NUM_CHANNELS)
     return (jax.ShapeDtypeStruct(shape, jnp.float32),)
 
-  def textbook(self) -> "PolicyConfig":
-    """Returns the same model computed without shortcuts."""
-    return dataclasses.replace(self, encoder=self.encoder.textbook())
-
 
 @dataclasses.dataclass
 class Policy(hk.Module):

@@ -1,4 +1,4 @@
-"""From sound to inputs: pieces of the waveform, or points of a spectrogram."""
+"""From audio to inputs: patches of the waveform, or points of a spectrogram."""
 
 import dataclasses
 import math
@@ -15,13 +15,13 @@ Array = jax.Array
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AudioInputConfig:
-  """How waveforms become inputs.
+  """The adapter of waveforms.
 
   Attributes:
     num_samples: samples S of a clip.
     channels: channels of a sample, such as 1 for mono.
     patch_size: samples that make one input; divides `num_samples`.
-    positions: how the row of inputs is encoded. Fourier resolution is the
+    positions: the encoding of the row of inputs. Fourier resolution is the
       model's to choose: the released one counts samples, not inputs.
   """
 
@@ -67,12 +67,12 @@ class AudioInputConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SpectrogramInputConfig:
-  """How spectrograms become inputs: every value is one.
+  """The adapter of spectrograms, of which every value is an input.
 
   Attributes:
     num_frames: steps in time.
     num_bands: bands of frequency.
-    positions: how the grid of times and bands is encoded.
+    positions: the encoding of the grid of times and bands.
   """
 
   num_frames: int

@@ -14,7 +14,7 @@ Array = jax.Array
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EntityInputConfig:
-  """How sets of entities become inputs.
+  """The adapter of sets of entities.
 
   Attributes:
     num_slots: slots M for entities, of which any number may be in use.
@@ -65,7 +65,7 @@ class EntityInput(hk.Module):
 
 @dataclasses.dataclass
 class EntityOutput(hk.Module):
-  """What the rest of an agent is told: each entity, and all of them at once.
+  """Outputs for each entity, and one for all of them.
 
   Entities go through a ReLU and a linear map; their mean over the slots in use
   goes through a linear map and a ReLU.

@@ -1,6 +1,6 @@
-"""From images to inputs: what is taken of a pixel, and where it is.
+"""From images to inputs: features of pixels, and their positions.
 
-The released models see an image as raw pixels, through a 1×1 convolution, or
+The released models take an image as raw pixels, through a 1×1 convolution, or
 through a strided convolution with batch norm and max-pooling; patches are a
 fourth way. Positions are concatenated as a part of their own, which is the
 same for all images and therefore held only once.
@@ -17,6 +17,7 @@ import numpy as np
 from perceiver import layers
 from perceiver import position_encoding
 from perceiver.adapters import patches
+from perceiver.attention import blockwise
 
 Array = jax.Array
 
@@ -135,17 +136,17 @@ def _check_channels(name: str, num_channels: int) -> None:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageInputConfig:
-  """How images become inputs.
+  """The adapter of images.
 
   Attributes:
     size: height and width of the images, pixels.
     channels: channels of the images.
-    features: what is taken of the pixels.
-    positions: how the grid of inputs is encoded.
+    features: the map from pixels to features.
+    positions: the encoding of the grid of inputs.
     permutation_seed: if set, inputs are shuffled by one permutation for all
       images. Fourier codes move with their pixels, as in 2103.03206 table 2;
-      learned positions, which mean nothing before training, belong to places
-      after the shuffling.
+      learned positions, which mean nothing before training, are those after
+      the shuffling.
   """
 
   size: tuple[int, int]
@@ -179,8 +180,26 @@ class ImageInputConfig:
       position_encoding.num_channels(self.positions, num_axes=2)
     )
 
+  def example(self, batch_size: int = 1) -> jax.ShapeDtypeStruct:
+    """Returns shape and dtype of the images, [B, H, W, C] float32."""
+    shape = (batch_size, *self.size, self.channels)
+    return jax.ShapeDtypeStruct(shape, jnp.float32)
+
+  def apply(
+    self, examples: Array, mask: None = None, *, is_training: bool = False
+  ) -> tuple[blockwise.Parts, None]:
+    """Returns the inputs of normalised images; see `InputAdapter`.
+
+    Raises:
+      ValueError: if a mask is given.
+    """
+    if mask is not None:
+      raise ValueError("Image input: a mask is given; expected None.")
+    module = ImageInput(self, is_training, name="image_input")
+    return module(examples), None
+
   def permutation(self) -> np.ndarray:  # [M]
-    """Returns which element of the grid stands at each place."""
+    """Returns the element of the grid at each position."""
     if self.permutation_seed is None:
       return np.arange(self.num_inputs)
     generator = np.random.default_rng(self.permutation_seed)
@@ -216,7 +235,7 @@ class ImageInput(hk.Module):
 def _features(
   config: ImageInputConfig, images: Array, is_training: bool
 ) -> Array:
-  """Takes from images [B, H, W, 3] what the config says, [B, h, w, C]."""
+  """Returns features [B, h, w, C] of images [B, H, W, 3]."""
   features = config.features
   if isinstance(features, Conv1x1):
     return layers.Linear(features.num_channels, name="conv_1x1")(images)

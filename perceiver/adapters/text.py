@@ -19,7 +19,7 @@ Array = jax.Array
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TextInputConfig:
-  """How token ids become inputs.
+  """The adapter of token ids.
 
   Attributes:
     vocab_size: the number of different ids.
@@ -67,7 +67,7 @@ class TextInput(hk.Module):
 
     Args:
       ids: from 0 to `vocab_size` - 1, with P + M of at most `max_length`. An
-        id out of this range makes the inputs at its place NaN, also where
+        id out of this range makes the inputs at its position NaN, also where
         they are masked: pad with a valid id.
       prefix: vectors that stand before every text and take its first
         positions.

@@ -1,4 +1,4 @@
-"""From videos to inputs: patches in space and time, and where they are."""
+"""From videos to inputs: patches in space and time, and their positions."""
 
 import dataclasses
 import math
@@ -16,7 +16,7 @@ Array = jax.Array
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VideoInputConfig:
-  """How videos become inputs.
+  """The adapter of videos.
 
   Attributes:
     num_frames: frames T of a clip.
@@ -24,7 +24,7 @@ class VideoInputConfig:
     channels: channels of a pixel.
     patch: frames, rows and columns of a patch; divides the clip. Its values are
       flattened: one input is one patch.
-    positions: how the grid of patches is encoded.
+    positions: the encoding of the grid of patches.
   """
 
   num_frames: int

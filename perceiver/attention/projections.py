@@ -29,6 +29,7 @@ import jax.numpy as jnp
 
 from perceiver import layers
 from perceiver.attention import blockwise
+from perceiver.attention import reference
 
 Array = jax.Array
 
@@ -48,8 +49,6 @@ class AttentionConfig:
     v_channels: channels of the values, of all heads together.
     output_channels: channels of the result.
     dropout_rate: share of the attention weights dropped in training.
-    direct: compute the textbook way, every projection before the attention
-      and all scores at once. The same numbers, for tests and operation counts.
   """
 
   num_heads: int
@@ -57,7 +56,6 @@ class AttentionConfig:
   v_channels: int
   output_channels: int
   dropout_rate: float = 0.0
-  direct: bool = False
 
   def __post_init__(self) -> None:
     for name in ("num_heads", "qk_channels", "v_channels", "output_channels"):
@@ -242,7 +240,7 @@ def map_queries(
     The results for all queries, [B, O, ...].
   """
   batch, num_keys = keys_values.keys.shape[:2]
-  if config.direct:
+  if reference.enabled():
     return function(operands)
   length = blockwise.num_positions(operands)
   target = target_block(batch * config.num_heads * num_keys)
@@ -265,7 +263,7 @@ def _fold_queries(
   config: AttentionConfig, num_queries: int, num_keys: int, num_channels: int
 ) -> tuple[bool, bool]:
   """Returns whether to fold the query map, and whether the output map."""
-  if config.direct:
+  if reference.enabled():
     return False, False
 
   def pays(inner: int, outer: int) -> bool:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from perceiver.attention import blockwise
 from perceiver.attention import projections
+from perceiver.attention import reference
 
 Array = jax.Array
 
@@ -24,7 +25,7 @@ def attend(
   x: Array,  # [B, N, D], normalised
   key: Array | None = None,
 ) -> Array:  # [B, N, D]
-  """Lets every element of `x` attend to all of them.
+  """Attends from every element of `x` to all of them.
 
   Args:
     config: sizes of the attention.
@@ -34,7 +35,7 @@ def attend(
   """
   batch, length, _ = x.shape
   num_scores = batch * config.num_heads * length**2
-  if config.direct or num_scores < _MIN_SCORES or _has_accelerator():
+  if reference.enabled() or num_scores < _MIN_SCORES or _has_accelerator():
     keys_values = projections.project_keys_values(
       config, weights, x, num_queries=length
     )

@@ -116,7 +116,7 @@ def _take(
 def _grids(config: Any) -> dict[str, tuple[int, ...]]:
   """Returns {collection and module: grid} of positions that may be resized."""
   grids: dict[str, tuple[int, ...]] = {}
-  seen = getattr(config, "image", None)
+  seen = getattr(config, "inputs", None)
   # Shuffled places are not next to one another.
   if isinstance(seen, image.ImageInputConfig) and seen.permutation_seed is None:
     grids["params:classifier/image_input/learned_positions"] = seen.grid

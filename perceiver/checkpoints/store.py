@@ -19,6 +19,7 @@ from perceiver import config_json
 from perceiver import model as perceiver_model
 from perceiver.checkpoints import check
 from perceiver.checkpoints import errors
+from perceiver.checkpoints import migrate
 from perceiver.models import registry
 
 _FORMAT = "perceiver"
@@ -90,7 +91,8 @@ def restore(
   """
   metadata, arrays = _read(pathlib.Path(path))
   try:
-    text = metadata.get("config", "")
+    written = metadata.get("config", "")
+    text = migrate.upgrade_json(written)
     known = registry.ModelConfig
     expected = known if kind is None else known | kind
     config = config_json.from_json(text, expected)
@@ -104,6 +106,8 @@ def restore(
   for key, array in arrays.items():
     collection, _, rest = key.partition(_SEPARATOR)
     module, _, name = rest.rpartition(_SEPARATOR)
+    if text != written:
+      module = migrate.upgrade_module(module)
     if collection not in trees or not module:
       raise errors.CheckpointError(
         f"Checkpoint: {path} has an array {key!r}; expected names such as "

@@ -11,6 +11,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import model
@@ -35,9 +36,9 @@ class LanguageModelConfig:
 
   Attributes:
     text: vocabulary, longest text and channels of the embeddings.
-    perceiver: the network. Its decoder has no linear map at its end: what it
-      gives is compared with the embeddings of all tokens.
-    precision: what activations are computed in.
+    perceiver: the network. Its decoder has no linear map at its end: its
+      outputs are compared with the embeddings of all tokens.
+    precision: the dtype of activations.
   """
 
   text: text.TextInputConfig
@@ -72,12 +73,6 @@ class LanguageModelConfig:
     shape = (batch_size, self.text.max_length)
     return (jax.ShapeDtypeStruct(shape, jnp.int32),)
 
-  def textbook(self) -> "LanguageModelConfig":
-    """Returns the same model computed without shortcuts."""
-    return dataclasses.replace(
-      self, perceiver=perceiver_network.textbook(self.perceiver)
-    )
-
 
 @dataclasses.dataclass
 class LanguageModel(hk.Module):
@@ -99,9 +94,9 @@ class LanguageModel(hk.Module):
     Args:
       ids: from 0 to `vocab_size` - 1, M at most `max_length`. Values are not
         checked: an id out of this range enters as NaN.
-      input_mask: True where there is text; what is False is neither read nor,
-        as in the released model, decoded: logits there mean nothing.
-      positions: which logits are wanted, from 0 to M - 1; the others are not
+      input_mask: True where there is text; all else is neither attended to
+        nor, as in the released model, decoded: logits there mean nothing.
+      positions: those of the logits, from 0 to M - 1; no others are
         computed. Logits at a position out of this range mean nothing.
     """
     latents = self.encode(ids, input_mask=input_mask)  # [B, N, D]
@@ -109,9 +104,9 @@ class LanguageModel(hk.Module):
     if positions is None:
       positions = jnp.arange(ids.shape[1])
     elif input_mask is not None:
-      everyone = jnp.broadcast_to(positions, (len(ids), positions.shape[-1]))
+      indices = jnp.broadcast_to(positions, (len(ids), positions.shape[-1]))
       query_mask = jnp.take_along_axis(
-        input_mask, everyone, axis=1, mode="fill", fill_value=False
+        input_mask, indices, axis=1, mode="fill", fill_value=False
       )
     return self.decode(latents, positions, query_mask=query_mask)
 
@@ -143,16 +138,16 @@ class LanguageModel(hk.Module):
         nothing; affects no other position.
     """
     cfg = self.config.text
-    (asked,) = queries.learned(cfg.max_length, cfg.channels)  # [1, max, C]
+    (query,) = queries.learned(cfg.max_length, cfg.channels)  # [1, max, C]
     if positions is not None:
       _check_positions(positions, len(latents))
-      asked = rows.take(asked[0], jnp.atleast_2d(positions))  # [B or 1, P, C]
-    text.check_mask(query_mask, (len(latents), asked.shape[1]))
-    answers = self._network().decode(
-      latents, (asked.astype(latents.dtype),), query_mask=query_mask
+      query = rows.take(query[0], jnp.atleast_2d(positions))  # [B or 1, P, C]
+    text.check_mask(query_mask, (len(latents), query.shape[1]))
+    decoded = self._network().decode(
+      latents, (query.astype(latents.dtype),), query_mask=query_mask
     )  # [B, P, C]
     table = text.TextInput(cfg, name="text_input").table()  # [V, C]
-    return text.TiedLogits(name="logits")(answers, table)
+    return text.TiedLogits(name="logits")(decoded, table)
 
   @hk.name_like("__call__")
   def attention_map(
@@ -161,7 +156,7 @@ class LanguageModel(hk.Module):
     *,
     input_mask: Array | None = None,  # [B, M] bool
   ) -> Array:  # [B, H, N, M]
-    """Returns where the first read's latents look."""
+    """Returns the attention of the latents."""
     text.check_mask(input_mask, ids.shape)
     return self._network().attention_map(
       self._inputs(ids), input_mask=input_mask
@@ -216,25 +211,27 @@ def _language_model(
         input_channels=channels,
         num_latents=num_latents,
         latent_channels=latent_channels,
-        num_heads=8,
-        qk_channels=256,
-        v_channels=latent_channels,
+        cross_attention=blocks.CrossAttentionConfig(
+          num_heads=8, qk_channels=256, v_channels=latent_channels
+        ),
       ),
       processor=processor.ProcessorConfig(
         channels=latent_channels,
         num_self_attends_per_block=num_layers,
-        num_heads=8,
-        qk_channels=256,
-        v_channels=latent_channels,
         remat=processor.Remat.ATTENTION,
+        self_attention=blocks.SelfAttentionConfig(
+          qk_channels=256, v_channels=latent_channels
+        ),
       ),
       decoder=decoder.DecoderConfig(
         query_channels=channels,
         output_channels=None,
-        num_heads=8,
-        qk_channels=256,
-        v_channels=channels,
-        query_residual=False,
+        cross_attention=blocks.CrossAttentionConfig(
+          num_heads=8,
+          qk_channels=256,
+          v_channels=channels,
+          query_residual=False,
+        ),
       ),
     ),
   )

@@ -20,6 +20,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import model
@@ -43,11 +44,11 @@ class OpticalFlowConfig:
   """A Perceiver that gives the motion of every pixel between two frames.
 
   Attributes:
-    frames: what is seen of the frames.
+    frames: size, features and positions of the frames.
     perceiver: the network. Its decoder gives the 2 components of the flow, or
       the channels that are upsampled if `frames` has a convolution.
-    pixels_per_unit: what the network's output is multiplied by.
-    precision: what activations are computed in.
+    pixels_per_unit: factor of the network's output.
+    precision: the dtype of activations.
   """
 
   frames: flow.FlowInputConfig
@@ -89,12 +90,6 @@ class OpticalFlowConfig:
     shape = (batch_size, 2, *self.frames.size, 3)
     return (jax.ShapeDtypeStruct(shape, jnp.float32),)
 
-  def textbook(self) -> "OpticalFlowConfig":
-    """Returns the same model computed without shortcuts."""
-    return dataclasses.replace(
-      self, perceiver=perceiver_network.textbook(self.perceiver)
-    )
-
 
 @dataclasses.dataclass
 class OpticalFlow(hk.Module):
@@ -118,8 +113,8 @@ class OpticalFlow(hk.Module):
 
     Args:
       frames: in [-1, 1].
-      output_points: which pixels are wanted, as row · W + column; the others
-        are not computed, and points outside the frame give NaN. All pixels if
+      output_points: the decoded pixels, as row · W + column; no others are
+        computed, and points outside the frame give NaN. All pixels if
         None, and always with a convolution.
 
     Returns:
@@ -147,7 +142,7 @@ class OpticalFlow(hk.Module):
 
   @hk.name_like("__call__")
   def attention_map(self, frames: Array) -> Array:
-    """Returns where the first read's latents look, [B, H, N, M]."""
+    """Returns the attention of the latents, [B, H, N, M]."""
     return self._network().attention_map(self._inputs(frames))
 
   @hk.name_like("__call__")
@@ -168,16 +163,16 @@ class OpticalFlow(hk.Module):
     self, latents: Array, inputs: blockwise.Parts, points: Array | None
   ) -> Array:
     cfg = self.config
-    asked = flow.first_frame(cfg.frames, inputs)  # [B or 1, h·w, E_i]
+    queries = flow.first_frame(cfg.frames, inputs)  # [B or 1, h·w, E_i]
     if points is not None:
       self._check_points(points)
-      asked = tuple(
+      queries = tuple(
         part.take(points)
         if isinstance(part, position_encoding.GridEncoding)
         else jax.vmap(rows.take, in_axes=(0, None))(part, points)
-        for part in asked
+        for part in queries
       )  # [B or 1, n, E_i]
-    outputs = self._network().decode(latents, asked)  # [B, h·w or n, F]
+    outputs = self._network().decode(latents, queries)  # [B, h·w or n, F]
     if cfg.upsampled:
       grid = outputs.reshape(len(latents), *cfg.frames.grid, -1)
       outputs = flow.ConvexUpsampling(name="upsampling")(grid)
@@ -225,7 +220,7 @@ def optical_flow(
   """
   features = features or flow.Neighbourhoods()
   grid = features.grid(size)
-  seen = flow.FlowInputConfig(
+  frames = flow.FlowInputConfig(
     size=size,
     features=features,
     concatenate_frames=concatenate_frames,
@@ -234,28 +229,25 @@ def optical_flow(
       max_resolution=grid if concatenate_frames else (2, *grid),
     ),
   )
-  ending = (
-    {"output_channels": features.num_channels}
-    if isinstance(features, image.ConvPool)
-    else {"output_channels": 2, "output_init_scale": output_init_scale}
-  )
+  upsampled = isinstance(features, image.ConvPool)
   return OpticalFlowConfig(
-    frames=seen,
+    frames=frames,
     perceiver=perceiver_network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
-        input_channels=seen.input_channels,
+        input_channels=frames.input_channels,
         num_latents=num_latents,
         latent_channels=latent_channels,
       ),
       processor=processor.ProcessorConfig(
         channels=latent_channels,
         num_self_attends_per_block=num_layers,
-        num_heads=num_heads,
+        self_attention=blocks.SelfAttentionConfig(num_heads=num_heads),
       ),
       decoder=decoder.DecoderConfig(
-        query_channels=seen.input_channels,
-        query_residual=False,
-        **ending,
+        query_channels=frames.input_channels,
+        output_channels=features.num_channels if upsampled else 2,
+        output_init_scale=1.0 if upsampled else output_init_scale,
+        cross_attention=blocks.CrossAttentionConfig(query_residual=False),
       ),
     ),
     pixels_per_unit=pixels_per_unit,

@@ -52,13 +52,12 @@ class EntityTransformerConfig:
         f"Entity Transformer: num_layers is {self.num_layers}; expected at "
         "least 1."
       )
-    _ = self.layer
+    self.layer.attention(self.channels, self.channels)
 
   @property
   def layer(self) -> blocks.SelfAttentionConfig:
     """The sizes of every layer."""
     return blocks.SelfAttentionConfig(
-      channels=self.channels,
       num_heads=self.num_heads,
       mlp_widening=self.mlp_widening,
     )
@@ -69,10 +68,10 @@ class EntityEncoderConfig:
   """An encoder of sets of entities.
 
   Attributes:
-    entities: the sets, and how they become inputs.
-    encoder: what relates entities to one another.
+    entities: the sets, and their adapter.
+    encoder: a Transformer or a Perceiver IO over the entities.
     output_channels: channels of an entity's vector and of the summary.
-    precision: what activations are computed in.
+    precision: the dtype of activations.
   """
 
   entities: adapters_entities.EntityInputConfig
@@ -115,20 +114,12 @@ class EntityEncoderConfig:
     shape = (batch_size, self.entities.num_slots, self.entities.channels)
     return (jax.ShapeDtypeStruct(shape, jnp.float32),)
 
-  def textbook(self) -> "EntityEncoderConfig":
-    """Returns the same model computed without shortcuts."""
-    if isinstance(self.encoder, EntityTransformerConfig):
-      return self
-    return dataclasses.replace(
-      self, encoder=perceiver_network.textbook(self.encoder)
-    )
-
 
 @dataclasses.dataclass
 class EntityEncoder(hk.Module):
   """Entities to a vector for each and one for all.
 
-  What unused slots hold changes nothing; their own vectors are zeros.
+  Values of unused slots change nothing; their own vectors are zeros.
   """
 
   config: EntityEncoderConfig
@@ -144,10 +135,10 @@ class EntityEncoder(hk.Module):
 
     Args:
       entities: as many as there are slots.
-      mask: which slots are in use; all if None.
+      mask: True where a slot is in use; all if None.
     """
     inputs = self._inputs(entities, mask)  # [B, M, E]
-    return self._attend(self._encode(inputs, mask), inputs, mask)
+    return self._decode(self._encode(inputs, mask), inputs, mask)
 
   @hk.name_like("__call__")
   def encode(self, entities: Array, mask: Array | None = None) -> Array:
@@ -162,11 +153,11 @@ class EntityEncoder(hk.Module):
     mask: Array | None = None,  # [B, M] bool
   ) -> tuple[Array, Array]:  # [B, M, F], [B, F]
     """Returns entities and their summary, float32, of latents."""
-    return self._attend(latents, self._inputs(entities, mask), mask)
+    return self._decode(latents, self._inputs(entities, mask), mask)
 
   @hk.name_like("__call__")
   def attention_map(self, entities: Array, mask: Array | None = None) -> Array:
-    """Returns where the latents look, [B, H, N, M]; not of a Transformer."""
+    """Returns the attention of the latents, [B, H, N, M]."""
     network = self._network()
     if isinstance(network, EntityTransformer):
       raise ValueError(
@@ -199,7 +190,7 @@ class EntityEncoder(hk.Module):
     return network.encode((inputs,), input_mask=mask)
 
   @hk.name_like("__call__")
-  def _attend(
+  def _decode(
     self, latents: Array, inputs: Array, mask: Array | None
   ) -> tuple[Array, Array]:
     network = self._network()
@@ -234,17 +225,18 @@ def _layer(
   mask: Array | None,  # [B, M] bool
 ) -> Array:  # [B, M, E]
   """Runs one layer, in which nothing attends to unused slots."""
-  cfg, length = config.attention, x.shape[1]
+  length, channels = x.shape[1:]
+  cfg = config.attention(channels, channels)
   normed = layers.LayerNorm(name="attention_norm")(x)  # [B, M, E]
   weights = projections.Attention(cfg, name="attention").weights(
-    config.channels, config.channels
+    channels, channels
   )
   keys_values = projections.project_keys_values(
     cfg, weights, normed, num_queries=length, input_mask=mask
   )
   x += projections.attend(cfg, weights, keys_values, normed)
   normed = layers.LayerNorm(name="mlp_norm")(x)  # [B, M, E]
-  return x + blocks.Mlp(config.mlp_widening, name="mlp")(normed)
+  return x + layers.Mlp(config.mlp_widening, name="mlp")(normed)
 
 
 _NUM_SLOTS, _ENTITY_CHANNELS = 512, 256
@@ -273,7 +265,8 @@ def _perceiver_io(num_latents: int) -> EntityEncoderConfig:
         latent_channels=latent_channels,
       ),
       processor=processor.ProcessorConfig(
-        channels=latent_channels, num_self_attends_per_block=3, num_heads=8
+        channels=latent_channels,
+        num_self_attends_per_block=3,
       ),
       decoder=decoder.DecoderConfig(
         query_channels=query_channels, output_channels=None

@@ -1,4 +1,4 @@
-"""One way to ask for the positions of a grid, whatever their encoding."""
+"""Encodings of a grid's positions, Fourier or learned."""
 
 from collections.abc import Sequence
 import dataclasses
@@ -19,8 +19,8 @@ class Projected:
   """A position encoding with a learned linear map after it.
 
   Attributes:
-    encoding: what is mapped.
-    channels: what it is mapped to.
+    encoding: the codes that are mapped.
+    channels: channels of the result.
   """
 
   encoding: fourier.Fourier | learned.Learned
@@ -47,7 +47,7 @@ def num_channels(encoding: Encoding, num_axes: int) -> int:
 
 
 def is_learned(encoding: Encoding) -> bool:
-  """Tells whether codes are parameters, not functions of where they are."""
+  """Returns whether codes are parameters, not functions of the position."""
   if isinstance(encoding, Projected):
     return is_learned(encoding.encoding)
   return isinstance(encoding, learned.Learned)
@@ -64,7 +64,7 @@ def encode(
 
   Returns:
     [1, prod(shape), C] float32, positions in order of the flattened grid; of
-    Fourier codes, what stands for it.
+    Fourier codes, a `GridEncoding` that stands for it.
   """
   if isinstance(encoding, fourier.Fourier):
     return fourier.grid_features(encoding, shape)

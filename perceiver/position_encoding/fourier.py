@@ -86,7 +86,7 @@ def grid_features(
     shape: the grid's shape.
 
   Returns:
-    What stands for [1, prod(shape), d·(2K + 1)] features, which are those that
+    The encoding of [1, prod(shape), d·(2K + 1)] features, which are those that
     `features` gives for the grid's coordinates; float32.
   """
   config.channels(len(shape))

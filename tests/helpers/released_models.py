@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import network
@@ -36,7 +37,7 @@ def classifier(
     size=size, features=features, positions=positions
   )
   return imagenet.ImageClassifierConfig(
-    image=seen,
+    inputs=seen,
     perceiver=_network(
       seen.input_channels,
       decoder.DecoderConfig(query_channels=6, output_channels=num_classes),
@@ -55,8 +56,9 @@ def language_model(max_length: int = 12) -> language.LanguageModelConfig:
       decoder.DecoderConfig(
         query_channels=8,
         output_channels=None,
-        num_heads=2,
-        query_residual=False,
+        cross_attention=blocks.CrossAttentionConfig(
+          num_heads=2, query_residual=False
+        ),
       ),
     ),
   )
@@ -70,7 +72,9 @@ def _network(
       input_channels=input_channels, num_latents=4, latent_channels=8
     ),
     processor=processor.ProcessorConfig(
-      channels=8, num_self_attends_per_block=3, num_heads=2
+      channels=8,
+      num_self_attends_per_block=3,
+      self_attention=blocks.SelfAttentionConfig(num_heads=2),
     ),
     decoder=decoding,
   )
@@ -96,8 +100,12 @@ CONFIGS: dict[str, Any] = {
 
 def with_query_residual(config: Any, query_residual: bool) -> Any:
   """Returns a model whose decoder adds its queries, or does not."""
+  decoding = config.perceiver.decoder
   decoding = dataclasses.replace(
-    config.perceiver.decoder, query_residual=query_residual
+    decoding,
+    cross_attention=dataclasses.replace(
+      decoding.cross_attention, query_residual=query_residual
+    ),
   )
   changed = dataclasses.replace(config.perceiver, decoder=decoding)
   return dataclasses.replace(config, perceiver=changed)

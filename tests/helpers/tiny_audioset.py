@@ -6,6 +6,7 @@ from experiments.audio_video.audioset import data
 from experiments.audio_video.audioset import spectrogram
 from experiments.audio_video.clips import clips
 from experiments.audio_video.clips import synthetic
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import network
@@ -72,7 +73,9 @@ def model_config(*modalities, channels=8):
         latent_channels=channels,
       ),
       processor=processor.ProcessorConfig(
-        channels=channels, num_self_attends_per_block=1, num_heads=2
+        channels=channels,
+        num_self_attends_per_block=1,
+        self_attention=blocks.SelfAttentionConfig(num_heads=2),
       ),
       decoder=decoder.DecoderConfig(
         query_channels=channels, output_channels=CLASSES

@@ -6,6 +6,7 @@ import numpy as np
 from experiments.starcraft import model
 from experiments.starcraft.game import scenarios
 from experiments.starcraft.game import units
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import network
@@ -63,7 +64,9 @@ PERCEIVER = network.PerceiverConfig(
     input_channels=8, num_latents=3, latent_channels=8
   ),
   processor=processor.ProcessorConfig(
-    channels=8, num_self_attends_per_block=1, num_heads=2
+    channels=8,
+    num_self_attends_per_block=1,
+    self_attention=blocks.SelfAttentionConfig(num_heads=2),
   ),
   decoder=decoder.DecoderConfig(query_channels=8, output_channels=None),
 )

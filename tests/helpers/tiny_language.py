@@ -2,6 +2,7 @@
 
 from experiments.language.text import sentencepiece
 from experiments.language.text import topics
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import network
@@ -23,10 +24,14 @@ def model_config(vocab_size=262, length=48):
         input_channels=16, num_latents=6, latent_channels=16
       ),
       processor=processor.ProcessorConfig(
-        channels=16, num_self_attends_per_block=1, num_heads=2
+        channels=16,
+        num_self_attends_per_block=1,
+        self_attention=blocks.SelfAttentionConfig(num_heads=2),
       ),
       decoder=decoder.DecoderConfig(
-        query_channels=16, output_channels=None, query_residual=False
+        query_channels=16,
+        output_channels=None,
+        cross_attention=blocks.CrossAttentionConfig(query_residual=False),
       ),
     ),
   )

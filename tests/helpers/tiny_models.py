@@ -5,6 +5,7 @@ from typing import Any
 import jax
 
 import perceiver
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import network
@@ -28,7 +29,9 @@ def _network(channels: int, decoding: decoder.DecoderConfig) -> Any:
       input_channels=channels, num_latents=4, latent_channels=8
     ),
     processor=processor.ProcessorConfig(
-      channels=8, num_self_attends_per_block=1, num_heads=2
+      channels=8,
+      num_self_attends_per_block=1,
+      self_attention=blocks.SelfAttentionConfig(num_heads=2),
     ),
     decoder=decoding,
   )
@@ -45,14 +48,16 @@ def classifier(
   )
   decoding = decoder.DecoderConfig(query_channels=8, output_channels=CLASSES)
   return imagenet.ImageClassifierConfig(
-    image=seen, perceiver=_network(seen.input_channels, decoding)
+    inputs=seen, perceiver=_network(seen.input_channels, decoding)
   )
 
 
 def language_model(vocab_size: int = 262) -> language.LanguageModelConfig:
   """Returns a model of short texts."""
   decoding = decoder.DecoderConfig(
-    query_channels=8, output_channels=None, query_residual=False
+    query_channels=8,
+    output_channels=None,
+    cross_attention=blocks.CrossAttentionConfig(query_residual=False),
   )
   return language.LanguageModelConfig(
     text=text.TextInputConfig(
@@ -70,7 +75,9 @@ def flow_model() -> optical_flow.OpticalFlowConfig:
     positions=position_encoding.Fourier(num_bands=2, max_resolution=TILE),
   )
   decoding = decoder.DecoderConfig(
-    query_channels=seen.input_channels, output_channels=2, query_residual=False
+    query_channels=seen.input_channels,
+    output_channels=2,
+    cross_attention=blocks.CrossAttentionConfig(query_residual=False),
   )
   return optical_flow.OpticalFlowConfig(
     frames=seen, perceiver=_network(seen.input_channels, decoding)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import network
@@ -18,25 +19,33 @@ def perceiver_config(
   num_blocks: int = 1,
   remat: processor.Remat = processor.Remat.ALL,
   dropout_rate: float = 0.0,
+  num_cross_attends: int = 1,
+  arrangement: encoder.Arrangement = encoder.Arrangement.INTERLEAVED,
   mean: bool = False,
   share_weights: bool = True,
   **changes: Any,
 ) -> network.PerceiverConfig:
   """Returns a network of 5 latents × 8 channels and 3 outputs.
 
-  `changes` are fields of the encoder.
+  `changes` are fields of the encoder's cross-attention.
   """
   return network.PerceiverConfig(
     encoder=encoder.EncoderConfig(
-      input_channels=input_channels, num_latents=5, latent_channels=8, **changes
+      input_channels=input_channels,
+      num_latents=5,
+      latent_channels=8,
+      num_cross_attends=num_cross_attends,
+      arrangement=arrangement,
+      cross_attention=blocks.CrossAttentionConfig(**changes),
     ),
     processor=processor.ProcessorConfig(
       channels=8,
       num_self_attends_per_block=num_self_attends_per_block,
       num_blocks=num_blocks,
-      num_heads=2,
       remat=remat,
-      dropout_rate=dropout_rate,
+      self_attention=blocks.SelfAttentionConfig(
+        num_heads=2, dropout_rate=dropout_rate
+      ),
     ),
     decoder=decoder.MeanDecoderConfig(output_channels=3, output_init_scale=1.0)
     if mean
@@ -56,6 +65,6 @@ def classifier_config(
     permutation_seed=permutation_seed,
   )
   return imagenet.ImageClassifierConfig(
-    image=seen,
+    inputs=seen,
     perceiver=perceiver_config(input_channels=seen.input_channels, **changes),
   )

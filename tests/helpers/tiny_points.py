@@ -1,6 +1,7 @@
 """Tiny classifiers of point clouds."""
 
 from experiments.point_clouds import baselines
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import network
@@ -14,14 +15,16 @@ INPUT = points.PointInputConfig(
   positions=position_encoding.Fourier(num_bands=2, max_resolution=(4, 4, 4))
 )
 STACK = processor.ProcessorConfig(
-  channels=16, num_self_attends_per_block=1, num_heads=2
+  channels=16,
+  num_self_attends_per_block=1,
+  self_attention=blocks.SelfAttentionConfig(num_heads=2),
 )
 
 
 def model_config(num_classes=10):
   """Returns a Perceiver of 6 latents × 16 channels and two reads."""
   return modelnet40.PointClassifierConfig(
-    points=INPUT,
+    inputs=INPUT,
     perceiver=network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
         input_channels=INPUT.input_channels,

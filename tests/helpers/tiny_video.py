@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import multimodal_decoder
@@ -67,10 +68,14 @@ def config() -> video_autoencoding.VideoAutoencoderConfig:
         input_channels=73, num_latents=6, latent_channels=24
       ),
       processor=processor.ProcessorConfig(
-        channels=24, num_self_attends_per_block=2, num_heads=4
+        channels=24,
+        num_self_attends_per_block=2,
+        self_attention=blocks.SelfAttentionConfig(num_heads=4),
       ),
       decoder=decoder.DecoderConfig(
-        query_channels=26, output_channels=20, query_residual=False
+        query_channels=26,
+        output_channels=20,
+        cross_attention=blocks.CrossAttentionConfig(query_residual=False),
       ),
     ),
   )

@@ -12,6 +12,7 @@ import pytest
 from perceiver import blocks
 from perceiver.attention import blockwise
 from perceiver.attention import projections
+from perceiver.attention import reference
 from tests.helpers import fill
 
 B, N, M, E = 2, 5, 23, 8
@@ -118,8 +119,9 @@ def build_self(config, is_training=False):
   return filled(net.init, QUERIES), jax.jit(net.apply)
 
 
-def functions(config, is_training=False):
+def functions(config, is_training=False, as_reference=False):
   """Returns parameters and the functions of a cross-attention block."""
+  switch = reference.implementation(as_reference)
 
   def template():
     block = blocks.CrossAttentionBlock(config, is_training, name="block")
@@ -127,28 +129,29 @@ def functions(config, is_training=False):
     decode_queries = lambda queries, inputs, **masks: block.decode_queries(
       queries, inputs, project, **masks
     )
-    return block.__call__, (block.__call__, decode_queries, block.attention_map)
+    call = switch(block.__call__)
+    return call, (call, switch(decode_queries), block.attention_map)
 
   net = hk.multi_transform(template)
   return filled(net.init, QUERIES, INPUTS), *net.apply
 
 
 @functools.lru_cache
-def build_cross(config, is_training=False):
+def build_cross(config, is_training=False, as_reference=False):
   """Returns the same, compiled."""
-  params, *rest = functions(config, is_training)
+  params, *rest = functions(config, is_training, as_reference)
   return params, *map(jax.jit, rest)
 
 
-SELF = blocks.SelfAttentionConfig(channels=E, num_heads=2)
-CROSS = blocks.CrossAttentionConfig(query_channels=E, input_channels=C)
+SELF = blocks.SelfAttentionConfig(num_heads=2)
+CROSS = blocks.CrossAttentionConfig()
 
 
 @pytest.mark.parametrize(
   "changes",
   [
     {},
-    {"num_heads": 1, "direct": True},
+    {"num_heads": 1},
     {"num_heads": 4, "qk_channels": 12, "v_channels": 20, "mlp_widening": 3},
   ],
 )
@@ -162,7 +165,7 @@ def test_self_attention_block(changes):
 
 CROSS_CHANGES = {
   "plain": {},
-  "direct": {"direct": True},
+  "reference": {},
   "no_residual": {"query_residual": False},
   "heads": {"num_heads": 2, "qk_channels": 10, "v_channels": 4},
   "wide": {"mlp_widening": 4, "qk_channels": 64},
@@ -173,7 +176,7 @@ CROSS_CHANGES = {
 @pytest.mark.parametrize("changes", CROSS_CHANGES)
 def test_cross_attention_block(changes, mask):
   config = dataclasses.replace(CROSS, **CROSS_CHANGES[changes])
-  params, call, *_ = build_cross(config)
+  params, call, *_ = build_cross(config, as_reference=changes == "reference")
   found = call(params, None, QUERIES, INPUTS, input_mask=mask)
   expected = cross_attention(config, params, QUERIES, INPUTS, mask=mask)
   np.testing.assert_allclose(found, expected, atol=5e-5)
@@ -183,7 +186,9 @@ def test_cross_attention_block(changes, mask):
 def test_asking_is_the_same_block_from_the_other_side(changes):
   """Many queries in parts, few inputs, and a function on every answer."""
   config = dataclasses.replace(CROSS, **CROSS_CHANGES[changes])
-  params, _, decode_queries, _ = build_cross(config)
+  params, _, decode_queries, _ = build_cross(
+    config, as_reference=changes == "reference"
+  )
   few = normal(4, B, N, C)
   parts = (normal(5, B, 400, 5), normal(6, 1, 400, E - 5))
   mask = jnp.broadcast_to(jnp.arange(400) % 3 > 0, (B, 400))
@@ -254,12 +259,12 @@ def test_widening_is_the_hidden_width_of_the_mlp():
 
 def test_channels_of_the_papers_defaults():
   """Queries and keys are as wide as the inputs, values as the keys."""
-  config = CROSS.attention
+  config = CROSS.attention(E, C)
   assert (config.qk_channels, config.v_channels) == (C, C)
   assert config.output_channels == E
-  config = dataclasses.replace(CROSS, qk_channels=4).attention
+  config = dataclasses.replace(CROSS, qk_channels=4).attention(E, C)
   assert (config.qk_channels, config.v_channels) == (4, 4)
-  config = SELF.attention
+  config = SELF.attention(E, E)
   assert (config.qk_channels, config.v_channels) == (E, E)
 
 
@@ -298,11 +303,21 @@ def test_dropout_while_asking_draws_for_all_queries(monkeypatch):
     (CROSS, {"mlp_widening": -1}, "Block: mlp_widening is -1; expected"),
     (SELF, {"dropout_rate": 1.0}, r"dropout_rate is 1.0; expected \[0, 1\)"),
     (CROSS, {"dropout_rate": -0.1}, r"dropout_rate is -0.1; expected \[0, 1\)"),
-    (SELF, {"num_heads": 3}, "qk_channels is 8, which 3 heads do not divide"),
-    (CROSS, {"num_heads": 4}, "qk_channels is 6, which 4 heads do not divide"),
-    (CROSS, {"query_channels": 0}, "output_channels is 0; expected at least 1"),
   ],
 )
 def test_impossible_blocks_are_refused(config, changes, message):
   with pytest.raises(ValueError, match=message):
     dataclasses.replace(config, **changes)
+
+
+@pytest.mark.parametrize(
+  ("config", "changes", "channels", "message"),
+  [
+    (SELF, {"num_heads": 3}, (E, E), "qk_channels is 8, which 3 heads do not"),
+    (CROSS, {"num_heads": 4}, (E, C), "qk_channels is 6, which 4 heads do not"),
+    (CROSS, {}, (0, C), "output_channels is 0; expected at least 1"),
+  ],
+)
+def test_impossible_channels_are_refused(config, changes, channels, message):
+  with pytest.raises(ValueError, match=message):
+    dataclasses.replace(config, **changes).attention(*channels)

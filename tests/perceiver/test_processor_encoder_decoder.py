@@ -97,36 +97,12 @@ def test_latents_start_at_the_scale_of_the_config():
   assert 0.42 < float(jnp.std(table)) < 0.51
 
 
-def test_the_cross_attention_takes_its_sizes_from_the_encoder():
-  config = dataclasses.replace(
-    ENCODER,
-    num_heads=2,
-    qk_channels=10,
-    v_channels=12,
-    query_residual=False,
-    mlp_widening=3,
-    dropout_rate=0.1,
-    attention_dropout_rate=0.2,
-    direct=True,
-  )
-  assert config.cross_attention == blocks.CrossAttentionConfig(
-    query_channels=D,
-    input_channels=6,
-    num_heads=2,
-    qk_channels=10,
-    v_channels=12,
-    query_residual=False,
-    mlp_widening=3,
-    dropout_rate=0.1,
-    attention_dropout_rate=0.2,
-    direct=True,
-  )
-
-
 # ------------------------------------------------------------------- processor
 
 PROCESSOR = processor.ProcessorConfig(
-  channels=D, num_self_attends_per_block=2, num_heads=2
+  channels=D,
+  num_self_attends_per_block=2,
+  self_attention=blocks.SelfAttentionConfig(num_heads=2),
 )
 
 
@@ -147,9 +123,9 @@ def test_blocks_are_their_layers_in_a_row():
   params, apply = process(config)
   layer = jax.jit(
     hk.transform(
-      lambda x: blocks.SelfAttentionBlock(config.layer, name="self_attention")(
-        x
-      )
+      lambda x: blocks.SelfAttentionBlock(
+        config.self_attention, name="self_attention"
+      )(x)
     ).apply
   )
   x = LATENTS
@@ -185,7 +161,9 @@ def test_gradients_of_stacked_layers(length, remat):
   )
   params, apply = process(config)
   layer = hk.transform(
-    lambda x: blocks.SelfAttentionBlock(config.layer, name="self_attention")(x)
+    lambda x: blocks.SelfAttentionBlock(
+      config.self_attention, name="self_attention"
+    )(x)
   ).apply
 
   def unrolled(params, key, x):
@@ -242,9 +220,10 @@ def test_permuting_latents_permutes_the_result():
   "changes", [{"num_self_attends_per_block": 2}, {"num_blocks": 2}]
 )
 def test_layers_and_blocks_drop_different_entries(changes):
+  dropping = blocks.SelfAttentionConfig(num_heads=2, dropout_rate=0.5)
   config = dataclasses.replace(
     PROCESSOR,
-    **{"num_self_attends_per_block": 1, "dropout_rate": 0.5} | changes,
+    **{"num_self_attends_per_block": 1, "self_attention": dropping} | changes,
   )
   params, apply = process(config, True)
   # Every attention adds 1, every MLP nothing, before dropout.
@@ -327,32 +306,6 @@ def test_mean_decoder():
   np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_the_block_takes_its_sizes_from_the_decoder():
-  config = dataclasses.replace(
-    DECODER,
-    num_heads=2,
-    qk_channels=10,
-    v_channels=12,
-    query_residual=False,
-    mlp_widening=3,
-    dropout_rate=0.1,
-    attention_dropout_rate=0.2,
-    direct=True,
-  )
-  assert config.block(D) == blocks.CrossAttentionConfig(
-    query_channels=E,
-    input_channels=D,
-    num_heads=2,
-    qk_channels=10,
-    v_channels=12,
-    query_residual=False,
-    mlp_widening=3,
-    dropout_rate=0.1,
-    attention_dropout_rate=0.2,
-    direct=True,
-  )
-
-
 @pytest.mark.parametrize(
   ("config", "changes", "message"),
   [
@@ -373,7 +326,7 @@ def test_the_block_takes_its_sizes_from_the_decoder():
     ),
     (
       ENCODER,
-      {"num_heads": 4},
+      {"cross_attention": blocks.CrossAttentionConfig(num_heads=4)},
       "qk_channels is 6, which 4 heads do not divide",
     ),
     (

@@ -1,12 +1,12 @@
 """Recipes for AudioSet, of both papers.
 
   python -m experiments.train audioset --mini
-  python -m experiments.train audioset --mini --data.modalities AUDIO
+  python -m experiments.train audioset --mini --data.modalities audio
   python -m experiments.train audioset --recipe perceiver_mel_tuned \\
       --data.data-dir DIR
 
 Published on TPUs; none has been run at full size with this code. DIR has been
-made by `python -m experiments.audio_video.clips.prepare`. `--mini` learns from
+made by `python -m experiments.prepare clips`. `--mini` learns from
 generated clips, some of whose classes are only heard and some only seen.
 """
 
@@ -23,6 +23,7 @@ from experiments.training import schedules
 from experiments.training import tasks
 from experiments.training import trainer
 import perceiver
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import network
@@ -140,7 +141,9 @@ def _mini_model() -> audioset.MultimodalClassifierConfig:
         latent_channels=channels,
       ),
       processor=processor.ProcessorConfig(
-        channels=channels, num_self_attends_per_block=3, num_heads=4
+        channels=channels,
+        num_self_attends_per_block=3,
+        self_attention=blocks.SelfAttentionConfig(num_heads=4),
       ),
       decoder=decoder.DecoderConfig(
         query_channels=channels, output_channels=_NUM_CLASSES

@@ -35,7 +35,7 @@ class DataConfig:
   What it has lost, or never had, such as sound, is masked in the inputs.
 
   Attributes:
-    data_dir: a data set made by experiments.audio_video.clips.prepare;
+    data_dir: a data set made by `experiments.prepare clips`;
       None generates clips.
     train_split: the part of it that is learned from.
     eval_split: the part that is judged by.

@@ -123,7 +123,7 @@ def _answer(
   def of_piece(number: Array) -> tuple[Array, Array]:
     take = lambda x: jax.lax.dynamic_index_in_dim(x, number, 1, keepdims=False)
     inputs, present = to_model({**batch, **jax.tree.map(take, pieces)})
-    logits = model.apply(variables, inputs, present=present)  # [B, classes]
+    logits = model.apply(variables, inputs, mask=present)  # [B, classes]
     return jax.nn.sigmoid(logits), cross_entropy(logits, batch["labels"])
 
   count = next(iter(pieces.values())).shape[1]

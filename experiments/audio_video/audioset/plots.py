@@ -164,7 +164,7 @@ def _attend(
   names = [modality.name for modality in modalities]
   first = {n: x[0] if n in names else x for n, x in example.items()}
   inputs, present = evaluator.to_model({n: x[None] for n, x in first.items()})
-  maps = model.attention_map(variables, inputs, present=present)
+  maps = model.attention_map(variables, inputs, mask=present)
   sizes = [modality.input.num_inputs for modality in modalities]
   parts = np.split(
     np.asarray(maps)[0].mean(axis=0), np.cumsum(sizes)[:-1], axis=-1

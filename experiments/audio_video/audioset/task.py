@@ -74,7 +74,7 @@ class AudioSet:
     """
     inputs, present = evaluator.to_model(batch)
     logits, state = self.model.apply_and_update(
-      variables, inputs, rng=rng, is_training=is_training, present=present
+      variables, inputs, rng=rng, is_training=is_training, mask=present
     )  # [B, classes]
     labels = batch["labels"]  # [B, classes]
     likeliest = jnp.argmax(logits, axis=-1)[:, None]

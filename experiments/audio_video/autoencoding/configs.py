@@ -5,12 +5,12 @@
   python -m experiments.evaluate video-autoencoding \\
       --checkpoint runs/video_autoencoding --data.data-dir DIR --report DIR
 
-DIR is Kinetics-700-2020 as experiments.audio_video.clips.prepare leaves it;
-without it clips are generated. The fewer latents, the less of a clip survives:
+DIR is Kinetics-700-2020, prepared by `experiments.prepare clips`; without it
+clips are generated. The fewer latents, the less of a clip survives:
 
   python -m experiments.train video-autoencoding --mini \\
       --model.perceiver.encoder.num-latents 12 --workdir runs/12_latents
-  python -m experiments.audio_video.autoencoding.latents_table \\
+  python -m experiments.evaluate latents-table \\
       runs/12_latents runs/24_latents runs/video_autoencoding-mini
 
 None has been run at full size with this code. The mini recipe took 12 minutes
@@ -30,6 +30,7 @@ from experiments.training import schedules
 from experiments.training import tasks
 from experiments.training import trainer
 import perceiver
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import multimodal_decoder
@@ -117,12 +118,14 @@ def _mini() -> Experiment:
           latent_init_scale=1.0,
         ),
         processor=processor.ProcessorConfig(
-          channels=64, num_self_attends_per_block=2, num_heads=4
+          channels=64,
+          num_self_attends_per_block=2,
+          self_attention=blocks.SelfAttentionConfig(num_heads=4),
         ),
         decoder=decoder.DecoderConfig(
           query_channels=outputs.query_channels,
           output_channels=64,
-          query_residual=False,
+          cross_attention=blocks.CrossAttentionConfig(query_residual=False),
         ),
       ),
     ),

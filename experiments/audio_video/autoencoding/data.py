@@ -18,7 +18,7 @@ class DataConfig:
   """Which clips there are, and how they are varied.
 
   Attributes:
-    data_dir: a data set made by experiments.audio_video.clips.prepare;
+    data_dir: a data set made by `experiments.prepare clips`;
       None generates clips.
     train_split: the part of it that is learned from.
     eval_split: the part that is judged by.

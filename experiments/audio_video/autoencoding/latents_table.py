@@ -1,12 +1,10 @@
 """Compares runs with different numbers of latents, as table 4 of 2107.14795.
 
-  python -m experiments.audio_video.autoencoding.latents_table RUN RUN ... \\
-      [--output FOLDER]
+python -m experiments.evaluate latents-table RUN RUN ... [--output FOLDER]
 """
 
 import dataclasses
 import pathlib
-import sys
 from typing import NamedTuple
 
 import matplotlib
@@ -14,6 +12,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 from matplotlib import pyplot
+import tabulate
 import tyro
 
 from experiments.audio_video.autoencoding import configs
@@ -23,7 +22,7 @@ from perceiver import config_json
 
 
 class Row(NamedTuple):
-  """What a run reached."""
+  """The metrics of a run."""
 
   num_latents: int
   ratio: float  # numbers in a clip for each number in its latents
@@ -37,11 +36,11 @@ class Row(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TableConfig:
-  """Which runs are compared.
+  """Compares runs with different numbers of latents, as table 4 of 2107.14795.
 
   Attributes:
-    runs: folders of runs, finished or not.
-    output: a folder for latents.png; none is drawn if None.
+    runs: folders of runs of video_autoencoding, finished or not.
+    output: a folder for latents.png; nothing is plotted if None.
   """
 
   runs: tyro.conf.Positional[tuple[pathlib.Path, ...]]
@@ -81,21 +80,30 @@ def read(run: pathlib.Path) -> Row:
 
 def table(rows: list[Row]) -> str:
   """Returns runs as lines, the most latents first."""
-  lines = ["latents  ratio  audio PSNR  video PSNR  top-1   step"]
-  for row in sorted(rows, reverse=True):
-    lines.append(
-      f"{row.num_latents:7d}  {row.ratio:5.2f}  {row.audio_psnr:10.2f}  "
-      f"{row.video_psnr:10.2f}  {row.top_1:5.3f}  {row.step:5d}"
-    )
-  lines.append(
-    f"{'mean':>7}         {rows[0].mean_audio_psnr:10.2f}  "
-    f"{rows[0].mean_video_psnr:10.2f}"
+  body = [
+    [
+      str(row.num_latents),
+      f"{row.ratio:.2f}",
+      f"{row.audio_psnr:.2f}",
+      f"{row.video_psnr:.2f}",
+      f"{row.top_1:.3f}",
+      str(row.step),
+    ]
+    for row in sorted(rows, reverse=True)
+  ]
+  means = (rows[0].mean_audio_psnr, rows[0].mean_video_psnr)
+  body.append(["mean", "", *(f"{mean:.2f}" for mean in means)])
+  return tabulate.tabulate(
+    body,
+    ("latents", "ratio", "audio PSNR", "video PSNR", "top-1", "step"),
+    tablefmt="plain",
+    disable_numparse=True,
+    stralign="right",
   )
-  return "\n".join(lines)
 
 
-def draw(rows: list[Row], path: pathlib.Path) -> None:
-  """Draws both ratios over the number of latents, beside the mean's."""
+def plot(rows: list[Row], path: pathlib.Path) -> None:
+  """Plots both ratios over the number of latents, beside the mean's."""
   rows = sorted(rows)
   latents = [row.num_latents for row in rows]
   figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.2))
@@ -110,21 +118,15 @@ def draw(rows: list[Row], path: pathlib.Path) -> None:
   pyplot.close(figure)
 
 
-def main(arguments: list[str] | None = None) -> int:
-  """Runs from the command line; returns the exit code."""
-  config = tyro.cli(TableConfig, args=arguments, description=__doc__)
-  try:
-    if not config.runs:
-      raise files.InputError("Name at least one run.")
-    rows = [read(run) for run in config.runs]
-    print(table(rows))
-    if config.output is not None:
-      draw(rows, config.output / "latents.png")
-  except files.InputError as error:
-    print(f"error: {error}", file=sys.stderr)
-    return 1
-  return 0
+def run(config: TableConfig) -> None:
+  """Runs the command `evaluate latents-table`.
 
-
-if __name__ == "__main__":
-  sys.exit(main())
+  Raises:
+    files.InputError: see `read`.
+  """
+  if not config.runs:
+    raise files.InputError("Name at least one run.")
+  rows = [read(folder) for folder in config.runs]
+  print(table(rows))
+  if config.output is not None:
+    plot(rows, config.output / "latents.png")

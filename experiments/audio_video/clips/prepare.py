@@ -1,13 +1,13 @@
 """Turns a folder of video files into a data set that is quick to read.
 
-  python -m experiments.audio_video.clips.prepare VIDEOS OUTPUT \\
+  python -m experiments.prepare clips VIDEOS OUTPUT \\
       --train train.csv --validation validate.csv [--test test.csv]
-  python -m experiments.audio_video.clips.prepare VIDEOS OUTPUT \\
+  python -m experiments.prepare clips VIDEOS OUTPUT \\
       --train unbalanced_train_segments.csv balanced_train_segments.csv \\
       --validation eval_segments.csv --classes class_labels_indices.csv
 
-The first is for Kinetics, the second for AudioSet; see `folder` for files and
-lists, `decoding` for what becomes of files that are not as they should be.
+The first is for Kinetics, the second for AudioSet; see `clip_folder` for files
+and lists, `decoding` for files that are not as they should be.
 Every file is decoded once. The data set, ArrayRecord in the form of TensorFlow
 Datasets, is then read without PyAV:
 
@@ -39,7 +39,10 @@ _NAME, _VERSION = "clips", "1.0.0"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PrepareConfig:
-  """Which videos become which data set.
+  """Turns a folder of video files into a data set that is quick to read.
+
+  The lists are those of Kinetics or of AudioSet. The data set is then read with
+  --data.data-dir OUTPUT, without PyAV.
 
   Attributes:
     videos: the folder of video files.
@@ -50,7 +53,7 @@ class PrepareConfig:
     test: the lists of the test part.
     classes: AudioSet's class_labels_indices.csv; of Kinetics the labels in the
       lists are the classes.
-    storage: what is kept of a clip.
+    storage: the form in which clips are kept.
     workers: processes that decode; 0 for none but this one.
     stop_at_damaged: stop at the first damaged file instead of leaving it out.
   """
@@ -195,7 +198,7 @@ def prepare(config: PrepareConfig) -> prepared.DatasetReport:
   """Writes the data set; it appears only when it is complete.
 
   Returns:
-    What is in it, and what is not.
+    The report of clips kept, missing and damaged.
 
   Raises:
     files.InputError: if a list cannot be used, the data set is there already, a
@@ -266,17 +269,11 @@ def _plan(config: PrepareConfig) -> _Plan:
   return _Plan(kind, classes, rows, clip_folder.find_files(config.videos))
 
 
-def main(arguments: list[str] | None = None) -> int:
-  """Runs from the command line; returns the exit code."""
-  config = tyro.cli(PrepareConfig, args=arguments, description=__doc__)
-  try:
-    report = prepare(config)
-  except (OSError, files.InputError) as error:
-    print(f"error: {error}", file=sys.stderr)
-    return 1
+def run(config: PrepareConfig) -> None:
+  """Runs the command `prepare clips`.
+
+  Raises:
+    files.InputError: see `prepare`.
+  """
+  report = prepare(config)
   print(f"{config.output}:\n{report.describe()}")
-  return 0
-
-
-if __name__ == "__main__":
-  sys.exit(main())

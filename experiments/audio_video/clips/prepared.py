@@ -94,8 +94,8 @@ def read_report(data_dir: pathlib.Path) -> DatasetReport:
   if not path.exists():
     raise FileNotFoundError(
       f"There is no {path}. "
-      "`python -m experiments.audio_video.clips.prepare --help` says "
-      "how a folder of videos becomes a data set."
+      "`python -m experiments.prepare clips` makes a data set of a folder of "
+      "videos."
     )
   try:
     entries = json.loads(path.read_text())

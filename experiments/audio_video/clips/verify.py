@@ -1,11 +1,10 @@
-"""Says what a prepared data set has, and reads all of it.
+"""Describes a prepared data set of clips, and reads all of it.
 
-python -m experiments.audio_video.clips.verify FOLDER
+python -m experiments.prepare verify-clips FOLDER
 """
 
 import dataclasses
 import pathlib
-import sys
 
 import tyro
 
@@ -16,11 +15,11 @@ from experiments.data import files
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VerifyConfig:
-  """What is verified.
+  """Describes a prepared data set of clips, and reads all of it.
 
   Attributes:
     folder: the data set's.
-    every: of how many clips one is decoded.
+    every: one of so many clips is decoded.
   """
 
   folder: tyro.conf.Positional[pathlib.Path]
@@ -37,7 +36,7 @@ def verify(config: VerifyConfig) -> list[str]:
   """Reads a data set.
 
   Returns:
-    What is wrong with it, in words.
+    A line for every clip that cannot be read, and every split that lacks some.
 
   Raises:
     FileNotFoundError: if there is none.
@@ -59,18 +58,14 @@ def verify(config: VerifyConfig) -> list[str]:
   return wrong
 
 
-def main(arguments: list[str] | None = None) -> int:
-  """Runs from the command line; returns the exit code."""
-  config = tyro.cli(VerifyConfig, args=arguments, description=__doc__)
-  try:
-    wrong = verify(config)
-    print(prepared.read_report(config.folder).describe())
-  except (FileNotFoundError, files.InputError) as error:
-    print(f"error: {error}", file=sys.stderr)
-    return 1
-  print("\n".join(wrong) if wrong else "all that is there can be read")
-  return 1 if wrong else 0
+def run(config: VerifyConfig) -> None:
+  """Runs the command `prepare verify-clips`.
 
-
-if __name__ == "__main__":
-  sys.exit(main())
+  Raises:
+    files.InputError: if a clip cannot be read.
+  """
+  wrong = verify(config)
+  print(prepared.read_report(config.folder).describe())
+  if wrong:
+    raise files.InputError("\n".join(wrong))
+  print("all that is there can be read")

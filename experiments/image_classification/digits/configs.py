@@ -19,6 +19,7 @@ from experiments.training import schedules
 from experiments.training import tasks
 from experiments.training import trainer
 import perceiver
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import network
@@ -64,16 +65,18 @@ def _perceiver(
   seen: image.ImageInputConfig,
 ) -> imagenet.ImageClassifierConfig:
   return imagenet.ImageClassifierConfig(
-    image=seen,
+    inputs=seen,
     perceiver=network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
         input_channels=seen.input_channels,
         num_latents=24,
         latent_channels=64,
-        qk_channels=64,
+        cross_attention=blocks.CrossAttentionConfig(qk_channels=64),
       ),
       processor=processor.ProcessorConfig(
-        channels=64, num_self_attends_per_block=4, num_heads=4
+        channels=64,
+        num_self_attends_per_block=4,
+        self_attention=blocks.SelfAttentionConfig(num_heads=4),
       ),
       decoder=decoder.DecoderConfig(
         query_channels=64, output_channels=data.NUM_CLASSES
@@ -105,7 +108,7 @@ def _permuted(seen: image.ImageInputConfig) -> image.ImageInputConfig:
 
 
 def _convnet(seen: image.ImageInputConfig) -> convnet.ConvNetConfig:
-  return convnet.ConvNetConfig(image=seen, num_classes=data.NUM_CLASSES)
+  return convnet.ConvNetConfig(inputs=seen, num_classes=data.NUM_CLASSES)
 
 
 EXPERIMENTS = {

@@ -81,8 +81,8 @@ class DataConfig:
 
   Attributes:
     dataset: the data set's name in TensorFlow Datasets, or one made by
-      experiments.image_classification.imagenet.prepare_folder. It needs the
-      splits "train" and "validation" and the features "image" and "label".
+      `experiments.prepare images`. It needs the splits "train" and
+      "validation" and the features "image" and "label".
     version: a version of the data set such as 5.1.0, or a pattern such as
       5.*.*; the newest one that fits and is on disk is read.
     data_dir: the folder that holds data sets; None is $TFDS_DATA_DIR, or else
@@ -195,10 +195,9 @@ def _folder_advice(config: DataConfig) -> str:
   root = config.data_dir or tfds_reader.default_data_dir()
   return (
     "Or turn a folder of images, FOLDER/{train,validation}/CLASS/*.jpg, into a "
-    "data set without TensorFlow by `python -m "
-    "experiments.image_classification.imagenet.prepare_folder FOLDER --name "
-    f"my_images --data-dir {root}` and use it with `--data.dataset my_images "
-    f"--data.data-dir {root}`."
+    "data set without TensorFlow by `python -m experiments.prepare images "
+    f"FOLDER --name my_images --data-dir {root}` and use it with "
+    f"`--data.dataset my_images --data.data-dir {root}`."
   )
 
 

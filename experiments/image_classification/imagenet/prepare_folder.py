@@ -1,9 +1,8 @@
 """Turns a folder of images into a data set, without TensorFlow.
 
-The folder holds FOLDER/train/CLASS/*.jpg and FOLDER/validation/CLASS/*.jpg (or
-.jpeg, .png). The result has the features of imagenet2012, and is read with
+  python -m experiments.prepare images FOLDER --name NAME --data-dir DIR
 
-  --data.dataset NAME --data.data-dir DIR
+The data set has the features of imagenet2012.
 """
 
 from collections.abc import Iterator
@@ -11,7 +10,6 @@ import dataclasses
 import os
 import pathlib
 import re
-import sys
 import tempfile
 from typing import Any
 
@@ -28,7 +26,10 @@ _VERSION = "1.0.0"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PrepareConfig:
-  """Which images become which data set.
+  """Turns a folder of images into a data set, without TensorFlow.
+
+  The folder holds train/CLASS/*.jpg and validation/CLASS/*.jpg (or .jpeg,
+  .png). The data set is read with --data.dataset NAME --data.data-dir DIR.
 
   Attributes:
     folder: holds train/CLASS/*.jpg and validation/CLASS/*.jpg.
@@ -54,10 +55,10 @@ class PrepareConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-  """What came out of it.
+  """A data set that was written.
 
   Attributes:
-    folder: where the data set is.
+    folder: of the data set.
     counts: examples in each split.
     corrupt: the images left out, relative to the folder of images.
   """
@@ -101,16 +102,16 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type
     for label in self._classes:
       for path in _images(root / label):
         name = f"{label}/{path.name}"
-        if self._is_sound(path):
+        if self._can_be_decoded(path):
           example = {"image": path, "label": label, "file_name": name}
           yield name, example
 
-  def _is_sound(self, path: pathlib.Path) -> bool:
+  def _can_be_decoded(self, path: pathlib.Path) -> bool:
     try:
       files.decode_image(path.read_bytes())
     except ValueError as error:
       if not self._images.skip_corrupt:
-        raise ValueError(
+        raise files.InputError(
           f"{path}: {error}. Remove it, or leave such images out with "
           "--skip-corrupt."
         ) from error
@@ -123,21 +124,17 @@ def prepare(config: PrepareConfig) -> Prepared:
   """Writes the data set; it appears only when it is complete.
 
   Args:
-    config: which images become which data set.
-
-  Returns:
-    Where it is, and how many examples it has.
+    config: the images and the name of the data set.
 
   Raises:
-    FileExistsError: there already is a data set of that name.
-    FileNotFoundError: a folder or its images are missing.
-    ValueError: an image cannot be decoded, or the two splits have different
-      classes.
+    files.InputError: if there already is a data set of that name, a folder or
+      its images are missing, an image cannot be decoded, or the two splits
+      have different classes.
   """
   root = (config.data_dir or tfds_reader.default_data_dir()).expanduser()
   target = root / config.name / _VERSION
   if target.exists():
-    raise FileExistsError(f"{target} is there already; remove it first")
+    raise files.InputError(f"{target} is there already; remove it first.")
   _classes(config.folder)
   root.mkdir(parents=True, exist_ok=True)
   with tempfile.TemporaryDirectory(dir=root, prefix=".preparing_") as scratch:
@@ -146,7 +143,9 @@ def prepare(config: PrepareConfig) -> Prepared:
     counts = {s: builder.info.splits[s].num_examples for s in _SPLITS}
     for split, count in counts.items():
       if not count:
-        raise FileNotFoundError(f"{config.folder / split} has no sound images")
+        raise files.InputError(
+          f"{config.folder / split} has no image that can be decoded."
+        )
     target.parent.mkdir(exist_ok=True)
     os.rename(builder.data_path, target)
   return Prepared(target, counts, builder.corrupt)
@@ -158,17 +157,17 @@ def _classes(folder: pathlib.Path) -> list[str]:
   for split in _SPLITS:
     root = folder / split
     if not root.is_dir():
-      raise FileNotFoundError(f"{root} is missing; images go to {root}/CLASS/")
+      raise files.InputError(f"{root} is missing; images go to {root}/CLASS/.")
     found[split] = sorted(p.name for p in root.iterdir() if p.is_dir())
     empty = [c for c in found[split] if not _images(root / c)]
     if empty or not found[split]:
       where = root / empty[0] if empty else root / "CLASS"
-      raise FileNotFoundError(f"{where} has no .jpg, .jpeg or .png images")
+      raise files.InputError(f"{where} has no .jpg, .jpeg or .png images.")
   different = set(found["train"]) ^ set(found["validation"])
   if different:
-    raise ValueError(
+    raise files.InputError(
       f"{folder}: these classes are not in both splits: "
-      f"{', '.join(sorted(different))}"
+      f"{', '.join(sorted(different))}."
     )
   return found["train"]
 
@@ -177,18 +176,14 @@ def _images(folder: pathlib.Path) -> list[pathlib.Path]:
   return sorted(p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES)
 
 
-def main() -> None:
-  """Runs from the command line."""
-  config = tyro.cli(PrepareConfig, description=__doc__)
-  try:
-    prepared = prepare(config)
-  except (OSError, ValueError) as error:
-    sys.exit(f"error: {error}")
+def run(config: PrepareConfig) -> None:
+  """Runs the command `prepare images`.
+
+  Raises:
+    files.InputError: see `prepare`.
+  """
+  prepared = prepare(config)
   for name in prepared.corrupt:
     print(f"left out, not readable: {name}")
   counts = ", ".join(f"{n:,} {s}" for s, n in prepared.counts.items())
   print(f"{prepared.folder}: {counts} images, {len(prepared.corrupt)} left out")
-
-
-if __name__ == "__main__":
-  main()

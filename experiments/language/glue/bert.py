@@ -12,7 +12,6 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from perceiver import blocks
 from perceiver import layers
 from perceiver import position_encoding
 from perceiver.adapters import text
@@ -75,10 +74,6 @@ class BertConfig:
     shape = (batch_size, self.max_length)
     return (jax.ShapeDtypeStruct(shape, jnp.int32),)
 
-  def textbook(self) -> "BertConfig":
-    """Returns itself: nothing here is computed in a special way."""
-    return self
-
 
 @dataclasses.dataclass
 class Bert(hk.Module):
@@ -137,7 +132,7 @@ class Layer(hk.Module):
     )
     attended = projections.attend(cfg, weights, keys_values, x)  # [B, T, C]
     x = layers.LayerNorm(name="attention_norm")(x + attended)
-    widened = blocks.Mlp(self.config.mlp_widening, name="mlp")(x)  # [B, T, C]
+    widened = layers.Mlp(self.config.mlp_widening, name="mlp")(x)  # [B, T, C]
     return layers.LayerNorm(name="mlp_norm")(x + widened)
 
 

@@ -5,10 +5,10 @@
   python -m experiments.train glue --recipe rte --checkpoint FILE \\
       --data.data-dir DIR
 
-A checkpoint brings its own trunk, whatever its size.
-`experiments.language.glue.sweep` runs the paper's search over batches and
-rates, `experiments.language.glue.submit` writes the test server's files. None
-has been run at full size with this code.
+A checkpoint brings its own trunk, whatever its size. `experiments.train
+glue-sweep` runs the paper's search over batches and rates, `experiments.predict
+glue-submission` writes the test server's files. None has been run at full size
+with this code.
 """
 
 import dataclasses

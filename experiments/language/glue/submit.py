@@ -1,6 +1,6 @@
 """Writes the files that the test server of GLUE expects.
 
-  python -m experiments.language.glue.submit \\
+  python -m experiments.predict glue-submission \\
       --models runs/glue/model.safetensors \\
       --data.data-dir DIR --output submission
 
@@ -9,15 +9,11 @@ as the training files write them, degrees from 0 to 5 with three digits. Where
 several models answer a task, the last one does.
 """
 
-from collections.abc import Sequence
 import dataclasses
 import pathlib
-import sys
 
 import numpy as np
-import tyro
 
-from experiments.cli import errors
 from experiments.data import files
 from experiments.data import loader
 from experiments.language.glue import data as glue_data
@@ -30,11 +26,14 @@ from perceiver.models import glue
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SubmitConfig:
-  """Models, test sets and the folder of the files.
+  """Writes the files that the test server of GLUE expects.
+
+  Each file, such as CoLA.tsv, has the columns "index" and "prediction". Where
+  several models answer a task, the last one does.
 
   Attributes:
     models: models of GLUE, of one task or more.
-    data: the source of the test sets.
+    data: the test sets.
     output: the folder for the files.
     batch_size: examples at a time.
   """
@@ -96,21 +95,12 @@ def contents(
   return "\n".join(lines) + "\n"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-  """Runs from the command line; returns the exit code."""
-  config = tyro.cli(
-    SubmitConfig,
-    args=arguments,
-    description=__doc__,
-    config=(tyro.conf.FlagConversionOff,),
-  )
-  return errors.run(lambda: _main(config))
+def run(config: SubmitConfig) -> None:
+  """Runs the command `predict glue-submission`.
 
-
-def _main(config: SubmitConfig) -> None:
+  Raises:
+    FileNotFoundError: if a model is not there.
+    files.InputError: if a model or a test set cannot be used.
+  """
   for path in submit(config):
     print(path)
-
-
-if __name__ == "__main__":
-  sys.exit(main())

@@ -1,6 +1,6 @@
 """The paper's search for each task's best fine-tuning (2107.14795 table 13).
 
-  python -m experiments.language.glue.sweep --checkpoint FILE \\
+  python -m experiments.train glue-sweep --checkpoint FILE \\
       --data.data-dir DIR [--tasks rte mrpc]
 
 Every batch size is tried with every learning rate, 200 steps of warm-up and 10
@@ -12,13 +12,10 @@ Interrupted, the same command goes on; finished runs are not repeated.
 from collections.abc import Mapping, Sequence
 import dataclasses
 import pathlib
-import sys
 from typing import NamedTuple
 
 import tabulate
-import tyro
 
-from experiments.cli import errors
 from experiments.cli import registry
 from experiments.language.glue import bert
 from experiments.language.glue import configs
@@ -32,7 +29,9 @@ from perceiver.models import glue
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SweepConfig:
-  """The settings of the search.
+  """The paper's search for each task's best fine-tuning.
+
+  Interrupted, the same command goes on; finished runs are not repeated.
 
   Attributes:
     checkpoint: the pre-trained language model; None trains from scratch.
@@ -121,40 +120,34 @@ def table(name: str, runs: Sequence[Run]) -> str:
   """Returns a table of the runs in Markdown, the metrics in hundredths."""
   metrics = [metric for metric in runs[0].found if metric != "loss"]
   rows = [
-    (run.batch_size, f"{run.rate:g}", *(100 * run.found[m] for m in metrics))
+    [run.batch_size, f"{run.rate:g}", *(100 * run.found[m] for m in metrics)]
     for run in runs
   ]
-  headers = (f"{name}: batch", "rate", *metrics)
   return tabulate.tabulate(
-    rows, headers, tablefmt="pipe", floatfmt=".2f", disable_numparse=[1]
+    rows,
+    (f"{name}: batch", "rate", *metrics),
+    tablefmt="pipe",
+    floatfmt=".2f",
+    disable_numparse=[1],
   )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-  """Runs from the command line; returns the exit code."""
-  config = tyro.cli(
-    SweepConfig,
-    args=arguments,
-    description=__doc__,
-    config=(tyro.conf.FlagConversionOff,),
-  )
-  return errors.run(lambda: _main(config))
+def run(config: SweepConfig) -> None:
+  """Runs the command `train glue-sweep`.
 
-
-def _main(config: SweepConfig) -> None:
+  Raises:
+    errors.UsageError: if a setting cannot work on this machine.
+    files.InputError: if a file cannot be used.
+  """
   best: dict[str, float] = {}
   for name in config.tasks:
     runs = sweep(config, name)
     best |= runs[0].found
     print(table(name, runs), flush=True)
     print(f"best: {runs[0].model_file}\n", flush=True)
-  what = (
+  tasks = (
     "the eight tasks"
     if set(config.tasks) >= set(glue_tasks.AVERAGED)
-    else (", ".join(config.tasks))
+    else ", ".join(config.tasks)
   )
-  print(f"average of {what}: {100 * scores.score(best):.2f}")
-
-
-if __name__ == "__main__":
-  sys.exit(main())
+  print(f"average of {tasks}: {100 * scores.score(best):.2f}")

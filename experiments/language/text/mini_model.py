@@ -1,5 +1,6 @@
 """The language model of the mini recipes: pre-training and fine-tuning."""
 
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import network
@@ -18,22 +19,24 @@ CONFIG = language.LanguageModelConfig(
       input_channels=_CHANNELS,
       num_latents=64,
       latent_channels=_CHANNELS,
-      num_heads=4,
-      qk_channels=_CHANNELS,
-      v_channels=_CHANNELS,
+      cross_attention=blocks.CrossAttentionConfig(
+        num_heads=4, qk_channels=_CHANNELS, v_channels=_CHANNELS
+      ),
     ),
     processor=processor.ProcessorConfig(
       channels=_CHANNELS,
       num_self_attends_per_block=2,
-      num_heads=4,
+      self_attention=blocks.SelfAttentionConfig(num_heads=4),
     ),
     decoder=decoder.DecoderConfig(
       query_channels=_CHANNELS,
       output_channels=None,
-      num_heads=4,
-      qk_channels=_CHANNELS,
-      v_channels=_CHANNELS,
-      query_residual=False,
+      cross_attention=blocks.CrossAttentionConfig(
+        num_heads=4,
+        qk_channels=_CHANNELS,
+        v_channels=_CHANNELS,
+        query_residual=False,
+      ),
     ),
   ),
 )

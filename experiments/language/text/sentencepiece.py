@@ -1,6 +1,6 @@
 """Texts as SentencePiece pieces, by models of the `sentencepiece` library.
 
-Models are made by `python -m experiments.language.text.train_sentencepiece`,
+Models are made by `python -m experiments.prepare sentencepiece`,
 which gives the special tokens the ids that bytes have. Encoding is lossless:
 text without a piece becomes bytes, spaces and line breaks are kept. Only
 U+2581, with which the library marks spaces, is decoded as a space.
@@ -28,7 +28,7 @@ _SPECIAL = {
 }
 _UNKNOWN = len(_SPECIAL)
 _SPACE = "\u2581"
-_MAKE_ONE = "python -m experiments.language.text.train_sentencepiece makes one"
+_MAKE_ONE = "python -m experiments.prepare sentencepiece makes one"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,6 +129,28 @@ class SentencePiece:
       return chr(int(piece[1:-1], 16)) in " \t\n\r\f\v", False, 1
     text = piece.replace(_SPACE, " ")
     return not text.strip(), text.startswith(" "), len(text.encode())
+
+
+def tokenizer(
+  path: pathlib.Path | None, vocab_size: int | None = None
+) -> tokenizers.Tokenizer:
+  """Returns the tokenizer of a model file.
+
+  Args:
+    path: the file; None for bytes.
+    vocab_size: the expected number of ids, None for any.
+
+  Raises:
+    files.InputError: if the file cannot be used, or has another number of ids.
+  """
+  found = tokenizers.Bytes() if path is None else load(path)
+  if vocab_size not in (None, found.vocab_size):
+    raise files.InputError(
+      f"{path or 'the vocabulary of bytes'} has {found.vocab_size} tokens; "
+      f"expected {vocab_size}, those of the model. Set "
+      f"data.sentencepiece_model: {_MAKE_ONE}"
+    )
+  return found
 
 
 def load(path: pathlib.Path) -> SentencePiece:

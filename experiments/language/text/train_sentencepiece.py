@@ -1,61 +1,55 @@
 """Makes a SentencePiece model from texts.
 
-  python -m experiments.language.text.train_sentencepiece --corpus DIR \\
+  python -m experiments.prepare sentencepiece --corpus DIR \\
     --vocab-size 32000 --output pieces.model
-
-reads the .txt and .jsonl files of DIR, but for the documents that masked
-language modelling holds out; without --corpus, the prose that ships with
-Python.
 """
 
-import argparse
 from collections.abc import Iterator, Sequence
+import dataclasses
 import pathlib
 
-from experiments.cli import errors
 from experiments.data import files
 from experiments.language.text import corpora
 from experiments.language.text import sentencepiece
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-  """Runs the command; returns its exit code."""
-  parser = argparse.ArgumentParser(
-    prog="python -m experiments.language.text.train_sentencepiece",
-    description="Makes a SentencePiece model from texts.",
-    allow_abbrev=False,
-  )
-  parser.add_argument(
-    "--corpus",
-    type=pathlib.Path,
-    help="folder of .txt and .jsonl files; left out: prose of Python itself",
-  )
-  parser.add_argument("--vocab-size", type=int, default=32_000)
-  parser.add_argument("--output", type=pathlib.Path, required=True)
-  options = parser.parse_args(arguments)
-  return errors.run(
-    lambda: _make(options.corpus, options.vocab_size, options.output)
-  )
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+  """Makes a SentencePiece model from texts.
+
+  Attributes:
+    output: the model's file.
+    corpus: a folder of .txt and .jsonl files, whose documents are read but for
+      those that masked language modelling holds out; the prose that ships with
+      Python if None.
+    vocab_size: the number of pieces.
+  """
+
+  output: pathlib.Path
+  corpus: pathlib.Path | None = None
+  vocab_size: int = 32_000
 
 
-def _make(
-  folder: pathlib.Path | None, vocab_size: int, output: pathlib.Path
-) -> None:
+def run(config: TrainConfig) -> None:
+  """Runs the command `prepare sentencepiece`.
+
+  Raises:
+    files.InputError: if the texts are too few, or a file cannot be used.
+  """
   corpus = corpora.Corpus.PYTHON_TOPICS
-  if folder is not None:
+  if config.corpus is not None:
     corpus = corpora.Corpus.FILES
-  (part,), _ = corpora.open_corpus(corpus, folder)
-  model = sentencepiece.train(_lines(part.documents), vocab_size)
-  with files.writing(output) as temporary:
+  (part,), _ = corpora.open_corpus(corpus, config.corpus)
+  model = sentencepiece.train(_lines(part.documents), config.vocab_size)
+  with files.writing(config.output) as temporary:
     temporary.write_bytes(model)
-  print(f"{output}: {vocab_size} pieces of {len(part.documents)} documents")
+  print(
+    f"{config.output}: {config.vocab_size} pieces of {len(part.documents)} "
+    "documents"
+  )
 
 
 def _lines(documents: Sequence[bytes]) -> Iterator[str]:
   for number in range(len(documents)):
     text = documents[number].decode("utf-8")
     yield from (line for line in text.split("\n") if line.strip())
-
-
-if __name__ == "__main__":
-  raise SystemExit(main())

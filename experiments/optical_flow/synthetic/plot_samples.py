@@ -1,16 +1,15 @@
-"""Draws generated pairs on one sheet, to see what training sees.
+"""Plots synthetic pairs on one sheet, as training reads them.
 
-  python -m experiments.optical_flow.synthetic.plot_samples samples.png
+  python -m experiments.prepare flow-samples samples.png
 
 Each row is a pair: first frame, second frame, flow in colours (the wheel of
-experiments/optical_flow/colours.py, full at the row's fastest pixel), and what
-of the first frame is not seen in the second, in white.
+experiments/optical_flow/colours.py, full at the row's fastest pixel), and in
+white the pixels of the first frame that are occluded in the second.
 """
 
 from collections.abc import Iterable
 import dataclasses
 import pathlib
-import sys
 
 import numpy as np
 from PIL import Image
@@ -25,21 +24,24 @@ _GAP = 4  # pixels between images
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DrawConfig:
-  """What is drawn, and where to.
+class PlotConfig:
+  """Plots synthetic pairs on one sheet, as training reads them.
+
+  Each row is a pair: first frame, second frame, flow in colours, and in white
+  the pixels of the first frame that are occluded in the second.
 
   Attributes:
     path: the picture that is written.
     first: number of the first pair.
-    rows: how many pairs are drawn.
-    backwards: draw them from the second frame to the first.
-    generator: how pairs are generated.
+    rows: the number of pairs.
+    backward: plot the flow from the second frame to the first.
+    generator: of the pairs.
   """
 
   path: tyro.conf.Positional[pathlib.Path]
   first: int = 0
   rows: int = 6
-  backwards: bool = False
+  backward: bool = False
   generator: synthetic_generator.GeneratorConfig = (
     synthetic_generator.GeneratorConfig(size=(192, 256))
   )
@@ -48,7 +50,7 @@ class DrawConfig:
     last = self.generator.num_examples - self.rows
     if self.rows < 1 or not 0 <= self.first <= last:
       raise ValueError(
-        f"DrawConfig: first is {self.first} and rows is {self.rows}; expected "
+        f"PlotConfig: first is {self.first} and rows is {self.rows}; expected "
         f"at least 0 and 1, within {self.generator.num_examples} pairs"
       )
 
@@ -81,20 +83,16 @@ def _joined(images: list[np.ndarray], axis: int) -> np.ndarray:
   return np.concatenate([*padded, images[-1]], axis=axis)
 
 
-def main() -> None:
-  """Runs from the command line."""
-  config = tyro.cli(DrawConfig, description=__doc__)
-  try:
-    source = synthetic_generator.Generator(config.generator)
-    read = source.backward if config.backwards else source.__getitem__
-    numbers = range(config.first, config.first + config.rows)
-    picture = Image.fromarray(sheet(map(read, numbers)))
-    with files.writing(config.path) as temporary:
-      picture.save(temporary, optimize=True)
-  except (OSError, ValueError) as error:
-    sys.exit(f"error: {error}")
+def run(config: PlotConfig) -> None:
+  """Runs the command `prepare flow-samples`.
+
+  Raises:
+    files.InputError: if a file cannot be used.
+  """
+  source = synthetic_generator.Generator(config.generator)
+  read = source.backward if config.backward else source.__getitem__
+  numbers = range(config.first, config.first + config.rows)
+  picture = Image.fromarray(sheet(map(read, numbers)))
+  with files.writing(config.path) as temporary:
+    picture.save(temporary, optimize=True)
   print(f"{config.path}: {config.rows} pairs")
-
-
-if __name__ == "__main__":
-  main()

@@ -1,12 +1,13 @@
-"""Which class and `config.json` of `transformers` describe a model of ours.
+"""Class and `config.json` of `transformers` for a model of ours.
 
-What no entry there can say is found by reading the result back.
+Settings without an entry there are found by reading the result back.
 """
 
 import dataclasses
 import re
-from typing import Any
+from typing import Any, TypeVar
 
+from perceiver import blocks
 from perceiver import config_json
 from perceiver import decoder
 from perceiver import network as perceiver_network
@@ -21,21 +22,22 @@ from perceiver.models import language
 from perceiver.models import optical_flow
 from perceiver.models import video_autoencoding
 
-# What their files do not say, and evaluation does not depend on.
-_UNSAID = re.compile(
-  r"precision|.*init_scale|.*dropout_rate|.*\.remat|.*\.direct"
-  r"|image\.features\.decay"
+# Settings without an entry, on which evaluation does not depend.
+_WITHOUT_ENTRY = re.compile(
+  r"precision|.*init_scale|.*dropout_rate|.*\.remat"
+  r"|inputs\.features\.decay"
 )
-# What their classes do in a way of their own, whatever was trained.
+# Computations of their classes that differ, whatever was trained.
 _DEVIATIONS = {
   "PerceiverForImageClassificationConvProcessing": {
-    "image.features.centred": (
+    "inputs.features.centred": (
       "its convolution and pooling are padded otherwise than the original's, "
       "which changes all features a little"
     )
   },
 }
-_QUERY_RESIDUAL = "perceiver.decoder.query_residual"
+_Block = TypeVar("_Block", bound=blocks.BlockConfig)
+_QUERY_RESIDUAL = "perceiver.decoder.cross_attention.query_residual"
 _CLASSES_OF_FEATURES: dict[type, str] = {
   image.Pixels: "PerceiverForImageClassificationFourier",
   image.Conv1x1: "PerceiverForImageClassificationLearned",
@@ -65,7 +67,7 @@ def write(config: Any) -> tuple[str, dict[str, Any]]:
 
 
 def deviations(config: Any) -> list[str]:
-  """Returns sentences on what `transformers` computes otherwise than we do."""
+  """Returns sentences on the computations of `transformers` that differ."""
   class_name, _ = _entries(config)
   found = differences(class_name, config, _again(config))
   known = _DEVIATIONS.get(class_name, {})
@@ -75,7 +77,7 @@ def deviations(config: Any) -> list[str]:
 def differences(
   class_name: str, expected: Any, found: Any, *, lenient: bool = False
 ) -> dict[str, tuple[Any, Any]]:
-  """Returns {field: (expected, found)} of what matters for evaluation.
+  """Returns {field: (expected, found)} of the settings of evaluation.
 
   Args:
     class_name: of `transformers`.
@@ -87,10 +89,10 @@ def differences(
   result = {}
   both = (_explicit(expected), _explicit(found))
   for field, values in config_json.differences(*both).items():
-    if _UNSAID.fullmatch(field):
+    if _WITHOUT_ENTRY.fullmatch(field):
       continue
     # Fourier codes have no size; what resolution they are for is compared.
-    if field == "image.size" and not class_name.endswith("Learned"):
+    if field == "inputs.size" and not class_name.endswith("Learned"):
       continue
     if lenient and (
       field.endswith(".exact_gelu")
@@ -103,7 +105,7 @@ def differences(
 
 
 def folds_query(config: Any) -> bool:
-  """Tells whether the class adds a query that our model does not add.
+  """Returns whether the class adds a query that our model does not add.
 
   A classifier has one query, the same for all images, so that taking it off
   the bias before makes up for it.
@@ -111,21 +113,25 @@ def folds_query(config: Any) -> bool:
   return (
     isinstance(config, imagenet.ImageClassifierConfig)
     and isinstance(config.perceiver.decoder, decoder.DecoderConfig)
-    and not config.perceiver.decoder.query_residual
+    and not config.perceiver.decoder.cross_attention.query_residual
   )
 
 
 def with_query_residual(config: Any, query_residual: bool) -> Any:
   """Returns a classifier that adds its query, or does not."""
+  decoding = config.perceiver.decoder
   decoding = dataclasses.replace(
-    config.perceiver.decoder, query_residual=query_residual
+    decoding,
+    cross_attention=dataclasses.replace(
+      decoding.cross_attention, query_residual=query_residual
+    ),
   )
   network = dataclasses.replace(config.perceiver, decoder=decoding)
   return dataclasses.replace(config, perceiver=network)
 
 
 def _again(config: Any) -> Any:
-  """Returns what is read where this configuration was written."""
+  """Returns the configuration that is read from this one's entries."""
   class_name, entries = _entries(config)
   classes = (len(entries.get("id2label", ())),)
   shapes = dict.fromkeys(huggingface_config.CLASSES, classes)
@@ -138,35 +144,57 @@ def _explicit(config: Any) -> Any:
   network = getattr(config, "perceiver", None)
   if not isinstance(network, perceiver_network.PerceiverConfig):
     return config
-  parts: dict[str, Any] = {}
-  for name, attention in (
-    ("encoder", network.encoder.cross_attention.attention),
-    ("processor", network.processor.layer.attention),
-  ):
-    parts[name] = dataclasses.replace(
-      getattr(network, name),
-      qk_channels=attention.qk_channels,
-      v_channels=attention.v_channels,
-    )
-  if isinstance(network.decoder, decoder.DecoderConfig):
-    attention = network.decoder.block(network.encoder.latent_channels).attention
+  encoding, processing, decoding = (
+    network.encoder,
+    network.processor,
+    network.decoder,
+  )
+  latents = encoding.latent_channels
+  parts: dict[str, Any] = {
+    "encoder": dataclasses.replace(
+      encoding,
+      cross_attention=_with_channels(
+        encoding.cross_attention, latents, encoding.input_channels
+      ),
+    ),
+    "processor": dataclasses.replace(
+      processing,
+      self_attention=_with_channels(
+        processing.self_attention, latents, latents
+      ),
+    ),
+  }
+  if isinstance(decoding, decoder.DecoderConfig):
     parts["decoder"] = dataclasses.replace(
-      network.decoder,
-      qk_channels=attention.qk_channels,
-      v_channels=attention.v_channels,
+      decoding,
+      cross_attention=_with_channels(
+        decoding.cross_attention, decoding.query_channels, latents
+      ),
     )
   return dataclasses.replace(
     config, perceiver=dataclasses.replace(network, **parts)
   )
 
 
+def _with_channels(
+  block: _Block, query_channels: int, input_channels: int
+) -> _Block:
+  """Returns a block with its attention's channels filled in."""
+  attention = block.attention(query_channels, input_channels)
+  return dataclasses.replace(
+    block,
+    qk_channels=attention.qk_channels,
+    v_channels=attention.v_channels,
+  )
+
+
 def _entries(config: Any) -> tuple[str, dict[str, Any]]:
   """Returns class and entries, as far as there are any."""
   if isinstance(config, imagenet.ImageClassifierConfig):
-    kind = _CLASSES_OF_FEATURES.get(type(config.image.features))
+    kind = _CLASSES_OF_FEATURES.get(type(config.inputs.features))
     special: dict[str, Any] = {
-      "d_model": config.image.input_channels,
-      "image_size": config.image.size[0],
+      "d_model": config.inputs.input_channels,
+      "image_size": config.inputs.size[0],
       **_labels(config.num_classes),
     }
   elif isinstance(config, language.LanguageModelConfig):
@@ -198,24 +226,25 @@ def _entries(config: Any) -> tuple[str, dict[str, Any]]:
 def _network_entries(
   network: perceiver_network.PerceiverConfig,
 ) -> dict[str, Any]:
-  reading, processing = network.encoder, network.processor
+  encoding, processing = network.encoder, network.processor
+  cross, layer = encoding.cross_attention, processing.self_attention
   return {
-    "attention_probs_dropout_prob": processing.attention_dropout_rate,
+    "attention_probs_dropout_prob": layer.attention_dropout_rate,
     "cross_attention_shape_for_attention": "kv",
-    "cross_attention_widening_factor": reading.mlp_widening,
-    "d_latents": reading.latent_channels,
+    "cross_attention_widening_factor": cross.mlp_widening,
+    "d_latents": encoding.latent_channels,
     "hidden_act": (
-      "gelu" if processing.exact_gelu else huggingface_config.TANH_GELU
+      "gelu" if layer.exact_gelu else huggingface_config.TANH_GELU
     ),
     "num_blocks": processing.num_blocks,
-    "num_cross_attention_heads": reading.num_heads,
-    "num_latents": reading.num_latents,
+    "num_cross_attention_heads": cross.num_heads,
+    "num_latents": encoding.num_latents,
     "num_self_attends_per_block": processing.num_self_attends_per_block,
-    "num_self_attention_heads": processing.num_heads,
-    "qk_channels": processing.qk_channels,
-    "self_attention_widening_factor": processing.mlp_widening,
-    "use_query_residual": reading.query_residual,
-    "v_channels": processing.v_channels,
+    "num_self_attention_heads": layer.num_heads,
+    "qk_channels": layer.qk_channels,
+    "self_attention_widening_factor": layer.mlp_widening,
+    "use_query_residual": cross.query_residual,
+    "v_channels": layer.v_channels,
   }
 
 
@@ -225,13 +254,13 @@ def _autoencoder_entries(
   """Returns the entries of an autoencoder of the released modalities."""
   inputs = {x.name: x.input for x in config.inputs.modalities}
   outputs = {x.name: x for x in config.outputs.outputs}
-  seen, heard = inputs.get("image"), inputs.get("audio")
+  image_input, audio_input = inputs.get("image"), inputs.get("audio")
   label = outputs["label"].positions if "label" in outputs else None
   if (
     not set(inputs) == set(outputs) == {"audio", "image", "label"}
-    or not isinstance(seen, video.VideoInputConfig)
-    or not isinstance(seen.positions, position_encoding.Fourier)
-    or not isinstance(heard, audio.AudioInputConfig)
+    or not isinstance(image_input, video.VideoInputConfig)
+    or not isinstance(image_input.positions, position_encoding.Fourier)
+    or not isinstance(audio_input, audio.AudioInputConfig)
     or not isinstance(label, position_encoding.Learned)
     or not isinstance(config.perceiver.decoder, decoder.DecoderConfig)
   ):
@@ -243,13 +272,13 @@ def _autoencoder_entries(
   num_frames, *size = outputs["image"].grid
   return {
     "_label_trainable_num_channels": label.channels,
-    "audio_samples_per_frame": heard.num_samples // num_frames,
+    "audio_samples_per_frame": audio_input.num_samples // num_frames,
     "d_model": config.inputs.input_channels,
-    "image_size": int(seen.positions.max_resolution[-1]),
+    "image_size": int(image_input.positions.max_resolution[-1]),
     "num_frames": num_frames,
     "output_num_channels": config.perceiver.decoder.output_channels,
     "output_shape": [1, num_frames, *size],
-    "samples_per_patch": heard.patch_size,
+    "samples_per_patch": audio_input.patch_size,
     **_labels(outputs["label"].channels),
   }
 

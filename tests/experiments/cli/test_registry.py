@@ -2,14 +2,18 @@
 
 import json
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
 from experiments import evaluate
 from experiments import list as list_experiments
 from experiments import train
+from experiments.cli import errors
 from experiments.cli import registry
 from perceiver.models import registry as models
+from tests.helpers import folders
 from tests.helpers.recipes import sums
 
 TOY = "tests.helpers.recipes.sums"
@@ -109,18 +113,52 @@ def test_wrong_options_are_answered(toy, capsys, arguments, message):
   assert message in capsys.readouterr().err
 
 
-def test_an_option_before_the_experiment_is_answered(toy, capsys):
+@pytest.mark.parametrize(
+  ("arguments", "hint"),
+  [
+    (["--train.non-finite", "SKIP"], "Values are in lower case: skip, not"),
+    (["--train.non-finite=SKIP"], "Values are in lower case: skip, not"),
+    (["--train.log-images", "True"], "Booleans are written --x and --no-x"),
+    (["--judging.all", "3"], "--judging.all is --evaluation.all since"),
+    (["--model.perceiver.encoder.num-reads=2"], "encoder.num-cross-attends"),
+    (
+      ["--model.a.decoder.num-heads", "2"],
+      ".decoder.cross-attention.num-heads",
+    ),
+    (["--data.generator.shift", "2"], "is --data.synthetic.shift since"),
+  ],
+)
+def test_spellings_of_before_are_answered_with_todays(
+  toy, capsys, arguments, hint
+):
   with pytest.raises(SystemExit) as caught:
-    train.main(["--mini", toy])
+    train.main([toy, *arguments])
   assert caught.value.code == 2
-  assert "name the experiment first: toy" in capsys.readouterr().err
+  assert hint in capsys.readouterr().err
+
+
+def test_values_of_enums_and_booleans(toy, tmp_path):
+  arguments = ("--train.non-finite", "skip", "--train.checkpoint-in-background")
+  workdir = tmp_path / "run"
+  settings = ("--train.steps", "5", "--workdir", str(workdir))
+  assert train.main([toy, *arguments, *settings]) == 0
+  config = json.loads((workdir / "config.json").read_text())["train"]
+  assert config["non_finite"] == "skip"
+  assert config["checkpoint_in_background"] is True
+
+
+def test_options_may_come_first(toy, capsys):
+  assert train.main(["--mini", toy, "--recipe", "wide"]) == 2
+  assert "leave out --recipe" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
   ("arguments", "words"),
   [
-    (["--help"], ["EXPERIMENT", "--mini", "--workdir"]),
+    (["--help"], ["EXPERIMENT", "--mini", "--workdir", "Experiments: toy."]),
     (["toy", "--help"], ["--train.batch-size", "examples per step", "--mini"]),
+    (["toy", "--help"], ["experiments.train toy [-h]", "{stop,skip}"]),
+    (["toy", "--help"], ["--distributed.detect, --distributed.no-detect"]),
   ],
 )
 def test_help(toy, capsys, arguments, words):
@@ -129,6 +167,27 @@ def test_help(toy, capsys, arguments, words):
   assert caught.value.code == 0
   text = capsys.readouterr().out
   assert all(word in text for word in words)
+
+
+def test_help_ends_without_room(toy, monkeypatch, capsys):
+  monkeypatch.setenv("COLUMNS", "1")
+  with pytest.raises(SystemExit) as caught:
+    train.main([toy, "--help"])
+  assert caught.value.code == 0
+  assert "--train.batch-size" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("options", [("--help",), ("digits", "--help")])
+def test_help_may_be_cut(options):
+  with subprocess.Popen(
+    [sys.executable, "-m", "experiments.train", *options],
+    cwd=folders.ROOT,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+  ) as process:
+    process.stdout.close()
+    assert process.stderr.read() == ""
 
 
 def test_an_import_that_fails_inside_an_experiment_is_not_hidden(monkeypatch):
@@ -214,8 +273,31 @@ def test_a_part_is_called_a_part(run, capsys):
   assert "paper" not in out
   _, whole, _ = _evaluate(capsys, "--checkpoint", run, "--examples", "99")
   assert "21 of 21 examples of toy eval\n" in whole
-  code, _, error = _evaluate(capsys, "--checkpoint", run, "--examples", "0")
-  assert (code, "--examples must be at least 1" in error) == (2, True)
+  with pytest.raises(SystemExit) as caught:
+    _evaluate(capsys, "--checkpoint", run, "--examples", "0")
+  assert caught.value.code == 2
+  assert "--examples must be at least 1" in capsys.readouterr().err
+
+
+def test_a_run_of_an_older_version_is_refused_by_name(run, tmp_path, capsys):
+  old = tmp_path / "old"
+  old.mkdir()
+  text = (run / "config.json").read_text()
+  (old / "config.json").write_text(text.replace("num_eval", "num_judged"))
+  starts = [{"experiment": TOY, "git": {"commit": "a" * 40}}]
+  (old / "provenance.json").write_text(json.dumps(starts))
+  assert evaluate.main([str(old)]) == 2
+  error = capsys.readouterr().err
+  assert "num_judged" in error
+  assert "version 0.1.0 or earlier" in error
+  assert f"commit {'a' * 40}" in error
+
+
+def test_modules_of_older_versions_have_their_names():
+  old = registry.name_of("experiments.optical_flow.configs")
+  older = registry.name_of("experiments.glue.configs")
+  new = registry.name_of("experiments.language.glue.configs")
+  assert (old, older, new) == ("optical_flow", "glue", "glue")
 
 
 def test_evaluation_takes_options(run, capsys):
@@ -270,24 +352,31 @@ def test_a_checkpoint_of_another_model_is_one_paragraph(run, capsys):
 
 def test_list(toy, capsys):
   assert list_experiments.main([]) == 0
-  header, *rows = capsys.readouterr().out.splitlines()
+  command, header, *rows = capsys.readouterr().out.splitlines()
+  assert command == "python -m experiments.train toy --recipe NAME | --mini"
   assert header.split() == list(list_experiments._HEADER)
-  assert len(rows) == 3
+  assert [row.split()[0] for row in rows[:3]] == ["plain", "wide", "mini"]
   # 4 x 8 + 8 weights and biases, 2 x 8 of the norm, 8 x 2 + 2 at the end.
-  assert rows[0].split()[:3] == ["toy", "plain", "74"]
+  assert rows[0].split()[1] == "74"
   assert "top_1 0.9" in rows[0]
-  assert rows[0].endswith("python -m experiments.train toy --recipe plain")
-  assert rows[2].endswith("python -m experiments.train toy --mini")
+
+
+def test_a_part_of_the_list():
+  assert registry.matching(()) == registry.names()
+  assert registry.matching(("image", "glue")) == ["glue", "imagenet"]
+  assert registry.matching(("optical-flow", TOY)) == ["optical_flow", TOY]
+  with pytest.raises(errors.UsageError, match="Did you mean 'digits'"):
+    registry.matching(("digist",))
 
 
 def test_runs(run, capsys):
   assert list_experiments.main(["--runs", str(run.parent)]) == 0
-  header, *rows = capsys.readouterr().out.splitlines()
-  (row,) = [row for row in rows if row.startswith(f"{run} ")]
-  assert header.split()[:4] == ["run", "experiment", "step", "evaluation"]
-  assert row.split()[1:3] == [TOY, "6/6"]
-  assert "loss 0." in row
-  assert "4 × 1 cpu" in row
+  paragraphs = capsys.readouterr().out.split("\n\n")
+  (found,) = [p for p in paragraphs if p.startswith(f"{run}\n")]
+  words = dict(line.split(maxsplit=1) for line in found.splitlines()[1:])
+  assert (words["experiment"], words["step"]) == (TOY, "6/6")
+  assert "loss 0." in words["evaluation"]
+  assert words["devices"] == "4 × 1 cpu"
 
 
 def test_damaged_runs_are_listed_too(tmp_path, capsys):
@@ -296,19 +385,14 @@ def test_damaged_runs_are_listed_too(tmp_path, capsys):
     for file in ("provenance.json", "metrics.jsonl", "config.json"):
       (tmp_path / name / file).write_text(text)
   assert list_experiments.main(["--runs", str(tmp_path)]) == 0
-  assert len(capsys.readouterr().out.splitlines()) == 3
+  assert capsys.readouterr().out.count("  experiment  –\n") == 2
   assert list_experiments.main(["--runs", str(tmp_path / "none")]) == 1
   assert "has no runs" in capsys.readouterr().err
 
 
 def test_options_of_processes(toy, tmp_path, capsys):
   arguments = ["--workdir", str(tmp_path), "--distributed.coordinator", "a:1"]
-  assert train.main([toy, *arguments]) == 2
-  assert "without num-processes, process-id they cannot start" in (
-    capsys.readouterr().err
-  )
-
-
-def test_table():
-  rows = [("a", "bbb"), ("cc", "d")]
-  assert list_experiments.table(rows) == "a   bbb\ncc  d"
+  with pytest.raises(SystemExit) as caught:
+    train.main([toy, *arguments])
+  assert caught.value.code == 2
+  assert "without num-processes, process-id" in capsys.readouterr().err

@@ -86,11 +86,11 @@ def write_chairs(folder, count, split):
 def test_a_data_set_is_evaluated_in_tiles(workdir, tmp_path, capsys):
   write_chairs(tmp_path / "chairs", 5, [1, 2, 2, 1, 2])
   arguments = (TOY, "--checkpoint", workdir)
-  arguments += ("--data.evaluate-on", "FLYING_CHAIRS")
+  arguments += ("--data.evaluate-on", "flying_chairs")
   arguments += ("--data.evaluate-dir", tmp_path / "chairs")
   error = commands.command(capsys, evaluate.main, *arguments, code=1)
   assert "expected 640" in error
-  arguments += ("--data.allow-partial", "True")
+  arguments += ("--data.allow-partial",)
   out = commands.command(capsys, evaluate.main, *arguments)
   assert "3 of 3 examples of flying_chairs evaluation" in out
   assert "epe_s0-10" in out
@@ -99,9 +99,9 @@ def test_a_data_set_is_evaluated_in_tiles(workdir, tmp_path, capsys):
 def test_a_data_set_is_trained_on(tmp_path, capsys):
   write_chairs(tmp_path / "chairs", 6, [1, 2, 1, 1, 1, 1])
   arguments = (TOY, "--mini", "--workdir", tmp_path / "run")
-  arguments += ("--data.train-on", "FLYING_CHAIRS", "--train.steps", 6)
+  arguments += ("--data.train-on", "flying_chairs", "--train.steps", 6)
   arguments += ("--data.data-dir", tmp_path / "chairs")
-  arguments += ("--data.allow-partial", "True")
+  arguments += ("--data.allow-partial",)
   out = commands.command(capsys, train.main, *arguments)
   assert "6 of 6 examples of synthetic evaluation" in out
 
@@ -111,7 +111,7 @@ def test_any_frames_can_be_looked_at(workdir, tmp_path, capsys):
   for i, frame in enumerate([*frames, frames[0]]):
     Image.fromarray(frame).save(tmp_path / f"{i}.png")
   arguments = (TOY, "--checkpoint", workdir, "--report", tmp_path / "report")
-  arguments += ("--data.evaluate-on", "FRAMES", "--data.evaluate-dir", tmp_path)
+  arguments += ("--data.evaluate-on", "frames", "--data.evaluate-dir", tmp_path)
   out = commands.command(capsys, evaluate.main, *arguments)
   assert "2 of 2 examples of frames evaluation" in out
   assert (tmp_path / "report" / "figures" / "samples.png").exists()
@@ -119,7 +119,7 @@ def test_any_frames_can_be_looked_at(workdir, tmp_path, capsys):
 
 def test_a_missing_folder_is_one_paragraph(workdir, capsys):
   arguments = (TOY, "--checkpoint", workdir)
-  arguments += ("--data.evaluate-on", "SINTEL_CLEAN")
+  arguments += ("--data.evaluate-on", "sintel_clean")
   error = commands.command(capsys, evaluate.main, *arguments, code=1)
   assert "SINTEL_CLEAN is read from a folder: set data.data_dir or" in error
   assert "Traceback" not in error

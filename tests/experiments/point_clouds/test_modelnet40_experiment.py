@@ -87,11 +87,14 @@ def test_files_are_trained_on(tmp_path, capsys):
   error = commands.command(capsys, train.main, *arguments, code=1)
   assert "lacks airplane/train" in error
   assert not (tmp_path / "run").exists()
-  arguments += ("--data.allow-partial", "True", "--train.steps", 6)
+  arguments += ("--data.allow-partial", "--train.steps", 6)
   out = commands.command(capsys, train.main, *arguments)
   assert "6 of 6 examples of modelnet40 test" in out
-  kept = root / "sampled_points" / "32"
-  assert [len(names_in(kept / part)) for part in ("train", "test")] == [14, 6]
+  cached = root / "sampled_points" / "32"
+  assert [len(names_in(cached / split)) for split in ("train", "test")] == [
+    14,
+    6,
+  ]
 
 
 # ------------------------------------------------------------------------ task
@@ -113,7 +116,7 @@ def losses(task, variables, batch):
   return task.losses(variables, batch, rng=None, is_training=False)
 
 
-def test_the_loss_of_no_opinion_is_that_of_ten_classes(task, batch):
+def test_the_loss_of_equal_logits(task, batch):
   found = losses(task, task.model.init(jax.random.key(0)), batch)
   np.testing.assert_allclose(found.loss, np.full(22, np.log(10)), rtol=1e-6)
   # Of equal logits the first counts: shapes 0, 10 and 20 are boxes.
@@ -144,7 +147,7 @@ def test_confusions_are_counted(task, batch):
   np.testing.assert_array_equal(counts, expected)
 
 
-def test_a_model_that_does_not_attend_has_pictures_too(task, tmp_path):
+def test_plots_of_a_model_without_attention(task, tmp_path):
   model = perceiver.create(tiny_points.point_net())
   other = dataclasses.replace(task, model=model)
   found = other.plots(noise.variables(model), tmp_path)

@@ -146,8 +146,8 @@ def test_decode_of_encode_equals_apply(
 ):
   latents = model.encode(variables, entities, mask=mask)
   assert_same(model.decode(variables, latents, entities, mask=mask), decisions)
-  textbook = perceiver.create(model.config.textbook())
-  assert_same(textbook.apply(variables, entities, mask=mask), decisions)
+  reference = perceiver.Model(model.config, reference=True)
+  assert_same(reference.apply(variables, entities, mask=mask), decisions)
 
 
 def test_attention_maps(model, variables, entities, mask):
@@ -246,7 +246,7 @@ def test_a_perceiver_io_takes_fewer_operations(recipe):
   for experiment in (small, configs.EXPERIMENTS[other]):
     policy = comparison.at_full_size(experiment.model)
     encoder, whole = (
-      perceiver.create(config).num_flops(textbook=True)
+      perceiver.create(config).num_flops(reference=True)
       for config in (policy.encoder, policy)
     )
     encoders.append(encoder)

@@ -7,7 +7,6 @@ import pytest
 from experiments import evaluate
 from experiments import train
 from experiments.cli import registry
-from experiments.starcraft import comparison
 from experiments.starcraft import configs
 import perceiver
 from tests.helpers import commands
@@ -108,7 +107,7 @@ def test_the_comparison(workdir, tmp_path, capsys, monkeypatch):
   other = tiny.EXPERIMENTS["transformer"]
   monkeypatch.setattr(configs, "EXPERIMENTS", {"transformer": other})
   monkeypatch.setattr(configs, "MINI", tiny.MINI)
-  assert comparison.main(["--run", str(workdir)]) == 0
+  assert evaluate.main(["starcraft-encoders", "--runs", str(workdir)]) == 0
   header, *rows = (
     line.split() for line in capsys.readouterr().out.splitlines()
   )
@@ -119,8 +118,8 @@ def test_the_comparison(workdir, tmp_path, capsys, monkeypatch):
   assert set(rows[0][5:]) == {"–"}
   row = commands.rows(workdir)[-1]
   assert rows[1][header.index("win_rate")] == f"{row['win_rate']:.3f}"
-  assert comparison.main(["--run", str(tmp_path)]) == 1
+  assert evaluate.main(["starcraft-encoders", "--runs", str(tmp_path)]) == 1
   assert "config.json cannot be read" in capsys.readouterr().err
   (tmp_path / "config.json").write_text("{}")
-  assert comparison.main(["--run", str(tmp_path)]) == 1
+  assert evaluate.main(["starcraft-encoders", "--runs", str(tmp_path)]) == 1
   assert "is no run of starcraft" in capsys.readouterr().err

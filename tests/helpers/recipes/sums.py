@@ -37,9 +37,6 @@ class ModelConfig:
   def example(self, batch_size: int = 1) -> tuple[jax.ShapeDtypeStruct]:
     return (jax.ShapeDtypeStruct((batch_size, 4), jnp.float32),)
 
-  def textbook(self) -> "ModelConfig":
-    return self
-
 
 @dataclasses.dataclass
 class Network(hk.Module):

@@ -174,7 +174,7 @@ def shallower(config):
 
 def shuffled(config):
   return dataclasses.replace(
-    config, image=dataclasses.replace(config.image, permutation_seed=1)
+    config, inputs=dataclasses.replace(config.inputs, permutation_seed=1)
   )
 
 
@@ -209,7 +209,7 @@ def test_what_differs_before_the_latents_is_refused(
 
 def test_fourier_codes_need_nothing(tmp_path):
   small = released_models.classifier(size=(4, 4))
-  assert isinstance(small.image.positions, position_encoding.Fourier)
+  assert isinstance(small.inputs.positions, position_encoding.Fourier)
   path, found = saved(released_models.classifier(), tmp_path)
   model, variables, report = perceiver.load_for_finetuning(small, path)
   assert report == ((), (), ())

@@ -63,14 +63,18 @@ def test_differences_of_folders_name_the_field():
 def test_the_given_model_decides_where_transformers_deviates():
   """DeepMind's weights were published there with another GELU."""
   network = MODEL.config.perceiver
-  assert network.processor.exact_gelu
-  released = dataclasses.replace(
-    network,
-    **{
-      part: dataclasses.replace(getattr(network, part), exact_gelu=False)
-      for part in ("encoder", "processor", "decoder")
-    },
-  )
+  assert network.processor.self_attention.exact_gelu
+  parts = {
+    "encoder": "cross_attention",
+    "processor": "self_attention",
+    "decoder": "cross_attention",
+  }
+  changes = {}
+  for name, block in parts.items():
+    part = getattr(network, name)
+    settings = dataclasses.replace(getattr(part, block), exact_gelu=False)
+    changes[name] = dataclasses.replace(part, **{block: settings})
+  released = dataclasses.replace(network, **changes)
   config = dataclasses.replace(MODEL.config, perceiver=released)
   config = released_models.with_query_residual(config, False)
   model, variables = perceiver.load(config, FOLDER)

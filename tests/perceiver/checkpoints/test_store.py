@@ -25,13 +25,13 @@ from tests.helpers import tiny_networks
 def conv_classifier() -> perceiver.Model:
   """Returns a small classifier that has state, with counters of no axes."""
   config = tiny_networks.classifier_config()
-  seen = dataclasses.replace(config.image, features=image.ConvPool())
+  seen = dataclasses.replace(config.inputs, features=image.ConvPool())
   encoder = dataclasses.replace(
     config.perceiver.encoder, input_channels=seen.input_channels
   )
   network = dataclasses.replace(config.perceiver, encoder=encoder)
   return perceiver.create(
-    dataclasses.replace(config, image=seen, perceiver=network)
+    dataclasses.replace(config, inputs=seen, perceiver=network)
   )
 
 
@@ -357,13 +357,16 @@ def test_loading_another_model_names_the_first_difference(path):
   load = lambda path: perceiver.load("imagenet_fourier", path)
   message = refusal(path, read=load)
   assert (
-    "another model: its image.size is (8, 8); expected (224, 224)" in message
+    "another model: its inputs.size is (8, 8); expected (224, 224)" in message
   )
   assert "; perceiver.restore(path) reads it as what it is" in message
   wider = tiny_networks.perceiver_config(input_channels=11, mlp_widening=2)
   config = dataclasses.replace(MODEL.config, perceiver=wider)
   message = refusal(path, read=lambda path: perceiver.load(config, path))
-  assert "its perceiver.encoder.mlp_widening is 1; expected 2" in message
+  assert (
+    "its perceiver.encoder.cross_attention.mlp_widening is 1; expected 2"
+    in message
+  )
 
 
 def test_loading_a_model_of_another_kind_names_the_kinds(path):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import perceiver
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import network
@@ -68,7 +69,9 @@ def tiny_config(
         input_channels=inputs.input_channels, num_latents=5, latent_channels=8
       ),
       processor=processor.ProcessorConfig(
-        channels=8, num_self_attends_per_block=2, num_heads=2
+        channels=8,
+        num_self_attends_per_block=2,
+        self_attention=blocks.SelfAttentionConfig(num_heads=2),
       ),
       decoder=decoding,
     ),
@@ -116,8 +119,10 @@ def test_parameters_and_operations(name):
     if module.endswith("_padding")
   )
   assert found == codes
-  assert model.num_flops(textbook=True) / 1e9 == pytest.approx(gflops, rel=1e-4)
-  assert model.num_flops() <= 1.001 * model.num_flops(textbook=True)
+  assert model.num_flops(reference=True) / 1e9 == pytest.approx(
+    gflops, rel=1e-4
+  )
+  assert model.num_flops() <= 1.001 * model.num_flops(reference=True)
 
 
 def test_shapes_of_the_paper():
@@ -136,9 +141,9 @@ def test_logits(model, variables, inputs):
   np.testing.assert_allclose(
     model.decode(variables, latents), logits, atol=1e-6
   )
-  textbook = perceiver.create(model.config.textbook())
+  reference = perceiver.Model(model.config, reference=True)
   np.testing.assert_allclose(
-    textbook.apply(variables, inputs), logits, atol=1e-5
+    reference.apply(variables, inputs), logits, atol=1e-5
   )
   alone = model.apply(variables, {k: x[1:2] for k, x in inputs.items()})
   np.testing.assert_allclose(alone, logits[1:2], atol=1e-5)
@@ -147,20 +152,20 @@ def test_logits(model, variables, inputs):
 def test_absent_modalities_change_nothing(model, variables, inputs):
   present = {"video": jnp.array([True, False, True])}
   other = {**inputs, "video": inputs["video"] + 1}
-  found = model.apply(variables, inputs, present=present)
-  changed = model.apply(variables, other, present=present)
+  found = model.apply(variables, inputs, mask=present)
+  changed = model.apply(variables, other, mask=present)
   np.testing.assert_allclose(found[1], changed[1], atol=1e-6)
   assert np.abs(found[0] - changed[0]).max() > 1e-3
   whole = model.apply(variables, inputs)
   np.testing.assert_allclose(found[0], whole[0], atol=1e-5)
   assert np.abs(found[1] - whole[1]).max() > 1e-4
   nothing = {name: jnp.zeros(3, bool) for name in inputs}
-  assert np.isfinite(model.apply(variables, inputs, present=nothing)).all()
+  assert np.isfinite(model.apply(variables, inputs, mask=nothing)).all()
 
 
 def test_attention_map_leaves_out_what_is_absent(model, variables, inputs):
   present = {"audio": jnp.array([True, False, True])}
-  found = model.attention_map(variables, inputs, present=present)
+  found = model.attention_map(variables, inputs, mask=present)
   assert found.shape == (3, 1, 5, 6 + 8)
   np.testing.assert_allclose(found.sum(axis=-1), 1, atol=1e-5)
   assert np.all(found[1, ..., :6] == 0)
@@ -169,9 +174,9 @@ def test_attention_map_leaves_out_what_is_absent(model, variables, inputs):
 
 def test_bad_inputs_are_refused(model, variables, inputs):
   with pytest.raises(ValueError, match=r"some of \['audio', 'video'\]"):
-    model.apply(variables, inputs, present={"vidio": jnp.ones(3, bool)})
+    model.apply(variables, inputs, mask={"vidio": jnp.ones(3, bool)})
   with pytest.raises(TypeError, match="Modality video"):
-    model.apply(variables, inputs, present={"video": jnp.ones(3)})
+    model.apply(variables, inputs, mask={"video": jnp.ones(3)})
   with pytest.raises(ValueError, match=r"expected \['audio', 'video'\]"):
     model.apply(variables, {"audio": inputs["audio"]})
   config = model.config.perceiver

@@ -50,13 +50,15 @@ def test_parameters_and_operations(name):
   parameters, gflops = TABLE[name]
   model = perceiver.create(name)
   assert model.num_parameters() == parameters
-  assert model.num_flops(textbook=True) / 1e9 == pytest.approx(gflops, rel=5e-3)
-  assert model.num_flops() < model.num_flops(textbook=True)
+  assert model.num_flops(reference=True) / 1e9 == pytest.approx(
+    gflops, rel=5e-3
+  )
+  assert model.num_flops() < model.num_flops(reference=True)
 
 
 def test_each_read_of_the_inputs_costs_the_same():
   counts = [
-    perceiver.create(f"perceiver_imagenet_{reads}").num_flops(textbook=True)
+    perceiver.create(f"perceiver_imagenet_{reads}").num_flops(reference=True)
     for reads in ("1_cross_attend", "2_cross_attends", "4_cross_attends")
   ]
   assert (counts[2] - counts[1]) == 2 * (counts[1] - counts[0])
@@ -83,7 +85,7 @@ def compiled_fourier():
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 def test_no_array_as_large_as_latents_by_inputs(compiled_fourier, direction):
   config = imagenet.FOURIER
-  limit = config.image.num_inputs * config.perceiver.encoder.num_latents
+  limit = config.inputs.num_inputs * config.perceiver.encoder.num_latents
   text = compiled_fourier[direction].as_text()
   shapes = set(re.findall(r"\b(?:f|bf|s|u|pred)\d*\[([\d,]+)\]", text))
   sizes = dict.fromkeys(shapes, 1)

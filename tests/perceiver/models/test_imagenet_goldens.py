@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import perceiver
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import network
@@ -46,18 +47,23 @@ def tiny(variant: str) -> perceiver.Model:
   }[variant]
   return perceiver.create(
     imagenet.ImageClassifierConfig(
-      image=seen,
+      inputs=seen,
       perceiver=network.PerceiverConfig(
         encoder=encoder.EncoderConfig(
           input_channels=seen.input_channels, num_latents=7, latent_channels=24
         ),
         processor=processor.ProcessorConfig(
-          channels=24, num_self_attends_per_block=2, num_blocks=3, num_heads=4
+          channels=24,
+          num_self_attends_per_block=2,
+          num_blocks=3,
+          self_attention=blocks.SelfAttentionConfig(num_heads=4),
         ),
         decoder=decoder.DecoderConfig(
           query_channels=24,
           output_channels=11,
-          query_residual=variant != "learned",
+          cross_attention=blocks.CrossAttentionConfig(
+            query_residual=variant != "learned"
+          ),
         ),
       ),
     )
@@ -67,13 +73,12 @@ def tiny(variant: str) -> perceiver.Model:
 VARIANTS = ("fourier", "learned", "conv")
 
 
-@pytest.mark.parametrize("textbook", [False, True])
+@pytest.mark.parametrize("reference", [False, True])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_tiny_logits(variant, textbook):
+def test_tiny_logits(variant, reference):
   model = tiny(variant)
   variables = released.filled(model)
-  if textbook:
-    model = perceiver.create(model.config.textbook())
+  model = perceiver.Model(model.config, reference=reference)
   images = fill.array((3, 32, 32, 3), released.SALT, "image", variant)
   expected = released.golden(f"tiny_imagenet_{variant}")["logits"]
   logits = model.apply(variables, images)

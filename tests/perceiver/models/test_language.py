@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import perceiver
+from perceiver import blocks
 from perceiver import config_json
 from perceiver import decoder
 from perceiver import encoder
@@ -39,8 +40,10 @@ def test_parameters_and_operations(name):
   parameters, gflops = TABLE[name]
   model = perceiver.create(name)
   assert model.num_parameters() == parameters
-  assert model.num_flops(textbook=True) / 1e9 == pytest.approx(gflops, rel=1e-3)
-  assert model.num_flops() <= model.num_flops(textbook=True)
+  assert model.num_flops(reference=True) / 1e9 == pytest.approx(
+    gflops, rel=1e-3
+  )
+  assert model.num_flops() <= model.num_flops(reference=True)
 
 
 def test_parameters_by_hand():
@@ -65,7 +68,7 @@ def test_cost_is_affine_in_the_length():
       language.BYTES,
       text=dataclasses.replace(language.BYTES.text, max_length=length),
     )
-    return perceiver.create(config).num_flops(textbook=True) / 1e9
+    return perceiver.create(config).num_flops(reference=True) / 1e9
 
   lengths = (512, 1024, 2048, 4096, 8192)
   expected = (108.65, 112.75, 120.95, 137.34, 170.13)
@@ -82,13 +85,22 @@ def small_config(**changes) -> language.LanguageModelConfig:
     text=text.TextInputConfig(vocab_size=11, max_length=12, channels=8),
     perceiver=network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
-        input_channels=8, num_latents=5, latent_channels=6, **sizes
+        input_channels=8,
+        num_latents=5,
+        latent_channels=6,
+        cross_attention=blocks.CrossAttentionConfig(**sizes),
       ),
       processor=processor.ProcessorConfig(
-        channels=6, num_self_attends_per_block=2, **sizes
+        channels=6,
+        num_self_attends_per_block=2,
+        self_attention=blocks.SelfAttentionConfig(**sizes),
       ),
       decoder=decoder.DecoderConfig(
-        query_channels=8, output_channels=None, query_residual=False, **sizes
+        query_channels=8,
+        output_channels=None,
+        cross_attention=blocks.CrossAttentionConfig(
+          query_residual=False, **sizes
+        ),
       ),
     ),
     **changes,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import perceiver
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import network
@@ -35,30 +36,30 @@ def tiny() -> perceiver.Model:
           input_channels=16,
           num_latents=6,
           latent_channels=32,
-          v_channels=32,
-          **sizes,
+          cross_attention=blocks.CrossAttentionConfig(v_channels=32, **sizes),
         ),
         processor=processor.ProcessorConfig(
-          channels=32, num_self_attends_per_block=3, v_channels=32, **sizes
+          channels=32,
+          num_self_attends_per_block=3,
+          self_attention=blocks.SelfAttentionConfig(v_channels=32, **sizes),
         ),
         decoder=decoder.DecoderConfig(
           query_channels=16,
           output_channels=None,
-          v_channels=16,
-          query_residual=False,
-          **sizes,
+          cross_attention=blocks.CrossAttentionConfig(
+            v_channels=16, query_residual=False, **sizes
+          ),
         ),
       ),
     )
   )
 
 
-@pytest.mark.parametrize("textbook", [False, True])
-def test_tiny_logits(textbook):
+@pytest.mark.parametrize("reference", [False, True])
+def test_tiny_logits(reference):
   model = tiny()
   variables = released.filled(model)
-  if textbook:
-    model = perceiver.create(model.config.textbook())
+  model = perceiver.Model(model.config, reference=reference)
   expected = released.golden("tiny_language")
   np.testing.assert_array_equal(expected["ids"], ids((2, 24)))
   mask = expected["mask"].astype(bool)

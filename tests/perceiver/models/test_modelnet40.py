@@ -27,7 +27,7 @@ def model():
   )
   return perceiver.create(
     modelnet40.PointClassifierConfig(
-      points=seen,
+      inputs=seen,
       perceiver=tiny_networks.perceiver_config(
         input_channels=seen.input_channels,
         mean=True,
@@ -59,8 +59,10 @@ def test_parameters_and_operations(name):
   parameters, gflops = TABLE[name]
   model = perceiver.create(name)
   assert model.num_parameters() == parameters
-  assert model.num_flops(textbook=True) / 1e9 == pytest.approx(gflops, rel=1e-3)
-  assert model.num_flops() < model.num_flops(textbook=True)
+  assert model.num_flops(reference=True) / 1e9 == pytest.approx(
+    gflops, rel=1e-3
+  )
+  assert model.num_flops() < model.num_flops(reference=True)
 
 
 def test_highest_frequency_is_that_of_the_paper():
@@ -112,5 +114,5 @@ def test_bad_inputs_are_refused(model, variables, points):
     model.apply(variables, points[..., :2])
   with pytest.raises(ValueError, match=r"mask has shape \(2, 3\)"):
     model.apply(variables, points, mask=jnp.ones((2, 3), bool))
-  with pytest.raises(ValueError, match="num_points 0"):
+  with pytest.raises(ValueError, match="num_points is 0"):
     dataclasses.replace(model.config, num_points=0)

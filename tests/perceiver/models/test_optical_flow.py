@@ -45,14 +45,16 @@ def test_parameters_and_operations(name):
   assert (frames.num_inputs, frames.num_outputs) == (inputs, outputs)
   assert frames.input_channels == channels
   assert model.num_parameters() == parameters
-  assert model.num_flops(textbook=True) / 1e9 == pytest.approx(gflops, rel=1e-3)
-  assert model.num_flops() < model.num_flops(textbook=True)
+  assert model.num_flops(reference=True) / 1e9 == pytest.approx(
+    gflops, rel=1e-3
+  )
+  assert model.num_flops() < model.num_flops(reference=True)
 
 
 def test_cost_is_affine_in_the_pixels():
   def gflops(size):
     model = perceiver.create(optical_flow.optical_flow(size=size))
-    return model.num_flops(textbook=True) / 1e9
+    return model.num_flops(reference=True) / 1e9
 
   sizes = ((92, 124), (184, 248), (368, 496), (736, 992))
   expected = (461.45, 746.55, 1886.92, 6448.42)

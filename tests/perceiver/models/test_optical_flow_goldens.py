@@ -30,12 +30,11 @@ def tiny() -> perceiver.Model:
 FRAMES = fill.array((2, 2, 16, 24, 3), released.SALT, "frames")
 
 
-@pytest.mark.parametrize("textbook", [False, True])
-def test_tiny_flow(textbook):
+@pytest.mark.parametrize("reference", [False, True])
+def test_tiny_flow(reference):
   model = tiny()
   variables = released.filled(model)
-  if textbook:
-    model = perceiver.create(model.config.textbook())
+  model = perceiver.Model(model.config, reference=reference)
   expected = released.golden("tiny_optical_flow")["flow"]
   found = model.apply(variables, FRAMES)
   assert released.relative_error(found, expected) < 1e-5

@@ -19,12 +19,11 @@ def check(found, golden, tolerance=1e-5):
     assert error < tolerance, (name, error)
 
 
-@pytest.mark.parametrize("textbook", [False, True])
-def test_tiny_outputs(textbook):
+@pytest.mark.parametrize("reference", [False, True])
+def test_tiny_outputs(reference):
   model = perceiver.create(tiny_video.config())
   variables = released.filled(model)
-  if textbook:
-    model = perceiver.create(model.config.textbook())
+  model = perceiver.Model(model.config, reference=reference)
   points = {"image": jnp.arange(40, 104), "audio": jnp.arange(2, 7)}
   found = model.apply(variables, tiny_video.inputs(), output_points=points)
   check(found, released.golden("tiny_video"))

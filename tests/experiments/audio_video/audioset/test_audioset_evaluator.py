@@ -7,6 +7,7 @@ import pytest
 
 from experiments.audio_video.audioset import average_precision
 from experiments.audio_video.audioset import evaluator
+from experiments.cluster import startup
 from experiments.training import evaluation
 from tests.helpers import echo_clips
 from tests.helpers import process_groups
@@ -66,7 +67,7 @@ def test_devices_share_the_clips_and_find_the_same():
 
 
 def test_processes_share_the_clips_and_find_the_same(tmp_path):
-  address = f"localhost:{process_groups.free_port()}"
+  address = f"localhost:{startup.free_port()}"
   both = [
     process_groups.Process(
       tmp_path / str(number),
@@ -143,7 +144,7 @@ def test_what_is_masked_changes_nothing():
   }
   other = batch | {"video": 255 - batch["video"]}
   one, two = (
-    model.apply(variables, inputs, present=present)
+    model.apply(variables, inputs, mask=present)
     for inputs, present in map(evaluator.to_model, (batch, other))
   )
   assert (one[0] != two[0]).any()

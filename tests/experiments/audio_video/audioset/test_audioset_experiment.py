@@ -71,8 +71,8 @@ def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
 
 def test_a_model_of_both_is_judged_by_one(workdir, capsys):
   arguments = (TOY, "--checkpoint", workdir, "--data.modalities")
-  seen = commands.command(capsys, evaluate.main, *arguments, "VIDEO")
-  heard = commands.command(capsys, evaluate.main, *arguments, "AUDIO")
+  seen = commands.command(capsys, evaluate.main, *arguments, "video")
+  heard = commands.command(capsys, evaluate.main, *arguments, "audio")
   assert "silent 6.0000" in seen
   assert "silent 0.0000" in heard
 
@@ -121,7 +121,7 @@ def test_prepared_clips_are_learned_from_and_judged_by(
   arguments = (TOY, "--checkpoint", workdir, *where)
   error = commands.command(capsys, evaluate.main, *arguments, code=1)
   assert "has 3 of the 4 clips" in error
-  arguments += ("--data.allow-partial", "True")
+  arguments += ("--data.allow-partial",)
   out = commands.command(capsys, evaluate.main, *arguments)
   assert "3 of 3 examples of audioset validation" in out
   assert "silent 1.0000" in out
@@ -130,7 +130,7 @@ def test_prepared_clips_are_learned_from_and_judged_by(
   assert "1 classes are in no clip and not evaluated." in out
   assert "3 of 4 clips of no official list, 1 missing" in out
   arguments = (TOY, "--mini", "--workdir", tmp_path / "run", *where)
-  arguments += ("--data.allow-partial", "True", "--train.steps", 3)
+  arguments += ("--data.allow-partial", "--train.steps", 3)
   out = commands.command(capsys, train.main, *arguments)
   assert "3 of 3 examples of audioset validation" in out
 
@@ -148,7 +148,7 @@ def test_losses_are_of_each_clip():
   batch = {name: np.stack([e[name] for e in examples]) for name in examples[0]}
   found = task.losses(variables, batch, rng=None, is_training=False)
   inputs, present = evaluator.to_model(batch)
-  logits = task.model.apply(variables, inputs, present=present)
+  logits = task.model.apply(variables, inputs, mask=present)
   np.testing.assert_allclose(
     found.loss, evaluator.cross_entropy(logits, batch["labels"])
   )

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from experiments import prepare
 from experiments.audio_video.autoencoding import data
-from experiments.audio_video.clips import prepare
 from experiments.audio_video.clips import sampling
 from experiments.audio_video.clips import synthetic
 from experiments.data import files
@@ -109,7 +109,8 @@ def test_a_prepared_data_set(tmp_path):
     lines.append(f"class {number},{name},0,1,train")
   (tmp_path / "train.csv").write_text("\n".join(lines))
   output = tmp_path / "kinetics"
-  arguments = [str(tmp_path / "videos"), str(output), "--workers", "0"]
+  arguments = ["clips", str(tmp_path / "videos"), str(output)]
+  arguments += ["--workers", "0"]
   arguments += ["--train", str(tmp_path / "train.csv")]
   arguments += ["--storage.sample-rate", "400", "--storage.short-side", "20"]
   assert prepare.main(arguments) == 0

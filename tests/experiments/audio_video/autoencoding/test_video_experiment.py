@@ -10,7 +10,6 @@ import pytest
 
 from experiments import evaluate
 from experiments.audio_video.autoencoding import configs
-from experiments.audio_video.autoencoding import latents_table
 from experiments.audio_video.autoencoding import plots
 from experiments.audio_video.autoencoding import task
 from experiments.audio_video.clips import video_files
@@ -73,14 +72,14 @@ def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
 
 def test_runs_are_compared(workdir, tmp_path, capsys):
   arguments = [str(workdir), str(workdir), "--output", str(tmp_path)]
-  assert latents_table.main(arguments) == 0
+  assert evaluate.main(["latents-table", *arguments]) == 0
   lines = capsys.readouterr().out.splitlines()
   assert lines[1].split()[0] == "6"
   # 2·16·16·3 colours and 128 samples for 6 latents of 24 channels.
   assert lines[1].split()[1] == "11.56"
   assert (lines[2], lines[3].split()[0]) == (lines[1], "mean")
   assert (tmp_path / "latents.png").exists()
-  assert latents_table.main([str(tmp_path)]) == 1
+  assert evaluate.main(["latents-table", str(tmp_path)]) == 1
   assert "is not the folder of a run" in capsys.readouterr().err
 
 

@@ -7,12 +7,12 @@ import sys
 import numpy as np
 import pytest
 
+from experiments import prepare as experiments_prepare
 from experiments.audio_video.clips import clip_folder
 from experiments.audio_video.clips import decoding
 from experiments.audio_video.clips import prepare
 from experiments.audio_video.clips import prepared
 from experiments.audio_video.clips import sampling
-from experiments.audio_video.clips import verify
 from experiments.data import files
 from tests.helpers import tiny_clips
 
@@ -51,12 +51,12 @@ def videos(tmp_path_factory):
 def dataset(videos):
   """The data set that the videos become."""
   output = videos / "prepared"
-  arguments = [str(videos / "videos"), str(output)]
+  arguments = ["clips", str(videos / "videos"), str(output)]
   arguments += ["--train", str(videos / "train.csv")]
   arguments += ["--validation", str(videos / "validate.csv")]
   arguments += ["--storage.short-side", "24", "--workers", "0"]
   arguments += ["--storage.sample-rate", "16000"]
-  assert prepare.main(arguments) == 0
+  assert experiments_prepare.main(arguments) == 0
   return output
 
 
@@ -107,7 +107,7 @@ def test_what_is_not_there_is_told(dataset, videos, capsys):
     "short": 1,
     "silent": 1,
   }
-  assert verify.main([str(dataset)]) == 0
+  assert experiments_prepare.main(["verify-clips", str(dataset)]) == 0
   out = capsys.readouterr().out
   assert "train: 4 of 8 clips of no official list, 2 missing, 2 damaged" in out
   assert "  silent: 1\n" in out
@@ -139,10 +139,10 @@ def test_nothing_is_overwritten(dataset, videos):
 
 
 def test_a_damaged_file_stops_the_job_if_asked(videos, tmp_path, capsys):
-  arguments = [str(videos / "videos"), str(tmp_path / "out")]
+  arguments = ["clips", str(videos / "videos"), str(tmp_path / "out")]
   arguments += ["--train", str(videos / "train.csv")]
   arguments += ["--workers", "0", "--stop-at-damaged"]
-  assert prepare.main(arguments) == 1
+  assert experiments_prepare.main(arguments) == 1
   assert "cut_000000_000001.mp4" in capsys.readouterr().err
   assert not list(tmp_path.iterdir())
 
@@ -222,7 +222,7 @@ def test_official_numbers():
 
 
 def test_a_missing_or_damaged_report(tmp_path):
-  with pytest.raises(FileNotFoundError, match=r"clip_data\.prepare"):
+  with pytest.raises(FileNotFoundError, match=r"experiments\.prepare clips"):
     prepared.open_split(tmp_path, "train")
   (tmp_path / prepared.REPORT).write_text(json.dumps({"kind": "kinetics"}))
   with pytest.raises(files.InputError, match="is damaged"):

@@ -117,7 +117,7 @@ def test_missing_data_set_says_where_and_how(tmp_path):
   assert f"{tmp_path / 'imagenet2012'} has no data set; expected" in message
   assert 'pip install -e ".[tf]"' in message
   assert f"--file_format=array_record --data_dir={tmp_path} --man" in message
-  assert "prepare_folder FOLDER" in message
+  assert "experiments.prepare images FOLDER" in message
   assert "\n" not in message
 
 
@@ -279,7 +279,7 @@ def test_the_script_overwrites_nothing(images, data_dir):
   config = prepare_folder.PrepareConfig(
     folder=images, name="insects", data_dir=data_dir
   )
-  with pytest.raises(FileExistsError, match="is there already; remove it"):
+  with pytest.raises(files.InputError, match="is there already; remove it"):
     prepare_folder.prepare(config)
 
 
@@ -287,15 +287,17 @@ def test_the_script_names_what_the_folder_lacks(tmp_path):
   config = prepare_folder.PrepareConfig(
     folder=tmp_path, name="a", data_dir=tmp_path
   )
-  with pytest.raises(FileNotFoundError, match="train is missing; images go to"):
+  with pytest.raises(files.InputError, match="train is missing; images go to"):
     prepare_folder.prepare(config)
   for path in ("train/ant", "train/bee", "validation/ant"):
     (tmp_path / path).mkdir(parents=True)
     (tmp_path / path / "0.PNG").write_bytes(_encode(_gradient(), "PNG"))
-  with pytest.raises(ValueError, match="classes are not in both splits: bee"):
+  with pytest.raises(
+    files.InputError, match="classes are not in both splits: bee"
+  ):
     prepare_folder.prepare(config)
   (tmp_path / "train" / "bee" / "0.PNG").unlink()
-  with pytest.raises(FileNotFoundError, match=r"bee has no \.jpg, \.jpeg"):
+  with pytest.raises(files.InputError, match=r"bee has no \.jpg, \.jpeg"):
     prepare_folder.prepare(config)
 
 

@@ -8,12 +8,12 @@ import jax
 import pytest
 
 from experiments import evaluate
+from experiments import predict
 from experiments import train
 from experiments.language.glue import bert
 from experiments.language.glue import configs
 from experiments.language.glue import data
 from experiments.language.glue import glue_tasks
-from experiments.language.glue import submit
 from experiments.language.glue import sweep
 from experiments.language.glue import synthetic
 import perceiver
@@ -24,7 +24,7 @@ from tests.helpers.recipes import glue as recipe
 
 TINY = "tests.helpers.recipes.glue"
 SYNTHETIC = (
-  *("--data.source", "SYNTHETIC", "--data.synthetic.words", "3"),
+  *("--data.source", "synthetic", "--data.synthetic.words", "3"),
   *("--data.synthetic.train", "16", "--data.synthetic.dev", "6"),
 )
 
@@ -144,7 +144,7 @@ def test_sweep(trunk, tmp_path, capsys):
   arguments = ("--checkpoint", trunk, *SYNTHETIC, "--workdir", tmp_path)
   arguments += ("--tasks", "rte", "--epochs", 2, "--warmup-steps", 1)
   arguments += ("--batch-sizes", 16, "--rates", 1e-2, 1e-4)
-  out = commands.command(capsys, sweep.main, *arguments)
+  out = commands.command(capsys, train.main, "glue-sweep", *arguments)
   lines = out.splitlines()
   headers, _, *rows = (
     [cell.strip() for cell in line.strip("|").split("|")] for line in lines[:4]
@@ -161,7 +161,7 @@ def test_sweep(trunk, tmp_path, capsys):
   assert model.config.trunk == tiny_glue.TRUNK
   # Finished runs are not repeated.
   times = [p.stat().st_mtime_ns for p in tmp_path.rglob("checkpoints/*")]
-  assert commands.command(capsys, sweep.main, *arguments) == out
+  assert commands.command(capsys, train.main, "glue-sweep", *arguments) == out
   again = [p.stat().st_mtime_ns for p in tmp_path.rglob("checkpoints/*")]
   assert again == times
 
@@ -199,8 +199,9 @@ def submission(workdir, tmp_path_factory):
   folder, output = (tmp_path_factory.mktemp(n) for n in ("data", "output"))
   synthetic.write(folder, synthetic.SyntheticConfig(train=2, dev=2, test=5))
   arguments = ["--models", workdir / "model.safetensors", "--output", output]
-  arguments += ["--data.data-dir", folder, "--data.allow-partial", "True"]
-  assert submit.main([str(argument) for argument in arguments]) == 0
+  arguments += ["--data.data-dir", folder, "--data.allow-partial"]
+  arguments = ["glue-submission", *map(str, arguments)]
+  assert predict.main(arguments) == 0
   return folder, output
 
 
@@ -230,19 +231,21 @@ def test_predictions_do_not_depend_on_the_batch(
   submission, workdir, tmp_path, capsys
 ):
   folder, output = submission
-  arguments = ["--models", workdir / "model.safetensors", "--output", tmp_path]
-  arguments += ["--data.data-dir", folder, "--data.allow-partial", "True"]
-  commands.command(capsys, submit.main, *arguments, "--batch-size", 2)
+  arguments = ["glue-submission", "--models", workdir / "model.safetensors"]
+  arguments += ["--output", tmp_path]
+  arguments += ["--data.data-dir", folder, "--data.allow-partial"]
+  commands.command(capsys, predict.main, *arguments, "--batch-size", 2)
   for path in output.iterdir():
     assert (tmp_path / path.name).read_text() == path.read_text()
 
 
 def test_impossible_submissions(trunk, workdir, tmp_path, capsys):
-  arguments = ("--models", trunk, "--output", tmp_path)
-  error = commands.command(capsys, submit.main, *arguments, code=1)
+  arguments = ("glue-submission", "--models", trunk, "--output", tmp_path)
+  error = commands.command(capsys, predict.main, *arguments, code=1)
   assert "LanguageModelConfig; expected a model of GLUE" in error
-  arguments = ("--models", workdir / "model.safetensors", "--output", tmp_path)
-  error = commands.command(capsys, submit.main, *arguments, code=1)
+  arguments = ("glue-submission", "--models", workdir / "model.safetensors")
+  arguments += ("--output", tmp_path)
+  error = commands.command(capsys, predict.main, *arguments, code=1)
   assert "set data.data_dir" in error
 
 

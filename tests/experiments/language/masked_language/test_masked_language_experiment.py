@@ -12,7 +12,6 @@ from experiments import predict
 from experiments import train
 from experiments.cli import registry
 from experiments.data import files
-from experiments.language.masked_language import baselines
 from experiments.language.masked_language import configs
 import perceiver
 from tests.helpers import commands
@@ -81,7 +80,7 @@ def test_tokens_of_another_number_are_refused(tmp_path):
   path.write_bytes(tiny_language.pieces())
   data = dataclasses.replace(recipe.MINI.data, sentencepiece_model=path)
   with pytest.raises(
-    files.InputError, match=r"pieces\.model has 600 tokens, but the model has 2"
+    files.InputError, match=r"pieces\.model has 600 tokens; expected 262"
   ):
     dataclasses.replace(recipe.MINI, data=data).task()
   with pytest.raises(files.InputError, match=r"bytes has 262 tokens.* 32000"):
@@ -116,7 +115,8 @@ def test_the_published_recipes():
 def test_the_table_of_baselines(workdir, capsys, monkeypatch):
   monkeypatch.setattr(configs, "MINI", recipe.MINI)
   model = str(workdir / "model.safetensors")
-  assert not baselines.main(["--checkpoint", model, "--seen", "64"])
+  arguments = ["--checkpoint", model, "--num-train", "64"]
+  assert not evaluate.main(["language-baselines", *arguments])
   rows = capsys.readouterr().out.splitlines()
   assert len(rows) == 6
   assert rows[1].startswith("always a space")

@@ -6,9 +6,9 @@ import pickle
 import pytest
 import sentencepiece as library
 
+from experiments import prepare
 from experiments.data import files
 from experiments.language.text import sentencepiece
-from experiments.language.text import train_sentencepiece
 from tests.helpers import tiny_language
 
 
@@ -76,9 +76,10 @@ def test_the_command_makes_a_model(tmp_path, capsys):
   for number in range(60):
     text = f"the number {number} is written here\nand once more: {number}"
     (folder / f"{number}.txt").write_text(text)
-  arguments = ["--corpus", str(folder), "--output", str(output)]
-  assert not train_sentencepiece.main([*arguments, "--vocab-size", "310"])
+  arguments = ["sentencepiece", "--corpus", str(folder)]
+  arguments += ["--output", str(output)]
+  assert not prepare.main([*arguments, "--vocab-size", "310"])
   assert "310 pieces of 5" in capsys.readouterr().out
   assert sentencepiece.load(output).vocab_size == 310
-  assert train_sentencepiece.main([*arguments, "--vocab-size", "31000"]) == 1
+  assert prepare.main([*arguments, "--vocab-size", "31000"]) == 1
   assert "no 31000 pieces can be made" in capsys.readouterr().err

@@ -1,10 +1,10 @@
 import dataclasses
-import sys
 
 import numpy as np
 from PIL import Image
 import pytest
 
+from experiments import prepare
 from experiments.optical_flow.synthetic import generator
 from experiments.optical_flow.synthetic import plot_samples
 
@@ -35,30 +35,28 @@ def test_unknown_occlusions_are_left_out_and_unknown_flow_is_black():
   assert sheet[5:, 56:].any(axis=-1).all()
 
 
-def test_the_command_writes_a_sheet(tmp_path, monkeypatch, capsys):
+def test_the_command_writes_a_sheet(tmp_path, capsys):
   path = tmp_path / "new" / "sheet.png"
-  arguments = ["draw", str(path), "--rows", "2", "--first", "3"]
-  arguments += ["--generator.size", "16", "24", "--backwards"]
-  monkeypatch.setattr(sys, "argv", arguments)
-  plot_samples.main()
+  arguments = ["flow-samples", str(path), "--rows", "2", "--first", "3"]
+  arguments += ["--generator.size", "16", "24", "--backward"]
+  assert prepare.main(arguments) == 0
   assert "2 pairs" in capsys.readouterr().out
   source = generator.Generator(_GENERATOR)
   expected = plot_samples.sheet([source.backward(i) for i in (3, 4)])
   np.testing.assert_array_equal(np.asarray(Image.open(path)), expected)
 
 
-def test_the_command_names_what_is_missing(tmp_path, monkeypatch):
-  arguments = ["draw", str(tmp_path / "x.png")]
+def test_the_command_names_what_is_missing(tmp_path, capsys):
+  arguments = ["flow-samples", str(tmp_path / "x.png")]
   arguments += ["--generator.textures.folder", str(tmp_path / "nowhere")]
-  monkeypatch.setattr(sys, "argv", arguments)
-  with pytest.raises(SystemExit, match="nowhere"):
-    plot_samples.main()
+  assert prepare.main(arguments) == 1
+  assert "nowhere" in capsys.readouterr().err
   assert not (tmp_path / "x.png").exists()
 
 
 def test_rows_that_do_not_exist_are_refused(tmp_path):
   few = dataclasses.replace(_GENERATOR, num_examples=3)
   with pytest.raises(ValueError, match="first is 2 and rows is 2"):
-    plot_samples.DrawConfig(
+    plot_samples.PlotConfig(
       path=tmp_path / "x.png", first=2, rows=2, generator=few
     )

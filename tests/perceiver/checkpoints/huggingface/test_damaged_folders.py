@@ -96,7 +96,7 @@ def test_impossible_sizes_are_refused(name, entries, message, tmp_path):
 def test_heads_and_repeats_come_from_the_configuration(folder):
   change(folder, num_self_attention_heads=4, num_blocks=3)
   model, _ = huggingface_folder.read(folder)
-  assert model.config.perceiver.processor.num_heads == 4
+  assert model.config.perceiver.processor.self_attention.num_heads == 4
   assert model.config.perceiver.processor.num_blocks == 3
 
 

@@ -137,7 +137,7 @@ def test_a_query_that_is_not_added_is_taken_off_the_bias(tmp_path):
   path = tmp_path / "folder" / "model.safetensors"
   safetensors_numpy.save_file(safetensors_numpy.load_file(path), path)
   added, folded = huggingface_folder.read(tmp_path / "folder")
-  assert added.config.perceiver.decoder.query_residual
+  assert added.config.perceiver.decoder.cross_attention.query_residual
   images = fill.array((1, 16, 16, 3), "images")
   error = released.relative_error(
     added.apply(folded, images), model.apply(variables, images)
@@ -166,8 +166,8 @@ def test_what_transformers_does_otherwise_is_said():
 @pytest.mark.parametrize(
   ("make", "message"),
   [
-    (lambda: released_models.classifier(), "image.positions"),
-    (lambda: released_models.CONFIGS["imagenet_learned"], "image."),
+    (lambda: released_models.classifier(), "inputs.positions"),
+    (lambda: released_models.CONFIGS["imagenet_learned"], "inputs."),
     (lambda: released_models.CONFIGS["language_bytes"], "perceiver.decoder."),
     (lambda: released_models.CONFIGS["optical_flow"], "frames.features"),
     (lambda: released_models.CONFIGS["video_autoencoding"], "inputs.modal"),
@@ -179,9 +179,9 @@ def test_what_transformers_does_otherwise_is_said():
     (
       lambda: dataclasses.replace(
         imagenet.FOURIER,
-        image=dataclasses.replace(imagenet.FOURIER.image, permutation_seed=1),
+        inputs=dataclasses.replace(imagenet.FOURIER.inputs, permutation_seed=1),
       ),
-      "image.permutation_seed is 1; expected None",
+      "inputs.permutation_seed is 1; expected None",
     ),
     (
       lambda: perceiver.create("perceiver_modelnet40").config,
@@ -231,9 +231,11 @@ def test_positions_of_another_resolution_are_another_model(tmp_path):
   coarse = position_encoding.Fourier(num_bands=64, max_resolution=(32, 32))
   config = dataclasses.replace(
     model.config,
-    image=dataclasses.replace(model.config.image, positions=coarse),
+    inputs=dataclasses.replace(model.config.inputs, positions=coarse),
   )
-  with pytest.raises(perceiver.CheckpointError, match=r"image\.positions\.max"):
+  with pytest.raises(
+    perceiver.CheckpointError, match=r"inputs\.positions\.max"
+  ):
     perceiver.load(config, FOLDER / name)
 
 
@@ -243,4 +245,4 @@ def test_no_dropout_may_be_written_as_an_integer():
   found = huggingface_config.read(
     "PerceiverForMaskedLM", {**entries, key: 0}, {}
   )
-  assert found.perceiver.encoder.attention_dropout_rate == 0
+  assert found.perceiver.encoder.cross_attention.attention_dropout_rate == 0

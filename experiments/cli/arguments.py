@@ -1,0 +1,143 @@
+"""Command lines: the options of a command and those of an experiment."""
+
+from collections.abc import Sequence
+import dataclasses
+import inspect
+import os
+import re
+import shutil
+import sys
+import textwrap
+from typing import Annotated, Any, TypeVar
+
+import tyro
+
+from experiments.cli import registry
+from experiments.cli import renames
+from experiments.training import trainer
+
+_Selected = TypeVar("_Selected", bound="Selection")
+# Enums go by their values; a choice of configurations is no sub-command.
+_STYLE = (tyro.conf.AvoidSubcommands, tyro.conf.EnumChoicesFromValues)
+# tyro never ends where a terminal has no room for a word.
+_NARROWEST, _WIDTH = 40, 80
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Selection:
+  """Selects one recipe of one experiment.
+
+  Attributes:
+    experiment: name of an experiment, or the dotted name of a module of your
+      own. EXPERIMENT --help shows all options of an experiment.
+    recipe: name of one of its recipes; its first one if None.
+    mini: take the recipe that is small enough for two CPU cores, on data that
+      needs no download.
+  """
+
+  experiment: Annotated[
+    str, tyro.conf.Positional, tyro.conf.arg(metavar="EXPERIMENT")
+  ]
+  recipe: str | None = None
+  mini: tyro.conf.FlagCreatePairsOff[bool] = False
+
+  def choose(self) -> registry.Choice:
+    """Returns the selected recipe.
+
+    Raises:
+      errors.UsageError: if there is none.
+    """
+    return registry.choose(self.experiment, self.recipe, self.mini)
+
+
+def given(arguments: Sequence[str] | None) -> list[str]:
+  """Returns the arguments, those of the process if None."""
+  return list(sys.argv[1:] if arguments is None else arguments)
+
+
+def parse(
+  kind: Any, arguments: Sequence[str], prog: str, **settings: Any
+) -> Any:
+  """Parses a command line; exits with code 2 and a hint if it is wrong.
+
+  Args:
+    kind: the class of the options, whose docstring is the help.
+    arguments: the command line.
+    prog: the command, as a person types it.
+    **settings: further arguments of `tyro.cli`.
+  """
+  if shutil.get_terminal_size().columns < _NARROWEST:
+    os.environ["COLUMNS"] = str(_WIDTH)
+  try:
+    return tyro.cli(
+      kind, args=list(arguments), prog=prog, config=_STYLE, **settings
+    )
+  except SystemExit as end:
+    for hint in _hints(arguments) if end.code else ():
+      print(hint, file=sys.stderr)
+    raise
+
+
+def select(
+  kind: type[_Selected], arguments: Sequence[str], prog: str
+) -> _Selected:
+  """Returns a command's own options; those of the experiment are left.
+
+  Args:
+    kind: the class of the options.
+    arguments: the command line.
+    prog: the command, as a person types it.
+  """
+  if set(arguments[:1]) <= {"-h", "--help"}:
+    about = inspect.cleandoc(kind.__doc__ or "").partition("\n\nAttributes:")[0]
+    names = f"Experiments: {', '.join(registry.names())}."
+    about += "\n\n" + textwrap.fill(names, _WIDTH)
+    return parse(kind, arguments, prog, description=about)
+  options, _ = parse(
+    kind, arguments, prog, return_unknown_args=True, add_help=False
+  )
+  return options
+
+
+def override(
+  kind: type[Selection],
+  choice: registry.Choice,
+  arguments: Sequence[str],
+  prog: str,
+) -> trainer.Experiment:
+  """Returns the experiment with the command line's changes.
+
+  Args:
+    kind: the class of the command's own options.
+    choice: the recipe.
+    arguments: the whole command line.
+    prog: the command, as a person types it.
+  """
+  experiment = choice.experiment
+  flat = tyro.conf.arg(name="")
+  both = dataclasses.make_dataclass(
+    choice.name,
+    [
+      ("command", Annotated[kind, flat]),
+      ("experiment", Annotated[type(experiment), flat], experiment),
+    ],
+  )
+  title = (type(experiment).__doc__ or "").strip().split("\n")[0]
+  prog = f"{prog} {choice.name}"
+  found = parse(both, arguments, prog, description=title)
+  return found.experiment
+
+
+def _hints(arguments: Sequence[str]) -> list[str]:
+  """Returns what the spellings of earlier versions are today."""
+  found = []
+  for argument in arguments:
+    option, _, value = argument.partition("=")
+    value = value or option
+    if new := renames.option(option):
+      found.append(f"{option} is {new} since version {renames.VERSION}")
+    elif value in ("True", "False"):
+      found.append("Booleans are written --x and --no-x, without True or False")
+    elif re.fullmatch("[A-Z][A-Z0-9_]+", value):
+      found.append(f"Values are in lower case: {value.lower()}, not {value}")
+  return found

@@ -1,0 +1,48 @@
+"""Option names of earlier versions, with what took their place."""
+
+import re
+
+VERSION, BEFORE = "0.2.0", "0.1.0"
+
+_ATTENTION = (
+  "num-heads|qk-channels|v-channels|query-residual|mlp-widening|exact-gelu|"
+  "dropout-rate|attention-dropout-rate"
+)
+# (old, new), regular expressions; each goes on with what the one before made.
+_OPTIONS = (
+  (r"\.num-reads$", ".num-cross-attends"),
+  (r"\.num-repeats$", ".num-blocks"),
+  (r"\.processor\.num-layers$", ".processor.num-self-attends-per-block"),
+  (rf"\.((?:en|de)coder)\.({_ATTENTION})$", r".\1.cross-attention.\2"),
+  (rf"\.processor\.({_ATTENTION})$", r".processor.self-attention.\1"),
+  (r"^--model\.(image|points)\.", "--model.inputs."),
+  (r"^--model\.reading$", "--model.query-kind"),
+  (r"^--judging\.", "--evaluation."),
+  (r"^--data\.(generated|generator|toy)\.", "--data.synthetic."),
+  (r"-motion\.shift$", "-motion.translation"),
+  (r"-motion\.turn$", "-motion.rotation"),
+  (r"\.mirror-rate$", ".horizontal-flip-rate"),
+  (r"\.upend-rate$", ".vertical-flip-rate"),
+  (r"\.audible-only$", ".audio-only"),
+  (r"\.visible-only$", ".video-only"),
+  (r"^--data\.windows$", "--data.num-segments"),
+  (r"^--data\.sentencepiece$", "--data.sentencepiece-model"),
+  (r"^--data\.scatter$", "--data.point-scaling"),
+  (r"^--data\.battles\.", "--data.scenario."),
+  (r"^--data\.num-moments$", "--data.num-transitions"),
+  (r"^--data\.charged-share$", "--data.baseline-share"),
+  (r"^--data\.disturbed-share$", "--data.max-random-share"),
+  (r"^--playing\.", "--rollouts."),
+  (r"^--sound$", "--audio"),
+  (r"^--run$", "--runs"),
+  (r"^--seen$", "--num-train"),
+  (r"^--backwards$", "--backward"),
+)
+
+
+def option(name: str) -> str | None:
+  """Returns the new name of an option; None if its name is not an old one."""
+  new = name
+  for old, replacement in _OPTIONS:
+    new = re.sub(old, replacement, new)
+  return None if new == name else new

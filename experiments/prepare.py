@@ -1,0 +1,47 @@
+"""Prepares data: data sets, vocabularies and synthetic examples.
+
+python -m experiments.prepare images FOLDER --name NAME
+python -m experiments.prepare clips VIDEOS OUTPUT --train train.csv
+python -m experiments.prepare verify-clips FOLDER
+python -m experiments.prepare sentencepiece --corpus DIR --output FILE
+python -m experiments.prepare glue FOLDER
+python -m experiments.prepare flow-samples PICTURE
+"""
+
+from collections.abc import Sequence
+import sys
+
+from experiments.cli import commands
+
+_COMMANDS = {
+  "images": (
+    "experiments.image_classification.imagenet.prepare_folder.PrepareConfig"
+  ),
+  "clips": "experiments.audio_video.clips.prepare.PrepareConfig",
+  "verify-clips": "experiments.audio_video.clips.verify.VerifyConfig",
+  "sentencepiece": "experiments.language.text.train_sentencepiece.TrainConfig",
+  "glue": "experiments.language.glue.synthetic.WriteConfig",
+  "flow-samples": "experiments.optical_flow.synthetic.plot_samples.PlotConfig",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+  """Runs the command.
+
+  Args:
+    arguments: the command line without the program's name.
+
+  Returns:
+    The exit code: 0, 1 if the data cannot be prepared, 2 if the command makes
+    no sense.
+  """
+  return commands.main(
+    "python -m experiments.prepare",
+    "Prepares data: data sets, vocabularies and synthetic examples.",
+    _COMMANDS,
+    arguments,
+  )
+
+
+if __name__ == "__main__":
+  sys.exit(main())
