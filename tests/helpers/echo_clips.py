@@ -20,9 +20,9 @@ ALL = sharding.ParallelConfig()
 class Echo:
   """A model whose logits are what it hears in its two samples, scaled."""
 
-  def apply(self, variables, inputs, *, present):
+  def apply(self, variables, inputs, *, mask):
     heard = inputs["audio"][..., 0]  # [B, 2]
-    return jnp.where(present["audio"][:, None], variables * heard, 0)
+    return jnp.where(mask["audio"][:, None], variables * heard, 0)
 
 
 @dataclasses.dataclass(frozen=True)
