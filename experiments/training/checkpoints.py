@@ -243,7 +243,7 @@ class Checkpoints:
           f"The checkpoint {self.directory / str(step)} is of another model "
           f"or optimizer: in {item!r} the first difference is {name!r}, of "
           f"shape {saved.get(name, 'absent')} in the checkpoint and "
-          f"{wanted.get(name, 'absent')} in this model. Use the "
+          f"{wanted.get(name, 'absent')} in the model. Use the "
           "configuration that the run was started with, or another folder."
         )
 
