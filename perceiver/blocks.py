@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import haiku as hk
 import jax
 
+from perceiver import bounds
 from perceiver import layers
 from perceiver.attention import blockwise
 from perceiver.attention import cross_attention
@@ -45,6 +46,7 @@ class BlockConfig:
   attention_dropout_rate: float = 0.0
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if self.mlp_widening < 1:
       raise ValueError(
         f"Block: mlp_widening is {self.mlp_widening}; expected at least 1."

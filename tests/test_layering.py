@@ -34,6 +34,7 @@ WINGS = (
 LIBRARY = (
   (
     "attention",
+    "bounds.py",
     "config_json.py",
     "errors.py",
     "flops.py",

@@ -6,16 +6,15 @@ Every defect of a file that is read here raises an `InputError` with its path.
 from collections.abc import Iterator, Sequence
 import contextlib
 import io
-import os
 import pathlib
 import re
-import threading
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from perceiver import errors
+from perceiver.checkpoints import atomic
 
 _IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"}
 
@@ -28,14 +27,8 @@ class InputError(errors.PerceiverError, ValueError):
 def writing(path: pathlib.Path) -> Iterator[pathlib.Path]:
   """Yields a path of the same suffix that becomes `path` if all goes well."""
   try:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writer = f"{os.getpid()}.{threading.get_ident()}"
-    temporary = path.with_name(f".{path.stem}.{writer}{path.suffix}")
-    try:
+    with atomic.file(path) as temporary:
       yield temporary
-      temporary.replace(path)
-    finally:
-      temporary.unlink(missing_ok=True)
   except OSError as error:
     raise InputError(f"{path} cannot be written: {error}") from error
 

@@ -6,6 +6,7 @@ import math
 import haiku as hk
 import jax
 
+from perceiver import bounds
 from perceiver import position_encoding
 from perceiver.adapters import checks
 from perceiver.attention import blockwise
@@ -31,6 +32,7 @@ class AudioInputConfig:
   positions: position_encoding.Encoding
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if (
       min(self.num_samples, self.channels, self.patch_size) < 1
       or self.num_samples % self.patch_size
@@ -41,6 +43,7 @@ class AudioInputConfig:
         "1, and a patch_size that divides num_samples."
       )
     _ = self.input_channels
+    position_encoding.check_grid(self.positions, self.grid)
 
   @property
   def shape(self) -> tuple[int, ...]:
@@ -80,12 +83,14 @@ class SpectrogramInputConfig:
   positions: position_encoding.Encoding
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if min(self.num_frames, self.num_bands) < 1:
       raise ValueError(
         f"Spectrogram input: num_frames is {self.num_frames} and num_bands "
         f"{self.num_bands}; expected at least 1."
       )
     _ = self.input_channels
+    position_encoding.check_grid(self.positions, self.grid)
 
   @property
   def shape(self) -> tuple[int, ...]:

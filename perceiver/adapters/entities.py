@@ -6,6 +6,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from perceiver import bounds
 from perceiver import layers
 from perceiver.adapters import checks
 
@@ -28,6 +29,7 @@ class EntityInputConfig:
   embedding_channels: int | None = None
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     sizes = (self.num_slots, self.channels, self.embedding_channels or 1)
     if min(sizes) < 1 or self.embedding_channels == 0:
       raise ValueError(

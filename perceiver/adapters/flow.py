@@ -12,6 +12,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from perceiver import bounds
 from perceiver import layers
 from perceiver import position_encoding
 from perceiver.adapters import checks
@@ -35,6 +36,7 @@ class Neighbourhoods:
   num_channels: int = 64
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if self.size < 1 or self.size % 2 == 0 or self.num_channels < 1:
       raise ValueError(
         f"Neighbourhoods: size is {self.size} and num_channels "
@@ -65,9 +67,11 @@ class FlowInputConfig:
   positions: position_encoding.Fourier
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if min(self.size) < 1:
       raise ValueError(f"Flow input: size is {self.size}; expected at least 1.")
     _ = self.input_channels
+    position_encoding.check_grid(self.positions, self.grid)
 
   @property
   def grid(self) -> tuple[int, int]:

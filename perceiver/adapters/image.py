@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from perceiver import bounds
 from perceiver import layers
 from perceiver import position_encoding
 from perceiver.adapters import patches
@@ -46,6 +47,7 @@ class Conv1x1:
   num_channels: int
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     _check_channels("Conv1x1", self.num_channels)
 
   def grid(self, size: tuple[int, int]) -> tuple[int, int]:
@@ -75,6 +77,7 @@ class ConvPool:
   centred: bool = False
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     _check_channels("ConvPool", self.num_channels)
     if not 0 <= self.decay < 1:
       raise ValueError(f"ConvPool: decay is {self.decay}; expected [0, 1).")
@@ -108,6 +111,7 @@ class Patches:
   num_channels: int | None = None
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if self.size < 1:
       raise ValueError(f"Patches: size is {self.size}; expected at least 1.")
     if self.num_channels is not None:
@@ -156,12 +160,18 @@ class ImageInputConfig:
   permutation_seed: int | None = None
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if min(*self.size, self.channels) < 1:
       raise ValueError(
         f"Image input: size is {self.size} and channels {self.channels}; "
         "expected at least 1."
       )
-    _ = self.num_inputs, self.input_channels
+    _ = self.input_channels
+    position_encoding.check_grid(self.positions, self.grid)
+    if self.permutation_seed is not None:
+      bounds.check_number(
+        "Image input", "number of shuffled inputs", self.num_inputs, 2**20
+      )
 
   @property
   def grid(self) -> tuple[int, int]:
@@ -179,6 +189,16 @@ class ImageInputConfig:
     return self.features.channels(self.channels) + (
       position_encoding.num_channels(self.positions, num_axes=2)
     )
+
+  def resizable_tables(self) -> dict[str, tuple[int, ...]]:
+    """Returns the grids of learned positions, by module below the input's.
+
+    Shuffled positions are not next to one another and cannot be resized.
+    """
+    learned = position_encoding.is_learned(self.positions)
+    if not learned or self.permutation_seed is not None:
+      return {}
+    return {"learned_positions": self.grid}
 
   def example(self, batch_size: int = 1) -> jax.ShapeDtypeStruct:
     """Returns shape and dtype of the images, [B, H, W, C] float32."""

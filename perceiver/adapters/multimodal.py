@@ -13,6 +13,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from perceiver import bounds
 from perceiver import position_encoding
 from perceiver.adapters import audio
 from perceiver.adapters import checks
@@ -33,6 +34,7 @@ class VectorInputConfig:
   channels: int
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if self.channels < 1:
       raise ValueError(
         f"Vector input: channels is {self.channels}; expected at least 1."
@@ -115,6 +117,7 @@ class MultimodalInputConfig:
   mask_tokens: bool = False
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     names = [modality.name for modality in self.modalities]
     if not names or len(set(names)) < len(names):
       raise ValueError(

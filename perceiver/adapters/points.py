@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
+from perceiver import bounds
 from perceiver import position_encoding
 from perceiver.adapters import checks
 from perceiver.attention import blockwise
@@ -26,6 +27,7 @@ class PointInputConfig:
   positions: position_encoding.Fourier
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     _ = self.input_channels
 
   @property

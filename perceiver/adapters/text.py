@@ -10,6 +10,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from perceiver import bounds
 from perceiver import position_encoding
 from perceiver.adapters import checks
 from perceiver.adapters import rows
@@ -36,12 +37,17 @@ class TextInputConfig:
   init_scale: float = 0.02
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     for name in ("vocab_size", "max_length", "channels"):
       if getattr(self, name) < 1:
         raise ValueError(
           f"Text input: {name} is {getattr(self, name)}; expected at least 1."
         )
     _ = self.vectors
+
+  def resizable_tables(self) -> dict[str, tuple[int, ...]]:
+    """Returns the grids of learned positions, by module below the input's."""
+    return {"learned_positions": (self.max_length,)}
 
   @property
   def vectors(self) -> position_encoding.Learned:

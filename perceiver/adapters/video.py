@@ -6,6 +6,7 @@ import math
 import haiku as hk
 import jax
 
+from perceiver import bounds
 from perceiver import position_encoding
 from perceiver.adapters import checks
 from perceiver.adapters import patches
@@ -34,6 +35,7 @@ class VideoInputConfig:
   positions: position_encoding.Encoding
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     clip = (self.num_frames, *self.size)
     if min(*clip, self.channels, *self.patch) < 1 or any(
       n % p for n, p in zip(clip, self.patch)
@@ -44,6 +46,7 @@ class VideoInputConfig:
         "everywhere, and a patch that divides the clip."
       )
     _ = self.input_channels
+    position_encoding.check_grid(self.positions, self.grid)
 
   @property
   def shape(self) -> tuple[int, ...]:

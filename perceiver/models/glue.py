@@ -13,6 +13,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from perceiver import bounds
 from perceiver import layers
 from perceiver import model
 from perceiver import network as perceiver_network
@@ -53,6 +54,7 @@ class TaskConfig:
   num_outputs: int
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if not self.name.isidentifier() or self.num_outputs < 1:
       raise ValueError(
         f"Task: name is {self.name!r} and num_outputs {self.num_outputs}; "
@@ -105,6 +107,10 @@ class GlueConfig:
   def precision(self) -> model.Precision:
     """The dtype of activations."""
     return self.trunk.precision
+
+  def resizable_tables(self) -> dict[str, tuple[int, ...]]:
+    """Returns the trunk's, whose modules keep their names."""
+    return self.trunk.resizable_tables()
 
   def network(self, is_training: bool = False) -> "GlueModel":
     """Returns the Haiku module."""

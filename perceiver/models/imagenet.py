@@ -27,6 +27,11 @@ class ImageClassifierConfig(perceiver_network.ClassifierConfig):
 
   inputs: image.ImageInputConfig
 
+  def resizable_tables(self) -> dict[str, tuple[int, ...]]:
+    """Returns the grids of learned positions by the module that holds them."""
+    tables = self.inputs.resizable_tables()
+    return {f"classifier/image_input/{k}": grid for k, grid in tables.items()}
+
 
 # --------------------------------------------------------------------- inputs
 

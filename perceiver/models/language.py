@@ -64,6 +64,12 @@ class LanguageModelConfig:
         "the embeddings."
       )
 
+  def resizable_tables(self) -> dict[str, tuple[int, ...]]:
+    """Returns the grids of learned positions by the module that holds them."""
+    tables = self.text.resizable_tables()
+    below = {f"language_model/text_input/{k}": n for k, n in tables.items()}
+    return below | {"language_model/queries": (self.text.max_length,)}
+
   def network(self, is_training: bool = False) -> "LanguageModel":
     """Returns the Haiku module."""
     return LanguageModel(self, is_training, name="language_model")

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from perceiver import blocks
+from perceiver import bounds
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import layers
@@ -47,6 +48,7 @@ class EntityTransformerConfig:
   mlp_widening: int = 4
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if self.num_layers < 1:
       raise ValueError(
         f"Entity Transformer: num_layers is {self.num_layers}; expected at "

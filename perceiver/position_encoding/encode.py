@@ -6,6 +6,7 @@ import math
 
 import jax
 
+from perceiver import bounds
 from perceiver import layers
 from perceiver.position_encoding import fourier
 from perceiver.position_encoding import grid_encoding
@@ -27,6 +28,7 @@ class Projected:
   channels: int
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if self.channels < 1:
       raise ValueError(
         f"Projected positions: channels is {self.channels}; expected at least "
@@ -44,6 +46,20 @@ def num_channels(encoding: Encoding, num_axes: int) -> int:
   if isinstance(encoding, Projected):
     num_channels(encoding.encoding, num_axes)  # refuses other axes
   return encoding.channels
+
+
+def check_grid(encoding: Encoding, shape: Sequence[int]) -> None:
+  """Raises a ValueError if a grid or its Fourier tables are too large."""
+  if isinstance(encoding, Projected):
+    return check_grid(encoding.encoding, shape)
+  bounds.check_number(
+    "Positions", "size of the grid", math.prod(shape), bounds.MAX_POSITIONS
+  )
+  if isinstance(encoding, fourier.Fourier):
+    entries = max(shape) * encoding.num_bands
+    bounds.check_number(
+      "Fourier positions", "num_bands times positions", entries, bounds.MAX_SIZE
+    )
 
 
 def is_learned(encoding: Encoding) -> bool:

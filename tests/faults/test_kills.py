@@ -32,7 +32,7 @@ def _wait(process, workdir, number, dice):
   steps = dice.randrange(1, 4)
   end = time.monotonic() + 300
   while time.monotonic() < end and process.is_alive():
-    if process.output().count("\nstep ") >= steps:
+    if process.output().count("\ntraining: ") >= steps:
       break
     time.sleep(0.005)
   if number % 2:  # Half of them while a checkpoint is being written.

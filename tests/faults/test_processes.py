@@ -92,7 +92,7 @@ def test_a_signal_to_one_stops_both_and_one_goes_on(alone, tmp_path):
   first, second = _start(
     workdir, devices=4, count=2, slowly=True, parallel=FSDP
   )
-  first.wait_for("step 12/")
+  first.wait_for("training: 12/")
   os.kill(second.pid, signal.SIGTERM)
   _finish([first, second], code=143)
   assert "Stopped by SIGTERM after step" in first.output()
@@ -105,13 +105,13 @@ def test_a_signal_to_one_stops_both_and_one_goes_on(alone, tmp_path):
 def test_a_death_ends_both_and_both_go_on(alone, tmp_path):
   workdir = tmp_path / "run"
   (before,) = _start(workdir, slowly=True)
-  before.wait_for("step 7/")
+  before.wait_for("training: 7/")
   os.kill(before.pid, signal.SIGINT)
   _finish([before], code=130)
   first, second = _start(
     workdir, devices=4, count=2, slowly=True, parallel=FSDP
   )
-  first.wait_for("step 24/")
+  first.wait_for("training: 24/")
   second.kill()
   assert first.join(60) == 1
   assert "error: Process 1 of the run has ended" in first.output()
@@ -151,7 +151,7 @@ def _start_detected(workdir, function, **settings):
 
 def test_a_killed_peer_ends_a_detected_run_at_once(tmp_path):
   first, second = _start_detected(tmp_path / "run", faulty.train)
-  first.wait_for("step 3/")
+  first.wait_for("training: 3/")
   second.kill()
   assert first.join(20) == 1
   assert "error: Process 1 of the run has ended" in first.output()

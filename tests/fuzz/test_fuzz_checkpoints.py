@@ -1,4 +1,4 @@
-"""Checkpoints and configurations from outside, damaged in every way."""
+"""Damaged checkpoints and configurations are refused, or read."""
 
 import functools
 import json
@@ -72,7 +72,7 @@ def ours(folder):
 
 
 def _header(data):
-  """Returns the beginning of a file of safetensors, where all is said."""
+  """Returns the header of a safetensors file."""
   return data[: 8 + struct.unpack("<Q", data[:8])[0]]
 
 
@@ -82,7 +82,7 @@ def test_our_files(folder, ours, data):
   found = data.draw(mutations.damaged(head, head[:200]))
   path = folder / "damaged.safetensors"
   path.write_bytes(found + ours[len(head) :])
-  mutations.assert_read_or_refused(CheckpointError, load.load_any, path)
+  mutations.assert_read_or_refused(CheckpointError, load.load, path)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_sizes_beyond_reason(folder, ours, before, after):
   length = struct.pack("<Q", len(changed))
   path.write_bytes(length + changed + ours[len(head) :])
   with pytest.raises(CheckpointError):
-    load.load_any(path)
+    load.load(path)
 
 
 @given(data=st.data())
@@ -193,10 +193,10 @@ def test_configurations(kind, data):
     assert config_json.to_json(again) == config_json.to_json(config)
 
 
-def _places(value, path=()):
+def _paths(value, path=()):
   """Returns the paths of all values in a tree of JSON."""
   inside = value.items() if isinstance(value, dict) else ()
-  return [path] + [p for k, v in inside for p in _places(v, (*path, k))]
+  return [path] + [p for k, v in inside for p in _paths(v, (*path, k))]
 
 
 @pytest.mark.parametrize("kind", sorted(_CONFIGS))
@@ -204,7 +204,7 @@ def _places(value, path=()):
 def test_values_of_configurations(kind, data):
   text, expected = _CONFIGS[kind]
   tree = json.loads(text)
-  *way, last = data.draw(st.sampled_from(_places(tree)[1:]))
+  *way, last = data.draw(st.sampled_from(_paths(tree)[1:]))
   inside = functools.reduce(lambda found, key: found[key], way, tree)
   inside[last] = data.draw(_JSON)
   mutations.assert_read_or_refused(

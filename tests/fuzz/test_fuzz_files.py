@@ -133,7 +133,7 @@ def test_audio(folder, data):
   found = mutations.assert_read_or_refused(
     files.InputError, user_files.read, clip, path
   )
-  assert found is None or found.sound.dtype == np.float32
+  assert found is None or found.audio.dtype == np.float32
 
 
 @given(mutations.damaged(b"cat\ndog\n", "café\r\nthé\r\n".encode()))

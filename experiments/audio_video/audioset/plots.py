@@ -1,4 +1,4 @@
-"""Plots of a classifier of clips and of its training."""
+"""Plots of a classifier of clips, and of its training."""
 
 import dataclasses
 import pathlib
@@ -15,7 +15,7 @@ from perceiver.adapters import audio
 from perceiver.adapters import multimodal
 from perceiver.adapters import video
 
-_MAX_RANKED = 1024  # clips that the precision of classes is taken from
+_MAX_CLIPS = 1024  # clips of the precision of classes
 _AT_A_TIME = 16
 _MAX_CLASSES = 40
 _NUM_CLIPS = 4
@@ -40,7 +40,7 @@ def plot(
   Args:
     model: the classifier.
     variables: its parameters and state.
-    split: the clips, each in several pieces.
+    split: the clips to look at, each in several segments.
     class_names: names of the classes.
     workdir: the run's folder, whose log the curve is plotted from.
 
@@ -69,7 +69,7 @@ def _classes(
   worst.
   """
   total = len(split.source)
-  count = min(_MAX_RANKED, total)
+  count = min(_MAX_CLIPS, total)
   part = dataclasses.replace(split, source=_First(split.source, count))
   found = evaluator.predict(model, variables, part, _AT_A_TIME)
   precision = average_precision.of(found.labels, found.scores)
@@ -103,8 +103,8 @@ class _First:
 # ------------------------------------------------------------------- attention
 
 
-class _Attended(NamedTuple):
-  """The first piece of a clip, and the attention of the latents to it."""
+class _Look(NamedTuple):
+  """The first segment of a clip, and the latents' attention to it."""
 
   labels: np.ndarray  # [classes]
   arrays: dict[str, np.ndarray]  # by modality
@@ -120,44 +120,41 @@ def _attention(
 ) -> pathlib.Path:
   """Plots the first cross-attention of some latents.
 
-  A row per clip, of which the first piece is shown: audio and frame in the
-  middle, each followed by the attention of some latents to it, which for video
-  is a mean over time. Those latents are shown that differ most from place to
-  place in the first clip.
+  A row per clip, of which the first segment is shown: audio and central frame,
+  each followed by the attention of some latents to it, for video a mean over
+  time. The latents are those whose attention varies most in the first clip.
   """
   modalities = model.config.inputs.ordered
-  attended = [
-    _attend(model, variables, split, number)
+  looks = [
+    _look(model, variables, split, number)
     for number in range(min(_NUM_CLIPS, len(split.source)))
   ]
-  whole = np.concatenate(
-    list(attended[0].attention.values()), axis=-1
-  )  # [N, M]
+  whole = np.concatenate(list(looks[0].attention.values()), axis=-1)  # [N, M]
   chosen = np.argsort(-whole.std(axis=-1))[:_NUM_LATENTS]
   columns = len(modalities) * (1 + len(chosen))
   figure, axes = plots.pyplot.subplots(
-    len(attended),
+    len(looks),
     columns,
-    figsize=(1.7 * columns, 1.8 * len(attended) + 0.6),
+    figsize=(1.7 * columns, 1.8 * len(looks) + 0.6),
     squeeze=False,
   )
-  for row, clip in zip(axes, attended):
+  for row, look in zip(axes, looks):
     for part, modality in zip(np.split(row, len(modalities)), modalities):
-      _show(part[0], clip.arrays[modality.name], modality.input)
+      _show(part[0], look.arrays[modality.name], modality.input)
       for axis, latent in zip(part[1:], chosen):
-        attention = clip.attention[modality.name][latent]
+        attention = look.attention[modality.name][latent]
         _show_attention(axis, attention, modality.input)
         title = f"latent {latent}: {attention.sum():.0%} {modality.name}"
         axis.set_title(title, fontsize=7)
-    names = [class_names[n] for n in np.flatnonzero(clip.labels)]
+    names = [class_names[n] for n in np.flatnonzero(look.labels)]
     row[0].set_ylabel("\n".join(names), fontsize=7)
-  figure.suptitle(plots.ATTENTION_TITLE, fontsize=10)
+  figure.suptitle("attention of latents in the first cross-attend", fontsize=10)
   return plots.save(figure, path)
 
 
-def _attend(
+def _look(
   model: perceiver.Model, variables: Any, split: loader.Split, number: int
-) -> _Attended:
+) -> _Look:
   clip = split.source[number]
   example = split.transform(clip, np.random.default_rng(0))
   modalities = model.config.inputs.ordered
@@ -169,7 +166,7 @@ def _attend(
   parts = np.split(
     np.asarray(maps)[0].mean(axis=0), np.cumsum(sizes)[:-1], axis=-1
   )
-  return _Attended(example["labels"], first, dict(zip(names, parts)))
+  return _Look(example["labels"], first, dict(zip(names, parts)))
 
 
 def _show(
@@ -194,7 +191,7 @@ def _show_attention(
   if isinstance(config, video.VideoInputConfig):
     axis.imshow(attention.reshape(config.grid).mean(axis=0), cmap="magma")
   elif isinstance(config, audio.SpectrogramInputConfig):
-    picture = attention.reshape(config.grid).T
-    axis.imshow(picture, cmap="magma", aspect="auto", origin="lower")
+    levels = attention.reshape(config.grid).T
+    axis.imshow(levels, cmap="magma", aspect="auto", origin="lower")
   else:
     axis.fill_between(range(len(attention)), attention)

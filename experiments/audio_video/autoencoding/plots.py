@@ -1,4 +1,4 @@
-"""Plots and videos of clips and their reconstructions."""
+"""Plots and videos of an autoencoder's reconstructions."""
 
 from collections.abc import Mapping
 import importlib.util
@@ -41,19 +41,19 @@ def plot(
 ) -> list[pathlib.Path]:
   """Plots the run and its model, into `workdir / "figures"`.
 
-  Where PyAV is installed, samples.mp4 is written there too: on the left what
-  went in, on the right what came out, to the eye and to the ear. Clips follow
-  one another, three times slower than at 25 frames per second, and lower.
+  Where PyAV is installed, samples.mp4 is written there too: inputs on the left,
+  reconstructions on the right, in image and audio. Clips follow one another,
+  three times slower than at 25 frames per second, and lower in pitch.
 
   Args:
     model: the autoencoder.
     variables: its parameters and state.
-    split: the clips, of which the first few are.
+    split: the clips to look at, of which the first few are.
     class_names: what labels are called.
     workdir: the run's folder, whose log the curve is plotted from.
 
   Returns:
-    The files: curve.png if there is a log, samples.png, attention.png, the
+    The pictures: curve.png if there is a log, samples.png, attention.png, the
     animation samples.gif, and the video.
   """
   folder = plots.folder(workdir)
@@ -76,7 +76,7 @@ def plot(
 def reconstruct(
   model: perceiver.Model, variables: Any, example: Example
 ) -> dict[str, np.ndarray]:
-  """Returns what an autoencoder makes of a clip whose label it does not see.
+  """Returns the reconstruction of a clip, whose label is masked.
 
   Returns:
     {"image": [T, H, W, 3] uint8, "audio": [S, channels] in [-1, 1], "label":
@@ -105,7 +105,7 @@ def _samples(
   class_names: tuple[str, ...],
   path: pathlib.Path,
 ) -> pathlib.Path:
-  """Plots frames and audio: above what went in, below what came out."""
+  """Plots frames and audio of inputs, and of reconstructions below them."""
   figure, axes = plots.pyplot.subplots(
     2 * len(examples),
     _NUM_FRAMES + 1,
@@ -114,22 +114,22 @@ def _samples(
     squeeze=False,
   )
   for number, (example, back) in enumerate(zip(examples, found)):
-    heard = np.abs(example["audio"]).max() * 1.1 + 1e-3
+    loudest = np.abs(example["audio"]).max() * 1.1 + 1e-3
     guess = class_names[int(np.argmax(back["label"]))]
     truth = class_names[int(example["label"])]
     rows = ((example, f"in: {truth}"), (back, f"out: {guess}"))
     for row, (clip, title) in zip(axes[2 * number :], rows):
-      for axis, frame in zip(row, evenly_spaced(clip["image"])):
+      for axis, frame in zip(row, subsample(clip["image"])):
         axis.imshow(frame)
         axis.set(xticks=[], yticks=[])
       row[0].set_ylabel(title, fontsize=8)
       row[-1].plot(clip["audio"], linewidth=0.5)
-      row[-1].set(ylim=(-heard, heard), xticks=[])
-  figure.suptitle("clips, and what a few latents keep of them", fontsize=10)
+      row[-1].set(ylim=(-loudest, loudest), xticks=[])
+  figure.suptitle("clips and their reconstructions", fontsize=10)
   return plots.save(figure, path)
 
 
-def evenly_spaced(
+def subsample(
   frames: np.ndarray,
 ) -> np.ndarray:  # [T, ...] -> [at most 6, ...]
   """Returns a few entries from first to last, evenly spaced."""
@@ -162,17 +162,17 @@ def _attention(
   example: dict[str, np.ndarray],
   path: pathlib.Path,
 ) -> pathlib.Path:
-  """Plots the cross-attention of some latents: in space, in time and in audio.
+  """Plots the attention of some latents in space, time and audio.
 
-  Those are chosen that attend most narrowly, half of them to the video and half
-  to the audio.
+  The latents of the narrowest attention are chosen, half of them by video and
+  half by audio.
   """
   maps = model.attention_map(variables, _inputs(example))[0]  # [H, N, M]
   weights = np.asarray(maps).mean(axis=0)  # [N, M]
   parts = attention_by_modality(model, weights)
   chosen = choose(parts, _NUM_LATENTS)
   # Of every patch in time that is shown, the first frame.
-  patches = evenly_spaced(np.arange(parts["image"].shape[1]))
+  patches = subsample(np.arange(parts["image"].shape[1]))
   frames = patches * (len(example["image"]) // parts["image"].shape[1])
   figure, axes = plots.pyplot.subplots(
     1 + len(chosen),
@@ -187,8 +187,8 @@ def _attention(
   for row, latent in zip(axes[1:], chosen):
     image, audio = parts["image"][latent], parts["audio"][latent]
     most = weights[latent].max()
-    for axis, picture in zip(row, image[patches]):
-      axis.imshow(picture, cmap="magma", vmin=0, vmax=most)
+    for axis, patch in zip(row, image[patches]):
+      axis.imshow(patch, cmap="magma", vmin=0, vmax=most)
     row[-1].plot(audio)
     row[-1].set_ylim(0, most)
     shares = f"video {image.sum():.0%}, audio {audio.sum():.0%}"
@@ -196,12 +196,12 @@ def _attention(
     row[0].set_ylabel(f"latent {latent}", fontsize=7)
   for axis in axes.flat:
     axis.set(xticks=[], yticks=[])
-  figure.suptitle(plots.ATTENTION_TITLE, fontsize=10)
+  figure.suptitle("attention of latents", fontsize=10)
   return plots.save(figure, path)
 
 
 def choose(parts: dict[str, np.ndarray], count: int) -> list[int]:
-  """Returns latents that attend narrowly to the video, then to the audio."""
+  """Returns latents of narrow attention, by video first, then by audio."""
   chosen: list[int] = []
   for name, wanted in (("image", (count + 1) // 2), ("audio", count)):
     rows = parts[name].reshape(len(parts[name]), -1)  # [N, M]
@@ -214,7 +214,7 @@ def choose(parts: dict[str, np.ndarray], count: int) -> list[int]:
 def side_by_side(
   examples: list[dict[str, np.ndarray]], found: list[dict[str, np.ndarray]]
 ) -> np.ndarray:  # [T, H, 2·W, 3] uint8
-  """Returns all clips after one another, beside what became of them."""
+  """Returns all clips after one another, beside their reconstructions."""
   both = [
     np.concatenate([example["image"], back["image"]], axis=2)
     for example, back in zip(examples, found)
@@ -239,8 +239,8 @@ def _video(
   path: pathlib.Path,
 ) -> pathlib.Path:
   """Writes inputs and reconstructions as a video with audio."""
-  heard = [np.concatenate([x["audio"] for x in y]) for y in (examples, found)]
-  stereo = np.stack([sound.mean(axis=1) for sound in heard], axis=-1)  # [S, 2]
+  audio = [np.concatenate([x["audio"] for x in y]) for y in (examples, found)]
+  stereo = np.stack([x.mean(axis=1) for x in audio], axis=-1)  # [S, 2]
   frames = side_by_side(examples, found)
   frame_rate = 1000 / _MILLISECONDS
   length = round(len(frames) / frame_rate * _VIDEO_SAMPLE_RATE)

@@ -51,7 +51,7 @@ def test_an_interrupted_run_ends_the_same(workdir, tmp_path):
   shutil.rmtree(again / "checkpoints" / "12")
   assert train.main([TINY, "--mini", "--workdir", str(again)]) == 0
   models = [d / "model.safetensors" for d in (workdir, again)]
-  chex.assert_trees_all_equal(*(perceiver.restore(m)[1] for m in models))
+  chex.assert_trees_all_equal(*(perceiver.load(m)[1] for m in models))
 
 
 def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
@@ -167,7 +167,7 @@ def test_the_published_recipe():
   assert type(experiment.train.optimizer).__name__ == "Lamb"
   assert experiment.data.point_scaling == 0.01
   assert experiment.model.num_points == 2000
-  assert experiment.model.points.positions.num_bands == 64
+  assert experiment.model.inputs.positions.num_bands == 64
   assert experiment.model.perceiver.encoder.num_cross_attends == 2
   assert experiment.model.perceiver.processor.num_self_attends_per_block == 6
   assert registry.choices("modelnet40")[0].result.paper == 0.857

@@ -322,3 +322,8 @@ def test_a_network_for_other_inputs_is_refused():
   seen = dataclasses.replace(imagenet.FOURIER.inputs, channels=1)
   with pytest.raises(ValueError, match="input_channels is 261; expected 259"):
     dataclasses.replace(imagenet.FOURIER, inputs=seen)
+
+
+def test_a_mask_is_refused():
+  with pytest.raises(ValueError, match="a mask is given; expected None"):
+    SEEN.apply(None, mask=np.ones((1, 96), bool))

@@ -116,7 +116,7 @@ def test_a_file_of_before_is_read(tmp_path):
   variables = perceiver.create(CONFIG).init(jax.random.key(0))
   arrays = write(path, CONFIG, variables)
   assert any("/reread/read/" in name for name in arrays)
-  model, restored = perceiver.restore(path)
+  model, restored = perceiver.load(path)
   assert model.config == CONFIG
   jax.tree.map(np.testing.assert_array_equal, restored, variables)
 

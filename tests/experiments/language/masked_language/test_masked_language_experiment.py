@@ -43,7 +43,7 @@ def test_an_interrupted_run_ends_the_same(workdir, tmp_path):
   shutil.rmtree(again / "checkpoints" / "12")
   assert train.main([TINY, "--mini", "--workdir", str(again)]) == 0
   models = [d / "model.safetensors" for d in (workdir, again)]
-  chex.assert_trees_all_equal(*(perceiver.restore(m)[1] for m in models))
+  chex.assert_trees_all_equal(*(perceiver.load(m)[1] for m in models))
 
 
 def test_evaluation_finds_what_training_found(workdir, capsys):

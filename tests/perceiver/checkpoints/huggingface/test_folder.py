@@ -115,9 +115,9 @@ def test_released_models_come_back_bit_for_bit(name, tmp_path):
   files.save(released_file, model, noise.variables(model))
   first = files.load(model, released_file)
   perceiver.save(tmp_path / "ours", model, first)
-  _, second = perceiver.load(model.config, tmp_path / "ours")
+  _, second = perceiver.load(tmp_path / "ours", model.config)
   huggingface_folder.save(tmp_path / "theirs", model, second)
-  _, third = perceiver.load(model.config, tmp_path / "theirs")
+  _, third = perceiver.load(tmp_path / "theirs", model.config)
   assert_identical(third, first)
   files.save(tmp_path / "again", model, third)
   assert_identical(files.read(tmp_path / "again"), files.read(released_file))
@@ -236,7 +236,7 @@ def test_positions_of_another_resolution_are_another_model(tmp_path):
   with pytest.raises(
     perceiver.CheckpointError, match=r"inputs\.positions\.max"
   ):
-    perceiver.load(config, FOLDER / name)
+    perceiver.load(FOLDER / name, config)
 
 
 def test_no_dropout_may_be_written_as_an_integer():
