@@ -166,9 +166,9 @@ def load(experiment: trainer.Experiment, path: pathlib.Path) -> Candidate:
   loaded: Any = None
   if not path.is_dir():
     if store.is_ours(path):
-      model, loaded = perceiver.restore(path, type(experiment.model))
+      model, loaded = store.load(path, type(experiment.model))
     else:
-      model, loaded = perceiver.load(experiment.model, path)
+      model, loaded = perceiver.load(path, experiment.model)
     # Every experiment is a dataclass with a field `model`.
     experiment = dataclasses.replace(experiment, model=model.config)  # type: ignore[type-var]
   task = experiment.task()

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import haiku as hk
 import jax
 
+from perceiver import bounds
 from perceiver import layers
 from perceiver.attention import blockwise
 from perceiver.attention import cross_attention
@@ -45,6 +46,7 @@ class BlockConfig:
   attention_dropout_rate: float = 0.0
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if self.mlp_widening < 1:
       raise ValueError(
         f"Block: mlp_widening is {self.mlp_widening}; expected at least 1."
@@ -91,38 +93,6 @@ class CrossAttentionConfig(BlockConfig):
   query_residual: bool = True
 
 
-class MlpWeights(NamedTuple):
-  """Two linear maps with a GELU between them."""
-
-  hidden: layers.LinearWeights
-  output: layers.LinearWeights
-
-  def __call__(self, x: Array, exact_gelu: bool = False) -> Array:
-    """Applies the MLP to every position, [B, T, D] -> [B, T, D]."""
-    return self.output(jax.nn.gelu(self.hidden(x), not exact_gelu))
-
-
-@dataclasses.dataclass
-class Mlp(hk.Module):
-  """The parameters of a two-layer MLP, `widening` times as wide inside."""
-
-  widening: int = 1
-  exact_gelu: bool = False
-  name: str | None = None
-
-  def __call__(self, x: Array) -> Array:  # [B, T, D] -> [B, T, D]
-    return self.weights(x.shape[-1])(x, self.exact_gelu)
-
-  @hk.name_like("__call__")
-  def weights(self, channels: int) -> MlpWeights:
-    """Returns the parameters for `channels` channels in and out."""
-    width = channels * self.widening
-    return MlpWeights(
-      hidden=layers.Linear(width, name="hidden").weights(channels),
-      output=layers.Linear(channels, name="output").weights(width),
-    )
-
-
 @dataclasses.dataclass
 class SelfAttentionBlock(hk.Module):
   """Self-attention of all latents, then an MLP."""
@@ -142,7 +112,7 @@ class SelfAttentionBlock(hk.Module):
     attended = self_attention.attend(attention, weights, normed, key)
     x += layers.dropout(attended, cfg.dropout_rate, self._key(cfg.dropout_rate))
     normed = layers.LayerNorm(name="mlp_norm")(x)  # [B, N, D]
-    mlp = Mlp(cfg.mlp_widening, cfg.exact_gelu, name="mlp")
+    mlp = layers.Mlp(cfg.mlp_widening, cfg.exact_gelu, name="mlp")
     widened = mlp(normed)  # [B, N, D]
     return x + layers.dropout(
       widened, cfg.dropout_rate, self._key(cfg.dropout_rate)
@@ -159,7 +129,7 @@ class CrossAttentionWeights(NamedTuple):
   input_norm: layers.NormWeights
   attention: projections.AttentionWeights
   mlp_norm: layers.NormWeights
-  mlp: MlpWeights
+  mlp: layers.MlpWeights
 
 
 @dataclasses.dataclass
@@ -256,7 +226,7 @@ class CrossAttentionBlock(hk.Module):
     attention = projections.Attention(
       self.config.attention(query_channels, input_channels), name="attention"
     )
-    mlp = Mlp(self.config.mlp_widening, name="mlp")
+    mlp = layers.Mlp(self.config.mlp_widening, name="mlp")
     return CrossAttentionWeights(
       query_norm=layers.LayerNorm(name="query_norm").weights(query_channels),
       input_norm=layers.LayerNorm(name="input_norm").weights(input_channels),

@@ -1,8 +1,7 @@
 """Configurations as JSON, and back through their types.
 
-Only what a dataclass declares can be read: an unknown field, a missing one or a
-value of another type is refused with the place where it stands. Nothing in the
-text names code to run.
+Only declared fields can be read: an unknown field, a missing one or a value of
+another type is refused with its path. Nothing in the text names code to run.
 """
 
 import dataclasses
@@ -27,7 +26,7 @@ def from_json(text: str, expected: Any) -> Any:
   """Builds the dataclass, or union of dataclasses, that the text describes.
 
   Raises:
-    ValueError: if the text does not fit the type; says where and why.
+    ValueError: if the text does not fit the type; the message names the field.
   """
   try:
     value = json.loads(text)
@@ -136,7 +135,7 @@ def _decode_dataclass(value: Any, expected: Any, where: str) -> Any:
     return expected(**arguments)
   except TypeError as error:
     raise ValueError(f"Config: {where} is incomplete: {error}.") from error
-  except (ArithmeticError, LookupError) as error:  # in reckoning with values
+  except (ArithmeticError, LookupError) as error:  # in computing with values
     raise ValueError(f"Config: {where} is impossible: {error}.") from error
 
 
@@ -158,6 +157,6 @@ def _describe(expected: Any) -> str:
 
 
 def _show(value: Any) -> str:
-  """Returns what was found, cut short where it is a whole configuration."""
+  """Returns a value as text, cut short if it is a whole configuration."""
   text = repr(value)
   return text if len(text) <= 100 else f"{text[:100]}…"

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from perceiver import blocks
+from perceiver import bounds
 from perceiver import layers
 from perceiver.attention import blockwise
 
@@ -32,6 +33,7 @@ class DecoderConfig:
   output_init_scale: float = 1.0
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if self.query_channels < 1 or (
       self.output_channels is not None and self.output_channels < 1
     ):
@@ -55,6 +57,7 @@ class MeanDecoderConfig:
   output_init_scale: float = 0.0
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if self.output_channels < 1:
       raise ValueError(
         f"Mean decoder: output_channels is {self.output_channels}; expected at "

@@ -7,9 +7,13 @@ import jax
 import jax.numpy as jnp
 
 from perceiver import blocks
+from perceiver import bounds
 from perceiver import position_encoding
 
 Array = jax.Array
+
+# Every cross-attend is traced on its own.
+_MAX_UNROLLED = 100
 
 
 class Arrangement(enum.Enum):
@@ -56,6 +60,10 @@ class EncoderConfig:
         raise ValueError(
           f"Encoder: {name} is {getattr(self, name)}; expected at least 1."
         )
+    bounds.check(self)
+    bounds.check_number(
+      "Encoder", "num_cross_attends", self.num_cross_attends, _MAX_UNROLLED
+    )
     self.cross_attention.attention(self.latent_channels, self.input_channels)
 
   def cross_attends_per_block(self, num_blocks: int) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""The parameters that every block is made of: linear maps and layer norms.
+"""The layers of every block: linear maps, layer norms and MLPs.
 
 Parameters are float32; they are used in the dtype of the activations, so the
 dtype of a model's inputs decides the dtype that it computes in.
@@ -41,7 +41,7 @@ class LinearWeights(NamedTuple):
 
 
 class NormWeights(NamedTuple):
-  """What a layer norm does after normalising."""
+  """Scale and offset of a layer norm."""
 
   scale: Array  # [C]
   offset: Array  # [C]
@@ -105,4 +105,36 @@ class LayerNorm(hk.Module):
     return NormWeights(
       scale=hk.get_parameter("scale", [channels], init=jnp.ones),
       offset=hk.get_parameter("offset", [channels], init=jnp.zeros),
+    )
+
+
+class MlpWeights(NamedTuple):
+  """Two linear maps with a GELU between them."""
+
+  hidden: LinearWeights
+  output: LinearWeights
+
+  def __call__(self, x: Array, exact_gelu: bool = False) -> Array:
+    """Applies the MLP to every position, [B, T, D] -> [B, T, D]."""
+    return self.output(jax.nn.gelu(self.hidden(x), not exact_gelu))
+
+
+@dataclasses.dataclass
+class Mlp(hk.Module):
+  """The parameters of a two-layer MLP, `widening` times as wide inside."""
+
+  widening: int = 1
+  exact_gelu: bool = False
+  name: str | None = None
+
+  def __call__(self, x: Array) -> Array:  # [B, T, D] -> [B, T, D]
+    return self.weights(x.shape[-1])(x, self.exact_gelu)
+
+  @hk.name_like("__call__")
+  def weights(self, channels: int) -> MlpWeights:
+    """Returns the parameters for `channels` channels in and out."""
+    width = channels * self.widening
+    return MlpWeights(
+      hidden=Linear(width, name="hidden").weights(channels),
+      output=Linear(channels, name="output").weights(width),
     )

@@ -144,6 +144,9 @@ class Model:
     """Returns the variables' shapes and dtypes without computing anything."""
     return jax.eval_shape(self.init, jax.random.key(0))
 
+  def __repr__(self) -> str:
+    return f"Model({type(self.config).__name__}(...))"
+
   def num_parameters(self) -> int:
     """Returns the number of trained parameters."""
     return sum(

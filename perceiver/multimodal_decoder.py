@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from perceiver import blocks
+from perceiver import bounds
 from perceiver import decoder
 from perceiver import layers
 from perceiver import position_encoding
@@ -53,12 +54,14 @@ class OutputConfig:
   joined: bool = False
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if not self.grid or min(*self.grid, self.channels) < 1:
       raise ValueError(
         f"Output {self.name}: grid is {self.grid} and channels "
         f"{self.channels}; expected at least 1 everywhere."
       )
     _ = self.query_channels
+    position_encoding.check_grid(self.positions, self.grid)
 
   @property
   def num_points(self) -> int:
@@ -85,6 +88,7 @@ class MultimodalOutputConfig:
   min_padding: int = 2
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     names = [output.name for output in self.outputs]
     if not names or len(set(names)) < len(names) or self.min_padding < 0:
       raise ValueError(

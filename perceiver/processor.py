@@ -13,6 +13,7 @@ import haiku as hk
 import jax
 
 from perceiver import blocks
+from perceiver import bounds
 
 Array = jax.Array
 
@@ -57,6 +58,9 @@ class ProcessorConfig:
         f"{self.num_self_attends_per_block} and num_blocks {self.num_blocks}; "
         "expected at least 0 and 1."
       )
+    bounds.check(self)
+    num_layers = self.num_blocks * max(1, self.num_self_attends_per_block)
+    bounds.check_number("Processor", "number of layers", num_layers, 10_000)
     self.self_attention.attention(self.channels, self.channels)
 
 

@@ -1,4 +1,4 @@
-"""What a decoder is asked for: one query per output.
+"""Queries of a decoder, one for each output.
 
 Queries are parts [B or 1, O, E_i] that are joined along the channels a block at
 a time, so that what is the same for all examples is held only once.

@@ -1,19 +1,19 @@
 """Converts a checkpoint between the forms of this and of other projects.
 
-  python -m scripts.convert_checkpoint SRC DST [--model NAME] [--to FORM]
+  python -m scripts.convert_checkpoint SOURCE DESTINATION [--to FORM]
 
-SRC may be a file written by perceiver.save, a pickle of DeepMind's releases, or
-a folder of transformers; which of them it is is found out, and nothing in it is
-executed. DST is written whole or not at all.
+DESTINATION is written whole or not at all; nothing in SOURCE is executed.
 """
 
-import argparse
 from collections.abc import Sequence
+import dataclasses
 import pathlib
 import sys
+from typing import Annotated, Literal
+
+import tyro
 
 import perceiver
-from perceiver.checkpoints import load
 from perceiver.checkpoints.deepmind import files as deepmind_files
 from perceiver.checkpoints.huggingface import folder
 from perceiver.checkpoints.pickle import reader
@@ -25,67 +25,68 @@ _SAVE = {
 }
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ConvertConfig:
+  """Converts a checkpoint between forms.
+
+  Attributes:
+    source: a file written by perceiver.save, the folder of a finished training
+      run, a pickle of DeepMind's releases, or a folder of transformers; its
+      content decides.
+    destination: a new file, or a new folder for huggingface.
+    model: name of the model that the source holds, of those that
+      perceiver.list_models() gives; found in the source by default.
+    to: the form of the destination.
+  """
+
+  source: Annotated[
+    tyro.conf.Positional[pathlib.Path], tyro.conf.arg(metavar="SOURCE")
+  ]
+  destination: Annotated[
+    tyro.conf.Positional[pathlib.Path], tyro.conf.arg(metavar="DESTINATION")
+  ]
+  model: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+  to: Literal["deepmind", "huggingface", "perceiver"] = "perceiver"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
   """Converts as the command line says; returns the exit status."""
-  options = _parse(arguments)
+  config = tyro.cli(
+    ConvertConfig, prog="python -m scripts.convert_checkpoint", args=arguments
+  )
   try:
-    _convert(options.source, options.destination, options.model, options.to)
+    _convert(config)
   except (ValueError, OSError) as error:
     print(f"convert_checkpoint: {error}", file=sys.stderr)
     return 1
   return 0
 
 
-def _convert(
-  source: pathlib.Path, destination: pathlib.Path, name: str | None, form: str
-) -> None:
+def _convert(config: ConvertConfig) -> None:
+  source, destination = config.source, config.destination
   if destination.exists():
     raise FileExistsError(
       f"{destination} is there already; expected a new path."
     )
-  if name is None:
-    model, variables = load.load_any(source)
-  else:
-    model, variables = perceiver.load(name, source)
+  model, variables = perceiver.load(source, config.model)
   _describe("from", source)
   known = [x for x in perceiver.list_models() if perceiver.create(x) == model]
   print(f"model       {', '.join(known) or type(model.config).__name__}")
   print(f"parameters  {model.num_parameters():,}")
-  _SAVE[form](destination, model, variables)
+  _SAVE[config.to](destination, model, variables)
   _describe("to", destination)
-  if form == "huggingface":
+  if config.to == "huggingface":
     for sentence in folder.deviations(model):
       print(f"note        In transformers {sentence}.")
 
 
 def _describe(label: str, path: pathlib.Path) -> None:
-  """Prints size and digest of a file, or of all files of a folder."""
+  """Prints size and checksum of a file, or of all files of a folder."""
   files = sorted(path.iterdir()) if path.is_dir() else [path]
   for file in filter(pathlib.Path.is_file, files):
     found = reader.describe(file)
     print(f"{label:10}  {file}")
     print(f"{'':10}  {found.size:,} bytes, SHA-256 {found.sha256}")
-
-
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-  parser = argparse.ArgumentParser(
-    description="Converts a checkpoint between forms."
-  )
-  parser.add_argument("source", metavar="SRC", type=pathlib.Path)
-  parser.add_argument("destination", metavar="DST", type=pathlib.Path)
-  parser.add_argument(
-    "--model",
-    choices=perceiver.list_models(),
-    metavar="NAME",
-    help="what SRC holds; found out if not given",
-  )
-  parser.add_argument(
-    "--to",
-    choices=sorted(_SAVE),
-    default="perceiver",
-    help="the form of DST (default: perceiver)",
-  )
-  return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

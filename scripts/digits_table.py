@@ -1,15 +1,12 @@
-"""Trains every digits recipe with several seeds and prints a table.
+"""Accuracy of every digits recipe, with several seeds each."""
 
-  python -m scripts.digits_table [--seeds 3] [--workdir runs/digits-table]
-
-Runs that are finished already are not repeated.
-"""
-
-import argparse
 import pathlib
 import statistics
 import subprocess
 import sys
+
+import tabulate
+import tyro
 
 from experiments.image_classification.digits import configs
 from experiments.runs import log
@@ -25,24 +22,30 @@ def accuracy(recipe: str, seed: int, workdir: pathlib.Path) -> float:
   return [row["top_1"] for row in rows if row["kind"] == "eval"][-1]
 
 
-def main() -> None:
-  """Prints one row per recipe, as a Markdown table."""
-  parser = argparse.ArgumentParser(description=__doc__)
-  parser.add_argument("--seeds", type=int, default=3)
-  parser.add_argument(
-    "--workdir", type=pathlib.Path, default=pathlib.Path("runs/digits-table")
-  )
-  options = parser.parse_args()
-  print("| recipe | held-out accuracy, % | mean |\n|---|---|---|")
+def main(
+  *, seeds: int = 3, workdir: pathlib.Path = pathlib.Path("runs/digits-table")
+) -> None:
+  """Trains every digits recipe with several seeds and prints a table.
+
+  Runs that are finished already are not repeated.
+
+  Args:
+    seeds: number of seeds.
+    workdir: folder of the runs.
+  """
+  rows = []
   for recipe in configs.EXPERIMENTS:
     found = [
-      100 * accuracy(recipe, seed, options.workdir / f"{recipe}-{seed}")
-      for seed in range(options.seeds)
+      100 * accuracy(recipe, seed, workdir / f"{recipe}-{seed}")
+      for seed in range(seeds)
     ]
     each = " · ".join(f"{x:.1f}" for x in found)
-    mean = statistics.mean(found)
-    print(f"| `{recipe}` | {each} | {mean:.1f} |", flush=True)
+    rows.append([f"`{recipe}`", each, f"{statistics.mean(found):.1f}"])
+  headers = ["recipe", "held-out accuracy, %", "mean"]
+  print(
+    tabulate.tabulate(rows, headers, tablefmt="pipe", disable_numparse=True)
+  )
 
 
 if __name__ == "__main__":
-  main()
+  tyro.cli(main)

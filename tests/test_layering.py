@@ -34,6 +34,7 @@ WINGS = (
 LIBRARY = (
   (
     "attention",
+    "bounds.py",
     "config_json.py",
     "errors.py",
     "flops.py",
@@ -42,8 +43,8 @@ LIBRARY = (
   ),
   ("adapters", "blocks.py", "queries.py"),
   ("decoder.py", "encoder.py", "multimodal_decoder.py", "processor.py"),
-  ("network.py",),
-  ("model.py", "models"),
+  ("model.py", "network.py"),
+  ("models",),
   ("__init__.py", "checkpoints"),
 )
 

@@ -1,5 +1,6 @@
-"""What a user meets first."""
+"""The public names, and models made by name."""
 
+import copy
 import dataclasses
 import functools
 
@@ -12,6 +13,7 @@ import perceiver
 from perceiver import decoder
 from perceiver.adapters import image
 from perceiver.models import imagenet
+from perceiver.models import registry
 from tests.helpers import fill
 from tests.helpers import tiny_networks
 
@@ -36,14 +38,14 @@ def conv_classifier():
   """Returns a small model that has state, with fresh variables."""
   config = tiny_networks.classifier_config()
   seen = dataclasses.replace(
-    config.image, features=image.ConvPool(num_channels=4)
+    config.inputs, features=image.ConvPool(num_channels=4)
   )
   encoder = dataclasses.replace(
     config.perceiver.encoder, input_channels=seen.input_channels
   )
   network = dataclasses.replace(config.perceiver, encoder=encoder)
   model = perceiver.create(
-    dataclasses.replace(config, image=seen, perceiver=network)
+    dataclasses.replace(config, inputs=seen, perceiver=network)
   )
   return model, model.init(jax.random.key(0))
 
@@ -68,17 +70,31 @@ def test_public_names_are_sorted_present_and_described():
 def test_models_are_listed_in_order():
   names = perceiver.list_models()
   assert names == sorted(names)
-  assert len(names) == len(set(names))
   assert set(names) >= set(imagenet.CONFIGS)
 
 
 @pytest.mark.parametrize("name", perceiver.list_models())
 def test_every_listed_model_can_be_made(name):
   model = perceiver.create(name)
-  assert isinstance(model, perceiver.Model)
-  assert hash(model.config) == hash(perceiver.create(name).config)
+  # Compiled functions are kept by the values of configurations.
+  again = copy.deepcopy(model.config)
+  assert again is not model.config
+  assert again == model.config
+  assert hash(again) == hash(model.config)
   for leaf in jax.tree.leaves(model.config.example(3)):
     assert leaf.shape[0] == 3
+
+
+def test_two_domains_with_a_model_of_the_same_name_are_refused():
+  first, second = {"a": imagenet.FOURIER}, {"b": imagenet.CONV}
+  assert registry._collect(first, second) == {**first, **second}
+  with pytest.raises(ValueError, match="'a' is listed twice; expected once"):
+    registry._collect(first, second, {"a": imagenet.LEARNED})
+
+
+def test_a_model_is_printed_in_one_short_line():
+  text = repr(perceiver.create("imagenet_fourier"))
+  assert text == "Model(ImageClassifierConfig(...))"
 
 
 def test_a_model_is_made_from_a_configuration():

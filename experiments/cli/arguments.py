@@ -114,6 +114,14 @@ def override(
     prog: the command, as a person types it.
   """
   experiment = choice.experiment
+  title = (type(experiment).__doc__ or "").strip().split("\n")[0]
+  settings = {"prog": f"{prog} {choice.name}", "description": title}
+  if _names(kind) & _names(experiment):
+    # The command's own option counts: `evaluate glue --checkpoint`.
+    _, rest = parse(
+      kind, arguments, prog, return_unknown_args=True, add_help=False
+    )
+    return parse(type(experiment), rest, default=experiment, **settings)
   flat = tyro.conf.arg(name="")
   both = dataclasses.make_dataclass(
     choice.name,
@@ -122,10 +130,11 @@ def override(
       ("experiment", Annotated[type(experiment), flat], experiment),
     ],
   )
-  title = (type(experiment).__doc__ or "").strip().split("\n")[0]
-  prog = f"{prog} {choice.name}"
-  found = parse(both, arguments, prog, description=title)
-  return found.experiment
+  return parse(both, arguments, **settings).experiment
+
+
+def _names(config: Any) -> set[str]:
+  return {field.name for field in dataclasses.fields(config)}
 
 
 def _hints(arguments: Sequence[str]) -> list[str]:

@@ -71,14 +71,11 @@ def load(
   path = weights.checkpoint
   if not path.exists():
     raise FileNotFoundError(f"There is no checkpoint {path}.")
-  if (path / _MODEL_FILE).exists() and store.is_ours(path / _MODEL_FILE):
-    path = path / _MODEL_FILE
-  knows_itself = path.is_file() and store.is_ours(path)
+  # Files of ours name their model: the default may be another one.
+  ours = store.is_ours(path) or store.is_ours(path / _MODEL_FILE)
+  wanted = None if weights.model is None and ours else name
   try:
-    if weights.model is None and knows_itself:
-      model, variables = perceiver.restore(path)
-    else:
-      model, variables = perceiver.load(name, path)
+    model, variables = perceiver.load(path, wanted)
   except (OSError, ValueError) as error:
     raise files.InputError(str(error)) from error
   _check_kind(model, kind, str(path))

@@ -1,8 +1,10 @@
-"""Runs of many processes: how they start, agree with one another, and end.
+"""Runs of many processes: their start, agreement, collectives and end.
 
 The same program runs on every machine and differs in its number alone. All
-computation goes through JAX's own runtime; what is here is how to get there,
-and that no process waits for ever for one that has ended.
+computation goes through `jax.distributed`. It notices the end of a process by a
+missing heartbeat, `_HEARTBEAT_SECONDS` later, and aborts the others; a watchdog
+ends them at once with the number of the process. Both kinds of start have one:
+options that name the processes, and `--distributed.detect`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -10,8 +12,10 @@ import contextlib
 import dataclasses
 import json
 import os
+import socket
 import sys
 from typing import Any
+import warnings
 
 import jax
 from jax.experimental import multihost_utils
@@ -21,10 +25,10 @@ from experiments.cluster import startup
 from experiments.cluster import watchdog
 from perceiver import errors
 
-# A process from which nothing was heard for so long counts as dead.
+# A process that sends nothing for so long counts as dead.
 _HEARTBEAT_SECONDS = 40
-# How long a process that is done waits for the others to be done.
-_SHUTDOWN_SECONDS = 300
+# For connections between processes that JAX has brought together.
+_CONNECT_SECONDS = 20
 # Of this process, at most one: it starts once.
 _watchdogs: list[watchdog.Watchdog] = []
 
@@ -39,14 +43,14 @@ class PeerError(errors.PerceiverError, RuntimeError):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DistributedConfig:
-  """How the processes of a run find one another; one alone by default.
+  """The processes of a run; a single one by default.
 
   Attributes:
-    coordinator: HOST:PORT of process 0, the same for all.
-    num_processes: how many there are.
-    process_id: which of them this is, from 0.
-    detect: let JAX find out all three, on Cloud TPU, Slurm and Open MPI.
-    start_timeout: seconds to wait for all processes to be there.
+    coordinator: HOST:PORT of process 0, the same in all processes.
+    num_processes: number of processes.
+    process_id: number of this process, from 0.
+    detect: let JAX detect these three, on Cloud TPU, Slurm and Open MPI.
+    start_timeout: seconds to wait for all processes at the start.
   """
 
   coordinator: str | None = None
@@ -110,13 +114,13 @@ class DistributedConfig:
 
 
 def start(config: DistributedConfig) -> None:
-  """Brings the processes together; to be called before JAX is used.
+  """Connects the processes; to be called before JAX is used.
 
   Args:
-    config: how they find one another.
+    config: the processes; one alone is not connected to any.
 
   Raises:
-    startup.StartError: if they do not.
+    startup.StartError: if some are missing or do not fit the others.
   """
   if config.coordinator is None and not config.detect:
     return
@@ -125,7 +129,7 @@ def start(config: DistributedConfig) -> None:
   if not config.detect:
     assert config.process_id is not None
     assert config.num_processes is not None
-    connections = startup.meet(
+    connections = startup.connect(
       config.address(),
       config.process_id,
       config.num_processes,
@@ -139,7 +143,6 @@ def start(config: DistributedConfig) -> None:
       cluster_detection_method=None if config.detect else "deactivate",
       initialization_timeout=config.start_timeout,
       heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
-      shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
     )
   except (RuntimeError, ValueError) as error:
     where = (
@@ -148,12 +151,43 @@ def start(config: DistributedConfig) -> None:
       else f"Process {config.process_id} cannot join the others"
     )
     raise startup.StartError(f"{where}: {error}") from error
-  if not config.detect:
-    _watchdogs.append(watchdog.Watchdog(connections))
+  if config.detect:
+    connections = _connect_detected()
+  _watchdogs.append(watchdog.Watchdog(connections))
+
+
+def _connect_detected() -> dict[int, socket.socket]:
+  """Connects the processes that JAX has detected.
+
+  JAX does not publish the coordinator's address. Where the one on the default
+  route of process 0 cannot be reached by all others, the run continues with
+  JAX's heartbeat alone.
+  """
+  if jax.process_count() == 1:
+    return {}
+  host, port = json.loads(
+    broadcast(json.dumps([startup.route_host(), startup.free_port()]))
+  )
+  connections: dict[int, socket.socket] = {}
+  problem = ""
+  try:
+    connections = startup.connect(
+      (host, port), jax.process_index(), jax.process_count(), _CONNECT_SECONDS
+    )
+  except startup.StartError as error:
+    problem = str(error)
+  if all_reduce_max(bool(problem)):
+    for connection in connections.values():
+      connection.close()
+    connections = {}
+    warnings.warn(
+      f"No watchdog over the other processes. {problem}", stacklevel=3
+    )
+  return connections
 
 
 def is_running() -> bool:
-  """Returns whether this is one of several processes."""
+  """Returns whether the run has several processes."""
   return jax.distributed.is_initialized() and jax.process_count() > 1
 
 
@@ -191,7 +225,7 @@ def raising_peer_errors() -> Iterator[None]:
       raise
     raise PeerError(
       "A computation together with the other processes has failed, most "
-      "likely because one of them has ended: see what it says. Once all have "
+      "likely because one of them has ended: see its output. Once all have "
       "ended, the same commands go on from the last checkpoint. "
       f"({str(error).splitlines()[0][:300]})"
     ) from error
@@ -238,14 +272,14 @@ def on_process_zero(action: Callable[[], Any]) -> None:
 
 
 def check_same(settings: Mapping[str, Any]) -> None:
-  """Makes sure that all processes were given the same settings.
+  """Checks that all processes were started with the same settings.
 
   Args:
     settings: {name: plain value} of this process.
 
   Raises:
-    DisagreementError: in every process if one differs from process 0; there
-      with the settings that do.
+    DisagreementError: in every process if one differs from process 0; in that
+      one with the settings that differ.
   """
   first = json.loads(broadcast(json.dumps(settings)))
   differing = [

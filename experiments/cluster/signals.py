@@ -1,4 +1,4 @@
-"""Asking a program to stop without cutting it off in mid-step."""
+"""Signals that ask a program to stop at the end of its current step."""
 
 import signal
 import threading
@@ -7,14 +7,14 @@ from typing import Any
 
 
 class StopRequest:
-  """Remembers SIGTERM or SIGINT while its context is entered.
+  """Catches SIGTERM or SIGINT while its context is entered.
 
-  Only the first one is caught: a second one has the usual effect, for those
-  who cannot wait. Outside the main thread, where Python does not allow
+  Only the first signal is caught; a second one has its usual effect and ends
+  the program at once. Outside the main thread, where Python does not allow
   handlers, nothing is caught.
 
   Attributes:
-    signal: the signal that came, None as long as there was none.
+    signal: the caught signal, None before.
   """
 
   def __init__(self) -> None:
@@ -29,11 +29,6 @@ class StopRequest:
 
   def __exit__(self, *unused: object) -> None:
     self._restore()
-
-  @property
-  def came(self) -> bool:
-    """Whether the program is to stop."""
-    return self.signal is not None
 
   def _catch(self, number: int, frame: FrameType | None) -> None:
     del frame

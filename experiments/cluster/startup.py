@@ -1,125 +1,142 @@
-"""Where the processes of a run first meet: before JAX, which would just abort.
+"""Connections between process 0 of a run and every other process.
 
-Process 0 listens; every other one calls, says its number and waits for the
-answer. Whoever is missing, or there twice, is named in every process.
+`jax.distributed.initialize` starts a run, but where a process is missing it
+aborts all of them with a stack trace that does not name it, and it accepts
+processes that were started with different counts. Here process 0 listens, every
+other process sends its number and count and waits for an answer; a process that
+is missing, or there twice, is named in all of them.
 """
 
 from collections.abc import Iterable
 import contextlib
-import json
+import re
 import socket
 import time
 
-from perceiver import errors
+import perceiver
 
-# A line of a few numbers; whoever sends more is none of us.
+# Bytes of a line: two numbers, or an error message.
 _MAX_LINE = 1000
 _PAUSE_SECONDS = 0.2
 
 
-class StartError(errors.PerceiverError, RuntimeError):
-  """The processes of a run have not come together."""
+class StartError(perceiver.PerceiverError, RuntimeError):
+  """The processes of a run did not all start."""
 
 
-def meet(
+def connect(
   address: tuple[str, int],
   process_id: int,
   num_processes: int,
   timeout: float,
 ) -> dict[int, socket.socket]:
-  """Returns when all processes are there.
+  """Connects process 0 with all others; waits for all of them.
 
   Args:
     address: host and port of process 0.
-    process_id: which process this is.
-    num_processes: how many there should be.
+    process_id: number of this process.
+    num_processes: count of processes.
     timeout: seconds to wait at most.
 
   Returns:
     Connections, by process: to process 0, or from it to all others.
 
   Raises:
-    StartError: if some are not there in time, or do not fit one another.
+    StartError: if processes are missing, there twice, or expect different
+      counts.
   """
   deadline = time.monotonic() + timeout
-  if process_id:
-    return {0: _call(address, process_id, num_processes, deadline)}
-  return _listen(address, num_processes, deadline)
-
-
-def _call(
-  address: tuple[str, int], process_id: int, num_processes: int, deadline: float
-) -> socket.socket:
-  """Tells process 0 who is there, and waits for what it says."""
-  hello = {"process_id": process_id, "num_processes": num_processes}
+  if process_id == 0:
+    return _accept_all(address, num_processes, deadline)
   while True:
     try:
-      with contextlib.ExitStack() as stack:
-        connection = stack.enter_context(
-          socket.create_connection(address, timeout=1)
-        )
-        connection.sendall(json.dumps(hello).encode() + b"\n")
-        # Process 0 may wait as long for somebody else.
-        connection.settimeout(max(1, deadline - time.monotonic() + 5))
-        answer = _line(connection)
-        if answer == "":
-          stack.pop_all()
-          return connection
-        reason = "it hung up"  # It may have been an earlier run.
+      return {0: _register(address, process_id, num_processes, deadline)}
     except OSError as error:
-      answer, reason = None, str(error)
-    if answer is not None:
-      raise StartError(answer)
-    if time.monotonic() > deadline:
-      raise StartError(
-        f"Process {process_id} cannot reach process 0 at {address[0]}:"
-        f"{address[1]} in time: {reason}. Has it been started, is the "
-        "address right, and does a firewall let it through?"
-      )
+      if time.monotonic() > deadline:
+        raise StartError(
+          f"Process {process_id} cannot reach process 0 at {address[0]}:"
+          f"{address[1]} in time: {error}. Has it been started, is the "
+          "address right, and does a firewall let it through?"
+        ) from error
     time.sleep(_PAUSE_SECONDS)
 
 
-def _listen(
+def route_host() -> str:
+  """Returns this machine's address on its default route, or else its name."""
+  with (
+    contextlib.suppress(OSError),
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe,
+  ):
+    probe.connect(("10.255.255.255", 1))  # Chooses a route, sends nothing.
+    return str(probe.getsockname()[0])
+  return socket.gethostname()
+
+
+def free_port() -> int:
+  """Returns the number of a port that is not in use."""
+  with socket.create_server(("", 0)) as server:
+    return int(server.getsockname()[1])
+
+
+def _register(
+  address: tuple[str, int], process_id: int, num_processes: int, deadline: float
+) -> socket.socket:
+  """Sends number and count to process 0 and waits for its answer."""
+  with contextlib.ExitStack() as stack:
+    connection = stack.enter_context(
+      socket.create_connection(address, timeout=1)
+    )
+    connection.sendall(f"{process_id} {num_processes}\n".encode())
+    # Process 0 may wait that long for another process.
+    connection.settimeout(max(1, deadline - time.monotonic() + 5))
+    if problem := _read_line(connection).decode(errors="replace"):
+      raise StartError(problem)
+    stack.pop_all()
+    return connection
+
+
+def _accept_all(
   address: tuple[str, int], num_processes: int, deadline: float
 ) -> dict[int, socket.socket]:
-  """Waits for everybody, then tells them all whether to go on."""
-  here: dict[int, socket.socket] = {}
+  """Waits for all processes, then answers all of them: empty, or a problem."""
+  connections: dict[int, socket.socket] = {}
   with contextlib.ExitStack() as stack:
-    problem = _gather(address, num_processes, deadline, here, stack)
-    for connection in here.values():
+    problem = _accept(address, num_processes, deadline, connections, stack)
+    for connection in connections.values():
       with contextlib.suppress(OSError):
         connection.sendall(problem.encode() + b"\n")
     if problem:
       raise StartError(problem)
     stack.pop_all()
-  return here
+  return connections
 
 
-def _gather(
+def _accept(
   address: tuple[str, int],
   num_processes: int,
   deadline: float,
-  here: dict[int, socket.socket],
+  connections: dict[int, socket.socket],
   stack: contextlib.ExitStack,
 ) -> str:
-  """Fills `here` with connections; returns what is wrong, if anything is."""
+  """Fills `connections`; returns the problem, empty if there is none."""
   with _server(address) as server:
-    while len(here) < num_processes - 1:
+    while len(connections) < num_processes - 1:
       server.settimeout(max(0.01, deadline - time.monotonic()))
       try:
         connection = stack.enter_context(server.accept()[0])
       except TimeoutError:
-        return _missing(num_processes, here)
+        return _missing(num_processes, connections)
       connection.settimeout(5)
       try:
-        number = _number(_line(connection))
+        numbers = parse_registration(_read_line(connection))
       except OSError:
-        number = None
-      if number is None:
-        connection.close()  # Whoever it was is none of us.
+        numbers = None
+      if numbers is None:  # Not a process of ours.
+        connection.close()
         continue
-      problem = _misfit(*number, num_processes, here)
-      here[-1 if problem else number[0]] = connection  # One more to be told.
+      problem = _misfit(*numbers, num_processes, connections)
+      # A duplicate is answered, too.
+      connections[-1 if problem else numbers[0]] = connection
       if problem:
         return problem
   return ""
@@ -139,44 +156,42 @@ def _server(address: tuple[str, int]) -> socket.socket:
     ) from error
 
 
-def _line(connection: socket.socket) -> str | None:
-  """Reads one line; None if the other side hangs up first."""
-  data = b""
-  while not data.endswith(b"\n") and len(data) < _MAX_LINE:
-    received = connection.recv(_MAX_LINE)
-    if not received:
-      return None
-    data += received
-  return data.decode(errors="replace").strip()
+def _read_line(connection: socket.socket) -> bytes:
+  """Reads one line, without its end, and no byte more.
+
+  Raises:
+    OSError: if the other side closes first or does not answer in time.
+  """
+  with connection.makefile("rb", buffering=0) as file:
+    line = file.readline(_MAX_LINE) or b""
+  if not line.endswith(b"\n"):
+    raise ConnectionError("the connection was closed")
+  return line[:-1]
 
 
-def _number(hello: str | None) -> tuple[int, int] | None:
-  """Returns process and number of processes; None if it is none of us."""
-  try:
-    found = json.loads(hello or "")
-    numbers = found["process_id"], found["num_processes"]
-  except (KeyError, RecursionError, TypeError, ValueError):
-    return None
-  return numbers if all(type(number) is int for number in numbers) else None
+def parse_registration(line: bytes) -> tuple[int, int] | None:
+  """Returns number and count of processes; None for any other line."""
+  numbers = re.fullmatch(rb"(\d{1,9}) (\d{1,9})", line)
+  return (int(numbers[1]), int(numbers[2])) if numbers else None
 
 
 def _misfit(
-  process_id: int, theirs: int, num_processes: int, here: Iterable[int]
+  process_id: int, count: int, num_processes: int, connected: Iterable[int]
 ) -> str:
-  if theirs != num_processes:
+  if count != num_processes:
     return (
-      f"Process 0 was told of {num_processes} processes, process {process_id} "
-      f"of {theirs}."
+      f"Process 0 was started for {num_processes} processes, process "
+      f"{process_id} for {count}."
     )
-  if process_id in here:
+  if process_id in connected:
     return f"There are two processes with the number {process_id}."
   return ""
 
 
-def _missing(num_processes: int, here: Iterable[int]) -> str:
-  missing = sorted({*range(1, num_processes)} - {*here})
+def _missing(num_processes: int, connected: Iterable[int]) -> str:
+  missing = sorted({*range(1, num_processes)} - {*connected})
   shown = ", ".join(map(str, missing[:10])) + ", …" * (len(missing) > 10)
   return (
-    f"{len(missing)} of {num_processes} processes did not come in time: "
+    f"{len(missing)} of {num_processes} processes did not connect in time: "
     f"{shown}. Have they been started, with this coordinator?"
   )

@@ -72,9 +72,9 @@ class Watchdog:
   def _end(self, number: int) -> None:
     """Ends this process; its main thread may hang in a collective."""
     print(
-      f"error: Process {number} of the run has ended: see what it says. This "
-      "one cannot go on without it. The same commands, for all processes, go "
-      "on from the last checkpoint.",
+      f"error: Process {number} of the run has ended: see its output. This one "
+      "cannot go on without it. The same commands, in all processes, go on "
+      "from the last checkpoint.",
       file=sys.stderr,
       flush=True,
     )

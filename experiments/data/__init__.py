@@ -1,1 +1,1 @@
-"""Loading and reading of data, shared by all experiments."""
+"""Readers and loaders of data that several experiments share."""

@@ -1,7 +1,7 @@
-"""Texts as ids of bytes: the released byte models' vocabulary.
+"""Byte tokenizer: the vocabulary of the released byte models.
 
-A byte of the text in UTF-8 is its value plus six, after six special ids. Every
-sequence of bytes has ids, whether it is text or not, and they give it back.
+The id of a byte of the UTF-8 text is its value plus six, after six special ids.
+Every sequence of bytes, text or not, has ids that decode to it.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ VOCAB_SIZE = NUM_SPECIAL + 256
 
 
 def encode(text: str | bytes) -> np.ndarray:  # [bytes] int32
-  """Returns the ids of a text; nothing is put before or after it."""
+  """Returns the ids of a text, without special ids."""
   if isinstance(text, str):
     text = text.encode("utf-8", "surrogateescape")
   return np.frombuffer(text, np.uint8).astype(np.int32) + NUM_SPECIAL

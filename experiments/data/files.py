@@ -1,42 +1,34 @@
-"""Files from outside: read with errors that name them, written whole.
+"""Files of other programs, read with errors that name the file; atomic writes.
 
-What is read here was made by somebody else. Whatever is wrong with it ends in
-an `InputError` that names the file.
+Every defect of a file that is read here raises an `InputError` with its path.
 """
 
 from collections.abc import Iterator, Sequence
 import contextlib
 import io
-import os
 import pathlib
 import re
-import threading
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from perceiver import errors
+from perceiver.checkpoints import atomic
 
 _IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"}
 
 
 class InputError(errors.PerceiverError, ValueError):
-  """What was given cannot be used; says which part of it and why."""
+  """A file, folder or value from outside cannot be used."""
 
 
 @contextlib.contextmanager
 def writing(path: pathlib.Path) -> Iterator[pathlib.Path]:
   """Yields a path of the same suffix that becomes `path` if all goes well."""
   try:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writer = f"{os.getpid()}.{threading.get_ident()}"
-    temporary = path.with_name(f".{path.stem}.{writer}{path.suffix}")
-    try:
+    with atomic.file(path) as temporary:
       yield temporary
-      temporary.replace(path)
-    finally:
-      temporary.unlink(missing_ok=True)
   except OSError as error:
     raise InputError(f"{path} cannot be written: {error}") from error
 
@@ -63,7 +55,7 @@ def read_image(path: pathlib.Path) -> np.ndarray:  # [H, W, 3] uint8
   """Reads an image of any format as RGB.
 
   Raises:
-    InputError: if it is not there, or not an image.
+    InputError: if it cannot be read, or is not an image.
   """
   encoded = read_bytes(path)
   try:
@@ -76,7 +68,7 @@ def list_images(paths: Sequence[pathlib.Path]) -> list[pathlib.Path]:
   """Replaces folders by the images in them, frame 9 before frame 10.
 
   Raises:
-    FileNotFoundError: if a path is not there.
+    FileNotFoundError: if a path does not exist.
     InputError: if no path was given, or a folder has no images.
   """
   if not paths:
@@ -97,7 +89,7 @@ def list_images(paths: Sequence[pathlib.Path]) -> list[pathlib.Path]:
 
 
 def _natural(path: pathlib.Path) -> list[Any]:
-  """A key that sorts numbers in names by their size."""
+  """Returns a sort key in which numbers within names count as numbers."""
   words = re.split(r"(\d+)", path.name)
   return [int(w) if i % 2 else w for i, w in enumerate(words)]
 
@@ -105,12 +97,11 @@ def _natural(path: pathlib.Path) -> list[Any]:
 def decode_image(encoded: bytes) -> Image.Image:
   """Decodes any image format to 8-bit RGB.
 
-  CMYK and greyscale images, palettes, transparency and images whose name lies
-  about their format are all taken; rotation marks are ignored, as TensorFlow
-  does.
+  CMYK and greyscale images, palettes and transparency are converted. The name
+  does not matter; EXIF rotation is ignored, as TensorFlow does.
 
   Args:
-    encoded: the bytes of an image file.
+    encoded: content of an image file.
 
   Returns:
     The decoded image, of mode RGB.

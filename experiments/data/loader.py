@@ -5,8 +5,9 @@ alone. A global batch is a slice of consecutive examples, and a process's share
 is a slice of that; a run resumes at a step by slicing.
 """
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 import dataclasses
+import functools
 import os
 from typing import Any, Protocol
 
@@ -16,7 +17,6 @@ import numpy as np
 
 from perceiver import errors
 
-Example = Mapping[str, np.ndarray]
 Batches = Generator[dict[str, np.ndarray], None, None]
 # transform(raw, generator) or transform(raw, generator, progress)
 Transform = Callable[..., dict[str, np.ndarray]]
@@ -33,15 +33,15 @@ class Source(Protocol):
   """Raw examples that can be read in any order."""
 
   def __len__(self) -> int:
-    """Returns how many there are."""
+    """Returns the number of examples."""
 
   def __getitem__(self, index: int, /) -> Any:
-    """Returns one of them."""
+    """Returns a raw example."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-  """Examples that can be read in any order, and what to make of each.
+  """Examples that can be read in any order, and their transform.
 
   Attributes:
     source: raw examples. With worker processes it must survive pickling.
@@ -63,23 +63,9 @@ class Split:
 
 
 def first(split: Split, count: int) -> Split:
-  """Returns a split of the first `count` examples, or all if there are less."""
-  size = min(count, len(split.source))
-  return dataclasses.replace(split, source=_First(split.source, size))
-
-
-@dataclasses.dataclass(frozen=True)
-class _First:
-  """The first examples of a source."""
-
-  source: Source
-  size: int
-
-  def __len__(self) -> int:
-    return self.size
-
-  def __getitem__(self, index: int, /) -> Any:
-    return self.source[index]
+  """Returns a split of the first `count` examples, or of all if it has less."""
+  source = grain.MapDataset.source(split.source)[:count]
+  return dataclasses.replace(split, source=source)
 
 
 def train_batches(
@@ -99,14 +85,14 @@ def train_batches(
   hold the end of one epoch and the start of the next.
 
   Args:
-    split: what to read.
+    split: the examples.
     batch_size: examples in the global batch, a multiple of `process_count`.
     seed: decides the order and all augmentation.
     start_step: number of batches to skip; the rest are as if they had been
       read.
-    process_index: which process this is.
-    process_count: how many processes share the batch. Process 0 gets the first
-      of its examples, the last process the last.
+    process_index: number of this process.
+    process_count: number of processes that share a batch. Process 0 gets the
+      first of its examples, the last process the last.
     num_threads: threads that read and transform; None is one per core. Unused
       with worker processes.
     num_workers: processes that read and transform; 0 uses threads instead.
@@ -123,11 +109,16 @@ def train_batches(
   if start_step < 0:
     raise ValueError(f"start_step must be 0 or more, not {start_step}")
   dataset = grain.MapDataset.source(split.source).seed(seed).shuffle().repeat()
-  if split.total_examples is None:
-    dataset = dataset.random_map(_Weighted(split))
+  total = split.total_examples
+  if total is None:
+    dataset = dataset.random_map(functools.partial(_transform, split))
   else:
-    dataset = dataset.map_with_index(_number).random_map(_Progressive(split))
-  dataset = _dealt(dataset, share, process_index, process_count)
+    dataset = dataset.map_with_index(
+      lambda number, example: (example, number / total)
+    ).random_map(
+      lambda pair, generator: _transform(split, pair[0], generator, pair[1])
+    )
+  dataset = _process_share(dataset, share, process_index, process_count)
   return _batches(
     dataset[start_step * share :], share, num_threads, num_workers
   )
@@ -149,11 +140,11 @@ def eval_batches(
   0.
 
   Args:
-    split: what to read.
+    split: the examples.
     batch_size: examples in the global batch, a multiple of `process_count`.
-    process_index: which process this is.
-    process_count: how many processes share the batch. Process 0 gets the first
-      of its examples, the last process the last.
+    process_index: number of this process.
+    process_count: number of processes that share a batch. Process 0 gets the
+      first of its examples, the last process the last.
     num_threads: threads that read and transform; None is one per core. Unused
       with worker processes.
     num_workers: processes that read and transform; 0 uses threads instead.
@@ -169,8 +160,8 @@ def eval_batches(
   share = _share(split, batch_size, process_index, process_count)
   num_batches = -(-len(split.source) // batch_size)
   dataset = grain.MapDataset.range(num_batches * batch_size)
-  dataset = dataset.map(_Padded(split))
-  dataset = _dealt(dataset, share, process_index, process_count)
+  dataset = dataset.map(functools.partial(_padded_example, split))
+  dataset = _process_share(dataset, share, process_index, process_count)
   return _batches(dataset, share, num_threads, num_workers)
 
 
@@ -192,80 +183,39 @@ def _share(
   return batch_size // process_count
 
 
-def _dealt(
+def _process_share(
   dataset: grain.MapDataset, share: int, process_index: int, process_count: int
 ) -> grain.MapDataset:
   """Returns the examples of one process, `share` of every global batch."""
   if process_count == 1:
     return dataset
-  numbers = grain.MapDataset.range(len(dataset) // process_count)
-  first = share * process_index
-  return numbers.map(_Dealt(dataset, share, share * process_count, first))
+
+  def example(number: int) -> dict[str, np.ndarray]:
+    batch, row = divmod(int(number), share)
+    return dataset[(batch * process_count + process_index) * share + row]
+
+  return grain.MapDataset.range(len(dataset) // process_count).map(example)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Dealt:
-  """Finds the examples of one process in the global batches."""
-
-  dataset: grain.MapDataset
-  share: int
-  batch_size: int
-  first: int  # of the process's examples in a batch
-
-  def __call__(self, number: int) -> dict[str, np.ndarray]:
-    batch, place = divmod(int(number), self.share)
-    return self.dataset[batch * self.batch_size + self.first + place]
-
-
-def _number(number: int, example: Any) -> tuple[int, Any]:
-  return number, example
-
-
-@dataclasses.dataclass(frozen=True)
-class _Progressive:
-  """Transforms an example at its progress through the training run."""
-
-  split: Split
-
-  def __call__(
-    self, numbered: tuple[int, Any], generator: np.random.Generator
-  ) -> dict[str, np.ndarray]:
-    number, example = numbered
-    assert self.split.total_examples is not None
-    progress = number / self.split.total_examples
-    return _Weighted(self.split)(example, generator, progress)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Weighted:
+def _transform(
+  split: Split, raw: Any, generator: np.random.Generator, *progress: float
+) -> dict[str, np.ndarray]:
   """Transforms an example of a split and gives it the weight 1."""
-
-  split: Split
-
-  def __call__(
-    self, example: Any, generator: np.random.Generator, *progress: float
-  ) -> dict[str, np.ndarray]:
-    result = self.split.transform(example, generator, *progress)
-    if "weight" in result:
-      raise ValueError(
-        f'the transform of split "{self.split.name}" gives an entry "weight", '
-        "which belongs to the loader"
-      )
-    return {**result, "weight": np.ones((), np.float32)}
+  example = split.transform(raw, generator, *progress)
+  if "weight" in example:
+    raise ValueError(
+      f'the transform of split "{split.name}" gives an entry "weight", which '
+      "belongs to the loader"
+    )
+  return {**example, "weight": np.ones((), np.float32)}
 
 
-@dataclasses.dataclass(frozen=True)
-class _Padded:
-  """Reads example `index`, or a copy of the last one with weight 0."""
-
-  split: Split
-
-  def __call__(self, index: int) -> dict[str, np.ndarray]:
-    last = len(self.split.source) - 1
-    raw = self.split.source[min(index, last)]
-    example = _Weighted(self.split)(raw, np.random.default_rng(index))
-    example["weight"] = np.array(index <= last, np.float32)
-    return example
+def _padded_example(split: Split, index: int) -> dict[str, np.ndarray]:
+  """Returns example `index`, or a copy of the last one with weight 0."""
+  last = len(split.source) - 1
+  raw = split.source[min(index, last)]
+  example = _transform(split, raw, np.random.default_rng(index))
+  return {**example, "weight": np.array(index <= last, np.float32)}
 
 
 def _batches(
@@ -274,7 +224,7 @@ def _batches(
   num_threads: int | None,
   num_workers: int,
 ) -> Batches:
-  """Chooses how to run ahead: by example in threads, by batch in processes."""
+  """Batches examples that threads prepare, or has processes prepare batches."""
   if num_threads is None:
     num_threads = len(os.sched_getaffinity(0))
   if num_threads < 0 or num_workers < 0:
@@ -287,30 +237,23 @@ def _batches(
     options = grain.ReadOptions(
       num_threads=num_threads, prefetch_buffer_size=ahead
     )
-    return _stacked(iter(dataset.to_iter_dataset(options)), size)
+    examples = dataset.to_iter_dataset(options)
+    return _closing(iter(examples.batch(size, drop_remainder=True)))
   if not flags.FLAGS.is_parsed():
-    flags.FLAGS.mark_as_parsed()  # Grain's workers read flags nobody set.
+    flags.FLAGS.mark_as_parsed()  # Grain's workers read them.
   # Batched before the workers: Grain would lose rows the other way round.
   options = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
-  batched = dataset.batch(size, drop_remainder=True).to_iter_dataset(options)
+  batches = dataset.batch(size, drop_remainder=True).to_iter_dataset(options)
   workers = grain.MultiprocessingOptions(num_workers=num_workers)
-  return _closing(iter(batched.mp_prefetch(workers)))
-
-
-def _stacked(examples: grain.DatasetIterator, size: int) -> Batches:
-  batch: list[Example] = []
-  for example in _closing(examples):
-    batch.append(example)
-    if len(batch) == size:
-      yield {key: np.stack([e[key] for e in batch]) for key in batch[0]}
-      batch = []
+  return _closing(iter(batches.mp_prefetch(workers)))
 
 
 def _closing(iterator: grain.DatasetIterator) -> Batches:
+  """Yields all of an iterator, names dead workers, and closes it."""
   try:
     yield from iterator
   except RuntimeError as error:
-    if "exit code" not in str(error):  # Grain's words, for want of a type.
+    if "exit code" not in str(error):  # Grain has no error class for it.
       raise
     raise WorkerError(
       "A process that prepares examples has died; perhaps it was out of "

@@ -1,7 +1,7 @@
 """Documents from a folder of text files and JSON-lines files.
 
 A .txt file is one document; every line of a .jsonl file is an object with the
-entry "text", which is one. Texts stay on disk until they are asked for.
+entry "text", which is one. Texts stay on disk until they are read.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,8 +17,8 @@ from experiments.data import files
 _HELD_OUT_ONE_OF = 20
 
 
-class Place(NamedTuple):
-  """Where a document is: bytes of a file."""
+class Location(NamedTuple):
+  """A document's bytes within a file."""
 
   path: pathlib.Path
   line: int  # counted from 1
@@ -34,26 +34,27 @@ class Place(NamedTuple):
 class TextFiles(Sequence[bytes]):
   """Documents of a folder, in UTF-8."""
 
-  places: tuple[Place, ...]
+  locations: tuple[Location, ...]
 
   def __len__(self) -> int:
-    return len(self.places)
+    return len(self.locations)
 
   def __getitem__(self, index: Any) -> Any:
-    place = self.places[index]
-    with place.path.open("rb") as file:
-      file.seek(place.start)
-      return _text(place, file.read(place.end - place.start))
+    location = self.locations[index]
+    with location.path.open("rb") as file:
+      file.seek(location.start)
+      return _text(location, file.read(location.end - location.start))
 
 
 def read(folder: pathlib.Path) -> tuple[TextFiles, TextFiles]:
   """Finds all documents below a folder, checks them and divides them.
 
-  One in twenty, drawn by what it says, is held out; equal documents are on the
-  same side. Empty documents are left out, and their number is printed.
+  One in twenty, chosen by a checksum of its text, is held out, so that equal
+  documents are on the same side. Empty documents are left out, and their number
+  is printed.
 
   Returns:
-    Documents to learn from, and those to judge by.
+    Documents for training, and documents for evaluation.
 
   Raises:
     FileNotFoundError: if there is no such folder.
@@ -64,14 +65,14 @@ def read(folder: pathlib.Path) -> tuple[TextFiles, TextFiles]:
     raise FileNotFoundError(
       f"There is no folder {folder}; expected one of .txt and .jsonl files."
     )
-  sides: tuple[list[Place], list[Place]] = ([], [])
+  sides: tuple[list[Location], list[Location]] = ([], [])
   empty = []
   for path in sorted(folder.rglob("*")):
-    for place, text in _documents(path):
+    for location, text in _documents(path):
       if not text.strip():
-        empty.append(place)
+        empty.append(location)
       else:
-        sides[zlib.crc32(text) % _HELD_OUT_ONE_OF == 0].append(place)
+        sides[zlib.crc32(text) % _HELD_OUT_ONE_OF == 0].append(location)
   count = sum(map(len, sides))
   if empty:
     print(
@@ -88,49 +89,49 @@ def read(folder: pathlib.Path) -> tuple[TextFiles, TextFiles]:
   return TextFiles(tuple(sides[0])), TextFiles(tuple(sides[1]))
 
 
-def _documents(path: pathlib.Path) -> Iterator[tuple[Place, bytes]]:
-  """Yields the documents of a file, which are none if it is of another kind."""
+def _documents(path: pathlib.Path) -> Iterator[tuple[Location, bytes]]:
+  """Yields the documents of a .txt or .jsonl file; none of any other."""
   if path.suffix not in (".txt", ".jsonl") or not path.is_file():
     return
   content = files.read_bytes(path)
   if path.suffix == ".txt":
-    place = Place(path, 1, 0, len(content))
-    yield place, _text(place, content)
+    location = Location(path, 1, 0, len(content))
+    yield location, _text(location, content)
     return
   start = 0
   for number, line in enumerate(content.splitlines(keepends=True), 1):
-    place = Place(path, number, start, start + len(line))
-    yield place, _text(place, line)
+    location = Location(path, number, start, start + len(line))
+    yield location, _text(location, line)
     start += len(line)
 
 
-def _text(place: Place, content: bytes) -> bytes:
-  """Returns what a document says, in UTF-8."""
+def _text(location: Location, content: bytes) -> bytes:
+  """Returns the text of a document, in UTF-8."""
   try:
     content.decode("utf-8")
   except UnicodeDecodeError as error:
-    line = place.line + content.count(b"\n", 0, error.start)
+    line = location.line + content.count(b"\n", 0, error.start)
     raise files.InputError(
-      f"{place.path}, line {line}: byte 0x{content[error.start]:02x} is not "
+      f"{location.path}, line {line}: byte 0x{content[error.start]:02x} is not "
       f"UTF-8 ({error.reason})"
     ) from error
-  if place.path.suffix == ".txt" or not content.strip():
+  if location.path.suffix == ".txt" or not content.strip():
     return content
   try:
     row = json.loads(content)
   except (RecursionError, ValueError) as error:
     raise files.InputError(
-      f"{place.describe()} is not JSON: {error}"
+      f"{location.describe()} is not JSON: {error}"
     ) from error
   if not isinstance(row, dict) or not isinstance(row.get("text"), str):
     raise files.InputError(
-      f"{place.describe()} is {content[:40]!r}…; expected an object whose "
+      f"{location.describe()} is {content[:40]!r}…; expected an object whose "
       '"text" is a string'
     )
   try:
     return row["text"].encode("utf-8")
   except UnicodeEncodeError as error:
     raise files.InputError(
-      f'{place.describe()}: "text" has half of a surrogate pair, which UTF-8 '
-      "has no bytes for"
+      f'{location.describe()}: "text" has half of a surrogate pair, which has '
+      "no bytes in UTF-8"
     ) from error

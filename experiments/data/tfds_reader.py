@@ -1,6 +1,6 @@
 """Data sets of TensorFlow Datasets on disk, read without TensorFlow.
 
-Nothing is downloaded or built here. A data set that is missing or unfit is
+Data sets are neither downloaded nor built here: one that is missing or unfit is
 refused with the command that makes it.
 """
 

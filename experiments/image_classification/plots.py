@@ -120,7 +120,7 @@ def _attention(
   Every latent is shown on the grid of inputs, before any permutation. Those
   are chosen that differ most from image to image.
   """
-  config = model.config.image
+  config = model.config.inputs
   maps = np.stack(
     [
       np.asarray(model.attention_map(variables, image[None]))[0].mean(axis=0)

@@ -84,7 +84,7 @@ def predict(
     errors.UsageError: if the model is not for square images in colour.
     files.InputError: if an image cannot be read.
   """
-  seen = model.config.image
+  seen = model.config.inputs
   if seen.size[0] != seen.size[1] or seen.channels != 3:
     raise errors.UsageError(
       f"the model sees images of {seen.size} with {seen.channels} channels; "

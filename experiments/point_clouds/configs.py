@@ -143,7 +143,7 @@ def _mini(model: Model) -> Experiment:
 
 def _mini_perceiver() -> modelnet40.PointClassifierConfig:
   return modelnet40.PointClassifierConfig(
-    points=_MINI_INPUT,
+    inputs=_MINI_INPUT,
     perceiver=network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
         input_channels=_MINI_INPUT.input_channels,

@@ -1,4 +1,4 @@
-"""Pictures of a policy at work."""
+"""Plots of a policy's decisions."""
 
 import pathlib
 from typing import Any
@@ -24,7 +24,7 @@ _NUM_BATTLES = 6
 _NUM_LATENTS = 8
 _COLOURS = ("tab:blue", "tab:orange")  # one's own units, the others
 _MARKERS = ("o", "s", "^", "D")  # by kind
-_RIGHT, _WRONG, _COMMANDED = "tab:green", "tab:red", "0.6"
+_RIGHT, _WRONG, _EXPERT = "tab:green", "tab:red", "0.6"
 
 
 def draw(
@@ -38,7 +38,7 @@ def draw(
   Args:
     model: the policy's.
     variables: its parameters and state.
-    split: commanded states, some of which are shown.
+    split: transitions, some of which are shown.
     workdir: the run's folder, whose metrics.jsonl the curve is drawn from.
 
   Returns:
@@ -82,23 +82,23 @@ def _battles(
   batch: dict[str, np.ndarray],
   path: pathlib.Path,
 ) -> pathlib.Path:
-  """Draws what units should do and would do, in one picture per battle."""
-  state, commanded = data.to_transition(batch)
+  """Plots the expert's and the policy's actions, one plot per battle."""
+  state, expert = data.to_transition(batch)
   entities, mask = starcraft_entities.encode(state)
-  decided = objective.to_actions(model.apply(variables, entities, mask=mask))
+  predicted = objective.to_actions(model.apply(variables, entities, mask=mask))
   figure, axes = pyplot.subplots(2, -(-len(mask) // 2), figsize=(13, 9))
   for axis in axes.flat[len(mask) :]:
     axis.axis("off")
   for row, axis in enumerate(axes.flat[: len(mask)]):
-    one, should, would = _row((state, commanded, decided), row)
+    one, expected, found = _row((state, expert, predicted), row)
     _units(axis, one, 4 + one.health / 2)
-    _actions(axis, one, should, would)
+    _actions(axis, one, expected, found)
     won = batch["won"][row]
     axis.set_title(("is lost", "is a draw", "is won")[int(2 * won)], size=9)
   figure.suptitle(
     "actions to the blue army: lines to targets, crosses for retreat, nothing "
-    "for hold;\ndecided as commanded in green, otherwise in red, where grey "
-    "is what was commanded"
+    "for hold;\nthe expert's in green, others in red, where grey "
+    "is the expert's"
   )
   return _save(figure, path)
 
@@ -114,11 +114,11 @@ def _units(axis: Any, state: units.State, sizes: np.ndarray) -> None:
   for side, colour in enumerate(_COLOURS):
     for kind, marker in enumerate(_MARKERS):
       shown = alive & (state.owner == side) & (state.kind == kind)
-      places = state.position[shown]
-      axis.scatter(*places.T, s=sizes[shown], c=colour, marker=marker)
-  places = np.asarray(state.position)[alive]
-  x, y = (places.min(axis=0) + places.max(axis=0)) / 2
-  reach = np.abs(places - np.array([x, y])).max() + 1
+      positions = state.position[shown]
+      axis.scatter(*positions.T, s=sizes[shown], c=colour, marker=marker)
+  positions = np.asarray(state.position)[alive]
+  x, y = (positions.min(axis=0) + positions.max(axis=0)) / 2
+  reach = np.abs(positions - np.array([x, y])).max() + 1
   axis.set(xlim=(x - reach, x + reach), ylim=(y - reach, y + reach))
   axis.set(xticks=[], yticks=[])
   axis.set_aspect("equal")
@@ -127,21 +127,21 @@ def _units(axis: Any, state: units.State, sizes: np.ndarray) -> None:
 def _actions(
   axis: Any,
   state: units.State,
-  commanded: units.Actions,
-  decided: units.Actions,
+  expert: units.Actions,
+  predicted: units.Actions,
 ) -> None:
   """Draws the actions to army 0 of one battle; arrays are [U, ...]."""
   own = np.asarray(units.living(state)) & (state.owner == 0)
   for unit in np.flatnonzero(own).tolist():
-    should, would = (
+    expected, found = (
       (int(actions.action_kind[unit]), int(actions.target[unit]))
-      for actions in (commanded, decided)
+      for actions in (expert, predicted)
     )
-    if should == would:
-      _action(axis, state, unit, *would, _RIGHT)
+    if expected == found:
+      _action(axis, state, unit, *found, _RIGHT)
     else:
-      _action(axis, state, unit, *should, _COMMANDED)
-      _action(axis, state, unit, *would, _WRONG)
+      _action(axis, state, unit, *expected, _EXPERT)
+      _action(axis, state, unit, *found, _WRONG)
 
 
 def _action(
@@ -165,7 +165,7 @@ def _attention(
   batch: dict[str, np.ndarray],
   path: pathlib.Path,
 ) -> pathlib.Path | None:
-  """Draws where some latents look in one battle.
+  """Plots the attention of some latents in one battle.
 
   Those are chosen whose attention differs most from battle to battle.
   """
@@ -183,7 +183,7 @@ def _attention(
     weights = maps[0, latent]  # [M]
     _units(axis, one, 4 + 250 * weights / weights.max())
     axis.set_title(f"latent {latent}", size=9)
-  figure.suptitle("where latents look: the larger a unit, the more")
+  figure.suptitle("attention of latents: the larger a unit, the more")
   return _save(figure, path)
 
 

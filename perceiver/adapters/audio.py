@@ -1,4 +1,4 @@
-"""From sound to inputs: pieces of the waveform, or points of a spectrogram."""
+"""From audio to inputs: patches of the waveform, or points of a spectrogram."""
 
 import dataclasses
 import math
@@ -6,6 +6,7 @@ import math
 import haiku as hk
 import jax
 
+from perceiver import bounds
 from perceiver import position_encoding
 from perceiver.adapters import checks
 from perceiver.attention import blockwise
@@ -15,13 +16,13 @@ Array = jax.Array
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AudioInputConfig:
-  """How waveforms become inputs.
+  """The adapter of waveforms.
 
   Attributes:
     num_samples: samples S of a clip.
     channels: channels of a sample, such as 1 for mono.
     patch_size: samples that make one input; divides `num_samples`.
-    positions: how the row of inputs is encoded. Fourier resolution is the
+    positions: the encoding of the row of inputs. Fourier resolution is the
       model's to choose: the released one counts samples, not inputs.
   """
 
@@ -31,6 +32,7 @@ class AudioInputConfig:
   positions: position_encoding.Encoding
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if (
       min(self.num_samples, self.channels, self.patch_size) < 1
       or self.num_samples % self.patch_size
@@ -41,6 +43,7 @@ class AudioInputConfig:
         "1, and a patch_size that divides num_samples."
       )
     _ = self.input_channels
+    position_encoding.check_grid(self.positions, self.grid)
 
   @property
   def shape(self) -> tuple[int, ...]:
@@ -67,12 +70,12 @@ class AudioInputConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SpectrogramInputConfig:
-  """How spectrograms become inputs: every value is one.
+  """The adapter of spectrograms, of which every value is an input.
 
   Attributes:
     num_frames: steps in time.
     num_bands: bands of frequency.
-    positions: how the grid of times and bands is encoded.
+    positions: the encoding of the grid of times and bands.
   """
 
   num_frames: int
@@ -80,12 +83,14 @@ class SpectrogramInputConfig:
   positions: position_encoding.Encoding
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if min(self.num_frames, self.num_bands) < 1:
       raise ValueError(
         f"Spectrogram input: num_frames is {self.num_frames} and num_bands "
         f"{self.num_bands}; expected at least 1."
       )
     _ = self.input_channels
+    position_encoding.check_grid(self.positions, self.grid)
 
   @property
   def shape(self) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from perceiver import bounds
 from perceiver import layers
 from perceiver.adapters import checks
 
@@ -14,7 +15,7 @@ Array = jax.Array
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EntityInputConfig:
-  """How sets of entities become inputs.
+  """The adapter of sets of entities.
 
   Attributes:
     num_slots: slots M for entities, of which any number may be in use.
@@ -28,6 +29,7 @@ class EntityInputConfig:
   embedding_channels: int | None = None
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     sizes = (self.num_slots, self.channels, self.embedding_channels or 1)
     if min(sizes) < 1 or self.embedding_channels == 0:
       raise ValueError(
@@ -65,7 +67,7 @@ class EntityInput(hk.Module):
 
 @dataclasses.dataclass
 class EntityOutput(hk.Module):
-  """What the rest of an agent is told: each entity, and all of them at once.
+  """Outputs for each entity, and one for all of them.
 
   Entities go through a ReLU and a linear map; their mean over the slots in use
   goes through a linear map and a ReLU.

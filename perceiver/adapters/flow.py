@@ -1,7 +1,7 @@
 """From pairs of frames to inputs, and from coarse outputs to flow.
 
-Every pixel is seen with what surrounds it, or through a convolution that leaves
-a quarter of each side; the two frames are joined along the channels, or kept
+Every pixel enters with its neighbours, or through a convolution that leaves a
+quarter of each side; the two frames are joined along the channels, or kept
 apart along an axis of time. 2107.14795 appendix H compares all of these.
 """
 
@@ -12,6 +12,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from perceiver import bounds
 from perceiver import layers
 from perceiver import position_encoding
 from perceiver.adapters import checks
@@ -35,6 +36,7 @@ class Neighbourhoods:
   num_channels: int = 64
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if self.size < 1 or self.size % 2 == 0 or self.num_channels < 1:
       raise ValueError(
         f"Neighbourhoods: size is {self.size} and num_channels "
@@ -48,14 +50,14 @@ class Neighbourhoods:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FlowInputConfig:
-  """How pairs of frames become inputs.
+  """The adapter of pairs of frames.
 
   Attributes:
     size: height and width of the frames, pixels.
-    features: what is taken around each pixel.
-    concatenate_frames: whether one input sees both frames; otherwise each
+    features: the map from a pixel's neighbourhood to features.
+    concatenate_frames: whether one input is of both frames; otherwise each
       frame has its own inputs, all of the first before all of the second.
-    positions: how places are encoded: by height and width, or by time, height
+    positions: their encoding: by height and width, or by time, height
       and width if frames are not concatenated.
   """
 
@@ -65,9 +67,11 @@ class FlowInputConfig:
   positions: position_encoding.Fourier
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if min(self.size) < 1:
       raise ValueError(f"Flow input: size is {self.size}; expected at least 1.")
     _ = self.input_channels
+    position_encoding.check_grid(self.positions, self.grid)
 
   @property
   def grid(self) -> tuple[int, int]:
@@ -93,7 +97,7 @@ class FlowInputConfig:
 
 @dataclasses.dataclass
 class FlowInput(hk.Module):
-  """Turns pairs of frames into features of places and position codes."""
+  """Turns pairs of frames into features and position codes."""
 
   config: FlowInputConfig
   is_training: bool = False
@@ -143,7 +147,7 @@ def _join_frames(frames: Array) -> Array:  # [B, 2, H, W, C] -> [B, H, W, 2C]
 def first_frame(
   config: FlowInputConfig, parts: blockwise.Parts
 ) -> blockwise.Parts:
-  """Returns those of the inputs [B or 1, M, C_i] that are asked about."""
+  """Returns the inputs of the first frame, which are the queries."""
   if config.concatenate_frames:
     return parts
   count = config.num_outputs
@@ -157,7 +161,7 @@ def first_frame(
 
 @dataclasses.dataclass
 class ConvexUpsampling(hk.Module):
-  """Reads a coarse flow off features and refines it (RAFT, 2003.12039).
+  """A coarse flow from features, upsampled (RAFT, 2003.12039).
 
   The flow starts at zero. Weights of the nine coarse neighbours come from the
   same features through one linear map; RAFT has two convolutions there, and

@@ -1,6 +1,6 @@
-"""From images to inputs: what is taken of a pixel, and where it is.
+"""From images to inputs: features of pixels, and their positions.
 
-The released models see an image as raw pixels, through a 1×1 convolution, or
+The released models take an image as raw pixels, through a 1×1 convolution, or
 through a strided convolution with batch norm and max-pooling; patches are a
 fourth way. Positions are concatenated as a part of their own, which is the
 same for all images and therefore held only once.
@@ -14,9 +14,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from perceiver import bounds
 from perceiver import layers
 from perceiver import position_encoding
 from perceiver.adapters import patches
+from perceiver.attention import blockwise
 
 Array = jax.Array
 
@@ -45,6 +47,7 @@ class Conv1x1:
   num_channels: int
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     _check_channels("Conv1x1", self.num_channels)
 
   def grid(self, size: tuple[int, int]) -> tuple[int, int]:
@@ -74,6 +77,7 @@ class ConvPool:
   centred: bool = False
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     _check_channels("ConvPool", self.num_channels)
     if not 0 <= self.decay < 1:
       raise ValueError(f"ConvPool: decay is {self.decay}; expected [0, 1).")
@@ -107,6 +111,7 @@ class Patches:
   num_channels: int | None = None
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if self.size < 1:
       raise ValueError(f"Patches: size is {self.size}; expected at least 1.")
     if self.num_channels is not None:
@@ -135,17 +140,17 @@ def _check_channels(name: str, num_channels: int) -> None:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageInputConfig:
-  """How images become inputs.
+  """The adapter of images.
 
   Attributes:
     size: height and width of the images, pixels.
     channels: channels of the images.
-    features: what is taken of the pixels.
-    positions: how the grid of inputs is encoded.
+    features: the map from pixels to features.
+    positions: the encoding of the grid of inputs.
     permutation_seed: if set, inputs are shuffled by one permutation for all
       images. Fourier codes move with their pixels, as in 2103.03206 table 2;
-      learned positions, which mean nothing before training, belong to places
-      after the shuffling.
+      learned positions, which mean nothing before training, are those after
+      the shuffling.
   """
 
   size: tuple[int, int]
@@ -155,12 +160,18 @@ class ImageInputConfig:
   permutation_seed: int | None = None
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if min(*self.size, self.channels) < 1:
       raise ValueError(
         f"Image input: size is {self.size} and channels {self.channels}; "
         "expected at least 1."
       )
-    _ = self.num_inputs, self.input_channels
+    _ = self.input_channels
+    position_encoding.check_grid(self.positions, self.grid)
+    if self.permutation_seed is not None:
+      bounds.check_number(
+        "Image input", "number of shuffled inputs", self.num_inputs, 2**20
+      )
 
   @property
   def grid(self) -> tuple[int, int]:
@@ -179,8 +190,36 @@ class ImageInputConfig:
       position_encoding.num_channels(self.positions, num_axes=2)
     )
 
+  def resizable_tables(self) -> dict[str, tuple[int, ...]]:
+    """Returns the grids of learned positions, by module below the input's.
+
+    Shuffled positions are not next to one another and cannot be resized.
+    """
+    learned = position_encoding.is_learned(self.positions)
+    if not learned or self.permutation_seed is not None:
+      return {}
+    return {"learned_positions": self.grid}
+
+  def example(self, batch_size: int = 1) -> jax.ShapeDtypeStruct:
+    """Returns shape and dtype of the images, [B, H, W, C] float32."""
+    shape = (batch_size, *self.size, self.channels)
+    return jax.ShapeDtypeStruct(shape, jnp.float32)
+
+  def apply(
+    self, examples: Array, mask: None = None, *, is_training: bool = False
+  ) -> tuple[blockwise.Parts, None]:
+    """Returns the inputs of normalised images; see `InputAdapter`.
+
+    Raises:
+      ValueError: if a mask is given.
+    """
+    if mask is not None:
+      raise ValueError("Image input: a mask is given; expected None.")
+    module = ImageInput(self, is_training, name="image_input")
+    return module(examples), None
+
   def permutation(self) -> np.ndarray:  # [M]
-    """Returns which element of the grid stands at each place."""
+    """Returns the element of the grid at each position."""
     if self.permutation_seed is None:
       return np.arange(self.num_inputs)
     generator = np.random.default_rng(self.permutation_seed)
@@ -216,7 +255,7 @@ class ImageInput(hk.Module):
 def _features(
   config: ImageInputConfig, images: Array, is_training: bool
 ) -> Array:
-  """Takes from images [B, H, W, 3] what the config says, [B, h, w, C]."""
+  """Returns features [B, h, w, C] of images [B, H, W, 3]."""
   features = config.features
   if isinstance(features, Conv1x1):
     return layers.Linear(features.num_channels, name="conv_1x1")(images)

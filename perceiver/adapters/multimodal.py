@@ -13,6 +13,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from perceiver import bounds
 from perceiver import position_encoding
 from perceiver.adapters import audio
 from perceiver.adapters import checks
@@ -33,6 +34,7 @@ class VectorInputConfig:
   channels: int
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if self.channels < 1:
       raise ValueError(
         f"Vector input: channels is {self.channels}; expected at least 1."
@@ -70,8 +72,8 @@ class ModalityConfig:
   masked.
 
   Attributes:
-    name: under which its arrays are handed over; names parameters too.
-    input: how its arrays become inputs.
+    name: of its arrays, and of parameters.
+    input: the adapter of its arrays.
     mask_rate: probability, for each of its inputs on its own, of being masked
       in training: replaced by a learned vector, the modality's mask token.
     masked_in_evaluation: whether all of it is masked in evaluation.
@@ -101,7 +103,7 @@ class ModalityConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MultimodalInputConfig:
-  """How examples of several modalities become one array of inputs.
+  """The adapter of examples of several modalities to one array of inputs.
 
   Attributes:
     modalities: in any order; that of the inputs is by name.
@@ -115,6 +117,7 @@ class MultimodalInputConfig:
   mask_tokens: bool = False
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     names = [modality.name for modality in self.modalities]
     if not names or len(set(names)) < len(names):
       raise ValueError(
@@ -150,12 +153,34 @@ class MultimodalInputConfig:
     return widest + self.min_padding
 
   def example(self, batch_size: int = 1) -> dict[str, jax.ShapeDtypeStruct]:
-    """Returns shapes and dtypes of what may not be left out."""
+    """Returns shapes and dtypes of the modalities that must be given."""
     return {
       x.name: jax.ShapeDtypeStruct((batch_size, *x.input.shape), jnp.float32)
       for x in self.modalities
       if not x.optional
     }
+
+  def apply(
+    self,
+    examples: Mapping[str, Array],
+    mask: Mapping[str, Array] | None = None,
+    *,
+    is_training: bool = False,
+  ) -> tuple[blockwise.Parts, Array | None]:
+    """Returns the inputs of all modalities, and their mask.
+
+    Args:
+      examples: an array for each modality.
+      mask: {name: [B] bool}, whether an example has a modality; it has those
+        that are not named.
+      is_training: whether inputs are masked at random.
+
+    Returns:
+      As `InputAdapter` says.
+    """
+    module = MultimodalInput(self, is_training, name="multimodal_input")
+    inputs = module(examples)  # [B, M, C]
+    return (inputs,), input_mask(self, mask) if mask else None
 
 
 @dataclasses.dataclass
@@ -206,7 +231,7 @@ class MultimodalInput(hk.Module):
   def _mask(
     self, modality: ModalityConfig, batch_size: int
   ) -> Array | None:  # [B or 1, M or 1] bool
-    """Returns which inputs are masked; None for none."""
+    """Returns the mask of masked inputs; None for none."""
     if not self.is_training:
       return jnp.ones((1, 1), bool) if modality.masked_in_evaluation else None
     if not modality.mask_rate:
@@ -268,11 +293,11 @@ def input_mask(
   config: MultimodalInputConfig,
   present: Mapping[str, Array],  # {name: [B] bool}
 ) -> Array:  # [B, M] bool
-  """Returns which inputs may be attended to, given who has which modality.
+  """Returns the mask of inputs, given the modalities of every example.
 
   Args:
     config: of the inputs.
-    present: for some modalities, which examples have them; examples have all
+    present: for some modalities, whether an example has them; it has all
       others. The arrays of a modality that is absent change nothing.
 
   Raises:

@@ -3,20 +3,23 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 
+from perceiver import bounds
 from perceiver import position_encoding
 from perceiver.adapters import checks
+from perceiver.attention import blockwise
 
 Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PointInputConfig:
-  """How points in space become inputs.
+  """The adapter of points in space.
 
   Attributes:
     num_axes: coordinates of a point.
-    positions: how coordinates are encoded; bands go up to half the resolution
+    positions: the encoding of coordinates; bands go up to half the resolution
       per unit of length.
   """
 
@@ -24,12 +27,36 @@ class PointInputConfig:
   positions: position_encoding.Fourier
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     _ = self.input_channels
 
   @property
   def input_channels(self) -> int:
     """Channels of an input; the coordinates themselves are among them."""
     return self.positions.channels(self.num_axes)
+
+  def example(
+    self, batch_size: int = 1, num_points: int = 2000
+  ) -> jax.ShapeDtypeStruct:
+    """Returns shape and dtype of the points, [B, P, 3] float32."""
+    shape = (batch_size, num_points, self.num_axes)
+    return jax.ShapeDtypeStruct(shape, jnp.float32)
+
+  def apply(
+    self,
+    examples: Array,  # [B, P, num_axes]
+    mask: Array | None = None,  # [B, P] bool
+    *,
+    is_training: bool = False,
+  ) -> tuple[blockwise.Parts, Array | None]:
+    """Returns the inputs of points, and their mask; see `InputAdapter`."""
+    del is_training
+    (inputs,) = encode(self, examples)
+    if mask is not None:
+      checks.flags("Point input", mask, examples.shape[:2])
+      # Values of a missing point must not matter, even if they are NaN.
+      inputs = jnp.where(mask[..., None], inputs, 0)
+    return (inputs,), mask
 
 
 def encode(

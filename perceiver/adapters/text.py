@@ -10,6 +10,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from perceiver import bounds
 from perceiver import position_encoding
 from perceiver.adapters import checks
 from perceiver.adapters import rows
@@ -19,7 +20,7 @@ Array = jax.Array
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TextInputConfig:
-  """How token ids become inputs.
+  """The adapter of token ids.
 
   Attributes:
     vocab_size: the number of different ids.
@@ -36,12 +37,17 @@ class TextInputConfig:
   init_scale: float = 0.02
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     for name in ("vocab_size", "max_length", "channels"):
       if getattr(self, name) < 1:
         raise ValueError(
           f"Text input: {name} is {getattr(self, name)}; expected at least 1."
         )
     _ = self.vectors
+
+  def resizable_tables(self) -> dict[str, tuple[int, ...]]:
+    """Returns the grids of learned positions, by module below the input's."""
+    return {"learned_positions": (self.max_length,)}
 
   @property
   def vectors(self) -> position_encoding.Learned:
@@ -67,7 +73,7 @@ class TextInput(hk.Module):
 
     Args:
       ids: from 0 to `vocab_size` - 1, with P + M of at most `max_length`. An
-        id out of this range makes the inputs at its place NaN, also where
+        id out of this range makes the inputs at its position NaN, also where
         they are masked: pad with a valid id.
       prefix: vectors that stand before every text and take its first
         positions.

@@ -1,4 +1,4 @@
-"""From videos to inputs: patches in space and time, and where they are."""
+"""From videos to inputs: patches in space and time, and their positions."""
 
 import dataclasses
 import math
@@ -6,6 +6,7 @@ import math
 import haiku as hk
 import jax
 
+from perceiver import bounds
 from perceiver import position_encoding
 from perceiver.adapters import checks
 from perceiver.adapters import patches
@@ -16,7 +17,7 @@ Array = jax.Array
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VideoInputConfig:
-  """How videos become inputs.
+  """The adapter of videos.
 
   Attributes:
     num_frames: frames T of a clip.
@@ -24,7 +25,7 @@ class VideoInputConfig:
     channels: channels of a pixel.
     patch: frames, rows and columns of a patch; divides the clip. Its values are
       flattened: one input is one patch.
-    positions: how the grid of patches is encoded.
+    positions: the encoding of the grid of patches.
   """
 
   num_frames: int
@@ -34,6 +35,7 @@ class VideoInputConfig:
   positions: position_encoding.Encoding
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     clip = (self.num_frames, *self.size)
     if min(*clip, self.channels, *self.patch) < 1 or any(
       n % p for n, p in zip(clip, self.patch)
@@ -44,6 +46,7 @@ class VideoInputConfig:
         "everywhere, and a patch that divides the clip."
       )
     _ = self.input_channels
+    position_encoding.check_grid(self.positions, self.grid)
 
   @property
   def shape(self) -> tuple[int, ...]:

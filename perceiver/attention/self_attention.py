@@ -25,7 +25,7 @@ def attend(
   x: Array,  # [B, N, D], normalised
   key: Array | None = None,
 ) -> Array:  # [B, N, D]
-  """Lets every element of `x` attend to all of them.
+  """Attends from every element of `x` to all of them.
 
   Args:
     config: sizes of the attention.

@@ -1,4 +1,4 @@
-"""Files and folders that are either complete or not there."""
+"""The one atomic writer: files and folders are complete or not there."""
 
 from collections.abc import Iterator
 import contextlib
@@ -10,7 +10,7 @@ import uuid
 
 @contextlib.contextmanager
 def file(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
-  """Yields a path to write to, which becomes `path` once all went well."""
+  """Yields a path of the same suffix, which becomes `path` on success."""
   path = pathlib.Path(path)
   path.parent.mkdir(parents=True, exist_ok=True)
   temporary = _beside(path)
@@ -23,9 +23,15 @@ def file(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     raise
 
 
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+  """Writes a text file in UTF-8."""
+  with file(path) as temporary:
+    temporary.write_text(text, encoding="utf-8")
+
+
 @contextlib.contextmanager
 def folder(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
-  """Yields a folder to fill, which becomes `path` once all went well.
+  """Yields a folder to fill, which becomes `path` on success.
 
   Raises:
     FileExistsError: if there is something at `path` already.
@@ -50,7 +56,7 @@ def folder(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 
 def _beside(path: pathlib.Path) -> pathlib.Path:
   """Returns an unused hidden path in the same folder."""
-  return path.parent / f".{path.name}.{uuid.uuid4().hex}"
+  return path.with_name(f".{path.stem}.{uuid.uuid4().hex}{path.suffix}")
 
 
 def _sync(path: pathlib.Path) -> None:

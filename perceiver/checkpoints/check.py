@@ -1,4 +1,4 @@
-"""Whether arrays are the variables of a model."""
+"""Comparison of arrays with the variables of a model."""
 
 from collections.abc import Mapping
 import difflib

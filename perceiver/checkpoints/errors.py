@@ -7,14 +7,14 @@ from perceiver import errors
 
 
 class CheckpointError(errors.PerceiverError, ValueError):
-  """A checkpoint is damaged, hostile, or of another model; says which and why.
+  """A checkpoint is damaged, hostile, or of another model than expected.
 
   The message names the file, what was found in it and what was expected.
   """
 
 
 def shorten(value: Any, length: int = 80) -> str:
-  """Returns what was found, as text of a bounded length for a message."""
+  """Returns a value as text of a bounded length for a message."""
   if isinstance(value, (bytes, memoryview, list, tuple, dict)):
     return f"{type(value).__name__} of {len(value)}"
   text = repr(value[:length] if isinstance(value, str) else value)
@@ -27,6 +27,6 @@ def cut(text: str, length: int = 200) -> str:
 
 
 def show(value: Any) -> str:
-  """Returns a value, or of a configuration the kind, in which two differ."""
+  """Returns a value as text; of a configuration only its type."""
   whole = dataclasses.is_dataclass(value)
   return type(value).__name__ if whole else cut(repr(value))

@@ -1,4 +1,4 @@
-"""Starting to train on other data from what was learned on some."""
+"""Fine-tuning: variables of a model from the checkpoint of a similar one."""
 
 from collections.abc import Mapping
 import math
@@ -11,8 +11,6 @@ import numpy as np
 
 from perceiver import model as perceiver_model
 from perceiver import position_encoding
-from perceiver.adapters import image
-from perceiver.adapters import text
 from perceiver.checkpoints import check
 from perceiver.checkpoints import load
 from perceiver.models import registry
@@ -21,13 +19,13 @@ Array = jax.Array
 
 
 class Report(NamedTuple):
-  """What was not taken from a checkpoint as it is.
+  """Differences between a checkpoint and the variables made of it.
 
   Names are "params:module:name" or "state:module:name", sorted.
 
   Attributes:
     left_out: arrays of the checkpoint that the model has no place for.
-    reinitialised: arrays of the model that start afresh.
+    reinitialised: arrays of the model that are reinitialised.
     interpolated: learned positions that were resized.
   """
 
@@ -43,22 +41,22 @@ def load_for_finetuning(
   source: str | Any | None = None,
   rng: Array | None = None,
 ) -> tuple[perceiver_model.Model, perceiver_model.Variables, Report]:
-  """Reads what a model can use of the checkpoint of a similar one.
+  """Reads the arrays that a model can use of a similar one's checkpoint.
 
   Everything up to the latents must be the same, but for learned positions,
   which are resized to another grid or length by linear interpolation
   (2107.14795 appendix A.2 fine-tunes at another resolution). Of what comes
-  after the latents, modules whose shapes differ start afresh.
+  after the latents, modules whose shapes differ are reinitialised.
 
   Args:
     name_or_config: as for `create`; the model to be trained.
     path: as for `load`.
-    source: name or configuration of what the checkpoint holds; needed only
-      for pickles that are not of the six released models.
-    rng: key for what starts afresh.
+    source: name or configuration of the checkpoint's model; needed only for
+      pickles that are not of the six released models.
+    rng: key for arrays that are reinitialised.
 
   Returns:
-    The model, its variables, and what was not taken as it is.
+    The model, its variables, and a report of the differences.
 
   Raises:
     FileNotFoundError: if there is nothing at the path.
@@ -66,33 +64,33 @@ def load_for_finetuning(
       latents.
   """
   model = registry.create(name_or_config)
-  if source is None:
-    old, variables = load.load_any(path)
-  else:
-    old, variables = load.load(source, path)
+  old, variables = load.load(path, source)
   wanted = check.flatten(model.shapes())
   found = check.flatten(variables)
-  taken, interpolated = _take(wanted, found, old.config, model.config)
-  left_out = found.keys() - taken.keys()
-  fresh = wanted.keys() - taken.keys()
-  _check_trunk(wanted, found, left_out | fresh, path)
-  if fresh:
+  pretrained, interpolated = _match(wanted, found, old.config, model.config)
+  left_out = found.keys() - pretrained.keys()
+  reinitialised = wanted.keys() - pretrained.keys()
+  _check_trunk(wanted, found, left_out | reinitialised, path)
+  if reinitialised:
     initial = model.init(jax.random.key(0) if rng is None else rng)
-    taken |= {name: check.flatten(initial)[name] for name in fresh}
-  report = Report(*(tuple(sorted(x)) for x in (left_out, fresh, interpolated)))
-  result = _tree(taken)
+    flat = check.flatten(initial)
+    pretrained |= {name: flat[name] for name in reinitialised}
+  report = Report(
+    *(tuple(sorted(x)) for x in (left_out, reinitialised, interpolated))
+  )
+  result = _tree(pretrained)
   check.fits(model, result, source=str(path))
   return model, result, report
 
 
-def _take(
+def _match(
   wanted: Mapping[str, Any],
   found: Mapping[str, Any],
   old: Any,
   new: Any,
 ) -> tuple[dict[str, Any], set[str]]:
   """Returns the arrays that can be used, and which of them were resized."""
-  taken, interpolated = {}, set()
+  pretrained, interpolated = {}, set()
   old_grids, new_grids = _grids(old), _grids(new)
   differing = {
     _module(name)
@@ -106,26 +104,19 @@ def _take(
       shape = (math.prod(after), found[name].shape[-1])
       if shape == wanted[name].shape and len(found[name]) == math.prod(before):
         table = jnp.asarray(found[name])
-        taken[name] = position_encoding.interpolate(table, before, after)
+        pretrained[name] = position_encoding.interpolate(table, before, after)
         interpolated.add(name)
     elif module not in differing:
-      taken[name] = found[name]
-  return taken, interpolated
+      pretrained[name] = found[name]
+  return pretrained, interpolated
 
 
 def _grids(config: Any) -> dict[str, tuple[int, ...]]:
-  """Returns {collection and module: grid} of positions that may be resized."""
-  grids: dict[str, tuple[int, ...]] = {}
-  seen = getattr(config, "image", None)
-  # Shuffled places are not next to one another.
-  if isinstance(seen, image.ImageInputConfig) and seen.permutation_seed is None:
-    grids["params:classifier/image_input/learned_positions"] = seen.grid
-  read = getattr(getattr(config, "trunk", config), "text", None)
-  if isinstance(read, text.TextInputConfig):
-    length = (read.max_length,)
-    grids["params:language_model/text_input/learned_positions"] = length
-    grids["params:language_model/queries"] = length
-  return grids
+  """Returns the grids of tables that may be resized, {module: grid}."""
+  if not hasattr(config, "resizable_tables"):
+    return {}
+  tables = config.resizable_tables()
+  return {f"params:{module}": grid for module, grid in tables.items()}
 
 
 def _module(name: str) -> str:
@@ -133,7 +124,7 @@ def _module(name: str) -> str:
 
 
 def _is_trunk(name: str) -> bool:
-  """Tells whether an array is used on the way to the latents."""
+  """Returns whether an array is used on the way to the latents."""
   path = name.split(":")[1].split("/")
   if path[1:2] == ["perceiver"]:
     return path[2:3] != ["decoder"]

@@ -1,8 +1,9 @@
-"""Loading a checkpoint of whatever kind, told apart by its content."""
+"""Loading of a checkpoint of any kind, which its content decides."""
 
 import os
 import pathlib
 from typing import Any
+import warnings
 
 from perceiver import config_json
 from perceiver import model as perceiver_model
@@ -13,57 +14,88 @@ from perceiver.checkpoints.huggingface import folder
 from perceiver.checkpoints.pickle import reader
 from perceiver.models import registry
 
+_RUN_MODEL = "model.safetensors"  # in the folder of a training run
+
 
 def load(
-  name_or_config: str | Any, path: str | os.PathLike[str]
+  path: str | os.PathLike[str], name_or_config: str | Any | None = None
 ) -> tuple[perceiver_model.Model, perceiver_model.Variables]:
-  """Reads the variables of a known model.
+  """Reads a model and its variables.
+
+  The order `load(name_or_config, path)` is deprecated.
 
   Args:
-    name_or_config: as for `create`; the checkpoint must be of this model.
-    path: a file written by `save`, a file of DeepMind's releases, or a folder
-      of `transformers`. Which of them it is is found out; no file is executed.
-
-  Returns:
-    The model and its variables.
+    path: a file written by `save`, the folder of a finished training run, a
+      file of DeepMind's releases, or a folder of `transformers`, recognised by
+      its content. Nothing in it is executed.
+    name_or_config: as for `create`: the model that it must be. Without it, a
+      file of DeepMind's, which does not name its model, must be one of the six
+      released ones.
 
   Raises:
     FileNotFoundError: if there is nothing at the path.
-    CheckpointError: if the checkpoint is damaged or holds another model.
+    CheckpointError: if the checkpoint is damaged, of no known model, or of
+      another one than it must be.
   """
-  expected = registry.create(name_or_config)
+  if name_or_config is not None and _is_model(path, name_or_config):
+    warnings.warn(
+      "perceiver.load(name_or_config, path) is deprecated; expected "
+      "perceiver.load(path, name_or_config).",
+      DeprecationWarning,
+      stacklevel=2,
+    )
+    path, name_or_config = name_or_config, path
+  wanted = None if name_or_config is None else registry.create(name_or_config)
   path = pathlib.Path(path)
+  if path.is_dir() and store.is_ours(path / _RUN_MODEL):
+    path /= _RUN_MODEL
+  is_pickle = path.is_file() and reader.is_pickle(path)
+  if wanted is None:
+    if path.is_dir():
+      return folder.read(path)
+    return files.identify(path) if is_pickle else store.load(path)
   if path.is_dir():
-    return expected, folder.load(expected, path)
-  if path.is_file() and reader.is_pickle(path):
-    return expected, files.load(expected, path)
-  model, variables = store.restore(path, type(expected.config))
-  different = config_json.differences(expected.config, model.config)
+    return wanted, folder.load(wanted, path)
+  if is_pickle:
+    return wanted, files.load(wanted, path)
+  model, variables = store.load(path, type(wanted.config))
+  _check_same(wanted, model, path)
+  return model, variables
+
+
+def restore(
+  path: str | os.PathLike[str], kind: type | None = None
+) -> tuple[perceiver_model.Model, perceiver_model.Variables]:
+  """Reads a file written by `save`; deprecated, use `load(path)`."""
+  warnings.warn(
+    "perceiver.restore(path) is deprecated; expected perceiver.load(path).",
+    DeprecationWarning,
+    stacklevel=2,
+  )
+  return store.load(path, kind)
+
+
+def _is_model(first: Any, second: Any) -> bool:
+  """Returns whether the first of two arguments is a name or a configuration.
+
+  A file may have the name of a model.
+  """
+  if isinstance(first, str):
+    return first in registry.CONFIGS and isinstance(second, str | os.PathLike)
+  return hasattr(first, "network")
+
+
+def _check_same(
+  wanted: perceiver_model.Model,
+  model: perceiver_model.Model,
+  path: pathlib.Path,
+) -> None:
+  """Raises a CheckpointError that names the first difference, if any."""
+  different = config_json.differences(wanted.config, model.config)
   if different:
     field, (want, have) = next(iter(different.items()))
     raise errors.CheckpointError(
       f"Checkpoint: {path} holds another model: its {field or 'config'} is "
       f"{errors.show(have)}; expected {errors.show(want)}. Differences in all: "
-      f"{len(different)}; perceiver.restore(path) reads it as what it is."
+      f"{len(different)}; perceiver.load(path) accepts any model."
     )
-  return model, variables
-
-
-def load_any(
-  path: str | os.PathLike[str],
-) -> tuple[perceiver_model.Model, perceiver_model.Variables]:
-  """Reads a checkpoint as the model that it says, or looks like.
-
-  A file of DeepMind's does not say what it holds; it is compared with the six
-  released models.
-
-  Raises:
-    FileNotFoundError: if there is nothing at the path.
-    CheckpointError: if the checkpoint is damaged, or of no known model.
-  """
-  path = pathlib.Path(path)
-  if path.is_dir():
-    return folder.read(path)
-  if path.is_file() and reader.is_pickle(path):
-    return files.identify(path)
-  return store.restore(path)

@@ -30,6 +30,13 @@ _COMPOSED = {
   "EncoderConfig": ("cross_attention", "CrossAttentionConfig"),
   "ProcessorConfig": ("self_attention", "SelfAttentionConfig"),
 }
+# A field of before and of today, by the type of the configuration.
+_FIELDS = {
+  "ConvNetConfig": ("image", "inputs"),
+  "GlueConfig": ("reading", "query_kind"),
+  "ImageClassifierConfig": ("image", "inputs"),
+  "PointClassifierConfig": ("points", "inputs"),
+}
 # It changed no number, and is now a switch of `Model`.
 _DROPPED = ("direct",)
 
@@ -45,6 +52,9 @@ def upgrade(config: Any) -> Any:
     return config
   config = {name: upgrade(value) for name, value in config.items()}
   kind = config.get("type")
+  if kind in _FIELDS:
+    old, new = _FIELDS[kind]
+    return {new if n == old else n: x for n, x in config.items()}
   if kind not in _COMPOSED:
     return config
   field, attention = _COMPOSED[kind]

@@ -1,22 +1,20 @@
 """Our own checkpoints: one safetensors file with arrays and configuration.
 
-The file holds numbers and text only, so reading it runs no code. It is written
-beside its place and moved there once complete. The package safetensors is
-imported where a file is touched: models do without it.
+The file holds numbers and text only, so reading it runs no code. The package
+safetensors is imported where a file is touched: models do without it.
 """
 
 from collections.abc import Mapping
 import json
-import math
 import os
 import pathlib
-import tempfile
 from typing import Any
 
 import numpy as np
 
 from perceiver import config_json
 from perceiver import model as perceiver_model
+from perceiver.checkpoints import atomic
 from perceiver.checkpoints import check
 from perceiver.checkpoints import errors
 from perceiver.checkpoints import migrate
@@ -24,9 +22,6 @@ from perceiver.models import registry
 
 _FORMAT = "perceiver"
 _VERSION = "1"
-# More than any model of ours has of anything, and of points on a grid.
-_MOST = 2**24
-_MOST_POINTS = 2**28
 _SEPARATOR = ":"  # collection : module : name
 
 
@@ -49,7 +44,6 @@ def save(
   """
   from safetensors import numpy as safetensors_numpy
 
-  path = pathlib.Path(path)
   check.fits(model, variables, source="what is to be saved")
   arrays = {
     _SEPARATOR.join((collection, module, name)): np.asarray(array, order="C")
@@ -63,23 +57,14 @@ def save(
     "config": config_json.to_json(model.config, indent=None),
     "notes": json.dumps(dict(notes or {})),
   }
-  path.parent.mkdir(parents=True, exist_ok=True)
-  handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-  os.close(handle)
-  try:
+  with atomic.file(path) as temporary:
     safetensors_numpy.save_file(arrays, temporary, metadata)
-    with open(temporary, "rb") as written:
-      os.fsync(written.fileno())
-    os.replace(temporary, path)
-  except BaseException:
-    pathlib.Path(temporary).unlink(missing_ok=True)
-    raise
 
 
-def restore(
+def load(
   path: str | os.PathLike[str], kind: type | None = None
 ) -> tuple[perceiver_model.Model, perceiver_model.Variables]:
-  """Reads a file written by `save`; the model is the one in the file.
+  """Reads a file written by `save`; the file names its model.
 
   Args:
     path: the file.
@@ -96,7 +81,6 @@ def restore(
     known = registry.ModelConfig
     expected = known if kind is None else known | kind
     config = config_json.from_json(text, expected)
-    _check_sizes(json.loads(text))
   except ValueError as error:
     raise errors.CheckpointError(
       f"Checkpoint: {path} does not say what model it holds: {error}"
@@ -119,28 +103,6 @@ def restore(
   return model, variables
 
 
-def _check_sizes(value: Any, where: str = "config") -> None:
-  """Refuses sizes that no array has, before memory is asked for.
-
-  Raises:
-    ValueError: naming the field.
-  """
-  if isinstance(value, dict):
-    for name, inner in value.items():
-      if "seed" not in name:
-        _check_sizes(inner, f"{where}.{name}")
-  elif isinstance(value, list):
-    for inner in value:
-      _check_sizes(inner, where)
-    numbers = [x for x in value if type(x) is int]
-    # A resolution is twice a frequency, not the size of a grid.
-    is_grid = not where.endswith(".max_resolution")
-    if is_grid and math.prod(numbers) > _MOST_POINTS:
-      raise ValueError(f"{where} is {errors.shorten(str(value))}, too many")
-  elif type(value) is int and abs(value) > _MOST:
-    raise ValueError(f"{where} is {errors.shorten(str(value))}, too many")
-
-
 def notes(path: str | os.PathLike[str]) -> dict[str, str]:
   """Returns the notes that were saved with a model."""
   text = _read(pathlib.Path(path))[0].get("notes", "{}")
@@ -159,7 +121,7 @@ def notes(path: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def is_ours(path: pathlib.Path) -> bool:
-  """Tells whether a file is a safetensors file written by `save`."""
+  """Returns whether a file is a safetensors file written by `save`."""
   import safetensors
 
   try:

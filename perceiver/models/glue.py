@@ -13,6 +13,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from perceiver import bounds
 from perceiver import layers
 from perceiver import model
 from perceiver import network as perceiver_network
@@ -53,6 +54,7 @@ class TaskConfig:
   num_outputs: int
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if not self.name.isidentifier() or self.num_outputs < 1:
       raise ValueError(
         f"Task: name is {self.name!r} and num_outputs {self.num_outputs}; "
@@ -67,7 +69,7 @@ class GlueConfig:
   Attributes:
     trunk: the language model; its parameters keep their names, so that those
       of its pre-training drop in (`with_trunk`).
-    tasks: what is answered; one of them for a single-task model.
+    tasks: all tasks; one of them for a single-task model.
     query_kind: the decoder's queries for the tasks.
   """
 
@@ -89,7 +91,7 @@ class GlueConfig:
 
   @property
   def num_tokens(self) -> int:
-    """How many tokens stand before every text."""
+    """The number of tokens before every text."""
     return {
       QueryKind.QUERIES: 0,
       QueryKind.SHARED_TOKEN: 1,
@@ -103,8 +105,12 @@ class GlueConfig:
 
   @property
   def precision(self) -> model.Precision:
-    """What activations are computed in."""
+    """The dtype of activations."""
     return self.trunk.precision
+
+  def resizable_tables(self) -> dict[str, tuple[int, ...]]:
+    """Returns the trunk's, whose modules keep their names."""
+    return self.trunk.resizable_tables()
 
   def network(self, is_training: bool = False) -> "GlueModel":
     """Returns the Haiku module."""
@@ -151,12 +157,12 @@ class GlueModel(hk.Module):
   @hk.name_like("__call__")
   def decode(self, latents: Array) -> dict[str, Array]:
     """Returns each task's logits, float32, for latents [B, N, D]."""
-    asked = self._queries().astype(latents.dtype)  # [T or 1, C]
-    answers = self._network().decode(latents, (asked[None],))
-    shape = (len(latents), len(self.config.tasks), asked.shape[-1])
-    answers = jnp.broadcast_to(answers, shape)  # [B, T, C]
+    queries = self._queries().astype(latents.dtype)  # [T or 1, C]
+    decoded = self._network().decode(latents, (queries[None],))
+    shape = (len(latents), len(self.config.tasks), queries.shape[-1])
+    decoded = jnp.broadcast_to(decoded, shape)  # [B, T, C]
     return {
-      task.name: TaskHead(task, name=f"{task.name}_head")(answers[:, i])
+      task.name: TaskHead(task, name=f"{task.name}_head")(decoded[:, i])
       for i, task in enumerate(self.config.tasks)
     }
 
@@ -167,7 +173,7 @@ class GlueModel(hk.Module):
     *,
     input_mask: Array | None = None,  # [B, M] bool
   ) -> Array:  # [B, H, N, P + M]
-    """Returns where the first read's latents look, tasks' tokens first."""
+    """Returns the attention of the latents, tasks' tokens first."""
     inputs, mask = self._inputs(ids, input_mask)
     return self._network().attention_map((inputs,), input_mask=mask)
 
@@ -196,8 +202,8 @@ class GlueModel(hk.Module):
     """Returns the tasks' own queries, or the trunk's at the tokens' places."""
     if self.config.query_kind is QueryKind.QUERIES:
       return self._vectors(len(self.config.tasks), "task_queries")
-    everywhere = self._vectors(self.config.trunk.text.max_length, "queries")
-    return everywhere[: self.config.num_tokens]
+    all_queries = self._vectors(self.config.trunk.text.max_length, "queries")
+    return all_queries[: self.config.num_tokens]
 
   @hk.name_like("__call__")
   def _vectors(self, num: int, name: str) -> Array:  # [num, C]

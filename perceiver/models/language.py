@@ -36,9 +36,9 @@ class LanguageModelConfig:
 
   Attributes:
     text: vocabulary, longest text and channels of the embeddings.
-    perceiver: the network. Its decoder has no linear map at its end: what it
-      gives is compared with the embeddings of all tokens.
-    precision: what activations are computed in.
+    perceiver: the network. Its decoder has no linear map at its end: its
+      outputs are compared with the embeddings of all tokens.
+    precision: the dtype of activations.
   """
 
   text: text.TextInputConfig
@@ -63,6 +63,12 @@ class LanguageModelConfig:
         f"None and query_channels {expected}, since logits are products with "
         "the embeddings."
       )
+
+  def resizable_tables(self) -> dict[str, tuple[int, ...]]:
+    """Returns the grids of learned positions by the module that holds them."""
+    tables = self.text.resizable_tables()
+    below = {f"language_model/text_input/{k}": n for k, n in tables.items()}
+    return below | {"language_model/queries": (self.text.max_length,)}
 
   def network(self, is_training: bool = False) -> "LanguageModel":
     """Returns the Haiku module."""
@@ -94,9 +100,9 @@ class LanguageModel(hk.Module):
     Args:
       ids: from 0 to `vocab_size` - 1, M at most `max_length`. Values are not
         checked: an id out of this range enters as NaN.
-      input_mask: True where there is text; what is False is neither read nor,
-        as in the released model, decoded: logits there mean nothing.
-      positions: which logits are wanted, from 0 to M - 1; the others are not
+      input_mask: True where there is text; all else is neither attended to
+        nor, as in the released model, decoded: logits there mean nothing.
+      positions: those of the logits, from 0 to M - 1; no others are
         computed. Logits at a position out of this range mean nothing.
     """
     latents = self.encode(ids, input_mask=input_mask)  # [B, N, D]
@@ -104,9 +110,9 @@ class LanguageModel(hk.Module):
     if positions is None:
       positions = jnp.arange(ids.shape[1])
     elif input_mask is not None:
-      everyone = jnp.broadcast_to(positions, (len(ids), positions.shape[-1]))
+      indices = jnp.broadcast_to(positions, (len(ids), positions.shape[-1]))
       query_mask = jnp.take_along_axis(
-        input_mask, everyone, axis=1, mode="fill", fill_value=False
+        input_mask, indices, axis=1, mode="fill", fill_value=False
       )
     return self.decode(latents, positions, query_mask=query_mask)
 
@@ -138,16 +144,16 @@ class LanguageModel(hk.Module):
         nothing; affects no other position.
     """
     cfg = self.config.text
-    (asked,) = queries.learned(cfg.max_length, cfg.channels)  # [1, max, C]
+    (query,) = queries.learned(cfg.max_length, cfg.channels)  # [1, max, C]
     if positions is not None:
       _check_positions(positions, len(latents))
-      asked = rows.take(asked[0], jnp.atleast_2d(positions))  # [B or 1, P, C]
-    text.check_mask(query_mask, (len(latents), asked.shape[1]))
-    answers = self._network().decode(
-      latents, (asked.astype(latents.dtype),), query_mask=query_mask
+      query = rows.take(query[0], jnp.atleast_2d(positions))  # [B or 1, P, C]
+    text.check_mask(query_mask, (len(latents), query.shape[1]))
+    decoded = self._network().decode(
+      latents, (query.astype(latents.dtype),), query_mask=query_mask
     )  # [B, P, C]
     table = text.TextInput(cfg, name="text_input").table()  # [V, C]
-    return text.TiedLogits(name="logits")(answers, table)
+    return text.TiedLogits(name="logits")(decoded, table)
 
   @hk.name_like("__call__")
   def attention_map(
@@ -156,7 +162,7 @@ class LanguageModel(hk.Module):
     *,
     input_mask: Array | None = None,  # [B, M] bool
   ) -> Array:  # [B, H, N, M]
-    """Returns where the first read's latents look."""
+    """Returns the attention of the latents."""
     text.check_mask(input_mask, ids.shape)
     return self._network().attention_map(
       self._inputs(ids), input_mask=input_mask

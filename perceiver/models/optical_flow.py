@@ -44,11 +44,11 @@ class OpticalFlowConfig:
   """A Perceiver that gives the motion of every pixel between two frames.
 
   Attributes:
-    frames: what is seen of the frames.
+    frames: size, features and positions of the frames.
     perceiver: the network. Its decoder gives the 2 components of the flow, or
       the channels that are upsampled if `frames` has a convolution.
-    pixels_per_unit: what the network's output is multiplied by.
-    precision: what activations are computed in.
+    pixels_per_unit: factor of the network's output.
+    precision: the dtype of activations.
   """
 
   frames: flow.FlowInputConfig
@@ -113,8 +113,8 @@ class OpticalFlow(hk.Module):
 
     Args:
       frames: in [-1, 1].
-      output_points: which pixels are wanted, as row · W + column; the others
-        are not computed, and points outside the frame give NaN. All pixels if
+      output_points: the decoded pixels, as row · W + column; no others are
+        computed, and points outside the frame give NaN. All pixels if
         None, and always with a convolution.
 
     Returns:
@@ -142,7 +142,7 @@ class OpticalFlow(hk.Module):
 
   @hk.name_like("__call__")
   def attention_map(self, frames: Array) -> Array:
-    """Returns where the first read's latents look, [B, H, N, M]."""
+    """Returns the attention of the latents, [B, H, N, M]."""
     return self._network().attention_map(self._inputs(frames))
 
   @hk.name_like("__call__")
@@ -163,16 +163,16 @@ class OpticalFlow(hk.Module):
     self, latents: Array, inputs: blockwise.Parts, points: Array | None
   ) -> Array:
     cfg = self.config
-    asked = flow.first_frame(cfg.frames, inputs)  # [B or 1, h·w, E_i]
+    queries = flow.first_frame(cfg.frames, inputs)  # [B or 1, h·w, E_i]
     if points is not None:
       self._check_points(points)
-      asked = tuple(
+      queries = tuple(
         part.take(points)
         if isinstance(part, position_encoding.GridEncoding)
         else jax.vmap(rows.take, in_axes=(0, None))(part, points)
-        for part in asked
+        for part in queries
       )  # [B or 1, n, E_i]
-    outputs = self._network().decode(latents, asked)  # [B, h·w or n, F]
+    outputs = self._network().decode(latents, queries)  # [B, h·w or n, F]
     if cfg.upsampled:
       grid = outputs.reshape(len(latents), *cfg.frames.grid, -1)
       outputs = flow.ConvexUpsampling(name="upsampling")(grid)
@@ -220,7 +220,7 @@ def optical_flow(
   """
   features = features or flow.Neighbourhoods()
   grid = features.grid(size)
-  seen = flow.FlowInputConfig(
+  frames = flow.FlowInputConfig(
     size=size,
     features=features,
     concatenate_frames=concatenate_frames,
@@ -229,16 +229,12 @@ def optical_flow(
       max_resolution=grid if concatenate_frames else (2, *grid),
     ),
   )
-  ending = (
-    {"output_channels": features.num_channels}
-    if isinstance(features, image.ConvPool)
-    else {"output_channels": 2, "output_init_scale": output_init_scale}
-  )
+  upsampled = isinstance(features, image.ConvPool)
   return OpticalFlowConfig(
-    frames=seen,
+    frames=frames,
     perceiver=perceiver_network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
-        input_channels=seen.input_channels,
+        input_channels=frames.input_channels,
         num_latents=num_latents,
         latent_channels=latent_channels,
       ),
@@ -248,8 +244,9 @@ def optical_flow(
         self_attention=blocks.SelfAttentionConfig(num_heads=num_heads),
       ),
       decoder=decoder.DecoderConfig(
-        query_channels=seen.input_channels,
-        **ending,
+        query_channels=frames.input_channels,
+        output_channels=features.num_channels if upsampled else 2,
+        output_init_scale=1.0 if upsampled else output_init_scale,
         cross_attention=blocks.CrossAttentionConfig(query_residual=False),
       ),
     ),

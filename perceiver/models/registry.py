@@ -1,5 +1,6 @@
 """All published configurations by name."""
 
+from collections.abc import Mapping
 import difflib
 from typing import Any
 
@@ -13,16 +14,32 @@ from perceiver.models import optical_flow
 from perceiver.models import starcraft
 from perceiver.models import video_autoencoding
 
-CONFIGS: dict[str, Any] = {
-  **audioset.CONFIGS,
-  **glue.CONFIGS,
-  **imagenet.CONFIGS,
-  **language.CONFIGS,
-  **modelnet40.CONFIGS,
-  **optical_flow.CONFIGS,
-  **starcraft.CONFIGS,
-  **video_autoencoding.CONFIGS,
-}
+
+def _collect(*tables: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns one table of all.
+
+  Raises:
+    ValueError: if two tables have the same name.
+  """
+  found: dict[str, Any] = {}
+  for table in tables:
+    shared = sorted(found.keys() & table.keys())
+    if shared:
+      raise ValueError(f"Models: {shared[0]!r} is listed twice; expected once.")
+    found |= table
+  return found
+
+
+CONFIGS = _collect(
+  audioset.CONFIGS,
+  glue.CONFIGS,
+  imagenet.CONFIGS,
+  language.CONFIGS,
+  modelnet40.CONFIGS,
+  optical_flow.CONFIGS,
+  starcraft.CONFIGS,
+  video_autoencoding.CONFIGS,
+)
 
 # Every kind of configuration that a checkpoint may hold.
 ModelConfig = (

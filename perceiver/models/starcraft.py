@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from perceiver import blocks
+from perceiver import bounds
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import layers
@@ -47,6 +48,7 @@ class EntityTransformerConfig:
   mlp_widening: int = 4
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if self.num_layers < 1:
       raise ValueError(
         f"Entity Transformer: num_layers is {self.num_layers}; expected at "
@@ -68,10 +70,10 @@ class EntityEncoderConfig:
   """An encoder of sets of entities.
 
   Attributes:
-    entities: the sets, and how they become inputs.
-    encoder: what relates entities to one another.
+    entities: the sets, and their adapter.
+    encoder: a Transformer or a Perceiver IO over the entities.
     output_channels: channels of an entity's vector and of the summary.
-    precision: what activations are computed in.
+    precision: the dtype of activations.
   """
 
   entities: adapters_entities.EntityInputConfig
@@ -119,7 +121,7 @@ class EntityEncoderConfig:
 class EntityEncoder(hk.Module):
   """Entities to a vector for each and one for all.
 
-  What unused slots hold changes nothing; their own vectors are zeros.
+  Values of unused slots change nothing; their own vectors are zeros.
   """
 
   config: EntityEncoderConfig
@@ -135,10 +137,10 @@ class EntityEncoder(hk.Module):
 
     Args:
       entities: as many as there are slots.
-      mask: which slots are in use; all if None.
+      mask: True where a slot is in use; all if None.
     """
     inputs = self._inputs(entities, mask)  # [B, M, E]
-    return self._attend(self._encode(inputs, mask), inputs, mask)
+    return self._decode(self._encode(inputs, mask), inputs, mask)
 
   @hk.name_like("__call__")
   def encode(self, entities: Array, mask: Array | None = None) -> Array:
@@ -153,11 +155,11 @@ class EntityEncoder(hk.Module):
     mask: Array | None = None,  # [B, M] bool
   ) -> tuple[Array, Array]:  # [B, M, F], [B, F]
     """Returns entities and their summary, float32, of latents."""
-    return self._attend(latents, self._inputs(entities, mask), mask)
+    return self._decode(latents, self._inputs(entities, mask), mask)
 
   @hk.name_like("__call__")
   def attention_map(self, entities: Array, mask: Array | None = None) -> Array:
-    """Returns where the latents look, [B, H, N, M]; not of a Transformer."""
+    """Returns the attention of the latents, [B, H, N, M]."""
     network = self._network()
     if isinstance(network, EntityTransformer):
       raise ValueError(
@@ -190,7 +192,7 @@ class EntityEncoder(hk.Module):
     return network.encode((inputs,), input_mask=mask)
 
   @hk.name_like("__call__")
-  def _attend(
+  def _decode(
     self, latents: Array, inputs: Array, mask: Array | None
   ) -> tuple[Array, Array]:
     network = self._network()
@@ -236,7 +238,7 @@ def _layer(
   )
   x += projections.attend(cfg, weights, keys_values, normed)
   normed = layers.LayerNorm(name="mlp_norm")(x)  # [B, M, E]
-  return x + blocks.Mlp(config.mlp_widening, name="mlp")(normed)
+  return x + layers.Mlp(config.mlp_widening, name="mlp")(normed)
 
 
 _NUM_SLOTS, _ENTITY_CHANNELS = 512, 256

@@ -1,8 +1,8 @@
-"""Autoencoder of video, sound and label (2107.14795 §4.3 and appendix I).
+"""Autoencoder of video, audio and label (2107.14795 §4.3 and appendix I).
 
-All modalities share one set of latents. Every pixel, every piece of sound and
-the label are answers to queries of the same decoder, so that a part of a video
-costs a part of the work: training asks for 1,025 of the 804,737 points.
+All modalities share one set of latents. Every pixel, every patch of audio and
+the label are decoded from queries of the same decoder, so that a part of a
+video costs a part of the work: training decodes 1,025 of the 804,737 points.
 """
 
 from collections.abc import Mapping
@@ -29,13 +29,13 @@ Array = jax.Array
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VideoAutoencoderConfig:
-  """A Perceiver IO that reads several modalities and gives several.
+  """A Perceiver IO from several modalities to several.
 
   Attributes:
-    inputs: the modalities that are read.
-    outputs: the modalities that are given, which need not be the same.
+    inputs: the modalities that are encoded.
+    outputs: the modalities that are decoded, which need not be the same.
     perceiver: the network.
-    precision: what activations are computed in.
+    precision: the dtype of activations.
   """
 
   inputs: multimodal.MultimodalInputConfig
@@ -108,9 +108,9 @@ class VideoAutoencoder(hk.Module):
 
     Args:
       latents: from `encode`.
-      output_points: {name: [O] integers}, which points of the flattened
-        modality are asked for; all of those not named, such as the one label;
-        all of everything if None. Numbers beyond a modality are not noticed.
+      output_points: {name: [O] integers}, the decoded points of the flattened
+        modality; all of those not named, such as the one label;
+        all of everything if None. Numbers beyond a modality are not refused.
 
     Returns:
       For the published models `image`, [B, O, 3]; `audio`, [B, 16·O], 16
@@ -124,7 +124,7 @@ class VideoAutoencoder(hk.Module):
 
   @hk.name_like("__call__")
   def attention_map(self, inputs: Mapping[str, Array]) -> Array:
-    """Returns where the latents look, [B, H, N, M]."""
+    """Returns the attention of the latents, [B, H, N, M]."""
     return self._network().attention_map((self._inputs(inputs),))
 
   @hk.name_like("__call__")
@@ -144,8 +144,8 @@ class VideoAutoencoder(hk.Module):
 _NUM_FRAMES, _SIZE, _NUM_CLASSES = 16, (224, 224), 700
 _NUM_SAMPLES, _PATCH_SAMPLES = 30_720, 16
 # The released resolutions: that of the video counts its patches of 4×4 pixels,
-# for the queries of single pixels too; that of the sound counts samples, for
-# pieces of 16 too.
+# for the queries of single pixels too; that of the audio counts samples, for
+# patches of 16 too.
 _IMAGE_POSITIONS = position_encoding.Fourier(
   num_bands=32, max_resolution=(16, 56, 56)
 )
@@ -172,7 +172,7 @@ INPUTS = multimodal.MultimodalInputConfig(
         positions=_AUDIO_POSITIONS,
       ),
     ),
-    # Masked in evaluation, where it is to be found: §4.3.
+    # Masked in evaluation, where it is predicted: §4.3.
     multimodal.ModalityConfig(
       name="label",
       input=multimodal.VectorInputConfig(channels=_NUM_CLASSES),
@@ -237,7 +237,7 @@ def _autoencoder(num_latents: int) -> VideoAutoencoderConfig:
 
 CONFIGS: dict[str, VideoAutoencoderConfig] = {
   # 88, 176 and 352 times fewer numbers in the latents than in the inputs, by
-  # the paper's count, which has 480 pieces of sound instead of 1,920.
+  # the paper's count, which has 480 patches of audio instead of 1,920.
   "video_autoencoding": _autoencoder(784),
   "video_autoencoding_392": _autoencoder(392),
   "video_autoencoding_196": _autoencoder(196),

@@ -2,6 +2,7 @@
 
 from perceiver.position_encoding.coordinates import grid
 from perceiver.position_encoding.coordinates import subsampled
+from perceiver.position_encoding.encode import check_grid
 from perceiver.position_encoding.encode import encode
 from perceiver.position_encoding.encode import Encoding
 from perceiver.position_encoding.encode import is_learned
@@ -23,6 +24,7 @@ __all__ = [
   "Learned",
   "LearnedVectors",
   "Projected",
+  "check_grid",
   "encode",
   "features",
   "grid",

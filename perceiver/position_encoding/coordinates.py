@@ -1,4 +1,4 @@
-"""Where the elements of a grid are, in [-1, 1] along every axis.
+"""Coordinates of the elements of a grid, in [-1, 1] along every axis.
 
 Two conventions exist in the released models and differ slightly: a whole grid
 includes both ends, a sub-sampled set of queries stops one step before 1.
@@ -29,7 +29,7 @@ def subsampled(indices: Array, shape: Sequence[int]) -> Array:  # [O, d]
 
   Index i of n gives −1 + 2·i/n, so the last element stays below 1: not the
   coordinates that `grid` gives, but those that the released video model was
-  trained to be asked with.
+  trained with.
 
   Args:
     indices: [O] integers, into the flattened grid (last axis fastest).

@@ -1,4 +1,4 @@
-"""One way to ask for the positions of a grid, whatever their encoding."""
+"""Encodings of a grid's positions, Fourier or learned."""
 
 from collections.abc import Sequence
 import dataclasses
@@ -6,6 +6,7 @@ import math
 
 import jax
 
+from perceiver import bounds
 from perceiver import layers
 from perceiver.position_encoding import fourier
 from perceiver.position_encoding import grid_encoding
@@ -19,14 +20,15 @@ class Projected:
   """A position encoding with a learned linear map after it.
 
   Attributes:
-    encoding: what is mapped.
-    channels: what it is mapped to.
+    encoding: the codes that are mapped.
+    channels: channels of the result.
   """
 
   encoding: fourier.Fourier | learned.Learned
   channels: int
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if self.channels < 1:
       raise ValueError(
         f"Projected positions: channels is {self.channels}; expected at least "
@@ -46,8 +48,22 @@ def num_channels(encoding: Encoding, num_axes: int) -> int:
   return encoding.channels
 
 
+def check_grid(encoding: Encoding, shape: Sequence[int]) -> None:
+  """Raises a ValueError if a grid or its Fourier tables are too large."""
+  if isinstance(encoding, Projected):
+    return check_grid(encoding.encoding, shape)
+  bounds.check_number(
+    "Positions", "size of the grid", math.prod(shape), bounds.MAX_POSITIONS
+  )
+  if isinstance(encoding, fourier.Fourier):
+    entries = max(shape) * encoding.num_bands
+    bounds.check_number(
+      "Fourier positions", "num_bands times positions", entries, bounds.MAX_SIZE
+    )
+
+
 def is_learned(encoding: Encoding) -> bool:
-  """Tells whether codes are parameters, not functions of where they are."""
+  """Returns whether codes are parameters, not functions of the position."""
   if isinstance(encoding, Projected):
     return is_learned(encoding.encoding)
   return isinstance(encoding, learned.Learned)
@@ -64,7 +80,7 @@ def encode(
 
   Returns:
     [1, prod(shape), C] float32, positions in order of the flattened grid; of
-    Fourier codes, what stands for it.
+    Fourier codes, a `GridEncoding` that stands for it.
   """
   if isinstance(encoding, fourier.Fourier):
     return fourier.grid_features(encoding, shape)

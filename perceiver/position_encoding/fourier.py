@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from perceiver import bounds
 from perceiver.position_encoding import coordinates
 from perceiver.position_encoding import grid_encoding
 
@@ -38,6 +39,9 @@ class Fourier:
   sine_only: bool = False
 
   def __post_init__(self) -> None:
+    bounds.check_number(
+      "Fourier positions", "num_bands", self.num_bands, bounds.MAX_SIZE
+    )
     if self.num_bands < 1 or any(size <= 0 for size in self.max_resolution):
       raise ValueError(
         f"Fourier positions: num_bands is {self.num_bands} and max_resolution "
@@ -86,7 +90,7 @@ def grid_features(
     shape: the grid's shape.
 
   Returns:
-    What stands for [1, prod(shape), d·(2K + 1)] features, which are those that
+    The encoding of [1, prod(shape), d·(2K + 1)] features, which are those that
     `features` gives for the grid's coordinates; float32.
   """
   config.channels(len(shape))

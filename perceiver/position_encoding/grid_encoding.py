@@ -1,8 +1,8 @@
-"""Codes of a grid's positions that are made where they are needed.
+"""Encodings of a grid's positions, one table per axis.
 
 Coordinates of a grid, and whatever is computed from each of them alone, are
-small tables, one per axis. Written out for every position they are by far the
-largest array of a model that sees raw pixels: 4.3 GB for 4 million of them.
+small tables, one per axis. Materialised for every position they are by far the
+largest array of a model of raw pixels: 4.3 GB for 4 million of them.
 """
 
 import dataclasses
@@ -72,12 +72,12 @@ class GridEncoding:
     return codes.reshape(1, -1, codes.shape[-1])[:, : self.length]
 
   def _rows(self, indices: Array) -> Array:  # [S] -> [S, C]
-    places: list[Array] = []  # along every axis
+    positions: list[Array] = []  # along every axis
     for size in reversed(self.grid):
-      places.insert(0, indices % size)
+      positions.insert(0, indices % size)
       indices //= size
     rows = [
-      table.at[places[axis]].get(mode="promise_in_bounds")
+      table.at[positions[axis]].get(mode="promise_in_bounds")
       for axis, table in zip(self.axes, self.tables)
     ]
     return jnp.concatenate(rows, axis=-1)

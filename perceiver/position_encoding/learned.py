@@ -7,6 +7,8 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from perceiver import bounds
+
 Array = jax.Array
 
 
@@ -23,6 +25,7 @@ class Learned:
   init_scale: float = 0.02
 
   def __post_init__(self) -> None:
+    bounds.check(self)
     if self.channels < 1 or self.init_scale <= 0:
       raise ValueError(
         f"Learned positions: channels is {self.channels} and init_scale "

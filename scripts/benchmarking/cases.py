@@ -1,4 +1,4 @@
-"""What is measured: models of the papers with inputs of a given size."""
+"""Benchmark cases: models of the papers with inputs of a given size."""
 
 from collections.abc import Callable
 import dataclasses
@@ -12,29 +12,27 @@ from perceiver.models import imagenet
 from perceiver.models import language
 from perceiver.models import optical_flow
 
-# One step of evaluation or training decodes so many of 804,737 outputs: a
-# 128th of them, as the released notebook does.
+# Outputs that one step of evaluation or training decodes: a 128th of all
+# 804,737, as in the released notebook.
 VIDEO_PIXELS, VIDEO_AUDIO = 6272, 15
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Case:
-  """A model, and what it is asked.
+  """A model and its inputs.
 
   Attributes:
     name: of the model, in `perceiver.list_models()`.
-    batch_size: examples at a time, unless told otherwise.
-    resized: the model for inputs of another size, given in the units of
-      `size_help`; None if the model has one size only.
-    size_help: what a size is.
+    batch_size: default number of examples at a time.
+    resized: the model for inputs of another size, height and width in pixels
+      or length in bytes; None if the model has one size only.
     inputs: config, batch size, generator -> arguments of `apply`.
-    options: keyword arguments of `apply` besides.
+    options: further keyword arguments of `apply`.
   """
 
   name: str
   batch_size: int
   resized: Callable[[tuple[int, ...]], Any] | None = None
-  size_help: str = ""
   inputs: Callable[[Any, int, np.random.Generator], tuple[Any, ...]]
   options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -88,8 +86,8 @@ def _clip(
 def _image(name: str) -> Callable[[tuple[int, ...]], Any]:
   def resized(size: tuple[int, ...]) -> imagenet.ImageClassifierConfig:
     config: imagenet.ImageClassifierConfig = perceiver.create(name).config
-    seen = dataclasses.replace(config.image, size=_pair(size))
-    return dataclasses.replace(config, image=seen)
+    inputs = dataclasses.replace(config.inputs, size=_pair(size))
+    return dataclasses.replace(config, inputs=inputs)
 
   return resized
 
@@ -123,7 +121,6 @@ CASES = _all(
       name=name,
       batch_size=2,
       resized=_image(name),
-      size_help="height and width, pixels",
       inputs=_floats,
     )
     for name in ("imagenet_fourier", "imagenet_learned", "imagenet_conv")
@@ -132,14 +129,12 @@ CASES = _all(
     name="language_bytes",
     batch_size=1,
     resized=_text,
-    size_help="bytes",
     inputs=_ids,
   ),
   Case(
     name="optical_flow",
     batch_size=1,
     resized=_flow,
-    size_help="height and width, pixels",
     inputs=_floats,
   ),
   Case(

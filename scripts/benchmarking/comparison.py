@@ -1,4 +1,4 @@
-"""Measures several people's code in turn: A B A B."""
+"""Measures several implementations in turn: A B A B."""
 
 from collections.abc import Callable, Sequence
 import contextlib
@@ -7,6 +7,7 @@ import statistics
 from typing import Any
 
 import numpy as np
+import tabulate
 
 from scripts.benchmarking import job as benchmarking_job
 from scripts.benchmarking import worker
@@ -14,13 +15,13 @@ from scripts.benchmarking import worker
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Row:
-  """What was measured of one job.
+  """The measurements of one job.
 
   Attributes:
-    job: what it was.
+    job: the job.
     seconds: of every run after the first, in their order.
     first_seconds: of the first run.
-    facts: what else is known, such as "compile_seconds", "operations",
+    facts: further measurements, such as "compile_seconds", "operations",
       "temporary_bytes", "resting_bytes" and "peak_bytes".
     difference: relative L2 distance of the outputs from those of the first
       job; None of the first itself, and of gradients.
@@ -41,8 +42,8 @@ class Row:
     """Returns all of it as plain values."""
     job = self.job
     return {
-      "who": job.who.value,
-      "what": job.what.value,
+      "implementation": job.implementation.value,
+      "computation": job.computation.value,
       "case": job.case,
       "batch_size": job.batch_size,
       "size": job.size,
@@ -58,38 +59,40 @@ class Row:
 def compare(
   jobs: Sequence[benchmarking_job.Job],
   repeats: int,
-  say: Callable[[str], None] = print,
+  report: Callable[[str], None] = print,
+  make_worker: Callable[[benchmarking_job.Job], worker.Worker] = worker.Worker,
 ) -> list[Row]:
   """Measures jobs in turn, `repeats` times each after a first run.
 
-  What cannot be measured is said and left out.
+  Jobs that cannot be measured are reported and left out.
 
   Args:
-    jobs: whose outputs should agree with those of the first.
-    repeats: how often each is measured.
-    say: is told what goes on.
+    jobs: the jobs; their outputs should agree with those of the first.
+    repeats: number of measurements of each.
+    report: prints a line of progress.
+    make_worker: starts the process of a job.
   """
   with contextlib.ExitStack() as stack:
     workers, first = [], []
     for job in jobs:
-      candidate = worker.Worker(job)
+      candidate = make_worker(job)
       stack.callback(candidate.stop)
       try:
-        first.append(candidate.ready())
+        first.append(candidate.first_seconds())
         workers.append(candidate)
       except worker.WorkerError as error:
-        say(str(error))
+        report(str(error))
     seconds: list[list[float]] = [[] for _ in workers]
     for _ in range(repeats):
       for candidate, found in zip(workers, seconds):
-        found.append(candidate.ask("run"))
-    outputs = [np.asarray(x.ask("outputs")) for x in workers]
+        found.append(candidate.request("run"))
+    outputs = [np.asarray(x.request("outputs")) for x in workers]
     return [
       Row(
         job=candidate.job,
         seconds=tuple(found),
         first_seconds=once,
-        facts=candidate.ask("facts"),
+        facts=candidate.request("facts"),
         difference=_difference(outputs[0], output) if i else None,
       )
       for i, (candidate, found, once, output) in enumerate(
@@ -111,36 +114,36 @@ def table(rows: Sequence[Row], rate: float) -> str:
   """Returns the rows as a Markdown table.
 
   Args:
-    rows: of any number of comparisons; each begins with its first job.
+    rows: rows of any number of comparisons.
     rate: operations per second of a large matrix product on this machine.
   """
-  lines = [
-    "| model | computed | by | median s | range | compile s | temporaries GB "
-    "| process GB | GFLOP | of matrix rate | differs |",
-    "|---|---|---|---|---|---|---|---|---|---|---|",
-  ]
-  return "\n".join(lines + [_line(row, rate) for row in rows])
+  cells = [_cells(row, rate) for row in rows]
+  return tabulate.tabulate(
+    cells, headers="keys", tablefmt="pipe", disable_numparse=True
+  )
 
 
-def _line(row: Row, rate: float) -> str:
+def _cells(row: Row, rate: float) -> dict[str, str]:
+  """Returns the cells of a row by the headers of their columns."""
   job, facts = row.job, row.facts
   operations = facts.get("operations")
   size = "" if job.size is None else f" {'×'.join(map(str, job.size))}"
   precision = "" if job.precision.value == "float32" else " bfloat16"
-  cells = [
-    f"{job.case}{size}{precision}, batch {job.batch_size}",
-    job.what.value,
-    job.who.value,
-    f"{row.median:.3g}",
-    f"{min(row.seconds):.3g}–{max(row.seconds):.3g}",
-    _number(facts.get("compile_seconds"), 1, ".1f"),
-    _number(facts.get("temporary_bytes"), 1e9, ".2f"),
-    _number(facts["peak_bytes"] - facts["resting_bytes"], 1e9, ".2f"),
-    _number(operations, 1e9, ".0f"),
-    "" if not operations else f"{operations / row.median / rate:.0%}",
-    "" if row.difference is None else f"{row.difference:.0e}",
-  ]
-  return f"| {' | '.join(cells)} |"
+  process_bytes = facts["peak_bytes"] - facts["resting_bytes"]
+  share = "" if not operations else f"{operations / row.median / rate:.0%}"
+  return {
+    "model": f"{job.case}{size}{precision}, batch {job.batch_size}",
+    "computed": job.computation.value,
+    "by": job.implementation.value,
+    "median s": f"{row.median:.3g}",
+    "range": f"{min(row.seconds):.3g}–{max(row.seconds):.3g}",
+    "compile s": _number(facts.get("compile_seconds"), 1, ".1f"),
+    "temporaries GB": _number(facts.get("temporary_bytes"), 1e9, ".2f"),
+    "process GB": _number(process_bytes, 1e9, ".2f"),
+    "GFLOP": _number(operations, 1e9, ".0f"),
+    "of matrix rate": share,
+    "differs": "" if row.difference is None else f"{row.difference:.0e}",
+  }
 
 
 def _number(value: float | None, unit: float, form: str) -> str:

@@ -1,9 +1,8 @@
-"""One measurement: who computes what, and what came out."""
+"""A job of the benchmark: implementation, computation, model and inputs."""
 
 from collections.abc import Mapping
 import dataclasses
 import enum
-import json
 import resource
 from typing import Any
 
@@ -15,8 +14,8 @@ from perceiver import model as perceiver_model
 from scripts.benchmarking import cases
 
 
-class Who(enum.Enum):
-  """Whose code computes.
+class Implementation(enum.Enum):
+  """The code that computes.
 
   OURS is the library; REFERENCE its reference implementation, every array as
   wide as the formulas say; TRANSFORMERS the port of Hugging Face on PyTorch.
@@ -27,8 +26,8 @@ class Who(enum.Enum):
   TRANSFORMERS = "transformers"
 
 
-class What(enum.Enum):
-  """What is computed: outputs, or the parameters' gradient of their square."""
+class Computation(enum.Enum):
+  """Outputs, or the gradient of their mean square for the parameters."""
 
   FORWARD = "forward"
   GRADIENT = "gradient"
@@ -36,63 +35,44 @@ class What(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Job:
-  """What one process is to measure.
+  """One measurement, made by a process of its own.
 
   Attributes:
-    who: whose code.
-    what: outputs or gradient.
+    implementation: the code.
+    computation: outputs or gradient.
     case: a name in `cases.CASES`.
     batch_size: examples at a time.
     size: of the inputs; the published one if None.
     precision: of the activations.
   """
 
-  who: Who
-  what: What
+  implementation: Implementation
+  computation: Computation
   case: str
   batch_size: int
   size: tuple[int, ...] | None = None
   precision: perceiver_model.Precision = perceiver_model.Precision.FLOAT32
 
   def model(self) -> perceiver.Model:
-    """Returns our model for it."""
+    """Returns our model of the case."""
     return cases.CASES[self.case].model(
-      self.size, self.precision, reference=self.who is Who.REFERENCE
+      self.size,
+      self.precision,
+      reference=self.implementation is Implementation.REFERENCE,
     )
 
   def inputs(self) -> tuple[Any, ...]:
-    """Returns arguments of `apply`, the same for everybody."""
+    """Returns arguments of `apply`, the same for all implementations."""
     case = cases.CASES[self.case]
     return case.inputs(
       self.model().config, self.batch_size, np.random.default_rng(0)
     )
 
-  def to_json(self) -> str:
-    """Returns the job as a line of text."""
-    values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-    return json.dumps(
-      {n: x.value if isinstance(x, enum.Enum) else x for n, x in values.items()}
-    )
-
-
-def from_json(text: str) -> Job:
-  """Returns the job that `Job.to_json` wrote."""
-  values = json.loads(text)
-  size = values["size"]
-  return Job(
-    who=Who(values["who"]),
-    what=What(values["what"]),
-    case=values["case"],
-    batch_size=values["batch_size"],
-    size=None if size is None else tuple(size),
-    precision=perceiver_model.Precision(values["precision"]),
-  )
-
 
 def random_variables(model: perceiver.Model) -> perceiver.Variables:
-  """Returns variables without a zero among them.
+  """Returns random variables, none of them zero.
 
-  Freshly initialised models of flow give zeros, which hides mistakes.
+  The outputs of a freshly initialised flow model are zeros, which hide errors.
   """
   generator = np.random.default_rng(0)
 
@@ -115,10 +95,15 @@ def random_variables(model: perceiver.Model) -> perceiver.Variables:
 
 
 def flat(outputs: Any) -> np.ndarray:
-  """Returns all outputs in one row, modalities by name."""
+  """Returns all outputs as one vector, modalities in order of their names."""
   if isinstance(outputs, Mapping):
     return np.concatenate([flat(outputs[name]) for name in sorted(outputs)])
   return np.asarray(outputs, np.float32).reshape(-1)
+
+
+def sample(outputs: np.ndarray, length: int = 4096) -> np.ndarray:
+  """Returns about `length` evenly spaced outputs, to compare with others'."""
+  return outputs[:: max(1, len(outputs) // length)]
 
 
 def resident() -> int:
@@ -128,13 +113,13 @@ def resident() -> int:
 
 
 def forget_peak() -> None:
-  """Begins to look for the process's largest memory anew."""
+  """Resets the maximum that `peak` returns."""
   with open("/proc/self/clear_refs", "w") as file:
     file.write("5")
 
 
 def peak() -> int:
-  """Returns the most bytes that this process has held since then."""
+  """Returns the maximum of `resident` since the last `forget_peak`."""
   with open("/proc/self/status") as file:
     line = next(line for line in file if line.startswith("VmHWM"))
   return int(line.split()[1]) * 1024

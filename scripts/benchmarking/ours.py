@@ -36,7 +36,9 @@ class Measurement:
       return jax.grad(loss)(variables.params)
 
     function = (
-      gradient if job.what is benchmarking_job.What.GRADIENT else forward
+      gradient
+      if job.computation is benchmarking_job.Computation.GRADIENT
+      else forward
     )
     started = time.perf_counter()
     self._compiled = jax.jit(function).lower(*self._arguments).compile()
@@ -53,13 +55,13 @@ class Measurement:
     return time.perf_counter() - started
 
   def outputs(self) -> np.ndarray:
-    """Returns what was computed, in one row; nothing of a gradient."""
-    if self._job.what is benchmarking_job.What.GRADIENT:
+    """Returns the outputs as one vector, which is empty for a gradient."""
+    if self._job.computation is benchmarking_job.Computation.GRADIENT:
       return np.zeros(0, np.float32)
     return benchmarking_job.flat(self._outputs)
 
   def facts(self) -> dict[str, Any]:
-    """Returns what is known besides time."""
+    """Returns all measurements besides time."""
     memory: Any = self._compiled.memory_analysis()
     device = jax.devices()[0]
     statistics = device.memory_stats() or {}
@@ -76,9 +78,9 @@ def matrix_rate(precision: Any, size: int = 4096, repeats: int = 5) -> float:
   """Returns operations per second of a large product of two matrices.
 
   Args:
-    precision: a `Precision`; what the factors are.
+    precision: a `Precision` of the factors.
     size: rows and columns of both.
-    repeats: how often it is tried; the best counts.
+    repeats: number of runs; the fastest one counts.
   """
   key = jax.random.key(0)
   x = jax.random.normal(key, (size, size), precision.dtype)

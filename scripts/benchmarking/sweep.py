@@ -1,7 +1,7 @@
-"""How time and memory grow with the number of inputs, or of outputs.
+"""Growth of time and memory with the number of inputs, or of outputs.
 
 Encoder and decoder of the flow model, 2,048 latents of 512 channels and inputs
-of 322, without the latent stack between them, whose cost is the same whatever
+of 322, without the latent stack between them, whose cost does not depend on
 their number.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 
 import haiku as hk
 import jax
+import tabulate
 
 from perceiver import network as perceiver_network
 from perceiver.models import optical_flow
@@ -23,7 +24,7 @@ _COUNTS = tuple(2**i for i in range(15, 21))
 
 
 class Side(enum.Enum):
-  """What there is more and more of."""
+  """The array that grows: inputs, or outputs."""
 
   INPUTS = "inputs"
   OUTPUTS = "outputs"
@@ -31,12 +32,12 @@ class Side(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Point:
-  """What was measured for one number.
+  """The measurements of one size.
 
   Attributes:
-    side: what is counted.
-    count: how many inputs or outputs.
-    seconds: the fastest run's; whatever else a machine does only adds.
+    side: inputs or outputs.
+    count: their number.
+    seconds: time of the fastest run; other load of the machine only adds.
     temporary_bytes: memory besides arguments and results.
     argument_bytes: memory of inputs or queries, and of the parameters.
   """
@@ -49,13 +50,13 @@ class Point:
 
 
 def run(
-  side: Side, repeats: int, say: Callable[[str], None] = print
+  side: Side, repeats: int, report: Callable[[str], None] = print
 ) -> list[Point]:
   """Measures numbers from 32,768 to 1,048,576, each twice the one before."""
   points = []
   for count in _COUNTS:
     points.append(measure(side, count, repeats))
-    say(f"{count:,} {side.value}: {points[-1].seconds:.3g} s")
+    report(f"{count:,} {side.value}: {points[-1].seconds:.3g} s")
   return points
 
 
@@ -110,25 +111,25 @@ def _time(compiled: Any, arguments: Any) -> float:
 
 def table(points: Sequence[Point]) -> str:
   """Returns the points as a Markdown table."""
-  lines = [
-    f"| {points[0].side.value} | seconds | over half as many | temporaries MB "
-    "| arguments MB |",
-    "|---|---|---|---|---|",
+  headers = [points[0].side.value, "seconds", "over half as many"]
+  headers += ["temporaries MB", "arguments MB"]
+  rows = [
+    [
+      f"{point.count:,}",
+      f"{point.seconds:.3g}",
+      f"{point.seconds / before.seconds:.2f}" if before else "",
+      f"{point.temporary_bytes / 1e6:.0f}",
+      f"{point.argument_bytes / 1e6:.0f}",
+    ]
+    for before, point in zip((None, *points), points)
   ]
-  before: Point | None = None
-  for point in points:
-    ratio = "" if before is None else f"{point.seconds / before.seconds:.2f}"
-    lines.append(
-      f"| {point.count:,} | {point.seconds:.3g} | {ratio} "
-      f"| {point.temporary_bytes / 1e6:.0f} "
-      f"| {point.argument_bytes / 1e6:.0f} |"
-    )
-    before = point
-  return "\n".join(lines)
+  return tabulate.tabulate(
+    rows, headers, tablefmt="pipe", disable_numparse=True
+  )
 
 
 def write(points: Sequence[Point], folder: pathlib.Path) -> None:
-  """Writes points as JSON and as a picture."""
+  """Writes points as JSON and as a plot."""
   import matplotlib
 
   matplotlib.use("Agg")

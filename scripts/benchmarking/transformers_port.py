@@ -1,9 +1,8 @@
 """Measures the same model in the port of Hugging Face, on PyTorch."""
 
 import json
+import multiprocessing
 import pathlib
-import subprocess
-import sys
 import tempfile
 import time
 from typing import Any
@@ -25,7 +24,7 @@ def export(job: benchmarking_job.Job, folder: pathlib.Path) -> None:
 
 
 class Measurement:
-  """A model of theirs, with our weights, and its arguments."""
+  """A model of transformers with our weights, and its arguments."""
 
   def __init__(self, job: benchmarking_job.Job) -> None:
     import torch
@@ -39,9 +38,11 @@ class Measurement:
     with tempfile.TemporaryDirectory() as temporary:
       folder = pathlib.Path(temporary) / "model"
       # In a process of its own, whose memory must not count here.
-      subprocess.run(
-        [sys.executable, "-m", __name__, job.to_json(), str(folder)], check=True
+      export_process = multiprocessing.get_context("spawn").Process(
+        target=export, args=(job, folder)
       )
+      export_process.start()
+      export_process.join()
       self._model = _read(folder).to(self._device, dtype)
     self._model.eval()
     self._arguments = _arguments(job, self._model, self._tensor, dtype)
@@ -54,7 +55,7 @@ class Measurement:
   def run(self) -> float:
     """Computes once and returns the seconds that it took."""
     started = time.perf_counter()
-    if self._job.what is benchmarking_job.What.GRADIENT:
+    if self._job.computation is benchmarking_job.Computation.GRADIENT:
       self._model.zero_grad(set_to_none=True)
       logits = self._model(**self._arguments).logits
       parts = logits.values() if isinstance(logits, dict) else [logits]
@@ -69,19 +70,19 @@ class Measurement:
     return seconds
 
   def outputs(self) -> np.ndarray:
-    """Returns what was computed, in one row; nothing of a gradient."""
-    if self._job.what is benchmarking_job.What.GRADIENT:
+    """Returns the outputs as one vector, which is empty for a gradient."""
+    if self._job.computation is benchmarking_job.Computation.GRADIENT:
       return np.zeros(0, np.float32)
     as_array = lambda x: x.float().cpu().numpy()
     if isinstance(self._logits, dict):
       found = {name: as_array(x) for name, x in self._logits.items()}
       return benchmarking_job.flat(found)
-    # Their flow is a twentieth of ours, which is in pixels.
+    # The flow of transformers is a twentieth of ours, which is in pixels.
     unit = 20 if self._job.case == "optical_flow" else 1
     return unit * benchmarking_job.flat(as_array(self._logits))
 
   def facts(self) -> dict[str, Any]:
-    """Returns what is known besides time."""
+    """Returns all measurements besides time."""
     cuda = self._device == "cuda"
     return {
       "resting_bytes": self._resting,
@@ -103,7 +104,7 @@ def _read(folder: pathlib.Path) -> Any:
 def _arguments(
   job: benchmarking_job.Job, model: Any, tensor: Any, dtype: Any
 ) -> dict[str, Any]:
-  """Returns the arguments that their model takes for our inputs."""
+  """Returns the arguments of the model of transformers for our inputs."""
   (inputs,) = job.inputs()
   if job.case == "language_bytes":
     return {"inputs": tensor(inputs)}
@@ -127,7 +128,7 @@ def _arguments(
 
 
 def _neighbourhoods(frames: np.ndarray) -> np.ndarray:
-  """Returns the 3×3 neighbourhoods [B, 2, 27, H, W] that they are given."""
+  """Returns the 3×3 neighbourhoods [B, 2, 27, H, W] of the pixels."""
   padded = np.pad(frames, ((0, 0), (0, 0), (1, 1), (1, 1), (0, 0)))
   height, width = frames.shape[2:4]
   shifted = [
@@ -136,7 +137,3 @@ def _neighbourhoods(frames: np.ndarray) -> np.ndarray:
     for j in range(3)
   ]
   return np.moveaxis(np.concatenate(shifted, axis=-1), -1, 2)
-
-
-if __name__ == "__main__":
-  export(benchmarking_job.from_json(sys.argv[1]), pathlib.Path(sys.argv[2]))

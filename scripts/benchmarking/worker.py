@@ -1,26 +1,26 @@
-"""The process that measures one job, one run for every line it is sent.
+"""A process that measures one job, one run for every request.
 
-Processes of several people's code live side by side, and only one of them runs
-at a time: A B A B, so that a slow minute of the machine is everybody's.
+The processes of several implementations live side by side, and only one of them
+runs at a time: A B A B, so that a slow minute of the machine slows down all.
 """
 
 from collections.abc import Callable
 import contextlib
-import json
-import subprocess
-import sys
+import multiprocessing
+from multiprocessing import connection as multiprocessing_connection
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from scripts.benchmarking import job as benchmarking_job
 
-_ANSWER = "ANSWER"
+# Nothing is inherited: neither a device nor memory.
+_CONTEXT = multiprocessing.get_context("spawn")
+# A process ends by itself when its connection is closed, unless it computes.
+_STOP_SECONDS = 5
 
 
 class WorkerError(RuntimeError):
-  """A process that was to measure has failed."""
+  """A process that measures has died."""
 
 
 class Worker:
@@ -28,46 +28,50 @@ class Worker:
 
   def __init__(self, job: benchmarking_job.Job) -> None:
     self.job = job
-    self._process = subprocess.Popen(
-      [sys.executable, "-m", __name__, job.to_json()],
-      stdin=subprocess.PIPE,
-      stdout=subprocess.PIPE,
-      text=True,
-    )
+    self._connection, other_end = _CONTEXT.Pipe()
+    self._process = _CONTEXT.Process(target=serve, args=(job, other_end))
+    self._process.start()
+    other_end.close()
 
-  def ready(self) -> float:
-    """Waits until it has computed once, and returns the seconds of that."""
-    return self._answer()
-
-  def ask(self, question: str) -> Any:
-    """Sends one of the questions of `serve` and returns the answer.
+  def first_seconds(self) -> float:
+    """Waits for the first run; returns its seconds.
 
     Raises:
       WorkerError: if the process has died.
     """
-    assert self._process.stdin
-    with contextlib.suppress(BrokenPipeError):
-      print(question, file=self._process.stdin, flush=True)
-    return self._answer()
+    return self._receive()
 
-  def _answer(self) -> Any:
-    assert self._process.stdout
-    for line in self._process.stdout:  # libraries may print as well
-      if line.startswith(_ANSWER):
-        return json.loads(line.removeprefix(_ANSWER))
-    raise WorkerError(
-      f"{self.job.who.value} could not measure {self.job.case}: exit code "
-      f"{self._process.wait()}"
-    )
+  def request(self, name: str) -> Any:
+    """Sends one of the requests of `serve`; returns the response.
+
+    Raises:
+      WorkerError: if the process has died.
+    """
+    with contextlib.suppress(BrokenPipeError):
+      self._connection.send(name)
+    return self._receive()
+
+  def _receive(self) -> Any:
+    try:
+      return self._connection.recv()
+    except (EOFError, ConnectionResetError) as error:
+      self._process.join()
+      raise WorkerError(
+        f"{self.job.implementation.value} could not measure {self.job.case}: "
+        f"exit code {self._process.exitcode}"
+      ) from error
 
   def stop(self) -> None:
     """Ends the process."""
-    with self._process:  # closes its pipes and waits
-      self._process.kill()
+    self._connection.close()
+    self._process.join(_STOP_SECONDS)
+    self._process.kill()
+    self._process.join()
+    self._process.close()
 
 
-def _module(who: benchmarking_job.Who) -> ModuleType:
-  if who is benchmarking_job.Who.TRANSFORMERS:
+def _module(implementation: benchmarking_job.Implementation) -> ModuleType:
+  if implementation is benchmarking_job.Implementation.TRANSFORMERS:
     from scripts.benchmarking import transformers_port
 
     return transformers_port
@@ -76,32 +80,27 @@ def _module(who: benchmarking_job.Who) -> ModuleType:
   return ours
 
 
-def serve(job: benchmarking_job.Job) -> None:
-  """Computes once, then answers questions from standard input.
+def serve(
+  job: benchmarking_job.Job, connection: multiprocessing_connection.Connection
+) -> None:
+  """Computes once, sends the seconds, then responds to requests.
 
-  run: computes, and answers with the seconds. facts: what is known besides
-  time. outputs: some of them.
+  Args:
+    job: the measurement.
+    connection: receives "run", for the seconds of a further run, "facts", for
+      all that is known besides time, and "outputs", for a sample of them.
   """
-  measurement = _module(job.who).Measurement(job)
+  measurement = _module(job.implementation).Measurement(job)
   benchmarking_job.forget_peak()
-  # The first run is not like the others: it takes its memory from the system.
-  print(_ANSWER, json.dumps(measurement.run()), flush=True)
-  answers: dict[str, Callable[[], Any]] = {
+  # The first run differs from the others: it takes its memory from the system.
+  connection.send(measurement.run())
+  responses: dict[str, Callable[[], Any]] = {
     "run": measurement.run,
     "facts": lambda: (
       measurement.facts() | {"peak_bytes": benchmarking_job.peak()}
     ),
-    "outputs": lambda: _summary(measurement.outputs()),
+    "outputs": lambda: benchmarking_job.sample(measurement.outputs()),
   }
-  for line in sys.stdin:
-    print(_ANSWER, json.dumps(answers[line.strip()]()), flush=True)
-
-
-def _summary(outputs: np.ndarray, length: int = 4096) -> list[float]:
-  """Returns so many of the outputs, evenly spread, to compare with others'."""
-  step = max(1, len(outputs) // length)
-  return outputs[::step].astype(float).tolist()
-
-
-if __name__ == "__main__":
-  serve(benchmarking_job.from_json(sys.argv[1]))
+  with contextlib.suppress(EOFError):
+    while True:
+      connection.send(responses[connection.recv()]())

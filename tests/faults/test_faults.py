@@ -1,4 +1,4 @@
-"""Disks, data, clocks and numbers that fail, and what a run does about it."""
+"""Runs whose disk, data, clock or numbers fail."""
 
 import contextlib
 import dataclasses
@@ -52,7 +52,7 @@ def undisturbed(tmp_path_factory):
 
 @contextlib.contextmanager
 def _full_disk(largest=100):
-  """Lets no file grow beyond so many bytes."""
+  """Limits the size of all files, in bytes."""
   before = resource.getrlimit(resource.RLIMIT_FSIZE)
   resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
   try:
@@ -88,7 +88,7 @@ def test_a_full_disk_costs_an_interval(
   assert faulty.contents(tmp_path) == faulty.contents(undisturbed)
 
 
-def test_a_full_disk_is_an_error_in_words(tmp_path, monkeypatch, capsys):
+def test_a_full_disk_is_explained(tmp_path, monkeypatch, capsys):
   write = log.Reporter.write
 
   def without_room(self, *arguments):
@@ -250,7 +250,7 @@ def _poisoned(workdir, policy, num_train=48):
   return trainer.train(dataclasses.replace(broken, data=data), workdir)
 
 
-def test_what_is_not_a_number_stops_and_leaves_the_batch(tmp_path):
+def test_a_non_finite_loss_stops_and_keeps_the_batch(tmp_path):
   with pytest.raises(trainer.NonFiniteError) as caught:
     _poisoned(tmp_path, non_finite.NonFinite.STOP)
   (path,) = (tmp_path / "non_finite").iterdir()
@@ -263,7 +263,7 @@ def test_what_is_not_a_number_stops_and_leaves_the_batch(tmp_path):
     assert not np.all(np.isfinite(kept["inputs"]))
 
 
-def test_what_is_not_a_number_is_skipped_and_counted(tmp_path):
+def test_non_finite_steps_are_skipped_and_counted(tmp_path):
   report = _poisoned(tmp_path, non_finite.NonFinite.SKIP)
   assert np.isfinite(report.evaluation.metrics["loss"])
   skipped = [row["skipped_steps"] for row in _rows(tmp_path)]
@@ -271,7 +271,7 @@ def test_what_is_not_a_number_is_skipped_and_counted(tmp_path):
   assert max(skipped) < 3
 
 
-def test_when_all_is_skipped_the_run_stops(tmp_path):
+def test_a_run_that_skips_all_steps_stops(tmp_path):
   with pytest.raises(
     trainer.NonFiniteError, match="is not a finite number at step 1"
   ):
@@ -285,7 +285,7 @@ def test_parts_of_a_batch_add_up(tmp_path, monkeypatch):
   losses = sums.Task.losses
 
   def calm(self, variables, batch, *, rng, is_training):
-    del rng  # or every part would drop something else
+    del rng  # Dropout would differ between the parts.
     return losses(self, variables, batch, rng=None, is_training=is_training)
 
   monkeypatch.setattr(sums.Task, "losses", calm)

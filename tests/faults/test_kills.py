@@ -1,4 +1,4 @@
-"""Killed with signal 9 again and again, a run ends as if nothing had been."""
+"""A run killed with signal 9 again and again ends like an undisturbed one."""
 
 import random
 import time
@@ -25,14 +25,14 @@ def _start(workdir, name, **settings):
 
 
 def _wait(process, workdir, number, dice):
-  """Waits for the moment of a kill; says what it is."""
+  """Waits for the moment of the next kill."""
   if number % 5 == 0:
     time.sleep(dice.uniform(0.2, 1.5))
     return
   steps = dice.randrange(1, 4)
   end = time.monotonic() + 300
   while time.monotonic() < end and process.is_alive():
-    if process.output().count("\nstep ") >= steps:
+    if process.output().count("\ntraining: ") >= steps:
       break
     time.sleep(0.005)
   if number % 2:  # Half of them while a checkpoint is being written.

@@ -1,4 +1,4 @@
-"""Runs of two processes: the same numbers, and neither waits for the dead."""
+"""Runs of two processes: the numbers of one, and the end of a killed peer."""
 
 import os
 import signal
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from experiments.cluster import processes
+from experiments.cluster import startup
 from experiments.runs import log
 from experiments.training import sharding
 from tests.helpers import faulty
@@ -24,7 +25,7 @@ FSDP = sharding.ParallelConfig(data=2, fsdp=4)
 
 def _start(workdir, devices=1, count=1, slowly=False, **settings):
   """Starts a run; its processes print into files beside its folder."""
-  port = process_groups.free_port()
+  port = startup.free_port()
   return [
     process_groups.Process(
       workdir.with_name(f"{workdir.name}-{index}"),
@@ -91,7 +92,7 @@ def test_a_signal_to_one_stops_both_and_one_goes_on(alone, tmp_path):
   first, second = _start(
     workdir, devices=4, count=2, slowly=True, parallel=FSDP
   )
-  first.wait_for("step 12/")
+  first.wait_for("training: 12/")
   os.kill(second.pid, signal.SIGTERM)
   _finish([first, second], code=143)
   assert "Stopped by SIGTERM after step" in first.output()
@@ -104,13 +105,13 @@ def test_a_signal_to_one_stops_both_and_one_goes_on(alone, tmp_path):
 def test_a_death_ends_both_and_both_go_on(alone, tmp_path):
   workdir = tmp_path / "run"
   (before,) = _start(workdir, slowly=True)
-  before.wait_for("step 7/")
+  before.wait_for("training: 7/")
   os.kill(before.pid, signal.SIGINT)
   _finish([before], code=130)
   first, second = _start(
     workdir, devices=4, count=2, slowly=True, parallel=FSDP
   )
-  first.wait_for("step 24/")
+  first.wait_for("training: 24/")
   second.kill()
   assert first.join(60) == 1
   assert "error: Process 1 of the run has ended" in first.output()
@@ -120,9 +121,61 @@ def test_a_death_ends_both_and_both_go_on(alone, tmp_path):
   _assert_same(workdir, alone)
 
 
+def _slurm(index, port):
+  """The variables by which JAX detects a step of two tasks in Slurm."""
+  return {
+    "JAX_COORDINATOR_PORT": str(port),
+    "SLURM_JOB_ID": "1",
+    "SLURM_STEP_NODELIST": "localhost",
+    "SLURM_NTASKS": "2",
+    "SLURM_PROCID": str(index),
+    "SLURM_LOCALID": str(index),
+  }
+
+
+def _start_detected(workdir, function, **settings):
+  port = startup.free_port()
+  return [
+    process_groups.Process(
+      workdir.with_name(f"{workdir.name}-{index}"),
+      function,
+      workdir,
+      {**SETTINGS, **settings},
+      processes.DistributedConfig(detect=True),
+      0.005,
+      environment=_slurm(index, port),
+    )
+    for index in range(2)
+  ]
+
+
+def test_a_killed_peer_ends_a_detected_run_at_once(tmp_path):
+  first, second = _start_detected(tmp_path / "run", faulty.train)
+  first.wait_for("training: 3/")
+  second.kill()
+  assert first.join(20) == 1
+  assert "error: Process 1 of the run has ended" in first.output()
+
+
+def _train_behind_firewall(*arguments):
+  startup.route_host = lambda: "0.0.0.1"
+  processes._CONNECT_SECONDS = 1
+  faulty.train(*arguments)
+
+
+def test_a_detected_run_goes_on_without_a_watchdog(tmp_path):
+  started = _start_detected(
+    tmp_path / "run", _train_behind_firewall, steps=8, eval_every=8
+  )
+  _finish(started)
+  for process in started:
+    assert "No watchdog over the other processes." in process.output()
+  assert "Process 1 cannot reach process 0" in started[1].output()
+
+
 def test_different_configurations_end_both(tmp_path):
   workdir = tmp_path / "run"
-  port = process_groups.free_port()
+  port = startup.free_port()
   started = [
     process_groups.Process(
       tmp_path / f"output-{index}",
@@ -148,7 +201,7 @@ def test_different_configurations_end_both(tmp_path):
 def test_evaluation_on_eight_devices_and_on_one(alone, tmp_path):
   outputs = set()
   for devices, size in ((8, 16), (1, 3)):
-    judging = process_groups.Process(
+    evaluating = process_groups.Process(
       tmp_path / f"{devices}",
       faulty.evaluate,
       alone,
@@ -156,7 +209,7 @@ def test_evaluation_on_eight_devices_and_on_one(alone, tmp_path):
       *("--train.batch-size", f"{devices}"),
       devices=devices,
     )
-    _finish([judging])
-    outputs.add(judging.output())
+    _finish([evaluating])
+    outputs.add(evaluating.output())
   (output,) = outputs
   assert "21 of 21 examples of toy eval\n  loss " in output

@@ -1,4 +1,4 @@
-"""Checkpoints and configurations from outside, damaged in every way."""
+"""Damaged checkpoints and configurations are refused, or read."""
 
 import functools
 import json
@@ -58,7 +58,7 @@ _PICKLES = tuple(pickle.dumps(_TREE, protocol) for protocol in (2, 3, 4))
 def test_pickles(folder, data):
   path = folder / "file.pystate"
   path.write_bytes(data)
-  mutations.survives(CheckpointError, reader.read, path)
+  mutations.assert_read_or_refused(CheckpointError, reader.read, path)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def ours(folder):
 
 
 def _header(data):
-  """Returns the beginning of a file of safetensors, where all is said."""
+  """Returns the header of a safetensors file."""
   return data[: 8 + struct.unpack("<Q", data[:8])[0]]
 
 
@@ -82,7 +82,7 @@ def test_our_files(folder, ours, data):
   found = data.draw(mutations.damaged(head, head[:200]))
   path = folder / "damaged.safetensors"
   path.write_bytes(found + ours[len(head) :])
-  mutations.survives(CheckpointError, load.load_any, path)
+  mutations.assert_read_or_refused(CheckpointError, load.load, path)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_sizes_beyond_reason(folder, ours, before, after):
   length = struct.pack("<Q", len(changed))
   path.write_bytes(length + changed + ours[len(head) :])
   with pytest.raises(CheckpointError):
-    load.load_any(path)
+    load.load(path)
 
 
 @given(data=st.data())
@@ -111,7 +111,7 @@ def test_notes(folder, ours, data):
   found = data.draw(mutations.damaged(head[:60]))
   path = folder / "notes.safetensors"
   path.write_bytes(found + ours[60:])
-  mutations.survives(CheckpointError, store.notes, path)
+  mutations.assert_read_or_refused(CheckpointError, store.notes, path)
 
 
 _MASKED = huggingface_folders.FOLDER / "masked_lm"
@@ -125,7 +125,9 @@ def test_configurations_of_transformers(folder, data):
     weights = (_MASKED / "model.safetensors").read_bytes()
     (inside / "model.safetensors").write_bytes(weights)
   (inside / "config.json").write_bytes(data)
-  mutations.survives(CheckpointError, huggingface_folder.read, inside)
+  mutations.assert_read_or_refused(
+    CheckpointError, huggingface_folder.read, inside
+  )
 
 
 _WEIGHTS = (_MASKED / "model.safetensors").read_bytes()
@@ -138,7 +140,9 @@ def test_weights_of_transformers(folder, data):
   inside.mkdir(exist_ok=True)
   (inside / "config.json").write_bytes((_MASKED / "config.json").read_bytes())
   (inside / "model.safetensors").write_bytes(data + _WEIGHTS[len(_HEAD) :])
-  mutations.survives(CheckpointError, huggingface_folder.read, inside)
+  mutations.assert_read_or_refused(
+    CheckpointError, huggingface_folder.read, inside
+  )
 
 
 _JSON = st.recursive(
@@ -158,7 +162,7 @@ _ENTRIES = huggingface_folders.entries("masked_lm")
 def test_entries_of_transformers(name, value):
   entries = {**_ENTRIES, name: value}
   shapes = {}
-  mutations.survives(
+  mutations.assert_read_or_refused(
     CheckpointError,
     huggingface_config.read,
     "PerceiverForMaskedLM",
@@ -181,7 +185,7 @@ _CONFIGS = {
 def test_configurations(kind, data):
   text, expected = _CONFIGS[kind]
   found = data.draw(mutations.damaged(text.encode())).decode(errors="replace")
-  config = mutations.survives(
+  config = mutations.assert_read_or_refused(
     ValueError, config_json.from_json, found, expected
   )
   if config is not None:
@@ -189,10 +193,10 @@ def test_configurations(kind, data):
     assert config_json.to_json(again) == config_json.to_json(config)
 
 
-def _places(value, path=()):
+def _paths(value, path=()):
   """Returns the paths of all values in a tree of JSON."""
   inside = value.items() if isinstance(value, dict) else ()
-  return [path] + [p for k, v in inside for p in _places(v, (*path, k))]
+  return [path] + [p for k, v in inside for p in _paths(v, (*path, k))]
 
 
 @pytest.mark.parametrize("kind", sorted(_CONFIGS))
@@ -200,10 +204,10 @@ def _places(value, path=()):
 def test_values_of_configurations(kind, data):
   text, expected = _CONFIGS[kind]
   tree = json.loads(text)
-  *way, last = data.draw(st.sampled_from(_places(tree)[1:]))
+  *way, last = data.draw(st.sampled_from(_paths(tree)[1:]))
   inside = functools.reduce(lambda found, key: found[key], way, tree)
   inside[last] = data.draw(_JSON)
-  mutations.survives(
+  mutations.assert_read_or_refused(
     ValueError, config_json.from_json, json.dumps(tree), expected
   )
 
@@ -214,7 +218,7 @@ def test_values_of_configurations(kind, data):
 @example("host:²")
 @example("host:99999")
 def test_addresses(text):
-  mutations.survives(
+  mutations.assert_read_or_refused(
     ValueError,
     lambda: processes.DistributedConfig(
       coordinator=text, num_processes=2, process_id=1
@@ -222,8 +226,8 @@ def test_addresses(text):
   )
 
 
-@given(_JSON.map(json.dumps) | st.text(max_size=20) | st.none())
-@example('{"process_id": Infinity, "num_processes": 1}')
-def test_who_calls_the_first_process(text):
-  found = startup._number(text)
-  assert found is None or all(isinstance(number, int) for number in found)
+@given(st.binary(max_size=20) | st.from_regex(rb"[0-9]* [0-9]*"))
+@example("²  1".encode())
+def test_registrations_of_processes(line):
+  found = startup.parse_registration(line)
+  assert found is None or found == tuple(map(int, line.split(b" ")))

@@ -1,7 +1,6 @@
-"""Pictures, flow and clips from outside, damaged in every way."""
+"""Damaged files of images, flow, clips and labels."""
 
 import io
-import pathlib
 import struct
 
 from hypothesis import example
@@ -49,7 +48,9 @@ def folder(tmp_path_factory):
 def test_images(folder, data):
   path = folder / "image"
   path.write_bytes(data)
-  image = mutations.survives(files.InputError, files.read_image, path)
+  image = mutations.assert_read_or_refused(
+    files.InputError, files.read_image, path
+  )
   assert image is None or (image.dtype, image.shape[2]) == (np.uint8, 3)
 
 
@@ -61,16 +62,16 @@ def _flo():
 def test_flo_files(folder, data):
   path = folder / "flow.flo"
   path.write_bytes(data)
-  found = mutations.survives(files.InputError, flow_files.read_flow, path)
+  found = mutations.assert_read_or_refused(
+    files.InputError, flow_files.read_flow, path
+  )
   assert found is None or np.all(np.isfinite(found[0]))
 
 
 def _kitti():
-  path = pathlib.Path("flow.png")
   stream = io.BytesIO()
-  writing = flow_files.png.Writer(3, 2, greyscale=False, bitdepth=16)
-  writing.write(stream, np.full([2, 9], 2**15, np.uint16))
-  del path
+  writer = flow_files.png.Writer(3, 2, greyscale=False, bitdepth=16)
+  writer.write(stream, np.full([2, 9], 2**15, np.uint16))
   return stream.getvalue()
 
 
@@ -78,7 +79,9 @@ def _kitti():
 def test_kitti_files(folder, data):
   path = folder / "flow.png"
   path.write_bytes(data)
-  found = mutations.survives(files.InputError, flow_files.read_flow, path)
+  found = mutations.assert_read_or_refused(
+    files.InputError, flow_files.read_flow, path
+  )
   assert found is None or np.all(np.isfinite(found[0]))
 
 
@@ -106,7 +109,7 @@ def test_clips_in_arrays(folder, data):
   path = folder / "clip.npz"
   path.write_bytes(data)
   errors = files.InputError
-  found = mutations.survives(errors, user_files.read, path)
+  found = mutations.assert_read_or_refused(errors, user_files.read, path)
   assert found is None or {f.dtype for f in found.frames} == {np.dtype("u1")}
 
 
@@ -122,13 +125,15 @@ def _wav(values):
   )
 )
 @example(b"RIFF\0\0\0\0WAVE")
-def test_sounds(folder, data):
-  clip, path = folder / "silent.npz", folder / "sound.wav"
+def test_audio(folder, data):
+  clip, path = folder / "silent.npz", folder / "audio.wav"
   if not clip.exists():
     clip.write_bytes(_npz(image=_CLIP))
   path.write_bytes(data)
-  found = mutations.survives(files.InputError, user_files.read, clip, path)
-  assert found is None or found.sound.dtype == np.float32
+  found = mutations.assert_read_or_refused(
+    files.InputError, user_files.read, clip, path
+  )
+  assert found is None or found.audio.dtype == np.float32
 
 
 @given(mutations.damaged(b"cat\ndog\n", "café\r\nthé\r\n".encode()))
@@ -136,4 +141,6 @@ def test_sounds(folder, data):
 def test_labels(folder, data):
   path = folder / "labels.txt"
   path.write_bytes(data)
-  mutations.survives(files.InputError, predicting.read_labels, path, 2)
+  mutations.assert_read_or_refused(
+    files.InputError, predicting.read_labels, path, 2
+  )

@@ -1,4 +1,4 @@
-"""Meshes, clouds of points, videos and their lists, damaged in every way."""
+"""Damaged meshes, point clouds, videos and lists of clips."""
 
 from hypothesis import example
 from hypothesis import given
@@ -29,7 +29,9 @@ def folder(tmp_path_factory):
 def test_meshes(folder, data):
   path = folder / "mesh.off"
   path.write_bytes(data)
-  mesh = mutations.survives(files.InputError, off_files.read, path)
+  mesh = mutations.assert_read_or_refused(
+    files.InputError, off_files.read, path
+  )
   if mesh is not None:
     assert np.all(np.isfinite(mesh.vertices))
     assert mesh.faces.min() >= 0
@@ -38,7 +40,7 @@ def test_meshes(folder, data):
 
 @pytest.fixture(scope="module")
 def clouds(folder):
-  """The bytes of a file with one cloud, in a folder that lists it."""
+  """A file of one point cloud, in a folder that lists it."""
   h5py = pytest.importorskip("h5py")
   (folder / "test_files.txt").write_text("data/clouds.h5\n")
   with h5py.File(folder / "clouds.h5", "w") as file:
@@ -56,7 +58,7 @@ def test_clouds(folder, clouds, changes):
   config = datasets.ModelNet40(
     data_dir=folder, split=datasets.Split.TEST, allow_partial=True
   )
-  found = mutations.survives(
+  found = mutations.assert_read_or_refused(
     files.InputError, hdf5_files.open_dataset, config, 8
   )
   assert found is None or found[0].points.shape == (8, 3)
@@ -77,7 +79,9 @@ _AUDIOSET = (
 def test_lists_of_clips(folder, data):
   path = folder / "list.csv"
   path.write_bytes(data)
-  found = mutations.survives(files.InputError, clip_folder.read_list, path)
+  found = mutations.assert_read_or_refused(
+    files.InputError, clip_folder.read_list, path
+  )
   assert found is None or all(0 <= row.start < row.end for row in found.rows)
 
 
@@ -90,18 +94,20 @@ def test_lists_of_clips(folder, data):
 def test_lists_of_classes(folder, data):
   path = folder / "classes.csv"
   path.write_bytes(data)
-  found = mutations.survives(files.InputError, clip_folder.read_classes, path)
+  found = mutations.assert_read_or_refused(
+    files.InputError, clip_folder.read_classes, path
+  )
   assert found is None or len(found.keys) > 0
 
 
 @pytest.fixture(scope="module")
 def video(folder):
-  """The bytes of three frames with sound."""
+  """A video file of three frames with audio."""
   pytest.importorskip("av")
   path = folder / "whole.mp4"
   frames = np.zeros([3, 16, 16, 3], np.uint8)
-  sound = np.zeros([480, 1], np.float32)
-  video_files.write(path, frames, 25.0, sound, 8000)
+  audio = np.zeros([480, 1], np.float32)
+  video_files.write(path, frames, 25.0, audio, 8000)
   return path.read_bytes()
 
 
@@ -112,5 +118,7 @@ def test_videos(folder, video, changes):
   config = video_files.DecodeConfig(
     frame_rate=25.0, sample_rate=8000, short_side=16, end=1.0
   )
-  found = mutations.survives(files.InputError, video_files.decode, path, config)
+  found = mutations.assert_read_or_refused(
+    files.InputError, video_files.decode, path, config
+  )
   assert found is None or len(found.frames) == len(found.times)

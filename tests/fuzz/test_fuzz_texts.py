@@ -1,4 +1,4 @@
-"""Texts, tables and tokens from outside, damaged in every way."""
+"""Damaged texts, tables, tokenizer models, logs and configurations."""
 
 import json
 
@@ -33,7 +33,9 @@ _IDS = st.lists(st.integers(-3, 300) | st.integers(), max_size=8)
 
 @given(_TEXTS | st.binary(max_size=20))
 def test_bytes_come_back(text):
-  ids = mutations.survives(UnicodeEncodeError, bytes_tokenizer.encode, text)
+  ids = mutations.assert_read_or_refused(
+    UnicodeEncodeError, bytes_tokenizer.encode, text
+  )
   if ids is not None:
     found = bytes_tokenizer.to_bytes(ids)
     if isinstance(text, str):
@@ -44,7 +46,7 @@ def test_bytes_come_back(text):
 @given(_IDS)
 @example([2**70])
 def test_ids_of_bytes(ids):
-  mutations.survives(ValueError, bytes_tokenizer.decode, ids)
+  mutations.assert_read_or_refused(ValueError, bytes_tokenizer.decode, ids)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,7 @@ def model():
 @given(data=st.data())
 def test_models_of_pieces(model, data):
   found = data.draw(mutations.damaged(model, model[:500]))
-  mutations.survives(
+  mutations.assert_read_or_refused(
     files.InputError, sentencepiece.SentencePiece, found, "the model"
   )
 
@@ -69,9 +71,9 @@ def test_models_of_pieces_that_once_failed(found):
 @given(_TEXTS | st.binary(max_size=20), _IDS)
 def test_pieces(model, text, ids):
   tokenizer = _tokenizer(model)
-  found = mutations.survives(ValueError, tokenizer.encode, text)
+  found = mutations.assert_read_or_refused(ValueError, tokenizer.encode, text)
   assert found is None or found.dtype == np.int32
-  mutations.survives(ValueError, tokenizer.decode, ids)
+  mutations.assert_read_or_refused(ValueError, tokenizer.decode, ids)
 
 
 _tokenizers = {}
@@ -94,12 +96,14 @@ _JSON_LINES = b'{"text": "apple"}\n{"text": "caf\\u00e9", "more": [1, {}]}\n'
 def test_documents(folder, data, suffix):
   inside = folder / suffix
   inside.mkdir(exist_ok=True)
-  # Some on both sides.
+  # Whole documents for training and for evaluation.
   if not (inside / "both.jsonl").exists():
     rows = (json.dumps({"text": f"Document {n}."}) for n in range(40))
     (inside / "both.jsonl").write_text("\n".join(rows))
   (inside / f"fuzzed.{suffix}").write_bytes(data)
-  found = mutations.survives(files.InputError, text_files.read, inside)
+  found = mutations.assert_read_or_refused(
+    files.InputError, text_files.read, inside
+  )
   assert found is None or all(
     isinstance(text, bytes) for side in found for text in side
   )
@@ -124,7 +128,7 @@ _TABLES = {
 def test_tables(folder, name, data, is_test):
   path = folder / "table.tsv"
   path.write_bytes(data)
-  mutations.survives(
+  mutations.assert_read_or_refused(
     files.InputError,
     lambda: tsv.read(glue_tasks.TASKS[name], path, is_test=is_test),
   )
@@ -132,7 +136,9 @@ def test_tables(folder, name, data, is_test):
 
 @given(st.from_regex(r"[0-9:]*", fullmatch=True) | st.text(max_size=8))
 def test_spans(text):
-  found = mutations.survives(errors.UsageError, predict.parse_span, text)
+  found = mutations.assert_read_or_refused(
+    errors.UsageError, predict.parse_span, text
+  )
   assert found is None or 0 <= found[0] < found[1]
 
 
@@ -156,6 +162,6 @@ def test_logs(folder, data):
 @example(b"\xff")
 def test_configurations_of_runs(folder, data):
   (folder / "config.json").write_bytes(data)
-  mutations.survives(
+  mutations.assert_read_or_refused(
     run_folder.ConfigError, run_folder.claim, folder, '{"train": {"seed": 1}}'
   )

@@ -1,4 +1,4 @@
-"""A model that says what it hears, and clips that tell it what to say."""
+"""A model that returns its audio as logits, and clips for it."""
 
 import dataclasses
 
@@ -18,16 +18,16 @@ ALL = sharding.ParallelConfig()
 
 @dataclasses.dataclass(frozen=True)
 class Echo:
-  """A model whose logits are what it hears in its two samples, scaled."""
+  """A model whose logits are its two audio samples, scaled."""
 
-  def apply(self, variables, inputs, *, present):
-    heard = inputs["audio"][..., 0]  # [B, 2]
-    return jnp.where(present["audio"][:, None], variables * heard, 0)
+  def apply(self, variables, inputs, *, mask):
+    audio = inputs["audio"][..., 0]  # [B, 2]
+    return jnp.where(mask["audio"][:, None], variables * audio, 0)
 
 
 @dataclasses.dataclass(frozen=True)
-class Pieces:
-  """Clip i has pieces with the logits i, i + 1 and i + 2 of the list."""
+class Segments:
+  """Clip i has segments with the logits i, i + 1 and i + 2 of the list."""
 
   silent: tuple[int, ...] = ()
 
@@ -44,12 +44,12 @@ class Pieces:
 
 
 def split(silent=()):
-  """Returns the clips, some of them without sound."""
-  return loader.Split(Pieces(silent), lambda x, generator: x, "echo")
+  """Returns the clips, some of them without audio."""
+  return loader.Split(Segments(silent), lambda x, generator: x, "echo")
 
 
-def judge(devices=ONE, silent=(), batch_size=4):
-  """Returns what judges the model by the clips."""
+def make_evaluator(devices=ONE, silent=(), batch_size=4):
+  """Returns the evaluator of the model on the clips."""
   return evaluator.Evaluator(
     model=Echo(),
     split=split(silent),
@@ -59,9 +59,9 @@ def judge(devices=ONE, silent=(), batch_size=4):
   )
 
 
-def judge_with_others(coordinator, num_processes, number):
-  """Judges as one of several processes; prints what it finds."""
+def evaluate_with_others(coordinator, num_processes, number):
+  """Evaluates as one of several processes; prints the metrics."""
   jax.distributed.initialize(coordinator, num_processes, number)
   assert jax.device_count() == 2 * num_processes
-  found = judge(ALL, silent=(1,))(np.float32(1))
+  found = make_evaluator(ALL, silent=(1,))(np.float32(1))
   print("found", found.metrics["map"], found.metrics["loss"], found.examples)

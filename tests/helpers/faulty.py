@@ -1,6 +1,6 @@
-"""What the processes of fault tests do: runs of the toy, and what befalls them.
+"""Functions for the processes of fault tests: runs of `recipes.sums`.
 
-A function here is imported, not copied, into a new process.
+A new process imports this module and calls one of its functions.
 """
 
 import dataclasses
@@ -21,10 +21,10 @@ from tests.helpers.recipes import sums
 
 
 def experiment(**settings: Any) -> sums.Experiment:
-  """Returns the toy with other settings of its training."""
-  toy = sums.EXPERIMENTS["plain"]
+  """Returns `recipes.sums` with other settings of its training."""
+  plain = sums.EXPERIMENTS["plain"]
   return dataclasses.replace(
-    toy, train=dataclasses.replace(toy.train, **settings)
+    plain, train=dataclasses.replace(plain.train, **settings)
   )
 
 
@@ -34,9 +34,9 @@ def train(
   start: processes.DistributedConfig | None = None,
   seconds_per_example: float = 0.0,
 ) -> None:
-  """Trains the toy, as a process of several if `start` says so."""
+  """Trains `recipes.sums`, as one of several processes if `start` is given."""
   os.environ["TOY_SECONDS_PER_EXAMPLE"] = str(seconds_per_example)
-  # Divide even the toy's small arrays.
+  # Divide even small arrays.
   sharding.state_shardings.__kwdefaults__["min_size"] = 8
 
   def main() -> None:
@@ -48,13 +48,13 @@ def train(
 
 
 def evaluate(workdir: pathlib.Path, *options: str) -> None:
-  """Judges a run by what it has left behind."""
+  """Evaluates a run by its folder."""
   model_registry.ModelConfig = sums.ModelConfig
   sys.exit(experiments_evaluate.main([str(workdir), *options]))
 
 
 def contents(workdir: pathlib.Path) -> tuple[bytes, dict[str, bytes]]:
-  """Returns all that a run has come to: its log, and the bits of its model."""
+  """Returns the results of a run: its log, and the bits of its model."""
   # Not the file: safetensors writes its notes in any order.
   arrays = safetensors_numpy.load_file(workdir / "model.safetensors")
   bits = {name: array.tobytes() for name, array in arrays.items()}

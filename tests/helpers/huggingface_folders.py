@@ -41,7 +41,7 @@ def sized(config: Any, arrays: dict[str, np.ndarray]) -> Any:
     return config
   size = arrays["in_images"].shape[2:]
   return dataclasses.replace(
-    config, image=dataclasses.replace(config.image, size=size)
+    config, inputs=dataclasses.replace(config.inputs, size=size)
   )
 
 

@@ -1,7 +1,8 @@
-"""Inputs for fuzzing: damaged files, and what comes of them.
+"""Damaged files for fuzzing, and the assertion that they do no harm.
 
-As many examples as `pytest --fuzz-examples N` says, the same ones every time
-unless N is given. What once failed stands beside its test as an example.
+The examples are 1000 a test, the same ones every time; `pytest --fuzz-examples
+N` makes N random ones. An input that once failed stays as an explicit example
+of its test.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ _NUMBERS = tuple(
 
 
 def settings(config: pytest.Config) -> None:
-  """Makes the number of examples that of the command line."""
+  """Sets the number of examples from the command line."""
   number = config.getoption("--fuzz-examples")
   hypothesis.settings.register_profile(
     "readers",
@@ -40,9 +41,9 @@ def settings(config: pytest.Config) -> None:
   hypothesis.settings.load_profile("readers")
 
 
-def _changed(data: bytes, kind: int, place: int, value: int) -> bytes:
-  """Returns the data with one thing wrong."""
-  at = place % (len(data) + 1)
+def _changed(data: bytes, kind: int, position: int, value: int) -> bytes:
+  """Returns the content of a file after one change."""
+  at = position % (len(data) + 1)
   if kind == 0:
     return data[:at] + bytes([value]) + data[at + 1 :]
   if kind == 1:
@@ -57,12 +58,12 @@ def _changed(data: bytes, kind: int, place: int, value: int) -> bytes:
   return data[:at] + data[at : at + 1 + value] * 2 + data[at + 1 + value :]
 
 
-# What is done to a file: kinds of damage, and where.
+# Damage to a file: (kind, position, value) of each change.
 Changes = Sequence[tuple[int, int, int]]
 
 
 def changes() -> st.SearchStrategy[Changes]:
-  """Draws up to four things to do to a file that is only known later."""
+  """Samples up to four changes, for a file that is only known later."""
   change = st.tuples(
     st.integers(0, 5), st.integers(0, 2**16 - 1), st.integers(0, 255)
   )
@@ -70,27 +71,33 @@ def changes() -> st.SearchStrategy[Changes]:
 
 
 def changed(data: bytes, wanted: Changes) -> bytes:
-  """Returns a file with some things wrong."""
-  for kind, place, value in wanted:
-    data = _changed(data, kind, place, value)
+  """Returns the content of a file after some changes."""
+  for kind, position, value in wanted:
+    data = _changed(data, kind, position, value)
   return data
 
 
 def damaged(*files: bytes) -> st.SearchStrategy[bytes]:
-  """Draws one of the files with up to four things wrong, or any bytes."""
+  """Samples one of the files with up to four changes, or any bytes."""
   one = st.tuples(st.sampled_from(files), changes())
   return one.map(lambda choice: changed(*choice)) | st.binary(max_size=40)
 
 
-def survives(
+def assert_read_or_refused(
   allowed: type[Exception] | tuple[type[Exception], ...],
   function: Callable[..., Any],
   *arguments: Any,
 ) -> Any:
-  """Returns what a function gives, None if it raises what it may.
+  """Asserts that a function returns, or raises no error but those allowed.
 
-  An error of a kind that only contains the allowed one, such as the ValueError
-  that an InputError is, counts as a foreign one, unless it is named itself.
+  Args:
+    allowed: error classes, and thereby their subclasses; any other error fails
+      the test.
+    function: the function.
+    *arguments: arguments of the function.
+
+  Returns:
+    The function's result; None if it raises.
   """
   with warnings.catch_warnings():
     warnings.simplefilter("ignore")

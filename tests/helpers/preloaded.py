@@ -1,4 +1,4 @@
-"""What processes of tests have imported before they start."""
+"""Imports of the server that starts processes of tests."""
 
 import os
 import tempfile

@@ -1,15 +1,14 @@
-"""Processes of their own for tests, started quickly and killed at will.
+"""Processes for tests that start quickly and may be killed.
 
 They are forked from a server that has imported everything, but has not yet
 touched JAX's devices: each process chooses its own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import multiprocessing
 from multiprocessing import context
 import os
 import pathlib
-import socket
 import time
 from typing import Any
 
@@ -18,7 +17,7 @@ _SECONDS = 500
 
 
 class Process:
-  """A function running in a process; its output goes to a file."""
+  """A process that calls a function and prints to a file."""
 
   def __init__(
     self,
@@ -26,18 +25,21 @@ class Process:
     function: Callable[..., Any],
     *arguments: Any,
     devices: int = 1,
+    environment: Mapping[str, str] | None = None,
   ) -> None:
     """Starts the process.
 
     Args:
-      output: file for what it prints, errors included.
-      function: what it does; its module must not touch JAX's devices.
-      *arguments: of the function.
-      devices: how many devices are simulated.
+      output: file for standard output and standard error.
+      function: the function; its module must not touch JAX's devices.
+      *arguments: arguments of the function.
+      devices: number of simulated devices.
+      environment: further variables of the environment.
     """
     self._output = output
     self._process = _server().Process(
-      target=_run, args=(output, devices, function, arguments)
+      target=_run,
+      args=(output, devices, dict(environment or {}), function, arguments),
     )
     self._process.start()
 
@@ -55,7 +57,7 @@ class Process:
     self._process.join()
 
   def output(self) -> str:
-    """Returns what it has printed so far."""
+    """Returns the text printed so far."""
     return self._output.read_text() if self._output.exists() else ""
 
   def join(self, seconds: float = _SECONDS) -> int:
@@ -71,7 +73,7 @@ class Process:
     return self._process.exitcode
 
   def wait_for(self, text: str) -> None:
-    """Returns when it has printed `text`."""
+    """Waits until it has printed `text`."""
     end = time.monotonic() + _SECONDS
     while text not in self.output():
       assert self.is_alive(), self.output()
@@ -79,15 +81,9 @@ class Process:
       time.sleep(0.02)
 
 
-def free_port() -> int:
-  """Returns the number of a port that nobody uses just now."""
-  with socket.create_server(("127.0.0.1", 0)) as server:
-    return server.getsockname()[1]
-
-
 def _server() -> context.ForkServerContext:
-  """Makes sure that the server runs, with everything imported."""
-  # The server imports before it is told of the path.
+  """Returns the server of processes, started with everything imported."""
+  # The server imports before the path of this process is passed on.
   os.environ["PYTHONPATH"] = str(_ROOT)
   result = multiprocessing.get_context("forkserver")
   result.set_forkserver_preload(["tests.helpers.preloaded"])
@@ -97,12 +93,14 @@ def _server() -> context.ForkServerContext:
 def _run(
   output: pathlib.Path,
   devices: int,
+  environment: dict[str, str],
   function: Callable[..., Any],
   arguments: tuple[Any, ...],
 ) -> None:
   file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
   os.dup2(file, 1)
   os.dup2(file, 2)
+  os.environ.update(environment)
   # XLA reads it when the first device is asked for.
   os.environ["XLA_FLAGS"] = (
     f"--xla_force_host_platform_device_count={devices} "

@@ -1,4 +1,4 @@
-"""How files that cannot be read are refused."""
+"""Refusals of hostile files, in bounded time and memory."""
 
 import time
 import tracemalloc
@@ -10,7 +10,7 @@ from perceiver.checkpoints.pickle import reader
 
 
 def refusal(path, content):
-  """Returns why some content is refused, in bounded time and memory."""
+  """Returns the message of the refusal; asserts the bounds."""
   path.write_bytes(content)
   before = sorted(path.parent.iterdir())
   tracemalloc.start()

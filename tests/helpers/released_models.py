@@ -37,7 +37,7 @@ def classifier(
     size=size, features=features, positions=positions
   )
   return imagenet.ImageClassifierConfig(
-    image=seen,
+    inputs=seen,
     perceiver=_network(
       seen.input_channels,
       decoder.DecoderConfig(query_channels=6, output_channels=num_classes),

@@ -1,4 +1,4 @@
-"""A classifier of clips, and clips, that take no time."""
+"""A tiny classifier of clips, and tiny clips."""
 
 import numpy as np
 
@@ -23,14 +23,14 @@ RATE, SAMPLES, HOP, BANDS = 2000, 320, 64, 6
 SPECTROGRAM = spectrogram.SpectrogramConfig(
   sample_rate=RATE, hop=HOP, window=128, num_bands=BANDS, highest=1000.0
 )
-GENERATOR = synthetic.GeneratorConfig(
+SYNTHETIC = synthetic.SyntheticConfig(
   num_examples=24,
   num_frames=6,
   size=(10, 10),
   sample_rate=RATE,
   num_classes=CLASSES,
-  audible_only=1,
-  visible_only=1,
+  audio_only=1,
+  video_only=1,
   events=(1, 2),
 )
 
@@ -85,11 +85,11 @@ def model_config(*modalities, channels=8):
 
 
 def data_config(**changes):
-  """Returns generated clips that fit the model, in 3 pieces each."""
+  """Returns synthetic clips of the model's shape, in 3 segments each."""
   settings = {
-    "generator": GENERATOR,
+    "synthetic": SYNTHETIC,
     "num_eval": 6,
-    "windows": 3,
+    "num_segments": 3,
     "spectrogram": SPECTROGRAM,
     **changes,
   }
@@ -97,15 +97,15 @@ def data_config(**changes):
 
 
 def clip(num_frames=6, labels=(1, 3), **changes):
-  """Returns a clip whose frame i has the brightness 10 i, and sound i / 10."""
+  """Returns a clip whose frame i has pixels of 10 i and samples of i / 10."""
   numbers = np.arange(num_frames)
   frames = np.broadcast_to(
     10 * numbers[:, None, None, None], (num_frames, *SIZE, 3)
   )
-  sound = np.repeat(numbers / 10, RATE // 25)[:, None]
+  samples = np.repeat(numbers / 10, RATE // 25)[:, None]
   return clips.Clip(
     frames=frames.astype(np.uint8),
-    sound=sound.astype(np.float32),
+    audio=samples.astype(np.float32),
     frame_rate=25.0,
     sample_rate=RATE,
     labels=labels,

@@ -1,4 +1,4 @@
-"""Small clips of video and sound, and files of them."""
+"""Tiny clips of video and audio, and files of them."""
 
 import fractions
 
@@ -12,18 +12,15 @@ FRAME_RATE, SAMPLE_RATE = 25.0, 48_000
 
 
 def clip(num_frames=5, samples_per_frame=4, labels=(2,)):
-  """Returns a clip whose pixels and samples tell which they are.
-
-  Pixels of frame t are 10·t; sample s is s / 1000.
-  """
+  """Returns a clip with pixels of 10·t in frame t; sample s is s / 1000."""
   frames = np.zeros((num_frames, 4, 6, 3), np.uint8)
   frames += np.arange(0, 10 * num_frames, 10, dtype=np.uint8)[
     :, None, None, None
   ]
-  sound = np.arange(num_frames * samples_per_frame, dtype=np.float32) / 1000
+  audio = np.arange(num_frames * samples_per_frame, dtype=np.float32) / 1000
   return clips.Clip(
     frames=frames,
-    sound=sound[:, None],
+    audio=audio[:, None],
     frame_rate=FRAME_RATE,
     sample_rate=round(FRAME_RATE * samples_per_frame),
     labels=labels,
@@ -31,8 +28,8 @@ def clip(num_frames=5, samples_per_frame=4, labels=(2,)):
   )
 
 
-def generator(**changes):
-  """Returns small generated clips."""
+def made(**changes):
+  """Returns tiny synthetic clips."""
   settings = {
     "num_examples": 20,
     "num_frames": 6,
@@ -40,10 +37,10 @@ def generator(**changes):
     "sample_rate": 1600,
     **changes,
   }
-  return synthetic.Generator(synthetic.GeneratorConfig(**settings))
+  return synthetic.SyntheticClips(synthetic.SyntheticConfig(**settings))
 
 
-def write_video(path, *, seconds=0.4, sound=True, rate=FRAME_RATE, channels=1):
+def write_video(path, *, seconds=0.4, audio=True, rate=FRAME_RATE, channels=1):
   """Writes a video that brightens by 10 from frame to frame, with a tone."""
   count = round(seconds * rate)
   frames = np.zeros((count, 24, 32, 3), np.uint8)
@@ -51,7 +48,7 @@ def write_video(path, *, seconds=0.4, sound=True, rate=FRAME_RATE, channels=1):
   time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
   tone = 0.5 * np.sin(2 * np.pi * 500 * time)[:, None].repeat(channels, axis=1)
   path.parent.mkdir(parents=True, exist_ok=True)
-  video_files.write(path, frames, rate, tone if sound else None, SAMPLE_RATE)
+  video_files.write(path, frames, rate, tone if audio else None, SAMPLE_RATE)
 
 
 def write_irregular_video(path, ticks):

@@ -48,7 +48,7 @@ def classifier(
   )
   decoding = decoder.DecoderConfig(query_channels=8, output_channels=CLASSES)
   return imagenet.ImageClassifierConfig(
-    image=seen, perceiver=_network(seen.input_channels, decoding)
+    inputs=seen, perceiver=_network(seen.input_channels, decoding)
   )
 
 

@@ -65,6 +65,6 @@ def classifier_config(
     permutation_seed=permutation_seed,
   )
   return imagenet.ImageClassifierConfig(
-    image=seen,
+    inputs=seen,
     perceiver=perceiver_config(input_channels=seen.input_channels, **changes),
   )

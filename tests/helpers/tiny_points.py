@@ -24,7 +24,7 @@ STACK = processor.ProcessorConfig(
 def model_config(num_classes=10):
   """Returns a Perceiver of 6 latents × 16 channels and two reads."""
   return modelnet40.PointClassifierConfig(
-    points=INPUT,
+    inputs=INPUT,
     perceiver=network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
         input_channels=INPUT.input_channels,

@@ -1,4 +1,4 @@
-"""The small video autoencoder that the golden arrays were made with."""
+"""The tiny video autoencoder of the golden arrays."""
 
 import dataclasses
 
@@ -22,20 +22,27 @@ FRAMES, SIZE, SAMPLES = 2, 16, 128
 
 
 def config() -> video_autoencoding.VideoAutoencoderConfig:
-  """Returns the small autoencoder of `tiny_video`."""
-  seen = position_encoding.Fourier(num_bands=3, max_resolution=(2, 4, 4))
-  heard = position_encoding.Fourier(num_bands=4, max_resolution=(SAMPLES,))
+  """Returns the config of the autoencoder."""
+  image_positions = position_encoding.Fourier(
+    num_bands=3, max_resolution=(2, 4, 4)
+  )
+  audio_positions = position_encoding.Fourier(
+    num_bands=4, max_resolution=(SAMPLES,)
+  )
   changes = {
     "image": video.VideoInputConfig(
-      num_frames=FRAMES, size=(SIZE, SIZE), patch=(1, 4, 4), positions=seen
+      num_frames=FRAMES,
+      size=(SIZE, SIZE),
+      patch=(1, 4, 4),
+      positions=image_positions,
     ),
     "audio": audio.AudioInputConfig(
-      num_samples=SAMPLES, patch_size=8, positions=heard
+      num_samples=SAMPLES, patch_size=8, positions=audio_positions
     ),
     "label": multimodal.VectorInputConfig(channels=9),
   }
   released_inputs = video_autoencoding.INPUTS
-  seen_inputs = dataclasses.replace(
+  tiny_inputs = dataclasses.replace(
     released_inputs,
     modalities=tuple(
       dataclasses.replace(x, input=changes[x.name])
@@ -46,10 +53,17 @@ def config() -> video_autoencoding.VideoAutoencoderConfig:
   outputs = multimodal_decoder.MultimodalOutputConfig(
     outputs=(
       output(
-        name="image", grid=(FRAMES, SIZE, SIZE), positions=seen, channels=3
+        name="image",
+        grid=(FRAMES, SIZE, SIZE),
+        positions=image_positions,
+        channels=3,
       ),
       output(
-        name="audio", grid=(16,), positions=heard, channels=8, joined=True
+        name="audio",
+        grid=(16,),
+        positions=audio_positions,
+        channels=8,
+        joined=True,
       ),
       output(
         name="label",
@@ -61,7 +75,7 @@ def config() -> video_autoencoding.VideoAutoencoderConfig:
     ),
   )
   return video_autoencoding.VideoAutoencoderConfig(
-    inputs=seen_inputs,
+    inputs=tiny_inputs,
     outputs=outputs,
     perceiver=network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
@@ -82,7 +96,7 @@ def config() -> video_autoencoding.VideoAutoencoderConfig:
 
 
 def inputs() -> dict[str, np.ndarray]:
-  """Returns two examples of video and sound."""
+  """Returns two examples of video and audio."""
   shape = (2, FRAMES, SIZE, SIZE, 3)
   return {
     "image": fill.array(shape, released.SALT, "video"),

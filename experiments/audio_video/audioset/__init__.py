@@ -1,1 +1,1 @@
-"""AudioSet: which sounds happen, told from video, sound or both."""
+"""AudioSet: classification of events in video, audio or both."""

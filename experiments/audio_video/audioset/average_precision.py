@@ -1,8 +1,8 @@
 """Mean average precision, as in the second version of 2103.03206.
 
-The numbers of its first version were wrong: the scores had been handed to
+The numbers of its first version were wrong: the scores had been passed to
 scikit-learn transposed (its appendix F). Axes are therefore checked here, and
-the average is over classes: each asks which of all clips it is in.
+the average is over classes, each of which ranks all clips.
 """
 
 from typing import NamedTuple
@@ -12,40 +12,40 @@ from sklearn import metrics
 
 
 class AveragePrecisions(NamedTuple):
-  """How well clips are ranked, class by class.
+  """Average precisions of all classes.
 
   Attributes:
-    by_class: in [0, 1]; not a number for classes that are in no clip.
-    prevalence: the part of the clips that a class is in, which is what a
-      ranking without any knowledge reaches.
+    by_class: in [0, 1]; not a number for classes without clips.
+    prevalence: share of the clips that are of a class: the average precision
+      of a random ranking.
   """
 
   by_class: np.ndarray  # [classes]
   prevalence: np.ndarray  # [classes]
 
   @property
-  def judged(self) -> np.ndarray:  # [classes] bool
-    """Returns which classes are in some clip."""
+  def evaluated(self) -> np.ndarray:  # [classes] bool
+    """Returns a mask of the classes that have clips."""
     return self.prevalence > 0
 
   @property
   def mean(self) -> float:
-    """Returns the mean over the classes that are in some clip."""
-    return float(self.by_class[self.judged].mean())
+    """Returns the mean over the classes that have clips."""
+    return float(self.by_class[self.evaluated].mean())
 
   @property
   def chance(self) -> float:
-    """Returns the mean of what a ranking without any knowledge reaches."""
-    return float(self.prevalence[self.judged].mean())
+    """Returns the mean average precision of a random ranking."""
+    return float(self.prevalence[self.evaluated].mean())
 
 
 def of(
   labels: np.ndarray,  # [clips, classes], 0 or 1
   scores: np.ndarray,  # [clips, classes]
 ) -> AveragePrecisions:
-  """Returns how well scores tell the clips of a class from the others.
+  """Returns the average precision of every class.
 
-  Clips of equal score stand at one place of the ranking, whatever their order.
+  Clips of equal score share one rank, whatever their order.
 
   Raises:
     ValueError: if the shapes differ, a score is not finite, or no class is in

@@ -5,9 +5,9 @@
   python -m experiments.train audioset --recipe perceiver_mel_tuned \\
       --data.data-dir DIR
 
-Published on TPUs; none has been run at full size with this code. DIR has been
-made by `python -m experiments.prepare clips`. `--mini` learns from
-generated clips, some of whose classes are only heard and some only seen.
+Published on TPUs; none has been run at full size with this code. DIR is a data
+set made by `python -m experiments.prepare clips`. `--mini` trains on synthetic
+clips, some of whose classes are only in the audio and some only in the video.
 """
 
 import dataclasses
@@ -37,14 +37,16 @@ from perceiver.models import audioset
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
-  """Sound events of AudioSet, told from video, sound or both."""
+  """Classification of AudioSet's events in video, audio or both."""
 
   model: audioset.MultimodalClassifierConfig
   data: audioset_data.DataConfig
   train: trainer.TrainConfig
 
   def __post_init__(self) -> None:
-    audioset_data.senses(self.model.inputs, self.model.num_classes, self.data)
+    audioset_data.model_inputs(
+      self.model.inputs, self.model.num_classes, self.data
+    )
 
   def task(self) -> audioset_task.AudioSet:
     """Returns the task."""
@@ -76,13 +78,13 @@ _IO_TRAIN = dataclasses.replace(
   scale_rate_with_batch=True,
   schedule=schedules.ConstantThenCosine(constant_fraction=0.5),
 )
-_GENERATOR = synthetic.GeneratorConfig(
+_SYNTHETIC = synthetic.SyntheticConfig(
   num_frames=250, num_classes=audioset.NUM_CLASSES, events=(1, 4)
 )
 # With both modalities, 30 % of the examples lose their video.
-_RAW = audioset_data.DataConfig(generator=_GENERATOR, drop_video=0.3)
+_RAW = audioset_data.DataConfig(synthetic=_SYNTHETIC, drop_video=0.3)
 _MEL = dataclasses.replace(_RAW, spec_augment=masking.SpecAugmentConfig())
-# What brought the best number: no SpecAugment, 10 % lose their spectrogram.
+# The best number's: no SpecAugment, 10 % lose their spectrogram.
 _TUNED = dataclasses.replace(_RAW, drop_audio=0.1)
 _RAW_ALONE = dataclasses.replace(_RAW, drop_video=0.0)
 _MEL_ALONE = dataclasses.replace(_MEL, drop_video=0.0)
@@ -156,18 +158,18 @@ def _mini() -> Experiment:
   return Experiment(
     model=_mini_model(),
     data=audioset_data.DataConfig(
-      generator=synthetic.GeneratorConfig(
+      synthetic=synthetic.SyntheticConfig(
         num_frames=12,
         size=_SIZE,
         sample_rate=4000,
         num_classes=_NUM_CLASSES,
-        audible_only=4,
-        visible_only=4,
+        audio_only=4,
+        video_only=4,
         events=(1, 3),
         distractors=1,
         noise=0.03,
       ),
-      windows=3,
+      num_segments=3,
       spectrogram=spectrogram.SpectrogramConfig(
         sample_rate=4000,
         hop=_HOP,

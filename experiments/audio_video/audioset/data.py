@@ -1,25 +1,26 @@
-"""What there is to learn from, and what of it a model perceives."""
+"""Data of the AudioSet experiment, and the inputs of its models."""
 
 import dataclasses
 import enum
-import pathlib
 
 from experiments.audio_video.audioset import masking
 from experiments.audio_video.audioset import spectrogram as audioset_spectrogram
-from experiments.audio_video.clips import sampling
-from experiments.audio_video.clips import synthetic
-from perceiver.adapters import audio
+from experiments.audio_video.clips import sources
+from perceiver.adapters import audio as audio_inputs
 from perceiver.adapters import multimodal
-from perceiver.adapters import video
+from perceiver.adapters import video as video_inputs
 
 VIDEO, AUDIO = "video", "audio"
 
+# Inputs of the modality "audio": samples or a spectrogram.
+AudioInput = audio_inputs.AudioInputConfig | audio_inputs.SpectrogramInputConfig
+
 
 class Modalities(enum.Enum):
-  """What of a clip may be perceived; the rest is masked.
+  """Modalities of a clip that a model is given; the other is masked.
 
-  A model that is trained so learns from one modality alone, and one that has
-  learned from both is judged so by one of them.
+  In training the model learns from one modality alone; a model that has learned
+  from both can be evaluated on one of them.
   """
 
   ALL = "all"
@@ -28,52 +29,37 @@ class Modalities(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DataConfig:
-  """Which clips there are, and how they are varied.
+class DataConfig(sources.ClipsConfig):
+  """The clips, and the inputs made of them.
 
   In training a clip may lose one of its modalities, but never the only one.
-  What it has lost, or never had, such as sound, is masked in the inputs.
+  Lost and missing modalities are masked in the inputs.
 
   Attributes:
-    data_dir: a data set made by `experiments.prepare clips`;
-      None generates clips.
-    train_split: the part of it that is learned from.
-    eval_split: the part that is judged by.
-    allow_partial: accept fewer clips than the official lists have.
-    generator: how clips are generated. Those for evaluation have the next seed.
-    num_eval: how many are generated for evaluation.
-    modalities: what of them may be perceived.
-    windows: pieces of a clip, evenly spread, whose scores are averaged in
-      evaluation.
-    spectrogram: how it is made, for models that see one.
-    spec_augment: how it is masked in training; None for not at all.
-    augmentation: how the frames of training clips are varied.
+    modalities: modalities that the model is given.
+    num_segments: segments of a clip, evenly spaced, whose scores are averaged
+      in evaluation.
+    spectrogram: spectrograms of models that take one.
+    spec_augment: masking of spectrograms in training; None for none.
     drop_video: probability that a training clip of both modalities loses its
       video.
-    drop_audio: probability that it loses its sound instead.
+    drop_audio: probability that it loses its audio instead.
   """
 
-  data_dir: pathlib.Path | None = None
-  train_split: str = "train"
-  eval_split: str = "validation"
-  allow_partial: bool = False
-  generator: synthetic.GeneratorConfig = synthetic.GeneratorConfig()
-  num_eval: int = 256
   modalities: Modalities = Modalities.ALL
-  windows: int = 16
+  num_segments: int = 16
   spectrogram: audioset_spectrogram.SpectrogramConfig = (
     audioset_spectrogram.SpectrogramConfig()
   )
   spec_augment: masking.SpecAugmentConfig | None = None
-  augmentation: sampling.AugmentationConfig = sampling.AugmentationConfig()
   drop_video: float = 0.0
   drop_audio: float = 0.0
 
   def __post_init__(self) -> None:
-    if min(self.num_eval, self.windows) < 1:
+    super().__post_init__()
+    if self.num_segments < 1:
       raise ValueError(
-        f"DataConfig: num_eval is {self.num_eval} and windows {self.windows}; "
-        "expected at least 1."
+        f"DataConfig: num_segments is {self.num_segments}; expected at least 1."
       )
     if min(self.drop_video, self.drop_audio) < 0 or (
       self.drop_video + self.drop_audio > 1
@@ -83,72 +69,76 @@ class DataConfig:
         f"{self.drop_audio}; expected probabilities whose sum is at most 1."
       )
 
-  def perceives(self, name: str) -> bool:
-    """Tells whether a modality may be perceived."""
+  def uses(self, name: str) -> bool:
+    """Returns whether the model is given a modality."""
     return self.modalities in (Modalities.ALL, Modalities(name))
 
 
 @dataclasses.dataclass(frozen=True)
-class Senses:
-  """What a model of this experiment sees and hears.
+class ModelInputs:
+  """Inputs and classes of a model of this experiment.
 
   Attributes:
-    seen: frames; None if it sees nothing.
-    heard: samples or a spectrogram; None if it hears nothing.
-    num_classes: what it tells.
+    video: its frames; None if it takes none.
+    audio: its samples or its spectrogram; None if it takes none.
+    num_classes: number of classes.
   """
 
-  seen: video.VideoInputConfig | None
-  heard: audio.AudioInputConfig | audio.SpectrogramInputConfig | None
+  video: video_inputs.VideoInputConfig | None
+  audio: AudioInput | None
   num_classes: int
 
+  @property
+  def has_spectrogram(self) -> bool:
+    """True for a model that takes a spectrogram."""
+    return isinstance(self.audio, audio_inputs.SpectrogramInputConfig)
+
   def num_samples(self, hop: int) -> int | None:
-    """Returns how many samples it hears, given those of a spectrogram's step.
+    """Returns the samples of its audio, given those of a spectrogram's step.
 
-    None if it hears nothing.
+    None if it takes no audio.
     """
-    if isinstance(self.heard, audio.SpectrogramInputConfig):
-      return self.heard.num_frames * hop
-    return None if self.heard is None else self.heard.num_samples
+    if isinstance(self.audio, audio_inputs.SpectrogramInputConfig):
+      return self.audio.num_frames * hop
+    return None if self.audio is None else self.audio.num_samples
 
 
-def senses(
+def model_inputs(
   config: multimodal.MultimodalInputConfig, num_classes: int, data: DataConfig
-) -> Senses:
-  """Returns what a model sees and hears, if the data can give it that.
+) -> ModelInputs:
+  """Returns the inputs of a model, checked against the data.
 
   Raises:
-    ValueError: if it cannot, naming the setting.
+    ValueError: if the data cannot provide them, naming the setting.
   """
   inputs = {modality.name: modality.input for modality in config.modalities}
-  seen, heard = inputs.pop(VIDEO, None), inputs.pop(AUDIO, None)
+  video, audio = inputs.pop(VIDEO, None), inputs.pop(AUDIO, None)
   if (
     inputs
-    or not isinstance(seen, video.VideoInputConfig | None)
-    or not isinstance(
-      heard, audio.AudioInputConfig | audio.SpectrogramInputConfig | None
-    )
+    or not isinstance(video, video_inputs.VideoInputConfig | None)
+    or not isinstance(audio, AudioInput | None)
   ):
     raise ValueError(
       f"model.inputs has {sorted(m.name for m in config.modalities)}; expected "
       f"{VIDEO!r}, frames, or {AUDIO!r}, samples or a spectrogram, or both"
     )
-  found = {VIDEO: seen, AUDIO: heard}
-  needed = data.modalities
-  if needed is not Modalities.ALL and found[needed.value] is None:
+  missing = {Modalities.VIDEO: video is None, Modalities.AUDIO: audio is None}
+  if missing.get(data.modalities):
     raise ValueError(
-      f"data.modalities is {needed.name}, which the model does not perceive"
+      f"data.modalities is {data.modalities.name}; expected a modality of the "
+      "model"
     )
-  if isinstance(heard, audio.SpectrogramInputConfig) and (
-    heard.num_bands != data.spectrogram.num_bands
+  found = ModelInputs(video, audio, num_classes)
+  if isinstance(audio, audio_inputs.SpectrogramInputConfig) and (
+    audio.num_bands != data.spectrogram.num_bands
   ):
     raise ValueError(
       f"data.spectrogram.num_bands is {data.spectrogram.num_bands}; expected "
-      f"the model's {heard.num_bands}"
+      f"the model's {audio.num_bands}"
     )
-  if data.spec_augment and not isinstance(heard, audio.SpectrogramInputConfig):
+  if data.spec_augment and not found.has_spectrogram:
     raise ValueError(
-      "data.spec_augment is given, but the model sees no spectrogram; expected "
-      "None"
+      "data.spec_augment is given, but the model takes no spectrogram; "
+      "expected None"
     )
-  return Senses(seen, heard, num_classes)
+  return found

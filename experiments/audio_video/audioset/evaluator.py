@@ -24,12 +24,12 @@ _MAX_LISTED = 20  # classes in the table of a report
 
 
 class Predictions(NamedTuple):
-  """What a model says of clips."""
+  """Outputs of a model for clips."""
 
   labels: np.ndarray  # [clips, classes], 0 or 1
-  scores: np.ndarray  # [clips, classes] in [0, 1], means over a clip's pieces
+  scores: np.ndarray  # [clips, classes] in [0, 1], means over a clip's segments
   loss: np.ndarray  # [clips], nats
-  silent: np.ndarray  # [clips] bool, whose sound was missing or not heard
+  silent: np.ndarray  # [clips] bool, without audio, or whose audio is not used
 
 
 def to_model(
@@ -77,8 +77,8 @@ def predict(
   Args:
     model: gives logits.
     variables: its parameters and state.
-    split: clips in pieces, as `splits.eval_split` opens them.
-    batch_size: clips at a time, over all devices; one piece of each is looked
+    split: clips in segments, as `splits.eval_split` opens them.
+    batch_size: clips at a time, over all devices; one segment of each is looked
       at at a time.
     mesh: devices that share the clips; every process that has some gets the
       scores of all. None if this process scores them on its own.
@@ -111,23 +111,24 @@ def _compiled(
 def _answer(
   model: perceiver.Model, variables: Any, batch: Mapping[str, Array]
 ) -> dict[str, Array]:
-  """Scores a batch, one piece of every clip after the other.
+  """Scores a batch, one segment of every clip after the other.
 
   Returns:
     What `Predictions` has, and the weight of every clip.
   """
-  pieces = {
+  segments = {
     name: batch[name] for name in (data.AUDIO, data.VIDEO) if name in batch
-  }  # [B, pieces, ...]
+  }  # [B, segments, ...]
 
-  def of_piece(number: Array) -> tuple[Array, Array]:
+  def of_segment(number: Array) -> tuple[Array, Array]:
     take = lambda x: jax.lax.dynamic_index_in_dim(x, number, 1, keepdims=False)
-    inputs, present = to_model({**batch, **jax.tree.map(take, pieces)})
-    logits = model.apply(variables, inputs, present=present)  # [B, classes]
+    inputs, present = to_model({**batch, **jax.tree.map(take, segments)})
+    logits = model.apply(variables, inputs, mask=present)  # [B, classes]
     return jax.nn.sigmoid(logits), cross_entropy(logits, batch["labels"])
 
-  count = next(iter(pieces.values())).shape[1]
-  scores, loss = jax.lax.map(of_piece, jnp.arange(count))  # [pieces, B, ...]
+  count = next(iter(segments.values())).shape[1]
+  # [segments, B, ...]
+  scores, loss = jax.lax.map(of_segment, jnp.arange(count))
   silent = jnp.zeros(len(batch["weight"]), bool)
   if data.AUDIO in batch:
     silent = ~batch[f"has_{data.AUDIO}"]
@@ -146,7 +147,7 @@ class Evaluator:
 
   Attributes:
     model: gives logits.
-    split: clips in pieces.
+    split: clips in segments.
     class_names: names of the classes.
     batch_size: clips at a time, over all devices.
     devices: which devices share the clips. With several processes, each reads
@@ -172,7 +173,7 @@ class Evaluator:
 
     "chance_map" is what a ranking without any knowledge reaches, "classes" the
     number of classes that are in some clip, over which both are averaged, and
-    "silent" the number of clips whose sound is missing or not heard.
+    "silent" the number of clips without audio, or whose audio is not used.
 
     Args:
       variables: of the model.
@@ -198,7 +199,7 @@ class Evaluator:
         "map": precision.mean,
         "chance_map": precision.chance,
         "loss": float(np.mean(found.loss, dtype=np.float64)),
-        "classes": float(precision.judged.sum()),
+        "classes": float(precision.evaluated.sum()),
         "silent": float(found.silent.sum()),
       },
       examples=len(found.loss),
@@ -235,7 +236,7 @@ def table(
 
 def ranked(precision: average_precision.AveragePrecisions) -> np.ndarray:
   """Returns the numbers of the classes that are evaluated, the best first."""
-  numbers = np.flatnonzero(precision.judged)
+  numbers = np.flatnonzero(precision.evaluated)
   return numbers[np.argsort(-precision.by_class[numbers], kind="stable")]
 
 

@@ -1,8 +1,8 @@
-"""SpecAugment: spectrograms with bands and times left out (1904.08779).
+"""SpecAugment: spectrograms with masked bands and times (1904.08779).
 
 2103.03206 uses it and gives no parameters. The defaults are that paper's policy
-"SM" but for its warping of time, which gains least there; its longest mask, 70
-times, never counts here, as a fifth of the clip is shorter.
+"SM" without its time warping, which gains least there. Its limit of 70 times
+per mask never applies here, as a fifth of the clip is shorter.
 """
 
 import dataclasses
@@ -12,13 +12,13 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SpecAugmentConfig:
-  """How much of a spectrogram is left out at most.
+  """Masks of a spectrogram.
 
   Attributes:
-    band_masks: how many runs of bands.
-    band_part: the longest run, as a part of all bands: 15 of 80.
-    time_masks: how many runs of times.
-    time_part: the longest run, as a part of all times.
+    band_masks: number of masks over consecutive bands.
+    band_part: largest width of one, as a part of all bands: 15 of 80.
+    time_masks: number of masks over consecutive times.
+    time_part: largest width of one, as a part of all times.
   """
 
   band_masks: int = 2
@@ -41,21 +41,21 @@ def spec_augment(
   config: SpecAugmentConfig,
   generator: np.random.Generator,
 ) -> np.ndarray:  # [times, bands] float32
-  """Returns the spectrogram with its mean in place of what is left out.
+  """Returns the spectrogram with its mean in place of the masked values.
 
-  A run's length is drawn from 0 to the longest, then its place.
+  The width of a mask is uniform from 0 to the largest; its position is uniform.
   """
   masked = spectrogram.copy()
   mean = spectrogram.mean()
   times, bands = spectrogram.shape
   for _ in range(config.time_masks):
-    masked[_run(times, config.time_part, generator)] = mean
+    masked[_mask(times, config.time_part, generator)] = mean
   for _ in range(config.band_masks):
-    masked[:, _run(bands, config.band_part, generator)] = mean
+    masked[:, _mask(bands, config.band_part, generator)] = mean
   return masked
 
 
-def _run(size: int, part: float, generator: np.random.Generator) -> slice:
-  length = generator.integers(int(part * size), endpoint=True)
-  start = generator.integers(size - length, endpoint=True)
-  return slice(start, start + length)
+def _mask(size: int, part: float, generator: np.random.Generator) -> slice:
+  width = generator.integers(int(part * size), endpoint=True)
+  start = generator.integers(size - width, endpoint=True)
+  return slice(start, start + width)

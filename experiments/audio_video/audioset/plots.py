@@ -1,4 +1,4 @@
-"""Pictures of a model that hears and sees, and of its training."""
+"""Plots of a classifier of clips, and of its training."""
 
 import dataclasses
 import pathlib
@@ -20,7 +20,7 @@ from perceiver.adapters import audio
 from perceiver.adapters import multimodal
 from perceiver.adapters import video
 
-_MAX_JUDGED = 1024  # clips that the precision of classes is drawn from
+_MAX_CLIPS = 1024  # clips of the precision of classes
 _AT_A_TIME = 16
 _MAX_CLASSES = 40
 _NUM_CLIPS = 4
@@ -39,7 +39,7 @@ def draw(
   Args:
     model: the classifier.
     variables: its parameters and state.
-    split: the clips to look at, each in several pieces.
+    split: the clips to look at, each in several segments.
     class_names: names of the classes.
     workdir: the run's folder, whose metrics.jsonl the curve is drawn from.
 
@@ -64,9 +64,9 @@ def _curve(log: pathlib.Path, path: pathlib.Path) -> pathlib.Path | None:
   figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.2))
   lines = ((0, "train", "loss"), (0, "eval", "loss"))
   lines += ((1, "eval", "map"), (1, "eval", "chance_map"))
-  for place, kind, metric in lines:
+  for column, kind, metric in lines:
     found = [r for r in rows if r["kind"] == kind and metric in r]
-    axes[place].plot(
+    axes[column].plot(
       [row["step"] for row in found],
       [row[metric] for row in found],
       label="chance" if metric == "chance_map" else kind,
@@ -92,7 +92,7 @@ def _classes(
   worst.
   """
   total = len(split.source)
-  count = min(_MAX_JUDGED, total)
+  count = min(_MAX_CLIPS, total)
   part = dataclasses.replace(split, source=_First(split.source, count))
   found = evaluator.predict(model, variables, part, _AT_A_TIME)
   precision = average_precision.of(found.labels, found.scores)
@@ -127,7 +127,7 @@ class _First:
 
 
 class _Look(NamedTuple):
-  """The first piece of a clip, and where the latents look in it."""
+  """The first segment of a clip, and the latents' attention to it."""
 
   labels: np.ndarray  # [classes]
   arrays: dict[str, np.ndarray]  # by modality
@@ -141,12 +141,11 @@ def _attention(
   class_names: tuple[str, ...],
   path: pathlib.Path,
 ) -> pathlib.Path:
-  """Draws where some latents of the first read look and listen.
+  """Plots the attention of some latents in the first cross-attend.
 
-  A row per clip, of which the first piece is shown: sound and frame in the
-  middle, each followed by the attention of some latents to it, which for video
-  is a mean over time. Those latents are shown that differ most from place to
-  place in the first clip.
+  A row per clip, of which the first segment is shown: audio and central frame,
+  each followed by the attention of some latents to it, for video a mean over
+  time. The latents are those whose attention varies most in the first clip.
   """
   modalities = model.config.inputs.ordered
   looks = [
@@ -172,7 +171,7 @@ def _attention(
         axis.set_title(title, fontsize=7)
     names = [class_names[n] for n in np.flatnonzero(look.labels)]
     row[0].set_ylabel("\n".join(names), fontsize=7)
-  figure.suptitle("where latents look in their first read", fontsize=10)
+  figure.suptitle("attention of latents in the first cross-attend", fontsize=10)
   return _save(figure, path)
 
 
@@ -185,7 +184,7 @@ def _look(
   names = [modality.name for modality in modalities]
   first = {n: x[0] if n in names else x for n, x in example.items()}
   inputs, present = evaluator.to_model({n: x[None] for n, x in first.items()})
-  maps = model.attention_map(variables, inputs, present=present)
+  maps = model.attention_map(variables, inputs, mask=present)
   sizes = [modality.input.num_inputs for modality in modalities]
   parts = np.split(
     np.asarray(maps)[0].mean(axis=0), np.cumsum(sizes)[:-1], axis=-1
@@ -215,8 +214,8 @@ def _show_attention(
   if isinstance(config, video.VideoInputConfig):
     axis.imshow(attention.reshape(config.grid).mean(axis=0), cmap="magma")
   elif isinstance(config, audio.SpectrogramInputConfig):
-    picture = attention.reshape(config.grid).T
-    axis.imshow(picture, cmap="magma", aspect="auto", origin="lower")
+    levels = attention.reshape(config.grid).T
+    axis.imshow(levels, cmap="magma", aspect="auto", origin="lower")
   else:
     axis.fill_between(range(len(attention)), attention)
 

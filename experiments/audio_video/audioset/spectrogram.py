@@ -1,8 +1,8 @@
-"""Log-mel spectrograms: how much sound there is, by time and pitch.
+"""Log-mel spectrograms: the energy of audio by time and frequency.
 
-2103.03206 gives the model 4,800 values of 1.28 s of sound and does not say how
-they come about. Here they are 60 times × 80 bands: one time every 1,024 samples
-at 48 kHz. The mel scale is HTK's, 2595 log10(1 + f / 700).
+2103.03206 gives the model 4,800 values for 1.28 s of audio and does not define
+them. Here they are 60 times × 80 bands: one time every 1,024 samples at 48 kHz.
+The mel scale is HTK's, 2595 log10(1 + f / 700).
 """
 
 import dataclasses
@@ -13,15 +13,15 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SpectrogramConfig:
-  """How a spectrogram is made.
+  """Parameters of a spectrogram.
 
   Attributes:
-    sample_rate: of the sound, Hz.
+    sample_rate: of the audio, Hz.
     hop: samples from one time to the next.
-    window: samples that are looked at, at every time; a Hann window.
-    num_bands: bands of pitch, overlapping triangles equally wide in mel.
-    lowest: where the first band begins, Hz.
-    highest: where the last band ends, Hz.
+    window: samples of the Hann window of every time.
+    num_bands: frequency bands, overlapping triangles equally wide in mel.
+    lowest: lower edge of the first band, Hz.
+    highest: upper edge of the last band, Hz.
     silence: level that counts as silence, decibels below a full-scale tone.
   """
 
@@ -52,7 +52,7 @@ class SpectrogramConfig:
     if self.num_bands < 1 or len(empty):
       raise ValueError(
         f"Spectrogram: num_bands is {self.num_bands}, of which bands "
-        f"{empty.tolist()} hear nothing at a window of {self.window} samples; "
+        f"{empty.tolist()} are empty at a window of {self.window} samples; "
         "expected fewer bands, or a longer window."
       )
 
@@ -61,53 +61,52 @@ class SpectrogramConfig:
 def filter_bank(
   config: SpectrogramConfig,
 ) -> np.ndarray:  # [window // 2 + 1, num_bands] float32
-  """Returns how much of every frequency each band hears, in [0, 1].
+  """Returns the weight of every frequency in each band, in [0, 1].
 
   A band rises from the centre of the one below and falls to the centre of the
   one above; the bands at a frequency between two centres sum to one.
   """
-  heard = np.fft.rfftfreq(config.window, 1 / config.sample_rate)  # Hz
+  frequencies = np.fft.rfftfreq(config.window, 1 / config.sample_rate)  # Hz
   low, high = to_mel(np.array([config.lowest, config.highest]))
   corners = np.linspace(low, high, config.num_bands + 2)  # mel
-  # How many bands the frequency is above each corner.
-  above = (to_mel(heard)[:, None] - corners) / (corners[1] - corners[0])
+  # Distance of the frequency above each corner, in bands.
+  above = (to_mel(frequencies)[:, None] - corners) / (corners[1] - corners[0])
   rising, falling = above[:, :-2], -above[:, 2:]
   return np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
 
 
 def to_mel(frequency: np.ndarray) -> np.ndarray:
-  """Returns the pitch of frequencies in Hz, in mel."""
+  """Converts frequencies from Hz to mel."""
   return 2595 * np.log10(1 + frequency / 700)
 
 
 def log_mel(
-  sound: np.ndarray,  # [S] float32
+  audio: np.ndarray,  # [S] float32
   config: SpectrogramConfig,
 ) -> np.ndarray:  # [S / hop, num_bands] float32
-  """Returns the spectrogram of a sound.
+  """Returns the spectrogram of mono audio.
 
-  Windows lie around the middle of every hop; beyond its ends the sound is
-  silent.
+  Windows are centred on the hops; the audio is padded with silence.
 
   Args:
-    sound: samples in [-1, 1], a multiple of the hop.
-    config: how.
+    audio: samples in [-1, 1], a multiple of the hop.
+    config: parameters.
 
   Returns:
     Levels: -1 for silence, 1 for a tone at full scale, linear in decibels
     between.
 
   Raises:
-    ValueError: if the sound has another shape.
+    ValueError: if the audio has another shape.
   """
-  if sound.ndim != 1 or not sound.size or sound.size % config.hop:
+  if audio.ndim != 1 or not audio.size or audio.size % config.hop:
     raise ValueError(
-      f"Spectrogram: the sound has shape {sound.shape}; expected one axis, a "
+      f"Spectrogram: the audio has shape {audio.shape}; expected one axis, a "
       f"multiple of {config.hop}."
     )
-  # Periodic, so that a tone's energy does not depend on where it begins.
+  # Periodic, so that a tone's energy does not depend on its phase.
   weights = np.hanning(config.window + 1)[:-1].astype(np.float32)
-  padded = np.pad(sound, (config.window - config.hop) // 2)
+  padded = np.pad(audio, (config.window - config.hop) // 2)
   windows = np.lib.stride_tricks.sliding_window_view(padded, config.window)
   spectrum = np.fft.rfft(windows[:: config.hop] * weights)  # [times, bins]
   power = (2 * np.abs(spectrum) / weights.sum()) ** 2  # 1 for a full-scale tone

@@ -1,106 +1,59 @@
-"""What is learned from, and what is judged by."""
-
-import dataclasses
+"""The splits of the AudioSet experiment."""
 
 from experiments.audio_video.audioset import data
 from experiments.audio_video.audioset import examples
-from experiments.audio_video.clips import clips
 from experiments.audio_video.clips import prepared
-from experiments.audio_video.clips import synthetic
-from experiments.data import files
+from experiments.audio_video.clips import sources
 from experiments.data import loader
 
 
-def train_split(config: data.DataConfig, sensed: data.Senses) -> loader.Split:
-  """Opens what is learned from.
+def train_split(
+  config: data.DataConfig, inputs: data.ModelInputs
+) -> loader.Split:
+  """Opens the training split.
 
   Args:
-    config: where clips come from, and how they are varied.
-    sensed: by the model.
+    config: source and augmentation of the clips.
+    inputs: inputs of the model.
 
   Returns:
-    Examples as `examples.TrainTransform` makes them.
+    Examples of `examples.TrainTransform`.
 
   Raises:
     FileNotFoundError: if there is no such data set.
     files.InputError: if it does not fit the model, or is not complete.
   """
-  source = _source(config, sensed, config.train_split, config.generator)
-  name = _name(config, config.train_split, "train")
-  return loader.Split(source, examples.TrainTransform(config, sensed), name)
+  source, name = sources.open_train(config, inputs.num_classes)
+  return loader.Split(source, examples.TrainTransform(config, inputs), name)
 
 
-def eval_split(config: data.DataConfig, sensed: data.Senses) -> loader.Split:
-  """Opens what is judged by, several pieces of every clip.
+def eval_split(
+  config: data.DataConfig, inputs: data.ModelInputs
+) -> loader.Split:
+  """Opens the evaluation split, several segments of every clip.
 
-  Args:
-    config: where clips come from.
-    sensed: by the model.
+  Arguments and errors are those of `train_split`.
 
   Returns:
-    Examples as `examples.EvalTransform` makes them.
-
-  Raises:
-    FileNotFoundError: if there is no such data set.
-    files.InputError: if it does not fit the model, or is not complete.
+    Examples of `examples.EvalTransform`.
   """
-  source = _eval_source(config, sensed)
-  name = _name(config, config.eval_split, "evaluation")
-  return loader.Split(source, examples.EvalTransform(config, sensed), name)
+  source, name = sources.open_eval(config, inputs.num_classes)
+  return loader.Split(source, examples.EvalTransform(config, inputs), name)
 
 
 def class_names(
-  config: data.DataConfig, sensed: data.Senses
+  config: data.DataConfig, inputs: data.ModelInputs
 ) -> tuple[str, ...]:
-  """Returns what the classes are called."""
-  return _eval_source(config, sensed).class_names
+  """Returns the names of the classes."""
+  return sources.open_eval(config, inputs.num_classes)[0].class_names
 
 
 def notes(config: data.DataConfig) -> str:
-  """Returns what is to be said of the clips that are judged by.
+  """Returns the missing and defective clips of the evaluation split, in words.
 
-  Of prepared clips, how many of the list are missing, damaged or not as they
-  should be.
+  Empty for synthetic clips.
   """
   if config.data_dir is None:
     return ""
   split = config.eval_split.split("[")[0]
   return prepared.read_report(config.data_dir).splits[split].describe(split)
-
-
-def _name(config: data.DataConfig, split: str, generated_name: str) -> str:
-  if config.data_dir is None:
-    return f"generated {generated_name}"
-  return f"{prepared.read_report(config.data_dir).kind} {split}"
-
-
-def _eval_source(
-  config: data.DataConfig, sensed: data.Senses
-) -> clips.ClipSource:
-  held_out = dataclasses.replace(
-    config.generator,
-    num_examples=config.num_eval,
-    seed=config.generator.seed + 1,
-  )
-  return _source(config, sensed, config.eval_split, held_out)
-
-
-def _source(
-  config: data.DataConfig,
-  sensed: data.Senses,
-  split: str,
-  generator: synthetic.GeneratorConfig,
-) -> clips.ClipSource:
-  source: clips.ClipSource
-  if config.data_dir is None:
-    source = synthetic.Generator(generator)
-  else:
-    source = prepared.open_split(
-      config.data_dir, split, allow_partial=config.allow_partial
-    )
-  if len(source.class_names) != sensed.num_classes:
-    raise files.InputError(
-      f"{config.data_dir or 'data.generator'} has {len(source.class_names)} "
-      f"classes; the model tells {sensed.num_classes}"
-    )
-  return source

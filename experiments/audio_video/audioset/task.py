@@ -1,4 +1,4 @@
-"""Clips to the classes that are in them: loss, metrics and pictures."""
+"""The task of classifying clips: data, loss, metrics and plots."""
 
 import dataclasses
 import pathlib
@@ -21,13 +21,13 @@ Array = jax.Array
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AudioSet:
-  """A classifier of clips, what it learns from and what it is judged by.
+  """Classification of clips.
 
   Attributes:
     model: modalities -> logits [B, classes], one sigmoid each.
-    data: which clips there are, and how they are varied.
-    eval_batch_size: clips at a time in evaluation.
-    devices: which devices share them.
+    data: source and augmentation of the clips.
+    eval_batch_size: clips per batch in evaluation.
+    devices: devices of the evaluation.
   """
 
   model: perceiver.Model
@@ -36,25 +36,27 @@ class AudioSet:
   devices: sharding.ParallelConfig
 
   @property
-  def sensed(self) -> audioset_data.Senses:
-    """What the model sees and hears."""
+  def inputs(self) -> audioset_data.ModelInputs:
+    """Inputs of the model."""
     config = self.model.config
-    return audioset_data.senses(config.inputs, config.num_classes, self.data)
+    return audioset_data.model_inputs(
+      config.inputs, config.num_classes, self.data
+    )
 
   def train_split(self) -> loader.Split:
-    """Returns the clips to learn from."""
-    return splits.train_split(self.data, self.sensed)
+    """Returns the training split."""
+    return splits.train_split(self.data, self.inputs)
 
   def eval_split(self) -> loader.Split:
-    """Returns the clips to evaluate on, each in several pieces."""
-    return splits.eval_split(self.data, self.sensed)
+    """Returns the evaluation split, each clip in several segments."""
+    return splits.eval_split(self.data, self.inputs)
 
   def make_evaluator(self) -> evaluation.Evaluator:
-    """Returns what ranks all clips: a mean over examples cannot."""
+    """Returns the evaluator: average precision needs all clips at once."""
     return evaluator.Evaluator(
       model=self.model,
       split=self.eval_split(),
-      class_names=splits.class_names(self.data, self.sensed),
+      class_names=splits.class_names(self.data, self.inputs),
       batch_size=self.eval_batch_size,
       devices=self.devices,
       notes=splits.notes(self.data),
@@ -74,7 +76,7 @@ class AudioSet:
     """
     inputs, present = evaluator.to_model(batch)
     logits, state = self.model.apply_and_update(
-      variables, inputs, rng=rng, is_training=is_training, present=present
+      variables, inputs, rng=rng, is_training=is_training, mask=present
     )  # [B, classes]
     labels = batch["labels"]  # [B, classes]
     likeliest = jnp.argmax(logits, axis=-1)[:, None]
@@ -90,6 +92,6 @@ class AudioSet:
       self.model,
       variables,
       self.eval_split(),
-      splits.class_names(self.data, self.sensed),
+      splits.class_names(self.data, self.inputs),
       workdir,
     )

@@ -1,1 +1,1 @@
-"""Autoencoding of video, sound and label: data, task and recipes."""
+"""Autoencoding of video, audio and label: data, task and recipes."""

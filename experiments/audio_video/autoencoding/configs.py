@@ -1,4 +1,4 @@
-"""Recipes for autoencoding video, sound and label, table 4 of 2107.14795.
+"""Recipes for autoencoding video, audio and label, table 4 of 2107.14795.
 
   python -m experiments.train video-autoencoding --mini
   python -m experiments.train video-autoencoding --data.data-dir DIR
@@ -6,7 +6,7 @@
       --checkpoint runs/video_autoencoding --data.data-dir DIR --report DIR
 
 DIR is Kinetics-700-2020, prepared by `experiments.prepare clips`; without it
-clips are generated. The fewer latents, the less of a clip survives:
+clips are synthetic. The fewer the latents, the worse the reconstruction:
 
   python -m experiments.train video-autoencoding --mini \\
       --model.perceiver.encoder.num-latents 12 --workdir runs/12_latents
@@ -15,8 +15,8 @@ clips are generated. The fewer latents, the less of a clip survives:
 
 None has been run at full size with this code. The mini recipe took 12 minutes
 on half of two busy CPU cores, 5 of them of computing, and reached 26.8 dB for
-video and 33.3 dB for sound, where the mean colour and the mean level of each
-clip reach 16.6 and 11.1; all 256 labels were found.
+video and 33.3 dB for audio, where the mean colour and the mean level of each
+clip reach 16.6 and 11.1; all 256 labels were right.
 """
 
 import dataclasses
@@ -45,7 +45,7 @@ from perceiver.models import video_autoencoding
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
-  """Autoencoding of video, sound and label through a few latents."""
+  """Autoencoding of video, audio and label through a few latents."""
 
   model: video_autoencoding.VideoAutoencoderConfig
   data: autoencoding_data.DataConfig
@@ -84,7 +84,7 @@ _TRAIN = trainer.TrainConfig(
   eval_batch_size=8,
   checkpoint_every=1000,
 )
-# Nor is how clips are varied: not in colour, which is to be reconstructed.
+# Nor is the augmentation: colours, which are to be reconstructed, stay.
 _AUGMENTATION = sampling.AugmentationConfig(
   brightness=0.0, contrast=0.0, saturation=0.0
 )
@@ -101,7 +101,7 @@ def _published(name: str, label_weight: float = 1e-4) -> Experiment:
 
 # ------------------------------------------------------------------------ mini
 
-_FRAMES, _SIZE, _SAMPLES, _PIECE, _CLASSES = 8, (16, 16), 512, 16, 8
+_FRAMES, _SIZE, _SAMPLES, _PATCH, _CLASSES = 8, (16, 16), 512, 16, 8
 
 
 def _mini() -> Experiment:
@@ -130,7 +130,7 @@ def _mini() -> Experiment:
       ),
     ),
     data=autoencoding_data.DataConfig(
-      generator=synthetic.GeneratorConfig(num_classes=_CLASSES)
+      synthetic=synthetic.SyntheticConfig(num_classes=_CLASSES)
     ),
     loss=autoencoding_task.LossConfig(
       video=2.0, audio=1.0, label=0.03, image_points=256, audio_points=None
@@ -149,8 +149,10 @@ def _mini() -> Experiment:
   )
 
 
-_SEEN = position_encoding.Fourier(num_bands=6, max_resolution=(8, 16, 16))
-_HEARD = position_encoding.Fourier(num_bands=8, max_resolution=(16,))
+_IMAGE_POSITIONS = position_encoding.Fourier(
+  num_bands=6, max_resolution=(8, 16, 16)
+)
+_AUDIO_POSITIONS = position_encoding.Fourier(num_bands=8, max_resolution=(16,))
 
 
 def _mini_inputs() -> multimodal.MultimodalInputConfig:
@@ -159,13 +161,16 @@ def _mini_inputs() -> multimodal.MultimodalInputConfig:
       multimodal.ModalityConfig(
         name="image",
         input=video.VideoInputConfig(
-          num_frames=_FRAMES, size=_SIZE, patch=(2, 4, 4), positions=_SEEN
+          num_frames=_FRAMES,
+          size=_SIZE,
+          patch=(2, 4, 4),
+          positions=_IMAGE_POSITIONS,
         ),
       ),
       multimodal.ModalityConfig(
         name="audio",
         input=audio.AudioInputConfig(
-          num_samples=_SAMPLES, patch_size=_PIECE, positions=_HEARD
+          num_samples=_SAMPLES, patch_size=_PATCH, positions=_AUDIO_POSITIONS
         ),
       ),
       multimodal.ModalityConfig(
@@ -183,12 +188,17 @@ def _mini_outputs() -> multimodal_decoder.MultimodalOutputConfig:
   output = multimodal_decoder.OutputConfig
   return multimodal_decoder.MultimodalOutputConfig(
     outputs=(
-      output(name="image", grid=(_FRAMES, *_SIZE), positions=_SEEN, channels=3),
+      output(
+        name="image",
+        grid=(_FRAMES, *_SIZE),
+        positions=_IMAGE_POSITIONS,
+        channels=3,
+      ),
       output(
         name="audio",
-        grid=(_SAMPLES // _PIECE,),
-        positions=_HEARD,
-        channels=_PIECE,
+        grid=(_SAMPLES // _PATCH,),
+        positions=_AUDIO_POSITIONS,
+        channels=_PATCH,
         joined=True,
       ),
       output(
@@ -206,7 +216,7 @@ EXPERIMENTS = {
   "latents_784": _published("video_autoencoding"),
   "latents_392": _published("video_autoencoding_392"),
   "latents_196": _published("video_autoencoding_196"),
-  # For recognising what a clip shows, at the cost of its pictures.
+  # For classification, at the cost of the reconstruction.
   "label_weight_1": _published("video_autoencoding", label_weight=1.0),
 }
 MINI = _mini()
@@ -218,7 +228,7 @@ _SOURCE = "2107.14795 §4.3, table 4"
 def _paper(
   video_psnr: float, top_1: float, audio_psnr: float | None = None
 ) -> tasks.Result:
-  """Returns a row of the table; without a number for sound, one of the text."""
+  """Returns a row of the table; one without audio is of the text."""
   of = lambda metric, paper: tasks.Result(
     metric=metric, paper=paper, source=_SOURCE
   )

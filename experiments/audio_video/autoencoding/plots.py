@@ -1,4 +1,4 @@
-"""Pictures and videos of what an autoencoder makes of clips."""
+"""Plots and videos of an autoencoder's reconstructions."""
 
 from collections.abc import Mapping
 import importlib.util
@@ -39,9 +39,9 @@ def draw(
 ) -> list[pathlib.Path]:
   """Draws what there is to see, into `workdir / "figures"`.
 
-  Where PyAV is installed, samples.mp4 is written there too: on the left what
-  went in, on the right what came out, to the eye and to the ear. Clips follow
-  one another, three times slower than at 25 frames per second, and lower.
+  Where PyAV is installed, samples.mp4 is written there too: inputs on the left,
+  reconstructions on the right, in image and audio. Clips follow one another,
+  three times slower than at 25 frames per second, and lower in pitch.
 
   Args:
     model: the autoencoder.
@@ -75,7 +75,7 @@ def draw(
 def reconstruct(
   model: perceiver.Model, variables: Any, example: Example
 ) -> dict[str, np.ndarray]:
-  """Returns what an autoencoder makes of a clip whose label it does not see.
+  """Returns the reconstruction of a clip, whose label is masked.
 
   Returns:
     {"image": [T, H, W, 3] uint8, "audio": [S, channels] in [-1, 1], "label":
@@ -130,7 +130,7 @@ def _samples(
   class_names: tuple[str, ...],
   path: pathlib.Path,
 ) -> pathlib.Path:
-  """Draws frames and sound: above what went in, below what came out."""
+  """Plots frames and audio of inputs, and of reconstructions below them."""
   figure, axes = pyplot.subplots(
     2 * len(examples),
     _NUM_FRAMES + 1,
@@ -139,22 +139,24 @@ def _samples(
     squeeze=False,
   )
   for number, (example, back) in enumerate(zip(examples, found)):
-    heard = np.abs(example["audio"]).max() * 1.1 + 1e-3
+    loudest = np.abs(example["audio"]).max() * 1.1 + 1e-3
     guess = class_names[int(np.argmax(back["label"]))]
     truth = class_names[int(example["label"])]
     rows = ((example, f"in: {truth}"), (back, f"out: {guess}"))
     for row, (clip, title) in zip(axes[2 * number :], rows):
-      for axis, frame in zip(row, spread(clip["image"])):
+      for axis, frame in zip(row, subsample(clip["image"])):
         axis.imshow(frame)
         axis.set(xticks=[], yticks=[])
       row[0].set_ylabel(title, fontsize=8)
       row[-1].plot(clip["audio"], linewidth=0.5)
-      row[-1].set(ylim=(-heard, heard), xticks=[])
-  figure.suptitle("clips, and what a few latents keep of them", fontsize=10)
+      row[-1].set(ylim=(-loudest, loudest), xticks=[])
+  figure.suptitle("clips and their reconstructions", fontsize=10)
   return _save(figure, path)
 
 
-def spread(frames: np.ndarray) -> np.ndarray:  # [T, ...] -> [at most 6, ...]
+def subsample(
+  frames: np.ndarray,
+) -> np.ndarray:  # [T, ...] -> [at most 6, ...]
   """Returns a few entries from first to last, evenly spaced."""
   count = min(_NUM_FRAMES, len(frames))
   return frames[np.linspace(0, len(frames) - 1, count).round().astype(int)]
@@ -185,17 +187,17 @@ def _attention(
   example: dict[str, np.ndarray],
   path: pathlib.Path,
 ) -> pathlib.Path:
-  """Draws where some latents look: in space, in time and in the sound.
+  """Plots the attention of some latents in space, time and audio.
 
-  Those are chosen that look most narrowly, half of them at the video and half
-  at the sound.
+  The latents of the narrowest attention are chosen, half of them by video and
+  half by audio.
   """
   maps = model.attention_map(variables, _inputs(example))[0]  # [H, N, M]
   weights = np.asarray(maps).mean(axis=0)  # [N, M]
   parts = attention_by_modality(model, weights)
   chosen = choose(parts, _NUM_LATENTS)
   # Of every patch in time that is drawn, the first frame.
-  patches = spread(np.arange(parts["image"].shape[1]))
+  patches = subsample(np.arange(parts["image"].shape[1]))
   frames = patches * (len(example["image"]) // parts["image"].shape[1])
   figure, axes = pyplot.subplots(
     1 + len(chosen),
@@ -208,23 +210,23 @@ def _attention(
     axis.imshow(frame)
   axes[0, -1].plot(example["audio"], linewidth=0.5)
   for row, latent in zip(axes[1:], chosen):
-    seen, heard = parts["image"][latent], parts["audio"][latent]
+    image, audio = parts["image"][latent], parts["audio"][latent]
     most = weights[latent].max()
-    for axis, picture in zip(row, seen[patches]):
-      axis.imshow(picture, cmap="magma", vmin=0, vmax=most)
-    row[-1].plot(heard)
+    for axis, patch in zip(row, image[patches]):
+      axis.imshow(patch, cmap="magma", vmin=0, vmax=most)
+    row[-1].plot(audio)
     row[-1].set_ylim(0, most)
-    shares = f"video {seen.sum():.0%}, sound {heard.sum():.0%}"
+    shares = f"video {image.sum():.0%}, audio {audio.sum():.0%}"
     row[-1].set_title(shares, fontsize=7, pad=2)
     row[0].set_ylabel(f"latent {latent}", fontsize=7)
   for axis in axes.flat:
     axis.set(xticks=[], yticks=[])
-  figure.suptitle("where latents look in their read", fontsize=10)
+  figure.suptitle("attention of latents", fontsize=10)
   return _save(figure, path)
 
 
 def choose(parts: dict[str, np.ndarray], count: int) -> list[int]:
-  """Returns latents that look narrowly at the video, then at the sound."""
+  """Returns latents of narrow attention, by video first, then by audio."""
   chosen: list[int] = []
   for name, wanted in (("image", (count + 1) // 2), ("audio", count)):
     rows = parts[name].reshape(len(parts[name]), -1)  # [N, M]
@@ -237,7 +239,7 @@ def choose(parts: dict[str, np.ndarray], count: int) -> list[int]:
 def side_by_side(
   examples: list[dict[str, np.ndarray]], found: list[dict[str, np.ndarray]]
 ) -> np.ndarray:  # [T, H, 2·W, 3] uint8
-  """Returns all clips after one another, beside what became of them."""
+  """Returns all clips after one another, beside their reconstructions."""
   both = [
     np.concatenate([example["image"], back["image"]], axis=2)
     for example, back in zip(examples, found)
@@ -269,9 +271,9 @@ def _video(
   found: list[dict[str, np.ndarray]],
   path: pathlib.Path,
 ) -> pathlib.Path:
-  """Writes what went in and out as a video with sound."""
-  heard = [np.concatenate([x["audio"] for x in y]) for y in (examples, found)]
-  stereo = np.stack([sound.mean(axis=1) for sound in heard], axis=-1)  # [S, 2]
+  """Writes inputs and reconstructions as a video with audio."""
+  audio = [np.concatenate([x["audio"] for x in y]) for y in (examples, found)]
+  stereo = np.stack([x.mean(axis=1) for x in audio], axis=-1)  # [S, 2]
   frames = side_by_side(examples, found)
   frame_rate = 1000 / _MILLISECONDS
   length = round(len(frames) / frame_rate * _VIDEO_SAMPLE_RATE)

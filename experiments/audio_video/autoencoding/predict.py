@@ -1,4 +1,4 @@
-"""Squeezes a clip of video and sound through a few latents and back."""
+"""The autoencode command: reconstructs a clip of video and audio."""
 
 from collections.abc import Callable
 import dataclasses
@@ -25,19 +25,19 @@ _MODALITIES = {"image", "audio", "label"}
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Autoencode:
-  """Reconstructs a clip of video and sound, and guesses what it shows.
+  """Reconstructs a clip of video and audio, and predicts its label.
 
-  Writes both videos side by side as comparison.gif and in frames/, the sounds
+  Writes both videos side by side as comparison.gif and in frames/, the audio
   as original.wav and reconstruction.wav, and result.json.
 
   Attributes:
-    clip: an .npz file with "image" [T, H, W, 3] and, if there is sound, "audio"
+    clip: an .npz file with "image" [T, H, W, 3] and optionally "audio"
       and its "rate"; a folder of frames, with or without a .wav file; or a
       video file, which needs PyAV.
-    sound: a .wav file in place of the clip's own sound.
-    fps: frames per second of arrays and folders. Models have seen 25.
-    start: where in the clip to begin, seconds.
-    output: the folder for the results; made if it is not there.
+    audio: a .wav file in place of the clip's own audio.
+    fps: frames per second of arrays and folders. Models were trained with 25.
+    start: first second of the clip.
+    output: the folder for the results.
     labels: a file with the name of a class on every line; numbers if None.
     chunk: pixels decoded at a time; more need more memory.
   """
@@ -46,7 +46,7 @@ class Autoencode:
   weights: Annotated[predicting.Weights, tyro.conf.arg(name="")] = (
     predicting.Weights()
   )
-  sound: pathlib.Path | None = None
+  audio: pathlib.Path | None = None
   fps: float = float(user_files.FRAMES_PER_SECOND)
   start: float = 0.0
   output: pathlib.Path = pathlib.Path("autoencoded")
@@ -74,17 +74,17 @@ def run(options: Autoencode) -> None:
   shape = clip_shape(model)
   num_classes = _outputs(model)["label"].channels
   names = predicting.read_labels(options.labels, num_classes)
-  # A second more, so that resampling does not meet the end of the sound.
+  # A second more, so that resampling is not affected by the end of the audio.
   seconds = shape.num_frames / user_files.FRAMES_PER_SECOND + 1
   clip = user_files.read(
-    options.clip, options.sound, options.fps, options.start + seconds
+    options.clip, options.audio, options.fps, options.start + seconds
   )
-  inputs, told = user_files.fit(clip, shape, options.start)
-  for line in told:
+  inputs, changes = user_files.fit(clip, shape, options.start)
+  for line in changes:
     predicting.say(line)
   latents = model.encode(variables, inputs)
   found = decode(model, variables, latents, options.chunk, progress=True)
-  report(options.output, shape.rate, inputs, found, told, names)
+  report(options.output, shape.rate, inputs, found, changes, names)
 
 
 def _outputs(model: perceiver.Model) -> dict[str, Any]:
@@ -92,11 +92,11 @@ def _outputs(model: perceiver.Model) -> dict[str, Any]:
 
 
 def clip_shape(model: perceiver.Model) -> user_files.Shape:
-  """Returns what an autoencoder reads.
+  """Returns the shape of an autoencoder's clips.
 
   Raises:
-    errors.UsageError: if its modalities are not video, sound and label, or
-      it does not give what it reads.
+    errors.UsageError: if its modalities are not image, audio and label, or
+      its outputs differ in shape from its inputs.
   """
   inputs = {x.name: x.input for x in model.config.inputs.modalities}
   outputs = _outputs(model)
@@ -107,8 +107,8 @@ def clip_shape(model: perceiver.Model) -> user_files.Shape:
     )
   image, audio = inputs["image"], inputs["audio"]
   grid = (image.num_frames, *image.size)
-  heard = outputs["audio"].num_points * outputs["audio"].channels
-  if outputs["image"].grid != grid or heard != audio.num_samples:
+  num_samples = outputs["audio"].num_points * outputs["audio"].channels
+  if outputs["image"].grid != grid or num_samples != audio.num_samples:
     raise errors.UsageError(
       "the model gives another number of pixels or samples than it reads"
     )
@@ -139,18 +139,18 @@ def decode(
     show = predicting.progress("chunks", len(starts) + 1)
   first = model.decode(variables, latents, {"image": none})
   show(1)
-  pieces = []
+  chunks = []
   for done, start in enumerate(starts, 2):
-    # The last chunk is as long as the others, so that it is not compiled anew.
+    # The last chunk is padded to the size of the others: one compilation.
     points = np.minimum(np.arange(start, start + chunk), total - 1)
     part = model.decode(
       variables,
       latents,
       {"image": points.astype(np.int32), "audio": none},
     )
-    pieces.append(np.asarray(part["image"])[0])
+    chunks.append(np.asarray(part["image"])[0])
     show(done)
-  image = np.concatenate(pieces)[:total].reshape(*outputs["image"].grid, 3)
+  image = np.concatenate(chunks)[:total].reshape(*outputs["image"].grid, 3)
   return {
     "image": image,
     "audio": np.asarray(first["audio"])[0],
@@ -174,40 +174,41 @@ def report(
   rate: int,
   inputs: dict[str, np.ndarray],
   found: dict[str, np.ndarray],
-  told: list[str],
+  changes: list[str],
   names: tuple[str, ...] | None,
 ) -> None:
-  """Writes what was reconstructed, and prints how well.
+  """Writes the reconstruction, and prints its PSNR and the likeliest labels.
 
-  Values beyond the range of a clip are cut off, before comparing as well.
+  Values beyond the range of a clip are clipped, before comparison as well.
 
   Args:
-    folder: where to.
-    rate: samples per second.
-    inputs: what the model read; see `clips.fit`.
-    found: what it gave; see `decode`.
-    told: what was done to the clip.
-    names: of the classes.
+    folder: the folder of the files.
+    rate: audio samples per second.
+    inputs: inputs of the model, as of `user_files.fit`.
+    found: outputs of the model, as of `decode`.
+    changes: changes made to the clip.
+    names: names of the classes.
   """
   if not all(np.all(np.isfinite(array)) for array in found.values()):
     raise files.InputError(
       "the reconstruction is not finite; is the checkpoint in order?"
     )
   image, audio = inputs["image"][0], inputs["audio"][0, :, 0]
-  seen, heard = np.clip(found["image"], 0, 1), np.clip(found["audio"], -1, 1)
+  new_image = np.clip(found["image"], 0, 1)
+  new_audio = np.clip(found["audio"], -1, 1)
   best = predicting.best_classes(found["label"], 5, names)
   result = {
-    "video_psnr_db": _finite(psnr(image, seen)),
-    "audio_psnr_db": _finite(psnr(audio, heard)),
+    "video_psnr_db": _finite(psnr(image, new_image)),
+    "audio_psnr_db": _finite(psnr(audio, new_audio)),
     "labels": best,
-    "clip": told,
+    "clip": changes,
   }
-  write_videos(folder, image, seen)
-  write_sound(folder / "original.wav", rate, audio)
-  write_sound(folder / "reconstruction.wav", rate, heard)
+  write_videos(folder, image, new_image)
+  write_audio(folder / "original.wav", rate, audio)
+  write_audio(folder / "reconstruction.wav", rate, new_audio)
   files.write_text(folder / "result.json", json.dumps(result, indent=2) + "\n")
-  print(f"video PSNR {psnr(image, seen):.2f} dB (peak 1)")
-  print(f"audio PSNR {psnr(audio, heard):.2f} dB (peak 1)")
+  print(f"video PSNR {psnr(image, new_image):.2f} dB (peak 1)")
+  print(f"audio PSNR {psnr(audio, new_audio):.2f} dB (peak 1)")
   print("\n".join(map(predicting.describe, best)))
   print(f"{folder}: comparison.gif (left original, right reconstruction)")
 
@@ -239,8 +240,8 @@ def write_videos(
     )
 
 
-def write_sound(path: pathlib.Path, rate: int, samples: np.ndarray) -> None:
-  """Writes sound [S] in [-1, 1] as 16-bit WAV."""
+def write_audio(path: pathlib.Path, rate: int, samples: np.ndarray) -> None:
+  """Writes audio [S] in [-1, 1] as 16-bit WAV."""
   buffer = io.BytesIO()
   wavfile.write(buffer, rate, np.rint(32767 * samples).astype(np.int16))
   with files.writing(path) as temporary:

@@ -1,4 +1,4 @@
-"""Clips to themselves, and to what they show: loss, metrics and pictures."""
+"""The task of autoencoding clips: data, loss, metrics and plots."""
 
 from collections.abc import Mapping
 import dataclasses
@@ -17,13 +17,13 @@ from perceiver.models import video_autoencoding
 
 Array = jax.Array
 
-# Better is not told apart from perfect, whose ratio would be infinite.
+# The ratio of a perfect reconstruction would be infinite.
 _SMALLEST_ERROR = 1e-10  # 100 dB
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LossConfig:
-  """What the training minimises: a weighted sum of three means.
+  """The training loss: a weighted sum of three means.
 
   Weights and numbers of points are those of 2107.14795 §4.3 and appendix I.
 
@@ -31,9 +31,9 @@ class LossConfig:
     video: weight of the absolute error of pixels in [0, 1].
     audio: weight of the absolute error of samples in [-1, 1].
     label: weight of the cross-entropy of the label, nats.
-    image_points: how many pixels, drawn anew for every step and the same for
-      the whole batch, are decoded in training; all if None.
-    audio_points: how many pieces of sound, likewise.
+    image_points: number of pixels decoded in training, sampled for every step
+      and the same for the whole batch; all if None.
+    audio_points: number of audio patches, likewise.
   """
 
   video: float = 0.03
@@ -58,12 +58,12 @@ class LossConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VideoAutoencoding:
-  """An autoencoder, what it learns from and what it is judged by.
+  """Autoencoding of clips.
 
   Attributes:
     model: {"image", "audio", in training "label"} -> the same three.
-    data: which clips there are, and how they are varied.
-    loss: what the training minimises.
+    data: source and augmentation of the clips.
+    loss: the training loss.
   """
 
   model: perceiver.Model
@@ -71,13 +71,13 @@ class VideoAutoencoding:
   loss: LossConfig = LossConfig()
 
   def train_split(self) -> loader.Split:
-    """Returns the clips to learn from."""
+    """Returns the training split."""
     return autoencoding_data.train_split(
       self.data, clip_shape(self.model.config)
     )
 
   def eval_split(self) -> loader.Split:
-    """Returns the clips to evaluate on."""
+    """Returns the evaluation split."""
     return autoencoding_data.eval_split(
       self.data, clip_shape(self.model.config)
     )
@@ -92,36 +92,37 @@ class VideoAutoencoding:
   ) -> tasks.Losses:
     """Computes the loss and the metrics of every clip.
 
-    Evaluation decodes all points, and the model never sees the label; the
-    points pass through the decoder in blocks while the latents are computed
-    once. Training decodes a few points and shows the model the labels of half
-    of the clips, so that "top_1" is only meaningful in evaluation.
+    Evaluation decodes all points, in blocks, from latents that are computed
+    once, and masks the labels. Training decodes a few points and masks the
+    labels of half of the clips: "top_1" is only meaningful in evaluation.
     """
     inputs = to_model(batch)
     truth = dict(inputs)
     points: dict[str, Array] = {}
     if is_training and rng is not None:
       key, rng = jax.random.split(rng)
-      points = self._draw_points(key)
+      points = self._sample_points(key)
       num_classes = clip_shape(self.model.config).num_classes
       inputs["label"] = jax.nn.one_hot(batch["label"], num_classes)
     found, state = self.model.apply_and_update(
       variables, inputs, rng=rng, is_training=is_training, output_points=points
     )
-    seen = _at_points(truth["image"], 3, points.get("image"))  # [B, n, 3]
-    piece = _outputs(self.model.config)["audio"].channels
-    heard = _at_points(truth["audio"], piece, points.get("audio"))
-    judged = judge(found, {"image": seen, "audio": heard}, batch["label"])
-    judged |= mean_predictor(truth, {"image": seen, "audio": heard})
+    patch = _outputs(self.model.config)["audio"].channels
+    at_points = {
+      "image": _at_points(truth["image"], 3, points.get("image")),  # [B, n, 3]
+      "audio": _at_points(truth["audio"], patch, points.get("audio")),
+    }
+    metrics = compute_metrics(found, at_points, batch["label"])
+    metrics |= mean_predictor(truth, at_points)
     loss = (
-      self.loss.video * judged["video_l1"]
-      + self.loss.audio * judged["audio_l1"]
-      + self.loss.label * judged["label_nats"]
+      self.loss.video * metrics["video_l1"]
+      + self.loss.audio * metrics["audio_l1"]
+      + self.loss.label * metrics["label_nats"]
     )
-    return tasks.Losses(loss, judged, state)
+    return tasks.Losses(loss, metrics, state)
 
-  def _draw_points(self, key: Array) -> dict[str, Array]:
-    """Draws which points are decoded, different ones in rising order."""
+  def _sample_points(self, key: Array) -> dict[str, Array]:
+    """Samples the points that are decoded, distinct and in rising order."""
     wanted = {
       "image": self.loss.image_points,
       "audio": self.loss.audio_points,
@@ -139,7 +140,7 @@ class VideoAutoencoding:
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Draws reconstructions and where the latents look; writes videos too."""
+    """Plots reconstructions and the latents' attention; writes videos too."""
     return plots.draw(
       self.model,
       variables,
@@ -158,11 +159,11 @@ def _outputs(
 def clip_shape(
   config: video_autoencoding.VideoAutoencoderConfig,
 ) -> autoencoding_data.ClipShape:
-  """Returns what an autoencoder reads.
+  """Returns the shape of an autoencoder's clips.
 
   Raises:
-    ValueError: if its modalities are not "image", "audio" and "label", or it
-      does not give what it reads.
+    ValueError: if its modalities are not "image", "audio" and "label", or its
+      outputs differ in size from its inputs.
   """
   inputs = {x.name: x.input for x in config.inputs.modalities}
   outputs = _outputs(config)
@@ -170,8 +171,8 @@ def clip_shape(
     inputs
   ):
     raise ValueError(
-      f"model: it reads {sorted(inputs)} and gives {sorted(outputs)}; expected "
-      "audio, image and label of both"
+      f"model: it has inputs {sorted(inputs)} and outputs {sorted(outputs)}; "
+      "expected audio, image and label of both"
     )
   frames, height, width, colours = inputs["image"].shape
   samples, channels = inputs["audio"].shape
@@ -183,9 +184,9 @@ def clip_shape(
   }
   if given != read or samples % frames:
     raise ValueError(
-      f"model: it reads {read} numbers and gives {given}, with {samples} "
-      f"samples in {frames} frames; expected as many as it reads, and a whole "
-      "number of samples per frame"
+      f"model: it has inputs of {read} numbers and outputs of {given}, with "
+      f"{samples} samples in {frames} frames; expected outputs of the inputs' "
+      "sizes, and a whole number of samples per frame"
     )
   return autoencoding_data.ClipShape(
     num_frames=frames,
@@ -218,7 +219,7 @@ def _at_points(
   return rows if points is None else rows[:, points]
 
 
-def judge(
+def compute_metrics(
   found: Mapping[str, Array],
   truth: Mapping[str, Array],  # {name: [B, n, channels]}
   labels: Array,  # [B] integers
@@ -226,27 +227,27 @@ def judge(
   """Returns the metrics of decoded clips.
 
   Args:
-    found: what the model gave at the points of the truth, and "label", logits.
+    found: outputs of the model at the points of the truth, and "label", logits.
     truth: "image" in [0, 1] and "audio" in [-1, 1].
-    labels: what the clips show.
+    labels: labels of the clips.
 
   Returns:
     Mean absolute errors "video_l1" and "audio_l1", the cross-entropy
     "label_nats", peak signal-to-noise ratios "video_psnr" and "audio_psnr" in
     dB, and "top_1".
   """
-  seen = found["image"].reshape(truth["image"].shape)
-  heard = found["audio"].reshape(truth["audio"].shape)
+  image = found["image"].reshape(truth["image"].shape)
+  audio = found["audio"].reshape(truth["audio"].shape)
   targets = jax.nn.one_hot(labels, found["label"].shape[-1])
   absolute = lambda x: jnp.mean(jnp.abs(x), axis=(1, 2))
   return {
-    "video_l1": absolute(seen - truth["image"]),
-    "audio_l1": absolute(heard - truth["audio"]),
+    "video_l1": absolute(image - truth["image"]),
+    "audio_l1": absolute(audio - truth["audio"]),
     "label_nats": training_losses.softmax_cross_entropy(
       found["label"], targets
     ),
-    "video_psnr": psnr(jnp.clip(seen, 0, 1), truth["image"]),
-    "audio_psnr": psnr(jnp.clip(heard, -1, 1), truth["audio"]),
+    "video_psnr": psnr(jnp.clip(image, 0, 1), truth["image"]),
+    "audio_psnr": psnr(jnp.clip(audio, -1, 1), truth["audio"]),
     "top_1": training_losses.top_k_correct(found["label"], labels),
   }
 
@@ -255,10 +256,9 @@ def mean_predictor(
   whole: Mapping[str, Array],  # {"image": [B, T, H, W, 3], "audio": [B, S, c]}
   truth: Mapping[str, Array],  # {name: [B, n, channels]}
 ) -> dict[str, Array]:  # of [B]
-  """Returns the PSNR of clips of a single colour and a constant sound.
+  """Returns the PSNR of clips of a single colour and a constant level.
 
-  Both are the clip's own mean, which no predictor knows that has not seen the
-  clip: a harder mark to beat than the mean of all clips.
+  Both are the clip's own mean: a stronger baseline than the mean of all clips.
   """
   colour = jnp.mean(whole["image"], axis=(1, 2, 3))[:, None]  # [B, 1, 3]
   level = jnp.mean(whole["audio"], axis=(1, 2))[:, None, None]  # [B, 1, 1]

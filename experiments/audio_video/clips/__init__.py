@@ -1,1 +1,1 @@
-"""Clips of video and sound: generated, or prepared from files."""
+"""Clips of video and audio: synthetic, or prepared from files."""

@@ -1,13 +1,13 @@
 """Folders of video files and the official lists of their clips.
 
-Two kinds of lists are read, each told by its first lines:
+Two kinds of lists are read, recognised by their first lines:
 
   Kinetics   label,youtube_id,time_start,time_end,split
   AudioSet   # YTID, start_seconds, end_seconds, positive_labels
 
 Labels of AudioSet are identifiers such as /m/09x0r; class_labels_indices.csv
-says which class they are. Lists without labels, such as those of test parts,
-give clips without any.
+maps them to classes. Lists without labels, such as those of test splits, give
+clips without any.
 
 Files are found anywhere below the folder, in folders by class or not, by the
 names ID_SSSSSS_EEEEEE (seconds, six digits), ID_START_END (milliseconds) or ID
@@ -56,7 +56,7 @@ def read_list(path: pathlib.Path) -> Listing:
   """Reads a list of clips.
 
   Raises:
-    files.InputError: if it is of neither kind, or a row is not as it should be.
+    files.InputError: if it is of neither kind, or a row is malformed.
   """
   try:
     text = files.read_bytes(path).decode()
@@ -110,7 +110,7 @@ def _audioset_rows(path: pathlib.Path, lines: list[str]) -> list[Row]:
 
 
 def _row(
-  place: tuple[pathlib.Path, int],
+  line: tuple[pathlib.Path, int],
   video_id: str | None,
   start: str | None,
   end: str | None,
@@ -124,7 +124,7 @@ def _row(
     row = None
   if row is None or not row.video_id or not 0 <= row.start < row.end:
     raise files.InputError(
-      f"{place[0]}, line {place[1]}: {video_id!r} from {start!r} to {end!r}; "
+      f"{line[0]}, line {line[1]}: {video_id!r} from {start!r} to {end!r}; "
       "expected a name and two rising times in seconds."
     )
   return row
@@ -132,11 +132,11 @@ def _row(
 
 @dataclasses.dataclass(frozen=True)
 class Classes:
-  """What labels mean.
+  """The classes of labels.
 
   Attributes:
-    keys: labels as they stand in lists, in the order of their numbers.
-    names: what they are called.
+    keys: labels as the lists have them, by number.
+    names: names of the classes, by number.
   """
 
   keys: tuple[str, ...]
@@ -165,7 +165,7 @@ def read_classes(path: pathlib.Path) -> Classes:
   """Reads AudioSet's class_labels_indices.csv: index,mid,display_name.
 
   Raises:
-    files.InputError: if it is not like that.
+    files.InputError: if it has another form.
   """
   text = files.read_bytes(path).decode(errors="replace")
   try:
@@ -189,7 +189,7 @@ def read_classes(path: pathlib.Path) -> Classes:
 
 
 def classes_of(listings: list[Listing]) -> Classes:
-  """Returns the labels of lists, in the order of their names."""
+  """Returns the labels of lists as classes, sorted by name."""
   labels = {
     x for listing in listings for row in listing.rows for x in row.labels
   }

@@ -1,4 +1,4 @@
-"""What a clip of video and sound is."""
+"""Clips of video and audio."""
 
 from typing import NamedTuple, Protocol
 
@@ -6,9 +6,9 @@ import numpy as np
 
 
 class Frames(Protocol):
-  """Frames that may be decoded only when they are asked for.
+  """Frames that may be decoded on access.
 
-  An array [T, H, W, 3] is one.
+  An array [T, H, W, 3] satisfies it.
   """
 
   def __len__(self) -> int:
@@ -19,15 +19,15 @@ class Frames(Protocol):
 
 
 class Clip(NamedTuple):
-  """Video and sound of the same length, and what is seen or heard in it."""
+  """Video and audio of the same length, and their classes."""
 
   frames: Frames  # [T, H, W, 3] uint8
-  sound: np.ndarray  # [S, channels] float32 in [-1, 1]; one channel is mono
+  audio: np.ndarray  # [S, channels] float32 in [-1, 1]; one channel is mono
   frame_rate: float  # per second
   sample_rate: int  # per second
   labels: tuple[int, ...]  # classes in rising order; exactly one in Kinetics
   name: str
-  has_sound: bool = True  # otherwise `sound` is silence
+  has_audio: bool = True  # otherwise `audio` is silence
 
 
 class ClipSource(Protocol):
@@ -35,17 +35,17 @@ class ClipSource(Protocol):
 
   @property
   def class_names(self) -> tuple[str, ...]:
-    """What the classes are called, in the order of their numbers."""
+    """Names of the classes, by number."""
 
   def __len__(self) -> int:
-    """Returns how many clips there are."""
+    """Returns the number of clips."""
 
   def __getitem__(self, index: int, /) -> Clip:
     """Returns one of them."""
 
 
 def samples_per_frame(clip: Clip) -> int:
-  """Returns how many samples are heard while a frame is seen.
+  """Returns the number of audio samples per frame.
 
   Raises:
     ValueError: if that is no whole number.

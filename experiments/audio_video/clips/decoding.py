@@ -1,13 +1,13 @@
-"""From a clip's file to what a prepared data set keeps of it.
+"""Decoding of a clip's file into the entries of a prepared data set.
 
-What happens to files that are not as they should be:
+Defective files are treated as follows:
 
   missing     left out and listed
   damaged     left out and listed: cannot be decoded to the end, or no video
-  short       kept; pieces beyond its end repeat the last frame, in silence
-  silent      kept, with silence, and marked as having no sound
-  other rate  brought to the data set's: the nearest frames in time, also where
-              a file's rate varies; sound through FFmpeg's resampler
+  short       kept; segments beyond its end repeat the last frame, in silence
+  silent      kept, with silence, and marked as having no audio
+  other rate  converted to the data set's: the nearest frames in time, also
+              where a file's rate varies; audio through FFmpeg's resampler
   stereo      mixed to mono, or mono doubled, as the data set has it
 """
 
@@ -22,21 +22,21 @@ from PIL import Image
 from experiments.audio_video.clips import video_files
 from experiments.data import files
 
-# Seconds that clips of 10 seconds may lack without being called short.
+# Seconds that a clip of 10 seconds may lack without the remark "short".
 _TOLERANCE = 0.25
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StorageConfig:
-  """What is kept of a clip.
+  """Format of stored clips.
 
   Attributes:
     frame_rate: frames per second.
-    sample_rate: samples per second, a multiple of it.
-    channels: channels of the sound, 1 or 2.
+    sample_rate: audio samples per second, a multiple of it.
+    channels: channels of the audio, 1 or 2.
     short_side: pixels of the shorter side of a frame.
-    quality: of the JPEG files that frames are kept as, from 1 to 95. At 90 and
-      256 pixels, 10 seconds take about 4 MB.
+    quality: JPEG quality of the frames, from 1 to 95. At 90 and 256 pixels,
+      10 seconds take about 4 MB.
     whole_videos: whether files are whole videos, of which the times in the list
       are cut out; otherwise they are clips.
   """
@@ -78,22 +78,21 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class Stored:
-  """What is kept of a clip.
+  """A stored clip.
 
   Attributes:
     frames: JPEG files.
-    sound: 16-bit integers of all channels in turn, little-endian; empty if
-      there is no sound.
-    remarks: in what the file is not as it should be, such as "short".
+    audio: interleaved 16-bit integers, little-endian; empty if there is none.
+    remarks: defects of the file, such as "short".
   """
 
   frames: list[bytes]
-  sound: bytes
+  audio: bytes
   remarks: tuple[str, ...]
 
 
 def decode(job: Job, config: StorageConfig) -> Stored | str:
-  """Decodes a file; returns an error in words if it is damaged."""
+  """Decodes a file; returns an error message if it is damaged."""
   window = (job.start, job.end) if config.whole_videos else (0.0, None)
   length = job.end - job.start
   try:
@@ -111,13 +110,13 @@ def decode(job: Job, config: StorageConfig) -> Stored | str:
     )
   except files.InputError as error:
     return str(error)
-  sound = b"" if found.sound is None else to_bytes(found.sound)
+  audio = b"" if found.audio is None else to_bytes(found.audio)
   frames = [_jpeg(frame, config.quality) for frame in found.frames]
-  return Stored(frames, sound, tuple(_remarks(found, length, config)))
+  return Stored(frames, audio, tuple(_remarks(found, length, config)))
 
 
 def _remarks(
-  found: video_files.Found, length: float, config: StorageConfig
+  found: video_files.Decoded, length: float, config: StorageConfig
 ) -> list[str]:
   remarks = []
   if len(found.frames) < (length - _TOLERANCE) * config.frame_rate:
@@ -126,7 +125,7 @@ def _remarks(
     remarks.append("other frame rate")
   if not found.is_regular:
     remarks.append("variable frame rate")
-  if found.sound is None:
+  if found.audio is None:
     return [*remarks, "silent"]
   if found.source_rate != config.sample_rate:
     remarks.append("other sample rate")
@@ -141,20 +140,20 @@ def _jpeg(frame: np.ndarray, quality: int) -> bytes:
   return buffer.getvalue()
 
 
-def to_bytes(sound: np.ndarray) -> bytes:  # [S, channels] in [-1, 1]
-  """Returns sound as 16-bit integers."""
-  return np.rint(32767 * sound).astype("<i2").tobytes()
+def to_bytes(audio: np.ndarray) -> bytes:  # [S, channels] in [-1, 1]
+  """Encodes audio as 16-bit integers."""
+  return np.rint(32767 * audio).astype("<i2").tobytes()
 
 
 def from_bytes(
-  sound: bytes, channels: int, num_samples: int
+  audio: bytes, channels: int, num_samples: int
 ) -> np.ndarray:  # [S, channels] float32
-  """Returns sound of a length: what is missing is silence, the rest is cut."""
-  values = np.frombuffer(sound, "<i2").reshape(-1, channels)[:num_samples]
+  """Decodes audio, cut or padded with silence to a length."""
+  values = np.frombuffer(audio, "<i2").reshape(-1, channels)[:num_samples]
   values = values.astype(np.float32) / np.float32(32767)
   return np.pad(values, ((0, num_samples - len(values)), (0, 0)))
 
 
 def count(remarks: list[tuple[str, ...]]) -> dict[str, int]:
-  """Returns how often every remark was made."""
+  """Counts the remarks."""
   return dict(collections.Counter(x for each in remarks for x in each))

@@ -47,14 +47,14 @@ class PrepareConfig:
   Attributes:
     videos: the folder of video files.
     output: the folder of the data set, which must not exist.
-    train: the lists of the training part.
-    validation: the lists of the validation part, which for AudioSet is called
+    train: the lists of the training split.
+    validation: the lists of the validation split, which AudioSet calls
       evaluation.
-    test: the lists of the test part.
+    test: the lists of the test split.
     classes: AudioSet's class_labels_indices.csv; of Kinetics the labels in the
       lists are the classes.
-    storage: the form in which clips are kept.
-    workers: processes that decode; 0 for none but this one.
+    storage: format of stored clips.
+    workers: processes that decode; 0 decodes in this one.
     stop_at_damaged: stop at the first damaged file instead of leaving it out.
   """
 
@@ -79,12 +79,12 @@ class PrepareConfig:
 
 @dataclasses.dataclass(frozen=True)
 class _Plan:
-  """What is to be done.
+  """Clips to store, and their files.
 
   Attributes:
     kind: "kinetics" or "audioset".
-    classes: of the labels.
-    rows: the clips of every split.
+    classes: classes of the labels.
+    rows: clips by split.
     found: video files by name.
   """
 
@@ -95,7 +95,7 @@ class _Plan:
 
 
 class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
-  """Decodes the files and hands over encoded frames and sound."""
+  """Decodes the files into encoded frames and audio."""
 
   VERSION = tfds.core.Version(_VERSION)
 
@@ -111,6 +111,7 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type
     features = tfds.features.FeaturesDict(
       {
         "frames": tfds.features.Sequence(tfds.features.Text()),
+        # The name in all data sets of this version.
         "sound": tfds.features.Text(),
         "labels": tfds.features.Sequence(label),
         "name": tfds.features.Text(),
@@ -162,7 +163,7 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type
   ) -> dict[str, Any]:
     return {
       "frames": stored.frames,
-      "sound": stored.sound,
+      "sound": stored.audio,
       "labels": list(self._plan.classes.numbers(row)),
       "name": _key(row),
     }
@@ -173,7 +174,7 @@ def _key(row: clip_folder.Row) -> str:
 
 
 def _distinct(classes: clip_folder.Classes) -> list[str]:
-  """Returns the classes' names; with keys where names come twice."""
+  """Returns the classes' names, with keys where a name is not unique."""
   names = classes.names
   return [
     name if names.count(name) == 1 else f"{name} ({key})"
@@ -198,11 +199,11 @@ def prepare(config: PrepareConfig) -> prepared.DatasetReport:
   """Writes the data set; it appears only when it is complete.
 
   Returns:
-    The report of clips kept, missing and damaged.
+    A report of its complete, defective and missing clips.
 
   Raises:
-    files.InputError: if a list cannot be used, the data set is there already, a
-      split has no clip, or a file is damaged and that shall be the end.
+    files.InputError: if a list cannot be used, the data set exists, a split has
+      no clip, or a file is damaged and `stop_at_damaged` is set.
   """
   if config.output.exists():
     raise files.InputError(
@@ -230,7 +231,7 @@ def prepare(config: PrepareConfig) -> prepared.DatasetReport:
 
 
 def _plan(config: PrepareConfig) -> _Plan:
-  """Reads the lists and looks for the files.
+  """Reads the lists and finds the files.
 
   Raises:
     files.InputError: if they do not fit together.

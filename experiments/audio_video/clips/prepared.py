@@ -1,4 +1,4 @@
-"""Reads prepared clips at random, without PyAV or TensorFlow."""
+"""Random access to prepared clips, without PyAV or TensorFlow."""
 
 from collections.abc import Mapping, Sequence
 import dataclasses
@@ -19,13 +19,13 @@ _NUM_SHOWN = 5  # of what is missing or damaged
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SplitReport:
-  """What became of the clips of a list.
+  """Complete, defective and missing clips of a split.
 
   Attributes:
-    listed: how many the list has.
+    listed: number of clips in the lists.
     official: whether that is the number of an official list.
-    kept: how many are in the data set.
-    remarks: how many of them were not as they should be, and in what.
+    kept: number of clips in the data set.
+    remarks: number of clips with each defect.
     missing: clips without a file.
     damaged: errors of files that could not be decoded.
   """
@@ -38,7 +38,7 @@ class SplitReport:
   damaged: tuple[str, ...]
 
   def describe(self, name: str) -> str:
-    """Returns all of it in words, of what is missing the first few."""
+    """Returns all of it in words, with the first few missing clips."""
     official = "an official list" if self.official else "no official list"
     lines = [
       f"{name}: {self.kept:,} of {self.listed:,} clips of {official}, "
@@ -56,14 +56,14 @@ class SplitReport:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DatasetReport:
-  """What a data set has, and what it lacks.
+  """Complete, defective and missing clips of a data set.
 
   Attributes:
-    kind: of the lists, "kinetics" or "audioset".
+    kind: kind of the lists, "kinetics" or "audioset".
     frame_rate: frames per second.
-    sample_rate: samples per second.
-    channels: channels of the sound.
-    splits: what became of every list.
+    sample_rate: audio samples per second.
+    channels: channels of the audio.
+    splits: reports by split.
   """
 
   kind: str
@@ -76,7 +76,7 @@ class DatasetReport:
     """Returns all of it in words."""
     head = (
       f"{self.kind}: {self.frame_rate:g} frames and {self.sample_rate:,} "
-      f"samples per second, {self.channels} channels of sound"
+      f"samples per second, {self.channels} channels of audio"
     )
     return "\n".join(
       [head, *(split.describe(name) for name, split in self.splits.items())]
@@ -84,11 +84,11 @@ class DatasetReport:
 
 
 def read_report(data_dir: pathlib.Path) -> DatasetReport:
-  """Reads what is known of a data set.
+  """Reads the report of a data set.
 
   Raises:
     FileNotFoundError: if there is none.
-    files.InputError: if it was not made by `prepare`.
+    files.InputError: if it is damaged.
   """
   path = data_dir / REPORT
   if not path.exists():
@@ -116,7 +116,7 @@ def read_report(data_dir: pathlib.Path) -> DatasetReport:
 
 @dataclasses.dataclass(frozen=True)
 class EncodedFrames:
-  """Frames that are decoded when they are asked for.
+  """Frames that are decoded on access.
 
   Attributes:
     encoded: JPEG files, each of a frame of the same size.
@@ -147,20 +147,25 @@ class PreparedClips:
   """The clips of a split."""
 
   def __init__(self, source: Any, report: DatasetReport, names: Sequence[str]):
-    """Takes an open source of TensorFlow Datasets.
+    """Wraps a data source of TensorFlow Datasets.
 
     Args:
-      source: of encoded examples.
-      report: of the data set.
-      names: of the classes.
+      source: encoded examples.
+      report: report of the data set.
+      names: names of the classes.
     """
     self._source, self._report = source, report
     self._names = tuple(names)
 
   @property
   def class_names(self) -> tuple[str, ...]:
-    """What the classes are called."""
+    """Names of the classes, by number."""
     return self._names
+
+  @property
+  def kind(self) -> str:
+    """The kind of the lists, "kinetics" or "audioset"."""
+    return self._report.kind
 
   def __len__(self) -> int:
     return len(self._source)
@@ -170,47 +175,47 @@ class PreparedClips:
     entry, report = self._source[index], self._report
     frames = EncodedFrames(list(entry["frames"]), entry["name"].decode())
     ratio = round(report.sample_rate / report.frame_rate)
-    sound = decoding.from_bytes(
+    audio = decoding.from_bytes(
       entry["sound"], report.channels, ratio * len(frames)
     )
     return clips.Clip(
       frames=frames,
-      sound=sound,
+      audio=audio,
       frame_rate=report.frame_rate,
       sample_rate=report.sample_rate,
       labels=tuple(int(label) for label in entry["labels"]),
       name=frames.name,
-      has_sound=bool(entry["sound"]),
+      has_audio=bool(entry["sound"]),
     )
 
 
 def open_split(
   data_dir: pathlib.Path, split: str, *, allow_partial: bool = False
 ) -> PreparedClips:
-  """Opens one part of a data set.
+  """Opens a split of a data set.
 
   Args:
-    data_dir: the folder that `prepare` was told to write.
+    data_dir: the folder of the data set.
     split: "train", "validation" or "test", or a slice such as "train[:100]".
     allow_partial: accept fewer clips than the lists have.
 
   Raises:
     FileNotFoundError: if there is no such data set.
-    files.InputError: if it has no such part, or clips are missing.
+    files.InputError: if it has no such split, or clips are missing.
   """
   data_dir = data_dir.expanduser()
   report = read_report(data_dir)
   name = split.split("[")[0]
   if name not in report.splits:
     raise files.InputError(
-      f"{data_dir} has no part {name!r}; it has {', '.join(report.splits)}."
+      f"{data_dir} has no split {name!r}; it has {', '.join(report.splits)}."
     )
   found = report.splits[name]
   if found.kept < found.listed and not allow_partial:
     raise files.InputError(
       f"{data_dir} has {found.kept:,} of the {found.listed:,} clips in the "
       f"lists of {name}. Clips disappear from the public data sets; to go on "
-      "without them, set data.allow_partial to True."
+      "without them, set data.allow_partial."
     )
   builder = tfds.builder_from_directory(data_dir)
   label = builder.info.features["labels"].feature

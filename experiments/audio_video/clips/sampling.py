@@ -1,4 +1,4 @@
-"""Pieces of clips, and how they are varied; all with NumPy, on the host."""
+"""Segments and augmentation of clips, with NumPy on the host."""
 
 from collections.abc import Sequence
 import dataclasses
@@ -9,23 +9,23 @@ from PIL import Image
 
 from experiments.audio_video.clips import clips
 
-# Weights of red, green and blue in what is seen as brightness (ITU-R BT.601).
+# Weights of red, green and blue in luma (ITU-R BT.601).
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AugmentationConfig:
-  """How the frames of training clips are varied, all frames of a clip alike.
+  """Augmentation of training clips, all frames of a clip alike.
 
   The papers name the kinds (2103.03206 §4.2) and none of the amounts, which
   are chosen here.
 
   Attributes:
-    min_area: smallest part of a frame that an Inception crop keeps; 1 with a
-      `max_aspect` of 1 keeps the middle.
-    max_aspect: how many times its ratio of width to height may be larger or
-      smaller than that of what it is resized to.
-    flip: whether half of the clips are mirrored.
+    min_area: smallest area of an Inception crop, as a part of the frame; 1 with
+      a `max_aspect` of 1 is the central crop.
+    max_aspect: largest factor between the aspect ratios of the crop and of the
+      result.
+    flip: whether half of the clips are flipped horizontally.
     brightness: largest change of brightness, as a part of the full range.
     contrast: largest relative change of contrast.
     saturation: largest relative change of saturation.
@@ -52,8 +52,8 @@ class AugmentationConfig:
         )
 
 
-# Whole frames as they are, or their middle if they have another shape.
-NONE = AugmentationConfig(
+# Whole frames as they are, or their centre if they have another shape.
+NO_AUGMENTATION = AugmentationConfig(
   min_area=1.0,
   max_aspect=1.0,
   flip=False,
@@ -69,21 +69,21 @@ NONE = AugmentationConfig(
 def random_start(
   length: int, num_frames: int, generator: np.random.Generator
 ) -> int:
-  """Draws the first frame of a piece; 0 if the clip is no longer than it.
+  """Samples the first frame of a segment; 0 if the clip is no longer than it.
 
   Args:
     length: frames of the clip.
-    num_frames: frames of the piece.
-    generator: where the randomness comes from.
+    num_frames: frames of the segment.
+    generator: random generator.
   """
   return int(generator.integers(max(0, length - num_frames) + 1))
 
 
 def regular_starts(length: int, num_frames: int, count: int) -> list[int]:
-  """Returns the first frames of `count` pieces spread over a clip.
+  """Returns the first frames of `count` segments evenly spaced over a clip.
 
-  The first begins with the clip and the last ends with it; a single one lies in
-  the middle.
+  The first begins with the clip and the last ends with it; a single one is
+  central.
   """
   last = max(0, length - num_frames)
   if count == 1:
@@ -91,32 +91,32 @@ def regular_starts(length: int, num_frames: int, count: int) -> list[int]:
   return [round(i * last / (count - 1)) for i in range(count)]
 
 
-def cut(clip: clips.Clip, start: int, num_frames: int) -> clips.Clip:
-  """Returns a piece of a clip: decoded frames, and exactly their sound.
+def segment(clip: clips.Clip, start: int, num_frames: int) -> clips.Clip:
+  """Returns a segment of a clip: decoded frames, and exactly their audio.
 
-  A clip that ends too early goes on with its last frame and silence.
+  A clip that ends too early is padded with its last frame and silence.
 
   Args:
-    clip: from where.
-    start: the first frame, before the clip's end.
-    num_frames: how many.
+    clip: the clip.
+    start: number of the first frame.
+    num_frames: length of the segment, frames.
 
   Raises:
-    ValueError: if the piece begins outside the clip.
+    ValueError: if the segment begins outside the clip.
   """
   if not 0 <= start < len(clip.frames):
     raise ValueError(
-      f"clip {clip.name}: a piece is to begin with frame {start} of "
+      f"clip {clip.name}: a segment is to begin with frame {start} of "
       f"{len(clip.frames)}"
     )
   frames = clip.frames[start : start + num_frames]  # [T, H, W, 3]
   missing = num_frames - len(frames)
   frames = np.pad(frames, ((0, missing), *[(0, 0)] * 3), mode="edge")
   ratio = clips.samples_per_frame(clip)
-  sound = clip.sound[start * ratio : (start + num_frames) * ratio]
-  missing = num_frames * ratio - len(sound)
-  sound = np.pad(sound, ((0, missing), (0, 0)))
-  return clip._replace(frames=frames, sound=sound)
+  audio = clip.audio[start * ratio : (start + num_frames) * ratio]
+  missing = num_frames * ratio - len(audio)
+  audio = np.pad(audio, ((0, missing), (0, 0)))
+  return clip._replace(frames=frames, audio=audio)
 
 
 # ----------------------------------------------------------------------- space
@@ -128,13 +128,13 @@ def augment(
   generator: np.random.Generator,
   config: AugmentationConfig,
 ) -> np.ndarray:  # [T, H, W, 3] uint8
-  """Crops, resizes, mirrors and colours the frames of a clip, all alike.
+  """Crops, resizes, flips and recolours the frames of a clip, all alike.
 
   Args:
-    frames: as they are.
+    frames: the frames.
     size: height and width of the result, pixels.
-    generator: where the randomness comes from.
-    config: how much.
+    generator: random generator.
+    config: ranges of the changes.
   """
   box = random_box(frames.shape[1:3], size, generator, config)
   frames = resize(frames, size, box)
@@ -143,12 +143,12 @@ def augment(
   return recolour(frames, generator, config)
 
 
-def middle(
+def centre_crop(
   frames: np.ndarray,  # [T, h, w, 3] uint8
   size: tuple[int, int],
 ) -> np.ndarray:  # [T, H, W, 3] uint8
-  """Returns the largest middle part of the right shape, resized."""
-  return resize(frames, size, _middle_box(frames.shape[1:3], size))
+  """Returns the largest central crop of the right aspect ratio, resized."""
+  return resize(frames, size, _centre_box(frames.shape[1:3], size))
 
 
 def random_box(
@@ -157,17 +157,17 @@ def random_box(
   generator: np.random.Generator,
   config: AugmentationConfig,
 ) -> tuple[float, float, float, float]:
-  """Draws an Inception crop: area evenly, aspect evenly by its logarithm.
+  """Samples an Inception crop: area uniform, aspect ratio log-uniform.
 
   Args:
-    shape: height and width of what is cropped, pixels.
+    shape: height and width of the frame, pixels.
     size: height and width that the crop is resized to.
-    generator: where the randomness comes from.
+    generator: random generator.
     config: the ranges.
 
   Returns:
     Left, top, right and bottom, in pixels, within the frame. After ten boxes
-    that do not fit into it, the largest part in the middle of the right shape.
+    that do not fit into it, the largest central crop.
   """
   height, width = shape
   for _ in range(10):
@@ -178,10 +178,10 @@ def random_box(
     if wide <= width and tall <= height:
       left, top = generator.uniform(0, (width - wide, height - tall))
       return left, top, left + wide, top + tall
-  return _middle_box(shape, size)
+  return _centre_box(shape, size)
 
 
-def _middle_box(
+def _centre_box(
   shape: Sequence[int], size: tuple[int, int]
 ) -> tuple[float, float, float, float]:
   scale = min(shape[0] / size[0], shape[1] / size[1])
@@ -198,7 +198,7 @@ def resize(
   """Resizes a part of all frames, bilinearly and without aliasing.
 
   Args:
-    frames: as they are.
+    frames: the frames.
     size: height and width of the result, pixels.
     box: left, top, right and bottom of the part, pixels.
   """

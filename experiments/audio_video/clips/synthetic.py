@@ -1,4 +1,4 @@
-"""Clips of video and sound with known classes, made without any data."""
+"""Synthetic clips of video and audio with known classes."""
 
 import dataclasses
 import operator
@@ -12,28 +12,28 @@ _DARKEST, _BRIGHTEST = 0.0, 0.45  # of backgrounds
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class GeneratorConfig:
-  """What is generated.
+class SyntheticConfig:
+  """Synthetic clips.
 
-  Every clip shows events, each of another class. A class has a shape, a colour,
-  a way to move and a pitch; some classes may be heard only or seen only, so
-  that neither the video nor the sound of a clip tells all of its classes.
+  Every clip has events, each of another class. A class has a shape, a colour, a
+  motion and a pitch. Some classes may be in the audio only or in the video
+  only, so that neither of them determines all classes of a clip.
 
   Attributes:
-    num_examples: how many clips there are.
-    seed: decides all clips. Clips of different seeds have nothing in common.
+    num_examples: number of clips.
+    seed: seed of all clips. Clips of different seeds have nothing in common.
     num_frames: frames T of a clip.
     size: height and width of the frames, pixels.
     frame_rate: frames per second.
-    sample_rate: samples of the sound per second, a multiple of the frames.
-    channels: channels of the sound; with 2 things are heard where they are.
-    num_classes: how many classes there are.
-    audible_only: how many of them, the first ones, are heard but never seen.
-    visible_only: how many of them, the next ones, are seen but never heard.
+    sample_rate: audio samples per second, a multiple of the frames.
+    channels: channels of the audio; with 2, events are panned by position.
+    num_classes: number of classes.
+    audio_only: number of classes, the first ones, that are in the audio only.
+    video_only: number of classes, the next ones, that are in the video only.
     events: fewest and most events of a clip.
-    distractors: most grey and hissing things of a clip, which are of no class.
-    noise: deviation of noise in pixels and samples, where the full range of
-      pixels is 1.
+    distractors: most distractors of a clip, which are of no class.
+    noise: standard deviation of noise in pixels and samples, where the full
+      range of pixels is 1.
   """
 
   num_examples: int = 100_000
@@ -44,8 +44,8 @@ class GeneratorConfig:
   sample_rate: int = 48_000
   channels: int = 1
   num_classes: int = 12
-  audible_only: int = 0
-  visible_only: int = 0
+  audio_only: int = 0
+  video_only: int = 0
   events: tuple[int, int] = (1, 1)
   distractors: int = 0
   noise: float = 0.0
@@ -58,47 +58,47 @@ class GeneratorConfig:
       "frame_rate": (1, 1000),
       "channels": (1, 2),
       "num_classes": (1, 2**20),
-      "audible_only": (0, self.num_classes),
-      "visible_only": (0, self.num_classes - self.audible_only),
+      "audio_only": (0, self.num_classes),
+      "video_only": (0, self.num_classes - self.audio_only),
       "distractors": (0, 1000),
       "noise": (0, 1),
     }
     for name, (low, high) in ranges.items():
       if not low <= getattr(self, name) <= high:
         raise ValueError(
-          f"GeneratorConfig.{name} must be between {low} and {high}, not "
-          f"{getattr(self, name)}"
+          f"SyntheticConfig.{name} is {getattr(self, name)}; expected {low} "
+          f"to {high}."
         )
     if len(self.size) != 2 or min(self.size) < 1:
       raise ValueError(
-        f"GeneratorConfig.size must be a height and a width, not {self.size}"
+        f"SyntheticConfig.size is {self.size}; expected a height and a width."
       )
     if self.sample_rate < 1 or self.sample_rate % self.frame_rate:
       raise ValueError(
-        f"GeneratorConfig.sample_rate must be a multiple of the "
-        f"{self.frame_rate:g} frames per second, not {self.sample_rate}"
+        f"SyntheticConfig.sample_rate is {self.sample_rate}; expected a "
+        f"multiple of the {self.frame_rate:g} frames per second."
       )
     if not 0 <= self.events[0] <= self.events[1] <= self.num_classes:
       raise ValueError(
-        "GeneratorConfig.events must be two rising numbers between 0 and "
-        f"{self.num_classes}, not {self.events}"
+        f"SyntheticConfig.events is {self.events}; expected two rising numbers "
+        f"between 0 and {self.num_classes}."
       )
 
 
-class Generator:
-  """Clips that are made when they are asked for.
+class SyntheticClips:
+  """Data source of synthetic clips, made on access.
 
   Clip i depends on the configuration and i alone.
   """
 
-  def __init__(self, config: GeneratorConfig) -> None:
-    """Makes nothing yet."""
+  def __init__(self, config: SyntheticConfig) -> None:
+    """Makes no clip yet."""
     self._config = config
 
   @property
   def class_names(self) -> tuple[str, ...]:
-    """What the classes are called."""
-    return tuple(f"thing {i}" for i in range(self._config.num_classes))
+    """Names of the classes, by number."""
+    return tuple(f"class {i}" for i in range(self._config.num_classes))
 
   def __len__(self) -> int:
     return self._config.num_examples
@@ -112,46 +112,46 @@ class Generator:
     fewest, most = config.events
     count = int(generator.integers(fewest, most + 1))
     labels = sorted(generator.choice(config.num_classes, count, replace=False))
-    things = [_of_class(config, generator, int(label)) for label in labels]
+    sampled = [_of_class(config, generator, int(label)) for label in labels]
     for _ in range(int(generator.integers(config.distractors + 1))):
-      things.append(events.draw_distractor(generator))
+      sampled.append(events.sample_distractor(generator))
     return clips.Clip(
-      frames=_paint(config, generator, things),
-      sound=_play(config, generator, things),
+      frames=_paint(config, generator, sampled),
+      audio=_synthesise(config, generator, sampled),
       frame_rate=config.frame_rate,
       sample_rate=config.sample_rate,
       labels=tuple(int(label) for label in labels),
-      name=f"generated {index}",
+      name=f"synthetic {index}",
     )
 
 
 def _of_class(
-  config: GeneratorConfig, generator: np.random.Generator, label: int
+  config: SyntheticConfig, generator: np.random.Generator, label: int
 ) -> events.Event:
-  heard_only = label < config.audible_only
-  seen_only = not heard_only and label < (
-    config.audible_only + config.visible_only
+  audio_only = label < config.audio_only
+  video_only = not audio_only and label < (
+    config.audio_only + config.video_only
   )
   return dataclasses.replace(
-    events.draw(generator, label, config.num_classes),
-    visible=not heard_only,
-    audible=not seen_only,
+    events.sample(generator, label, config.num_classes),
+    visible=not audio_only,
+    audible=not video_only,
   )
 
 
 def _paint(
-  config: GeneratorConfig,
+  config: SyntheticConfig,
   generator: np.random.Generator,
-  things: list[events.Event],
+  sampled: list[events.Event],
 ) -> np.ndarray:  # [T, H, W, 3] uint8
   seconds = np.arange(config.num_frames) / config.frame_rate
   canvas = np.repeat(
     _background(config.size, generator)[None], config.num_frames, axis=0
   )  # [T, H, W, 3]
-  # Which thing is in front of which has nothing to do with their classes.
-  for i in generator.permutation(len(things)):
-    if things[i].visible:
-      events.paint(canvas, things[i], seconds)
+  # The order from back to front is independent of the classes.
+  for i in generator.permutation(len(sampled)):
+    if sampled[i].visible:
+      events.paint(canvas, sampled[i], seconds)
   if config.noise:
     canvas += config.noise * generator.standard_normal(canvas.shape)
   return np.rint(255 * np.clip(canvas, 0, 1)).astype(np.uint8)
@@ -160,7 +160,7 @@ def _paint(
 def _background(
   size: tuple[int, int], generator: np.random.Generator
 ) -> np.ndarray:  # [H, W, 3]
-  """Returns dark colours of four corners and what lies between them."""
+  """Returns an interpolation of four dark colours in the corners."""
   corners = generator.uniform(_DARKEST, _BRIGHTEST, (2, 2, 3))
   down, right = (np.linspace(0, 1, n) for n in size)
   down = np.stack([1 - down, down], axis=-1)  # [H, 2]
@@ -168,17 +168,17 @@ def _background(
   return np.einsum("ha,wb,abc->hwc", down, right, corners)
 
 
-def _play(
-  config: GeneratorConfig,
+def _synthesise(
+  config: SyntheticConfig,
   generator: np.random.Generator,
-  things: list[events.Event],
+  sampled: list[events.Event],
 ) -> np.ndarray:  # [S, channels] float32
   length = round(config.num_frames * config.sample_rate / config.frame_rate)
   seconds = np.arange(length) / config.sample_rate
-  sound = np.zeros((length, config.channels))
-  for thing in things:
-    if thing.audible:
-      sound += events.play(thing, seconds, config.channels, generator)
+  audio = np.zeros((length, config.channels))
+  for event in sampled:
+    if event.audible:
+      audio += events.synthesise(event, seconds, config.channels, generator)
   if config.noise:
-    sound += config.noise * generator.standard_normal(sound.shape)
-  return np.clip(sound, -1, 1).astype(np.float32)
+    audio += config.noise * generator.standard_normal(audio.shape)
+  return np.clip(audio, -1, 1).astype(np.float32)

@@ -1,7 +1,7 @@
-"""Reading clips of video and sound, and making them fit a model.
+"""Users' clips of video and audio, and their conversion for a model.
 
 A clip comes from an .npz file, a folder of frames with a .wav file, or a video
-file. Everything done to make it fit is told.
+file. All changes made to it are reported.
 """
 
 import dataclasses
@@ -22,22 +22,22 @@ FRAMES_PER_SECOND = 25  # of the models' clips (2107.14795 appendix I)
 
 
 class Clip(NamedTuple):
-  """Video and sound as they were found."""
+  """Video and audio as they are in the files."""
 
   frames: list[np.ndarray]  # each [H, W, 3] uint8
   fps: float
-  sound: np.ndarray | None  # [S] float32 in [-1, 1]
+  audio: np.ndarray | None  # [S] float32 in [-1, 1]
   rate: int  # samples per second
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Shape:
-  """What a model reads.
+  """Shape of the clips of a model.
 
   Attributes:
     num_frames: frames of a clip, 25 per second.
     size: height and width of a frame, pixels.
-    num_samples: samples of the sound, in the time of all frames.
+    num_samples: samples of audio in the time of all frames.
   """
 
   num_frames: int
@@ -52,7 +52,7 @@ class Shape:
 
 def read(
   path: pathlib.Path,
-  sound: pathlib.Path | None = None,
+  audio: pathlib.Path | None = None,
   fps: float = FRAMES_PER_SECOND,
   until: float = math.inf,
 ) -> Clip:
@@ -61,33 +61,28 @@ def read(
   Args:
     path: an .npz file has "image", [T, H, W, 3] uint8 or floats in [0, 1], and
       may have "audio", [S] or [S, channels], and its "rate" (default 48,000).
-    sound: a .wav file; None takes what comes with the video: of a folder the
-      only .wav file in it.
-    fps: frames per second of arrays and folders; video files tell theirs.
-    until: seconds after which nothing more is needed of a video file.
+    audio: a .wav file; None takes the audio of the video, of a folder the only
+      .wav file in it.
+    fps: frames per second of arrays and folders; video files have their own.
+    until: last second that is read of a video file.
 
   Raises:
-    FileNotFoundError: if a file is not there.
+    FileNotFoundError: if a file does not exist.
     files.InputError: if a file cannot be used.
   """
-  for given in (path, sound):
+  for given in (path, audio):
     if given is not None and not given.exists():
       raise FileNotFoundError(f"There is no {given}.")
   if path.is_dir():
     frames = [files.read_image(p) for p in files.list_images([path])]
     clip = Clip(frames, fps, None, 0)
-    inside = sorted(path.glob("*.wav"))
-    if sound is None and len(inside) > 1:
-      raise files.InputError(
-        f"{path} has {len(inside)} .wav files; choose one with --sound."
-      )
-    sound = sound or next(iter(inside), None)
+    audio = audio or _only_wav(path)
   elif path.suffix.lower() == ".npz":
     clip = _read_npz(path, fps)
   else:
     clip = _read_video(path, until)
-  if sound is not None:
-    clip = clip._replace(**_read_wav(sound))
+  if audio is not None:
+    clip = clip._replace(**_read_wav(audio))
   sizes = {frame.shape for frame in clip.frames}
   if len(sizes) != 1:
     raise files.InputError(
@@ -97,13 +92,22 @@ def read(
   return clip
 
 
+def _only_wav(folder: pathlib.Path) -> pathlib.Path | None:
+  found = sorted(folder.glob("*.wav"))
+  if len(found) > 1:
+    raise files.InputError(
+      f"{folder} has {len(found)} .wav files; choose one with --audio."
+    )
+  return found[0] if found else None
+
+
 def _read_npz(path: pathlib.Path, fps: float) -> Clip:
   try:
     with np.load(path, allow_pickle=False) as file:
       arrays = {name: file[name] for name in file.files}
-  except Exception as error:  # What is damaged fails anywhere in them.
+  except Exception as error:  # Damage can raise any error.
     raise files.InputError(f"{path} is not an .npz file: {error}") from error
-  image, sound = arrays.get("image"), arrays.get("audio")
+  image, audio = arrays.get("image"), arrays.get("audio")
   is_video = image is not None and image.ndim == 4 and image.shape[-1] == 3
   if image is None or not is_video or not image.size:
     found = "nothing" if image is None else f"an array of {image.shape}"
@@ -128,31 +132,31 @@ def _read_npz(path: pathlib.Path, fps: float) -> Clip:
     raise files.InputError(
       f"{path}: 'rate' is {rate}; expected a whole number, samples per second."
     )
-  if sound is not None:
-    sound = _mono(sound, str(path))
-  return Clip(list(image), fps, sound, int(rate))
+  if audio is not None:
+    audio = _mono(audio, str(path))
+  return Clip(list(image), fps, audio, int(rate))
 
 
 def _read_wav(path: pathlib.Path) -> dict[str, Any]:
   try:
     rate, samples = wavfile.read(path)
-  except Exception as error:  # SciPy stumbles over damage in many ways.
+  except Exception as error:  # Damage can raise any error.
     raise files.InputError(f"{path} is not a .wav file: {error}") from error
   if rate < 1:
     raise files.InputError(f"{path} has {rate} samples per second.")
-  return {"sound": _mono(samples, str(path)), "rate": int(rate)}
+  return {"audio": _mono(samples, str(path)), "rate": int(rate)}
 
 
 def _mono(samples: np.ndarray, source: str) -> np.ndarray:  # [S] float32
   """Returns the mean of the channels, integers scaled to [-1, 1]."""
   if samples.ndim not in (1, 2) or not samples.size:
     raise files.InputError(
-      f"{source}: the sound has shape {samples.shape}; expected [samples] or "
+      f"{source}: the audio has shape {samples.shape}; expected [samples] or "
       "[samples, channels]."
     )
   if samples.dtype.kind not in "iuf":
     raise files.InputError(
-      f"{source}: the sound has dtype {samples.dtype}; expected numbers."
+      f"{source}: the audio has dtype {samples.dtype}; expected numbers."
     )
   if samples.dtype == np.uint8:
     scaled = samples.astype(np.float32) / 128 - 1
@@ -162,7 +166,7 @@ def _mono(samples: np.ndarray, source: str) -> np.ndarray:  # [S] float32
     scaled = samples.astype(np.float32)
   if not np.abs(scaled).max() <= 1:
     raise files.InputError(
-      f"{source}: the sound leaves [-1, 1]; expected integers, or floats in it."
+      f"{source}: the audio leaves [-1, 1]; expected integers, or floats in it."
     )
   return scaled if scaled.ndim == 1 else scaled.mean(axis=1)
 
@@ -171,8 +175,8 @@ def _read_video(path: pathlib.Path, until: float) -> Clip:
   """Reads the first `until` seconds of a video file, and a frame more."""
   end = until + 1 / FRAMES_PER_SECOND
   found = video_files.decode(path, video_files.DecodeConfig(end=end))
-  sound = None if found.sound is None else found.sound[:, 0]
-  return Clip(found.frames, found.frame_rate, sound, found.sample_rate)
+  audio = None if found.audio is None else found.audio[:, 0]
+  return Clip(found.frames, found.frame_rate, audio, found.sample_rate)
 
 
 # ------------------------------------------------------------------ to a model
@@ -181,16 +185,16 @@ def _read_video(path: pathlib.Path, until: float) -> Clip:
 def fit(
   clip: Clip, shape: Shape, start_seconds: float
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-  """Cuts a clip out of a video and makes it as the model needs it.
+  """Cuts a clip out of a video and converts it for a model.
 
   Args:
     clip: the video.
-    shape: what the model reads.
-    start_seconds: where to begin.
+    shape: shape of the model's clips.
+    start_seconds: first second of the clip.
 
   Returns:
     {"image": [1, T, H, W, 3] float32 in [0, 1], "audio": [1, S, 1] float32 in
-    [-1, 1]}, and what was done to the video, in words.
+    [-1, 1]}, and the changes made to the video, in words.
 
   Raises:
     files.InputError: if the video has ended by then.
@@ -201,35 +205,35 @@ def fit(
       f"the clip is to begin after {start_seconds:g} s; the video has "
       f"{length:.3g} s."
     )
-  told: list[str] = []
-  image = _fit_frames(clip, shape, start_seconds, told)
-  audio = _fit_sound(clip, shape, start_seconds, told)
-  return {"image": image[None], "audio": audio[None, :, None]}, told
+  changes: list[str] = []
+  image = _fit_frames(clip, shape, start_seconds, changes)
+  audio = _fit_audio(clip, shape, start_seconds, changes)
+  return {"image": image[None], "audio": audio[None, :, None]}, changes
 
 
 def _fit_frames(
-  clip: Clip, shape: Shape, start: float, told: list[str]
+  clip: Clip, shape: Shape, start: float, changes: list[str]
 ) -> np.ndarray:  # [T, H, W, 3]
   step = clip.fps / FRAMES_PER_SECOND
-  # Half a frame is rounded up, as the next frame is the one then shown.
+  # Halfway between two frames the later one counts.
   wanted = np.floor(
     start * clip.fps + step * np.arange(shape.num_frames) + 0.5
   ).astype(int)
   if clip.fps != FRAMES_PER_SECOND:
-    told.append(
+    changes.append(
       f"{clip.fps:g} frames per second: of them the nearest to "
       f"{FRAMES_PER_SECOND} per second"
     )
   missing = int(np.sum(wanted >= len(clip.frames)))
   if missing:
-    told.append(
+    changes.append(
       f"the video ends {missing} frames early: its last frame repeated"
     )
   chosen = [clip.frames[min(i, len(clip.frames) - 1)] for i in wanted]
   height, width = chosen[0].shape[:2]
   if (height, width) != shape.size:
-    told.append(
-      f"frames of {height} × {width} pixels: the middle, in the shape of "
+    changes.append(
+      f"frames of {height} × {width} pixels: the centre, in the shape of "
       f"{shape.size[0]} × {shape.size[1]}, resized to it bicubically"
     )
     chosen = [_resize(frame, shape.size) for frame in chosen]
@@ -237,37 +241,37 @@ def _fit_frames(
 
 
 def _resize(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-  """Cuts the largest middle of the right shape and resizes it."""
+  """Resizes the largest central crop of the right aspect ratio."""
   height, width = frame.shape[:2]
   scale = min(height / size[0], width / size[1])
   tall, wide = round(scale * size[0]), round(scale * size[1])
   top, left = (height - tall) // 2, (width - wide) // 2
-  middle = Image.fromarray(frame[top : top + tall, left : left + wide])
-  resized = middle.resize((size[1], size[0]), Image.Resampling.BICUBIC)
+  crop = Image.fromarray(frame[top : top + tall, left : left + wide])
+  resized = crop.resize((size[1], size[0]), Image.Resampling.BICUBIC)
   return np.asarray(resized)
 
 
-def _fit_sound(
-  clip: Clip, shape: Shape, start: float, told: list[str]
+def _fit_audio(
+  clip: Clip, shape: Shape, start: float, changes: list[str]
 ) -> np.ndarray:  # [S]
-  if clip.sound is None:
-    told.append("no sound: silence")
+  if clip.audio is None:
+    changes.append("no audio: silence")
     return np.zeros(shape.num_samples, np.float32)
-  sound = clip.sound
+  audio = clip.audio
   if clip.rate != shape.rate:
     if clip.rate < 1:
       raise files.InputError(
-        f"the sound has {clip.rate} samples per second; expected at least 1."
+        f"the audio has {clip.rate} samples per second; expected at least 1."
       )
-    told.append(
-      f"sound of {clip.rate} Hz: resampled to {shape.rate} Hz with a "
+    changes.append(
+      f"audio of {clip.rate} Hz: resampled to {shape.rate} Hz with a "
       "polyphase filter"
     )
     ratio = fractions.Fraction(shape.rate, clip.rate)
-    sound = signal.resample_poly(sound, ratio.numerator, ratio.denominator)
+    audio = signal.resample_poly(audio, ratio.numerator, ratio.denominator)
   first = round(start * shape.rate)
-  piece = sound[first : first + shape.num_samples]
-  missing = shape.num_samples - len(piece)
+  part = audio[first : first + shape.num_samples]
+  missing = shape.num_samples - len(part)
   if missing:
-    told.append(f"the sound ends {missing} samples early: silence after it")
-  return np.clip(np.pad(piece, (0, missing)), -1, 1).astype(np.float32)
+    changes.append(f"the audio ends {missing} samples early: silence after it")
+  return np.clip(np.pad(part, (0, missing)), -1, 1).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Reading and writing video files with PyAV, which is needed for this alone."""
+"""Reading and writing of video files with PyAV, an optional dependency."""
 
 from collections.abc import Iterable, Iterator
 import dataclasses
@@ -17,33 +17,33 @@ _SLACK = 1e-6  # seconds by which rounding may move a time
 SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v")
 
 
-class Found(NamedTuple):
-  """What a video file has."""
+class Decoded(NamedTuple):
+  """Video and audio of a file."""
 
   frames: list[np.ndarray]  # each [H, W, 3] uint8
   times: np.ndarray  # [T] seconds from the first frame to each
-  sound: np.ndarray | None  # [S, channels] float32 in [-1, 1], from then on
-  sample_rate: int  # per second; 0 without sound
+  audio: np.ndarray | None  # [S, channels] float32 in [-1, 1], from then on
+  sample_rate: int  # per second; 0 without audio
   frame_rate: float  # per second, on average, in the file
   is_regular: bool  # whether its frames are evenly spaced
-  source_channels: int  # of the sound in the file
+  source_channels: int  # of the audio in the file
   source_rate: int  # samples per second in the file
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DecodeConfig:
-  """What of a video file is read, and into what form.
+  """Part of a video file that is read, and its format.
 
   Attributes:
-    start: seconds after the first frame to begin at.
-    end: seconds after the first frame that nothing is needed of.
-    short_side: pixels of the shorter side of a frame, the shape kept; None
-      leaves frames as they are.
-    frame_rate: frames per second, each the nearest in time of what is there,
-      whether the file's rate varies or not; None keeps all frames.
-    sample_rate: samples per second; None keeps the file's.
-    channels: channels of the sound: 1 for the mean of all there are, 2 for the
-      first two, or the only one twice.
+    start: first second, from the first frame on.
+    end: last second, from the first frame on.
+    short_side: pixels of the shorter side of a resized frame; None leaves
+      frames as they are.
+    frame_rate: frames per second, each the nearest in time of the file's, whose
+      rate may vary; None keeps all frames.
+    sample_rate: audio samples per second; None keeps the file's.
+    channels: channels of the audio: 1 for the mean of all, 2 for the first two,
+      or the only one twice.
   """
 
   start: float = 0.0
@@ -61,15 +61,15 @@ class DecodeConfig:
       )
 
 
-def decode(path: pathlib.Path, config: DecodeConfig) -> Found:
-  """Reads video and sound of a file; its first frame is at 0 seconds.
+def decode(path: pathlib.Path, config: DecodeConfig) -> Decoded:
+  """Reads video and audio of a file; its first frame is at 0 seconds.
 
   Args:
-    path: the file, in any format that FFmpeg knows.
-    config: what of it.
+    path: the file, in any format that FFmpeg can read.
+    config: the part of it, and the format.
 
   Raises:
-    files.InputError: if PyAV is not there, or the file is damaged, has no
+    files.InputError: if PyAV is missing, or the file is damaged, has no
       video, or ends before the start.
   """
   av = _av(path)
@@ -86,19 +86,19 @@ def decode(path: pathlib.Path, config: DecodeConfig) -> Found:
         f"{path} has no frames after {config.start:g} seconds."
       )
     with av.open(str(path), metadata_errors="replace") as container:
-      heard = container.streams.audio[0] if container.streams.audio else None
-      if heard is None:
-        return Found(frames, times, None, 0, rate, regular, 0, 0)
-      _decodable(path, heard)
-      wanted = config.sample_rate or heard.rate
-      channels, source_rate = heard.codec_context.channels, heard.rate
-      sound = _sound(av, container, heard, config, first, wanted)
+      stream = container.streams.audio[0] if container.streams.audio else None
+      if stream is None:
+        return Decoded(frames, times, None, 0, rate, regular, 0, 0)
+      _decodable(path, stream)
+      wanted = config.sample_rate or stream.rate
+      channels, source_rate = stream.codec_context.channels, stream.rate
+      audio = _audio(av, container, stream, config, first, wanted)
   except (av.FFmpegError, OSError) as error:
     raise files.InputError(f"{path} cannot be decoded: {error}") from error
-  if sound is None:
-    return Found(frames, times, None, 0, rate, regular, 0, 0)
-  return Found(
-    frames, times, sound, wanted, rate, regular, channels, source_rate
+  if audio is None:
+    return Decoded(frames, times, None, 0, rate, regular, 0, 0)
+  return Decoded(
+    frames, times, audio, wanted, rate, regular, channels, source_rate
   )
 
 
@@ -115,7 +115,7 @@ def _av(path: pathlib.Path) -> Any:
 def _decodable(path: pathlib.Path, stream: Any) -> Any:
   if stream.codec_context is None:
     raise files.InputError(
-      f"{path} has {stream.type} in a format that FFmpeg does not know."
+      f"{path} has {stream.type} in a format that FFmpeg cannot read."
     )
   return stream
 
@@ -123,15 +123,15 @@ def _decodable(path: pathlib.Path, stream: Any) -> Any:
 def _frames(
   container: Any, stream: Any, config: DecodeConfig, rate: float
 ) -> tuple[list[np.ndarray], np.ndarray, float, bool]:
-  """Returns frames, their times, when the first is, and if they are regular."""
-  shown: list[tuple[float, np.ndarray]] = []
-  met: list[float] = []  # times of all frames that were decoded
+  """Returns frames, their times, the first's time, and if they are regular."""
+  kept: list[tuple[float, np.ndarray]] = []
+  decoded_times: list[float] = []
 
   def decoded() -> Iterator[tuple[float, Any]]:
     for number, frame in enumerate(container.decode(stream)):
       # Some formats carry no times.
-      met.append(number / rate if frame.time is None else frame.time)
-      yield met[-1] - met[0], frame
+      decoded_times.append(number / rate if frame.time is None else frame.time)
+      yield decoded_times[-1] - decoded_times[0], frame
 
   chosen: Iterable[tuple[float, Any]] = decoded()
   if config.frame_rate is None:
@@ -142,13 +142,13 @@ def _frames(
   for time, frame in chosen:
     if frame is not last[0]:
       last = (frame, _to_array(frame, config.short_side))
-    shown.append((time, last[1]))
-  times = np.array([time for time, _ in shown])
-  steps = np.diff(met)
+    kept.append((time, last[1]))
+  times = np.array([time for time, _ in kept])
+  steps = np.diff(decoded_times)
   # Times are often rounded to milliseconds.
   regular = not len(steps) or float(np.ptp(steps)) < 0.1 / rate
-  first = met[0] if met else 0.0
-  return [array for _, array in shown], times, first, regular
+  first = decoded_times[0] if decoded_times else 0.0
+  return [array for _, array in kept], times, first, regular
 
 
 def _between(
@@ -167,13 +167,13 @@ def nearest(
   duration: float,
   config: DecodeConfig,
 ) -> Iterator[tuple[float, Any]]:
-  """Yields frames at regular times, each the nearest of those that there are.
+  """Yields frames at regular times, each the nearest of the given ones.
 
   Args:
-    frames: times in rising order, seconds, and whatever stands for frames.
-    frame_rate: how many there shall be in a second.
-    duration: how long the last frame is shown, seconds.
-    config: from when until when.
+    frames: times in rising order, seconds, and frames of any type.
+    frame_rate: frames per second of the result.
+    duration: duration of the last frame, seconds.
+    config: first and last second.
   """
   number = math.ceil(config.start * frame_rate - _SLACK)
   before: tuple[float, Any] | None = None
@@ -208,7 +208,7 @@ def _to_array(frame: Any, short_side: int | None) -> np.ndarray:  # [H, W, 3]
   ).to_ndarray()
 
 
-def _sound(
+def _audio(
   av: Any,
   container: Any,
   stream: Any,
@@ -216,59 +216,59 @@ def _sound(
   first: float,
   rate: int,
 ) -> np.ndarray | None:  # [S, channels] float32
-  """Returns the sound from `config.start` on; None if there is none."""
+  """Returns the audio from `config.start` on; None if there is none."""
   # Without a layout channels stay as they are: FFmpeg's own mix of two channels
   # is louder than either.
   mixer = av.AudioResampler(format="flt", rate=rate)
-  pieces: list[np.ndarray] = []
+  blocks: list[np.ndarray] = []
   begin: float | None = None
   length = 0
   for frame in container.decode(stream):
     begin = (frame.time or 0.0) - first if begin is None else begin
     if length > (config.end - begin) * rate:
       break
-    for piece in mixer.resample(frame):
-      pieces.append(_mixed(piece, config.channels))
-      length += len(pieces[-1])
-  pieces += [_mixed(x, config.channels) for x in mixer.resample(None)]
+    for block in mixer.resample(frame):
+      blocks.append(_mixed(block, config.channels))
+      length += len(blocks[-1])
+  blocks += [_mixed(x, config.channels) for x in mixer.resample(None)]
   if begin is None or not length:
     return None
-  sound = np.concatenate(pieces)
-  # Sound and video of a file may begin at different times.
+  audio = np.concatenate(blocks)
+  # Audio and video of a file may begin at different times.
   skipped = round((config.start - begin) * rate)
-  sound = np.pad(sound, ((max(0, -skipped), 0), (0, 0)))[max(0, skipped) :]
+  audio = np.pad(audio, ((max(0, -skipped), 0), (0, 0)))[max(0, skipped) :]
   if math.isfinite(config.end):
-    sound = sound[: round((config.end - config.start) * rate)]
-  return np.clip(sound, -1, 1).astype(np.float32) if len(sound) else None
+    audio = audio[: round((config.end - config.start) * rate)]
+  return np.clip(audio, -1, 1).astype(np.float32) if len(audio) else None
 
 
 def _mixed(frame: Any, channels: int) -> np.ndarray:  # [S, channels]
   """Returns the mean of all channels, or the first two, left and right."""
-  sound = frame.to_ndarray().reshape(-1, frame.layout.nb_channels)
+  audio = frame.to_ndarray().reshape(-1, frame.layout.nb_channels)
   if channels == 1:
-    return sound.mean(axis=1, keepdims=True)
-  return sound[:, :2] if sound.shape[1] > 1 else sound.repeat(2, axis=1)
+    return audio.mean(axis=1, keepdims=True)
+  return audio[:, :2] if audio.shape[1] > 1 else audio.repeat(2, axis=1)
 
 
 def write(
   path: pathlib.Path,
   frames: np.ndarray,  # [T, H, W, 3] uint8
   frame_rate: float,
-  sound: np.ndarray | None = None,  # [S, channels] in [-1, 1]
+  audio: np.ndarray | None = None,  # [S, channels] in [-1, 1]
   sample_rate: int = 48_000,
 ) -> None:
-  """Writes a video file, H.264 with AAC sound, whole or not at all.
+  """Writes a video file, H.264 with AAC audio, whole or not at all.
 
   Args:
-    path: ends in .mp4; height and width are rounded up to even numbers, which
-      the format asks for, by repeating edges.
+    path: ends in .mp4; height and width are padded to even numbers, which the
+      format requires, by repeating edges.
     frames: the video.
     frame_rate: frames per second.
-    sound: mono or stereo.
+    audio: mono or stereo.
     sample_rate: samples per second.
 
   Raises:
-    files.InputError: if PyAV is not there, or the file cannot be written.
+    files.InputError: if PyAV is missing, or the file cannot be written.
   """
   av = _av(path)
   height, width = frames.shape[1:3]
@@ -279,36 +279,43 @@ def write(
       files.writing(path) as temporary,
       av.open(str(temporary), "w") as container,
     ):
-      rate = fractions.Fraction(frame_rate).limit_denominator(1001)
-      # What browsers play, where FFmpeg was built with it.
-      known = "libx264" in av.codecs_available
-      video = container.add_stream("libx264" if known else "mpeg4", rate=rate)
-      video.height, video.width = frames.shape[1:3]
-      video.pix_fmt, video.bit_rate = "yuv420p", 4_000_000
-      heard = None
-      if sound is not None:
-        layout = "mono" if sound.shape[1] == 1 else "stereo"
-        heard = container.add_stream("aac", rate=sample_rate, layout=layout)
+      video = _video_stream(av, container, frames, frame_rate)
+      # All streams are added before the first is encoded.
+      if audio is not None:
+        layout = "mono" if audio.shape[1] == 1 else "stereo"
+        stream = container.add_stream("aac", rate=sample_rate, layout=layout)
       for array in frames:
         frame = av.VideoFrame.from_ndarray(array, format="rgb24")
         container.mux(video.encode(frame))
       container.mux(video.encode(None))
-      if heard is not None and sound is not None:
-        _write_sound(av, container, heard, sound, sample_rate)
+      if audio is not None:
+        _write_audio(av, container, stream, audio, sample_rate)
   except av.FFmpegError as error:
     raise files.InputError(f"{path} cannot be encoded: {error}") from error
 
 
-def _write_sound(
-  av: Any, container: Any, stream: Any, sound: np.ndarray, rate: int
+def _video_stream(
+  av: Any, container: Any, frames: np.ndarray, frame_rate: float
+) -> Any:
+  rate = fractions.Fraction(frame_rate).limit_denominator(1001)
+  # The codec that browsers play, where FFmpeg was built with it.
+  known = "libx264" in av.codecs_available
+  stream = container.add_stream("libx264" if known else "mpeg4", rate=rate)
+  stream.height, stream.width = frames.shape[1:3]
+  stream.pix_fmt, stream.bit_rate = "yuv420p", 4_000_000
+  return stream
+
+
+def _write_audio(
+  av: Any, container: Any, stream: Any, audio: np.ndarray, rate: int
 ) -> None:
-  planes = np.ascontiguousarray(sound.T.astype(np.float32))  # [channels, S]
+  planes = np.ascontiguousarray(audio.T.astype(np.float32))  # [channels, S]
   layout = "mono" if len(planes) == 1 else "stereo"
   frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=layout)
   frame.sample_rate, frame.pts = rate, 0
   frame.time_base = fractions.Fraction(1, rate)
   queue = av.AudioFifo()
   queue.write(frame)
-  for piece in queue.read_many(stream.codec_context.frame_size or 1024, True):
-    container.mux(stream.encode(piece))
+  for block in queue.read_many(stream.codec_context.frame_size or 1024, True):
+    container.mux(stream.encode(block))
   container.mux(stream.encode(None))

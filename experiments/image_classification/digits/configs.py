@@ -65,7 +65,7 @@ def _perceiver(
   seen: image.ImageInputConfig,
 ) -> imagenet.ImageClassifierConfig:
   return imagenet.ImageClassifierConfig(
-    image=seen,
+    inputs=seen,
     perceiver=network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
         input_channels=seen.input_channels,
@@ -108,7 +108,7 @@ def _permuted(seen: image.ImageInputConfig) -> image.ImageInputConfig:
 
 
 def _convnet(seen: image.ImageInputConfig) -> convnet.ConvNetConfig:
-  return convnet.ConvNetConfig(image=seen, num_classes=data.NUM_CLASSES)
+  return convnet.ConvNetConfig(inputs=seen, num_classes=data.NUM_CLASSES)
 
 
 EXPERIMENTS = {

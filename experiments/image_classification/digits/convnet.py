@@ -20,12 +20,12 @@ class ConvNetConfig:
   """Three 3×3 convolutions and a mean over the grid.
 
   Attributes:
-    image: what is seen of the images.
+    inputs: size of the images, features and positions.
     channels: of the convolutions; each after the first halves the grid.
     num_classes: the number of classes.
   """
 
-  image: image.ImageInputConfig
+  inputs: image.ImageInputConfig
   channels: tuple[int, ...] = (32, 64, 64)
   num_classes: int
 
@@ -35,7 +35,7 @@ class ConvNetConfig:
 
   def example(self, batch_size: int = 1) -> tuple[jax.ShapeDtypeStruct]:
     """Returns shape and dtype of the images, [B, H, W, C] float32."""
-    shape = (batch_size, *self.image.size, self.image.channels)
+    shape = (batch_size, *self.inputs.size, self.inputs.channels)
     return (jax.ShapeDtypeStruct(shape, jnp.float32),)
 
 
@@ -49,10 +49,10 @@ class ConvNet(hk.Module):
 
   def __call__(self, images: Array) -> Array:  # [B, H, W, C] -> [B, classes]
     config = self.config
-    x, _ = image.ImageInput(config.image, self.is_training, name="image_input")(
-      images
-    )  # [B, M, C]
-    x = x.reshape(len(images), *config.image.grid, -1)  # [B, h, w, C]
+    x, _ = image.ImageInput(
+      config.inputs, self.is_training, name="image_input"
+    )(images)  # [B, M, C]
+    x = x.reshape(len(images), *config.inputs.grid, -1)  # [B, h, w, C]
     for i, channels in enumerate(config.channels):
       stride = 2 if i else 1
       conv = hk.Conv2D(channels, 3, stride, name=f"conv_{i}")

@@ -6,7 +6,7 @@
 
 Published on 64 TPUs; none has been run at full size with this code. `--mini`
 runs the same pipeline, JPEG to checkpoint, on 1,797 digits painted in colours.
-Permuted pixels (2103.03206 table 2): add `--model.image.permutation-seed 0`.
+Permuted pixels (2103.03206 table 2): add `--model.inputs.permutation-seed 0`.
 """
 
 import dataclasses
@@ -44,10 +44,10 @@ class Experiment:
 
   def __post_init__(self) -> None:
     size = (self.data.image_size,) * 2
-    if self.model.image.size != size or self.model.image.channels != 3:
+    if self.model.inputs.size != size or self.model.inputs.channels != 3:
       raise ValueError(
-        f"model.image is {self.model.image.size} with "
-        f"{self.model.image.channels} channels, but the data gives {size} "
+        f"model.inputs is {self.model.inputs.size} with "
+        f"{self.model.inputs.channels} channels, but the data gives {size} "
         "with 3; set data.image_size to the model's"
       )
 
@@ -123,7 +123,7 @@ def _mini() -> Experiment:
     positions=position_encoding.Fourier(num_bands=8, max_resolution=(16, 16)),
   )
   model = imagenet.ImageClassifierConfig(
-    image=seen,
+    inputs=seen,
     perceiver=network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
         input_channels=seen.input_channels, num_latents=32, latent_channels=64

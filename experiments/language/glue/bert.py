@@ -12,7 +12,6 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from perceiver import blocks
 from perceiver import layers
 from perceiver import position_encoding
 from perceiver.adapters import text
@@ -133,7 +132,7 @@ class Layer(hk.Module):
     )
     attended = projections.attend(cfg, weights, keys_values, x)  # [B, T, C]
     x = layers.LayerNorm(name="attention_norm")(x + attended)
-    widened = blocks.Mlp(self.config.mlp_widening, name="mlp")(x)  # [B, T, C]
+    widened = layers.Mlp(self.config.mlp_widening, name="mlp")(x)  # [B, T, C]
     return layers.LayerNorm(name="mlp_norm")(x + widened)
 
 

@@ -20,7 +20,6 @@ from experiments.language.glue import texts
 from experiments.language.glue import tfds_tables
 from experiments.language.glue import tsv
 from experiments.language.text import sentencepiece
-from experiments.language.text import tokenizers
 
 _MAX_SHOWN = 3  # skipped lines of a file
 
@@ -46,14 +45,14 @@ class DataConfig:
     source: the source of the examples.
     data_dir: the folder of the tasks' folders, or of TensorFlow Datasets,
       which has a default.
-    sentencepiece: a model of the SentencePiece library; bytes if None.
+    sentencepiece_model: the file of a SentencePiece model; None for bytes.
     allow_partial: skip the comparison with the official numbers of examples.
     synthetic: numbers and lengths of synthetic examples.
   """
 
   source: Source = Source.FILES
   data_dir: pathlib.Path | None = None
-  sentencepiece: pathlib.Path | None = None
+  sentencepiece_model: pathlib.Path | None = None
   allow_partial: bool = False
   synthetic: synthetic_tables.SyntheticConfig = (
     synthetic_tables.SyntheticConfig()
@@ -153,15 +152,7 @@ def encoder(
     files.InputError: if the SentencePiece model cannot be used, or has another
       number of pieces.
   """
-  tokenizer: tokenizers.Tokenizer = tokenizers.Bytes()
-  if config.sentencepiece is not None:
-    tokenizer = sentencepiece.load(config.sentencepiece)
-  if tokenizer.vocab_size != vocab_size:
-    name = config.sentencepiece or "the vocabulary of bytes"
-    raise files.InputError(
-      f"{name} has {tokenizer.vocab_size} tokens; expected the {vocab_size} of "
-      "the model"
-    )
+  tokenizer = sentencepiece.tokenizer(config.sentencepiece_model, vocab_size)
   return texts.Encoder(tokenizer, max_length)
 
 
@@ -198,17 +189,16 @@ def _tables(
   config: DataConfig, names: tuple[str, ...], encoding: texts.Encoder
 ) -> tuple[_Tables, _Tables]:
   train: _Tables = []
+  for number, name in enumerate(names):
+    task = glue_tasks.TASKS[name]
+    table = _read(config, task, "train", "train.tsv", task.train_count)
+    train.append((number, 0, table))
   dev: _Tables = []
-  with tempfile.TemporaryDirectory() as scratch:
-    if config.source is Source.SYNTHETIC:
-      synthetic_tables.write(pathlib.Path(scratch), config.synthetic, names)
-    for number, name in enumerate(names):
-      task = glue_tasks.TASKS[name]
-      table = _read(config, task, None, pathlib.Path(scratch))
-      train.append((number, 0, table))
-    for number, (task, split) in enumerate(eval_splits(names)):
-      table = _read(config, task, split, pathlib.Path(scratch))
-      dev.append((names.index(task.name), number, table))
+  for number, (task, split) in enumerate(eval_splits(names)):
+    table = _read(
+      config, task, split.dev_split, split.dev_file, split.dev_count
+    )
+    dev.append((names.index(task.name), number, table))
   for _, _, table in (*train, *dev):
     report(table, encoding)
   return train, dev
@@ -222,42 +212,33 @@ def read_test(
   Raises:
     files.InputError: if it is missing or cannot be used.
   """
-  if config.source is Source.TFDS:
-    table = tfds_tables.read(task, split.test_split, config.data_dir)
-  elif config.source is Source.FILES:
-    path = config.folder() / task.folder / split.test_file
-    table = tsv.read(task, path, is_test=True)
-  else:
-    with tempfile.TemporaryDirectory() as scratch:
-      synthetic_tables.write(
-        pathlib.Path(scratch), config.synthetic, [task.name]
-      )
-      path = pathlib.Path(scratch) / task.folder / split.test_file
-      return tsv.read(task, path, is_test=True)
-  if not config.allow_partial:
-    check_count(table, split.test_count)
-  return table
+  return _read(
+    config, task, split.test_split, split.test_file, split.test_count
+  )
 
 
 def _read(
   config: DataConfig,
   task: glue_tasks.Task,
-  split: glue_tasks.EvalSplit | None,
-  scratch: pathlib.Path,
+  tfds_split: str,
+  file: str,
+  count: int | None,
 ) -> tsv.Table:
-  """Reads a development set, or the training set if `split` is None."""
+  """Reads a split of a task, by its name or file, of `count` examples."""
+  is_test = file.startswith("test")
+  if config.source is Source.SYNTHETIC:
+    with tempfile.TemporaryDirectory() as scratch:
+      path = pathlib.Path(scratch) / file
+      synthetic_tables.write_file(path, config.synthetic, task)
+      table = tsv.read(task, path, is_test=is_test)
+    return table._replace(name=f"synthetic {task.folder}/{file}")
   if config.source is Source.TFDS:
-    name = split.dev_split if split else "train"
-    table = tfds_tables.read(task, name, config.data_dir)
+    table = tfds_tables.read(task, tfds_split, config.data_dir)
   else:
-    is_synthetic = config.source is Source.SYNTHETIC
-    file = split.dev_file if split else "train.tsv"
-    folder = scratch if is_synthetic else config.folder()
-    table = tsv.read(task, folder / task.folder / file, is_test=False)
-    if is_synthetic:
-      return table._replace(name=f"synthetic {task.folder}/{file}")
+    path = config.folder() / task.folder / file
+    table = tsv.read(task, path, is_test=is_test)
   if not config.allow_partial:
-    check_count(table, split.dev_count if split else task.train_count)
+    check_count(table, count)
   return table
 
 

@@ -92,7 +92,7 @@ def trunk_of(path: pathlib.Path) -> language.LanguageModelConfig:
     files.InputError: if it is damaged, or holds something else.
   """
   try:
-    model, _ = load.load_any(path)
+    model, _ = load.load(path)
   except perceiver.CheckpointError as error:
     raise files.InputError(str(error)) from error
   config = model.config

@@ -54,7 +54,7 @@ def submit(config: SubmitConfig) -> list[pathlib.Path]:
   written: dict[pathlib.Path, None] = {}
   for path in config.models:
     try:
-      model, variables = perceiver.restore(path)
+      model, variables = perceiver.load(path)
     except perceiver.CheckpointError as error:
       raise files.InputError(str(error)) from error
     if not isinstance(model.config, glue.GlueConfig):

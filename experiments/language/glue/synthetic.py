@@ -19,6 +19,7 @@ the rules put words that occur nowhere else:
 from collections.abc import Callable, Sequence
 import dataclasses
 import functools
+import itertools
 import pathlib
 import re
 from typing import Annotated
@@ -76,13 +77,36 @@ def write(
   """
   for name in names:
     task = glue_tasks.TASKS[name]
-    directory = folder / task.folder
-    _write(directory / "train.tsv", config, task, config.train)
-    for split in task.eval_splits:
-      _write(directory / split.dev_file, config, task, config.dev)
-      _write(
-        directory / split.test_file, config, task, config.test, is_test=True
-      )
+    splits = [(split.dev_file, split.test_file) for split in task.eval_splits]
+    for file in ("train.tsv", *itertools.chain(*splits)):
+      write_file(folder / task.folder / file, config, task)
+
+
+def write_file(
+  path: pathlib.Path, config: SyntheticConfig, task: glue_tasks.Task
+) -> None:
+  """Writes a file of a task; its name begins with train, dev or test.
+
+  Raises:
+    files.InputError: if it cannot be written.
+  """
+  kind = re.split(r"[._]", path.name)[0]
+  is_test = kind == "test"
+  columns = _columns(task, is_test)
+  headerless = not is_test and task.headerless
+  lines = [] if headerless else ["\t".join(columns)]
+  found = examples(config, task, path.name, getattr(config, kind))
+  for number, (texts, label) in enumerate(found):
+    row = dict(zip(task.texts, texts)) | {task.label: label}
+    row |= {task.test_index: str(number)}
+    lines.append("\t".join(row.get(name, "-") for name in columns))
+  files.write_text(path, "\n".join(lines) + "\n")
+
+
+def _columns(task: glue_tasks.Task, is_test: bool) -> tuple[str, ...]:
+  if is_test:
+    return (task.test_index, *task.texts)
+  return task.headerless or ("index", *task.texts, task.label)
 
 
 def examples(
@@ -117,7 +141,7 @@ class _Prose:
     self, generator: np.random.Generator, held_out: bool, words: int
   ) -> None:
     self._generator, self._words = generator, words
-    self._prose = _words(held_out)
+    self._prose = prose_words(held_out)
 
   def row(self) -> list[str]:
     """Returns some consecutive words of the prose."""
@@ -205,37 +229,12 @@ _RULES: dict[str, Callable[[_Prose, int], tuple[str, ...]]] = {
 
 
 @functools.cache
-def _words(held_out: bool) -> tuple[str, ...]:
+def prose_words(held_out: bool) -> tuple[str, ...]:
   """Returns the prose's words without the rules' own, in lower case."""
   text = b" ".join(topics.documents(held_out)).decode("utf-8").lower()
   own = {*_GOOD, *_BAD, *_KINDS[0], *_KINDS[1], *_QUESTIONS}
   own |= {"also", "perhaps", "never", "with", "without"}
   return tuple(w for w in re.findall(r"[a-z]+", text) if w not in own)
-
-
-def _columns(task: glue_tasks.Task, is_test: bool) -> tuple[str, ...]:
-  if is_test:
-    return (task.test_index, *task.texts)
-  return task.headerless or ("index", *task.texts, task.label)
-
-
-def _write(
-  path: pathlib.Path,
-  config: SyntheticConfig,
-  task: glue_tasks.Task,
-  count: int,
-  *,
-  is_test: bool = False,
-) -> None:
-  columns = _columns(task, is_test)
-  headless = not is_test and task.headerless
-  lines = [] if headless else ["\t".join(columns)]
-  made = examples(config, task, path.name, count)
-  for number, (texts, label) in enumerate(made):
-    row = dict(zip(task.texts, texts)) | {task.label: label}
-    row |= {task.test_index: str(number)}
-    lines.append("\t".join(row.get(name, "-") for name in columns))
-  files.write_text(path, "\n".join(lines) + "\n")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

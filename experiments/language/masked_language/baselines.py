@@ -219,7 +219,7 @@ def run(config: BaselinesConfig) -> None:
   length = experiment.model.text.max_length
   rows = table(experiment.data, length, config.num_train)
   if config.checkpoint is not None:
-    model, variables = perceiver.restore(config.checkpoint)
+    model, variables = perceiver.load(config.checkpoint)
     task = language_task.MaskedLanguage(model=model, data=experiment.data)
     mesh = sharding.make_mesh(experiment.train.parallel)
     training = dataclasses.replace(experiment.train, eval_batch_size=_BATCH)

@@ -13,11 +13,11 @@ with Python.
 
 import dataclasses
 
-from experiments.data import files
 from experiments.language.masked_language import data as language_data
 from experiments.language.masked_language import task as language_task
 from experiments.language.text import corpora
 from experiments.language.text import mini_model
+from experiments.language.text import sentencepiece
 from experiments.training import optimizers
 from experiments.training import schedules
 from experiments.training import trainer
@@ -40,16 +40,9 @@ class Experiment:
     Raises:
       files.InputError: if the tokenizer is not the model's.
     """
-    path = self.data.sentencepiece_model
-    found = language_data.tokenizer(self.data).vocab_size
-    expected = self.model.text.vocab_size
-    if found != expected:
-      raise files.InputError(
-        f"{path or 'bytes'} has {found} tokens, but the model has {expected}; "
-        "set data.sentencepiece_model or model.text.vocab_size. `python -m "
-        f"experiments.prepare sentencepiece --vocab-size {expected}` makes a "
-        "SentencePiece model"
-      )
+    sentencepiece.tokenizer(
+      self.data.sentencepiece_model, self.model.text.vocab_size
+    )
     return language_task.MaskedLanguage(
       model=perceiver.create(self.model), data=self.data, loss=self.loss
     )

@@ -64,9 +64,7 @@ def tokenizer(config: DataConfig) -> tokenizers.Tokenizer:
   Raises:
     files.InputError: if there is no such model, or it is none.
   """
-  if config.sentencepiece_model is None:
-    return tokenizers.Bytes()
-  return sentencepiece.load(config.sentencepiece_model)
+  return sentencepiece.tokenizer(config.sentencepiece_model)
 
 
 def splits(

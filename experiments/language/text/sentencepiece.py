@@ -131,6 +131,28 @@ class SentencePiece:
     return not text.strip(), text.startswith(" "), len(text.encode())
 
 
+def tokenizer(
+  path: pathlib.Path | None, vocab_size: int | None = None
+) -> tokenizers.Tokenizer:
+  """Returns the tokenizer of a model file.
+
+  Args:
+    path: the file; None for bytes.
+    vocab_size: the expected number of ids, None for any.
+
+  Raises:
+    files.InputError: if the file cannot be used, or has another number of ids.
+  """
+  found = tokenizers.Bytes() if path is None else load(path)
+  if vocab_size not in (None, found.vocab_size):
+    raise files.InputError(
+      f"{path or 'the vocabulary of bytes'} has {found.vocab_size} tokens; "
+      f"expected {vocab_size}, those of the model. Set "
+      f"data.sentencepiece_model: {_MAKE_ONE}"
+    )
+  return found
+
+
 def load(path: pathlib.Path) -> SentencePiece:
   """Reads a model.
 

@@ -39,7 +39,7 @@ _COLLECTIONS = ("params", "state")
 def read(path: str | os.PathLike[str]) -> perceiver_model.Variables:
   """Returns the arrays of a released file under their released names.
 
-  Nothing in the file is executed; see `pickles`.
+  Nothing in the file is executed; see `pickle`.
 
   Raises:
     FileNotFoundError: if there is no such file.
@@ -86,7 +86,7 @@ def identify(
       return model, from_theirs(model, theirs, source=str(path))
   raise errors.CheckpointError(
     f"Checkpoint: {path} has {len(found)} arrays, which are not those of "
-    f"{', '.join(RELEASED)}; expected to be told which model it holds."
+    f"{', '.join(RELEASED)}; expected the model's name or config as well."
   )
 
 

@@ -1,8 +1,8 @@
-"""What our parameters are called in the released DeepMind checkpoints.
+"""Names of our parameters in the released DeepMind checkpoints.
 
-Names there count modules of a kind (`linear`, `linear_1`, …); ours say what a
-parameter does, and layers of one kind stand in one stacked array. The table of
-a model is a list of entries; converting either way is a walk over it.
+Names there count modules of a kind (`linear`, `linear_1`, …); ours name the
+parts of a block, and layers of one kind stand in one stacked array. The table
+of a model is a list of entries; converting either way is a walk over it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ Tree = Mapping[str, Mapping[str, Any]]
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-  """One array of ours and where it stands in a released checkpoint.
+  """One array of ours and its place in a released checkpoint.
 
   Attributes:
     ours: module and parameter.

@@ -10,7 +10,7 @@ from perceiver.models import language
 from perceiver.models import optical_flow
 from perceiver.models import video_autoencoding
 
-# What the linear maps to the modalities were called.
+# Released names of the linear maps to the modalities.
 _POSTPROCESSORS = {
   "audio": "audio_postprocessor",
   "image": "projection_postprocessor",
@@ -19,7 +19,7 @@ _POSTPROCESSORS = {
 
 
 def parameter_names(config: Any) -> list[names.Entry]:
-  """Returns where each parameter of a model stands in the released form.
+  """Returns the places of a model's parameters in the released form.
 
   Raises:
     ValueError: if no model of this kind was released.
@@ -40,10 +40,10 @@ def parameter_names(config: Any) -> list[names.Entry]:
 
 
 def state_names(config: Any) -> list[names.Entry]:
-  """Returns where the state of a model stands in the released form."""
+  """Returns the places of a model's state in the released form."""
   if not isinstance(config, imagenet.ImageClassifierConfig):
     return []
-  if not isinstance(config.image.features, image.ConvPool):
+  if not isinstance(config.inputs.features, image.ConvPool):
     return []
   entries = []
   for statistic in ("mean_ema", "var_ema"):
@@ -69,7 +69,7 @@ def _image_classifier(
   table += names.vectors(
     "classifier/queries", f"{decoder}/~/trainable_position_encoding"
   )
-  return table + _image_input(config.image)
+  return table + _image_input(config.inputs)
 
 
 def _image_input(config: image.ImageInputConfig) -> list[names.Entry]:

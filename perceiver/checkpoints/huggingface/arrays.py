@@ -51,7 +51,7 @@ def write(
   """Writes arrays, with some that have no place there in the metadata."""
   from safetensors import numpy as safetensors_numpy
 
-  # "pt" is what transformers asks for.
+  # transformers requires "pt".
   metadata = {"format": "pt"}
   if kept:
     metadata[_KEPT] = json.dumps({k: _encode(x) for k, x in kept.items()})

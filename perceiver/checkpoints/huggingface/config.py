@@ -29,7 +29,7 @@ from perceiver.models import video_autoencoding
 Json = Mapping[str, Any]
 Shapes = Mapping[str, tuple[int, ...]]
 
-# What entries are where the file leaves them out.
+# Values of entries that a file leaves out.
 _DEFAULTS: dict[str, Any] = {
   "_label_trainable_num_channels": 1024,
   "attention_probs_dropout_prob": 0.1,
@@ -176,7 +176,7 @@ def _network(
 
 
 def _read_classifier(
-  seen: image.ImageInputConfig, entries: Json, shapes: Shapes
+  inputs: image.ImageInputConfig, entries: Json, shapes: Shapes
 ) -> imagenet.ImageClassifierConfig:
   (num_classes,) = shapes.get(_LOGITS, (1,))
   decoding = decoder.DecoderConfig(
@@ -184,29 +184,29 @@ def _read_classifier(
     output_channels=num_classes,
   )
   return imagenet.ImageClassifierConfig(
-    image=seen, perceiver=_network(entries, seen.input_channels, decoding)
+    inputs=inputs, perceiver=_network(entries, inputs.input_channels, decoding)
   )
 
 
 def _read_fourier(
   entries: Json, shapes: Shapes
 ) -> imagenet.ImageClassifierConfig:
-  return _read_classifier(imagenet.FOURIER.image, entries, shapes)
+  return _read_classifier(imagenet.FOURIER.inputs, entries, shapes)
 
 
 def _read_conv(entries: Json, shapes: Shapes) -> imagenet.ImageClassifierConfig:
-  seen = dataclasses.replace(
-    imagenet.CONV.image, features=image.ConvPool(centred=True)
+  inputs = dataclasses.replace(
+    imagenet.CONV.inputs, features=image.ConvPool(centred=True)
   )
-  return _read_classifier(seen, entries, shapes)
+  return _read_classifier(inputs, entries, shapes)
 
 
 def _read_learned(
   entries: Json, shapes: Shapes
 ) -> imagenet.ImageClassifierConfig:
   size = (entries["image_size"], entries["image_size"])
-  seen = dataclasses.replace(imagenet.LEARNED.image, size=size)
-  return _read_classifier(seen, entries, shapes)
+  inputs = dataclasses.replace(imagenet.LEARNED.inputs, size=size)
+  return _read_classifier(inputs, entries, shapes)
 
 
 def _read_language(
@@ -280,31 +280,36 @@ def _modalities(
 ) -> tuple[Any, Any]:
   """Returns the released inputs and outputs with other sizes."""
   patches = (clip[0], entries["image_size"], entries["image_size"])
-  seen = position_encoding.Fourier(num_bands=32, max_resolution=patches)
-  heard = position_encoding.Fourier(
+  image_positions = position_encoding.Fourier(
+    num_bands=32, max_resolution=patches
+  )
+  audio_positions = position_encoding.Fourier(
     num_bands=192, max_resolution=(num_samples,)
   )
   patch_size = entries["samples_per_patch"]
-  asked = position_encoding.Learned(
+  label_queries = position_encoding.Learned(
     channels=entries["_label_trainable_num_channels"]
   )
   inputs: dict[str, Any] = {
     "image": video.VideoInputConfig(
-      num_frames=clip[0], size=clip[1:], patch=(1, 4, 4), positions=seen
+      num_frames=clip[0],
+      size=clip[1:],
+      patch=(1, 4, 4),
+      positions=image_positions,
     ),
     "audio": audio.AudioInputConfig(
-      num_samples=num_samples, patch_size=patch_size, positions=heard
+      num_samples=num_samples, patch_size=patch_size, positions=audio_positions
     ),
     "label": multimodal.VectorInputConfig(channels=num_classes),
   }
   outputs: dict[str, dict[str, Any]] = {
-    "image": {"grid": clip, "positions": seen},
+    "image": {"grid": clip, "positions": image_positions},
     "audio": {
       "grid": (num_samples // patch_size,),
-      "positions": heard,
+      "positions": audio_positions,
       "channels": patch_size,
     },
-    "label": {"positions": asked, "channels": num_classes},
+    "label": {"positions": label_queries, "channels": num_classes},
   }
   read, given = video_autoencoding.INPUTS, video_autoencoding.OUTPUTS
   modalities = tuple(

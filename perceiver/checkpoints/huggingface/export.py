@@ -1,6 +1,6 @@
-"""Which class and `config.json` of `transformers` describe a model of ours.
+"""Class and `config.json` of `transformers` for a model of ours.
 
-What no entry there can say is found by reading the result back.
+Settings without an entry there are found by reading the result back.
 """
 
 import dataclasses
@@ -22,15 +22,15 @@ from perceiver.models import language
 from perceiver.models import optical_flow
 from perceiver.models import video_autoencoding
 
-# What their files do not say, and evaluation does not depend on.
-_UNSAID = re.compile(
+# Settings without an entry, on which evaluation does not depend.
+_WITHOUT_ENTRY = re.compile(
   r"precision|.*init_scale|.*dropout_rate|.*\.remat"
-  r"|image\.features\.decay"
+  r"|inputs\.features\.decay"
 )
-# What their classes do in a way of their own, whatever was trained.
+# Computations of their classes that differ, whatever was trained.
 _DEVIATIONS = {
   "PerceiverForImageClassificationConvProcessing": {
-    "image.features.centred": (
+    "inputs.features.centred": (
       "its convolution and pooling are padded otherwise than the original's, "
       "which changes all features a little"
     )
@@ -67,7 +67,7 @@ def write(config: Any) -> tuple[str, dict[str, Any]]:
 
 
 def deviations(config: Any) -> list[str]:
-  """Returns sentences on what `transformers` computes otherwise than we do."""
+  """Returns sentences on the computations of `transformers` that differ."""
   class_name, _ = _entries(config)
   found = differences(class_name, config, _again(config))
   known = _DEVIATIONS.get(class_name, {})
@@ -77,7 +77,7 @@ def deviations(config: Any) -> list[str]:
 def differences(
   class_name: str, expected: Any, found: Any, *, lenient: bool = False
 ) -> dict[str, tuple[Any, Any]]:
-  """Returns {field: (expected, found)} of what matters for evaluation.
+  """Returns {field: (expected, found)} of the settings of evaluation.
 
   Args:
     class_name: of `transformers`.
@@ -89,10 +89,10 @@ def differences(
   result = {}
   both = (_explicit(expected), _explicit(found))
   for field, values in config_json.differences(*both).items():
-    if _UNSAID.fullmatch(field):
+    if _WITHOUT_ENTRY.fullmatch(field):
       continue
     # Fourier codes have no size; what resolution they are for is compared.
-    if field == "image.size" and not class_name.endswith("Learned"):
+    if field == "inputs.size" and not class_name.endswith("Learned"):
       continue
     if lenient and (
       field.endswith(".exact_gelu")
@@ -105,7 +105,7 @@ def differences(
 
 
 def folds_query(config: Any) -> bool:
-  """Tells whether the class adds a query that our model does not add.
+  """Returns whether the class adds a query that our model does not add.
 
   A classifier has one query, the same for all images, so that taking it off
   the bias before makes up for it.
@@ -131,7 +131,7 @@ def with_query_residual(config: Any, query_residual: bool) -> Any:
 
 
 def _again(config: Any) -> Any:
-  """Returns what is read where this configuration was written."""
+  """Returns the configuration that is read from this one's entries."""
   class_name, entries = _entries(config)
   classes = (len(entries.get("id2label", ())),)
   shapes = dict.fromkeys(huggingface_config.CLASSES, classes)
@@ -191,10 +191,10 @@ def _with_channels(
 def _entries(config: Any) -> tuple[str, dict[str, Any]]:
   """Returns class and entries, as far as there are any."""
   if isinstance(config, imagenet.ImageClassifierConfig):
-    kind = _CLASSES_OF_FEATURES.get(type(config.image.features))
+    kind = _CLASSES_OF_FEATURES.get(type(config.inputs.features))
     special: dict[str, Any] = {
-      "d_model": config.image.input_channels,
-      "image_size": config.image.size[0],
+      "d_model": config.inputs.input_channels,
+      "image_size": config.inputs.size[0],
       **_labels(config.num_classes),
     }
   elif isinstance(config, language.LanguageModelConfig):
@@ -254,13 +254,13 @@ def _autoencoder_entries(
   """Returns the entries of an autoencoder of the released modalities."""
   inputs = {x.name: x.input for x in config.inputs.modalities}
   outputs = {x.name: x for x in config.outputs.outputs}
-  seen, heard = inputs.get("image"), inputs.get("audio")
+  image_input, audio_input = inputs.get("image"), inputs.get("audio")
   label = outputs["label"].positions if "label" in outputs else None
   if (
     not set(inputs) == set(outputs) == {"audio", "image", "label"}
-    or not isinstance(seen, video.VideoInputConfig)
-    or not isinstance(seen.positions, position_encoding.Fourier)
-    or not isinstance(heard, audio.AudioInputConfig)
+    or not isinstance(image_input, video.VideoInputConfig)
+    or not isinstance(image_input.positions, position_encoding.Fourier)
+    or not isinstance(audio_input, audio.AudioInputConfig)
     or not isinstance(label, position_encoding.Learned)
     or not isinstance(config.perceiver.decoder, decoder.DecoderConfig)
   ):
@@ -272,13 +272,13 @@ def _autoencoder_entries(
   num_frames, *size = outputs["image"].grid
   return {
     "_label_trainable_num_channels": label.channels,
-    "audio_samples_per_frame": heard.num_samples // num_frames,
+    "audio_samples_per_frame": audio_input.num_samples // num_frames,
     "d_model": config.inputs.input_channels,
-    "image_size": int(seen.positions.max_resolution[-1]),
+    "image_size": int(image_input.positions.max_resolution[-1]),
     "num_frames": num_frames,
     "output_num_channels": config.perceiver.decoder.output_channels,
     "output_shape": [1, num_frames, *size],
-    "samples_per_patch": heard.patch_size,
+    "samples_per_patch": audio_input.patch_size,
     **_labels(outputs["label"].channels),
   }
 

@@ -6,13 +6,13 @@ original models, and from ours, in these points:
 
 * Config entry `hidden_act` "gelu", with which DeepMind's weights were published
   there, is the exact GELU; the originals use the tanh approximation. Folders
-  written here say "gelu_pytorch_tanh".
+  written here have "gelu_pytorch_tanh".
 * Masks add a large negative number to scores. Of inputs that are all masked the
-  latents read the mean, where ours and the originals read zeros; and masked
-  queries are answered.
+  latents attend to the mean, where ours and the originals give zeros; and
+  masked queries are decoded.
 * Image classifiers always add the query to what it attended to. Where ours
-  does not, the query is taken off the bias before, and the bias kept in the
-  metadata of the arrays.
+  does not, the query is subtracted from the bias before, and the bias kept in
+  the metadata of the arrays.
 * The classifier with a convolution pads it, and the pooling, otherwise; see
   `ConvPool.centred`. Its batch norm keeps fewer statistics; the others are kept
   in the metadata.
@@ -54,7 +54,7 @@ _MANY_UPDATES = 10_000
 
 
 def is_folder(path: pathlib.Path) -> bool:
-  """Tells whether a path is a folder with a config.json."""
+  """Returns whether a path is a folder with a config.json."""
   return (path / _CONFIG).is_file()
 
 
@@ -127,7 +127,7 @@ def save(
 
 
 def deviations(model: perceiver_model.Model) -> list[str]:
-  """Returns what `transformers` computes otherwise for a saved folder."""
+  """Returns sentences on outputs that differ in `transformers`."""
   return export.deviations(model.config)
 
 
@@ -200,7 +200,7 @@ def _variables(
 def _statistic(
   module: str, name: str, arrays: Mapping[str, np.ndarray]
 ) -> np.ndarray:
-  """Returns what is not said of the running statistics of a batch norm."""
+  """Returns a running statistic of a batch norm that the folder lacks."""
   if name == "counter":
     return np.array(_MANY_UPDATES, np.int32)
   return arrays[names.key(module, "average") or ""]

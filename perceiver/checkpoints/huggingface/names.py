@@ -1,4 +1,4 @@
-"""What the arrays of DeepMind's releases are called in `transformers`.
+"""Names of the arrays of DeepMind's releases in `transformers`.
 
 That library's Perceivers were converted from DeepMind's releases layer by
 layer, so names are translated from those, whose tables are in `deepmind`. Its
@@ -111,7 +111,7 @@ _TABLE_PARAMETERS = ("pos_embs", "embeddings", "bias", "average")
 
 
 def key(module: str, name: str, *, multimodal: bool = False) -> str | None:
-  """Returns what an array of a release is called, or None if it is absent.
+  """Returns the name of an array of a release, or None if it is absent.
 
   Args:
     module: in the release.

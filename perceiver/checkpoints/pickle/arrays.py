@@ -1,7 +1,7 @@
-"""What a pickle of arrays may name, as inert stand-ins.
+"""Inert stand-ins for what a pickle of arrays names.
 
-The functions that NumPy, JAX and Haiku write into pickles are represented by
-their names; what they would do with plain data is done here anew.
+The functions that NumPy, JAX and Haiku write into pickles are never imported or
+called. Those below are called in their place, with plain data and one another.
 """
 
 from collections.abc import Callable
@@ -33,10 +33,23 @@ class Budget:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Name:
-  """The full name of an admitted function or class."""
+class Function:
+  """An admitted function or class, by its full name."""
 
-  text: str
+  name: str
+  budget: Budget
+
+  def __call__(self, *arguments: Any) -> Any:
+    """Returns the result of the stand-in for plain data."""
+    if self.name == _NDARRAY:
+      raise errors.CheckpointError(
+        f"it calls {_NDARRAY}; expected a constructor of NumPy, JAX or Haiku"
+      )
+    return _FUNCTIONS[self.name](self.budget, *arguments)
+
+  def __setstate__(self, state: Any) -> None:
+    """Raises an error; without this, the unpickler would set attributes."""
+    raise TypeError(f"{self.name} has no state")
 
 
 @dataclasses.dataclass(eq=False)
@@ -45,80 +58,74 @@ class Dtype:
 
   dtype: np.dtype
 
+  def __setstate__(self, state: Any) -> None:
+    """Sets the byte order."""
+    _, order, subarray, names, fields, *_ = _checked(state, tuple)
+    if (subarray, names, fields) != (None, None, None):
+      raise errors.CheckpointError("a dtype has parts; expected plain numbers")
+    self.dtype = self.dtype.newbyteorder(order)
+
 
 @dataclasses.dataclass(eq=False)
 class Array:
   """An array, at first without content; then it shares the file's bytes."""
 
+  budget: Budget
   content: np.ndarray | None = None
 
+  def __setstate__(self, state: Any) -> None:
+    """Sets the content."""
+    _, shape, dtype, fortran, content = _checked(state, tuple)
+    order = "F" if fortran else "C"
+    self.content = _array(self.budget, content, dtype, shape, order)
 
-def name(module: Any, attribute: Any) -> Name:
-  """Returns the stand-in for what a pickle names.
+
+def find(name: str, budget: Budget) -> Function:
+  """Returns the stand-in for a full name in a pickle.
 
   Raises:
-    CheckpointError: if it is not admitted.
+    CheckpointError: if the name is not admitted.
   """
-  text = f"{module}.{attribute}"
-  plain = type(module) is str and type(attribute) is str
-  if not plain or (text not in _FUNCTIONS and text != _NDARRAY):
+  if name not in _FUNCTIONS and name != _NDARRAY:
     raise errors.CheckpointError(
-      f"it asks for {errors.shorten(text)}; expected nothing but arrays of "
-      "NumPy or JAX and mappings of Python or Haiku"
+      f"it names {errors.shorten(name)}; expected nothing but arrays of NumPy "
+      "or JAX and mappings of Python or Haiku"
     )
-  return Name(text)
+  return Function(name, budget)
 
 
-def call(function: Any, arguments: Any, budget: Budget) -> Any:
-  """Returns what an admitted function gives for plain data."""
-  if type(function) is not Name or function.text not in _FUNCTIONS:
-    raise errors.CheckpointError(
-      f"it calls {errors.shorten(getattr(function, 'text', function))}; "
-      "expected one of NumPy's, JAX's or Haiku's constructors"
-    )
-  if type(arguments) is not tuple:
-    raise TypeError
-  return _FUNCTIONS[function.text](budget, *arguments)
+def _checked(value: Any, *kinds: type) -> Any:
+  """Returns a value that is of one of some types, and of no subtype.
 
-
-def build(target: Any, state: Any, budget: Budget) -> None:
-  """Gives an array its content, or a dtype its byte order."""
-  if type(state) is not tuple:
-    raise TypeError
-  if type(target) is Dtype:
-    _, order, subarray, names, fields, *_ = state
-    if (subarray, names, fields) != (None, None, None):
-      raise errors.CheckpointError("a dtype has parts; expected plain numbers")
-    target.dtype = target.dtype.newbyteorder(order)
-  elif type(target) is Array:
-    _, shape, dtype, fortran, content = state
-    target.content = _array(
-      budget, content, dtype, shape, "F" if fortran else "C"
-    )
-  else:
-    raise TypeError
+  Raises:
+    TypeError: if it is not.
+  """
+  if type(value) not in kinds:
+    expected = " or ".join(kind.__name__ for kind in kinds)
+    raise TypeError(f"{type(value).__name__} instead of {expected}")
+  return value
 
 
 def _array(
   budget: Budget, content: Any, dtype: Any, shape: Any, order: Any
 ) -> np.ndarray:
   """Returns the array that some bytes are, without copying them."""
-  if type(dtype) is not Dtype or type(shape) is not tuple:
-    raise TypeError
-  if type(content) not in (bytes, memoryview) or order not in ("C", "F"):
-    raise TypeError
-  if len(shape) > _MAX_AXES or not all(
+  numbers = _checked(dtype, Dtype).dtype
+  if order not in ("C", "F"):
+    raise TypeError("no order of axes")
+  if len(_checked(shape, tuple)) > _MAX_AXES or not all(
     type(size) is int and size >= 0 for size in shape
   ):
     raise errors.CheckpointError("an array has an impossible shape")
-  expected = math.prod(shape) * dtype.dtype.itemsize
-  if len(content) != expected:
+  length = len(_checked(content, bytes, bytearray))
+  expected = math.prod(shape) * numbers.itemsize
+  if length != expected:
     raise errors.CheckpointError(
-      f"an array of shape {errors.shorten(str(shape))} and dtype {dtype.dtype} "
-      f"has {len(content)} bytes; expected {expected}"
+      f"an array of shape {errors.shorten(str(shape))} and dtype {numbers} has "
+      f"{length} bytes; expected {errors.shorten(expected)}"
     )
   budget.charge(expected)
-  return np.frombuffer(content, dtype.dtype).reshape(shape, order=order)
+  return np.frombuffer(content, numbers).reshape(shape, order=order)
 
 
 def _dtype(budget: Budget, code: Any, align: Any, copy: Any) -> Dtype:
@@ -131,45 +138,39 @@ def _dtype(budget: Budget, code: Any, align: Any, copy: Any) -> Dtype:
 
 
 def _reconstruct(budget: Budget, kind: Any, shape: Any, code: Any) -> Array:
-  if type(kind) is not Name or kind.text != _NDARRAY:
-    raise TypeError
-  return Array()
+  if _checked(kind, Function).name != _NDARRAY:
+    raise TypeError("no array of NumPy")
+  return Array(budget)
 
 
 def _scalar(budget: Budget, dtype: Any, content: Any) -> Array:
-  return Array(_array(budget, content, dtype, (), "C"))
+  return Array(budget, _array(budget, content, dtype, (), "C"))
 
 
 def _from_buffer(
   budget: Budget, content: Any, dtype: Any, shape: Any, order: Any
 ) -> Array:
-  return Array(_array(budget, content, dtype, shape, order))
+  return Array(budget, _array(budget, content, dtype, shape, order))
 
 
 def _jax_array(
   budget: Budget, function: Any, arguments: Any, state: Any, aval: Any
 ) -> Array:
-  array = call(function, arguments, budget)
-  build(array, state, budget)
-  if type(array) is not Array:
-    raise TypeError
+  array = _checked(function, Function)(*_checked(arguments, tuple))
+  _checked(array, Array).__setstate__(state)
   return array
 
 
 def _mapping(budget: Budget, content: Any = None) -> dict[str, Any]:
   """Returns a mapping as the dict that it was made from."""
-  if content is None:
-    return {}
-  if type(content) is not dict:
-    raise TypeError
-  return content
+  return {} if content is None else _checked(content, dict)
 
 
 def _encode(budget: Budget, text: Any, encoding: Any) -> bytes:
   """Returns bytes, which protocol 2 holds as text."""
-  if type(text) is not str or encoding != "latin1":
-    raise TypeError
-  budget.charge(len(text))
+  if encoding != "latin1":
+    raise TypeError("no encoding of bytes")
+  budget.charge(len(_checked(text, str)))
   return text.encode("latin1")
 
 

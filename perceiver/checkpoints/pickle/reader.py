@@ -1,10 +1,8 @@
-"""Reads pickled mappings of arrays without running what a pickle asks for.
+"""Reading of pickled mappings of arrays without running foreign code.
 
 A pickle is a program, and Python's own reader runs it: it imports what is
-named, calls it, and makes room for what is declared. This reader is a small
-machine of its own, in `pickle_machine`. It knows the instructions that arrays
-and mappings are made with, imports nothing, and represents the few functions
-it admits by stand-ins of ours. Room is made only for what is in the file.
+named, calls it, and makes room for what is declared. Here every instruction is
+checked first, and names stand for inert functions of ours; see `unpickler`.
 """
 
 import dataclasses
@@ -19,12 +17,13 @@ from perceiver.checkpoints.pickle import unpickler
 
 _MAX_BYTES = 4 * 2**30
 _MAX_DEPTH = 8  # of mappings in mappings
+_MAX_KEY = 500  # characters
 _CHUNK = 2**20
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Description:
-  """What a file is, for comparison with what was published.
+  """Size and checksum of a file, for comparison with published ones.
 
   Attributes:
     size: in bytes.
@@ -37,16 +36,16 @@ class Description:
 
 def describe(path: str | os.PathLike[str]) -> Description:
   """Returns size and SHA-256 of a file without interpreting it."""
-  digest, size = hashlib.sha256(), 0
+  checksum, size = hashlib.sha256(), 0
   with open(path, "rb") as file:
     while chunk := file.read(_CHUNK):
-      digest.update(chunk)
+      checksum.update(chunk)
       size += len(chunk)
-  return Description(size=size, sha256=digest.hexdigest())
+  return Description(size=size, sha256=checksum.hexdigest())
 
 
 def is_pickle(path: pathlib.Path) -> bool:
-  """Tells whether a file begins as a pickle of protocol 2 to 5 does."""
+  """Returns whether a file begins as a pickle of protocol 2 to 5 does."""
   with open(path, "rb") as file:
     start = file.read(2)
   return len(start) == 2 and start[0] == 0x80 and 2 <= start[1] <= 5
@@ -75,47 +74,72 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         f"it has {size} bytes; expected at most {_MAX_BYTES}"
       )
     with open(path, "rb") as file:
-      content = file.read(size)  # reserves what it is asked for
-    found = unpickler.run(content)
+      # Not kept here: the arrays would then exist three times.
+      found, num_instructions = unpickler.run(file.read(size))
     if type(found) is not dict:
       raise errors.CheckpointError(
         f"it holds {_kind(found)}; expected a mapping"
       )
-    return _copy(found, depth=1, copies={})
+    copy = _Copy({}, {})
+    result = copy.tree(found)
+    if copy.sizes[id(found)] > num_instructions:
+      raise errors.CheckpointError(
+        "its mappings share so much that they have more entries than the file "
+        "has instructions"
+      )
+    return result
   except errors.CheckpointError as error:
     raise errors.CheckpointError(
       f"Checkpoint: {path} cannot be read as a pickle of arrays: {error}."
     ) from None
 
 
-def _copy(found: Any, depth: int, copies: dict[int, Any]) -> Any:
-  """Returns a tree of dicts and arrays, and refuses anything else.
+@dataclasses.dataclass(frozen=True)
+class _Copy:
+  """Copies of shared mappings and arrays, each made once.
 
-  What stands in several places is copied once, so that no small file can stand
-  for a large tree.
+  Attributes:
+    copies: by the identity of what was copied.
+    sizes: numbers of arrays and mappings, shared ones counted every time.
   """
-  if depth > _MAX_DEPTH:
-    raise errors.CheckpointError(
-      f"mappings are nested more than {_MAX_DEPTH} times"
-    )
-  if id(found) in copies:
-    return copies[id(found)]
-  if type(found) is dict:
-    result: Any = {}
-    for key, value in found.items():
-      if type(value) not in (dict, arrays.Array):
-        raise errors.CheckpointError(
-          f"entry {errors.shorten(key)} is {_kind(value)}; expected an array "
-          "or a mapping"
-        )
-      result[key] = _copy(value, depth + 1, copies)
-  elif found.content is None:
-    raise errors.CheckpointError("an array has no content")
-  else:
-    native = found.content.dtype.newbyteorder("=")
-    result = found.content.astype(native, order="C", copy=True)
-  copies[id(found)] = result
-  return result
+
+  copies: dict[int, Any]
+  sizes: dict[int, int]
+
+  def tree(self, found: dict[str, Any], depth: int = 1) -> dict[str, Any]:
+    """Returns a tree of dicts and arrays, and refuses anything else."""
+    if depth > _MAX_DEPTH:
+      raise errors.CheckpointError(
+        f"mappings are nested more than {_MAX_DEPTH} times"
+      )
+    if id(found) not in self.copies:
+      result, size = {}, 1
+      for key, value in found.items():
+        result[key] = self._entry(key, value, depth)
+        size += self.sizes.get(id(value), 1)
+      self.copies[id(found)] = result
+      self.sizes[id(found)] = size
+    return self.copies[id(found)]
+
+  def _entry(self, key: str, value: Any, depth: int) -> Any:
+    if type(value) not in (dict, arrays.Array):
+      raise errors.CheckpointError(
+        f"entry {errors.shorten(key)} is {_kind(value)}; expected an array or "
+        "a mapping"
+      )
+    if len(key) > _MAX_KEY:
+      raise errors.CheckpointError(
+        f"entry {errors.shorten(key)} has a name of {len(key)} characters; "
+        f"expected at most {_MAX_KEY}"
+      )
+    if type(value) is dict:
+      return self.tree(value, depth + 1)
+    if value.content is None:
+      raise errors.CheckpointError("an array has no content")
+    if id(value) not in self.copies:
+      native = value.content.dtype.newbyteorder("=")
+      self.copies[id(value)] = value.content.astype(native, order="C")
+    return self.copies[id(value)]
 
 
 def _kind(found: Any) -> str:

@@ -1,246 +1,165 @@
-"""A machine for those instructions of pickles that arrays and mappings need.
+"""Unpickling of arrays and mappings in bounded time and memory.
 
-Instructions of protocols 2 to 5 (PEP 307, 3154, 574) work on a stack and a
-memo. Where a pickle names a function or class, the machine puts its name on the
-stack; calling one runs code of ours of that name in `pickle_arrays`, or fails.
-Time and memory are bounded by the size of the file: instructions are counted,
-nothing is made room for by its declared size, and keys are strings, as hashing
-nested tuples can take for ever.
+Python's own unpickler does the work, after a first pass over the instructions
+(PEP 307, 3154, 574) that builds nothing. That pass admits only what arrays and
+mappings are made of, and refuses what would cost the unpickler more than the
+file's size can justify: room for declared lengths and memo indices, long tuples
+that are copied by every use, and keys other than strings, because hashing
+nested tuples can take exponential time. What a pickle names is replaced by the
+inert stand-ins of `arrays`.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
+import io
 import pickle
-import struct
+import pickletools
 from typing import Any
 
 from perceiver.checkpoints import errors
 from perceiver.checkpoints.pickle import arrays
 
 _MAX_INSTRUCTIONS = 2 * 10**6
-_MAX_NAME = 200
-
-# Bytes that follow an instruction, and how to read them.
-_NUMBERS = {
-  pickle.BININT: "<i",
-  pickle.BININT1: "<B",
-  pickle.BININT2: "<H",
-  pickle.BINFLOAT: ">d",
+_MAX_TUPLE = 40  # more than an array has axes
+_NAMES = """
+  PROTO FRAME STOP MARK POP POP_MARK BINPUT LONG_BINPUT MEMOIZE BINGET
+  LONG_BINGET NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT
+  SHORT_BINUNICODE BINUNICODE BINUNICODE8 SHORT_BINBYTES BINBYTES BINBYTES8
+  BYTEARRAY8 EMPTY_TUPLE TUPLE1 TUPLE2 TUPLE3 TUPLE EMPTY_DICT DICT SETITEM
+  SETITEMS GLOBAL STACK_GLOBAL REDUCE BUILD
+"""
+_ADMITTED = frozenset(_NAMES.split())
+_RESERVING = ("FRAME", "BINPUT", "LONG_BINPUT")
+# Keys among the values that an instruction uses.
+_KEYS = {
+  "SETITEM": slice(1, 2),
+  "SETITEMS": slice(0, None, 2),
+  "DICT": slice(0, None, 2),
 }
-# Bytes that say how long the rest is.
-_STRINGS = {
-  pickle.SHORT_BINUNICODE: "<B",
-  pickle.BINUNICODE: "<I",
-  pickle.BINUNICODE8: "<Q",
-}
-_BYTES = {
-  pickle.SHORT_BINBYTES: "<B",
-  pickle.BINBYTES: "<I",
-  pickle.BINBYTES8: "<Q",
-  pickle.BYTEARRAY8: "<Q",
-}
-_CONSTANTS: dict[bytes, Any] = {
-  pickle.NONE: None,
-  pickle.NEWTRUE: True,
-  pickle.NEWFALSE: False,
-  pickle.EMPTY_TUPLE: (),
-}
-_PUTS = {pickle.BINPUT: "<B", pickle.LONG_BINPUT: "<I"}
-_GETS = {pickle.BINGET: "<B", pickle.LONG_BINGET: "<I"}
-_TUPLES = {pickle.TUPLE1: 1, pickle.TUPLE2: 2, pickle.TUPLE3: 3}
-_IGNORED = {pickle.PROTO: "<B", pickle.FRAME: "<Q"}
 
 
-def run(content: bytes) -> Any:
-  """Returns what a pickle stands for, made of the types named below.
+def run(content: bytes) -> tuple[Any, int]:
+  """Unpickles what consists of arrays, mappings and plain values.
 
   Returns:
-    None, a bool, int, float, str or memoryview, a tuple or dict of these, an
-    `Array`, `Dtype` or `Name` of `pickle_arrays`.
+    The result, made of None, bool, int, float, str, bytes, bytearray, tuple,
+    dict, and the stand-ins of `arrays`; and the number of instructions.
 
   Raises:
-    CheckpointError: if the pickle is damaged or asks for anything else.
+    CheckpointError: if the pickle is damaged or names anything else.
   """
-  machine = _Machine(content)
   try:
-    return machine.run()
+    count = _Checker(len(content)).check(content)
+    return _Unpickler(io.BytesIO(content), 2 * len(content)).load(), count
   except errors.CheckpointError:
     raise
   except Exception as error:
-    # Whatever does not fit together; no code but ours has run.
+    # Whatever does not fit together; no code but ours and Python's has run.
     raise errors.CheckpointError(
-      f"it is damaged at byte {machine.start} of {len(content)}: "
-      f"{type(error).__name__} in instruction {machine.instruction!r}"
+      f"it is damaged: {type(error).__name__}, {errors.shorten(str(error))}"
     ) from None
 
 
-class _Machine:
-  """Stack, memo and place in the file."""
+class _Unpickler(pickle.Unpickler):
+  """Python's unpickler, which finds nothing but stand-ins."""
 
-  def __init__(self, content: bytes):
-    self.start = 0
-    self.instruction = b""
-    self._content = memoryview(content)
-    self._place = 0
-    self._stack: list[Any] = []
-    self._below: list[list[Any]] = []  # stacks below the marks
-    self._memo: dict[int, Any] = {}
-    self._budget = arrays.Budget(2 * len(content))
-    self._others: dict[bytes, Callable[[], Any]] = {
-      pickle.LONG1: self._long,
-      pickle.MARK: self._mark,
-      pickle.POP: self._pop,
-      pickle.POP_MARK: self._pop_mark,
-      pickle.MEMOIZE: self._memoize,
-      pickle.EMPTY_DICT: lambda: self._stack.append({}),
-      pickle.DICT: self._dict,
-      pickle.TUPLE: self._tuple,
-      pickle.SETITEM: self._set_item,
-      pickle.SETITEMS: self._set_items,
-      pickle.GLOBAL: self._global,
-      pickle.STACK_GLOBAL: self._stack_global,
-      pickle.REDUCE: self._reduce,
-      pickle.BUILD: self._build,
-    }
+  def __init__(self, stream: io.BytesIO, max_bytes: int):
+    super().__init__(stream)
+    self._budget = arrays.Budget(max_bytes)
 
-  def run(self) -> Any:
-    """Runs all instructions up to the end, and returns what is left."""
-    if self._content[:1] != pickle.PROTO:
+  def find_class(self, module: str, name: str) -> arrays.Function:
+    return arrays.find(f"{module}.{name}", self._budget)
+
+
+class _Checker:
+  """Kinds of the values that would be on the stack and in the memo."""
+
+  def __init__(self, size: int):
+    self._size = size
+    self._stack: list[pickletools.StackObject] = []
+    self._marks: list[int] = []  # sizes of the stack below the marks
+    self._memo: dict[int, pickletools.StackObject] = {}
+
+  def check(self, content: bytes) -> int:
+    """Returns the number of instructions.
+
+    Raises:
+      CheckpointError: if one of them is refused.
+      Exception: of several kinds, if they do not fit together.
+    """
+    count, last = 0, 0
+    for opcode, argument, position in pickletools.genops(io.BytesIO(content)):
+      last = position or 0
+      if (opcode.name == "PROTO") != (count == 0):
+        raise errors.CheckpointError(
+          "it does not begin as pickles of protocol 2 to 5 do"
+        )
+      if opcode.name not in _ADMITTED:
+        raise errors.CheckpointError(
+          f"it has an instruction {opcode.name} at byte {last}, which arrays "
+          "and mappings do not need"
+        )
+      if count == _MAX_INSTRUCTIONS:
+        raise errors.CheckpointError(f"it has more than {count} instructions")
+      count += 1
+      self._check_size(opcode.name, argument, last, count)
+      self._step(opcode, argument)
+    if last + 1 != self._size:
+      raise errors.CheckpointError(f"it ends at byte {last} of {self._size}")
+    if self._stack or self._marks:
+      raise errors.CheckpointError("it leaves more than one value")
+    return count
+
+  def _check_size(
+    self, name: str, argument: Any, position: int, count: int
+  ) -> None:
+    """Raises if room for more than the file justifies would be made."""
+    limit = self._size - position if name == "FRAME" else count
+    if name in _RESERVING and argument > limit:
       raise errors.CheckpointError(
-        "it does not begin as pickles of protocol 2 to 5 do"
+        f"{name} at byte {position} has {argument}; expected at most {limit}"
       )
-    for _ in range(_MAX_INSTRUCTIONS):
-      self.start = self._place
-      self.instruction = bytes(self._take(1))
-      if self.instruction == pickle.STOP:
-        return self._result()
-      self._step(self.instruction)
-    raise errors.CheckpointError(
-      f"it has more than {_MAX_INSTRUCTIONS} instructions"
-    )
 
-  def _result(self) -> Any:
-    (result,) = self._stack
-    if self._below or self._place != len(self._content):
-      raise errors.CheckpointError(
-        f"it ends at byte {self._place} of {len(self._content)}"
-      )
-    return result
-
-  def _step(self, instruction: bytes) -> None:
-    """Runs one instruction other than STOP."""
-    stack = self._stack
-    if instruction in _GETS:
-      stack.append(self._memo[self._number(_GETS[instruction])])
-    elif instruction in _PUTS:
-      self._memo[self._number(_PUTS[instruction])] = stack[-1]
-    elif instruction in _NUMBERS:
-      stack.append(self._number(_NUMBERS[instruction]))
-    elif instruction in _STRINGS:
-      text = self._take(self._number(_STRINGS[instruction]))
-      stack.append(str(text, "utf-8", "surrogatepass"))
-    elif instruction in _BYTES:
-      stack.append(self._take(self._number(_BYTES[instruction])))
-    elif instruction in _CONSTANTS:
-      stack.append(_CONSTANTS[instruction])
-    elif instruction in _TUPLES:
-      count = _TUPLES[instruction]
-      stack[-count:] = [self._last(count)]
-    elif instruction in _IGNORED:
-      self._number(_IGNORED[instruction])
-    elif instruction in self._others:
-      self._others[instruction]()
+  def _step(self, opcode: pickletools.OpcodeInfo, argument: Any) -> None:
+    """Changes stack and memo as an instruction does."""
+    name = opcode.name
+    if name in ("BINGET", "LONG_BINGET"):
+      self._stack.append(self._memo[argument])
+    elif name in ("BINPUT", "LONG_BINPUT"):
+      self._memo[argument] = self._stack[-1]
+    elif name == "MEMOIZE":
+      self._memo[len(self._memo)] = self._stack[-1]
+    elif name == "MARK":
+      self._marks.append(len(self._stack))
     else:
-      raise errors.CheckpointError(
-        f"it has an instruction {instruction!r} at byte {self.start}, which "
-        "arrays and mappings do not need"
-      )
+      self._check_items(name, self._pop(opcode.stack_before))
+      self._stack += opcode.stack_after
 
-  def _take(self, count: int) -> memoryview:
-    if count > len(self._content) - self._place:
-      raise errors.CheckpointError(
-        f"it ends too early: {count} bytes are to follow byte {self._place} of "
-        f"{len(self._content)}"
-      )
-    self._place += count
-    return self._content[self._place - count : self._place]
-
-  def _number(self, code: str) -> Any:
-    return struct.unpack(code, self._take(struct.calcsize(code)))[0]
-
-  def _last(self, count: int) -> tuple[Any, ...]:
-    if count > len(self._stack):
-      raise IndexError
-    return tuple(self._stack[-count:])
-
-  def _line(self) -> str:
-    """Returns text up to the end of the line."""
-    window = bytes(self._content[self._place : self._place + _MAX_NAME])
-    return str(self._take(window.index(b"\n") + 1), "utf-8").rstrip("\n")
-
-  def _long(self) -> None:
-    count = self._number("<B")
-    if count > 8:
-      raise OverflowError
-    number = int.from_bytes(self._take(count), "little", signed=True)
-    self._stack.append(number)
-
-  def _mark(self) -> None:
-    self._below.append(self._stack)
-    self._stack = []
-
-  def _pop(self) -> None:
-    self._stack.pop()
-
-  def _pop_mark(self) -> list[Any]:
-    items, self._stack = self._stack, self._below.pop()
+  def _pop(
+    self, wanted: Sequence[pickletools.StackObject]
+  ) -> list[pickletools.StackObject]:
+    """Removes what an instruction uses; returns it without what it changes."""
+    to_mark = pickletools.markobject in wanted
+    end = self._marks.pop() if to_mark else len(self._stack)
+    below = wanted.index(pickletools.markobject) if to_mark else len(wanted)
+    start = end - below
+    if start < (self._marks[-1] if self._marks else 0):
+      raise IndexError("too few values")
+    items = self._stack[end if to_mark else start :]
+    del self._stack[start:]
     return items
 
-  def _memoize(self) -> None:
-    self._memo[len(self._memo)] = self._stack[-1]
-
-  def _tuple(self) -> None:
-    items = self._pop_mark()
-    self._stack.append(tuple(items))
-
-  def _dict(self) -> None:
-    items = self._pop_mark()
-    self._stack.append({})
-    self._update(items)
-
-  def _set_item(self) -> None:
-    items = self._last(2)
-    del self._stack[-2:]
-    self._update(items)
-
-  def _set_items(self) -> None:
-    items = self._pop_mark()
-    self._update(items)
-
-  def _update(self, items: Any) -> None:
-    """Adds keys and values, which alternate, to the mapping on the stack."""
-    target = self._stack[-1]
-    if type(target) is not dict or len(items) % 2:
-      raise TypeError
-    for key, value in zip(items[::2], items[1::2]):
-      if type(key) is not str:
+  def _check_items(
+    self, name: str, items: Sequence[pickletools.StackObject]
+  ) -> None:
+    """Raises if a tuple is too long or a key is not a string."""
+    if name == "TUPLE" and len(items) > _MAX_TUPLE:
+      raise errors.CheckpointError(
+        f"it has a tuple of {len(items)} values; expected at most {_MAX_TUPLE}"
+      )
+    if name not in _KEYS:
+      return
+    for key in items[_KEYS[name]]:
+      if key is not pickletools.pyunicode:
         raise errors.CheckpointError(
-          f"a mapping has the key {errors.shorten(key)}; expected a string"
+          f"a mapping has a key of kind {key.name}; expected a string"
         )
-      target[key] = value
-
-  def _global(self) -> None:
-    module = self._line()
-    self._stack.append(arrays.name(module, self._line()))
-
-  def _stack_global(self) -> None:
-    module, name = self._last(2)
-    self._stack[-2:] = [arrays.name(module, name)]
-
-  def _reduce(self) -> None:
-    function, arguments = self._last(2)
-    self._stack[-2:] = [arrays.call(function, arguments, self._budget)]
-
-  def _build(self) -> None:
-    target, state = self._last(2)
-    del self._stack[-1:]
-    arrays.build(target, state, self._budget)

@@ -1,4 +1,4 @@
-"""Stopping at the end of a step."""
+"""Signals that ask a program to stop."""
 
 import os
 import signal
@@ -10,23 +10,22 @@ from experiments.cluster import signals
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_first_signal_is_remembered(number):
+def test_the_first_signal_is_caught(number):
   before = signal.getsignal(number)
   with signals.StopRequest() as stop:
-    assert not stop.came
+    assert stop.signal is None
     os.kill(os.getpid(), number)
-    assert stop.came
     assert stop.signal == number
   assert signal.getsignal(number) == before
 
 
 def test_the_second_signal_has_its_usual_effect():
-  # What a shell starts in the background is deaf to SIGINT.
+  # A shell starts background jobs with SIGINT ignored.
   before = signal.signal(signal.SIGINT, signal.default_int_handler)
   try:
     with signals.StopRequest() as stop:
       os.kill(os.getpid(), signal.SIGTERM)
-      assert stop.came
+      assert stop.signal == signal.SIGTERM
       with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
   finally:
@@ -39,9 +38,9 @@ def test_outside_the_main_thread_nothing_is_caught():
 
   def enter():
     with signals.StopRequest() as stop:
-      found.append((signal.getsignal(signal.SIGTERM), stop.came))
+      found.append((signal.getsignal(signal.SIGTERM), stop.signal))
 
   thread = threading.Thread(target=enter)
   thread.start()
   thread.join()
-  assert found == [(before, False)]
+  assert found == [(before, None)]

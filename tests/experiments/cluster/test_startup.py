@@ -1,4 +1,4 @@
-"""Processes that meet, or say who is missing."""
+"""Processes that connect, and the errors that name the missing ones."""
 
 from concurrent import futures
 import socket
@@ -7,17 +7,17 @@ import pytest
 
 from experiments.cluster import processes
 from experiments.cluster import startup
-from tests.helpers import process_groups
 
 StartError = startup.StartError
 
 
-def _meet(*callers, timeout=20.0):
-  """Lets (number, of how many) meet; returns what each got or raised."""
-  address = ("127.0.0.1", process_groups.free_port())
+def _connect(*callers, timeout=20.0):
+  """Connects processes (number, count); returns each one's result or error."""
+  address = ("127.0.0.1", startup.free_port())
   with futures.ThreadPoolExecutor(len(callers)) as pool:
     waiting = [
-      pool.submit(startup.meet, address, *caller, timeout) for caller in callers
+      pool.submit(startup.connect, address, *caller, timeout)
+      for caller in callers
     ]
     return [each.exception() or each.result() for each in waiting]
 
@@ -28,53 +28,55 @@ def _close(found):
       connection.close()
 
 
-def test_all_are_there():
-  found = _meet((0, 3), (1, 3), (2, 3))
+def test_process_zero_is_connected_with_all_others():
+  found = _connect((0, 3), (1, 3), (2, 3))
   assert [sorted(each) for each in found] == [[1, 2], [0], [0]]
   found[0][2].sendall(b"x")
   assert found[2][0].recv(1) == b"x"
   _close(found)
 
 
-def test_one_alone_waits_for_nobody():
-  assert _meet((0, 1)) == [{}]
+def test_a_single_process_connects_to_none():
+  assert _connect((0, 1)) == [{}]
 
 
-def test_who_is_missing_is_named_everywhere():
-  found = _meet((0, 4), (2, 4), timeout=1)
+def test_missing_processes_are_named_in_all_others():
+  found = _connect((0, 4), (2, 4), timeout=1)
   for error in found:
     assert isinstance(error, StartError)
-    assert "2 of 4 processes did not come in time: 1, 3." in str(error)
+    assert "2 of 4 processes did not connect in time: 1, 3." in str(error)
 
 
-def test_two_of_a_number_are_refused():
-  found = _meet((0, 3), (1, 3), (1, 3))
+def test_two_processes_of_one_number_are_refused():
+  found = _connect((0, 3), (1, 3), (1, 3))
   for error in found:
     assert str(error) == "There are two processes with the number 1."
 
 
 def test_different_numbers_of_processes_are_refused():
-  for error in _meet((0, 2), (1, 3)):
-    assert str(error) == ("Process 0 was told of 2 processes, process 1 of 3.")
+  for error in _connect((0, 2), (1, 3)):
+    assert str(error) == (
+      "Process 0 was started for 2 processes, process 1 for 3."
+    )
 
 
-def test_nobody_listens():
-  port = process_groups.free_port()
+def test_process_zero_is_missing():
+  port = startup.free_port()
   with pytest.raises(StartError, match=f"1 cannot reach .*:{port} in time"):
-    startup.meet(("127.0.0.1", port), 1, 2, 0.5)
+    startup.connect(("127.0.0.1", port), 1, 2, 0.5)
 
 
 def test_a_port_in_use():
   with socket.create_server(("", 0)) as other:
     port = other.getsockname()[1]
     with pytest.raises(StartError, match=f"cannot listen at port {port}"):
-      startup.meet(("127.0.0.1", port), 0, 2, 0.5)
+      startup.connect(("127.0.0.1", port), 0, 2, 0.5)
 
 
-def test_strangers_are_not_counted():
-  address = ("127.0.0.1", process_groups.free_port())
+def test_other_programs_are_not_counted():
+  address = ("127.0.0.1", startup.free_port())
   with futures.ThreadPoolExecutor(2) as pool:
-    first = pool.submit(startup.meet, address, 0, 2, 20)
+    first = pool.submit(startup.connect, address, 0, 2, 20)
     connected = None
     while connected is None:
       try:
@@ -82,8 +84,8 @@ def test_strangers_are_not_counted():
       except OSError:
         assert not first.done()
     with connected:
-      connected.sendall(b"GET / HTTP/1.1\n")
-      second = pool.submit(startup.meet, address, 1, 2, 20)
+      connected.sendall(b"GET / HTTP/1.1\r\n\r\n")
+      second = pool.submit(startup.connect, address, 1, 2, 20)
       found = [first.result(), second.result()]
   assert [sorted(each) for each in found] == [[1], [0]]
   _close(found)

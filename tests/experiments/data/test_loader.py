@@ -1,7 +1,10 @@
+"""Batches for any number of processes, threads and workers."""
+
 import dataclasses
 import hashlib
 import itertools
 
+import chex
 import numpy as np
 import pytest
 
@@ -45,14 +48,6 @@ def _train(number, **kwargs):
   return _take(loader.train_batches(_split(10), **kwargs), number)
 
 
-def _assert_same(left, right):
-  assert len(left) == len(right)
-  for a, b in zip(left, right):
-    assert a.keys() == b.keys()
-    for key in a:
-      np.testing.assert_array_equal(a[key], b[key])
-
-
 def _joined(shares):
   """The global batches, from each process's."""
   return [
@@ -76,36 +71,38 @@ def test_global_training_batches_do_not_depend_on_process_count(process_count):
     _train(6, process_index=p, process_count=process_count)
     for p in range(process_count)
   ]
-  _assert_same(_joined(shares), _train(6))
+  chex.assert_trees_all_equal(_joined(shares), _train(6))
 
 
 @pytest.mark.parametrize("start_step", [1, 3, 5])
-def test_starting_at_a_step_continues_an_uninterrupted_run(start_step):
+def test_a_later_first_step_continues_an_uninterrupted_run(start_step):
   later = _train(6 - start_step, start_step=start_step)
-  _assert_same(later, _train(6)[start_step:])
+  chex.assert_trees_all_equal(later, _train(6)[start_step:])
 
 
-def test_starting_at_a_step_continues_on_every_process():
+def test_a_later_first_step_continues_on_every_process():
   share = _train(6, process_index=1, process_count=2)
   later = _train(4, start_step=2, process_index=1, process_count=2)
-  _assert_same(later, share[2:])
+  chex.assert_trees_all_equal(later, share[2:])
 
 
 def test_batches_do_not_depend_on_threads():
-  _assert_same(_train(6, num_threads=0), _train(6, num_threads=3))
+  chex.assert_trees_all_equal(
+    _train(6, num_threads=0), _train(6, num_threads=3)
+  )
 
 
 def test_batches_do_not_depend_on_worker_processes():
-  _assert_same(_train(4, num_workers=2), _train(4))
+  chex.assert_trees_all_equal(_train(4, num_workers=2), _train(4))
 
 
 def test_seed_decides_order_and_noise():
-  digests = {
+  hashes = {
     hashlib.sha256(_train(1, seed=s)[0][key].tobytes()).hexdigest()
     for s in (1, 2)
     for key in ("value", "noise")
   }
-  assert len(digests) == 4
+  assert len(hashes) == 4
 
 
 def test_every_epoch_has_every_example_in_a_new_order_with_new_noise():
@@ -150,12 +147,14 @@ def test_transforms_depend_on_the_progress_of_the_run():
 @pytest.mark.parametrize("kwargs", [{"num_threads": 0}, {"num_workers": 1}])
 def test_transforms_with_progress_resume_exactly(kwargs):
   whole = _take(_growing(), 6)
-  _assert_same(_take(_growing(start_step=2, **kwargs), 4), whole[2:])
+  chex.assert_trees_all_equal(
+    _take(_growing(start_step=2, **kwargs), 4), whole[2:]
+  )
   shares = [
     _take(_growing(start_step=2, process_index=p, process_count=2), 4)
     for p in range(2)
   ]
-  _assert_same(_joined(shares), whole[2:])
+  chex.assert_trees_all_equal(_joined(shares), whole[2:])
 
 
 def test_evaluation_has_no_progress():
@@ -204,7 +203,9 @@ def test_evaluation_sees_every_example_once(size, batch_size, process_count):
 
 
 def test_evaluation_by_worker_processes_is_the_same():
-  _assert_same(_evaluate(7, 4, 1, num_workers=1), _evaluate(7, 4, 1))
+  chex.assert_trees_all_equal(
+    _evaluate(7, 4, 1, num_workers=1), _evaluate(7, 4, 1)
+  )
 
 
 def test_batches_can_be_left_unread():

@@ -1,4 +1,4 @@
-"""Folders of texts, good and bad."""
+"""Folders of texts: documents, held-out parts, refusals."""
 
 import json
 
@@ -37,7 +37,7 @@ def test_equal_documents_are_on_one_side_whatever_else_there_is(tmp_path):
   _, after = text_files.read(tmp_path)
   assert len(after) - len(before) in (1, 2)
   assert after[0] == before[0]
-  assert after.places[0].path.name == "a.txt"
+  assert after.locations[0].path.name == "a.txt"
 
 
 def test_empty_documents_are_counted(tmp_path, capsys):

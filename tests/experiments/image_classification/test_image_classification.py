@@ -99,7 +99,7 @@ def test_training_smooths_and_mixes(digits_task, variables):
 def test_every_recipe_is_complete(name):
   for choice in registry.choices(name):
     model = choice.experiment.model
-    assert model.image.size[0] == model.image.size[1]
+    assert model.inputs.size[0] == model.inputs.size[1]
     assert model.num_classes in (10, 1000)
     registry.check(choice.experiment)
 

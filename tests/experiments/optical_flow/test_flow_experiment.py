@@ -49,7 +49,7 @@ def test_an_interrupted_run_ends_the_same(workdir, tmp_path):
   assert train.main([TOY, "--mini", "--workdir", str(again)]) == 0
   assert (again / "metrics.jsonl").read_text() == before
   models = [d / "model.safetensors" for d in (workdir, again)]
-  one, other = (perceiver.restore(path)[1].params for path in models)
+  one, other = (perceiver.load(path)[1].params for path in models)
   for module, entries in one.items():
     for name, value in entries.items():
       np.testing.assert_array_equal(value, other[module][name])

@@ -51,7 +51,7 @@ def test_an_interrupted_run_ends_the_same(workdir, tmp_path):
   shutil.rmtree(again / "checkpoints" / "12")
   assert train.main([TINY, "--mini", "--workdir", str(again)]) == 0
   models = [d / "model.safetensors" for d in (workdir, again)]
-  chex.assert_trees_all_equal(*(perceiver.restore(m)[1] for m in models))
+  chex.assert_trees_all_equal(*(perceiver.load(m)[1] for m in models))
 
 
 def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
@@ -90,8 +90,11 @@ def test_files_are_trained_on(tmp_path, capsys):
   arguments += ("--data.allow-partial", "--train.steps", 6)
   out = commands.command(capsys, train.main, *arguments)
   assert "6 of 6 examples of modelnet40 test" in out
-  kept = root / "sampled_points" / "32"
-  assert [len(names_in(kept / part)) for part in ("train", "test")] == [14, 6]
+  cached = root / "sampled_points" / "32"
+  assert [len(names_in(cached / split)) for split in ("train", "test")] == [
+    14,
+    6,
+  ]
 
 
 # ------------------------------------------------------------------------ task
@@ -113,7 +116,7 @@ def losses(task, variables, batch):
   return task.losses(variables, batch, rng=None, is_training=False)
 
 
-def test_the_loss_of_no_opinion_is_that_of_ten_classes(task, batch):
+def test_the_loss_of_equal_logits(task, batch):
   found = losses(task, task.model.init(jax.random.key(0)), batch)
   np.testing.assert_allclose(found.loss, np.full(22, np.log(10)), rtol=1e-6)
   # Of equal logits the first counts: shapes 0, 10 and 20 are boxes.
@@ -144,7 +147,7 @@ def test_confusions_are_counted(task, batch):
   np.testing.assert_array_equal(counts, expected)
 
 
-def test_a_model_that_does_not_attend_has_pictures_too(task, tmp_path):
+def test_plots_of_a_model_without_attention(task, tmp_path):
   model = perceiver.create(tiny_points.point_net())
   other = dataclasses.replace(task, model=model)
   found = other.plots(noise.variables(model), tmp_path)
@@ -164,7 +167,7 @@ def test_the_published_recipe():
   assert type(experiment.train.optimizer).__name__ == "Lamb"
   assert experiment.data.point_scaling == 0.01
   assert experiment.model.num_points == 2000
-  assert experiment.model.points.positions.num_bands == 64
+  assert experiment.model.inputs.positions.num_bands == 64
   assert experiment.model.perceiver.encoder.num_cross_attends == 2
   assert experiment.model.perceiver.processor.num_self_attends_per_block == 6
   assert registry.choices("modelnet40")[0].result.paper == 0.857

@@ -40,7 +40,7 @@ def test_centre():
   np.testing.assert_array_equal(clouds.centre(far), np.zeros((3, 3)))
 
 
-def test_fit():
+def test_scale_to_cube():
   points = np.float32([[0.5, -4, 0], [-1, 2, 1]])
   expected = [[0.125, -1, 0], [-0.25, 0.5, 0.25]]
   np.testing.assert_array_equal(clouds.scale_to_cube(points), expected)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import chex
 import haiku as hk
 import jax
 import jax.numpy as jnp
@@ -57,9 +58,7 @@ def decisions(model, variables, entities, mask):
 
 
 def assert_same(found, expected):
-  jax.tree.map(
-    lambda x, y: np.testing.assert_allclose(x, y, atol=1e-5), found, expected
-  )
+  chex.assert_trees_all_close(found, expected, atol=1e-5)
 
 
 def test_shapes(decisions):

@@ -1,8 +1,10 @@
 """Transitions: functions of their index, of both sides, with labels."""
 
 import dataclasses
+import functools
 import pickle
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -30,15 +32,11 @@ def source():
   return data.Transitions(CONFIG, 70, 0)
 
 
+assert_same = functools.partial(chex.assert_trees_all_equal, strict=True)
+
+
 def stacked(examples):
   return {name: np.stack([e[name] for e in examples]) for name in examples[0]}
-
-
-def assert_same(one, other):
-  assert one.keys() == other.keys()
-  for name, value in one.items():
-    np.testing.assert_array_equal(value, other[name])
-    assert value.dtype == other[name].dtype
 
 
 def test_entries(source):
@@ -82,7 +80,7 @@ def test_the_number_of_examples(source):
 def test_actions_are_the_experts(source):
   transition = data.to_transition(stacked([source[i] for i in range(140)]))
   given = jax.jit(scripted_policies.expert)(transition.state)
-  jax.tree.map(np.testing.assert_array_equal, transition.actions, given)
+  chex.assert_trees_all_equal(transition.actions, given)
   assert {str(x.dtype) for x in (*transition.state, *transition.actions)} == {
     "int32",
     "float32",
@@ -169,7 +167,7 @@ def test_training_examples_are_flipped_or_not(source):
   assert flips == {(1.0, 1.0) * SLOTS, (1.0, -1.0) * SLOTS}
   transition = data.to_transition(stacked(varied))
   given = jax.jit(scripted_policies.expert)(transition.state)
-  jax.tree.map(np.testing.assert_array_equal, transition.actions, given)
+  chex.assert_trees_all_equal(transition.actions, given)
   for index in range(9):
     generator = np.random.default_rng(index)
     assert_same(held_out.transform(source[9], generator), source[9])

@@ -51,10 +51,10 @@ def test_a_model_file_gives_the_numbers_of_its_run(workdir, capsys):
     for where in (workdir, path)
   )
   assert of_folder.splitlines()[1:] == of_file.splitlines()
-  model, _ = perceiver.load(tiny.MINI.model, path)
+  model, _ = perceiver.load(path, tiny.MINI.model)
   assert model.config == tiny.MINI.model
   with pytest.raises(perceiver.CheckpointError, match="what model it holds"):
-    perceiver.restore(path)
+    perceiver.load(path)
 
 
 def test_training_of_a_transformer(tmp_path):

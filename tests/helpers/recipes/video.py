@@ -12,7 +12,7 @@ from tests.helpers import tiny_video
 MINI = configs.Experiment(
   model=tiny_video.config(),
   data=data.DataConfig(
-    generator=synthetic.GeneratorConfig(num_examples=24), num_eval=6
+    synthetic=synthetic.SyntheticConfig(num_examples=24), num_eval=6
   ),
   loss=task.LossConfig(image_points=32, audio_points=8),
   train=trainer.TrainConfig(

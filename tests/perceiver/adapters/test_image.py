@@ -232,7 +232,7 @@ def test_a_fourier_classifier_does_not_notice_the_permutation():
   found = shuffled.apply(variables, images)
   np.testing.assert_allclose(found, expected, atol=1e-5)
   # Pixels without their codes do matter.
-  pixels = images.reshape(2, 64, 1)[:, shuffled.config.image.permutation()]
+  pixels = images.reshape(2, 64, 1)[:, shuffled.config.inputs.permutation()]
   moved = plain.apply(variables, pixels.reshape(images.shape))
   assert float(jnp.abs(moved - expected).max()) > 1e-3
 
@@ -319,6 +319,11 @@ def test_impossible_features_are_refused(make, message):
 
 
 def test_a_network_for_other_inputs_is_refused():
-  seen = dataclasses.replace(imagenet.FOURIER.image, channels=1)
+  seen = dataclasses.replace(imagenet.FOURIER.inputs, channels=1)
   with pytest.raises(ValueError, match="input_channels is 261; expected 259"):
-    dataclasses.replace(imagenet.FOURIER, image=seen)
+    dataclasses.replace(imagenet.FOURIER, inputs=seen)
+
+
+def test_a_mask_is_refused():
+  with pytest.raises(ValueError, match="a mask is given; expected None"):
+    SEEN.apply(None, mask=np.ones((1, 96), bool))

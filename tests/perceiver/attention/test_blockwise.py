@@ -21,7 +21,7 @@ def project(parameters, block):
 
 
 def at_once(queries, parts, parameters, mask, weights_factor=1.0):
-  """The textbook form of `blockwise.attend`, with a factor on the weights."""
+  """The plain form of `blockwise.attend`, with a factor on the weights."""
   keys, values = project(parameters, blockwise.concatenate(parts, B))
   scores = jnp.einsum("bgtk,bgsk->bgts", queries, keys)
   if mask is not None:
@@ -145,7 +145,7 @@ def test_mapping_blocks_changes_nothing(block_size):
   np.testing.assert_allclose(gradient(block_size), gradient(S), rtol=1e-6)
 
 
-def test_codes_of_a_grid_need_not_be_written_out(arrays):
+def test_codes_of_a_grid_need_not_be_materialised(arrays):
   queries, _, parameters = arrays
   pixels = jax.random.normal(jax.random.key(3), (B, S, 2))
   config = position_encoding.Fourier(

@@ -43,7 +43,7 @@ def data():
   return queries, parts
 
 
-def textbook(config, weights, norm, queries, parts, mask=None, **options):
+def plain(config, weights, norm, queries, parts, mask=None, **options):
   """Plain multi-head attention, one head after the other."""
   shape = (B, S, parts[1].shape[-1])
   inputs = jnp.concatenate([parts[0], jnp.broadcast_to(parts[1], shape)], -1)
@@ -79,26 +79,26 @@ MASKS = {
 
 @pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize("size", SIZES)
-def test_reading_equals_the_textbook(size, mask, monkeypatch):
+def test_attending_to_many_equals_plain_attention(size, mask, monkeypatch):
   monkeypatch.setattr(projections, "_BLOCK_RANGE", (8, 8))
   config, weights, norm = make(*SIZES[size])
   queries, parts = data()
   found = cross_attention.attend(
     config, weights, norm, queries, parts, input_mask=MASKS[mask]
   )
-  expected = textbook(config, weights, norm, queries, parts, MASKS[mask])
+  expected = plain(config, weights, norm, queries, parts, MASKS[mask])
   np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_gradients_of_reading_equal_the_textbooks(size, monkeypatch):
+def test_gradients_equal_those_of_plain_attention(size, monkeypatch):
   monkeypatch.setattr(projections, "_BLOCK_RANGE", (8, 8))
   config, weights, norm = make(*SIZES[size])
   queries, parts = data()
   objective = lambda function: jax.grad(
     lambda *args: jnp.sum(jnp.sin(function(config, *args))), (0, 1, 2, 3)
   )(weights, norm, queries, parts)
-  found, expected = objective(cross_attention.attend), objective(textbook)
+  found, expected = objective(cross_attention.attend), objective(plain)
   for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
     np.testing.assert_allclose(a, b, atol=1e-4)
 
@@ -106,7 +106,7 @@ def test_gradients_of_reading_equal_the_textbooks(size, monkeypatch):
 @pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize("num_queries", [T, 10_000])
 @pytest.mark.parametrize("size", SIZES)
-def test_recalling_equals_the_textbook(size, num_queries, mask):
+def test_attending_from_many_equals_plain_attention(size, num_queries, mask):
   config, weights, norm = make(*SIZES[size])
   queries, parts = data()
   inputs = norm(
@@ -119,7 +119,7 @@ def test_recalling_equals_the_textbook(size, num_queries, mask):
     assert keys_values.bias is not None
     assert keys_values.output_folded
   found = projections.attend(config, weights, keys_values, queries)
-  expected = textbook(config, weights, norm, queries, parts, MASKS[mask])
+  expected = plain(config, weights, norm, queries, parts, MASKS[mask])
   np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
@@ -174,7 +174,7 @@ def test_attention_maps_sum_to_one():
   assert not weight[0, ..., 1::3].any()
 
 
-def test_dropout_makes_reading_random_but_right_on_average():
+def test_dropout_makes_attention_random_but_right_on_average():
   config, weights, norm = make(*SIZES["folds"], dropout_rate=0.5)
   queries, parts = data()
   read = jax.jit(
@@ -184,7 +184,7 @@ def test_dropout_makes_reading_random_but_right_on_average():
   )
   keys = jax.random.split(jax.random.key(0), 4000)
   mean = jax.vmap(read)(keys).mean(0)
-  expected = textbook(config, weights, norm, queries, parts)
+  expected = plain(config, weights, norm, queries, parts)
   assert float(jnp.abs(read(keys[0]) - expected).max()) > 0.1
   np.testing.assert_allclose(mean, expected, atol=0.1)
 
@@ -195,7 +195,7 @@ def test_bfloat16_keeps_softmax_in_float32():
   half = jax.tree.map(lambda x: x.astype(jnp.bfloat16), (queries, parts))
   found = cross_attention.attend(config, weights, norm, *half)
   assert found.dtype == jnp.bfloat16
-  expected = textbook(config, weights, norm, queries, parts)
+  expected = plain(config, weights, norm, queries, parts)
   error = jnp.linalg.norm(found - expected) / jnp.linalg.norm(expected)
   assert float(error) < 0.02
 

@@ -3,6 +3,8 @@
 import hashlib
 import pathlib
 import pickle
+import subprocess
+import sys
 
 import jax
 import numpy as np
@@ -27,7 +29,7 @@ def assert_identical(found, expected):
     assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
 
 
-def test_what_was_done_is_printed(tmp_path, capsys):
+def test_files_and_checksums_are_printed(tmp_path, capsys):
   assert convert(FOLDER, tmp_path / "ours") == 0
   printed = capsys.readouterr().out
   for path in (*FOLDER.iterdir(), tmp_path / "ours"):
@@ -49,10 +51,10 @@ def test_all_forms_follow_one_another(tmp_path):
   assert convert(tmp_path / "a", tmp_path / "b", "--to", "deepmind") == 0
   assert convert(tmp_path / "a", tmp_path / "c", "--to", "huggingface") == 0
   assert convert(tmp_path / "c", tmp_path / "d", "--to", "perceiver") == 0
-  assert_identical(perceiver.restore(tmp_path / "a")[1], variables)
+  assert_identical(perceiver.load(tmp_path / "a")[1], variables)
   assert_identical(files.load(model, tmp_path / "b"), variables)
-  assert_identical(perceiver.restore(tmp_path / "d")[1], variables)
-  assert perceiver.restore(tmp_path / "d")[0] == model
+  assert_identical(perceiver.load(tmp_path / "d")[1], variables)
+  assert perceiver.load(tmp_path / "d")[0] == model
 
 
 def test_a_released_model_is_recognised(tmp_path, capsys):
@@ -94,7 +96,7 @@ class Call:
     (lambda path: None, "there is no file"),
     (lambda path: path.write_bytes(b"text"), "cannot be read"),
     (lambda path: path.write_bytes(pickle.dumps({"a": 1})), "is int"),
-    (lambda path: path.write_bytes(pickle.dumps({"a": Call()})), "asks for"),
+    (lambda path: path.write_bytes(pickle.dumps({"a": Call()})), "names"),
     (
       lambda path: path.write_bytes(pickle.dumps({"a": {"w": np.ones(3)}})),
       "are not those of",
@@ -102,7 +104,7 @@ class Call:
   ],
   ids=range(5),
 )
-def test_what_cannot_be_read_leaves_nothing(
+def test_unreadable_sources_leave_nothing(
   tmp_path, capsys, monkeypatch, write, message, form
 ):
   monkeypatch.chdir(tmp_path)
@@ -139,9 +141,38 @@ def test_models_without_a_form_are_refused(tmp_path, capsys):
     assert not (tmp_path / "b").exists()
 
 
+def test_the_folder_of_a_run_is_read(tmp_path):
+  model, variables = huggingface_folder.read(FOLDER)
+  perceiver.save(tmp_path / "run" / "model.safetensors", model, variables)
+  (tmp_path / "run" / "config.json").write_text("{}")
+  assert convert(tmp_path / "run", tmp_path / "a") == 0
+  assert_identical(perceiver.load(tmp_path / "a")[1], variables)
+
+
+def test_an_unknown_model_is_refused(tmp_path, capsys):
+  assert convert(FOLDER, tmp_path / "a", "--model", "imagenet_furier") == 1
+  assert "Did you mean imagenet_fourier" in capsys.readouterr().err
+  assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
-  "options", [["--to", "torch"], ["--model", "imagenet"], ["--more"]]
+  "command",
+  [["-m", "scripts.convert_checkpoint"], ["scripts/convert_checkpoint.py"]],
 )
+def test_both_ways_to_start_it_describe_the_options(command):
+  root = pathlib.Path(convert_checkpoint.__file__).parents[1]
+  found = subprocess.run(
+    [sys.executable, *command, "--help"],
+    cwd=root,
+    check=True,
+    capture_output=True,
+    text=True,
+  ).stdout
+  for word in ("SOURCE", "DESTINATION", "--model", "NAME"):
+    assert word in found
+
+
+@pytest.mark.parametrize("options", [["--to", "torch"], ["--more"]])
 def test_unknown_options_are_refused(tmp_path, options):
   with pytest.raises(SystemExit):
     convert(FOLDER, tmp_path / "a", *options)

@@ -1,4 +1,4 @@
-"""What a model takes from the checkpoint of a similar one."""
+"""Variables of a model from the checkpoint of a similar one."""
 
 import dataclasses
 
@@ -34,21 +34,21 @@ def saved(config, tmp_path):
   return tmp_path / "model", check.flatten(variables)
 
 
-def assert_taken(variables, found, names):
+def assert_pretrained(variables, found, names):
   flat = check.flatten(variables)
   for name in names:
     np.testing.assert_array_equal(flat[name], found[name], err_msg=name)
 
 
-def test_the_same_model_is_taken_whole(tmp_path):
+def test_all_arrays_of_the_same_model_are_pretrained(tmp_path):
   path, found = saved(learned(), tmp_path)
   model, variables, report = perceiver.load_for_finetuning(learned(), path)
   assert model.config == learned()
   assert report == ((), (), ())
-  assert_taken(variables, found, found)
+  assert_pretrained(variables, found, found)
 
 
-def test_a_head_of_another_size_starts_afresh(tmp_path):
+def test_a_head_of_another_size_is_reinitialised(tmp_path):
   path, found = saved(learned(), tmp_path)
   _, variables, report = perceiver.load_for_finetuning(
     learned(num_classes=7), path
@@ -59,10 +59,10 @@ def test_a_head_of_another_size_starts_afresh(tmp_path):
   assert flat[f"{HEAD}:w"].shape == (6, 7)
   assert 0.1 < np.std(flat[f"{HEAD}:w"]) < 1
   assert not flat[f"{HEAD}:b"].any()
-  assert_taken(variables, found, found.keys() - set(head))
+  assert_pretrained(variables, found, found.keys() - set(head))
 
 
-def test_what_starts_afresh_depends_on_the_key(tmp_path):
+def test_reinitialised_arrays_depend_on_the_key(tmp_path):
   path, _ = saved(learned(), tmp_path)
   heads = [
     check.flatten(
@@ -86,10 +86,10 @@ def test_positions_are_resized(size, tmp_path):
   np.testing.assert_allclose(
     table[:: size[0] - 1, :: size[1] - 1], old[::7, ::7]
   )
-  assert_taken(variables, found, found.keys() - {POSITIONS})
+  assert_pretrained(variables, found, found.keys() - {POSITIONS})
 
 
-def test_grids_of_as_many_places_are_told_apart(tmp_path):
+def test_grids_of_as_many_positions_differ(tmp_path):
   path, found = saved(learned((4, 16)), tmp_path)
   _, variables, report = perceiver.load_for_finetuning(learned((16, 4)), path)
   assert report.interpolated == (POSITIONS,)
@@ -126,10 +126,10 @@ def test_batch_statistics_are_kept(tmp_path):
   assert set(report.reinitialised) == {f"{HEAD}:b", f"{HEAD}:w"}
   state = {name for name in found if name.startswith("state:")}
   assert len(state) == 6
-  assert_taken(variables, found, state)
+  assert_pretrained(variables, found, state)
 
 
-def test_another_kind_of_decoder_starts_afresh(tmp_path):
+def test_another_kind_of_decoder_is_reinitialised(tmp_path):
   path, found = saved(learned(), tmp_path)
   network = dataclasses.replace(
     learned().perceiver, decoder=decoder.MeanDecoderConfig(output_channels=3)
@@ -142,16 +142,16 @@ def test_another_kind_of_decoder_starts_afresh(tmp_path):
     name.startswith(("params:classifier/perceiver/decoder/", "params:class"))
     for name in report.left_out
   )
-  assert_taken(variables, found, found.keys() - set(report.left_out))
+  assert_pretrained(variables, found, found.keys() - set(report.left_out))
 
 
-def test_pickles_of_deepmind_need_to_be_told(tmp_path):
+def test_pickles_of_deepmind_need_their_model(tmp_path):
   model = perceiver.create(learned())
   variables = noise.variables(model)
   path = tmp_path / "model"
   files.save(path, model, variables)
   new = learned((4, 4), num_classes=2)
-  with pytest.raises(perceiver.CheckpointError, match="expected to be told"):
+  with pytest.raises(perceiver.CheckpointError, match="name or config as well"):
     perceiver.load_for_finetuning(new, path)
   _, _, report = perceiver.load_for_finetuning(new, path, source=learned())
   assert report.interpolated == (POSITIONS,)
@@ -174,7 +174,7 @@ def shallower(config):
 
 def shuffled(config):
   return dataclasses.replace(
-    config, image=dataclasses.replace(config.image, permutation_seed=1)
+    config, inputs=dataclasses.replace(config.inputs, permutation_seed=1)
   )
 
 
@@ -198,7 +198,7 @@ def shuffled(config):
   ],
   ids=range(6),
 )
-def test_what_differs_before_the_latents_is_refused(
+def test_differences_before_the_latents_are_refused(
   old, new, message, tmp_path
 ):
   path, _ = saved(old, tmp_path)
@@ -209,10 +209,10 @@ def test_what_differs_before_the_latents_is_refused(
 
 def test_fourier_codes_need_nothing(tmp_path):
   small = released_models.classifier(size=(4, 4))
-  assert isinstance(small.image.positions, position_encoding.Fourier)
+  assert isinstance(small.inputs.positions, position_encoding.Fourier)
   path, found = saved(released_models.classifier(), tmp_path)
   model, variables, report = perceiver.load_for_finetuning(small, path)
   assert report == ((), (), ())
-  assert_taken(variables, found, found)
+  assert_pretrained(variables, found, found)
   images = np.zeros((1, 4, 4, 3), np.float32)
   assert model.apply(variables, images).shape == (1, 3)

@@ -102,7 +102,9 @@ def write(path, config, variables):
   metadata = {
     "format": "perceiver",
     "version": "1",
-    "config": json.dumps(today | {"perceiver": _PERCEIVER}),
+    "config": json.dumps(
+      today | {"image": today.pop("inputs"), "perceiver": _PERCEIVER}
+    ),
     "notes": "{}",
   }
   safetensors_numpy.save_file(arrays, path, metadata)
@@ -114,7 +116,7 @@ def test_a_file_of_before_is_read(tmp_path):
   variables = perceiver.create(CONFIG).init(jax.random.key(0))
   arrays = write(path, CONFIG, variables)
   assert any("/reread/read/" in name for name in arrays)
-  model, restored = perceiver.restore(path)
+  model, restored = perceiver.load(path)
   assert model.config == CONFIG
   jax.tree.map(np.testing.assert_array_equal, restored, variables)
 
@@ -132,6 +134,13 @@ def test_every_part_is_upgraded():
   )
   text = migrate.upgrade_json(json.dumps(config))
   assert config_json.from_json(text, type(expected)) == expected
+
+
+def test_the_queries_of_glue_are_renamed():
+  config = {"type": "GlueConfig", "tasks": [], "reading": "task_tokens"}
+  expected = {"type": "GlueConfig", "tasks": [], "query_kind": "task_tokens"}
+  assert migrate.upgrade(config) == expected
+  assert migrate.upgrade(expected) == expected
 
 
 def test_a_configuration_of_today_stays_as_it_is():

@@ -25,13 +25,13 @@ from tests.helpers import tiny_networks
 def conv_classifier() -> perceiver.Model:
   """Returns a small classifier that has state, with counters of no axes."""
   config = tiny_networks.classifier_config()
-  seen = dataclasses.replace(config.image, features=image.ConvPool())
+  seen = dataclasses.replace(config.inputs, features=image.ConvPool())
   encoder = dataclasses.replace(
     config.perceiver.encoder, input_channels=seen.input_channels
   )
   network = dataclasses.replace(config.perceiver, encoder=encoder)
   return perceiver.create(
-    dataclasses.replace(config, image=seen, perceiver=network)
+    dataclasses.replace(config, inputs=seen, perceiver=network)
   )
 
 
@@ -73,7 +73,7 @@ def assert_equal(found, expected):
         np.testing.assert_array_equal(array, other[module][name])
 
 
-def refusal(path, error=perceiver.CheckpointError, read=perceiver.restore):
+def refusal(path, error=perceiver.CheckpointError, read=perceiver.load):
   """Returns the message, one paragraph, with which a file is refused."""
   with pytest.raises(error) as caught:
     read(path)
@@ -90,8 +90,8 @@ def refusal(path, error=perceiver.CheckpointError, read=perceiver.restore):
 # ----------------------------------------------------------------- whole files
 
 
-def test_what_was_saved_is_restored(path):
-  model, variables = perceiver.restore(path)
+def test_a_saved_model_is_loaded(path):
+  model, variables = perceiver.load(path)
   assert model == MODEL
   assert_equal(variables, VARIABLES)
   images = fill.array((2, 8, 8, 1), "store")
@@ -106,7 +106,7 @@ def test_state_is_kept_down_to_counters_of_no_axes(tmp_path):
   shapes = [x.shape for x in jax.tree.leaves(variables.state)]
   assert shapes.count(()) == 2
   perceiver.save(tmp_path / "conv", model, variables)
-  restored, found = perceiver.restore(tmp_path / "conv")
+  restored, found = perceiver.load(tmp_path / "conv")
   assert restored == model
   assert_equal(found, variables)
 
@@ -117,9 +117,9 @@ def test_arrays_of_jax_and_of_any_memory_order_are_saved(tmp_path):
     for module, entries in VARIABLES.params.items()
   }
   perceiver.save(tmp_path / "a", MODEL, perceiver.Variables(params, {}))
-  assert_equal(perceiver.restore(tmp_path / "a")[1], VARIABLES)
+  assert_equal(perceiver.load(tmp_path / "a")[1], VARIABLES)
   perceiver.save(tmp_path / "b", MODEL, jax.tree.map(jnp.asarray, VARIABLES))
-  assert_equal(perceiver.restore(tmp_path / "b")[1], VARIABLES)
+  assert_equal(perceiver.load(tmp_path / "b")[1], VARIABLES)
 
 
 def test_notes_are_kept_with_the_model(path):
@@ -129,13 +129,13 @@ def test_notes_are_kept_with_the_model(path):
   assert store.notes(path) == notes
 
 
-def test_folders_are_made_and_paths_may_be_text(tmp_path):
+def test_folders_are_made_and_paths_may_be_strings(tmp_path):
   path = tmp_path / "a" / "b" / "model.safetensors"
   perceiver.save(str(path), MODEL, VARIABLES)
-  assert_equal(perceiver.restore(str(path))[1], VARIABLES)
+  assert_equal(perceiver.load(str(path))[1], VARIABLES)
 
 
-def test_our_files_are_told_from_others(path, tmp_path):
+def test_our_files_are_recognised(path, tmp_path):
   assert store.is_ours(path)
   other = tmp_path / "other"
   safetensors_numpy.save_file({"w": np.zeros(3)}, other)
@@ -223,7 +223,7 @@ def test_changed_headers_are_refused_or_harmless(path):
     damaged[position] ^= 1
     path.write_bytes(damaged)
     try:
-      perceiver.restore(path)
+      perceiver.load(path)
     except ValueError:
       refused += bool(refusal(path))
   assert refused > 30
@@ -339,8 +339,10 @@ def test_arrays_that_do_not_fit_are_refused(path, arrays, messages):
     assert message in found
 
 
-def test_what_is_no_file_is_refused(path):
-  for other in (path.parent, path.parent / "none", path / "inside"):
+def test_missing_files_are_refused(path):
+  (path.parent / "folder").mkdir()
+  for name in ("folder", "none", "model.safetensors/inside"):
+    other = path.parent / name
     assert "there is no file" in refusal(other, FileNotFoundError)
 
 
@@ -348,21 +350,21 @@ def test_what_is_no_file_is_refused(path):
 
 
 def test_loading_checks_the_model(path):
-  model, variables = perceiver.load(MODEL.config, path)
+  model, variables = perceiver.load(path, MODEL.config)
   assert model == MODEL
   assert_equal(variables, VARIABLES)
 
 
 def test_loading_another_model_names_the_first_difference(path):
-  load = lambda path: perceiver.load("imagenet_fourier", path)
+  load = lambda path: perceiver.load(path, "imagenet_fourier")
   message = refusal(path, read=load)
   assert (
-    "another model: its image.size is (8, 8); expected (224, 224)" in message
+    "another model: its inputs.size is (8, 8); expected (224, 224)" in message
   )
-  assert "; perceiver.restore(path) reads it as what it is" in message
+  assert "; perceiver.load(path) accepts any model" in message
   wider = tiny_networks.perceiver_config(input_channels=11, mlp_widening=2)
   config = dataclasses.replace(MODEL.config, perceiver=wider)
-  message = refusal(path, read=lambda path: perceiver.load(config, path))
+  message = refusal(path, read=lambda path: perceiver.load(path, config))
   assert (
     "its perceiver.encoder.cross_attention.mlp_widening is 1; expected 2"
     in message
@@ -371,14 +373,14 @@ def test_loading_another_model_names_the_first_difference(path):
 
 def test_loading_a_model_of_another_kind_names_the_kinds(path):
   message = refusal(
-    path, read=lambda path: perceiver.load("optical_flow", path)
+    path, read=lambda path: perceiver.load(path, "optical_flow")
   )
   found, expected = "ImageClassifierConfig", "OpticalFlowConfig"
   assert f"its config is {found}; expected {expected}" in message
 
 
-def test_loading_refuses_what_restoring_refuses(path):
-  load = lambda path: perceiver.load("imagenet_fourier", path)
+def test_loading_by_name_refuses_damaged_files(path):
+  load = lambda path: perceiver.load(path, "imagenet_fourier")
   refusal(path.parent / "none", FileNotFoundError, load)
   path.write_bytes(path.read_bytes()[:-1])
   assert "cannot be read" in refusal(path, read=load)
@@ -386,12 +388,30 @@ def test_loading_refuses_what_restoring_refuses(path):
 
 def test_loading_an_unknown_name_is_refused_before_the_file_is_read(path):
   with pytest.raises(ValueError, match="there is no 'imagenet_furrier'"):
-    perceiver.load("imagenet_furrier", path)
+    perceiver.load(path, "imagenet_furrier")
 
 
-@pytest.mark.parametrize("name", perceiver.list_models())
-def test_no_published_model_is_too_large_for_a_file(name):
-  config = config_json.to_json(perceiver.create(name).config)
-  store._check_sizes(json.loads(config))  # Without writing gigabytes.
-  with pytest.raises(ValueError, match="too many"):
-    store._check_sizes({"grid": [2**15, 2**15]})
+@pytest.mark.parametrize(
+  ("keys", "value"),
+  [
+    (("perceiver", "encoder", "num_cross_attends"), 2**20),
+    (("perceiver", "encoder", "num_latents"), 2**40),
+    (("perceiver", "processor", "num_blocks"), 2**20),
+    (("perceiver", "processor", "num_self_attends_per_block"), 2**20),
+    (("perceiver", "decoder", "query_channels"), 2**40),
+    (("inputs", "size"), [2**15, 2**15]),
+    (("inputs", "size"), [2**24, 1]),
+    (("inputs", "positions", "num_bands"), 2**24),
+  ],
+  ids=range(8),
+)
+def test_large_models_are_refused_before_they_are_built(path, keys, value):
+  """A small file does not cost time or memory."""
+  config = json.loads(TEXT)
+  entries = config
+  for key in keys[:-1]:
+    entries = entries[key]
+  assert keys[-1] in entries
+  entries[keys[-1]] = value
+  rewrite(path, config=json.dumps(config))
+  assert "expected at most" in refusal(path)

@@ -152,20 +152,20 @@ def test_logits(model, variables, inputs):
 def test_absent_modalities_change_nothing(model, variables, inputs):
   present = {"video": jnp.array([True, False, True])}
   other = {**inputs, "video": inputs["video"] + 1}
-  found = model.apply(variables, inputs, present=present)
-  changed = model.apply(variables, other, present=present)
+  found = model.apply(variables, inputs, mask=present)
+  changed = model.apply(variables, other, mask=present)
   np.testing.assert_allclose(found[1], changed[1], atol=1e-6)
   assert np.abs(found[0] - changed[0]).max() > 1e-3
   whole = model.apply(variables, inputs)
   np.testing.assert_allclose(found[0], whole[0], atol=1e-5)
   assert np.abs(found[1] - whole[1]).max() > 1e-4
   nothing = {name: jnp.zeros(3, bool) for name in inputs}
-  assert np.isfinite(model.apply(variables, inputs, present=nothing)).all()
+  assert np.isfinite(model.apply(variables, inputs, mask=nothing)).all()
 
 
 def test_attention_map_leaves_out_what_is_absent(model, variables, inputs):
   present = {"audio": jnp.array([True, False, True])}
-  found = model.attention_map(variables, inputs, present=present)
+  found = model.attention_map(variables, inputs, mask=present)
   assert found.shape == (3, 1, 5, 6 + 8)
   np.testing.assert_allclose(found.sum(axis=-1), 1, atol=1e-5)
   assert np.all(found[1, ..., :6] == 0)
@@ -174,9 +174,9 @@ def test_attention_map_leaves_out_what_is_absent(model, variables, inputs):
 
 def test_bad_inputs_are_refused(model, variables, inputs):
   with pytest.raises(ValueError, match=r"some of \['audio', 'video'\]"):
-    model.apply(variables, inputs, present={"vidio": jnp.ones(3, bool)})
+    model.apply(variables, inputs, mask={"vidio": jnp.ones(3, bool)})
   with pytest.raises(TypeError, match="Modality video"):
-    model.apply(variables, inputs, present={"video": jnp.ones(3)})
+    model.apply(variables, inputs, mask={"video": jnp.ones(3)})
   with pytest.raises(ValueError, match=r"expected \['audio', 'video'\]"):
     model.apply(variables, {"audio": inputs["audio"]})
   config = model.config.perceiver

@@ -85,7 +85,7 @@ def compiled_fourier():
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 def test_no_array_as_large_as_latents_by_inputs(compiled_fourier, direction):
   config = imagenet.FOURIER
-  limit = config.image.num_inputs * config.perceiver.encoder.num_latents
+  limit = config.inputs.num_inputs * config.perceiver.encoder.num_latents
   text = compiled_fourier[direction].as_text()
   shapes = set(re.findall(r"\b(?:f|bf|s|u|pred)\d*\[([\d,]+)\]", text))
   sizes = dict.fromkeys(shapes, 1)

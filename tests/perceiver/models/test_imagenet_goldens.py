@@ -47,7 +47,7 @@ def tiny(variant: str) -> perceiver.Model:
   }[variant]
   return perceiver.create(
     imagenet.ImageClassifierConfig(
-      image=seen,
+      inputs=seen,
       perceiver=network.PerceiverConfig(
         encoder=encoder.EncoderConfig(
           input_channels=seen.input_channels, num_latents=7, latent_channels=24

@@ -27,7 +27,7 @@ def model():
   )
   return perceiver.create(
     modelnet40.PointClassifierConfig(
-      points=seen,
+      inputs=seen,
       perceiver=tiny_networks.perceiver_config(
         input_channels=seen.input_channels,
         mean=True,
@@ -114,5 +114,5 @@ def test_bad_inputs_are_refused(model, variables, points):
     model.apply(variables, points[..., :2])
   with pytest.raises(ValueError, match=r"mask has shape \(2, 3\)"):
     model.apply(variables, points, mask=jnp.ones((2, 3), bool))
-  with pytest.raises(ValueError, match="num_points 0"):
+  with pytest.raises(ValueError, match="num_points is 0"):
     dataclasses.replace(model.config, num_points=0)

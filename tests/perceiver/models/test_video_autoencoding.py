@@ -74,7 +74,7 @@ def test_shapes_of_the_paper():
 
 
 def test_operations_grow_by_a_constant_per_query():
-  model = perceiver.create(
+  model = perceiver.Model(
     video_autoencoding.CONFIGS["video_autoencoding"], reference=True
   )
   shapes, (inputs,) = model.shapes(), model.config.example()
@@ -147,7 +147,9 @@ def test_blocks_of_queries_change_nothing(
   monkeypatch.setattr(multimodal_decoder, "_BLOCK_QUERIES", 100)
   config = tiny_video.config()
   # A rate that evaluation ignores, so that the program is made anew.
-  processor = dataclasses.replace(config.perceiver.processor, dropout_rate=0.1)
+  processor = config.perceiver.processor
+  dropping = dataclasses.replace(processor.self_attention, dropout_rate=0.1)
+  processor = dataclasses.replace(processor, self_attention=dropping)
   network = dataclasses.replace(config.perceiver, processor=processor)
   model = perceiver.create(dataclasses.replace(config, perceiver=network))
   assert_same(model.apply(variables, inputs), whole)

@@ -1,4 +1,4 @@
-"""Scores are means over pieces; whole splits are ranked."""
+"""Scores are means over segments, and rankings are of whole splits."""
 
 import jax
 import jax.numpy as jnp
@@ -7,13 +7,15 @@ import pytest
 
 from experiments.audio_video.audioset import average_precision
 from experiments.audio_video.audioset import evaluator
+from experiments.cluster import startup
 from experiments.training import evaluation
+import perceiver
 from tests.helpers import echo_clips
 from tests.helpers import process_groups
 from tests.helpers import tiny_audioset as tiny
 
 ECHO, LOGITS, LABELS = echo_clips.Echo(), echo_clips.LOGITS, echo_clips.LABELS
-judge = echo_clips.judge
+make_evaluator = echo_clips.make_evaluator
 
 
 def sigmoid(x):
@@ -29,7 +31,7 @@ SCORES = np.stack(
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 5, 8])
-def test_scores_are_means_over_pieces_and_padding_is_none(batch_size):
+def test_scores_are_means_over_segments(batch_size):
   found = evaluator.predict(
     ECHO, jnp.float32(1), echo_clips.split(), batch_size
   )
@@ -46,8 +48,8 @@ def test_silent_clips_are_masked_and_counted():
   np.testing.assert_allclose(found.scores[3:], 0.5)
 
 
-def test_the_judge_ranks_the_whole_split():
-  found = judge(silent=(1,))(jnp.float32(1))
+def test_the_whole_split_is_ranked():
+  found = make_evaluator(silent=(1,))(jnp.float32(1))
   scores = SCORES.copy()
   scores[1] = 0.5
   precision = average_precision.of(LABELS, scores)
@@ -60,23 +62,23 @@ def test_the_judge_ranks_the_whole_split():
 
 def test_devices_share_the_clips_and_find_the_same():
   assert jax.device_count() == 4
-  alone = judge()(jnp.float32(1)).metrics
-  shared = judge(echo_clips.ALL)(jnp.float32(1)).metrics
+  alone = make_evaluator()(jnp.float32(1)).metrics
+  shared = make_evaluator(echo_clips.ALL)(jnp.float32(1)).metrics
   assert shared == pytest.approx(alone, rel=1e-6)
 
 
 def test_processes_share_the_clips_and_find_the_same(tmp_path):
-  address = f"localhost:{process_groups.free_port()}"
+  address = f"localhost:{startup.free_port()}"
   both = [
     process_groups.Process(
       tmp_path / str(number),
-      echo_clips.judge_with_others,
+      echo_clips.evaluate_with_others,
       *(address, 2, number),
       devices=2,
     )
     for number in range(2)
   ]
-  alone = judge(silent=(1,))(jnp.float32(1)).metrics
+  alone = make_evaluator(silent=(1,))(jnp.float32(1)).metrics
   expected = pytest.approx([alone["map"], alone["loss"], 5], rel=1e-6)
   for process in both:
     assert process.join() == 0, process.output()
@@ -84,14 +86,14 @@ def test_processes_share_the_clips_and_find_the_same(tmp_path):
     assert [float(word) for word in last.split()] == expected
 
 
-def test_it_stops_when_told_to_and_shows_progress():
+def test_progress_and_stopping():
   done = []
-  judge(batch_size=2)(
+  make_evaluator(batch_size=2)(
     jnp.float32(1), on_progress=lambda n, total: done.append((n, total))
   )
   assert done == [(2, 5), (4, 5), (5, 5)]
   with pytest.raises(evaluation.Abandoned):
-    judge()(jnp.float32(1), should_stop=lambda: True)
+    make_evaluator()(jnp.float32(1), should_stop=lambda: True)
 
 
 def test_pixels_are_in_the_models_units():
@@ -132,7 +134,7 @@ def test_tables_show_the_best_and_the_worst():
 
 
 def test_what_is_masked_changes_nothing():
-  model = tiny.audioset.model.Model(tiny.model_config())
+  model = perceiver.create(tiny.model_config())
   variables = model.init(jax.random.key(0))
   generator = np.random.default_rng(0)
   batch = {
@@ -143,7 +145,7 @@ def test_what_is_masked_changes_nothing():
   }
   other = batch | {"video": 255 - batch["video"]}
   one, two = (
-    model.apply(variables, inputs, present=present)
+    model.apply(variables, inputs, mask=present)
     for inputs, present in map(evaluator.to_model, (batch, other))
   )
   assert (one[0] != two[0]).any()

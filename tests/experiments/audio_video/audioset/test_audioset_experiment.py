@@ -1,8 +1,9 @@
-"""Training, evaluation and report, from the command line."""
+"""Training, evaluation and report from the command line."""
 
 import dataclasses
 import shutil
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,18 +22,18 @@ import perceiver
 from tests.helpers import commands
 from tests.helpers import tiny_audioset as tiny
 from tests.helpers import tiny_clips
-from tests.helpers.recipes import audioset as toy
+from tests.helpers.recipes import audioset as recipe
 
-TOY = "tests.helpers.recipes.audioset"
+RECIPE = "tests.helpers.recipes.audioset"
 
 
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
   """The folder of a finished run."""
-  return commands.finished(tmp_path_factory, TOY)
+  return commands.finished(tmp_path_factory, RECIPE)
 
 
-def test_training_leaves_numbers_and_pictures(workdir):
+def test_training_writes_metrics_and_figures(workdir):
   rows = commands.rows(workdir)
   assert {row["step"] for row in rows if row["kind"] == "eval"} == {6, 12}
   last = rows[-1]
@@ -42,24 +43,22 @@ def test_training_leaves_numbers_and_pictures(workdir):
   assert figures == ["attention.png", "classes.png", "curve.png"]
 
 
-def test_an_interrupted_run_ends_the_same(workdir, tmp_path):
+def test_a_resumed_run_equals_an_uninterrupted_one(workdir, tmp_path):
   again = tmp_path / "again"
   shutil.copytree(workdir, again)
   (last,) = (p for p in (again / "checkpoints").iterdir() if p.name == "12")
   shutil.rmtree(last)
-  assert train.main([TOY, "--mini", "--workdir", str(again)]) == 0
+  assert train.main([RECIPE, "--mini", "--workdir", str(again)]) == 0
   models = [d / "model.safetensors" for d in (workdir, again)]
-  one, other = (perceiver.restore(path)[1].params for path in models)
-  for module, entries in one.items():
-    for name, value in entries.items():
-      np.testing.assert_array_equal(value, other[module][name])
+  one, other = (perceiver.load(path)[1].params for path in models)
+  chex.assert_trees_all_equal(one, other)
 
 
 def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
   page = tmp_path / "report"
-  arguments = (TOY, "--checkpoint", workdir, "--report", page)
+  arguments = (RECIPE, "--checkpoint", workdir, "--report", page)
   out = commands.command(capsys, evaluate.main, *arguments)
-  assert "6 of 6 examples of generated evaluation" in out
+  assert "6 of 6 examples of synthetic evaluation" in out
   assert "average precision" in out
   assert f"map {commands.rows(workdir)[-1]['map']:.4f}" in out
   text = (page / "index.html").read_text()
@@ -69,16 +68,16 @@ def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
     assert (page / "figures" / name).exists()
 
 
-def test_a_model_of_both_is_judged_by_one(workdir, capsys):
-  arguments = (TOY, "--checkpoint", workdir, "--data.modalities")
-  seen = commands.command(capsys, evaluate.main, *arguments, "video")
-  heard = commands.command(capsys, evaluate.main, *arguments, "audio")
-  assert "silent 6.0000" in seen
-  assert "silent 0.0000" in heard
+def test_a_model_of_both_modalities_is_evaluated_on_one(workdir, capsys):
+  arguments = (RECIPE, "--checkpoint", workdir, "--data.modalities")
+  video = commands.command(capsys, evaluate.main, *arguments, "video")
+  audio = commands.command(capsys, evaluate.main, *arguments, "audio")
+  assert "silent 6.0000" in video
+  assert "silent 0.0000" in audio
 
 
 def test_a_missing_data_set_is_one_paragraph(workdir, tmp_path, capsys):
-  arguments = (TOY, "--checkpoint", workdir, "--data.data-dir", tmp_path)
+  arguments = (RECIPE, "--checkpoint", workdir, "--data.data-dir", tmp_path)
   error = commands.command(capsys, evaluate.main, *arguments, code=1)
   assert "experiments.audio_video.clips.prepare" in error
   assert "Traceback" not in error
@@ -89,8 +88,8 @@ def test_a_missing_data_set_is_one_paragraph(workdir, tmp_path, capsys):
 
 def write_audioset(folder):
   """Writes videos and lists of four clips, the last of which is missing."""
-  for name, sound in {"one": True, "two": True, "three": False}.items():
-    tiny_clips.write_video(folder / "videos" / f"{name}.mp4", sound=sound)
+  for name, audio in {"one": True, "two": True, "three": False}.items():
+    tiny_clips.write_video(folder / "videos" / f"{name}.mp4", audio=audio)
   (folder / "classes.csv").write_text(
     "index,mid,display_name\n"
     + "".join(f'{i},/m/{i},"class, {i}"\n' for i in range(tiny.CLASSES))
@@ -113,12 +112,10 @@ def write_audioset(folder):
   )
 
 
-def test_prepared_clips_are_learned_from_and_judged_by(
-  workdir, tmp_path, capsys
-):
+def test_training_and_evaluation_on_prepared_clips(workdir, tmp_path, capsys):
   prepare.prepare(write_audioset(tmp_path))
   where = ("--data.data-dir", tmp_path / "prepared")
-  arguments = (TOY, "--checkpoint", workdir, *where)
+  arguments = (RECIPE, "--checkpoint", workdir, *where)
   error = commands.command(capsys, evaluate.main, *arguments, code=1)
   assert "has 3 of the 4 clips" in error
   arguments += ("--data.allow-partial",)
@@ -129,7 +126,7 @@ def test_prepared_clips_are_learned_from_and_judged_by(
   assert "class, 3" in out
   assert "1 classes are in no clip and not evaluated." in out
   assert "3 of 4 clips of no official list, 1 missing" in out
-  arguments = (TOY, "--mini", "--workdir", tmp_path / "run", *where)
+  arguments = (RECIPE, "--mini", "--workdir", tmp_path / "run", *where)
   arguments += ("--data.allow-partial", "--train.steps", 3)
   out = commands.command(capsys, train.main, *arguments)
   assert "3 of 3 examples of audioset validation" in out
@@ -138,8 +135,8 @@ def test_prepared_clips_are_learned_from_and_judged_by(
 # ------------------------------------------------------------------------ task
 
 
-def test_losses_are_of_each_clip():
-  task = toy.MINI.task()
+def test_losses_are_per_clip():
+  task = recipe.MINI.task()
   variables = task.model.init(jax.random.key(0))
   split = task.train_split()
   examples = [
@@ -148,7 +145,7 @@ def test_losses_are_of_each_clip():
   batch = {name: np.stack([e[name] for e in examples]) for name in examples[0]}
   found = task.losses(variables, batch, rng=None, is_training=False)
   inputs, present = evaluator.to_model(batch)
-  logits = task.model.apply(variables, inputs, present=present)
+  logits = task.model.apply(variables, inputs, mask=present)
   np.testing.assert_allclose(
     found.loss, evaluator.cross_entropy(logits, batch["labels"])
   )
@@ -160,11 +157,11 @@ def test_losses_are_of_each_clip():
 
 
 @pytest.mark.parametrize("modalities", [(tiny.VIDEO,), (tiny.RAW,)])
-def test_models_of_one_modality_are_judged_and_drawn(modalities, tmp_path):
+def test_models_of_one_modality_are_evaluated_and_plotted(modalities, tmp_path):
   experiment = dataclasses.replace(
-    toy.MINI,
+    recipe.MINI,
     model=tiny.model_config(*modalities),
-    data=tiny.data_config(num_eval=3, windows=2),
+    data=tiny.data_config(num_eval=3, num_segments=2),
   )
   task = experiment.task()
   variables = task.model.init(jax.random.key(0))
@@ -204,23 +201,23 @@ def test_the_published_recipes():
     assert steps == int(100 * 1_700_000 / 1024)
     both = len(experiment.model.inputs.modalities) == 2
     assert experiment.data.drop_video == (0.3 if both else 0), name
-    assert experiment.data.windows == 16
+    assert experiment.data.num_segments == 16
     del rate
   tuned = configs.EXPERIMENTS["perceiver_mel_tuned"].data
   assert (tuned.spec_augment, tuned.drop_audio) == (None, 0.1)
-  plain = configs.EXPERIMENTS["perceiver_mel"].data
-  assert plain.spec_augment is not None
-  assert plain.drop_audio == 0
+  default = configs.EXPERIMENTS["perceiver_mel"].data
+  assert default.spec_augment is not None
+  assert default.drop_audio == 0
 
 
-def test_the_published_models_hear_what_is_made():
+def test_examples_have_the_published_shapes():
   """1.28 s: 32 frames, 61,440 samples, 4,800 values of a spectrogram."""
   for name, shape in {"mel": (60, 80), "raw": (61_440, 1)}.items():
     experiment = configs.EXPERIMENTS[name]
-    small = dataclasses.replace(
-      experiment.data.generator, num_frames=34, size=(8, 8), num_examples=1
+    synthetic = dataclasses.replace(
+      experiment.data.synthetic, num_frames=34, size=(8, 8), num_examples=1
     )
-    changed = dataclasses.replace(experiment.data, generator=small)
+    changed = dataclasses.replace(experiment.data, synthetic=synthetic)
     split = dataclasses.replace(experiment, data=changed).task().train_split()
     example = split.transform(split.source[0], np.random.default_rng(0))
     assert example["audio"].shape == shape
@@ -232,6 +229,6 @@ def test_the_mini_recipe_is_the_same_code():
   (*_, mini) = registry.choices("audioset")
   assert mini.recipe == "mini"
   assert type(configs.MINI) is type(configs.EXPERIMENTS["mel"])
-  generator = configs.MINI.data.generator
-  assert (generator.audible_only, generator.visible_only) == (4, 4)
+  synthetic = configs.MINI.data.synthetic
+  assert (synthetic.audio_only, synthetic.video_only) == (4, 4)
   assert configs.MINI.data.modalities is data.Modalities.ALL

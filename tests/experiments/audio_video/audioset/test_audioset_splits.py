@@ -1,4 +1,4 @@
-"""Clips become examples of what a model sees and hears."""
+"""Examples and splits of the AudioSet experiment."""
 
 import numpy as np
 import pytest
@@ -12,34 +12,25 @@ from experiments.audio_video.clips import sampling
 from experiments.data import files
 from tests.helpers import tiny_audioset as tiny
 
-PLAIN = sampling.AugmentationConfig(
-  min_area=1.0,
-  max_aspect=1.0,
-  flip=False,
-  brightness=0.0,
-  contrast=0.0,
-  saturation=0.0,
-)
 
-
-def sense(config, *modalities):
+def model_inputs(config, *modalities):
   model = tiny.model_config(*modalities)
-  return data.senses(model.inputs, tiny.CLASSES, config)
+  return data.model_inputs(model.inputs, tiny.CLASSES, config)
 
 
 def train_example(clip, seed=0, inputs=(), **changes):
-  config = tiny.data_config(augmentation=PLAIN, **changes)
-  transform = examples.TrainTransform(config, sense(config, *inputs))
+  config = tiny.data_config(augmentation=sampling.NO_AUGMENTATION, **changes)
+  transform = examples.TrainTransform(config, model_inputs(config, *inputs))
   return transform(clip, np.random.default_rng(seed))
 
 
 def eval_example(clip, inputs=(), **changes):
   config = tiny.data_config(**changes)
-  transform = examples.EvalTransform(config, sense(config, *inputs))
+  transform = examples.EvalTransform(config, model_inputs(config, *inputs))
   return transform(clip, np.random.default_rng(0))
 
 
-def test_frames_and_sound_are_of_the_same_piece():
+def test_video_and_audio_are_of_the_same_segment():
   clip = tiny.clip()
   starts = set()
   for seed in range(20):
@@ -66,8 +57,8 @@ def test_examples_have_labels_and_types():
   }
 
 
-def test_evaluation_takes_pieces_from_the_first_to_the_last():
-  example = eval_example(tiny.clip(num_frames=8), windows=5)
+def test_segments_are_evenly_spaced_in_evaluation():
+  example = eval_example(tiny.clip(num_frames=8), num_segments=5)
   assert example["video"].shape == (5, 4, 8, 8, 3)
   assert example["audio"].shape == (5, 5, 6)
   np.testing.assert_array_equal(
@@ -75,38 +66,38 @@ def test_evaluation_takes_pieces_from_the_first_to_the_last():
   )
 
 
-def test_spectrograms_are_those_of_the_piece():
+def test_spectrograms_are_those_of_the_segment():
   clip = tiny.clip()
-  found = eval_example(clip, windows=3)["audio"]
-  piece = clip.sound[80 : 80 + tiny.SAMPLES, 0]
-  expected = spectrogram.log_mel(piece, tiny.SPECTROGRAM)
+  found = eval_example(clip, num_segments=3)["audio"]
+  segment = clip.audio[80 : 80 + tiny.SAMPLES, 0]
+  expected = spectrogram.log_mel(segment, tiny.SPECTROGRAM)
   np.testing.assert_allclose(found[1], expected, rtol=1e-6)
 
 
 def test_stereo_is_mixed():
   clip = tiny.clip()
-  sides = np.concatenate([clip.sound, -clip.sound], axis=1)
-  found = eval_example(clip._replace(sound=sides), (tiny.RAW,), windows=1)
+  sides = np.concatenate([clip.audio, -clip.audio], axis=1)
+  found = eval_example(clip._replace(audio=sides), (tiny.RAW,), num_segments=1)
   np.testing.assert_array_equal(found["audio"], np.zeros((1, 320, 1)))
 
 
-def test_a_single_modality_is_all_there_is():
-  class Unseen:
+def test_models_of_a_single_modality():
+  class Unused:
     def __len__(self):
       return 6
 
     def __getitem__(self, part):
-      raise AssertionError("nobody looks at the frames")
+      raise AssertionError("the frames are decoded")
 
-  heard = train_example(tiny.clip(frames=Unseen()), inputs=(tiny.RAW,))
-  assert set(heard) == {"audio", "has_audio", "labels"}
-  assert heard["audio"].shape == (320, 1)
-  seen = train_example(tiny.clip(), inputs=(tiny.VIDEO,))
-  assert set(seen) == {"video", "has_video", "labels"}
+  audio = train_example(tiny.clip(frames=Unused()), inputs=(tiny.RAW,))
+  assert set(audio) == {"audio", "has_audio", "labels"}
+  assert audio["audio"].shape == (320, 1)
+  video = train_example(tiny.clip(), inputs=(tiny.VIDEO,))
+  assert set(video) == {"video", "has_video", "labels"}
 
 
-def test_sound_that_is_missing_is_masked():
-  example = eval_example(tiny.clip(has_sound=False))
+def test_missing_audio_is_masked():
+  example = eval_example(tiny.clip(has_audio=False))
   assert (bool(example["has_video"]), bool(example["has_audio"])) == (
     True,
     False,
@@ -121,17 +112,17 @@ def test_sound_that_is_missing_is_masked():
     (data.Modalities.VIDEO, (True, False)),
   ],
 )
-def test_what_is_not_to_be_perceived_is_masked(modalities, expected):
+def test_modalities_that_are_not_used_are_masked(modalities, expected):
   example = eval_example(tiny.clip(), modalities=modalities)
   assert (bool(example["has_video"]), bool(example["has_audio"])) == expected
 
 
-def test_modalities_are_dropped_as_often_as_configured_and_never_both():
+def test_rates_of_dropped_modalities():
   config = tiny.data_config(drop_video=0.3, drop_audio=0.2)
-  transform = examples.TrainTransform(config, sense(config))
+  transform = examples.TrainTransform(config, model_inputs(config))
   clip, generator = tiny.clip(), np.random.default_rng(0)
-  drawn = [transform(clip, generator) for _ in range(600)]
-  flags = np.array([[e["has_video"], e["has_audio"]] for e in drawn])
+  found = [transform(clip, generator) for _ in range(600)]
+  flags = np.array([[e["has_video"], e["has_audio"]] for e in found])
   assert flags.any(axis=1).all()
   np.testing.assert_allclose(flags.mean(axis=0), [0.7, 0.8], atol=0.06)
 
@@ -139,8 +130,8 @@ def test_modalities_are_dropped_as_often_as_configured_and_never_both():
 def test_the_only_modality_of_a_clip_is_never_dropped():
   for only in (data.Modalities.ALL, data.Modalities.VIDEO):
     config = tiny.data_config(drop_video=1.0, modalities=only)
-    transform = examples.TrainTransform(config, sense(config))
-    clip = tiny.clip(has_sound=only is data.Modalities.VIDEO)
+    transform = examples.TrainTransform(config, model_inputs(config))
+    clip = tiny.clip(has_audio=only is data.Modalities.VIDEO)
     example = transform(clip, np.random.default_rng(0))
     assert (bool(example["has_video"]), bool(example["has_audio"])) == (
       True,
@@ -167,7 +158,7 @@ def test_spectrograms_are_masked_in_training_only():
     ({"labels": (-1,)}, r"the labels \[-1\] are none"),
     (
       {"sample_rate": 4000},
-      r"clip steps: 4 frames .* have 640 samples at 4000 .* expected 320",
+      r"clip steps: 4 frames .* 640 samples at 4000 .* the model's 320",
     ),
   ],
 )
@@ -185,31 +176,31 @@ def test_spectrograms_of_another_rate_are_refused():
 # ---------------------------------------------------------------------- splits
 
 
-def test_generated_splits_have_nothing_in_common():
+def test_synthetic_splits_have_nothing_in_common():
   config = tiny.data_config()
-  sensed = sense(config)
-  train = splits.train_split(config, sensed)
-  held_out = splits.eval_split(config, sensed)
-  assert (train.name, len(train.source)) == ("generated train", 24)
-  assert (held_out.name, len(held_out.source)) == ("generated evaluation", 6)
+  inputs = model_inputs(config)
+  train = splits.train_split(config, inputs)
+  held_out = splits.eval_split(config, inputs)
+  assert (train.name, len(train.source)) == ("synthetic train", 24)
+  assert (held_out.name, len(held_out.source)) == ("synthetic evaluation", 6)
   for i in range(6):
-    assert (held_out.source[i].sound != train.source[i].sound).any()
-  assert len(splits.class_names(config, sensed)) == 4
+    assert (held_out.source[i].audio != train.source[i].audio).any()
+  assert len(splits.class_names(config, inputs)) == 4
 
 
 def test_other_classes_than_the_models_are_refused():
   config = tiny.data_config()
-  sensed = data.Senses(tiny.VIDEO.input, None, 5)
+  inputs = data.ModelInputs(tiny.VIDEO.input, None, 5)
   with pytest.raises(
-    files.InputError, match="has 4 classes; the model tells 5"
+    files.InputError, match="has 4 classes; expected the model's 5"
   ):
-    splits.train_split(config, sensed)
+    splits.train_split(config, inputs)
 
 
 @pytest.mark.parametrize(
   ("changes", "message"),
   [
-    ({"windows": 0}, "windows 0"),
+    ({"num_segments": 0}, "num_segments is 0"),
     ({"num_eval": 0}, "num_eval is 0"),
     ({"drop_video": 0.7, "drop_audio": 0.4}, "sum is at most 1"),
     ({"drop_audio": -0.1}, "sum is at most 1"),
@@ -226,12 +217,12 @@ def test_impossible_settings_are_refused(changes, message):
     (
       (tiny.VIDEO,),
       {"modalities": data.Modalities.AUDIO},
-      "AUDIO, which the model does not perceive",
+      "is AUDIO; expected a modality of the model",
     ),
     (
       (tiny.RAW,),
       {"spec_augment": masking.SpecAugmentConfig()},
-      "the model sees no spectrogram",
+      "the model takes no spectrogram",
     ),
     (
       (tiny.MEL,),
@@ -240,14 +231,12 @@ def test_impossible_settings_are_refused(changes, message):
     ),
   ],
 )
-def test_models_that_cannot_be_given_what_they_need(
-  modalities, changes, message
-):
+def test_inputs_that_the_data_cannot_provide(modalities, changes, message):
   with pytest.raises(ValueError, match=message):
-    sense(tiny.data_config(**changes), *modalities)
+    model_inputs(tiny.data_config(**changes), *modalities)
 
 
 def test_other_modalities_are_refused():
   other = tiny.multimodal.ModalityConfig(name="audio", input=tiny.VIDEO.input)
   with pytest.raises(ValueError, match=r"has \['audio'\]; expected 'video'"):
-    sense(tiny.data_config(), other)
+    model_inputs(tiny.data_config(), other)

@@ -7,7 +7,7 @@ from sklearn import metrics
 from experiments.audio_video.audioset import average_precision
 
 
-def test_a_ranking_by_hand():
+def test_a_literal_ranking():
   scores = np.float32([[0.9], [0.8], [0.7], [0.6]])
   labels = np.float32([[1], [0], [1], [0]])
   found = average_precision.of(labels, scores)
@@ -16,14 +16,14 @@ def test_a_ranking_by_hand():
   np.testing.assert_allclose(found.prevalence, [0.5])
 
 
-def test_ties_stand_at_one_place():
+def test_ties_share_one_rank():
   labels = np.float32([[1], [0], [0], [1]])
   for order in ([0, 1, 2, 3], [3, 2, 1, 0], [1, 0, 3, 2]):
     found = average_precision.of(labels[order], np.zeros((4, 1)))
     np.testing.assert_allclose(found.by_class, [0.5])  # the prevalence
   scores = np.float32([[0.5], [0.9], [0.5], [0.5]])
   found = average_precision.of(labels, scores)
-  # One place with both positives, at the end of four clips.
+  # One rank with both positives, at the end of four clips.
   np.testing.assert_allclose(found.by_class, [2 / 4])
 
 
@@ -65,12 +65,12 @@ def test_classes_without_clips_are_left_out_and_counted():
   scores = np.float32([[0.9, 0.9, 0.9], [0.1, 0.5, 0.8], [0.8, 0.1, 0.1]])
   found = average_precision.of(labels, scores)
   np.testing.assert_array_equal(found.by_class, [1, np.nan, 1])
-  np.testing.assert_array_equal(found.judged, [True, False, True])
+  np.testing.assert_array_equal(found.evaluated, [True, False, True])
   assert found.mean == 1
   np.testing.assert_allclose(found.chance, 2 / 3)
 
 
-def test_what_cannot_be_ranked_is_refused():
+def test_impossible_rankings_are_refused():
   labels = np.float32([[1, 0], [0, 1]])
   with pytest.raises(ValueError, match="finite scores"):
     average_precision.of(labels, np.float32([[1, np.nan], [0, 0]]))

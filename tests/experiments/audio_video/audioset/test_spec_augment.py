@@ -18,11 +18,11 @@ def test_whole_times_and_bands_become_the_mean():
   found = [masked(masking.SpecAugmentConfig(), seed) for seed in range(200)]
   longest_times, longest_bands = 0, 0
   for spectrogram in found:
-    hidden = spectrogram == RAMP.mean()
-    times, bands = hidden.all(axis=1), hidden.all(axis=0)
-    # Nothing but whole rows and columns is hidden.
-    np.testing.assert_array_equal(hidden, times[:, None] | bands)
-    np.testing.assert_array_equal(spectrogram[~hidden], RAMP[~hidden])
+    is_masked = spectrogram == RAMP.mean()
+    times, bands = is_masked.all(axis=1), is_masked.all(axis=0)
+    # Only whole rows and columns are masked.
+    np.testing.assert_array_equal(is_masked, times[:, None] | bands)
+    np.testing.assert_array_equal(spectrogram[~is_masked], RAMP[~is_masked])
     longest_times = max(longest_times, times.sum())
     longest_bands = max(longest_bands, bands.sum())
   # Two runs of up to 12 times and 15 bands, which may touch.
@@ -31,17 +31,17 @@ def test_whole_times_and_bands_become_the_mean():
   np.testing.assert_array_equal(RAMP, before)
 
 
-def test_every_place_is_masked_at_times():
+def test_every_position_is_masked_at_times():
   config = masking.SpecAugmentConfig(time_masks=1, band_masks=1)
-  hidden = sum(masked(config, seed) == RAMP.mean() for seed in range(400))
-  assert hidden.min() > 0
+  is_masked = sum(masked(config, seed) == RAMP.mean() for seed in range(400))
+  assert is_masked.min() > 0
 
 
 def test_a_single_kind_of_mask():
   config = masking.SpecAugmentConfig(band_masks=0, time_part=1.0)
-  hidden = [masked(config, seed) == RAMP.mean() for seed in range(20)]
-  assert all((h == h[:, :1]).all() for h in hidden)
-  assert any(h.sum() > 30 * 80 for h in hidden)
+  is_masked = [masked(config, seed) == RAMP.mean() for seed in range(20)]
+  assert all((h == h[:, :1]).all() for h in is_masked)
+  assert any(h.sum() > 30 * 80 for h in is_masked)
 
 
 def test_the_same_generator_masks_the_same():

@@ -9,7 +9,7 @@ from experiments.audio_video.audioset import spectrogram
 
 CONFIG = spectrogram.SpectrogramConfig()
 # Centres every 400 mel, from 0 to 2000.
-SMALL = spectrogram.SpectrogramConfig(
+TINY = spectrogram.SpectrogramConfig(
   sample_rate=8000,
   hop=64,
   window=128,
@@ -26,9 +26,9 @@ def tone(frequency, seconds, rate, amplitude=1.0, phase=0.0):
 
 
 def test_the_published_size():
-  sound = tone(1000, 1.28, 48_000)
-  assert sound.shape == (61_440,)
-  found = spectrogram.log_mel(sound, CONFIG)
+  audio = tone(1000, 1.28, 48_000)
+  assert audio.shape == (61_440,)
+  found = spectrogram.log_mel(audio, CONFIG)
   assert found.shape == (60, 80)
   assert found.size == 4800
   assert found.dtype == np.float32
@@ -43,7 +43,7 @@ def test_the_mel_scale_is_htks():
 
 
 def test_bands_are_triangles_that_sum_to_one():
-  bank = spectrogram.filter_bank(SMALL)
+  bank = spectrogram.filter_bank(TINY)
   assert bank.shape == (65, 4)
   mel = spectrogram.to_mel(np.fft.rfftfreq(128, 1 / 8000))
   triangle = np.maximum(0, 1 - np.abs(mel - 1200) / 400)
@@ -54,7 +54,7 @@ def test_bands_are_triangles_that_sum_to_one():
 
 
 @pytest.mark.parametrize("band", [3, 20, 60])
-def test_a_pure_tone_lights_its_band(band):
+def test_a_pure_tone_is_in_its_band(band):
   mel = np.linspace(*spectrogram.to_mel(np.array([20, 20_000])), 82)[band + 1]
   frequency = 700 * (10 ** (mel / 2595) - 1)
   found = spectrogram.log_mel(tone(frequency, 0.64, 48_000), CONFIG)
@@ -80,7 +80,7 @@ def test_silence_and_loudness():
 def test_the_window_is_around_the_middle_of_every_hop():
   click = np.zeros(8 * 64, np.float32)
   click[3 * 64 + 32] = 1.0
-  level = spectrogram.log_mel(click, SMALL).max(axis=1)
+  level = spectrogram.log_mel(click, TINY).max(axis=1)
   # Hann windows of two hops: the neighbours' reach it where they are zero.
   assert level.argmax() == 3
   assert (level[[0, 1, 2, 4, 5, 6, 7]] < level[3] - 0.5).all()
@@ -88,7 +88,7 @@ def test_the_window_is_around_the_middle_of_every_hop():
 
 def test_the_phase_of_a_tone_does_not_matter():
   one, other = (
-    spectrogram.log_mel(tone(1500, 0.128, 8000, phase=phase), SMALL)
+    spectrogram.log_mel(tone(1500, 0.128, 8000, phase=phase), TINY)
     for phase in (0.0, 1.1)
   )
   np.testing.assert_allclose(one[1:-1], other[1:-1], atol=0.02)
@@ -101,7 +101,7 @@ def test_the_phase_of_a_tone_does_not_matter():
     ({"window": 1025}, "longer than the hop by an even number"),
     ({"highest": 30_000.0}, r"rising frequencies in \[0, 24000"),
     ({"silence": 0.0}, "silence is 0"),
-    ({"num_bands": 400}, "400, of which bands .* hear nothing"),
+    ({"num_bands": 400}, "400, of which bands .* are empty"),
   ],
 )
 def test_impossible_settings_are_refused(changes, message):
@@ -110,6 +110,6 @@ def test_impossible_settings_are_refused(changes, message):
 
 
 @pytest.mark.parametrize("shape", [(1000,), (0,), (1024, 1)])
-def test_sounds_of_another_shape_are_refused(shape):
+def test_audios_of_another_shape_are_refused(shape):
   with pytest.raises(ValueError, match="a multiple of 1024"):
     spectrogram.log_mel(np.zeros(shape, np.float32), CONFIG)

@@ -1,4 +1,4 @@
-"""Clips through a few latents and back, from the command line."""
+"""The autoencode command."""
 
 import json
 import sys
@@ -30,7 +30,7 @@ def video(num_frames=4, size=(16, 16)):
   return generator.integers(0, 256, (num_frames, *size, 3), np.uint8)
 
 
-def sound(num_samples=256):
+def audio(num_samples=256):
   time = np.arange(num_samples) / 1600
   return (0.5 * np.sin(2 * np.pi * 50 * time)).astype(np.float32)
 
@@ -39,7 +39,7 @@ def clip(**changes):
   values = {
     "frames": list(video()),
     "fps": 25.0,
-    "sound": sound(),
+    "audio": audio(),
     "rate": 1600,
   }
   return user_files.Clip(**{**values, **changes})
@@ -48,11 +48,11 @@ def clip(**changes):
 # --------------------------------------------------------------------- fitting
 
 
-def test_a_clip_that_fits_is_left_as_it_is():
-  inputs, told = user_files.fit(clip(), SHAPE, 0.04)
-  assert not told
+def test_a_clip_of_the_right_shape_is_not_changed():
+  inputs, changes = user_files.fit(clip(), SHAPE, 0.04)
+  assert not changes
   np.testing.assert_allclose(inputs["image"][0], video()[1:3] / 255, rtol=1e-6)
-  np.testing.assert_array_equal(inputs["audio"][0, :, 0], sound()[64:192])
+  np.testing.assert_array_equal(inputs["audio"][0, :, 0], audio()[64:192])
   assert SHAPE.rate == 1600
   released = user_files.Shape(
     num_frames=16, size=(224, 224), num_samples=30_720
@@ -60,43 +60,43 @@ def test_a_clip_that_fits_is_left_as_it_is():
   assert released.rate == 48_000
 
 
-def test_what_is_missing_is_filled_in_and_told():
-  short = clip(frames=list(video(1)), sound=sound(100))
-  inputs, told = user_files.fit(short, SHAPE, 0.0)
+def test_missing_frames_and_samples_are_padded():
+  short = clip(frames=list(video(1)), audio=audio(100))
+  inputs, changes = user_files.fit(short, SHAPE, 0.0)
   np.testing.assert_array_equal(inputs["image"][0, 1], inputs["image"][0, 0])
   assert not inputs["audio"][0, 100:].any()
-  assert "ends 1 frames early" in told[0]
-  assert "ends 28 samples early" in told[1]
-  inputs, told = user_files.fit(clip(sound=None), SHAPE, 0.0)
+  assert "ends 1 frames early" in changes[0]
+  assert "ends 28 samples early" in changes[1]
+  inputs, changes = user_files.fit(clip(audio=None), SHAPE, 0.0)
   assert not inputs["audio"].any()
-  assert told == ["no sound: silence"]
+  assert changes == ["no audio: silence"]
 
 
 def test_frames_are_chosen_by_time():
   faster, _ = user_files.fit(clip(fps=75.0), SHAPE, 0.0)
   np.testing.assert_allclose(faster["image"][0], video()[[0, 3]] / 255)
-  slower, told = user_files.fit(clip(fps=12.5), SHAPE, 0.04)
+  slower, changes = user_files.fit(clip(fps=12.5), SHAPE, 0.04)
   np.testing.assert_allclose(slower["image"][0], video()[[1, 1]] / 255)
-  assert "12.5 frames per second" in told[0]
+  assert "12.5 frames per second" in changes[0]
 
 
-def test_frames_are_cut_to_the_models_shape():
+def test_frames_are_cropped_to_the_models_shape():
   wide = np.zeros((2, 32, 96, 3), np.uint8)
   wide[:, :, 32:64] = 200  # the middle square
-  inputs, told = user_files.fit(clip(frames=list(wide)), SHAPE, 0.0)
+  inputs, changes = user_files.fit(clip(frames=list(wide)), SHAPE, 0.0)
   np.testing.assert_allclose(inputs["image"], 200 / 255)
-  assert "32 × 96" in told[0]
+  assert "32 × 96" in changes[0]
 
 
-def test_sound_of_another_rate_is_resampled():
+def test_audio_of_another_rate_is_resampled():
   time = np.arange(1000) / 4000
   fine = (0.5 * np.sin(2 * np.pi * 50 * time)).astype(np.float32)
-  inputs, told = user_files.fit(clip(sound=fine, rate=4000), SHAPE, 0.0)
+  inputs, changes = user_files.fit(clip(audio=fine, rate=4000), SHAPE, 0.0)
   inside = slice(20, 108)
   np.testing.assert_allclose(
-    inputs["audio"][0, inside, 0], sound()[inside], atol=0.01
+    inputs["audio"][0, inside, 0], audio()[inside], atol=0.01
   )
-  assert "4000 Hz: resampled to 1600 Hz" in told[0]
+  assert "4000 Hz: resampled to 1600 Hz" in changes[0]
 
 
 @pytest.mark.parametrize("start", [-1.0, 0.16, 9.0])
@@ -117,7 +117,7 @@ def test_wav_files_of_all_kinds(tmp_path, samples, expected):
   wavfile.write(tmp_path / "a.wav", 8000, samples)
   Image.fromarray(video()[0]).save(tmp_path / "0.png")
   found = user_files.read(tmp_path, None, 25)
-  np.testing.assert_allclose(found.sound, expected)
+  np.testing.assert_allclose(found.audio, expected)
   assert found.rate == 8000
 
 
@@ -125,7 +125,7 @@ def test_wav_files_of_all_kinds(tmp_path, samples, expected):
 
 
 @pytest.mark.parametrize("chunk", [100, 511, 9999])
-def test_chunks_are_the_whole(trained, chunk):
+def test_chunks_equal_one_decoding(trained, chunk):
   model, variables, _ = trained
   inputs = {k: v[:1] for k, v in tiny_video.inputs().items()}
   latents = model.encode(variables, inputs)
@@ -151,28 +151,30 @@ def test_psnr():
 def test_an_array_file(trained, tmp_path, capsys):
   file, out = tmp_path / "clip.npz", tmp_path / "out"
   labels = tmp_path / "labels.txt"
-  labels.write_text("\n".join(f"thing {i}" for i in range(9)) + "\n")
-  np.savez(file, image=video(), audio=sound(), rate=1600)
+  labels.write_text("\n".join(f"class {i}" for i in range(9)) + "\n")
+  np.savez(file, image=video(), audio=audio(), rate=1600)
   arguments = ["autoencode", str(file), "--checkpoint", trained[2]]
   arguments += ["--output", str(out), "--labels", str(labels)]
   assert predict.main([*arguments, "--chunk", "200"]) == 0
   printed = capsys.readouterr().out
   assert "video PSNR" in printed
-  assert printed.count("thing") == 5
+  assert printed.count("class") == 5
   result = json.loads((out / "result.json").read_text())
   assert result["clip"] == []
   assert len(result["labels"]) == 5
   model, variables, _ = trained
   inputs, _ = user_files.fit(clip(), SHAPE, 0.0)
   whole = model.apply(variables, inputs)
-  seen = np.clip(np.asarray(whole["image"][0]).reshape(2, 16, 16, 3), 0, 1)
-  expected = autoencoding_predict.psnr(inputs["image"][0], seen)
+  expected_image = np.clip(
+    np.asarray(whole["image"][0]).reshape(2, 16, 16, 3), 0, 1
+  )
+  expected = autoencoding_predict.psnr(inputs["image"][0], expected_image)
   assert result["video_psnr_db"] == pytest.approx(expected, abs=1e-3)
   frame = np.asarray(Image.open(out / "frames" / "001.png"))
   np.testing.assert_array_equal(frame[:, :16], video()[1])
-  assert np.abs(frame[:, 16:] - 255.0 * seen[1]).max() < 0.51
-  rate, heard = wavfile.read(out / "reconstruction.wav")
-  assert (rate, heard.shape, heard.dtype) == (1600, (128,), np.int16)
+  assert np.abs(frame[:, 16:] - 255.0 * expected_image[1]).max() < 0.51
+  rate, samples = wavfile.read(out / "reconstruction.wav")
+  assert (rate, samples.shape, samples.dtype) == (1600, (128,), np.int16)
   with Image.open(out / "comparison.gif") as gif:
     assert (gif.n_frames, gif.size) == (2, (32, 16))
 
@@ -185,10 +187,10 @@ def test_a_folder_of_frames(trained, tmp_path, capsys):
   arguments = ["autoencode", str(folder), "--checkpoint", trained[2]]
   assert predict.main([*arguments, "--output", str(out)]) == 0
   err = capsys.readouterr().err
-  assert "no sound: silence" in err
+  assert "no audio: silence" in err
   assert "20 × 30" in err
-  told = json.loads((out / "result.json").read_text())["clip"]
-  assert len(told) == 2
+  changes = json.loads((out / "result.json").read_text())["clip"]
+  assert len(changes) == 2
 
 
 def test_video_files_need_pyav(trained, tmp_path, monkeypatch, capsys):
@@ -210,7 +212,7 @@ def test_video_files(tmp_path):
       container.mux(stream.encode(frame))
     container.mux(stream.encode())
   found = user_files.read(tmp_path / "a.mp4")
-  assert (len(found.frames), found.fps, found.sound) == (20, 25, None)
+  assert (len(found.frames), found.fps, found.audio) == (20, 25, None)
   for i, frame in enumerate(found.frames):
     assert frame.shape == (48, 64, 3)
     assert abs(frame.mean() - 10 * i) < 6
@@ -231,7 +233,7 @@ def test_video_files(tmp_path):
     ),
   ],
 )
-def test_arrays_that_are_no_clips(trained, tmp_path, capsys, arrays, message):
+def test_invalid_arrays(trained, tmp_path, capsys, arrays, message):
   np.savez(tmp_path / "clip.npz", **arrays)
   arguments = ["autoencode", str(tmp_path / "clip.npz"), "--checkpoint"]
   arguments += [trained[2], "--output", str(tmp_path / "out")]
@@ -245,11 +247,11 @@ def test_arrays_that_are_no_clips(trained, tmp_path, capsys, arrays, message):
   [
     (["--chunk", "0"], 2, "--chunk must be at least 1"),
     (["--start", "3"], 1, "to begin after 3 s"),
-    (["--sound", "nothing.wav"], 1, "There is no nothing.wav"),
-    (["--sound", "clip.npz"], 1, "is not a .wav file"),
+    (["--audio", "nothing.wav"], 1, "There is no nothing.wav"),
+    (["--audio", "clip.npz"], 1, "is not a .wav file"),
   ],
 )
-def test_what_cannot_be(
+def test_impossible_options(
   trained, tmp_path, monkeypatch, capsys, extra, code, message
 ):
   monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""Which clips an autoencoder gets."""
+"""Clips of an autoencoder."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ SHAPE = data.ClipShape(
   num_frames=4, size=(16, 20), num_samples=64, channels=1, num_classes=5
 )
 CONFIG = data.DataConfig(
-  generator=synthetic.GeneratorConfig(num_examples=7), num_eval=3
+  synthetic=synthetic.SyntheticConfig(num_examples=7), num_eval=3
 )
 
 
@@ -24,13 +24,13 @@ def first(split):
   return split.transform(split.source[0], np.random.default_rng(0))
 
 
-def test_generated_clips_have_the_shape_of_the_model():
+def test_synthetic_clips_have_the_shape_of_the_model():
   train = data.train_split(CONFIG, SHAPE)
   evaluation = data.eval_split(CONFIG, SHAPE)
-  assert (len(train.source), train.name) == (7, "generated train")
+  assert (len(train.source), train.name) == (7, "synthetic train")
   assert (len(evaluation.source), evaluation.name) == (
     3,
-    "generated evaluation",
+    "synthetic evaluation",
   )
   for split in (train, evaluation):
     example = first(split)
@@ -41,10 +41,10 @@ def test_generated_clips_have_the_shape_of_the_model():
     assert example["label"].shape == ()
     assert 0 <= example["label"] < 5
   assert (first(train)["image"] != first(evaluation)["image"]).any()
-  assert data.class_names(CONFIG, SHAPE)[4] == "thing 4"
+  assert data.class_names(CONFIG, SHAPE)[4] == "class 4"
 
 
-def test_only_training_is_varied():
+def test_only_training_is_augmented():
   config = dataclasses.replace(
     CONFIG, augmentation=sampling.AugmentationConfig()
   )
@@ -62,7 +62,7 @@ def test_only_training_is_varied():
   np.testing.assert_array_equal(*found[1])
 
 
-def test_evaluation_looks_at_the_middle():
+def test_evaluation_takes_the_central_segment():
   clip = tiny_clips.clip(num_frames=9, samples_per_frame=16)
   split = data.eval_split(CONFIG, dataclasses.replace(SHAPE, size=(4, 4)))
   example = split.transform(clip, np.random.default_rng(0))
@@ -73,7 +73,7 @@ def test_evaluation_looks_at_the_middle():
   assert example["label"] == 2
 
 
-def test_training_looks_anywhere():
+def test_training_takes_any_segment():
   clip = tiny_clips.clip(num_frames=6, samples_per_frame=16)
   split = data.train_split(CONFIG, dataclasses.replace(SHAPE, size=(4, 4)))
   generator = np.random.default_rng(0)
@@ -116,7 +116,7 @@ def test_a_prepared_data_set(tmp_path):
   assert prepare.main(arguments) == 0
   config = data.DataConfig(data_dir=output, eval_split="train")
   split = data.eval_split(config, SHAPE)
-  assert (len(split.source), split.name) == (5, "kinetics evaluation")
+  assert (len(split.source), split.name) == (5, "kinetics train")
   example = first(split)
   assert example["image"].shape == (4, 16, 20, 3)
   np.testing.assert_allclose(
@@ -124,7 +124,7 @@ def test_a_prepared_data_set(tmp_path):
   )
   assert data.class_names(config, SHAPE)[3] == "class 3"
   other = dataclasses.replace(SHAPE, num_classes=6)
-  with pytest.raises(files.InputError, match=r"5 classes.*label has 6"):
+  with pytest.raises(files.InputError, match=r"5 classes.*model's 6"):
     data.eval_split(config, other)
 
 
@@ -133,7 +133,7 @@ def test_a_prepared_data_set(tmp_path):
   [
     ({"num_eval": 0}, "num_eval is 0"),
     (
-      {"generator": synthetic.GeneratorConfig(events=(1, 2))},
+      {"synthetic": synthetic.SyntheticConfig(events=(1, 2))},
       "every clip has one label",
     ),
   ],

@@ -1,4 +1,4 @@
-"""Training, evaluation and report of autoencoders, from the command line."""
+"""Training, evaluation and report from the command line."""
 
 import dataclasses
 import importlib.util
@@ -18,16 +18,16 @@ from experiments.training import config as training_config
 import perceiver
 from tests.helpers import commands
 
-TOY = "tests.helpers.recipes.video"
+RECIPE = "tests.helpers.recipes.video"
 
 
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
   """The folder of a finished run."""
-  return commands.finished(tmp_path_factory, TOY)
+  return commands.finished(tmp_path_factory, RECIPE)
 
 
-def test_training_leaves_numbers_and_pictures(workdir):
+def test_training_writes_metrics_and_figures(workdir):
   rows = commands.rows(workdir)
   last = rows[-1]
   assert (last["kind"], last["examples"], last["expected"]) == ("eval", 6, 6)
@@ -47,7 +47,7 @@ def test_training_leaves_numbers_and_pictures(workdir):
     assert animation.size == (320, 160)
 
 
-def test_the_video_has_sound(workdir):
+def test_the_video_has_audio(workdir):
   if importlib.util.find_spec("av") is None:
     assert not (workdir / "figures" / "samples.mp4").exists()
     return
@@ -56,13 +56,13 @@ def test_the_video_has_sound(workdir):
   assert len(found.frames) == 8
   assert found.frames[0].shape == (160, 320, 3)
   seconds = 8 * 0.12
-  assert len(found.sound) == pytest.approx(48_000 * seconds, abs=2048)
+  assert len(found.audio) == pytest.approx(48_000 * seconds, abs=2048)
 
 
 def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
-  arguments = [TOY, "--checkpoint", str(workdir), "--report", str(tmp_path)]
+  arguments = [RECIPE, "--checkpoint", str(workdir), "--report", str(tmp_path)]
   assert evaluate.main(arguments) == 0
-  assert "6 of 6 examples of generated evaluation" in capsys.readouterr().out
+  assert "6 of 6 examples of synthetic evaluation" in capsys.readouterr().out
   text = (tmp_path / "index.html").read_text()
   assert "<td>mean_video_psnr</td>" in text
   for name in ("curve.png", "samples.png", "attention.png", "samples.gif"):
@@ -117,9 +117,9 @@ def test_narrow_latents_are_shown():
   assert plots.choose(parts, 9) == [1, 3, 0, 2]
 
 
-def test_frames_are_spread():
-  assert list(plots.spread(np.arange(16))) == [0, 3, 6, 9, 12, 15]
-  assert list(plots.spread(np.arange(2))) == [0, 1]
+def test_frames_are_evenly_spaced():
+  assert list(plots.subsample(np.arange(16))) == [0, 3, 6, 9, 12, 15]
+  assert list(plots.subsample(np.arange(2))) == [0, 1]
 
 
 # --------------------------------------------------------------------- recipes

@@ -1,4 +1,4 @@
-"""What an autoencoder is trained and judged by."""
+"""Loss and metrics of autoencoders."""
 
 import dataclasses
 
@@ -45,7 +45,7 @@ def batch(task):
 
 @pytest.fixture(scope="module")
 def train(task, variables, batch):
-  """Returns what gives the metrics of a training step with some key."""
+  """Returns the metrics of a training step, a function of the key."""
 
   def run(key):
     return task.losses(variables, batch, rng=key, is_training=True).metrics
@@ -64,26 +64,26 @@ def evaluated(task, variables, batch):
   return jax.jit(run)()
 
 
-def test_metrics_of_what_is_known():
+def test_metrics_of_literals():
   truth = {"image": jnp.full((2, 4, 3), 0.5), "audio": jnp.zeros((2, 2, 8))}
   found = {
     "image": truth["image"].at[1].add(0.1).at[0].set(-3.0),
     "audio": jnp.zeros((2, 16)).at[1].set(0.01),
     "label": jnp.array([[0.0, 0.0], [jnp.log(3.0), 0.0]]),
   }
-  judged = autoencoding_task.judge(found, truth, jnp.array([1, 0]))
+  metrics = autoencoding_task.compute_metrics(found, truth, jnp.array([1, 0]))
   expected = {
     "video_l1": [3.5, 0.1],
     "audio_l1": [0, 0.01],
     "label_nats": [np.log(2), np.log(4 / 3)],
-    # The first is cut off to 0, half the range from the truth.
+    # The first is clipped to 0, half the range from the truth.
     "video_psnr": [-20 * np.log10(0.5), 20],
     "audio_psnr": [100, 40],
     "top_1": [0, 1],
   }
-  assert set(judged) == set(expected)
+  assert set(metrics) == set(expected)
   for name, values in expected.items():
-    np.testing.assert_allclose(judged[name], values, rtol=1e-4, err_msg=name)
+    np.testing.assert_allclose(metrics[name], values, rtol=1e-4, err_msg=name)
 
 
 def test_the_mean_predictor():
@@ -109,7 +109,7 @@ def test_the_loss_is_a_weighted_sum(evaluated):
   assert loss.shape == (16,)
 
 
-def test_evaluation_decodes_all_and_hides_the_label(
+def test_evaluation_decodes_all_and_masks_the_label(
   task, variables, batch, evaluated
 ):
   _, metrics = evaluated
@@ -124,19 +124,19 @@ def test_evaluation_decodes_all_and_hides_the_label(
   np.testing.assert_allclose(metrics["label_nats"], nats, rtol=1e-4)
 
 
-def test_training_shows_half_of_the_labels(train, evaluated):
-  hidden = evaluated[1]["label_nats"][0]
+def test_training_masks_half_of_the_labels(train, evaluated):
+  all_masked = evaluated[1]["label_nats"][0]
   masked = []
   for seed in range(8):
     nats = np.asarray(train(jax.random.key(seed))["label_nats"])[:12]
-    # All clips are the same, and so are all whose label is seen.
+    # All clips are the same, and so are all with an unmasked label.
     assert len(np.unique(np.round(nats, 4))) <= 2
-    masked += list(np.isclose(nats, hidden, atol=1e-4))
+    masked += list(np.isclose(nats, all_masked, atol=1e-4))
   assert 30 < sum(masked) < 66  # of 96
 
 
 def test_training_decodes_some_points(task):
-  points = task._draw_points(jax.random.key(2))
+  points = task._sample_points(jax.random.key(2))
   assert {name: x.shape for name, x in points.items()} == {
     "image": (32,),
     "audio": (8,),
@@ -145,16 +145,16 @@ def test_training_decodes_some_points(task):
     chosen = np.asarray(points[name])
     assert len(set(chosen)) == len(chosen)
     assert 0 <= chosen.min() < chosen.max() < total
-  other = task._draw_points(jax.random.key(3))
+  other = task._sample_points(jax.random.key(3))
   assert (points["image"] != other["image"]).any()
   every = dataclasses.replace(
     task,
     loss=autoencoding_task.LossConfig(image_points=None, audio_points=None),
   )
-  assert not every._draw_points(jax.random.key(2))
+  assert not every._sample_points(jax.random.key(2))
 
 
-def test_points_stand_for_the_whole(train, evaluated):
+def test_points_estimate_the_whole(train, evaluated):
   some = [train(jax.random.key(seed))["video_l1"][12:] for seed in range(20)]
   np.testing.assert_allclose(
     np.mean(some, axis=0), evaluated[1]["video_l1"][12:], rtol=0.1
@@ -167,7 +167,7 @@ def test_the_shape_of_clips():
   )
 
 
-def test_models_that_give_something_else():
+def test_models_of_other_outputs():
   config = tiny_video.config()
   outputs = tuple(
     dataclasses.replace(x, grid=(8,)) if x.name == "audio" else x
@@ -176,7 +176,7 @@ def test_models_that_give_something_else():
   less = dataclasses.replace(
     config, outputs=dataclasses.replace(config.outputs, outputs=outputs)
   )
-  with pytest.raises(ValueError, match="as many as it reads"):
+  with pytest.raises(ValueError, match="outputs of the inputs' sizes"):
     autoencoding_task.clip_shape(less)
   renamed = tuple(
     dataclasses.replace(x, name="class" if x.name == "label" else x.name)

@@ -40,7 +40,7 @@ def test_kinetics(tmp_path):
   assert classes.numbers(rows[1]) == (1,)
 
 
-def test_a_test_part_has_no_labels(tmp_path):
+def test_a_test_split_has_no_labels(tmp_path):
   text = "youtube_id,time_start,time_end,split\nabc,0,10,test\n"
   _, rows = clip_folder.read_list(write(tmp_path, text))
   assert rows == [clip_folder.Row("abc", 0, 10, ())]
@@ -71,7 +71,7 @@ def test_audioset(tmp_path):
     (AUDIOSET + 'abc, 3.0, 2.0, "/m/1"\n', "line 6"),
   ],
 )
-def test_lists_that_are_none(tmp_path, text, message):
+def test_malformed_lists(tmp_path, text, message):
   with pytest.raises(files.InputError, match=message):
     clip_folder.read_list(write(tmp_path, text))
 
@@ -91,7 +91,7 @@ def test_lists_that_are_not_text(tmp_path):
     ("index,mid,display_name\n", "not numbered from 0 on"),
   ],
 )
-def test_lists_of_classes_that_are_none(tmp_path, text, message):
+def test_malformed_lists_of_classes(tmp_path, text, message):
   with pytest.raises(files.InputError, match=message):
     clip_folder.read_classes(write(tmp_path, text))
 

@@ -1,4 +1,4 @@
-"""From a folder of video files to a data set, with all that can be wrong."""
+"""Data sets made of folders of video files, defective ones included."""
 
 import dataclasses
 import json
@@ -30,12 +30,12 @@ def write_list(path, rows):
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory):
-  """A folder of videos of which some are not as they should be."""
+  """A folder of videos, some of them defective."""
   root = tmp_path_factory.mktemp("kinetics")
   at = lambda name, end=1: root / "videos" / f"{name}_000000_{end:06d}.mp4"
   tiny_clips.write_video(at("whole"), seconds=1.0, channels=2)
   tiny_clips.write_video(at("short"), seconds=0.4)
-  tiny_clips.write_video(at("silent"), seconds=1.0, sound=False)
+  tiny_clips.write_video(at("silent"), seconds=1.0, audio=False)
   tiny_clips.write_video(at("fast"), seconds=1.0, rate=50.0)
   whole = at("whole").read_bytes()
   at("cut").write_bytes(whole[: len(whole) // 2])
@@ -49,7 +49,7 @@ def videos(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def dataset(videos):
-  """The data set that the videos become."""
+  """The data set made of the videos."""
   output = videos / "prepared"
   arguments = ["clips", str(videos / "videos"), str(output)]
   arguments += ["--train", str(videos / "train.csv")]
@@ -65,7 +65,7 @@ def by_name(source):
   return {clip.name.split()[0]: clip for clip in found}
 
 
-def test_what_is_there_is_read(dataset):
+def test_clips_are_read(dataset):
   source = prepared.open_split(dataset, "train", allow_partial=True)
   assert source.class_names == ("a", "b")
   clips = by_name(source)
@@ -82,19 +82,19 @@ def test_what_is_there_is_read(dataset):
   np.testing.assert_allclose(means, [30, 40, 50], atol=3)
   time = np.arange(16_000) / 16_000
   tone = 0.5 * np.sin(2 * np.pi * 500 * time)
-  assert np.sqrt(np.mean((whole.sound[:, 0] - tone) ** 2)) < 0.05
+  assert np.sqrt(np.mean((whole.audio[:, 0] - tone) ** 2)) < 0.05
   np.testing.assert_allclose(
     clips["fast"].frames[:3].mean(axis=(1, 2, 3)), [0, 20, 40], atol=3
   )
   assert len(clips["short"].frames) == 10
-  assert len(clips["short"].sound) == 10 * 640
-  assert not clips["silent"].has_sound
-  assert not clips["silent"].sound.any()
-  piece = sampling.cut(clips["short"], 5, 8)
-  assert piece.frames.shape == (8, 24, 32, 3)
+  assert len(clips["short"].audio) == 10 * 640
+  assert not clips["silent"].has_audio
+  assert not clips["silent"].audio.any()
+  segment = sampling.segment(clips["short"], 5, 8)
+  assert segment.frames.shape == (8, 24, 32, 3)
 
 
-def test_what_is_not_there_is_told(dataset, videos, capsys):
+def test_missing_and_defective_clips_are_reported(dataset, videos, capsys):
   report = prepared.read_report(dataset)
   train = report.splits["train"]
   assert (train.listed, train.kept, train.official) == (8, 4, False)
@@ -115,13 +115,13 @@ def test_what_is_not_there_is_told(dataset, videos, capsys):
   assert out.endswith("all that is there can be read\n")
 
 
-def test_parts_that_lack_clips_must_be_asked_for(dataset):
+def test_incomplete_splits_must_be_allowed(dataset):
   with pytest.raises(files.InputError, match="4 of the 8 clips"):
     prepared.open_split(dataset, "train")
   assert len(prepared.open_split(dataset, "validation")) == 1
   source = prepared.open_split(dataset, "train[:2]", allow_partial=True)
   assert len(source) == 2
-  with pytest.raises(files.InputError, match="no part 'test'"):
+  with pytest.raises(files.InputError, match="no split 'test'"):
     prepared.open_split(dataset, "test")
 
 
@@ -147,7 +147,7 @@ def test_a_damaged_file_stops_the_job_if_asked(videos, tmp_path, capsys):
   assert not list(tmp_path.iterdir())
 
 
-def test_no_sound_clip_at_all(videos, tmp_path):
+def test_lists_without_a_readable_clip(videos, tmp_path):
   config = prepare.PrepareConfig(
     videos=videos / "videos",
     output=tmp_path / "out",
@@ -181,7 +181,7 @@ def test_audioset_with_worker_processes(tmp_path):
   assert source.class_names == ("Fire", "Bell (/m/2)", "Bell (/m/3)")
   clip = source[0]
   assert (clip.labels, len(clip.frames)) == ((0, 1), 10)
-  assert clip.sound.shape == (6400, 2)
+  assert clip.audio.shape == (6400, 2)
   np.testing.assert_allclose(
     clip.frames[:2].mean(axis=(1, 2, 3)), [100, 110], atol=3
   )
@@ -235,12 +235,12 @@ def test_a_damaged_frame_is_named():
     frames[:1]
 
 
-def test_sound_is_kept_to_16_bits():
-  sound = np.linspace(-1, 1, 8, dtype=np.float32).reshape(4, 2)
-  kept = decoding.from_bytes(decoding.to_bytes(sound), 2, 5)
-  np.testing.assert_allclose(kept[:4], sound, atol=1e-4)
+def test_audio_is_stored_in_16_bits():
+  audio = np.linspace(-1, 1, 8, dtype=np.float32).reshape(4, 2)
+  kept = decoding.from_bytes(decoding.to_bytes(audio), 2, 5)
+  np.testing.assert_allclose(kept[:4], audio, atol=1e-4)
   np.testing.assert_array_equal(kept[4], [0, 0])
-  assert len(decoding.from_bytes(decoding.to_bytes(sound), 2, 3)) == 3
+  assert len(decoding.from_bytes(decoding.to_bytes(audio), 2, 3)) == 3
 
 
 @pytest.mark.parametrize(

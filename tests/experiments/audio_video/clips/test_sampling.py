@@ -1,4 +1,4 @@
-"""Pieces of clips and their variation."""
+"""Segments of clips, and their augmentation."""
 
 import numpy as np
 import pytest
@@ -7,30 +7,30 @@ from experiments.audio_video.clips import sampling
 from tests.helpers import tiny_clips
 
 
-def test_a_piece_has_its_own_sound():
-  piece = sampling.cut(tiny_clips.clip(), 1, 2)
-  assert [frame[0, 0, 0] for frame in piece.frames] == [10, 20]
-  np.testing.assert_allclose(piece.sound[:, 0], np.arange(4, 12) / 1000)
-  assert piece.labels == (2,)
+def test_a_segment_has_its_own_audio():
+  segment = sampling.segment(tiny_clips.clip(), 1, 2)
+  assert [frame[0, 0, 0] for frame in segment.frames] == [10, 20]
+  np.testing.assert_allclose(segment.audio[:, 0], np.arange(4, 12) / 1000)
+  assert segment.labels == (2,)
 
 
-def test_a_clip_that_is_too_short_goes_on():
-  piece = sampling.cut(tiny_clips.clip(), 3, 4)
-  assert [frame[0, 0, 0] for frame in piece.frames] == [30, 40, 40, 40]
+def test_a_clip_that_is_too_short_is_padded():
+  segment = sampling.segment(tiny_clips.clip(), 3, 4)
+  assert [frame[0, 0, 0] for frame in segment.frames] == [30, 40, 40, 40]
   np.testing.assert_allclose(
-    piece.sound[:, 0], [*np.arange(12, 20) / 1000, *[0] * 8]
+    segment.audio[:, 0], [*np.arange(12, 20) / 1000, *[0] * 8]
   )
 
 
-def test_pieces_outside_the_clip_are_refused():
+def test_segments_outside_the_clip_are_refused():
   with pytest.raises(ValueError, match="frame 5 of 5"):
-    sampling.cut(tiny_clips.clip(), 5, 1)
+    sampling.segment(tiny_clips.clip(), 5, 1)
 
 
 def test_rates_that_do_not_fit_are_refused():
   clip = tiny_clips.clip()._replace(sample_rate=101)
   with pytest.raises(ValueError, match="101 samples and 25 frames"):
-    sampling.cut(clip, 0, 1)
+    sampling.segment(clip, 0, 1)
 
 
 def test_regular_starts():
@@ -56,19 +56,19 @@ def test_nothing_changes_without_augmentation():
   for size in ((24, 24), (16, 20)):
     frames = noise(size=size)
     generator = np.random.default_rng(0)
-    same = sampling.augment(frames, size, generator, sampling.NONE)
+    same = sampling.augment(frames, size, generator, sampling.NO_AUGMENTATION)
     np.testing.assert_array_equal(same, frames)
 
 
-def test_the_middle_has_the_right_shape():
+def test_the_central_crop():
   frames = noise(size=(20, 40))
   np.testing.assert_array_equal(
-    sampling.middle(frames, (20, 20)), frames[:, :, 10:30]
+    sampling.centre_crop(frames, (20, 20)), frames[:, :, 10:30]
   )
-  assert sampling.middle(frames, (8, 12)).shape == (3, 8, 12, 3)
+  assert sampling.centre_crop(frames, (8, 12)).shape == (3, 8, 12, 3)
 
 
-def test_all_frames_are_varied_alike():
+def test_all_frames_are_augmented_alike():
   frames = np.repeat(noise(1), 4, axis=0)
   config = sampling.AugmentationConfig()
   for seed in range(5):
@@ -81,7 +81,7 @@ def test_all_frames_are_varied_alike():
   np.testing.assert_array_equal(again, found)
 
 
-def test_half_of_the_clips_are_mirrored():
+def test_half_of_the_clips_are_flipped():
   frames = np.zeros((1, 8, 8, 3), np.uint8)
   frames[:, :, 4:] = 200
   only_flip = sampling.AugmentationConfig(
@@ -116,7 +116,7 @@ def test_crops_keep_to_the_frame_and_to_their_ranges():
   assert max(areas) > 0.85
 
 
-def test_what_fits_nowhere_is_the_middle():
+def test_boxes_that_do_not_fit_become_the_central_crop():
   config = sampling.AugmentationConfig(min_area=1.0, max_aspect=1.0)
   box = sampling.random_box((10, 40), (5, 5), np.random.default_rng(0), config)
   assert box == (15, 0, 25, 10)

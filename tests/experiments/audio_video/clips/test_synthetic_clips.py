@@ -1,4 +1,4 @@
-"""Generated clips: what is fixed by a class, and what is not."""
+"""Synthetic clips: properties that depend on the class, and others."""
 
 import colorsys
 import pickle
@@ -12,46 +12,49 @@ from experiments.audio_video.clips import synthetic
 from tests.helpers import tiny_clips
 
 
-def pitch(sound):
+def pitch(audio):
   """Returns the strongest frequency, cycles per sample."""
-  spectrum = np.abs(np.fft.rfft(sound, 8 * len(sound)))
-  return int(np.argmax(spectrum)) / (8 * len(sound))
+  spectrum = np.abs(np.fft.rfft(audio, 8 * len(audio)))
+  return int(np.argmax(spectrum)) / (8 * len(audio))
 
 
 def test_a_clip_depends_on_seed_and_number_alone():
-  one, other = tiny_clips.generator(), tiny_clips.generator(num_examples=7)
+  one, other = (
+    tiny_clips.made(),
+    tiny_clips.made(num_examples=7),
+  )
   np.testing.assert_array_equal(one[3].frames, other[3].frames)
-  np.testing.assert_array_equal(one[3].sound, other[3].sound)
+  np.testing.assert_array_equal(one[3].audio, other[3].audio)
   assert (one[3].frames != one[4].frames).any()
-  changed = tiny_clips.generator(seed=1)[3]
+  changed = tiny_clips.made(seed=1)[3]
   assert (one[3].frames != changed.frames).any()
   copy = pickle.loads(pickle.dumps(one))
-  np.testing.assert_array_equal(copy[3].sound, one[3].sound)
+  np.testing.assert_array_equal(copy[3].audio, one[3].audio)
 
 
 def test_shapes_and_ranges():
-  clip = tiny_clips.generator(channels=2)[0]
+  clip = tiny_clips.made(channels=2)[0]
   assert clip.frames.shape == (6, 16, 20, 3)
   assert clip.frames.dtype == np.uint8
-  assert clip.sound.shape == (6 * 64, 2)
-  assert clip.sound.dtype == np.float32
-  assert np.abs(clip.sound).max() <= 1
+  assert clip.audio.shape == (6 * 64, 2)
+  assert clip.audio.dtype == np.float32
+  assert np.abs(clip.audio).max() <= 1
   assert clips.samples_per_frame(clip) == 64
-  assert clip.has_sound
+  assert clip.has_audio
 
 
-def test_the_pitch_belongs_to_the_class():
-  source = tiny_clips.generator(num_frames=16, num_examples=60, num_classes=5)
+def test_classes_have_pitches():
+  source = tiny_clips.made(num_frames=16, num_examples=60, num_classes=5)
   for i in range(20):
     clip = source[i]
     (label,) = clip.labels
     expected = 0.01 * 10 ** (label / 4)
-    assert pitch(clip.sound[:, 0]) == pytest.approx(expected, rel=0.1)
+    assert pitch(clip.audio[:, 0]) == pytest.approx(expected, rel=0.1)
   assert {source[i].labels for i in range(60)} == {(n,) for n in range(5)}
 
 
-def test_the_colour_belongs_to_the_class():
-  source = tiny_clips.generator(size=(32, 32), num_classes=6)
+def test_classes_have_colours():
+  source = tiny_clips.made(size=(32, 32), num_classes=6)
   for i in range(10):
     clip = source[i]
     lit = clip.frames.max(axis=-1) > 190  # brighter than any background
@@ -62,36 +65,36 @@ def test_the_colour_belongs_to_the_class():
     assert min(away, 1 - away) < 0.08
 
 
-def test_some_classes_are_only_heard_and_some_only_seen():
-  settings = {"num_classes": 3, "audible_only": 1, "visible_only": 1}
-  source = tiny_clips.generator(size=(32, 32), **settings)
+def test_classes_of_one_modality():
+  settings = {"num_classes": 3, "audio_only": 1, "video_only": 1}
+  source = tiny_clips.made(size=(32, 32), **settings)
   for i in range(20):
     clip = source[i]
     (label,) = clip.labels
     assert (clip.frames > 190).any() == (label != 0)
-    assert clip.sound.any() == (label != 1)
+    assert clip.audio.any() == (label != 1)
 
 
 def test_several_events_distractors_and_noise():
-  source = tiny_clips.generator(num_classes=4, events=(0, 3))
+  source = tiny_clips.made(num_classes=4, events=(0, 3))
   counts = {len(source[i].labels) for i in range(20)}
   assert counts == {0, 1, 2, 3}
   assert all(
     list(source[i].labels) == sorted(set(source[i].labels)) for i in range(20)
   )
-  silent = tiny_clips.generator(num_classes=1, events=(0, 0))
-  assert not silent[0].sound.any()
-  hissing = tiny_clips.generator(num_classes=1, events=(0, 0), distractors=3)
+  silent = tiny_clips.made(num_classes=1, events=(0, 0))
+  assert not silent[0].audio.any()
+  hissing = tiny_clips.made(num_classes=1, events=(0, 0), distractors=3)
   assert hissing[0].labels == ()
-  assert any(hissing[i].sound.any() for i in range(5))
-  noisy = tiny_clips.generator(num_classes=1, events=(0, 0), noise=0.1)
-  assert noisy[0].sound.std() == pytest.approx(0.1, rel=0.2)
+  assert any(hissing[i].audio.any() for i in range(5))
+  noisy = tiny_clips.made(num_classes=1, events=(0, 0), noise=0.1)
+  assert noisy[0].audio.std() == pytest.approx(0.1, rel=0.2)
 
 
 def test_ends_of_the_source():
-  source = tiny_clips.generator(num_examples=2)
+  source = tiny_clips.made(num_examples=2)
   assert len(source) == 2
-  assert source.class_names == tuple(f"thing {i}" for i in range(12))
+  assert source.class_names == tuple(f"class {i}" for i in range(12))
   with pytest.raises(IndexError):
     source[2]
 
@@ -99,24 +102,24 @@ def test_ends_of_the_source():
 @pytest.mark.parametrize(
   ("changes", "message"),
   [
-    ({"num_examples": 0}, "num_examples must be between 1"),
-    ({"channels": 3}, "channels must be between 1 and 2"),
+    ({"num_examples": 0}, "num_examples is 0; expected 1 to"),
+    ({"channels": 3}, "channels is 3; expected 1 to 2"),
     ({"size": (0, 4)}, "a height and a width"),
     ({"sample_rate": 1601}, "a multiple of the 25 frames"),
     ({"events": (2, 1)}, "two rising numbers"),
     ({"num_classes": 3, "events": (1, 4)}, "between 0 and 3"),
-    ({"num_classes": 3, "audible_only": 2, "visible_only": 2}, "visible_only"),
+    ({"num_classes": 3, "audio_only": 2, "video_only": 2}, "video_only"),
   ],
 )
-def test_what_cannot_be_generated(changes, message):
+def test_impossible_configurations(changes, message):
   with pytest.raises(ValueError, match=message):
-    synthetic.GeneratorConfig(**changes)
+    synthetic.SyntheticConfig(**changes)
 
 
 # ---------------------------------------------------------------------- events
 
 
-def thing(**changes):
+def event(**changes):
   settings = {
     "shape": 1,
     "colour": (1.0, 0.0, 0.5),
@@ -133,20 +136,20 @@ def thing(**changes):
   return events.Event(**settings)
 
 
-def test_ways_of_things():
+def test_motions():
   # A turn takes two thirds of a second.
   times = np.array([0.0, 1 / 6, 1 / 3])
-  side = thing().place(times)
+  side = event().position(times)
   np.testing.assert_allclose(side, [[0.5, 0.75], [0.5, 0.5], [0.5, 0.25]])
-  up = thing(motion=1).place(times)
+  up = event(motion=1).position(times)
   np.testing.assert_allclose(up, [[0.5, 0.5], [0.75, 0.5], [0.5, 0.5]])
-  circle = thing(motion=2).place(times)
+  circle = event(motion=2).position(times)
   np.testing.assert_allclose(circle, [[0.5, 0.75], [0.75, 0.5], [0.5, 0.25]])
 
 
-def test_a_square_is_painted_where_it_is():
+def test_a_square_is_painted_at_its_position():
   canvas = np.zeros((1, 20, 20, 3))
-  events.paint(canvas, thing(centre=(0.5, 0.25)), np.zeros(1))
+  events.paint(canvas, event(centre=(0.5, 0.25)), np.zeros(1))
   inside = canvas[0, :, :, 0] == 1
   rows, columns = np.nonzero(inside)
   # Of size 0.85 · 0.25 · 20 = 4.25 pixels around (10, 10).
@@ -158,29 +161,29 @@ def test_a_square_is_painted_where_it_is():
 @pytest.mark.parametrize(("shape", "area"), [(0, 3.14), (1, 2.89), (2, 2.88)])
 def test_areas_of_shapes(shape, area):
   canvas = np.zeros((1, 200, 200, 3))
-  events.paint(canvas, thing(shape=shape, reach=0.0), np.zeros(1))
+  events.paint(canvas, event(shape=shape, reach=0.0), np.zeros(1))
   covered = canvas[..., 0].sum() / (0.25 * 200) ** 2
   assert covered == pytest.approx(area, rel=0.03)
 
 
 def test_a_ring_has_a_hole():
   canvas = np.zeros((1, 40, 40, 3))
-  events.paint(canvas, thing(shape=3, reach=0.0), np.zeros(1))
+  events.paint(canvas, event(shape=3, reach=0.0), np.zeros(1))
   assert canvas[0, 20, 20, 0] == 0
   assert canvas[0, 20, 27, 0] == 1
 
 
-def test_loudness_follows_the_place():
+def test_loudness_follows_the_position():
   # At the right end, in the middle and at the left end.
   times = np.array([0.0, 0.0, 1 / 6, 0.0, 1 / 3])
-  sound = events.play(thing(), times, 1, np.random.default_rng(0))
+  audio = events.synthesise(event(), times, 1, np.random.default_rng(0))
   np.testing.assert_allclose(
-    sound[[0, 2, 4], 0], [0.5, -0.5 * 0.6, 0.5 * 0.2], atol=1e-12
+    audio[[0, 2, 4], 0], [0.5, -0.5 * 0.6, 0.5 * 0.2], atol=1e-12
   )
 
 
-def test_stereo_is_heard_where_it_is_seen():
+def test_stereo_is_panned_by_position():
   times = np.array([0.0, 0.0, 0.0, 0.0, 1 / 3])
-  left, right = events.play(thing(), times, 2, np.random.default_rng(0)).T
+  left, right = events.synthesise(event(), times, 2, np.random.default_rng(0)).T
   assert right[0] > left[0] > 0
   assert left[4] > right[4] > 0

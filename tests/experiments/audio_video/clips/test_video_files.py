@@ -1,4 +1,4 @@
-"""Video files: what is written is read, whatever its rates."""
+"""Video files, written and read, of many rates."""
 
 import sys
 
@@ -37,8 +37,8 @@ def test_a_whole_file(video):
   assert found.source_channels == 2
   time = np.arange(19_200) / 48_000
   expected = 0.5 * np.sin(2 * np.pi * 500 * time)
-  # The codec is lossy, and worst where the sound begins.
-  error = found.sound[1000:19_200, 0] - expected[1000:]
+  # The codec is lossy, and worst at the beginning.
+  error = found.audio[1000:19_200, 0] - expected[1000:]
   assert np.sqrt(np.mean(error**2)) < 0.03
 
 
@@ -58,10 +58,10 @@ def test_a_part_in_another_form(video):
   np.testing.assert_allclose(
     brightness(found), [30, 30, 40, 40, 50, 50, 60, 60, 70, 70], atol=3
   )
-  assert found.sound.shape == (3200, 2)
+  assert found.audio.shape == (3200, 2)
   time = 0.1 + np.arange(3200) / 16_000
   expected = 0.5 * np.sin(2 * np.pi * 500 * time)
-  assert np.sqrt(np.mean((found.sound[:, 0] - expected) ** 2)) < 0.03
+  assert np.sqrt(np.mean((found.audio[:, 0] - expected) ** 2)) < 0.03
 
 
 def test_frames_nearest_in_time():
@@ -89,10 +89,10 @@ def test_a_varying_rate(tmp_path):
   np.testing.assert_allclose(brightness(found)[:9], expected, atol=3)
 
 
-def test_a_file_without_sound(tmp_path):
-  tiny_clips.write_video(tmp_path / "a.mp4", sound=False, rate=10.0)
+def test_a_file_without_audio(tmp_path):
+  tiny_clips.write_video(tmp_path / "a.mp4", audio=False, rate=10.0)
   found = decode(tmp_path / "a.mp4", frame_rate=20.0)
-  assert (found.sound, found.sample_rate) == (None, 0)
+  assert (found.audio, found.sample_rate) == (None, 0)
   assert len(found.frames) == 8
   np.testing.assert_allclose(brightness(found)[:4], [0, 10, 10, 20], atol=3)
 

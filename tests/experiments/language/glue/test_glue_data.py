@@ -111,14 +111,14 @@ def test_unknown_tasks():
 
 
 def test_a_vocabulary_of_another_size(tmp_path):
-  with pytest.raises(files.InputError, match=r"bytes has 262 .* the 300 of"):
+  with pytest.raises(files.InputError, match=r"bytes has 262 .* expected 300"):
     data.encoder(config(), 64, 300)
   lines = (" ".join(map(str, range(i, i + 9))) for i in range(200))
   path = tmp_path / "pieces.model"
   path.write_bytes(sentencepiece.train(lines, 300))
-  found = config(sentencepiece=path)
+  found = config(sentencepiece_model=path)
   assert data.encoder(found, 64, 300).tokenizer.vocab_size == 300
-  with pytest.raises(files.InputError, match=r"model has 300 .* the 262 of"):
+  with pytest.raises(files.InputError, match=r"model has 300 .* expected 262"):
     data.encoder(found, 64, 262)
 
 

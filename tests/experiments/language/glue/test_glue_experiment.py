@@ -73,7 +73,7 @@ def test_an_interrupted_run_ends_the_same(workdir, trunk, tmp_path):
   name = "metrics.jsonl"
   assert (again / name).read_text() == (workdir / name).read_text()
   models = [d / "model.safetensors" for d in (workdir, again)]
-  chex.assert_trees_all_equal(*(perceiver.restore(m)[1] for m in models))
+  chex.assert_trees_all_equal(*(perceiver.load(m)[1] for m in models))
 
 
 def test_evaluation_of_a_folder_and_of_a_file(workdir, capsys):
@@ -156,7 +156,7 @@ def test_sweep(trunk, tmp_path, capsys):
   assert lines[-1] == f"average of rte: {values[0]:.2f}"
   path = lines[4].removeprefix("best: ")
   assert path.endswith(f"rte/batch_16_rate_{rows[0][1]}/model.safetensors")
-  model, _ = perceiver.restore(path)
+  model, _ = perceiver.load(path)
   assert [task.name for task in model.config.tasks] == ["rte"]
   assert model.config.trunk == tiny_glue.TRUNK
   # Finished runs are not repeated.

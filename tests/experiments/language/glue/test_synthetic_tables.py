@@ -71,7 +71,7 @@ def test_rules_hold(folder, name):
 
 
 def test_acceptable_sentences_are_spelt_right(folder):
-  words = synthetic._words(False)
+  words = synthetic.prose_words(False)
   rows = {words[i : i + 5] for i in range(len(words) - 4)}
   letters = {tuple("".join(sorted(word)) for word in row) for row in rows}
   for example in read(folder, "cola"):

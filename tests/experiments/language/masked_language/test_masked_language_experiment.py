@@ -43,7 +43,7 @@ def test_an_interrupted_run_ends_the_same(workdir, tmp_path):
   shutil.rmtree(again / "checkpoints" / "12")
   assert train.main([TINY, "--mini", "--workdir", str(again)]) == 0
   models = [d / "model.safetensors" for d in (workdir, again)]
-  chex.assert_trees_all_equal(*(perceiver.restore(m)[1] for m in models))
+  chex.assert_trees_all_equal(*(perceiver.load(m)[1] for m in models))
 
 
 def test_evaluation_finds_what_training_found(workdir, capsys):
@@ -80,7 +80,7 @@ def test_tokens_of_another_number_are_refused(tmp_path):
   path.write_bytes(tiny_language.pieces())
   data = dataclasses.replace(recipe.MINI.data, sentencepiece_model=path)
   with pytest.raises(
-    files.InputError, match=r"pieces\.model has 600 tokens, but the model has 2"
+    files.InputError, match=r"pieces\.model has 600 tokens; expected 262"
   ):
     dataclasses.replace(recipe.MINI, data=data).task()
   with pytest.raises(files.InputError, match=r"bytes has 262 tokens.* 32000"):

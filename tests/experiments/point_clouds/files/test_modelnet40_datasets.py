@@ -42,7 +42,7 @@ def sizes(source):
   return [float(cloud.points[0, 2]) for cloud in source]
 
 
-def test_parts_and_labels(root):
+def test_splits_and_labels(root):
   source = open_split(root)
   assert len(source) == 6
   assert sizes(source) == [2, 9, 10, 102, 109, 110]

@@ -37,7 +37,7 @@ def test_all_classes_come_in_turn():
 
 
 @pytest.mark.parametrize("label", range(10))
-def test_every_family(label):
+def test_every_class(label):
   """Shapes are finite, of about one size, and differ from each other."""
   shapes = source(num_points=200)
   clouds = []
@@ -55,7 +55,7 @@ def test_every_family(label):
   assert len(set(clouds)) == 20
 
 
-def test_points_are_drawn_by_the_sampler_of_files():
+def test_points_are_sampled_as_on_files():
   shapes = source(num_points=50)
   numbers = np.random.default_rng((0, 12))
   mesh = shape_classes.SHAPE_CLASSES["cone"](numbers)
@@ -84,7 +84,7 @@ def area(mesh):
   return meshes.areas(mesh).sum()
 
 
-def test_areas_of_simple_bodies():
+def test_areas_of_simple_meshes():
   assert area(primitives.box((1, 1, 1), (2, 3, 4))) == pytest.approx(22)
   # A polygon of 24 sides in place of the circle.
   around = 24 * 2 * math.sin(math.pi / 24)

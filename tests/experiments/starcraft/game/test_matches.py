@@ -114,7 +114,7 @@ def test_every_transition_is_evaluated_once():
   model = perceiver.create(tiny_battles.policy_config())
   variables = model.init(jax.random.key(0))
   split = data.splits(settings)[1]
-  judge = lambda size: evaluator.Evaluator(
+  make_evaluator = lambda size: evaluator.Evaluator(
     model=model,
     split=split,
     scenario=settings.scenario,
@@ -122,14 +122,15 @@ def test_every_transition_is_evaluated_once():
     batch_size=size,
   )
   calls = []
-  found = judge(4)(
+  found = make_evaluator(4)(
     variables, on_progress=lambda done, total: calls.append((done, total))
   )
   assert calls == [(n, 10) for n in (4, 6, 8, 10)]
   assert (found.examples, found.expected) == (6, 6)
   assert found.split == "battles held out"
-  assert judge(6)(variables).metrics == pytest.approx(found.metrics, abs=1e-5)
+  other = make_evaluator(6)(variables)
+  assert other.metrics == pytest.approx(found.metrics, abs=1e-5)
   loss = found.metrics["actions"] + 0.1 * found.metrics["winning"]
   assert found.metrics["loss"] == pytest.approx(loss, abs=1e-5)
   with pytest.raises(evaluator.evaluation.Abandoned):
-    judge(4)(variables, should_stop=lambda: True)
+    make_evaluator(4)(variables, should_stop=lambda: True)

@@ -34,9 +34,7 @@ def state():
 
 
 def assert_same(found, expected):
-  jax.tree.map(
-    lambda x, y: np.testing.assert_allclose(x, y, atol=1e-3), found, expected
-  )
+  chex.assert_trees_all_close(found, expected, atol=1e-3)
 
 
 def healths(state, given, num_steps):

@@ -72,7 +72,7 @@ def test_both_forms_are_read_for_all(name, path):
 
 
 @pytest.mark.parametrize("name", ["imagenet_conv", "video_autoencoding"])
-def test_the_six_are_told_apart(name, path):
+def test_the_six_are_recognised(name, path):
   model = perceiver.create(name)
   zeros = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), model.shapes())
   files.save(path, model, zeros)
@@ -81,7 +81,7 @@ def test_the_six_are_told_apart(name, path):
   assert_identical(variables, zeros)
 
 
-def test_what_is_none_of_the_six_is_said(path):
+def test_none_of_the_six_is_refused(path):
   model, variables = small("optical_flow")
   files.save(path, model, variables)
   with pytest.raises(perceiver.CheckpointError, match="are not those of imag"):

@@ -123,6 +123,6 @@ def test_only_the_convolutional_classifier_has_state():
   for name in RELEASED:
     config = perceiver.create(name).config
     conv = isinstance(config, imagenet.ImageClassifierConfig) and isinstance(
-      config.image.features, image.ConvPool
+      config.inputs.features, image.ConvPool
     )
     assert bool(deepmind_tables.state_names(config)) == conv

@@ -115,9 +115,9 @@ def test_released_models_come_back_bit_for_bit(name, tmp_path):
   files.save(released_file, model, noise.variables(model))
   first = files.load(model, released_file)
   perceiver.save(tmp_path / "ours", model, first)
-  _, second = perceiver.load(model.config, tmp_path / "ours")
+  _, second = perceiver.load(tmp_path / "ours", model.config)
   huggingface_folder.save(tmp_path / "theirs", model, second)
-  _, third = perceiver.load(model.config, tmp_path / "theirs")
+  _, third = perceiver.load(tmp_path / "theirs", model.config)
   assert_identical(third, first)
   files.save(tmp_path / "again", model, third)
   assert_identical(files.read(tmp_path / "again"), files.read(released_file))
@@ -166,8 +166,8 @@ def test_what_transformers_does_otherwise_is_said():
 @pytest.mark.parametrize(
   ("make", "message"),
   [
-    (lambda: released_models.classifier(), "image.positions"),
-    (lambda: released_models.CONFIGS["imagenet_learned"], "image."),
+    (lambda: released_models.classifier(), "inputs.positions"),
+    (lambda: released_models.CONFIGS["imagenet_learned"], "inputs."),
     (lambda: released_models.CONFIGS["language_bytes"], "perceiver.decoder."),
     (lambda: released_models.CONFIGS["optical_flow"], "frames.features"),
     (lambda: released_models.CONFIGS["video_autoencoding"], "inputs.modal"),
@@ -179,9 +179,9 @@ def test_what_transformers_does_otherwise_is_said():
     (
       lambda: dataclasses.replace(
         imagenet.FOURIER,
-        image=dataclasses.replace(imagenet.FOURIER.image, permutation_seed=1),
+        inputs=dataclasses.replace(imagenet.FOURIER.inputs, permutation_seed=1),
       ),
-      "image.permutation_seed is 1; expected None",
+      "inputs.permutation_seed is 1; expected None",
     ),
     (
       lambda: perceiver.create("perceiver_modelnet40").config,
@@ -231,10 +231,12 @@ def test_positions_of_another_resolution_are_another_model(tmp_path):
   coarse = position_encoding.Fourier(num_bands=64, max_resolution=(32, 32))
   config = dataclasses.replace(
     model.config,
-    image=dataclasses.replace(model.config.image, positions=coarse),
+    inputs=dataclasses.replace(model.config.inputs, positions=coarse),
   )
-  with pytest.raises(perceiver.CheckpointError, match=r"image\.positions\.max"):
-    perceiver.load(config, FOLDER / name)
+  with pytest.raises(
+    perceiver.CheckpointError, match=r"inputs\.positions\.max"
+  ):
+    perceiver.load(FOLDER / name, config)
 
 
 def test_no_dropout_may_be_written_as_an_integer():
@@ -243,4 +245,4 @@ def test_no_dropout_may_be_written_as_an_integer():
   found = huggingface_config.read(
     "PerceiverForMaskedLM", {**entries, key: 0}, {}
   )
-  assert found.perceiver.encoder.attention_dropout_rate == 0
+  assert found.perceiver.encoder.cross_attention.attention_dropout_rate == 0

@@ -44,7 +44,7 @@ def assert_same(found, expected):
       assert found[name].flags.writeable
 
 
-# --------------------------------------------------------------- what is read
+# ---------------------------------------------------------------- whole files
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
@@ -71,7 +71,7 @@ def test_arrays_and_mappings_are_read(path, make, protocol):
 
 
 def names_of(content):
-  """Returns what a pickle asks for."""
+  """Returns the functions and classes that a pickle names."""
   found = []
 
   class Reader(pickle.Unpickler):
@@ -144,7 +144,7 @@ def test_mappings_of_old_haiku_are_read(path, name):
   assert_same(reader.read(path), TREE)
 
 
-def test_what_current_libraries_ask_for_is_what_is_admitted():
+def test_names_in_pickles_of_current_libraries():
   tree = hk.data_structures.to_immutable_dict(TREE)
   assert set(names_of(pickle.dumps(tree, 4))) == {
     "haiku._src.data_structures.FlatMapping",
@@ -168,7 +168,7 @@ def test_files_are_described(path):
   assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_what_is_not_there_is_said(path):
+def test_a_missing_file_is_named(path):
   with pytest.raises(FileNotFoundError, match="there is no file"):
     reader.read(path)
 
@@ -186,12 +186,12 @@ def test_files_cut_short_anywhere_are_refused(path):
 
 
 def test_no_changed_byte_does_harm(path):
-  """Whatever a byte becomes, a file is refused or gives arrays."""
+  """A file with any byte changed is refused or gives arrays."""
   refused = 0
   generator = np.random.default_rng(0)
-  for place in generator.choice(len(CONTENT), 600):
+  for position in generator.choice(len(CONTENT), 600):
     damaged = bytearray(CONTENT)
-    damaged[place] = generator.integers(256)
+    damaged[position] = generator.integers(256)
     path.write_bytes(damaged)
     try:
       reader.read(path)
@@ -228,30 +228,30 @@ def test_other_formats_are_refused(path, content):
     (np.zeros(3), "it holds array"),
     ("text", "it holds str"),
     ((), "it holds tuple"),
-    ([], r"instruction b']'"),
-    ({"a": [np.zeros(3)]}, r"instruction b']'"),
+    ([], "instruction EMPTY_LIST"),
+    ({"a": [np.zeros(3)]}, "instruction EMPTY_LIST"),
     ({"a": {1, 2}}, "instruction"),
     ({"a": 1}, "entry 'a' is int; expected an array or a mapping"),
     ({"a": {"b": None}}, "entry 'b' is nothing"),
     ({"a": "x" * 10**5}, "entry 'a' is str"),
     ({"a" * 10**5: 1}, "is int"),
-    ({1: np.zeros(3)}, "has the key 1; expected a string"),
-    ({("a", "b"): np.zeros(3)}, "has the key tuple of 2"),
+    ({1: np.zeros(3)}, "has a key of kind int; expected a string"),
+    ({("a", "b"): np.zeros(3)}, "has a key of kind tuple"),
     ({"a": np.array(["text"])}, "dtype 'U4'"),
     ({"a": np.array([b"text"])}, "dtype 'S4'"),
-    ({"a": np.array([None])}, "dtype 'O8'"),
+    ({"a": np.array([None])}, "instruction EMPTY_LIST"),
     ({"a": np.zeros(2, complex)}, "dtype 'c16'"),
     ({"a": np.zeros(2, "M8[s]")}, "dtype 'M8'"),
     ({"a": np.zeros(2, [("x", "f4")])}, "dtype 'V4'"),
-    ({"a": np.ma.zeros(2)}, "it asks for 'numpy.ma.core._mareconstruct'"),
+    ({"a": np.ma.zeros(2)}, "it names 'numpy.ma.core._mareconstruct'"),
     ({"a": np.dtype("f4")}, "entry 'a' is dtype"),
-    ({"a": 2**100}, "OverflowError"),
-    ({"a": print}, "it asks for 'builtins.print'"),
-    ({"a": np.zeros}, "it asks for 'numpy.zeros'"),
-    ({"a": np.ndarray}, "entry 'a' is name"),
-    ({"a": jnp.zeros}, "it asks for 'jax"),
+    ({"a": 2**100}, "entry 'a' is int"),
+    ({"a": print}, "it names 'builtins.print'"),
+    ({"a": np.zeros}, "it names 'numpy.zeros'"),
+    ({"a": np.ndarray}, "entry 'a' is function"),
+    ({"a": jnp.zeros}, "it names 'jax"),
   ],
   ids=range(27),
 )
-def test_what_is_no_array_is_refused(path, value, message):
+def test_values_that_are_no_arrays_are_refused(path, value, message):
   assert message in refusals.refusal(path, pickle.dumps(value, 4))

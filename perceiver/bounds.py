@@ -1,0 +1,47 @@
+"""Bounds of the sizes in configurations.
+
+Configurations come from files, too. Sizes that no model has are refused where
+a configuration is made, before anything is built of it.
+"""
+
+import dataclasses
+import math
+from typing import Any
+
+MAX_SIZE = 2**24
+MAX_POSITIONS = 2**28  # of a grid
+
+
+def check(config: Any) -> None:
+  """Raises a ValueError if a configuration has an impossible size.
+
+  Args:
+    config: a dataclass. Its whole numbers, and tuples of them, are sizes,
+      other than seeds.
+  """
+  for field in dataclasses.fields(config):
+    value = getattr(config, field.name)
+    values = value if isinstance(value, tuple) else (value,)
+    numbers = [abs(x) for x in values if type(x) is int]
+    if "seed" not in field.name and (
+      max(numbers, default=0) > MAX_SIZE or math.prod(numbers) > MAX_POSITIONS
+    ):
+      raise ValueError(
+        f"{type(config).__name__}: {field.name} is {str(value)[:80]}; expected "
+        f"at most {MAX_SIZE}, and {MAX_POSITIONS} positions of a grid."
+      )
+
+
+def check_number(component: str, name: str, value: int, most: int) -> None:
+  """Raises a ValueError if a number is too large.
+
+  Args:
+    component: what the error names, such as "Encoder".
+    name: of the number, or of a product.
+    value: the number.
+    most: the largest that is allowed.
+  """
+  if value > most:
+    raise ValueError(
+      f"{component}: {name} is {value}; expected at most {most}."
+    )
