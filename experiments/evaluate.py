@@ -173,7 +173,9 @@ def load(experiment: trainer.Experiment, path: pathlib.Path) -> Candidate:
     experiment = dataclasses.replace(experiment, model=model.config)  # type: ignore[type-var]
   task = experiment.task()
   shapes = jax.eval_shape(lambda: task.model.init(jax.random.key(0)))
-  target = state.with_shardings(shapes, mesh)
+  target = state.with_shardings(
+    shapes, mesh, experiment.train.parallel.min_sharded_size
+  )
   if loaded is None:
     variables = _from_run(path, target)
   else:

@@ -5,6 +5,7 @@ import dataclasses
 import pathlib
 
 import jax
+import optax
 
 from experiments.data import loader
 from experiments.image_classification import mixing as classification_mixing
@@ -82,9 +83,7 @@ class ImageClassification:
     targets = jax.nn.one_hot(labels, self.model.config.num_classes)
     if is_training and rng is not None:
       mixing_key, rng = jax.random.split(rng)
-      targets = training_losses.smooth_labels(
-        targets, self.loss.label_smoothing
-      )
+      targets = optax.losses.smooth_labels(targets, self.loss.label_smoothing)
       images, targets = classification_mixing.mix(
         mixing_key, images, targets, self.loss.mixing
       )
@@ -95,13 +94,13 @@ class ImageClassification:
       f"top_{k}": training_losses.top_k_correct(logits, labels, k)
       for k in self.top_k
     }
-    loss = training_losses.softmax_cross_entropy(logits, targets)
+    loss = optax.losses.softmax_cross_entropy(logits, targets)
     return tasks.Losses(loss, correct, state)
 
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Draws learning curve, mistakes and where the latents look."""
-    return plots.draw(
+    """Plots learning curve, mistakes and where the latents look."""
+    return plots.plot(
       self.model, variables, self.eval_split(), workdir, self.class_names
     )

@@ -94,5 +94,5 @@ class Glue:
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Draws the learning curve, and where latents look in some texts."""
-    return plots.draw(self.model, variables, self.eval_split(), workdir)
+    """Plots the learning curve, and where latents look in some texts."""
+    return plots.plot(self.model, variables, self.eval_split(), workdir)

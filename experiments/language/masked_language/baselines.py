@@ -8,6 +8,7 @@ import collections
 from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 import pathlib
+from typing import Any
 
 import jax
 import numpy as np
@@ -156,17 +157,20 @@ def _words(batch: Batch, row: int) -> list[tuple[np.ndarray, bytes]]:
 
 def evaluate(predictor: Predictor, split: loader.Split) -> dict[str, float]:
   """Returns the metrics of the task, over a whole split."""
-  sums: dict[str, float] = collections.defaultdict(float)
-  for batch in loader.eval_batches(split, batch_size=_BATCH):
+
+  def measure(batch: Batch) -> dict[str, Any]:
     chances, guesses = predictor(batch)
     picked = np.take_along_axis(chances, batch["targets"][..., None], axis=-1)
     nats = -np.log(np.maximum(picked[..., 0], 1e-30))
     right = guesses == batch["targets"]
-    for name, values in language_task.masked_metrics(
-      nats, right, batch
-    ).items():
-      sums[name] += float((np.asarray(values) * batch["weight"]).sum())
-  return {name: total / len(split.source) for name, total in sums.items()}
+    found = language_task.masked_metrics(nats, right, batch)
+    return {**found, "weight": batch["weight"]}
+
+  loop = evaluation.Loop(split=split, batch_size=_BATCH)
+  return {
+    name: float(np.mean(values, dtype=np.float64))
+    for name, values in loop.collect(measure).items()
+  }
 
 
 def table(

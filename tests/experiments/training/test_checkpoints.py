@@ -4,13 +4,12 @@ import logging
 import shutil
 import warnings
 
+import chex
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 
 from experiments.training import checkpoints as training_checkpoints
-from experiments.training import checksums
 from experiments.training import sharding
 
 Config = sharding.ParallelConfig
@@ -66,12 +65,13 @@ def directory(tmp_path):
 
 
 def _assert_same(found, expected):
-  def check(x, y):
-    if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
-      x, y = jax.random.key_data(x), jax.random.key_data(y)
-    np.testing.assert_array_equal(x, y)
+  def plain(x):
+    is_key = jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+    return jax.random.key_data(x) if is_key else x
 
-  jax.tree.map(check, found, expected)
+  chex.assert_trees_all_equal(
+    jax.tree.map(plain, found), jax.tree.map(plain, expected)
+  )
 
 
 def test_nothing_to_restore(tmp_path):
@@ -150,7 +150,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(directory):
 def test_a_missing_part_is_damage(directory, sealed, words):
   shutil.rmtree(directory / "3" / "opt_state")
   if not sealed:  # as by a program that was killed just then
-    (directory / "3" / checksums.NAME).unlink()
+    (directory / "3" / training_checkpoints.CHECKSUMS).unlink()
   with (
     training_checkpoints.Checkpoints(directory) as checkpoints,
     pytest.warns(UserWarning, match=f"{words}.* is missing"),

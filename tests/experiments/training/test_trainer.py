@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import chex
 import jax
 import numpy as np
 import pytest
@@ -103,13 +104,13 @@ def test_the_logged_rate_is_the_one_that_was_used(finished):
 
 @pytest.mark.parametrize(
   "config",
-  [sharding.ParallelConfig(data=1), sharding.ParallelConfig(fsdp=2)],
+  [
+    sharding.ParallelConfig(data=1),
+    # Even the toy's small arrays are divided.
+    sharding.ParallelConfig(fsdp=2, min_sharded_size=8),
+  ],
 )
-def test_devices_change_nothing(finished, tmp_path, config, monkeypatch):
-  # Divide even the toy's small arrays.
-  monkeypatch.setattr(
-    sharding.state_shardings, "__kwdefaults__", {"min_size": 8}
-  )
+def test_devices_change_nothing(finished, tmp_path, config):
   report = trainer.train(_experiment(parallel=config), tmp_path)
   np.testing.assert_allclose(
     _losses(tmp_path), _losses(finished[0]), rtol=0, atol=1e-6
@@ -199,9 +200,7 @@ def _assert_same_run(found, expected):
   """Metrics byte for byte, and every array of the last checkpoint."""
   name = "metrics.jsonl"
   assert (found / name).read_bytes() == (expected / name).read_bytes()
-  jax.tree.map(
-    np.testing.assert_array_equal, _last_state(found), _last_state(expected)
-  )
+  chex.assert_trees_all_equal(_last_state(found), _last_state(expected))
 
 
 def _last_state(workdir):
@@ -319,7 +318,7 @@ def test_fields_that_may_differ_exist():
     json.loads(config_json.to_json(registry.choose(name, mini=True).experiment))
     for name in registry.names()
   ]
-  for field in trainer.MAY_DIFFER:
+  for field in training_config.MAY_DIFFER:
     assert any(_has(config, field) for config in configs), field
 
 
@@ -331,7 +330,7 @@ def test_what_is_not_a_number_stops_and_leaves_good_checkpoints(
 ):
   assert _interrupt_at(5, _experiment(), tmp_path) == 143
   poisoned = sums.DataConfig(poisoned=True)
-  monkeypatch.setattr(trainer, "MAY_DIFFER", ("data.poisoned",))
+  monkeypatch.setattr(training_config, "MAY_DIFFER", ("data.poisoned",))
   with pytest.raises(trainer.NonFiniteError) as caught:
     trainer.train(_experiment(poisoned), tmp_path)
   message = str(caught.value)

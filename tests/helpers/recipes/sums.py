@@ -14,6 +14,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from experiments.data import loader
 from experiments.training import losses as training_losses
@@ -60,7 +61,7 @@ class DataConfig:
 
   Attributes:
     num_train: examples to learn from.
-    num_eval: examples to judge by.
+    num_eval: examples to evaluate on.
     poisoned: whether an input is infinite.
     data_dir: unused.
   """
@@ -124,7 +125,7 @@ class Task:
     )
     targets = jax.nn.one_hot(batch["labels"], 2)
     correct = training_losses.top_k_correct(logits, batch["labels"])
-    loss = training_losses.softmax_cross_entropy(logits, targets)
+    loss = optax.losses.softmax_cross_entropy(logits, targets)
     return tasks.Losses(loss, {"top_1": correct}, state)
 
   def plots(self, variables: Any, workdir: pathlib.Path) -> list[pathlib.Path]:
