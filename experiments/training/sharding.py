@@ -202,6 +202,17 @@ def put_batch(
   }
 
 
+def with_shardings(
+  shapes: Any, mesh: Mesh, min_size: int = MIN_SHARDED_SIZE
+) -> Any:
+  """Returns a tree of shapes with the sharding that each array gets."""
+  return jax.tree.map(
+    lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place),
+    shapes,
+    state_shardings(mesh, shapes, min_size=min_size),
+  )
+
+
 def to_host(mesh: Mesh, tree: Any) -> Any:
   """Fetches arrays as a whole, wherever they are; for all processes at once.
 

@@ -67,21 +67,7 @@ def abstract(
 ) -> TrainState:
   """Returns the shapes and shardings of the state, without computing it."""
   shapes = jax.eval_shape(_initializer(task, optimizer, batch, 0, skips))
-  return with_shardings(shapes, mesh, min_size)
-
-
-def with_shardings(
-  shapes: Any, mesh: Mesh, min_size: int = training_sharding.MIN_SHARDED_SIZE
-) -> Any:
-  """Returns `shapes` with the sharding of each array."""
-  place = lambda x, sharding: jax.ShapeDtypeStruct(
-    x.shape, x.dtype, sharding=sharding
-  )
-  return jax.tree.map(
-    place,
-    shapes,
-    training_sharding.state_shardings(mesh, shapes, min_size=min_size),
-  )
+  return training_sharding.with_shardings(shapes, mesh, min_size)
 
 
 def _initializer(
