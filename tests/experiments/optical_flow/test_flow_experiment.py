@@ -13,6 +13,7 @@ from experiments import train
 from experiments.cli import registry
 from experiments.optical_flow import configs
 from experiments.optical_flow import data
+from experiments.optical_flow import evaluator
 from experiments.optical_flow import task
 from experiments.optical_flow.benchmarks import flow_files
 from experiments.training import config as training_config
@@ -180,6 +181,29 @@ def test_the_mini_recipe_is_the_same_code():
 def test_losses_that_do_not_fit_the_model_are_refused(recipe, changes, message):
   with pytest.raises(ValueError, match=message):
     dataclasses.replace(configs.EXPERIMENTS[recipe], **changes)
+
+
+@pytest.mark.parametrize(
+  ("dataset", "accepted"),
+  [
+    (data.Dataset.KITTI_2015, True),
+    (data.Dataset.HD1K, False),  # has a test part, but its form is not known
+    (data.Dataset.FLYING_CHAIRS, False),
+  ],
+)
+def test_submissions_are_refused_before_anything_is_evaluated(
+  tmp_path, dataset, accepted
+):
+  changes = {
+    "data": data.DataConfig(evaluate_on=dataset, data_dir=tmp_path),
+    "evaluation": evaluator.EvaluationConfig(submission_dir=tmp_path),
+  }
+  experiment = configs.EXPERIMENTS["main"]
+  if accepted:
+    dataclasses.replace(experiment, **changes)
+  else:
+    with pytest.raises(ValueError, match=f"{dataset.name}.*no submissions"):
+      dataclasses.replace(experiment, **changes)
 
 
 @pytest.mark.parametrize(
