@@ -184,7 +184,7 @@ def _result(clean: float, final: float, kitti: float) -> tasks.Result:
     split=f"{dataset.value} evaluation",
   )
   return dataclasses.replace(
-    of(final, flow_data.Dataset.sintel_final),
+    of(final, flow_data.Dataset.SINTEL_FINAL),
     also=(
       of(clean, flow_data.Dataset.SINTEL_CLEAN),
       of(kitti, flow_data.Dataset.KITTI_2015),
