@@ -103,7 +103,7 @@ class DataConfig:
 
   @property
   def takes_submissions(self) -> bool:
-    """Whether flow of `evaluate_on` can be written in its benchmark's form."""
+    """True if flow of `evaluate_on` can be written in its benchmark's form."""
     return self.evaluate_on in _SUBMITTED
 
 

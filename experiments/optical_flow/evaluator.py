@@ -52,7 +52,7 @@ class EvaluationConfig:
 
   @property
   def needs_whole_frames(self) -> bool:
-    """Whether batches of the model's size are not enough."""
+    """True if batches of the model's size are not enough."""
     return self.baselines or self.robustness
 
 

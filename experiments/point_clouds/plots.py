@@ -83,8 +83,8 @@ def _confusion(
   ticks = range(len(names))
   axis.set_xticks(ticks, names, rotation=90, fontsize=7)
   axis.set_yticks(ticks, names, fontsize=7)
-  right, seen = int(np.trace(counts)), int(counts.sum())
-  axis.set(xlabel="taken for", title=f"{right} of {seen} recognised")
+  right, total = int(np.trace(counts)), int(counts.sum())
+  axis.set(xlabel="taken for", title=f"{right} of {total} recognised")
   return plots.save(figure, path)
 
 

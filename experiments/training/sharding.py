@@ -93,12 +93,12 @@ def make_mesh(
 
 
 def process_index() -> int:
-  """Returns which of the run's processes this is; 0 writes the files."""
+  """Returns the number of this process; process 0 writes the files."""
   return jax.process_index()
 
 
 def process_count() -> int:
-  """Returns how many processes the run has."""
+  """Returns the number of processes of the run."""
   return jax.process_count()
 
 

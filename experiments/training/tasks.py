@@ -74,7 +74,7 @@ class Result:
   Attributes:
     metric: name of the evaluation metric that the numbers are of.
     paper: the paper's number, None where it has none.
-    ours: the number reached with this code, None where nobody ran it in full.
+    ours: the number reached with this code, None if it was never run in full.
     source: where the paper's number stands, such as "Perceiver IO, Table 7".
     split: the split that the numbers are of, by its name; any if empty.
     also: further numbers of the same model, of other metrics or splits.

@@ -35,7 +35,7 @@ def train(
   seconds_per_example: float = 0.0,
 ) -> None:
   """Trains `recipes.sums`, as one of several processes if `start` is given."""
-  os.environ["TOY_SECONDS_PER_EXAMPLE"] = str(seconds_per_example)
+  os.environ["TINY_SECONDS_PER_EXAMPLE"] = str(seconds_per_example)
   # Even small arrays are divided.
   parallel = dataclasses.replace(
     settings.get("parallel", sharding.ParallelConfig()), min_sharded_size=8

@@ -117,16 +117,16 @@ def _perceiver(name: str) -> Experiment:
 
 def _mini() -> Experiment:
   size = (64, 64)
-  seen = image.ImageInputConfig(
+  inputs = image.ImageInputConfig(
     size=size,
     features=image.ConvPool(num_channels=32),
     positions=position_encoding.Fourier(num_bands=8, max_resolution=(16, 16)),
   )
   model = imagenet.ImageClassifierConfig(
-    inputs=seen,
+    inputs=inputs,
     perceiver=network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
-        input_channels=seen.input_channels, num_latents=32, latent_channels=64
+        input_channels=inputs.input_channels, num_latents=32, latent_channels=64
       ),
       processor=processor.ProcessorConfig(
         channels=64,

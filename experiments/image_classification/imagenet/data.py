@@ -173,7 +173,7 @@ def _check_larger(count: int, config: DataConfig) -> None:
 
 
 def num_classes(config: DataConfig) -> int:
-  """Returns how many classes the data set says it has (1000 for ImageNet)."""
+  """Returns the data set's number of classes (1000 for ImageNet)."""
   return int(open_dataset(config).info.features["label"].num_classes)
 
 

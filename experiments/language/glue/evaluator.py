@@ -31,7 +31,7 @@ class Answers(NamedTuple):
 
 
 def text_mask(batch: Mapping[str, Array]) -> Array:  # [B, M] bool
-  """Returns where there is text and no padding."""
+  """Returns the mask of text, False at padding."""
   positions = jnp.arange(batch["ids"].shape[1])  # [M]
   return positions < batch["length"][:, None]
 

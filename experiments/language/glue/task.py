@@ -57,7 +57,7 @@ class Glue:
     return glue_data.splits(self.data, self.names, self.encoder)[1]
 
   def make_evaluator(self) -> evaluator.Evaluator:
-    """Returns what evaluates: the metrics are those of whole sets."""
+    """Returns the evaluator: metrics are those of whole sets."""
     return evaluator.Evaluator(
       model=self.model,
       names=self.names,

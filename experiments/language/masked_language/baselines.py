@@ -40,13 +40,13 @@ def always_space(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
   """Guesses a space, of which nine tenths are certain."""
   table = np.full(_NUM_IDS, (1 - _SURE) / (_NUM_IDS - 1))
   table[_SPACE] = _SURE
-  return _spread(table, batch)
+  return _repeated(table, batch)
 
 
 def unigram(texts: Sequence[Batch]) -> Predictor:
   """Guesses by how often every byte was masked."""
   table = _unigram(texts)
-  return lambda batch: _spread(table, batch)
+  return lambda batch: _repeated(table, batch)
 
 
 def neighbours(texts: Sequence[Batch], strength: float) -> Predictor:
@@ -103,7 +103,7 @@ def words_of_length(texts: Sequence[Batch]) -> Predictor:
   single = _unigram(texts)
 
   def predict(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    chances, guesses = _spread(single, batch)
+    chances, guesses = _repeated(single, batch)
     chances, guesses = chances.copy(), guesses.copy()
     for row in range(len(batch["words"])):
       for where, word in _words(batch, row):
@@ -125,7 +125,7 @@ def _unigram(texts: Sequence[Batch]) -> np.ndarray:  # [262]
   return counts / counts.sum()
 
 
-def _spread(table: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+def _repeated(table: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
   shape = batch["targets"].shape
   chances = np.broadcast_to(table, (*shape, len(table)))
   return chances, np.full(shape, table.argmax())

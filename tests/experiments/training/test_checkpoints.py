@@ -22,7 +22,7 @@ AMID_DAMAGE = pytest.mark.filterwarnings(
 
 def _items(value=1.0, channels=4, config=None):
   mesh = sharding.make_mesh(config or Config())
-  params = {"toy/linear": {"w": jnp.full((channels, 2), value)}}
+  params = {"tiny/linear": {"w": jnp.full((channels, 2), value)}}
   items = {
     "params": params,
     "state": {},
@@ -88,8 +88,8 @@ def test_restores_exactly_on_any_devices(directory, config):
     step, items = checkpoints.restore(targets)
   assert step == 3
   _assert_same(items, _items(3.0))
-  w = items["params"]["toy/linear"]["w"]
-  assert w.sharding == targets["params"]["toy/linear"]["w"].sharding
+  w = items["params"]["tiny/linear"]["w"]
+  assert w.sharding == targets["params"]["tiny/linear"]["w"].sharding
 
 
 def test_parameters_alone(directory):
@@ -125,7 +125,8 @@ def test_saving_a_step_twice_keeps_the_first(directory):
   with training_checkpoints.Checkpoints(directory) as checkpoints:
     checkpoints.save(3, _items(9.0))
     assert (
-      checkpoints.restore(_targets())[1]["params"]["toy/linear"]["w"].max() == 3
+      checkpoints.restore(_targets())[1]["params"]["tiny/linear"]["w"].max()
+      == 3
     )
 
 
@@ -188,7 +189,7 @@ def test_a_checkpoint_of_another_model_is_refused_and_stays(directory):
       checkpoints.restore(_targets(channels=8))
     assert checkpoints.steps() == [1, 2, 3]
   message = str(caught.value)
-  assert "'toy/linear / w'" in message
+  assert "'tiny/linear / w'" in message
   assert "(4, 2) in the checkpoint" in message
   assert "(8, 2) in the model" in message
   assert "\n" not in message

@@ -31,7 +31,7 @@ STEPS = 12
 
 
 def _experiment(data=None, **kwargs):
-  """The toy, made shorter."""
+  """The tiny recipe, made shorter."""
   kwargs = {"steps": STEPS, "eval_every": 6, **kwargs}
   experiment = sums.EXPERIMENTS["plain"]
   return dataclasses.replace(
@@ -106,7 +106,7 @@ def test_the_logged_rate_is_the_one_that_was_used(finished):
   "config",
   [
     sharding.ParallelConfig(data=1),
-    # Even the toy's small arrays are divided.
+    # Even the tiny recipe's small arrays are divided.
     sharding.ParallelConfig(fsdp=2, min_sharded_size=8),
   ],
 )
@@ -229,10 +229,10 @@ import dataclasses, pathlib, sys
 from experiments.training import trainer
 from perceiver import config_json
 from tests.helpers.recipes import sums
-toy = sums.EXPERIMENTS["plain"]
-settings = dataclasses.replace(toy.train, steps=12, eval_every=6)
-toy = dataclasses.replace(toy, train=settings)
-trainer.train(toy, pathlib.Path(sys.argv[1]))
+tiny = sums.EXPERIMENTS["plain"]
+settings = dataclasses.replace(tiny.train, steps=12, eval_every=6)
+tiny = dataclasses.replace(tiny, train=settings)
+trainer.train(tiny, pathlib.Path(sys.argv[1]))
 """
 
 
@@ -240,7 +240,7 @@ def _start(workdir, seconds_per_example=0.0):
   environment = {
     **os.environ,
     "PYTHONPATH": str(ROOT),
-    "TOY_SECONDS_PER_EXAMPLE": str(seconds_per_example),
+    "TINY_SECONDS_PER_EXAMPLE": str(seconds_per_example),
   }
   return subprocess.Popen(
     [sys.executable, "-c", _SCRIPT, str(workdir)],
@@ -305,7 +305,7 @@ def test_another_configuration_is_refused_with_its_fields(finished):
 
 
 def _has(config, name):
-  """Whether a configuration as JSON has a field, a dotted name."""
+  """Returns whether a configuration as JSON has a field, a dotted name."""
   for part in name.split("."):
     if part not in config:
       return False
@@ -382,5 +382,5 @@ def test_a_warm_up_as_long_as_the_training_is_refused_before_it(tmp_path):
 def test_an_empty_split_is_named():
   split = sums.Experiment(train=sums.MINI.train).task().train_split()
   split = dataclasses.replace(split, source=[])
-  with pytest.raises(ValueError, match="'toy train' has no examples"):
+  with pytest.raises(ValueError, match="'tiny train' has no examples"):
     trainer.batch_shapes(split, 4)
