@@ -15,4 +15,4 @@ echo "== evaluating the saved checkpoint on 360 held-out digits =="
 .venv/bin/python -m experiments.evaluate digits \
   --checkpoint runs/quickstart/model.safetensors
 echo
-echo "pictures: $(pwd)/runs/quickstart/figures"
+echo "plots: $(pwd)/runs/quickstart/figures"
