@@ -35,7 +35,6 @@ from experiments.runs import provenance
 from experiments.training import checkpoints as training_checkpoints
 from experiments.training import evaluation
 from experiments.training import sharding
-from experiments.training import state
 from experiments.training import tasks
 from experiments.training import trainer
 import perceiver
@@ -173,7 +172,9 @@ def load(experiment: trainer.Experiment, path: pathlib.Path) -> Candidate:
     experiment = dataclasses.replace(experiment, model=model.config)  # type: ignore[type-var]
   task = experiment.task()
   shapes = jax.eval_shape(lambda: task.model.init(jax.random.key(0)))
-  target = state.with_shardings(shapes, mesh)
+  target = sharding.with_shardings(
+    shapes, mesh, experiment.train.parallel.min_sharded_size
+  )
   if loaded is None:
     variables = _from_run(path, target)
   else:

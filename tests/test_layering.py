@@ -139,7 +139,7 @@ def library_layer(path: str) -> int:
 
 
 def allowed(path: str, target: str) -> bool:
-  """Tells whether the file may import the target."""
+  """Returns whether the file may import the target."""
   (kind, name), (target_kind, target_name) = place(path), place(target)
   match kind, target_kind:
     case "library", "library":

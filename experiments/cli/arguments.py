@@ -138,7 +138,7 @@ def _names(config: Any) -> set[str]:
 
 
 def _hints(arguments: Sequence[str]) -> list[str]:
-  """Returns what the spellings of earlier versions are today."""
+  """Returns today's spellings for those of earlier versions."""
   found = []
   for argument in arguments:
     option, _, value = argument.partition("=")

@@ -1,4 +1,4 @@
-"""Errors of commands, and what a person sees of them."""
+"""Errors of commands, and their messages."""
 
 from collections.abc import Callable
 import os

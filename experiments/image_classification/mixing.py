@@ -9,14 +9,14 @@ import jax.numpy as jnp
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MixingConfig:
-  """Which of the two mixings are on.
+  """The mixings that are used.
 
   With both, the first half of the batch takes MixUp and the rest CutMix, as
   released; with one, the whole batch takes it.
 
   Attributes:
     mixup_alpha: both parameters of the Beta distribution that MixUp's ratio
-      is drawn from, 0.2 as released; None switches MixUp off.
+      is sampled from, 0.2 as released; no MixUp if None.
     cutmix: whether CutMix is on.
   """
 
@@ -39,10 +39,10 @@ def mix(
   The released code mixes each example with one from a second, independent set
   of examples, and so decodes two images for each that it trains on. Here the
   partner is another example of the same batch (the first has the last), so
-  that none is decoded in vain; a batch of one is left as it is.
+  that all decoded images are trained on; a batch of one is unchanged.
 
   Args:
-    key: a random key; ratios and boxes are drawn for each example.
+    key: a random key; ratios and boxes are sampled for each example.
     images: [B, H, W, 3], in any units.
     targets: [B, F] soft labels, for instance one-hot or smoothed.
     config: which mixings are on.
@@ -67,7 +67,7 @@ def _blend(share: Array, values: Array) -> Array:
 def _masks(
   key: Array, batch: int, height: int, width: int, config: MixingConfig
 ) -> tuple[Array, Array]:
-  """Draws each example's own share of every pixel, and of the whole image.
+  """Samples each example's own share of every pixel, and of the whole image.
 
   Returns:
     masks: [B, H, W, 1] or [B, 1, 1, 1], in [0, 1].
@@ -90,10 +90,10 @@ def _masks(
 def cutmix_masks(
   key: Array, batch: int, height: int, width: int
 ) -> tuple[Array, Array]:
-  """Draws the boxes of CutMix: 1 inside, 0 outside.
+  """Samples the boxes of CutMix: 1 inside, 0 outside.
 
-  The area aimed at is uniform in [0, 1], in the image's own aspect ratio; the
-  centre is a uniform pixel, and the box is cut off at the border.
+  The area before clipping is uniform in [0, 1], the aspect ratio is the
+  image's; the centre is a uniform pixel, and the box is clipped at the border.
 
   Args:
     key: a random key.
@@ -115,7 +115,7 @@ def cutmix_masks(
 
 
 def _interval(key: Array, side: Array, size: int) -> Array:
-  """Intervals of about `side` times `size` pixels: [B] -> [B, size] bool."""
+  """Returns intervals of about `side` times `size` pixels, [B, size] bool."""
   centre = jax.random.randint(key, side.shape, 0, size)  # [B]
   half = (side * size).astype(jnp.int32) // 2  # [B]
   pixel = jnp.arange(size)  # [size]

@@ -1,79 +1,58 @@
-"""Pictures of a trained classifier."""
+"""Plots of a trained classifier."""
 
 import pathlib
-from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-from matplotlib import pyplot
 import numpy as np
 
 from experiments.data import loader
-from experiments.runs import log as runs_log
+from experiments.runs import plots
 import perceiver
 
-_MAX_SCANNED = 512  # images looked at for mistakes
+_MAX_SCANNED = 512  # images searched for mistakes
 _MAX_SHOWN = 24
 _NUM_LATENTS = 8
 _NUM_IMAGES = 4
 
 
-def draw(
+_CURVE = [plots.Panel("loss"), plots.Panel("top_1")]
+
+
+def plot(
   model: perceiver.Model,
   variables: perceiver.Variables,
   split: loader.Split,
   workdir: pathlib.Path,
   class_names: tuple[str, ...] | None,
 ) -> list[pathlib.Path]:
-  """Draws what there is to see, into `workdir / "figures"`.
+  """Plots the run and its model, into `workdir / "figures"`.
 
   Args:
     model: the classifier.
     variables: its parameters and state.
-    split: the images to look at.
-    workdir: the run's folder, whose metrics.jsonl the curve is drawn from.
+    split: the images.
+    workdir: the run's folder, whose log the curve is plotted from.
     class_names: names of the classes; numbers if None.
 
   Returns:
-    The files: curve.png, mistakes.png, and attention.png if the model can
-    tell where it looks.
+    The files: curve.png, mistakes.png, and attention.png if the model
+    gives its attention.
   """
-  folder = workdir / "figures"
-  folder.mkdir(parents=True, exist_ok=True)
+  folder = plots.folder(workdir)
   names = class_names or tuple(map(str, range(model.config.num_classes)))
   batch = next(loader.eval_batches(split, batch_size=_MAX_SCANNED))
   count = int(batch["weight"].sum())
   images, labels = batch["images"][:count], batch["labels"][:count]
-  drawn = [
-    _curve(workdir / "metrics.jsonl", folder / "curve.png"),
+  made = [
+    *plots.learning_curve(workdir, _CURVE),
     _mistakes(model, variables, images, labels, names, folder / "mistakes.png"),
   ]
   if hasattr(model.config, "perceiver"):  # others do not attend
-    drawn.append(
+    made.append(
       _attention(
         model, variables, images[:_NUM_IMAGES], folder / "attention.png"
       )
     )
-  return [path for path in drawn if path is not None]
-
-
-def _curve(log: pathlib.Path, path: pathlib.Path) -> pathlib.Path | None:
-  """Draws loss and accuracy over the steps."""
-  if not log.exists():
-    return None
-  rows = runs_log.read_rows(log)
-  figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.2))
-  for axis, metric in zip(axes, ("loss", "top_1")):
-    for kind, marker in (("train", ""), ("eval", ".")):
-      points = [
-        (row["step"], row[metric]) for row in rows if row["kind"] == kind
-      ]
-      axis.plot(*zip(*points), label=kind, marker=marker)
-    axis.set(xlabel="step", title=metric)
-    axis.legend()
-  return _save(figure, path)
+  return made
 
 
 def _mistakes(
@@ -84,7 +63,7 @@ def _mistakes(
   names: tuple[str, ...],
   path: pathlib.Path,
 ) -> pathlib.Path:
-  """Draws images whose class was not recognised, the surest mistakes first."""
+  """Plots images whose class was not recognised, the surest mistakes first."""
   logits = np.concatenate(
     [
       np.asarray(model.apply(variables, images[i : i + 32]))
@@ -97,7 +76,7 @@ def _mistakes(
   shown = wrong[np.argsort(-margin[wrong])][:_MAX_SHOWN]
   columns = 8
   rows = max(1, -(-len(shown) // columns))
-  figure, axes = pyplot.subplots(
+  figure, axes = plots.pyplot.subplots(
     rows, columns, figsize=(1.3 * columns, 1.6 * rows + 0.4), squeeze=False
   )
   for axis in axes.flat:
@@ -106,7 +85,7 @@ def _mistakes(
     axis.imshow(_displayable(images[i]), cmap="gray")
     axis.set_title(f"{names[labels[i]]} as {names[guesses[i]]}", fontsize=8)
   figure.suptitle(f"{len(wrong)} of {len(labels)} mistaken", fontsize=10)
-  return _save(figure, path)
+  return plots.save(figure, path)
 
 
 def _attention(
@@ -115,7 +94,7 @@ def _attention(
   images: np.ndarray,
   path: pathlib.Path,
 ) -> pathlib.Path:
-  """Draws where some latents of the first read look, one row per image.
+  """Plots the first cross-attention of some latents, one row per image.
 
   Every latent is shown on the grid of inputs, before any permutation. Those
   are chosen that differ most from image to image.
@@ -130,7 +109,7 @@ def _attention(
   unshuffled = np.empty_like(maps)
   unshuffled[..., config.permutation()] = maps
   varied = np.argsort(-unshuffled.std(axis=0).sum(axis=-1))[:_NUM_LATENTS]
-  figure, axes = pyplot.subplots(
+  figure, axes = plots.pyplot.subplots(
     len(images),
     1 + len(varied),
     figsize=(1.2 * (1 + len(varied)), 1.3 * len(images) + 0.4),
@@ -143,8 +122,8 @@ def _attention(
       axis.set_title(f"latent {latent}", fontsize=7)
     for axis in row:
       axis.axis("off")
-  figure.suptitle("where latents look in their first read", fontsize=10)
-  return _save(figure, path)
+  figure.suptitle(plots.ATTENTION_TITLE, fontsize=10)
+  return plots.save(figure, path)
 
 
 def _displayable(image: np.ndarray) -> np.ndarray:
@@ -152,10 +131,3 @@ def _displayable(image: np.ndarray) -> np.ndarray:
   image = image - image.min()
   image = image / max(image.max(), 1e-6)
   return image[..., 0] if image.shape[-1] == 1 else image
-
-
-def _save(figure: Any, path: pathlib.Path) -> pathlib.Path:
-  figure.tight_layout()
-  figure.savefig(path, dpi=120)
-  pyplot.close(figure)
-  return path

@@ -27,7 +27,7 @@ class Classify:
   Attributes:
     images: files, or folders of them.
     labels: a file with the name of a class on every line; numbers if None.
-    top: how many classes are told.
+    top: number of classes in the output.
     output: a file for the results as JSON, one line per image.
     batch_size: images that go through the model at a time.
   """
@@ -84,13 +84,13 @@ def predict(
     errors.UsageError: if the model is not for square images in colour.
     files.InputError: if an image cannot be read.
   """
-  seen = model.config.inputs
-  if seen.size[0] != seen.size[1] or seen.channels != 3:
+  inputs = model.config.inputs
+  if inputs.size[0] != inputs.size[1] or inputs.channels != 3:
     raise errors.UsageError(
-      f"the model sees images of {seen.size} with {seen.channels} channels; "
-      "this command prepares square images with 3"
+      f"the model takes images of {inputs.size} with {inputs.channels} "
+      "channels; this command prepares square images with 3"
     )
-  data = imagenet_data.DataConfig(image_size=seen.size[0])
+  data = imagenet_data.DataConfig(image_size=inputs.size[0])
   transform = imagenet_data.EvalTransform(data)
   size = min(batch_size, len(paths))
   for start in range(0, len(paths), size):

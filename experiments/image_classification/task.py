@@ -1,10 +1,11 @@
-"""Images to classes: loss, metrics and pictures."""
+"""The task of image classification: splits, loss, metrics and plots."""
 
 from collections.abc import Callable
 import dataclasses
 import pathlib
 
 import jax
+import optax
 
 from experiments.data import loader
 from experiments.image_classification import mixing as classification_mixing
@@ -18,10 +19,10 @@ Array = jax.Array
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LossConfig:
-  """What the training minimises.
+  """The loss: cross-entropy with smoothed and mixed targets.
 
   Attributes:
-    label_smoothing: share of each target that goes to all classes alike.
+    label_smoothing: share of each target that is uniform over all classes.
     mixing: MixUp and CutMix.
   """
 
@@ -40,15 +41,15 @@ class LossConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageClassification:
-  """A classifier, the images it learns from and those it is judged by.
+  """Image classification: a model, its splits and its loss.
 
   Attributes:
     model: images [B, H, W, C] -> logits [B, classes].
     splits: opens the training and the evaluation split, whose batches have
       "images" and "labels".
-    loss: what the training minimises.
-    top_k: the numbers of guesses that accuracies are reported for.
-    class_names: names for the pictures; numbers if None.
+    loss: the loss of the training.
+    top_k: the k of the reported top-k accuracies.
+    class_names: names for plots; numbers if None.
   """
 
   model: perceiver.Model
@@ -58,7 +59,7 @@ class ImageClassification:
   class_names: tuple[str, ...] | None = None
 
   def train_split(self) -> loader.Split:
-    """Returns the images to learn from."""
+    """Returns the training split."""
     return self.splits()[0]
 
   def eval_split(self) -> loader.Split:
@@ -82,9 +83,7 @@ class ImageClassification:
     targets = jax.nn.one_hot(labels, self.model.config.num_classes)
     if is_training and rng is not None:
       mixing_key, rng = jax.random.split(rng)
-      targets = training_losses.smooth_labels(
-        targets, self.loss.label_smoothing
-      )
+      targets = optax.losses.smooth_labels(targets, self.loss.label_smoothing)
       images, targets = classification_mixing.mix(
         mixing_key, images, targets, self.loss.mixing
       )
@@ -95,13 +94,13 @@ class ImageClassification:
       f"top_{k}": training_losses.top_k_correct(logits, labels, k)
       for k in self.top_k
     }
-    loss = training_losses.softmax_cross_entropy(logits, targets)
+    loss = optax.losses.softmax_cross_entropy(logits, targets)
     return tasks.Losses(loss, correct, state)
 
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Draws learning curve, mistakes and where the latents look."""
-    return plots.draw(
+    """Plots learning curve, mistakes and where the latents look."""
+    return plots.plot(
       self.model, variables, self.eval_split(), workdir, self.class_names
     )

@@ -5,7 +5,7 @@
   python -m experiments.train optical-flow --data.train-on autoflow \\
       --data.data-dir DIR
   python -m experiments.evaluate optical-flow --checkpoint runs/optical_flow \\
-      --data.evaluate-on SINTEL_FINAL --data.evaluate-dir DIR
+      --data.evaluate-on sintel_final --data.evaluate-dir DIR
 
 The authors trained on 400,000 pairs of AutoFlow, of which 40,000 are public;
 by default pairs are synthetic. None has been run at full size with this
@@ -51,7 +51,7 @@ class Experiment:
         f"loss.output_points is {points}; expected at most the {pixels} pixels "
         "of a frame"
       )
-    if self.evaluation.submission_dir and not self.data.evaluates_benchmark:
+    if self.evaluation.submission_dir and not self.data.takes_submissions:
       raise ValueError(
         "evaluation.submission_dir is given, but data.evaluate_on is "
         f"{self.data.evaluate_on.name}, which takes no submissions"

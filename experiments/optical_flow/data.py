@@ -38,14 +38,15 @@ class Dataset(enum.Enum):
   FRAMES = "frames"
 
 
-_BENCHMARKS = {
+# Those whose form of submissions is known, and all that have a test part.
+_SUBMITTED = {
   Dataset.SINTEL_CLEAN,
   Dataset.SINTEL_FINAL,
   Dataset.KITTI_2012,
   Dataset.KITTI_2015,
   Dataset.MIDDLEBURY,
-  Dataset.HD1K,
 }
+_WITH_TEST_PART = {*_SUBMITTED, Dataset.HD1K}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,16 +95,16 @@ class DataConfig:
       raise ValueError(
         f"DataConfig: num_eval is {self.num_eval}; expected at least 1."
       )
-    if self.test_part and not self.evaluates_benchmark:
+    if self.test_part and self.evaluate_on not in _WITH_TEST_PART:
       raise ValueError(
         f"DataConfig: evaluate_on is {self.evaluate_on.name}, which has no "
         "test part; set test_part to False."
       )
 
   @property
-  def evaluates_benchmark(self) -> bool:
-    """Whether `evaluate_on` has a test part and takes submissions."""
-    return self.evaluate_on in _BENCHMARKS
+  def takes_submissions(self) -> bool:
+    """True if flow of `evaluate_on` can be written in its benchmark's form."""
+    return self.evaluate_on in _SUBMITTED
 
 
 def train_split(

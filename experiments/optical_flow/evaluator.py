@@ -29,7 +29,7 @@ _MODEL = "model"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EvaluationConfig:
-  """How whole frames are evaluated, and what else is wanted.
+  """Evaluation of whole frames, and further outputs.
 
   Attributes:
     baselines: also evaluate zero flow, DIS and Farnebäck, the latter two of
@@ -52,14 +52,14 @@ class EvaluationConfig:
 
   @property
   def needs_whole_frames(self) -> bool:
-    """Whether batches of the model's size cannot give what is wanted."""
+    """True if batches of the model's size are not enough."""
     return self.baselines or self.robustness
 
 
 def flow_function(
   model: perceiver.Model, variables: Any, config: EvaluationConfig
 ) -> FlowFunction:
-  """Returns what finds the flow of frames of any size.
+  """Returns a function from frames of any size to their flow.
 
   The function raises `files.InputError` if the flow is not finite.
   """
@@ -115,8 +115,8 @@ class Evaluator:
 
     Args:
       variables: of the model.
-      should_stop: asked before every example.
-      on_progress: told how many examples are done.
+      should_stop: called before every example: whether to stop.
+      on_progress: called with the number of examples done, and of all.
 
     Raises:
       evaluation.Abandoned: if it should stop.

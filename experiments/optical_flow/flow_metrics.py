@@ -1,9 +1,9 @@
-"""How far an estimated flow is from the true one.
+"""Metrics of optical flow.
 
-The error of a pixel is its end-point error: how many pixels lie between where
-it is and where it was said to be. Sums run over the valid pixels of all frames
+The error of a pixel is its end-point error: the length of the difference
+between estimated and true flow. Means are over the valid pixels of all frames
 together. Where frames have different sizes or sparse truth, as with KITTI, some
-papers take the mean of each image and then the mean of these instead; that is
+papers report the mean over images of each image's mean instead; that is
 `epe_by_image`.
 """
 
@@ -35,27 +35,27 @@ def outliers(
   flow: np.ndarray,  # [H, W, 2]
   truth: np.ndarray,  # [H, W, 2]
 ) -> np.ndarray:  # [H, W] bool
-  """Returns which pixels are wrong by more than 3 pixels and more than 5 %."""
+  """Returns the pixels with errors of more than 3 pixels and 5 %."""
   error = end_point_error(flow, truth)
   return (error > _OUTLIER_PIXELS) & (error > _OUTLIER_SHARE * _speed(truth))
 
 
 class FlowMetrics:
-  """The errors of any number of examples, gathered one by one."""
+  """Means of errors over any number of examples, added one by one."""
 
   def __init__(self) -> None:
-    """Makes one that has seen nothing."""
+    """Initialises the sums to zero."""
     self._sums: dict[str, float] = {}
     self._counts: dict[str, int] = {}
-    self.num_examples = 0  # all of them, also those without a valid pixel
-    self.num_pixels = 0  # the valid ones
+    self.num_examples = 0  # including those without a valid pixel
+    self.num_pixels = 0  # valid ones
 
   def add(self, flow: np.ndarray, example: examples.FlowExample) -> None:
-    """Counts the valid pixels of an example.
+    """Adds the valid pixels of an example.
 
     Args:
-      flow: [H, W, 2], pixels, what was estimated.
-      example: what is true.
+      flow: [H, W, 2], estimated, pixels.
+      example: with the true flow.
 
     Raises:
       ValueError: if the flow has another size, or is not finite.
@@ -87,14 +87,14 @@ class FlowMetrics:
       self._add("epe_visible", error[~hidden])
 
   def results(self) -> dict[str, float]:
-    """Returns all means; those that no pixel was counted for are left out.
+    """Returns all means but those over no pixels.
 
     "epe", and "epe_by_image", the mean of the means of images, in pixels;
     "fl_all", the share of `outliers`; "within_1px", "within_3px" and
     "within_5px", the shares of errors below; "epe_s0-10", "epe_s10-40" and
-    "epe_s40+", "epe" of the pixels that truly move less than 10, from 10 to
-    less than 40, and 40 pixels or more; "epe_occluded" and "epe_visible", that
-    of the pixels that are not, and that are, seen in the second frame.
+    "epe_s40+", "epe" of the pixels whose true motion is less than 10, from 10
+    to less than 40, and 40 pixels or more; "epe_occluded" and "epe_visible",
+    that of the pixels that are not, and that are, visible in the second frame.
     Shares are in [0, 1].
     """
     return {

@@ -1,25 +1,19 @@
-"""Pictures of a model of optical flow at work."""
+"""Plots of a model of optical flow at work."""
 
 from collections.abc import Sequence
 import pathlib
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-from matplotlib import pyplot
 import numpy as np
 from PIL import Image
 from scipy import ndimage  # type: ignore[import-untyped]
 
-from experiments.data import files
 from experiments.data import loader
 from experiments.optical_flow import colours
 from experiments.optical_flow import evaluator
 from experiments.optical_flow import examples as flow_examples
 from experiments.optical_flow import flow_metrics
-from experiments.runs import log as runs_log
+from experiments.runs import plots
 import perceiver
 
 _NUM_SAMPLES = 6
@@ -29,63 +23,45 @@ _MIN_SHOWN = 160  # pixels of a frame's height in the animation
 _MILLISECONDS = 500  # between its pictures
 
 
-def draw(
+_CURVE = [
+  plots.Panel("loss", from_zero=True),
+  plots.Panel("epe", "end-point error, pixels", "zero_epe", "zero flow", True),
+]
+
+
+def plot(
   model: perceiver.Model,
   variables: Any,
   source: loader.Source,
   workdir: pathlib.Path,
   config: evaluator.EvaluationConfig,
 ) -> list[pathlib.Path]:
-  """Draws what there is to see, into `workdir / "figures"`.
+  """Plots the run and its model, into `workdir / "figures"`.
 
   Args:
     model: finds flow.
     variables: its parameters and state.
-    source: the examples to look at, of which the first few are.
-    workdir: the run's folder, whose metrics.jsonl the curve is drawn from.
+    source: the examples, of which the first few are.
+    workdir: the run's folder, whose log the curve is plotted from.
     config: how frames larger than the model's are cut.
 
   Returns:
     The files: curve.png if there is a log, samples.png, attention.png and the
     animation samples.gif.
   """
-  folder = workdir / "figures"
-  folder.mkdir(parents=True, exist_ok=True)
+  folder = plots.folder(workdir)
   examples = [source[i] for i in range(min(_NUM_SAMPLES, len(source)))]
   find = evaluator.flow_function(model, variables, config)
   flows = [find(example.frames) for example in examples]
-  drawn = [
-    _curve(workdir / "metrics.jsonl", folder / "curve.png"),
+  made = [
+    *plots.learning_curve(workdir, _CURVE),
     _samples(examples, flows, folder / "samples.png"),
     _attention(
       model, variables, examples[:_NUM_ATTENDED], folder / "attention.png"
     ),
     _animation(examples, flows, folder / "samples.gif"),
   ]
-  return [path for path in drawn if path is not None]
-
-
-def _curve(log: pathlib.Path, path: pathlib.Path) -> pathlib.Path | None:
-  """Draws loss and end-point error over the steps, beside zero flow's."""
-  if not log.exists():
-    return None
-  rows = runs_log.read_rows(log)
-  figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.2))
-  lines = (("train", "loss"), ("eval", "loss"), ("train", "epe"))
-  lines += (("eval", "epe"), ("eval", "zero_epe"))
-  for kind, metric in lines:
-    found = [r for r in rows if r["kind"] == kind and metric in r]
-    axes[int(metric != "loss")].plot(
-      [row["step"] for row in found],
-      [row[metric] for row in found],
-      label=f"{kind}: zero flow" if metric == "zero_epe" else kind,
-      linestyle=":" if metric == "zero_epe" else "-",
-      marker="." if kind == "eval" else "",
-    )
-  for axis, title in zip(axes, ("loss", "end-point error, pixels")):
-    axis.set(xlabel="step", title=title, ylim=(0, None))
-    axis.legend()
-  return _save(figure, path)
+  return made
 
 
 def _samples(
@@ -93,9 +69,9 @@ def _samples(
   flows: Sequence[np.ndarray],
   path: pathlib.Path,
 ) -> pathlib.Path:
-  """Draws frames, true flow, estimate and error, one row per example."""
+  """Plots frames, true flow, estimate and error, one row per example."""
   titles = ("first frame", "second frame", "truth", "estimate", "error")
-  figure, axes = pyplot.subplots(
+  figure, axes = plots.pyplot.subplots(
     len(examples),
     len(titles),
     figsize=(2.1 * len(titles), 1.7 * len(examples) + 0.6),
@@ -115,7 +91,7 @@ def _samples(
     for axis in row:
       axis.set(xticks=[], yticks=[])
   _wheel(axes[0, 2])
-  return _save(figure, path)
+  return plots.save(figure, path)
 
 
 def _pictures(
@@ -136,7 +112,7 @@ def _error(
 
 
 def _wheel(axis: Any) -> None:
-  """Draws into a corner which colour means which direction."""
+  """Plots into a corner which colour means which direction."""
   reach = np.linspace(-1, 1, 64)
   flow = np.stack(np.meshgrid(reach, reach), axis=-1)  # [64, 64, 2]
   inside = np.hypot(flow[..., 0], flow[..., 1]) <= 1
@@ -153,14 +129,14 @@ def _attention(
   examples: Sequence[flow_examples.FlowExample],
   path: pathlib.Path,
 ) -> pathlib.Path:
-  """Draws where some latents of the first read look, one row per example.
+  """Plots the first cross-attention of some latents, one row per example.
 
-  Those latents are shown that look most narrowly at the first example. Where
+  Those latents are shown that attend most narrowly to the first example. Where
   frames have inputs of their own, the first frame's are shown. Of frames of
-  another size than the model's, the upper left part is looked at.
+  another size than the model's, the upper left part is shown.
   """
   grid = model.config.frames.grid
-  figure, axes = pyplot.subplots(
+  figure, axes = plots.pyplot.subplots(
     len(examples),
     1 + _NUM_LATENTS,
     figsize=(1.5 * (1 + _NUM_LATENTS), 1.3 * len(examples) + 0.4),
@@ -182,8 +158,8 @@ def _attention(
       axis.set_title(f"latent {latent}", fontsize=7)
     for axis in row:
       axis.axis("off")
-  figure.suptitle("where latents look in their first read", fontsize=10)
-  return _save(figure, path)
+  figure.suptitle(plots.ATTENTION_TITLE, fontsize=10)
+  return plots.save(figure, path)
 
 
 def _fit(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -219,15 +195,7 @@ def _animation(
           Image.Resampling.NEAREST,
         )
       )
-  with files.writing(path) as temporary:
-    pictures[0].save(
-      temporary,
-      save_all=True,
-      append_images=pictures[1:],
-      duration=_MILLISECONDS,
-      loop=0,
-    )
-  return path
+  return plots.save_animation(pictures, path, _MILLISECONDS)
 
 
 def bring_back(
@@ -242,10 +210,3 @@ def bring_back(
     for channel in np.moveaxis(frame.astype(np.float32), -1, 0)
   ]
   return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
-
-
-def _save(figure: Any, path: pathlib.Path) -> pathlib.Path:
-  figure.tight_layout()
-  figure.savefig(path, dpi=120)
-  pyplot.close(figure)
-  return path

@@ -142,8 +142,8 @@ class OpticalFlow:
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Draws learning curve, samples with errors, where the latents look."""
-    return plots.draw(
+    """Plots learning curve, samples with errors, where the latents look."""
+    return plots.plot(
       self.model, variables, self.eval_split().source, workdir, self.evaluation
     )
 

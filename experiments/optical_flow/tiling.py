@@ -1,9 +1,8 @@
 """Flow of frames of any size from a model of one size.
 
-Frames are cut into tiles that overlap. Where tiles meet, each counts in
-proportion to the distance from its own nearest edge (2107.14795 appendix H).
-Frames smaller than a tile are continued beyond their right and lower edges by
-their last pixels, which are cut off again.
+Frames are split into tiles that overlap. There, the weight of a tile is the
+distance from its own nearest edge (2107.14795 appendix H). Frames smaller than
+a tile are padded at their right and lower edges with their last pixels.
 """
 
 from collections.abc import Callable
@@ -19,15 +18,15 @@ MIN_OVERLAP = 20  # pixels, as released
 def starts(
   size: int, tile: int, min_overlap: int = MIN_OVERLAP, *, even: bool = False
 ) -> list[int]:
-  """Returns where tiles begin along one axis: as few as overlap enough.
+  """Returns the starts of the fewest tiles along one axis.
 
   Args:
     size: of the frame.
     tile: of a tile.
     min_overlap: of neighbouring tiles.
-    even: space all tiles evenly, as in the paper; otherwise tiles stand as
-      close to the first as they may and the last ends with the frame, as in
-      the released code.
+    even: space all tiles evenly, as in the paper; otherwise all but the last
+      have the smallest overlap, and the last ends with the frame, as in the
+      released code.
 
   Raises:
     ValueError: if tiles are not larger than their overlap.
@@ -45,7 +44,7 @@ def starts(
 
 
 def weights(height: int, width: int) -> np.ndarray:  # [height, width]
-  """Returns how much every pixel of a tile counts: its distance to the edge."""
+  """Returns the weights of a tile's pixels: distances to the edge."""
   rows = np.minimum(np.arange(height) + 1, height - np.arange(height))
   columns = np.minimum(np.arange(width) + 1, width - np.arange(width))
   return np.minimum(rows[:, None], columns[None]).astype(np.float32)
@@ -77,12 +76,12 @@ def tiled(
   """Returns the flow of whole frames.
 
   Args:
-    function: gives the flow of a tile.
+    function: returns the flow of a tile.
     frames: of any size.
-    tile: height and width that `function` takes.
+    tile: height and width of a tile.
     min_overlap: see `starts`.
     even: see `starts`.
-    on_progress: is told how many tiles are done.
+    on_progress: called with the number of tiles that are done.
   """
   height, width = frames.shape[1:3]
   missing = (max(tile[0] - height, 0), max(tile[1] - width, 0))
@@ -92,8 +91,8 @@ def tiled(
   weight = weights(*tile)[..., None]  # [h, w, 1]
   total = np.zeros((*frames.shape[1:3], 2), np.float64)
   norm = np.zeros((*frames.shape[1:3], 1), np.float64)
-  where = corners(frames.shape[1:3], tile, min_overlap, even=even)
-  for done, (y, x) in enumerate(where, 1):
+  positions = corners(frames.shape[1:3], tile, min_overlap, even=even)
+  for done, (y, x) in enumerate(positions, 1):
     rows, columns = slice(y, y + tile[0]), slice(x, x + tile[1])
     total[rows, columns] += weight * function(frames[:, rows, columns])
     norm[rows, columns] += weight

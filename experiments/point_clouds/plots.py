@@ -1,18 +1,13 @@
-"""Pictures of a trained classifier of shapes."""
+"""Plots of a trained classifier of shapes."""
 
 from collections.abc import Sequence
 import pathlib
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-from matplotlib import pyplot
 import numpy as np
 
 from experiments.data import loader
-from experiments.runs import log as runs_log
+from experiments.runs import plots
 import perceiver
 
 _BATCH = 64
@@ -20,42 +15,44 @@ _SEED = 0
 _NUM_SHAPES = 6
 _NUM_LATENTS = 6
 
-# From where clouds are looked at: to the right, up and away, as columns.
+# The point of view: to the right, up and away, as columns.
 _VIEW = np.array([[0.87, -0.2, 0.46], [-0.5, -0.35, 0.8], [0.0, 0.92, 0.4]])
 
 
-def draw(
+_CURVE = [plots.Panel("loss"), plots.Panel("top_1")]
+
+
+def plot(
   model: perceiver.Model,
   variables: perceiver.Variables,
   split: loader.Split,
   workdir: pathlib.Path,
   class_names: Sequence[str],
 ) -> list[pathlib.Path]:
-  """Draws what there is to see, into `workdir / "figures"`.
+  """Plots the run and its model, into `workdir / "figures"`.
 
   Args:
     model: the classifier.
     variables: its parameters and state.
-    split: the shapes to look at.
-    workdir: the run's folder, whose metrics.jsonl the curve is drawn from.
+    split: the shapes.
+    workdir: the run's folder, whose log the curve is plotted from.
     class_names: names of the classes.
 
   Returns:
     The files: curve.png if there is a log, confusion.png, and attention.png if
-    the model can tell where it looks.
+    the model gives its attention.
   """
-  folder = workdir / "figures"
-  folder.mkdir(parents=True, exist_ok=True)
+  folder = plots.folder(workdir)
   counts = confusions(model, variables, split)
-  drawn = [
-    _curve(workdir / "metrics.jsonl", folder / "curve.png"),
+  made = [
+    *plots.learning_curve(workdir, _CURVE),
     _confusion(counts, class_names, folder / "confusion.png"),
   ]
   if hasattr(model.config, "perceiver"):  # others do not attend
-    drawn.append(
+    made.append(
       _attention(model, variables, split, class_names, folder / "attention.png")
     )
-  return [path for path in drawn if path is not None]
+  return made
 
 
 def confusions(
@@ -72,39 +69,23 @@ def confusions(
   return counts
 
 
-def _curve(log: pathlib.Path, path: pathlib.Path) -> pathlib.Path | None:
-  """Draws loss and accuracy over the steps."""
-  if not log.exists():
-    return None
-  rows = runs_log.read_rows(log)
-  figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.2))
-  for axis, metric in zip(axes, ("loss", "top_1")):
-    for kind, marker in (("train", ""), ("eval", ".")):
-      found = [row for row in rows if row["kind"] == kind]
-      steps = [row["step"] for row in found]
-      axis.plot(steps, [r[metric] for r in found], label=kind, marker=marker)
-    axis.set(xlabel="step", title=metric)
-    axis.legend()
-  return _save(figure, path)
-
-
 def _confusion(
   counts: np.ndarray,  # [classes, classes]
   names: Sequence[str],
   path: pathlib.Path,
 ) -> pathlib.Path:
-  """Draws which classes were taken for which, each row adding up to one."""
+  """Plots which classes were taken for which, each row adding up to one."""
   shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
   side = 2.5 + 0.24 * len(names)
-  figure, axis = pyplot.subplots(figsize=(side + 0.8, side))
+  figure, axis = plots.pyplot.subplots(figsize=(side + 0.8, side))
   shown = axis.imshow(shares, cmap="magma", vmin=0, vmax=1)
   figure.colorbar(shown, ax=axis, fraction=0.045)
   ticks = range(len(names))
   axis.set_xticks(ticks, names, rotation=90, fontsize=7)
   axis.set_yticks(ticks, names, fontsize=7)
-  right, seen = int(np.trace(counts)), int(counts.sum())
-  axis.set(xlabel="taken for", title=f"{right} of {seen} recognised")
-  return _save(figure, path)
+  right, total = int(np.trace(counts)), int(counts.sum())
+  axis.set(xlabel="taken for", title=f"{right} of {total} recognised")
+  return plots.save(figure, path)
 
 
 def _attention(
@@ -114,9 +95,9 @@ def _attention(
   names: Sequence[str],
   path: pathlib.Path,
 ) -> pathlib.Path:
-  """Draws clouds coloured by where latents of the first read look.
+  """Plots clouds coloured by the first cross-attention of latents.
 
-  Those latents are shown that look most narrowly at the first shape. Points
+  Those latents are shown that attend most narrowly to the first shape. Points
   are bright that get more than others.
   """
   points, labels = _some(split)
@@ -128,7 +109,7 @@ def _attention(
   )  # [shapes, N, P]
   guesses = np.asarray(model.apply(variables, points)).argmax(axis=-1)
   chosen = np.argsort(-(maps[0] ** 2).sum(axis=-1))[:_NUM_LATENTS]
-  figure, axes = pyplot.subplots(
+  figure, axes = plots.pyplot.subplots(
     len(points),
     1 + len(chosen),
     figsize=(1.5 * (1 + len(chosen)), 1.6 * len(points) + 0.4),
@@ -142,14 +123,14 @@ def _attention(
     for axis, latent in zip(row[1:], chosen):
       _scatter(axis, cloud, attention[latent], "plasma")
       axis.set_title(f"latent {latent}", fontsize=7)
-  figure.suptitle("where latents look in their first read", fontsize=10)
-  return _save(figure, path)
+  figure.suptitle(plots.ATTENTION_TITLE, fontsize=10)
+  return plots.save(figure, path)
 
 
 def _some(
   split: loader.Split,
 ) -> tuple[np.ndarray, np.ndarray]:  # [n, P, 3], [n]
-  """Returns a shape of each of the first few classes that are drawn."""
+  """Returns a shape of each of the first few classes that are shown."""
   found: dict[int, np.ndarray] = {}
   numbers = np.random.default_rng(_SEED)
   for i in numbers.permutation(len(split.source)):
@@ -167,16 +148,9 @@ def _scatter(
   values: np.ndarray,  # [P]
   colours: str,
 ) -> None:
-  """Draws a cloud, near points over far ones, coloured by values."""
+  """Plots a cloud, near points over far ones, coloured by values."""
   right, up, away = (points @ _VIEW).T
   order = np.argsort(-away)
   axis.scatter(right[order], up[order], c=values[order], cmap=colours, s=2)
   axis.set_aspect("equal")
   axis.axis("off")
-
-
-def _save(figure: Any, path: pathlib.Path) -> pathlib.Path:
-  figure.tight_layout()
-  figure.savefig(path, dpi=120)
-  pyplot.close(figure)
-  return path

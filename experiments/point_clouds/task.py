@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 
 import jax
+import optax
 
 from experiments.data import loader
 from experiments.point_clouds import data as points_data
@@ -50,7 +51,7 @@ class PointClassification:
     )  # [B, classes]
     targets = jax.nn.one_hot(labels, logits.shape[-1])
     return tasks.Losses(
-      training_losses.softmax_cross_entropy(logits, targets),
+      optax.losses.softmax_cross_entropy(logits, targets),
       {"top_1": training_losses.top_k_correct(logits, labels)},
       state,
     )
@@ -58,8 +59,8 @@ class PointClassification:
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Draws learning curve, confusions and where the latents look."""
-    return plots.draw(
+    """Plots learning curve, confusions and where the latents look."""
+    return plots.plot(
       self.model,
       variables,
       self.eval_split(),

@@ -1,9 +1,12 @@
 """A run's folder, which belongs to one configuration."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+import io
 import json
 import pathlib
 from typing import Any
+
+import numpy as np
 
 from experiments.data import files
 from perceiver import errors
@@ -47,6 +50,29 @@ def claim(
       )
   workdir.mkdir(parents=True, exist_ok=True)
   files.write_text(path, config)
+
+
+def keep_batch(
+  batch: Mapping[str, np.ndarray], path: pathlib.Path, **notes: int
+) -> pathlib.Path | None:
+  """Writes a batch to a file, for somebody to look at.
+
+  Args:
+    batch: the arrays.
+    path: of the file, NumPy's .npz.
+    **notes: numbers to go with it.
+
+  Returns:
+    The file; None if it could not be written, for another error is the cause.
+  """
+  buffer = io.BytesIO()
+  np.savez_compressed(buffer, **batch, **notes)  # type: ignore[arg-type]
+  try:
+    with files.writing(path) as temporary:
+      temporary.write_bytes(buffer.getvalue())
+  except files.InputError:
+    return None
+  return path
 
 
 def _read_config(path: pathlib.Path) -> str:

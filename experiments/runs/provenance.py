@@ -1,4 +1,4 @@
-"""Where a run comes from: code, versions, devices, seed and data.
+"""Provenance of a run: code, versions, devices, seed and data.
 
 `provenance.json` in the run's folder has an entry for every start.
 """
@@ -42,7 +42,7 @@ def record(
   first_step: int,
   splits: Sequence[loader.Split],
 ) -> list[str]:
-  """Writes down how this part of the run was started.
+  """Records the start of this part of the run.
 
   Args:
     workdir: the run's folder.
@@ -86,18 +86,18 @@ def read(workdir: pathlib.Path) -> list[dict[str, Any]]:
 
 
 def _describe(split: loader.Split) -> dict[str, Any]:
-  """Returns a split's size, and a digest of a few of its examples."""
+  """Returns a split's size, and a checksum of a few of its examples."""
   size = len(split.source)
-  digest = hashlib.sha256()
+  checksum = hashlib.sha256()
   for index in sorted(
     {i * (size - 1) // (_SAMPLES - 1) for i in range(_SAMPLES)}
   ):
     example = split.transform(split.source[index], np.random.default_rng(0))
     for name, value in sorted(example.items()):
       array = np.asarray(value)
-      digest.update(f"{name} {array.dtype} {array.shape}".encode())
-      digest.update(array.tobytes())
-  return {"examples": size, "digest": digest.hexdigest()[:16]}
+      checksum.update(f"{name} {array.dtype} {array.shape}".encode())
+      checksum.update(array.tobytes())
+  return {"examples": size, "digest": checksum.hexdigest()[:16]}
 
 
 def _git_state() -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from perceiver import position_encoding
 Array = jax.Array
 
 # Of positions in lengths over FIELD, with wavelengths down to two lengths: a
-# unit in reach must be told from one that is not.
+# unit in reach must differ from one that is not.
 _POSITIONS = position_encoding.Fourier(
   num_bands=8, max_resolution=(2 * units.FIELD, 2 * units.FIELD)
 )

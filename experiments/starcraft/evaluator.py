@@ -1,4 +1,4 @@
-"""Evaluation of a policy: what it decides, and how often it wins."""
+"""Evaluation of a policy: its decisions and its battles."""
 
 from collections.abc import Callable, Mapping
 import dataclasses
@@ -77,8 +77,8 @@ class Evaluator:
 
     Args:
       variables: of the model.
-      should_stop: asked between batches and between blocks of battles.
-      on_progress: told how many states and battles are done.
+      should_stop: called between batches and between blocks of battles.
+      on_progress: called with the number of states and battles done.
 
     Raises:
       evaluation.Abandoned: if it should stop.

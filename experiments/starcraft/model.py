@@ -60,7 +60,7 @@ class PolicyConfig:
 
   @property
   def precision(self) -> model.Precision:
-    """What activations of the encoder are computed in."""
+    """Precision of the encoder's activations."""
     return self.encoder.precision
 
   def network(self, is_training: bool = False) -> "Policy":

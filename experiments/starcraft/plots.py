@@ -3,16 +3,11 @@
 import pathlib
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import jax
-from matplotlib import pyplot
 import numpy as np
 
 from experiments.data import loader
-from experiments.runs import log as runs_log
+from experiments.runs import plots
 from experiments.starcraft import data
 from experiments.starcraft import entities as starcraft_entities
 from experiments.starcraft import objective
@@ -27,53 +22,41 @@ _MARKERS = ("o", "s", "^", "D")  # by kind
 _RIGHT, _WRONG, _EXPERT = "tab:green", "tab:red", "0.6"
 
 
-def draw(
+_CURVE = [
+  plots.Panel("loss"),
+  plots.Panel("action_accuracy"),
+  plots.Panel("winning_accuracy"),
+]
+
+
+def plot(
   model: perceiver.Model,
   variables: Any,
   split: loader.Split,
   workdir: pathlib.Path,
 ) -> list[pathlib.Path]:
-  """Draws what there is to see, into `workdir / "figures"`.
+  """Plots the run and its model, into `workdir / "figures"`.
 
   Args:
     model: the policy's.
     variables: its parameters and state.
     split: transitions, some of which are shown.
-    workdir: the run's folder, whose metrics.jsonl the curve is drawn from.
+    workdir: the run's folder, whose log the curve is plotted from.
 
   Returns:
     The files: curve.png if there is a log, battles.png, and attention.png if
     the model has latents.
   """
-  folder = workdir / "figures"
-  folder.mkdir(parents=True, exist_ok=True)
+  folder = plots.folder(workdir)
   rows = np.linspace(0, len(split.source) - 1, _NUM_BATTLES).astype(int)
   examples = [split.source[int(row)] for row in rows]
   batch = {name: np.stack([e[name] for e in examples]) for name in examples[0]}
-  drawn = [
-    _curve(workdir / "metrics.jsonl", folder / "curve.png"),
+  made = [
+    *plots.learning_curve(workdir, _CURVE),
     _battles(model, variables, batch, folder / "battles.png"),
     _attention(model, variables, batch, folder / "attention.png"),
   ]
-  return [path for path in drawn if path is not None]
-
-
-def _curve(log: pathlib.Path, path: pathlib.Path) -> pathlib.Path | None:
-  """Draws loss and accuracies over the steps."""
-  if not log.exists():
-    return None
-  rows = runs_log.read_rows(log)
-  metrics = ("loss", "action_accuracy", "winning_accuracy")
-  figure, axes = pyplot.subplots(1, len(metrics), figsize=(12, 3.2))
-  for axis, metric in zip(axes, metrics):
-    for kind, marker in (("train", ""), ("eval", ".")):
-      points = [
-        (row["step"], row[metric]) for row in rows if row["kind"] == kind
-      ]
-      axis.plot(*zip(*points), label=kind, marker=marker)
-    axis.set(xlabel="step", title=metric)
-    axis.legend()
-  return _save(figure, path)
+  return [path for path in made if path is not None]
 
 
 def _battles(
@@ -86,7 +69,7 @@ def _battles(
   state, expert = data.to_transition(batch)
   entities, mask = starcraft_entities.encode(state)
   predicted = objective.to_actions(model.apply(variables, entities, mask=mask))
-  figure, axes = pyplot.subplots(2, -(-len(mask) // 2), figsize=(13, 9))
+  figure, axes = plots.pyplot.subplots(2, -(-len(mask) // 2), figsize=(13, 9))
   for axis in axes.flat[len(mask) :]:
     axis.axis("off")
   for row, axis in enumerate(axes.flat[: len(mask)]):
@@ -100,7 +83,7 @@ def _battles(
     "for hold;\nthe expert's in green, others in red, where grey "
     "is the expert's"
   )
-  return _save(figure, path)
+  return plots.save(figure, path)
 
 
 def _row(batch: Any, row: int) -> Any:
@@ -109,7 +92,7 @@ def _row(batch: Any, row: int) -> Any:
 
 
 def _units(axis: Any, state: units.State, sizes: np.ndarray) -> None:
-  """Draws the living units of one battle; arrays are [U, ...]."""
+  """Plots the living units of one battle; arrays are [U, ...]."""
   alive = np.asarray(units.living(state))
   for side, colour in enumerate(_COLOURS):
     for kind, marker in enumerate(_MARKERS):
@@ -130,7 +113,7 @@ def _actions(
   expert: units.Actions,
   predicted: units.Actions,
 ) -> None:
-  """Draws the actions to army 0 of one battle; arrays are [U, ...]."""
+  """Plots the actions to army 0 of one battle; arrays are [U, ...]."""
   own = np.asarray(units.living(state)) & (state.owner == 0)
   for unit in np.flatnonzero(own).tolist():
     expected, found = (
@@ -178,17 +161,10 @@ def _attention(
   maps = np.asarray(maps).mean(axis=1)  # [B, N, M]
   chosen = np.argsort(-maps.std(axis=0).sum(axis=-1))[:_NUM_LATENTS]
   one = _row(state, 0)
-  figure, axes = pyplot.subplots(2, _NUM_LATENTS // 2, figsize=(13, 7))
+  figure, axes = plots.pyplot.subplots(2, _NUM_LATENTS // 2, figsize=(13, 7))
   for axis, latent in zip(axes.flat, chosen):
     weights = maps[0, latent]  # [M]
     _units(axis, one, 4 + 250 * weights / weights.max())
     axis.set_title(f"latent {latent}", size=9)
   figure.suptitle("attention of latents: the larger a unit, the more")
-  return _save(figure, path)
-
-
-def _save(figure: Any, path: pathlib.Path) -> pathlib.Path:
-  figure.set_layout_engine("constrained")
-  figure.savefig(path, dpi=100)
-  pyplot.close(figure)
-  return path
+  return plots.save(figure, path)

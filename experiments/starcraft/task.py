@@ -69,5 +69,5 @@ class Cloning:
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Draws learning curve, battles and where the latents look."""
-    return plots.draw(self.model, variables, self.eval_split(), workdir)
+    """Plots learning curve, battles and where the latents look."""
+    return plots.plot(self.model, variables, self.eval_split(), workdir)

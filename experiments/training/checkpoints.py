@@ -1,4 +1,4 @@
-"""Checkpoints on disk; the only file that knows Orbax.
+"""Checkpoints on disk; the only file that uses Orbax.
 
 A checkpoint is a folder named after its step with one item for each part of
 the state, so that parameters can be read without the optimizer's. It appears
@@ -7,6 +7,8 @@ under its name only when it is complete.
 
 from collections.abc import Iterator, Mapping
 import contextlib
+import hashlib
+import json
 import logging
 import pathlib
 from typing import Any
@@ -16,15 +18,16 @@ import jax
 import orbax.checkpoint as ocp
 
 from experiments.cluster import processes
-from experiments.training import checksums
+from experiments.data import files
 from perceiver import errors
 
 _ITEMS = ("params", "state", "opt_state", "rest")
 _DAMAGED = "damaged"
+CHECKSUMS = "digests.json"  # the name in older runs, too
 
 
 class MismatchError(errors.PerceiverError, ValueError):
-  """A checkpoint is intact, but of another model than the one at hand."""
+  """A checkpoint is intact, but of another model than the expected one."""
 
 
 class DamagedError(errors.PerceiverError, RuntimeError):
@@ -95,7 +98,7 @@ class Checkpoints:
     return self
 
   def __exit__(self, kind: object, *unused: object) -> None:
-    if kind is not None:  # What went wrong first is what is told.
+    if kind is not None:  # The first error is the one to report.
       with contextlib.suppress(Exception):
         self.close()
       return
@@ -121,7 +124,7 @@ class Checkpoints:
       self._manager.wait_until_finished()
       # What a process does that fails alone must not leave others waiting.
       folder = self.directory / str(step)
-      processes.on_process_zero(lambda: checksums.write(folder))
+      processes.on_process_zero(lambda: write_checksums(folder))
     except Exception as error:  # Orbax and TensorStore have many.
       raise self._save_error(step, error) from error
 
@@ -194,7 +197,7 @@ class Checkpoints:
     steps = self.steps()
     for step in reversed(steps):
       # Found before Orbax reads, which takes what it gets for numbers.
-      found = checksums.problem(self.directory / str(step))
+      found = find_damage(self.directory / str(step))
       if problem := processes.broadcast(found):
         self._report_damage(step, problem)
         continue
@@ -240,7 +243,7 @@ class Checkpoints:
           f"The checkpoint {self.directory / str(step)} is of another model "
           f"or optimizer: in {item!r} the first difference is {name!r}, of "
           f"shape {saved.get(name, 'absent')} in the checkpoint and "
-          f"{wanted.get(name, 'absent')} in the model at hand. Use the "
+          f"{wanted.get(name, 'absent')} in the model. Use the "
           "configuration that the run was started with, or another folder."
         )
 
@@ -295,3 +298,52 @@ def _key_name(key: Any) -> str:
     if hasattr(key, attribute):
       return str(getattr(key, attribute))
   return str(key)
+
+
+def write_checksums(folder: pathlib.Path) -> None:
+  """Writes the checksum of every file of a folder into a list beside them.
+
+  A disk that returns other bytes than it was given does not report it, and a
+  model whose parameters have one wrong bit trains on. A folder without a list
+  was left by a program that was killed.
+
+  Raises:
+    files.InputError: if it cannot be written.
+  """
+  text = json.dumps(_checksums(folder), indent=0, sort_keys=True)
+  files.write_text(folder / CHECKSUMS, text + "\n")
+
+
+def find_damage(folder: pathlib.Path) -> str:
+  """Returns the damage to a folder's files in words; empty if there is none."""
+  path = folder / CHECKSUMS
+  if not path.exists():
+    return ""
+  try:
+    expected = json.loads(path.read_bytes())
+    found = _checksums(folder)
+  except (OSError, RecursionError, ValueError) as error:
+    return f"it cannot be compared with {CHECKSUMS}: {error}"
+  if not isinstance(expected, dict):
+    return f"{CHECKSUMS} is not a list of checksums"
+  for name in sorted({*expected, *found}):
+    if name not in found:
+      return f"{name} is missing"
+    if expected.get(name) != found[name]:
+      return f"{name} is not as it was written"
+  return ""
+
+
+def _checksums(folder: pathlib.Path) -> dict[str, str]:
+  paths = sorted(p for p in folder.rglob("*") if p.is_file())
+  return {
+    path.relative_to(folder).as_posix(): _checksum(path)
+    for path in paths
+    # A program killed while it wrote the list leaves one with a dot.
+    if path.parent != folder or path.name.lstrip(".").split(".")[0] != "digests"
+  }
+
+
+def _checksum(path: pathlib.Path) -> str:
+  with path.open("rb") as file:
+    return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,10 +1,10 @@
-"""How a model is trained: everything about it that can be set."""
+"""Configuration of the training."""
 
 import dataclasses
+import enum
 
 import optax
 
-from experiments.training import non_finite as training_non_finite
 from experiments.training import optimizers
 from experiments.training import schedules
 from experiments.training import sharding
@@ -23,13 +23,50 @@ _POSITIVE = (
 )
 
 
+# Fields that may change between the parts of one run: they decide how often
+# something is written and where things are, not what is learned.
+MAY_DIFFER = (
+  "data.cache_dir",
+  "data.data_dir",
+  "train.accumulate",
+  "train.checkpoint_every",
+  "train.checkpoint_in_background",
+  "train.eval_batch_size",
+  "train.eval_every",
+  "train.keep",
+  "train.loader_threads",
+  "train.loader_workers",
+  "train.log_every",
+  "train.parallel",
+)
+
+# Fields that may differ between the processes of one run.
+MAY_DIFFER_BETWEEN_PROCESSES = (
+  "data.data_dir",
+  "train.loader_threads",
+  "train.loader_workers",
+)
+
+
 class LengthError(errors.PerceiverError, ValueError):
   """The training is too short, for a batch or for its warm-up."""
 
 
+class NonFinite(enum.Enum):
+  """Treatment of a step whose loss or gradient is not a number.
+
+  STOP ends the run at the next row of the log or checkpoint, and keeps the
+  batch. SKIP leaves parameters, model state and optimizer as they were, the
+  optimizer's own count of steps included, and counts such steps in the log.
+  """
+
+  STOP = "stop"
+  SKIP = "skip"
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-  """How a model is trained.
+  """Configuration of the training of a model.
 
   Attributes:
     batch_size: examples per step, over all devices.
@@ -50,12 +87,12 @@ class TrainConfig:
     checkpoint_in_background: whether training goes on while a checkpoint is
       written; kill -9 may then cost two intervals.
     keep: checkpoints kept, the newest ones.
-    log_every: steps between rows of the log, which are means over them. What
-      is not a number is noticed then.
+    log_every: steps between rows of the log, which are means over them. A loss
+      that is not a number is noticed then.
     loader_threads: threads that read and prepare examples; None is one per
       core.
     loader_workers: processes that do so in place of threads; 0 for threads.
-    parallel: how many devices are used, and for what.
+    parallel: the devices and their use.
   """
 
   batch_size: int
@@ -73,7 +110,7 @@ class TrainConfig:
   eval_every: int | None = None
   eval_batch_size: int | None = None
   accumulate: int = 1
-  non_finite: training_non_finite.NonFinite = training_non_finite.NonFinite.STOP
+  non_finite: NonFinite = NonFinite.STOP
   checkpoint_every: int = 1000
   checkpoint_in_background: bool = False
   keep: int = 3

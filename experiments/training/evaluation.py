@@ -168,7 +168,7 @@ class Loop:
   def outputs(
     self, compute: Callable[[Mapping[str, Any]], Mapping[str, Any]]
   ) -> Iterator[dict[str, np.ndarray]]:
-    """Yields what a compiled function gives for each batch.
+    """Yields the outputs of a compiled function for each batch.
 
     Fetching it only after the next batch is under way keeps the devices busy
     and at most two batches in their memory.
@@ -195,7 +195,7 @@ class Loop:
   def collect(
     self, compute: Callable[[Mapping[str, Any]], Mapping[str, Any]]
   ) -> dict[str, np.ndarray]:
-    """Returns what a compiled function gives for each example, in order.
+    """Returns the outputs of a compiled function for each example, in order.
 
     Args:
       compute: gives arrays with the leading axis B, the same in every process;

@@ -15,7 +15,7 @@ Array = jax.Array
 
 
 class Gradient(NamedTuple):
-  """What a batch says about the parameters."""
+  """The gradient of a batch, with its metrics and the next state."""
 
   means: dict[str, Array]  # {metric: weighted mean over the batch}, with "loss"
   state: Any  # the model's state after the step

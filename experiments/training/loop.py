@@ -1,4 +1,4 @@
-"""A training in progress: what happens between steps."""
+"""The loop of training: log, checkpoints, evaluation and signals."""
 
 import contextlib
 import pathlib
@@ -7,18 +7,18 @@ from typing import Any, NoReturn
 
 import jax
 from jax.sharding import Mesh
-import numpy as np
 import optax
 
 from experiments.cluster import processes
 from experiments.cluster import signals
 from experiments.data import loader
+from experiments.runs import folder as run_folder
 from experiments.runs import log
 from experiments.runs import provenance
 from experiments.training import checkpoints
 from experiments.training import config as training_config
 from experiments.training import evaluation
-from experiments.training import non_finite
+from experiments.training import losses as training_losses
 from experiments.training import optimizers
 from experiments.training import sharding
 from experiments.training import state
@@ -27,28 +27,8 @@ from experiments.training import tasks
 Array = jax.Array
 
 
-def batch_shapes(
-  split: loader.Split, batch_size: int
-) -> dict[str, jax.ShapeDtypeStruct]:
-  """Finds out the shapes of a batch by preparing a single example.
-
-  Raises:
-    ValueError: if there is none.
-  """
-  if not len(split.source):
-    raise ValueError(f"split {split.name!r} has no examples")
-  example = split.transform(split.source[0], np.random.default_rng(0))
-  shapes = {
-    name: jax.ShapeDtypeStruct(
-      (batch_size, *np.shape(value)), np.asarray(value).dtype
-    )
-    for name, value in example.items()
-  }
-  return shapes | {"weight": jax.ShapeDtypeStruct((batch_size,), np.float32)}
-
-
 class Run:
-  """A training in progress; owns what changes.
+  """A training in progress; owns the state.
 
   Processes of one run go through it side by side: what all do at the same
   time, such as an evaluation, is decided by all or by process 0.
@@ -105,10 +85,11 @@ class Run:
     self, optimizer: optax.GradientTransformation
   ) -> state.TrainState:
     """Goes on from the newest checkpoint, or begins."""
-    shapes = batch_shapes(self._split, self._config.batch_size)
-    skips = self._config.non_finite is non_finite.NonFinite.SKIP
+    shapes = tasks.batch_shapes(self._split, self._config.batch_size)
+    skips = self._config.non_finite is training_config.NonFinite.SKIP
+    min_size = self._config.parallel.min_sharded_size
     target = state.abstract(
-      self._task, optimizer, shapes, self._mesh, skips=skips
+      self._task, optimizer, shapes, self._mesh, skips=skips, min_size=min_size
     )
     restored = self._checkpoints.restore(state.to_items(target))
     if restored is None:
@@ -119,6 +100,7 @@ class Run:
         self._mesh,
         self._config.seed,
         skips=skips,
+        min_size=min_size,
       )
     return state.from_items(target, restored[1])
 
@@ -189,7 +171,7 @@ class Run:
     )
 
   def _after(self, step: int) -> None:
-    """Does what is due after a step: first what must not be lost."""
+    """Logs, saves and evaluates if due; stops if there was a signal."""
     is_last = step == self._num_steps
     if is_last or step % self._config.log_every == 0:
       self._log(step)
@@ -201,25 +183,25 @@ class Run:
 
   def _log(self, step: int) -> None:
     self._check_finite()
-    means = state.averages(self._state.running)
+    means = training_losses.averages(self._state.running)
     if "loss" not in means:
       raise self._non_finite_error()
     means["learning_rate"] = float(self._rate(step - 1))
     self._reporter.write("train", step, means)
     self._reporter.progress(step, means["loss"])
-    if skipped := means.get(state.SKIPPED):
+    if skipped := means.get(training_losses.SKIPPED):
       self._reporter.say(f"{skipped} steps up to {step} were skipped.")
     self._state = state.clear_running(self._state)
 
   def _check_finite(self) -> None:
-    """Stops at what is not a number, unless that is to be skipped."""
-    if self._config.non_finite is non_finite.NonFinite.SKIP:
+    """Raises if loss or gradient is not a number, unless it is skipped."""
+    if self._config.non_finite is training_config.NonFinite.SKIP:
       return
-    if state.first_broken(self._state.running):
+    if training_losses.first_broken(self._state.running):
       raise self._non_finite_error()
 
-  def _non_finite_error(self) -> non_finite.NonFiniteError:
-    found = state.first_broken(self._state.running)
+  def _non_finite_error(self) -> training_losses.NonFiniteError:
+    found = training_losses.first_broken(self._state.running)
     assert found is not None
     step, name = found
     self._checkpoints.wait()
@@ -230,7 +212,7 @@ class Run:
       else "There is no checkpoint yet."
     )
     kept = self._keep_batch(step)
-    return non_finite.NonFiniteError(
+    return training_losses.NonFiniteError(
       f"{name} is not a finite number at step {step}. {intact}"
       + f" The step's batch is in {kept}." * bool(kept)
     )
@@ -240,8 +222,8 @@ class Run:
     index = sharding.process_index()
     name = f"step-{step}" + f"-process-{index}" * bool(index) + ".npz"
     with contextlib.closing(self._batches(step - 1)) as batches:
-      return non_finite.keep_batch(
-        batches, self._workdir / "non_finite" / name, step=step
+      return run_folder.keep_batch(
+        next(batches), self._workdir / "non_finite" / name, step=step
       )
 
   def _save(self, step: int) -> None:
@@ -250,7 +232,7 @@ class Run:
     self._reporter.resume_clock(step)
 
   def _leave(self, step: int, number: int) -> NoReturn:
-    """Saves and exits, because a signal asked for it."""
+    """Saves and exits, because of a signal."""
     self._save(step)
     self._checkpoints.wait()
     self._reporter.say(
@@ -272,7 +254,7 @@ class Run:
       self._reporter.resume_clock(step)
 
   def result(self) -> tuple[int, evaluation.Evaluation]:
-    """Returns the number of steps, and what came out."""
+    """Returns the number of steps and the last evaluation."""
     self._checkpoints.wait()
     row = self._reporter.find("eval", self._num_steps)
     assert row is not None

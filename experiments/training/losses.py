@@ -1,37 +1,26 @@
-"""Losses and metrics, one number per example.
+"""Losses and metrics: per example, and their means between rows of the log.
 
 B examples, F classes.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
+from perceiver import errors
+
 Array = jax.Array
 
-
-def smooth_labels(
-  targets: Array,  # [B, F]
-  amount: float,
-) -> Array:  # [B, F]
-  """Moves `amount` of each target's mass to all classes in equal parts.
-
-  Args:
-    targets: probabilities of the classes.
-    amount: in [0, 1]; 0 changes nothing, 1 leaves the uniform distribution.
-  """
-  return (1 - amount) * targets + amount / targets.shape[-1]
+# The metrics whose every value must be a number for training to go on.
+GUARDED = ("loss", "gradient_norm")
+# The steps left out because one of them was none; only where that is wanted.
+SKIPPED = "skipped_steps"
 
 
-def softmax_cross_entropy(
-  logits: Array,  # [B, F]
-  targets: Array,  # [B, F]
-) -> Array:  # [B]
-  """Returns the cross-entropy in nats of each row of `targets`.
-
-  Targets are probabilities, one-hot or soft. The sum is taken in float32.
-  """
-  log_probabilities = jax.nn.log_softmax(logits.astype(jnp.float32))
-  return -jnp.sum(targets * log_probabilities, axis=-1)
+class NonFiniteError(errors.PerceiverError, FloatingPointError):
+  """Training has produced a loss or a gradient that is not a number."""
 
 
 def top_k_correct(
@@ -50,3 +39,77 @@ def top_k_correct(
   tied_before = (logits == mine) & (classes < labels[:, None])  # [B, F]
   ahead = ~(logits <= mine) | tied_before  # [B, F]
   return (jnp.sum(ahead, axis=-1) < k).astype(jnp.float32)
+
+
+class Running(NamedTuple):
+  """The sums since the last row of the log.
+
+  It is part of the training state, and so of a checkpoint, in order that an
+  interrupted run writes the same rows as one that never stopped.
+  """
+
+  sums: Mapping[str, Array]  # {metric: sum over steps of the batch's mean}
+  num_steps: Array  # [] int32
+  broken_at: Mapping[str, Array]  # {metric: first non-finite step, 0 = none}
+
+
+def empty(names: Sequence[str]) -> Running:
+  """Returns sums of nothing for these metrics, the guarded ones included."""
+  return Running(
+    sums={name: jnp.zeros([], jnp.float32) for name in names},
+    num_steps=jnp.zeros([], jnp.int32),
+    broken_at={name: jnp.zeros([], jnp.int32) for name in GUARDED},
+  )
+
+
+def is_broken(means: Mapping[str, Array]) -> Array:  # [] bool
+  """Returns whether loss or gradient is not a number."""
+  return ~jnp.all(jnp.stack([jnp.isfinite(means[n]) for n in GUARDED]))
+
+
+def add(running: Running, means: Mapping[str, Array], step: Array) -> Running:
+  """Adds a step's means; a step that is skipped counts as such alone.
+
+  Args:
+    running: the sums before.
+    means: {metric: mean over the batch}.
+    step: number of the step, from 1.
+  """
+
+  def first_step(name: str, before: Array) -> Array:
+    broken = ~jnp.isfinite(means[name]) & (before == 0)
+    return jnp.where(broken, step, before)
+
+  sums = {name: running.sums[name] + value for name, value in means.items()}
+  if SKIPPED in running.sums:
+    broken = is_broken(means)
+    sums = {n: jnp.where(broken, running.sums[n], x) for n, x in sums.items()}
+    sums[SKIPPED] = running.sums[SKIPPED] + broken
+  return Running(
+    sums=sums,
+    num_steps=running.num_steps + 1,
+    broken_at={n: first_step(n, at) for n, at in running.broken_at.items()},
+  )
+
+
+def averages(running: Running) -> dict[str, float]:
+  """Returns the means since the last row, and the number of skipped steps.
+
+  There is nothing but that number if all steps were skipped.
+  """
+  running = jax.device_get(running)
+  sums = {name: float(total) for name, total in running.sums.items()}
+  count = int(running.num_steps)
+  if SKIPPED not in sums:
+    return {name: total / count for name, total in sums.items()}
+  skipped = int(sums.pop(SKIPPED))
+  used = count - skipped
+  means = {name: total / used for name, total in sums.items()} if used else {}
+  return {**means, SKIPPED: skipped}
+
+
+def first_broken(running: Running) -> tuple[int, str] | None:
+  """Returns the first step with a metric that is not a number, and its name."""
+  broken = jax.device_get(running.broken_at)
+  found = [(int(step), name) for name, step in broken.items() if step]
+  return min(found, default=None)

@@ -94,7 +94,7 @@ def num_stacked_axes(module_name: str) -> int:
 
 
 def decay_mask(params: Params, *, decay_positions: bool) -> Any:
-  """Returns which parameters decay, as a tree of booleans like `params`."""
+  """Returns a tree like `params`, True where weight decay applies."""
 
   def decays(module: str, name: str) -> bool:
     if module.split("/")[-1].endswith("norm") or name in _BIASES:

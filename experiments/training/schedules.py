@@ -112,7 +112,7 @@ def build(
     config: the shape of the curve.
     base_rate: its height.
     total_steps: steps of the whole training, not necessarily whole.
-    steps_per_epoch: steps in which every example is seen once.
+    steps_per_epoch: steps of one pass through the examples.
 
   Returns:
     A function of the number of steps already made.

@@ -2,7 +2,7 @@
 
 A mesh has two axes. A batch is divided over both; parameters and optimizer
 state are divided over "fsdp" and repeated along "data". Everything else is
-written for the global batch and does not know how many devices there are.
+written for the global batch and does not depend on the number of devices.
 
 A run over several processes differs here alone: `jax.devices()` then lists
 the devices of all of them, and `put_batch` takes this process's share.
@@ -25,22 +25,24 @@ from experiments.cluster import signals
 
 _DATA = "data"
 _FSDP = "fsdp"
-# Smaller arrays are repeated: dividing them costs more than it saves.
-_MIN_SHARDED_SIZE = 2**16
+# Dividing smaller arrays costs more than it saves.
+MIN_SHARDED_SIZE = 2**16
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ParallelConfig:
-  """How many devices are used, and for what.
+  """The devices in use, and their division.
 
   Attributes:
     data: devices that hold the same parameters and see different examples;
       -1 for all that `fsdp` leaves.
     fsdp: devices that share one copy of parameters and optimizer state.
+    min_sharded_size: arrays with fewer entries are repeated on every device.
   """
 
   data: int = -1
   fsdp: int = 1
+  min_sharded_size: int = MIN_SHARDED_SIZE
 
   def __post_init__(self) -> None:
     if self.data != -1 and self.data < 1:
@@ -91,12 +93,12 @@ def make_mesh(
 
 
 def process_index() -> int:
-  """Returns which of the run's processes this is; 0 writes the files."""
+  """Returns the number of this process; process 0 writes the files."""
   return jax.process_index()
 
 
 def process_count() -> int:
-  """Returns how many processes the run has."""
+  """Returns the number of processes of the run."""
   return jax.process_count()
 
 
@@ -112,14 +114,14 @@ def describe(mesh: Mesh) -> dict[str, Any]:
 
 
 def check_batch_size(
-  mesh: Mesh, batch_size: int, what: str, parts: int = 1
+  mesh: Mesh, batch_size: int, name: str, parts: int = 1
 ) -> None:
   """Refuses a global batch that the devices cannot share evenly.
 
   Args:
     mesh: the devices.
     batch_size: examples per step over all devices.
-    what: name of the offending setting, for the message.
+    name: of the offending setting, for the message.
     parts: how many parts of the batch are computed one after the other.
 
   Raises:
@@ -131,7 +133,7 @@ def check_batch_size(
     nearest = max(1, round(batch_size / unit)) * unit
     times = f" in {parts} parts" if parts > 1 else ""
     raise ValueError(
-      f"{what}={batch_size} does not divide evenly over {mesh.size} devices"
+      f"{name}={batch_size} does not divide evenly over {mesh.size} devices"
       f"{times}; {nearest} does"
     )
 
@@ -152,7 +154,7 @@ def parts_sharding(mesh: Mesh) -> NamedSharding:
 
 
 def state_shardings(
-  mesh: Mesh, tree: Any, *, min_size: int = _MIN_SHARDED_SIZE
+  mesh: Mesh, tree: Any, *, min_size: int = MIN_SHARDED_SIZE
 ) -> Any:
   """Chooses where each array of the training state lives.
 
@@ -200,6 +202,17 @@ def put_batch(
   }
 
 
+def with_shardings(
+  shapes: Any, mesh: Mesh, min_size: int = MIN_SHARDED_SIZE
+) -> Any:
+  """Returns a tree of shapes with the sharding that each array gets."""
+  return jax.tree.map(
+    lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place),
+    shapes,
+    state_shardings(mesh, shapes, min_size=min_size),
+  )
+
+
 def to_host(mesh: Mesh, tree: Any) -> Any:
   """Fetches arrays as a whole, wherever they are; for all processes at once.
 
@@ -225,22 +238,22 @@ class SharedSignal:
 
   def __init__(self, mesh: Mesh, stop: signals.StopRequest) -> None:
     self._mesh, self._stop = mesh, stop
-    self._asked: list[jax.Array] = []
+    self._pending: list[jax.Array] = []
     self._max = jax.jit(jnp.max, out_shardings=replicated(mesh))
 
   def after_step(self) -> int:
     """Returns the number of the signal, 0 if there was none.
 
-    To be asked after every step. Several processes learn of a signal one step
-    late, so that none of them waits for the answer.
+    To be called after every step. Several processes learn of a signal one step
+    late, so that none of them waits for the others.
     """
     if process_count() == 1:
       return self._mine()
-    self._asked = [*self._asked, self._largest()][-2:]
-    return int(self._asked[0])
+    self._pending = [*self._pending, self._largest()][-2:]
+    return int(self._pending[0])
 
   def now(self) -> int:
-    """Returns the number of the signal; waits for all processes to ask."""
+    """Returns the number of the signal; waits for all processes to call it."""
     return self._mine() if process_count() == 1 else int(self._largest())
 
   def _mine(self) -> int:
@@ -248,5 +261,5 @@ class SharedSignal:
 
   def _largest(self) -> jax.Array:  # [] int32
     share = np.full([len(self._mesh.local_devices)], self._mine(), np.int32)
-    spread = put_batch(self._mesh, {"signal": share})["signal"]
-    return self._max(spread)
+    numbers = put_batch(self._mesh, {"signal": share})["signal"]
+    return self._max(numbers)

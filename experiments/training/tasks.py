@@ -1,4 +1,4 @@
-"""What an experiment tells the trainer about its problem, and nothing more."""
+"""The interface between an experiment's problem and the trainer."""
 
 from collections.abc import Mapping
 import dataclasses
@@ -6,6 +6,7 @@ import pathlib
 from typing import Any, NamedTuple, Protocol
 
 import jax
+import numpy as np
 
 from experiments.data import loader
 
@@ -17,10 +18,10 @@ BatchShapes = Mapping[str, jax.ShapeDtypeStruct]
 
 
 class Losses(NamedTuple):
-  """What a task computes for a batch, example by example."""
+  """Loss and metrics of a batch, example by example."""
 
-  loss: Array  # [B], what training minimises the weighted mean of
-  metrics: Mapping[str, Array]  # {name: [B]}, what is worth reporting
+  loss: Array  # [B], of which training minimises the weighted mean
+  metrics: Mapping[str, Array]  # {name: [B]}, to be reported
   state: Any  # the model's state after the step (batch-norm averages)
 
 
@@ -63,17 +64,17 @@ class Task(Protocol):
     """
 
   def plots(self, variables: Any, workdir: pathlib.Path) -> list[pathlib.Path]:
-    """Plots what a person would rather look at; returns the files."""
+    """Plots the run and its model; returns the files."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Result:
-  """What a recipe should reach, and what it reached here.
+  """The published result of a recipe, and ours.
 
   Attributes:
     metric: name of the evaluation metric that the numbers are of.
     paper: the paper's number, None where it has none.
-    ours: the number reached with this code, None where nobody ran it in full.
+    ours: the number reached with this code, None if it was never run in full.
     source: where the paper's number stands, such as "Perceiver IO, Table 7".
     split: the split that the numbers are of, by its name; any if empty.
     also: further numbers of the same model, of other metrics or splits.
@@ -89,3 +90,23 @@ class Result:
   def row(self) -> tuple["Result", ...]:
     """Returns this number and the further ones."""
     return (self, *self.also)
+
+
+def batch_shapes(
+  split: loader.Split, batch_size: int
+) -> dict[str, jax.ShapeDtypeStruct]:
+  """Returns the shapes of a batch, found by preparing a single example.
+
+  Raises:
+    ValueError: if there is none.
+  """
+  if not len(split.source):
+    raise ValueError(f"split {split.name!r} has no examples")
+  example = split.transform(split.source[0], np.random.default_rng(0))
+  shapes = {
+    name: jax.ShapeDtypeStruct(
+      (batch_size, *np.shape(value)), np.asarray(value).dtype
+    )
+    for name, value in example.items()
+  }
+  return shapes | {"weight": jax.ShapeDtypeStruct((batch_size,), np.float32)}

@@ -1,9 +1,8 @@
 """Training, the same for every experiment.
 
-The trainer knows the machine and not the problem: it owns the gradient, the
+The trainer is for the machine and not the problem: it owns the gradient, the
 reduction over the batch, the schedule, devices, checkpoints, the log and
-signals. What a step computes is in `train_state`, what happens between steps
-in `training_run`.
+signals. A step is in `state`, the work between steps in `loop`.
 
 The same command continues a run, exactly: the data position is the step, and
 all else is in the checkpoint. SIGTERM and SIGINT (Ctrl-C) save after the
@@ -23,40 +22,16 @@ from experiments.runs import folder as run_folder
 from experiments.training import config as training_config
 from experiments.training import evaluation
 from experiments.training import loop
-from experiments.training import non_finite
+from experiments.training import losses
 from experiments.training import sharding
 from experiments.training import tasks
 import perceiver
 from perceiver import config_json
 
-# What may change between the parts of one run: it decides how often something
-# is written and where things are, not what is learned.
-MAY_DIFFER = (
-  "data.cache_dir",
-  "data.data_dir",
-  "train.accumulate",
-  "train.checkpoint_every",
-  "train.checkpoint_in_background",
-  "train.eval_batch_size",
-  "train.eval_every",
-  "train.keep",
-  "train.loader_threads",
-  "train.loader_workers",
-  "train.log_every",
-  "train.parallel",
-)
+NonFiniteError = losses.NonFiniteError
+batch_shapes = tasks.batch_shapes
 
-# What processes of one run may be told differently.
-_MAY_DIFFER_BETWEEN_PROCESSES = (
-  "data.data_dir",
-  "train.loader_threads",
-  "train.loader_workers",
-)
-
-NonFiniteError = non_finite.NonFiniteError
-batch_shapes = loop.batch_shapes
-
-# How a model is trained; every experiment has one.
+# Every experiment has one.
 TrainConfig = training_config.TrainConfig
 
 
@@ -69,7 +44,7 @@ class Experiment(Protocol):
 
   @property
   def train(self) -> TrainConfig:
-    """How it is trained."""
+    """The training's configuration."""
 
   def task(self) -> tasks.Task:
     """Builds the problem: model, data, losses."""
@@ -77,7 +52,7 @@ class Experiment(Protocol):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report:
-  """What a finished training has to show.
+  """The results of a finished training.
 
   Attributes:
     step: steps made.
@@ -106,14 +81,14 @@ def train(experiment: Experiment, workdir: pathlib.Path) -> Report:
   Raises:
     ValueError: if the devices cannot share the batch, or the configuration
       does not fit together; nothing has been written then.
-    reporting.ConfigError: if the folder is another configuration's.
-    checkpointing.MismatchError: if the checkpoint is another model's.
-    checkpointing.SaveError: if a checkpoint cannot be written.
+    run_folder.ConfigError: if the folder is another configuration's.
+    checkpoints.MismatchError: if the checkpoint is another model's.
+    checkpoints.SaveError: if a checkpoint cannot be written.
     NonFiniteError: if loss or gradient stop being numbers; the checkpoints
       from before remain.
-    loading.WorkerError: if a process that prepares examples dies.
-    distributed.DisagreementError: if processes have different configurations.
-    distributed.PeerError: if another process of the run fails.
+    loader.WorkerError: if a process that prepares examples dies.
+    processes.DisagreementError: if processes have different configurations.
+    processes.PeerError: if another process of the run fails.
     SystemExit: with code 143 or 130 after SIGTERM or SIGINT.
   """
   mesh = check(experiment)
@@ -123,9 +98,13 @@ def train(experiment: Experiment, workdir: pathlib.Path) -> Report:
     experiment.train, len(task.train_split().source)
   )
   text = config_json.to_json(experiment)
-  settings = run_folder.settings(text, _MAY_DIFFER_BETWEEN_PROCESSES)
+  settings = run_folder.settings(
+    text, training_config.MAY_DIFFER_BETWEEN_PROCESSES
+  )
   processes.check_same(settings)
-  processes.on_process_zero(lambda: run_folder.claim(workdir, text, MAY_DIFFER))
+  processes.on_process_zero(
+    lambda: run_folder.claim(workdir, text, training_config.MAY_DIFFER)
+  )
   with contextlib.ExitStack() as stack:
     stop = stack.enter_context(signals.StopRequest())
     stack.enter_context(processes.raising_peer_errors())
@@ -135,7 +114,7 @@ def train(experiment: Experiment, workdir: pathlib.Path) -> Report:
 
 
 def check(experiment: Experiment) -> Mesh:
-  """Refuses what cannot work, before anything is built.
+  """Refuses a configuration that cannot work, before anything is built.
 
   Returns:
     The devices that the experiment asks for.

@@ -21,8 +21,7 @@ from experiments import train
 from experiments.data import loader
 from experiments.runs import log
 from experiments.training import checkpoints as training_checkpoints
-from experiments.training import checksums
-from experiments.training import non_finite
+from experiments.training import config as training_config
 from experiments.training import trainer
 from tests.helpers import faulty
 from tests.helpers.recipes import sums
@@ -144,26 +143,25 @@ def _empty(path):
 @pytest.mark.parametrize("damage", [_cut, _flip, _empty, pathlib.Path.unlink])
 def test_damage_to_any_file_is_found(checkpoints, tmp_path, damage):
   shutil.copytree(checkpoints / "2", tmp_path / "2")
-  assert checksums.problem(tmp_path / "2") == ""
+  assert training_checkpoints.find_damage(tmp_path / "2") == ""
   files = [p for p in (tmp_path / "2").rglob("*") if p.is_file()]
   assert len(files) > 10
   for path in files:
     before = path.read_bytes()
     name = path.relative_to(tmp_path / "2").as_posix()
     if not before or (path.name, damage) == (
-      checksums.NAME,
+      training_checkpoints.CHECKSUMS,
       pathlib.Path.unlink,
     ):
       continue
     damage(path)
-    found = checksums.problem(tmp_path / "2")
-    assert name in found or path.name == checksums.NAME, name
+    found = training_checkpoints.find_damage(tmp_path / "2")
+    assert name in found or path.name == training_checkpoints.CHECKSUMS, name
     assert found, name
     path.write_bytes(before)
   (tmp_path / "2" / "stranger").write_text("")
-  assert (
-    checksums.problem(tmp_path / "2") == "stranger is not as it was written"
-  )
+  found = training_checkpoints.find_damage(tmp_path / "2")
+  assert found == "stranger is not as it was written"
 
 
 def test_a_damaged_checkpoint_is_never_used(checkpoints, tmp_path):
@@ -234,7 +232,7 @@ def test_checkpoints_in_the_background_change_nothing(undisturbed, tmp_path):
   found = sorted(int(path.name) for path in folder.iterdir())
   assert found == [8, 9, 10, 11, 12]
   for step in found:
-    assert (folder / str(step) / checksums.NAME).exists()
+    assert (folder / str(step) / training_checkpoints.CHECKSUMS).exists()
   # Step 12 made again from what was written while step 9 was computed.
   for step in found[1:]:
     shutil.rmtree(folder / str(step))
@@ -252,7 +250,7 @@ def _poisoned(workdir, policy, num_train=48):
 
 def test_a_non_finite_loss_stops_and_keeps_the_batch(tmp_path):
   with pytest.raises(trainer.NonFiniteError) as caught:
-    _poisoned(tmp_path, non_finite.NonFinite.STOP)
+    _poisoned(tmp_path, training_config.NonFinite.STOP)
   (path,) = (tmp_path / "non_finite").iterdir()
   assert f"The step's batch is in {path}" in str(caught.value)
   with np.load(path) as kept:
@@ -264,7 +262,7 @@ def test_a_non_finite_loss_stops_and_keeps_the_batch(tmp_path):
 
 
 def test_non_finite_steps_are_skipped_and_counted(tmp_path):
-  report = _poisoned(tmp_path, non_finite.NonFinite.SKIP)
+  report = _poisoned(tmp_path, training_config.NonFinite.SKIP)
   assert np.isfinite(report.evaluation.metrics["loss"])
   skipped = [row["skipped_steps"] for row in _rows(tmp_path)]
   assert sum(skipped) == 2  # once in either epoch of six steps
@@ -275,7 +273,7 @@ def test_a_run_that_skips_all_steps_stops(tmp_path):
   with pytest.raises(
     trainer.NonFiniteError, match="is not a finite number at step 1"
   ):
-    _poisoned(tmp_path, non_finite.NonFinite.SKIP, num_train=1)
+    _poisoned(tmp_path, training_config.NonFinite.SKIP, num_train=1)
 
 
 # --------------------------------------------------------------- accumulation

@@ -212,4 +212,4 @@ def test_evaluation_on_eight_devices_and_on_one(alone, tmp_path):
     _finish([evaluating])
     outputs.add(evaluating.output())
   (output,) = outputs
-  assert "21 of 21 examples of toy eval\n  loss " in output
+  assert "21 of 21 examples of tiny eval\n  loss " in output

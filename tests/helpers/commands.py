@@ -1,4 +1,4 @@
-"""Runs of tiny experiments, from the command line."""
+"""Runs of tiny experiments from the command line."""
 
 from collections.abc import Callable, Sequence
 import json
@@ -16,7 +16,7 @@ def command(
   *arguments: Any,
   code: int = 0,
 ) -> str:
-  """Runs a command, and returns what it prints: errors if it is to fail."""
+  """Returns the output of a command, its errors if `code` is not 0."""
   found = main([str(argument) for argument in arguments])
   captured = capsys.readouterr()
   assert found == code, captured.err
@@ -26,7 +26,7 @@ def command(
 def finished(
   factory: pytest.TempPathFactory, module: str, *arguments: Any
 ) -> pathlib.Path:
-  """Trains the small recipe of a module to its end, and returns its folder."""
+  """Trains the mini recipe of a module, and returns the run's folder."""
   folder = factory.mktemp("run")
   given = [module, "--mini", "--workdir", folder, *arguments]
   assert train.main([str(argument) for argument in given]) == 0

@@ -35,20 +35,22 @@ def train(
   seconds_per_example: float = 0.0,
 ) -> None:
   """Trains `recipes.sums`, as one of several processes if `start` is given."""
-  os.environ["TOY_SECONDS_PER_EXAMPLE"] = str(seconds_per_example)
-  # Divide even small arrays.
-  sharding.state_shardings.__kwdefaults__["min_size"] = 8
+  os.environ["TINY_SECONDS_PER_EXAMPLE"] = str(seconds_per_example)
+  # Even small arrays are divided.
+  parallel = dataclasses.replace(
+    settings.get("parallel", sharding.ParallelConfig()), min_sharded_size=8
+  )
 
   def main() -> None:
     if start is not None:
       processes.start(start)
-    trainer.train(experiment(**settings), workdir)
+    trainer.train(experiment(**{**settings, "parallel": parallel}), workdir)
 
   sys.exit(errors.run(main))
 
 
 def evaluate(workdir: pathlib.Path, *options: str) -> None:
-  """Evaluates a run by its folder."""
+  """Evaluates a run from its folder."""
   model_registry.ModelConfig = sums.ModelConfig
   sys.exit(experiments_evaluate.main([str(workdir), *options]))
 

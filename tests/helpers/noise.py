@@ -1,4 +1,4 @@
-"""Variables without a zero among them, made without compiling anything."""
+"""Random variables without zeros, made without compilation."""
 
 import jax
 import numpy as np

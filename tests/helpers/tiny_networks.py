@@ -1,7 +1,9 @@
 """Small configurations that tests share, so that they compile once."""
 
+import dataclasses
 from typing import Any
 
+import perceiver
 from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
@@ -67,4 +69,19 @@ def classifier_config(
   return imagenet.ImageClassifierConfig(
     inputs=seen,
     perceiver=perceiver_config(input_channels=seen.input_channels, **changes),
+  )
+
+
+def conv_classifier() -> perceiver.Model:
+  """Returns a small classifier that has state, with counters of no axes."""
+  config = classifier_config()
+  inputs = dataclasses.replace(config.inputs, features=image.ConvPool())
+  encoder_config = dataclasses.replace(
+    config.perceiver.encoder, input_channels=inputs.input_channels
+  )
+  perceiver_config_ = dataclasses.replace(
+    config.perceiver, encoder=encoder_config
+  )
+  return perceiver.create(
+    dataclasses.replace(config, inputs=inputs, perceiver=perceiver_config_)
   )

@@ -19,25 +19,25 @@ from tests.helpers import fill
 from tests.helpers import released
 
 FRAMES, SIZE, SAMPLES = 2, 16, 128
+_IMAGE_POSITIONS = position_encoding.Fourier(
+  num_bands=3, max_resolution=(2, 4, 4)
+)
+_AUDIO_POSITIONS = position_encoding.Fourier(
+  num_bands=4, max_resolution=(SAMPLES,)
+)
 
 
 def config() -> video_autoencoding.VideoAutoencoderConfig:
   """Returns the config of the autoencoder."""
-  image_positions = position_encoding.Fourier(
-    num_bands=3, max_resolution=(2, 4, 4)
-  )
-  audio_positions = position_encoding.Fourier(
-    num_bands=4, max_resolution=(SAMPLES,)
-  )
   changes = {
     "image": video.VideoInputConfig(
       num_frames=FRAMES,
       size=(SIZE, SIZE),
       patch=(1, 4, 4),
-      positions=image_positions,
+      positions=_IMAGE_POSITIONS,
     ),
     "audio": audio.AudioInputConfig(
-      num_samples=SAMPLES, patch_size=8, positions=audio_positions
+      num_samples=SAMPLES, patch_size=8, positions=_AUDIO_POSITIONS
     ),
     "label": multimodal.VectorInputConfig(channels=9),
   }
@@ -49,34 +49,9 @@ def config() -> video_autoencoding.VideoAutoencoderConfig:
       for x in released_inputs.modalities
     ),
   )
-  output = multimodal_decoder.OutputConfig
-  outputs = multimodal_decoder.MultimodalOutputConfig(
-    outputs=(
-      output(
-        name="image",
-        grid=(FRAMES, SIZE, SIZE),
-        positions=image_positions,
-        channels=3,
-      ),
-      output(
-        name="audio",
-        grid=(16,),
-        positions=audio_positions,
-        channels=8,
-        joined=True,
-      ),
-      output(
-        name="label",
-        grid=(1,),
-        positions=position_encoding.Learned(channels=24),
-        channels=9,
-        joined=True,
-      ),
-    ),
-  )
   return video_autoencoding.VideoAutoencoderConfig(
     inputs=tiny_inputs,
-    outputs=outputs,
+    outputs=_outputs(),
     perceiver=network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
         input_channels=73, num_latents=6, latent_channels=24
@@ -90,6 +65,34 @@ def config() -> video_autoencoding.VideoAutoencoderConfig:
         query_channels=26,
         output_channels=20,
         cross_attention=blocks.CrossAttentionConfig(query_residual=False),
+      ),
+    ),
+  )
+
+
+def _outputs() -> multimodal_decoder.MultimodalOutputConfig:
+  output = multimodal_decoder.OutputConfig
+  return multimodal_decoder.MultimodalOutputConfig(
+    outputs=(
+      output(
+        name="image",
+        grid=(FRAMES, SIZE, SIZE),
+        positions=_IMAGE_POSITIONS,
+        channels=3,
+      ),
+      output(
+        name="audio",
+        grid=(16,),
+        positions=_AUDIO_POSITIONS,
+        channels=8,
+        joined=True,
+      ),
+      output(
+        name="label",
+        grid=(1,),
+        positions=position_encoding.Learned(channels=24),
+        channels=9,
+        joined=True,
       ),
     ),
   )

@@ -83,7 +83,7 @@ def predict(
     mesh: devices that share the clips; every process that has some gets the
       scores of all. None if this process scores them on its own.
     should_stop: asked before every batch.
-    on_progress: told how many clips are done.
+    on_progress: called with the number of clips that are done.
 
   Raises:
     evaluation.Abandoned: if it should stop.
@@ -178,7 +178,7 @@ class Evaluator:
     Args:
       variables: of the model.
       should_stop: asked before every batch.
-      on_progress: told how many clips are done.
+      on_progress: called with the number of clips that are done.
 
     Raises:
       evaluation.Abandoned: if it should stop.

@@ -4,17 +4,12 @@ import dataclasses
 import pathlib
 from typing import Any, NamedTuple
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-from matplotlib import pyplot
 import numpy as np
 
 from experiments.audio_video.audioset import average_precision
 from experiments.audio_video.audioset import evaluator
 from experiments.data import loader
-from experiments.runs import log as runs_log
+from experiments.runs import plots
 import perceiver
 from perceiver.adapters import audio
 from perceiver.adapters import multimodal
@@ -27,56 +22,38 @@ _NUM_CLIPS = 4
 _NUM_LATENTS = 3
 
 
-def draw(
+_CURVE = [
+  plots.Panel("loss", "loss, nats", from_zero=True),
+  plots.Panel("map", "mean average precision", "chance_map", "chance", True),
+]
+
+
+def plot(
   model: perceiver.Model,
   variables: Any,
   split: loader.Split,
   class_names: tuple[str, ...],
   workdir: pathlib.Path,
 ) -> list[pathlib.Path]:
-  """Draws what there is to see, into `workdir / "figures"`.
+  """Plots the run and its model, into `workdir / "figures"`.
 
   Args:
     model: the classifier.
     variables: its parameters and state.
     split: the clips to look at, each in several segments.
     class_names: names of the classes.
-    workdir: the run's folder, whose metrics.jsonl the curve is drawn from.
+    workdir: the run's folder, whose log the curve is plotted from.
 
   Returns:
     The files: curve.png if there is a log, classes.png and attention.png.
   """
-  folder = workdir / "figures"
-  folder.mkdir(parents=True, exist_ok=True)
-  drawn = [
-    _curve(workdir / runs_log.METRICS, folder / "curve.png"),
+  folder = plots.folder(workdir)
+  made = [
+    *plots.learning_curve(workdir, _CURVE),
     _classes(model, variables, split, class_names, folder / "classes.png"),
     _attention(model, variables, split, class_names, folder / "attention.png"),
   ]
-  return [path for path in drawn if path is not None]
-
-
-def _curve(log: pathlib.Path, path: pathlib.Path) -> pathlib.Path | None:
-  """Draws loss, and mean average precision beside chance, over the steps."""
-  if not log.exists():
-    return None
-  rows = runs_log.read_rows(log)
-  figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.2))
-  lines = ((0, "train", "loss"), (0, "eval", "loss"))
-  lines += ((1, "eval", "map"), (1, "eval", "chance_map"))
-  for column, kind, metric in lines:
-    found = [r for r in rows if r["kind"] == kind and metric in r]
-    axes[column].plot(
-      [row["step"] for row in found],
-      [row[metric] for row in found],
-      label="chance" if metric == "chance_map" else kind,
-      linestyle=":" if metric == "chance_map" else "-",
-      marker="." if kind == "eval" else "",
-    )
-  for axis, title in zip(axes, ("loss, nats", "mean average precision")):
-    axis.set(xlabel="step", title=title, ylim=(0, None))
-    axis.legend()
-  return _save(figure, path)
+  return made
 
 
 def _classes(
@@ -86,7 +63,7 @@ def _classes(
   class_names: tuple[str, ...],
   path: pathlib.Path,
 ) -> pathlib.Path:
-  """Draws the average precision of every class, beside chance.
+  """Plots the average precision of every class, beside chance.
 
   Of large splits the first clips are taken, of many classes the best and the
   worst.
@@ -97,7 +74,7 @@ def _classes(
   found = evaluator.predict(model, variables, part, _AT_A_TIME)
   precision = average_precision.of(found.labels, found.scores)
   order = evaluator.shown(evaluator.ranked(precision), _MAX_CLASSES)[::-1]
-  figure, axis = pyplot.subplots(figsize=(7, 1.2 + 0.22 * len(order)))
+  figure, axis = plots.pyplot.subplots(figsize=(7, 1.2 + 0.22 * len(order)))
   axis.barh(range(len(order)), precision.by_class[order], label="model")
   axis.plot(
     precision.prevalence[order], range(len(order)), "k|", label="chance"
@@ -106,7 +83,7 @@ def _classes(
   axis.set(xlim=(0, 1), xlabel="average precision")
   axis.set_title(f"mean {precision.mean:.3f} on {count} of {total} clips")
   axis.legend()
-  return _save(figure, path)
+  return plots.save(figure, path)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +118,7 @@ def _attention(
   class_names: tuple[str, ...],
   path: pathlib.Path,
 ) -> pathlib.Path:
-  """Plots the attention of some latents in the first cross-attend.
+  """Plots the first cross-attention of some latents.
 
   A row per clip, of which the first segment is shown: audio and central frame,
   each followed by the attention of some latents to it, for video a mean over
@@ -155,7 +132,7 @@ def _attention(
   whole = np.concatenate(list(looks[0].attention.values()), axis=-1)  # [N, M]
   chosen = np.argsort(-whole.std(axis=-1))[:_NUM_LATENTS]
   columns = len(modalities) * (1 + len(chosen))
-  figure, axes = pyplot.subplots(
+  figure, axes = plots.pyplot.subplots(
     len(looks),
     columns,
     figsize=(1.7 * columns, 1.8 * len(looks) + 0.6),
@@ -172,7 +149,7 @@ def _attention(
     names = [class_names[n] for n in np.flatnonzero(look.labels)]
     row[0].set_ylabel("\n".join(names), fontsize=7)
   figure.suptitle("attention of latents in the first cross-attend", fontsize=10)
-  return _save(figure, path)
+  return plots.save(figure, path)
 
 
 def _look(
@@ -218,10 +195,3 @@ def _show_attention(
     axis.imshow(levels, cmap="magma", aspect="auto", origin="lower")
   else:
     axis.fill_between(range(len(attention)), attention)
-
-
-def _save(figure: Any, path: pathlib.Path) -> pathlib.Path:
-  figure.tight_layout()
-  figure.savefig(path, dpi=120)
-  pyplot.close(figure)
-  return path

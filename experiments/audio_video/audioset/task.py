@@ -87,8 +87,8 @@ class AudioSet:
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Draws learning curve, precision by class, where the latents look."""
-    return plots.draw(
+    """Plots learning curve, precision by class, where the latents look."""
+    return plots.plot(
       self.model,
       variables,
       self.eval_split(),

@@ -5,23 +5,17 @@ import importlib.util
 import pathlib
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-from matplotlib import pyplot
 import numpy as np
 from PIL import Image
 from scipy import signal  # type: ignore[import-untyped]
 
 from experiments.audio_video.clips import video_files
-from experiments.data import files
 from experiments.data import loader
-from experiments.runs import log as runs_log
+from experiments.runs import plots
 import perceiver
 
 _NUM_SAMPLES = 4
-_NUM_FRAMES = 6  # of a clip that are drawn
+_NUM_FRAMES = 6  # of a clip that are shown
 _NUM_LATENTS = 8
 _MIN_SHOWN = 160  # pixels of a frame's height in videos
 _MILLISECONDS = 120  # between frames of the animation
@@ -30,14 +24,22 @@ _VIDEO_SAMPLE_RATE = 48_000
 Example = Mapping[str, np.ndarray]
 
 
-def draw(
+_CURVE = [
+  plots.Panel("loss"),
+  plots.Panel("video_psnr", "", "mean_video_psnr", "mean of the clip"),
+  plots.Panel("audio_psnr", "", "mean_audio_psnr", "mean of the clip"),
+  plots.Panel("top_1", "top_1 (training: half of the labels are given)"),
+]
+
+
+def plot(
   model: perceiver.Model,
   variables: Any,
   split: loader.Split,
   class_names: tuple[str, ...],
   workdir: pathlib.Path,
 ) -> list[pathlib.Path]:
-  """Draws what there is to see, into `workdir / "figures"`.
+  """Plots the run and its model, into `workdir / "figures"`.
 
   Where PyAV is installed, samples.mp4 is written there too: inputs on the left,
   reconstructions on the right, in image and audio. Clips follow one another,
@@ -48,28 +50,27 @@ def draw(
     variables: its parameters and state.
     split: the clips to look at, of which the first few are.
     class_names: what labels are called.
-    workdir: the run's folder, whose metrics.jsonl the curve is drawn from.
+    workdir: the run's folder, whose log the curve is plotted from.
 
   Returns:
     The pictures: curve.png if there is a log, samples.png, attention.png, the
     animation samples.gif, and the video.
   """
-  folder = workdir / "figures"
-  folder.mkdir(parents=True, exist_ok=True)
+  folder = plots.folder(workdir)
   examples = [
     split.transform(split.source[i], np.random.default_rng(0))
     for i in range(min(_NUM_SAMPLES, len(split.source)))
   ]
   found = [reconstruct(model, variables, example) for example in examples]
-  drawn = [
-    _curve(workdir / "metrics.jsonl", folder / "curve.png"),
+  made = [
+    *plots.learning_curve(workdir, _CURVE),
     _samples(examples, found, class_names, folder / "samples.png"),
     _attention(model, variables, examples[0], folder / "attention.png"),
     _animation(examples, found, folder / "samples.gif"),
   ]
   if importlib.util.find_spec("av"):
-    drawn.append(_video(examples, found, folder / "samples.mp4"))
-  return [path for path in drawn if path is not None]
+    made.append(_video(examples, found, folder / "samples.mp4"))
+  return made
 
 
 def reconstruct(
@@ -98,32 +99,6 @@ def _inputs(example: Example) -> dict[str, np.ndarray]:
   }
 
 
-def _curve(log: pathlib.Path, path: pathlib.Path) -> pathlib.Path | None:
-  """Draws loss, both ratios beside the mean predictor's, and accuracy."""
-  if not log.exists():
-    return None
-  rows = runs_log.read_rows(log)
-  figure, axes = pyplot.subplots(1, 4, figsize=(15, 3.2))
-  metrics = ("loss", "video_psnr", "audio_psnr", "top_1")
-  for axis, metric in zip(axes, metrics):
-    lines = [("train", metric, "-"), ("eval", metric, "-")]
-    if metric.endswith("psnr"):
-      lines.append(("eval", f"mean_{metric}", ":"))
-    for kind, name, style in lines:
-      points = [
-        (row["step"], row[name])
-        for row in rows
-        if row["kind"] == kind and name in row
-      ]
-      label = kind if name == metric else "mean of the clip"
-      marker = "." if kind == "eval" else ""
-      axis.plot(*zip(*points), style, label=label, marker=marker)
-    axis.set(xlabel="step", title=metric)
-    axis.legend(fontsize=8)
-  axes[-1].set_title("top_1 (training: half of the labels are seen)", size=8)
-  return _save(figure, path)
-
-
 def _samples(
   examples: list[dict[str, np.ndarray]],
   found: list[dict[str, np.ndarray]],
@@ -131,7 +106,7 @@ def _samples(
   path: pathlib.Path,
 ) -> pathlib.Path:
   """Plots frames and audio of inputs, and of reconstructions below them."""
-  figure, axes = pyplot.subplots(
+  figure, axes = plots.pyplot.subplots(
     2 * len(examples),
     _NUM_FRAMES + 1,
     figsize=(1.3 * _NUM_FRAMES + 4, 2.8 * len(examples)),
@@ -151,7 +126,7 @@ def _samples(
       row[-1].plot(clip["audio"], linewidth=0.5)
       row[-1].set(ylim=(-loudest, loudest), xticks=[])
   figure.suptitle("clips and their reconstructions", fontsize=10)
-  return _save(figure, path)
+  return plots.save(figure, path)
 
 
 def subsample(
@@ -196,10 +171,10 @@ def _attention(
   weights = np.asarray(maps).mean(axis=0)  # [N, M]
   parts = attention_by_modality(model, weights)
   chosen = choose(parts, _NUM_LATENTS)
-  # Of every patch in time that is drawn, the first frame.
+  # Of every patch in time that is shown, the first frame.
   patches = subsample(np.arange(parts["image"].shape[1]))
   frames = patches * (len(example["image"]) // parts["image"].shape[1])
-  figure, axes = pyplot.subplots(
+  figure, axes = plots.pyplot.subplots(
     1 + len(chosen),
     len(patches) + 1,
     figsize=(1.2 * len(patches) + 4, 1.25 * (1 + len(chosen))),
@@ -222,7 +197,7 @@ def _attention(
   for axis in axes.flat:
     axis.set(xticks=[], yticks=[])
   figure.suptitle("attention of latents", fontsize=10)
-  return _save(figure, path)
+  return plots.save(figure, path)
 
 
 def choose(parts: dict[str, np.ndarray], count: int) -> list[int]:
@@ -255,15 +230,7 @@ def _animation(
   path: pathlib.Path,
 ) -> pathlib.Path:
   frames = [Image.fromarray(x) for x in side_by_side(examples, found)]
-  with files.writing(path) as temporary:
-    frames[0].save(
-      temporary,
-      save_all=True,
-      append_images=frames[1:],
-      duration=_MILLISECONDS,
-      loop=0,
-    )
-  return path
+  return plots.save_animation(frames, path, _MILLISECONDS)
 
 
 def _video(
@@ -285,11 +252,4 @@ def _video(
     signal.resample(stereo, length),
     _VIDEO_SAMPLE_RATE,
   )
-  return path
-
-
-def _save(figure: Any, path: pathlib.Path) -> pathlib.Path:
-  figure.tight_layout()
-  figure.savefig(path, dpi=120)
-  pyplot.close(figure)
   return path

@@ -1,1 +1,1 @@
-"""Handwritten digits: small, real, and at hand without a download."""
+"""Handwritten digits: a small real data set that needs no download."""

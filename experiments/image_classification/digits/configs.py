@@ -1,11 +1,11 @@
-"""Recipes for the digits: what a newcomer runs first.
+"""Recipes for the digits, the first ones to run.
 
   python -m experiments.train digits
 
 trains the first recipe: 98.3 % of 360 held-out digits, the mean of three seeds,
-in two to three minutes on two CPU cores. The others are the papers' point about
-permuted pixels in small: with `--recipe NAME_permuted` all images are shuffled
-by one permutation.
+in two to three minutes on two CPU cores. The others repeat the papers'
+experiment with permuted pixels: with `--recipe NAME_permuted` the pixels of all
+images are shuffled by one permutation.
 """
 
 import dataclasses
@@ -62,13 +62,13 @@ _LEARNED = dataclasses.replace(
 
 
 def _perceiver(
-  seen: image.ImageInputConfig,
+  inputs: image.ImageInputConfig,
 ) -> imagenet.ImageClassifierConfig:
   return imagenet.ImageClassifierConfig(
-    inputs=seen,
+    inputs=inputs,
     perceiver=network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
-        input_channels=seen.input_channels,
+        input_channels=inputs.input_channels,
         num_latents=24,
         latent_channels=64,
         cross_attention=blocks.CrossAttentionConfig(qk_channels=64),
@@ -103,12 +103,12 @@ def _experiment(
   return Experiment(model=model, train=_TRAIN)
 
 
-def _permuted(seen: image.ImageInputConfig) -> image.ImageInputConfig:
-  return dataclasses.replace(seen, permutation_seed=_PERMUTATION_SEED)
+def _permuted(inputs: image.ImageInputConfig) -> image.ImageInputConfig:
+  return dataclasses.replace(inputs, permutation_seed=_PERMUTATION_SEED)
 
 
-def _convnet(seen: image.ImageInputConfig) -> convnet.ConvNetConfig:
-  return convnet.ConvNetConfig(inputs=seen, num_classes=data.NUM_CLASSES)
+def _convnet(inputs: image.ImageInputConfig) -> convnet.ConvNetConfig:
+  return convnet.ConvNetConfig(inputs=inputs, num_classes=data.NUM_CLASSES)
 
 
 EXPERIMENTS = {

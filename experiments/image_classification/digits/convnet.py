@@ -1,7 +1,7 @@
 """A small convolutional network, for comparison.
 
-It sees the pixels on their grid; that neighbours belong together is what it
-knows of positions. Where pixels are permuted, so is its grid.
+Its only prior of positions is the grid of pixels. If pixels are permuted, they
+are permuted on its grid.
 """
 
 import dataclasses

@@ -1,8 +1,8 @@
 """1,797 handwritten digits, 8×8 grey scans that ship with scikit-learn.
 
 They are the test part of the "Optical Recognition of Handwritten Digits" data
-of the UCI repository. A fifth of the images, drawn once and for all, is held
-out: their order follows the digits, so that every fifth would be one-sided.
+of the UCI repository. A fixed random fifth of the images is held out: their
+order follows the digits, so that every fifth one would be no fair sample.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _SPLIT_SEED = 0
 
 
 class _Digits(Sequence[Any]):
-  """Some of the images, [8, 8] in [0, 1], and what they show."""
+  """Images of one split, [8, 8] in [0, 1], and their labels."""
 
   def __init__(self, held_out: bool) -> None:
     digits = datasets.load_digits()
@@ -41,14 +41,14 @@ class _Digits(Sequence[Any]):
 def _normalise(
   example: tuple[np.ndarray, np.int32], generator: np.random.Generator
 ) -> dict[str, np.ndarray]:
-  del generator  # Nothing is varied: turning or shifting so few pixels blurs.
+  del generator  # No augmentation: rotating or shifting so few pixels blurs.
   image, label = example
   normalised = ((image - _MEAN) / _STDDEV).astype(np.float32)
   return {"images": normalised[..., None], "labels": np.asarray(label)}
 
 
 def splits() -> tuple[loader.Split, loader.Split]:
-  """Returns 1,437 images to learn from and 360 to judge by.
+  """Returns the splits, 1,437 images for training and 360 for evaluation.
 
   Batches of both have "images", float32 [B, 8, 8, 1] of about mean 0 and
   variance 1, and "labels", int32 [B].

@@ -52,7 +52,7 @@ class Experiment:
       )
 
   def task(self) -> classification_task.ImageClassification:
-    """Returns the task; paints the small data set first if it is that one.
+    """Returns the task; makes the synthetic data set first if it is that one.
 
     Raises:
       ValueError: if the data has another number of classes than the model.
@@ -117,16 +117,16 @@ def _perceiver(name: str) -> Experiment:
 
 def _mini() -> Experiment:
   size = (64, 64)
-  seen = image.ImageInputConfig(
+  inputs = image.ImageInputConfig(
     size=size,
     features=image.ConvPool(num_channels=32),
     positions=position_encoding.Fourier(num_bands=8, max_resolution=(16, 16)),
   )
   model = imagenet.ImageClassifierConfig(
-    inputs=seen,
+    inputs=inputs,
     perceiver=network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
-        input_channels=seen.input_channels, num_latents=32, latent_channels=64
+        input_channels=inputs.input_channels, num_latents=32, latent_channels=64
       ),
       processor=processor.ProcessorConfig(
         channels=64,
@@ -140,9 +140,9 @@ def _mini() -> Experiment:
     ),
   )
   # Distances of RandAugment are in pixels of the full-size pipeline, and
-  # mirrored digits are none.
+  # flipped digits are no digits.
   augmentation = imagenet_data.AugmentationConfig(
-    flip=False,
+    horizontal_flip=False,
     randaugment=rand_augment.RandAugmentConfig(num_layers=1, magnitude=1.0),
   )
   augmentation = dataclasses.replace(

@@ -1,8 +1,7 @@
-"""Which part of an ImageNet picture is used, and how it becomes a square.
+"""Crops of ImageNet's images, and their resize to a square.
 
-Everything here follows the released Perceiver IO pipeline, which asks
-TensorFlow for its boxes and its bicubic resize. Both are written out, so that
-no TensorFlow is needed.
+Both follow the released Perceiver IO pipeline, which uses TensorFlow's boxes
+and bicubic resize. They are implemented here without TensorFlow.
 """
 
 import dataclasses
@@ -10,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-# TensorFlow looks the bicubic kernel up in a table with this many steps per
-# pixel. The rounding that it causes is kept.
+# TensorFlow tabulates the bicubic kernel with this many steps per pixel. Its
+# rounding is kept.
 _KERNEL_STEPS = 1024
 _KEYS_A = -0.5
 
-# Rows resized at a time: few enough for the processor's cache.
+# Rows resized at a time, which fit into the processor's cache.
 _BLOCK_ROWS = 32
 
 
@@ -30,16 +29,16 @@ class Box(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RandomCropConfig:
-  """The range of boxes that training draws from.
+  """Range of the boxes for training.
 
   Attributes:
-    min_area: smallest share of the image's area that a box is drawn with.
+    min_area: smallest share of the image's area of a sampled box.
     max_area: largest share of the image's area.
-    min_covered: drawn boxes below this share of the area are drawn again. The
-      released value, 0.1, is the one that counts: it lies above `min_area`.
+    min_covered: sampled boxes below this share of the area are rejected. The
+      released value, 0.1, is above `min_area` and therefore decisive.
     min_aspect: smallest ratio of width to height.
     max_aspect: largest ratio of width to height.
-    num_attempts: draws before the centre crop is used instead.
+    num_attempts: samples before the centre crop is used instead.
   """
 
   min_area: float = 0.08
@@ -52,29 +51,29 @@ class RandomCropConfig:
   def __post_init__(self) -> None:
     if not 0 < self.min_area <= self.max_area <= 1:
       raise ValueError(
-        "RandomCropConfig needs 0 < min_area <= max_area <= 1, not "
-        f"{self.min_area} and {self.max_area}"
+        f"RandomCropConfig: min_area is {self.min_area} and max_area "
+        f"{self.max_area}; expected 0 < min_area <= max_area <= 1."
       )
     if not 0 <= self.min_covered <= self.max_area:
       raise ValueError(
-        "RandomCropConfig.min_covered must be between 0 and max_area, not "
-        f"{self.min_covered}"
+        f"RandomCropConfig: min_covered is {self.min_covered}; expected a "
+        f"number from 0 to max_area, {self.max_area}."
       )
     if not 0 < self.min_aspect <= self.max_aspect:
       raise ValueError(
-        "RandomCropConfig needs 0 < min_aspect <= max_aspect, not "
-        f"{self.min_aspect} and {self.max_aspect}"
+        f"RandomCropConfig: min_aspect is {self.min_aspect} and max_aspect "
+        f"{self.max_aspect}; expected 0 < min_aspect <= max_aspect."
       )
     if self.num_attempts < 1:
       raise ValueError(
-        "RandomCropConfig.num_attempts must be at least 1, not "
-        f"{self.num_attempts}"
+        f"RandomCropConfig: num_attempts is {self.num_attempts}; expected at "
+        "least 1."
       )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CentreCropConfig:
-  """The square that evaluation looks at.
+  """Centre crop for evaluation, a square.
 
   Attributes:
     fraction: side of the square as a share of the image's shorter side,
@@ -86,7 +85,8 @@ class CentreCropConfig:
   def __post_init__(self) -> None:
     if not 0 < self.fraction <= 1:
       raise ValueError(
-        f"CentreCropConfig.fraction must be in (0, 1], not {self.fraction}"
+        f"CentreCropConfig: fraction is {self.fraction}; expected a number in "
+        "(0, 1]."
       )
 
 
@@ -107,21 +107,21 @@ def random_box(
   config: RandomCropConfig,
   fallback: CentreCropConfig,
 ) -> Box:
-  """Draws the box that an Inception crop of an image keeps.
+  """Samples the box of an Inception crop.
 
   The aspect ratio is uniform in its range, and the height is uniform over all
   heights that this ratio and the area's range allow: the distribution of
   TensorFlow's `sample_distorted_bounding_box`, which differs from the
-  area-uniform crop of other libraries. Like there, the last possible row and
-  column of positions are never drawn.
+  area-uniform crop of other libraries. As in TensorFlow, the last possible row
+  and column of positions are never sampled.
 
   Args:
     height: rows of the image.
     width: columns of the image.
-    generator: where the randomness comes from.
+    generator: source of randomness.
     config: the range of boxes.
-    fallback: the square used when no draw fits, and when the draw is the
-      whole image.
+    fallback: the square used if no sample fits, or if a sample is the whole
+      image.
 
   Returns:
     The box, within the image.
@@ -148,7 +148,7 @@ def _random_size(
   generator: np.random.Generator,
   config: RandomCropConfig,
 ) -> tuple[int, int] | None:
-  """Draws the height and width of a box, or None where none of them fits."""
+  """Samples the height and width of a box; None if they do not fit."""
   min_area = config.min_area * height * width
   max_area = config.max_area * height * width
   highest = round((max_area / aspect) ** 0.5)
@@ -168,12 +168,11 @@ def _random_size(
 
 
 def resize_bicubic(image: np.ndarray, height: int, width: int) -> np.ndarray:
-  """Resizes an image the way TensorFlow 2's bicubic resize does.
+  """Resizes an image like TensorFlow 2's bicubic resize.
 
   The Keys kernel (a = -0.5) over four taps per axis, pixel centres at half
-  coordinates, no antialiasing when shrinking, and taps beyond the border left
-  out and the others rescaled. Values overshoot the input's range and are not
-  clipped.
+  coordinates, no antialiasing when shrinking, and weights of taps beyond the
+  border without weight. Values overshoot the input's range and are not clipped.
 
   Args:
     image: [h, w, C], any real dtype.
@@ -210,7 +209,7 @@ def _gather_sum(
 
 
 def _taps(size: int, new_size: int) -> tuple[np.ndarray, np.ndarray]:
-  """Returns where one axis is read, and with what weights, [4, new_size]."""
+  """Returns indices and weights along an axis, [4, new_size] each."""
   scale = np.float32(size / new_size)
   centres = np.arange(new_size, dtype=np.float32) + np.float32(0.5)
   positions = centres * scale - np.float32(0.5)  # [new_size]
@@ -225,7 +224,7 @@ def _taps(size: int, new_size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _keys_kernel(distance: np.ndarray) -> np.ndarray:
-  """The cubic convolution kernel at distances in [0, 2] (Keys, 1981)."""
+  """Returns Keys's cubic convolution kernel (1981) at distances in [0, 2]."""
   x, a = distance.astype(np.float64), _KEYS_A
   near = ((a + 2) * x - (a + 3)) * x * x + 1
   far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a

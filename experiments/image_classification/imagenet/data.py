@@ -1,4 +1,4 @@
-"""ImageNet through TensorFlow Datasets, read without TensorFlow."""
+"""ImageNet in the format of TensorFlow Datasets, without TensorFlow."""
 
 from collections.abc import Mapping
 import dataclasses
@@ -34,9 +34,9 @@ _STDDEV = np.array(STDDEV, np.float32) * np.float32(255)
 
 
 class TrainSplit(enum.Enum):
-  """Which images are trained on.
+  """Images for training.
 
-  TRAIN leaves out the first 10,000 training images, which are VALID.
+  TRAIN excludes the first 10,000 training images, which are VALID.
   TRAIN_AND_VALID is all 1,281,167, as for the released models.
   """
 
@@ -45,7 +45,7 @@ class TrainSplit(enum.Enum):
 
 
 class EvalSplit(enum.Enum):
-  """Which images are evaluated on.
+  """Images for evaluation.
 
   VALID is the first 10,000 training images, for choosing between settings.
   TEST is the 50,000 images of the official validation set, which the papers
@@ -58,18 +58,18 @@ class EvalSplit(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AugmentationConfig:
-  """What happens to training images, in this order.
+  """Augmentation of training images, in this order.
 
   Attributes:
     random_crop: the Inception crop.
-    flip: whether half of the images are mirrored.
-    randaugment: RandAugment; `num_layers` 0 switches it off.
+    horizontal_flip: whether half of the images are flipped.
+    randaugment: RandAugment; off if `num_layers` is 0.
   """
 
   random_crop: crop.RandomCropConfig = dataclasses.field(
     default_factory=crop.RandomCropConfig
   )
-  flip: bool = True
+  horizontal_flip: bool = True
   randaugment: rand_augment.RandAugmentConfig = dataclasses.field(
     default_factory=rand_augment.RandAugmentConfig
   )
@@ -77,26 +77,26 @@ class AugmentationConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataConfig:
-  """Where ImageNet is, and how its images are prepared.
+  """The data set, its splits and the preparation of its images.
 
   Attributes:
     dataset: the data set's name in TensorFlow Datasets, or one made by
       `experiments.prepare images`. It needs the splits "train" and
       "validation" and the features "image" and "label".
     version: a version of the data set such as 5.1.0, or a pattern such as
-      5.*.*; the newest one that fits and is on disk is read.
-    data_dir: the folder that holds data sets; None is $TFDS_DATA_DIR, or else
+      5.*.*; the newest one on disk that matches is read.
+    data_dir: the folder of data sets; None is $TFDS_DATA_DIR, or else
       ~/tensorflow_datasets.
-    train_split: which images are trained on.
-    eval_split: which images are evaluated on.
-    num_valid: how many of the first training images are VALID; 10,000 for
+    train_split: images for training.
+    eval_split: images for evaluation.
+    num_valid: number of the first training images that are VALID; 10,000 for
       ImageNet.
     allow_partial: accept fewer or more images than the official numbers. Only
       imagenet2012 is checked.
-    image_size: height and width of the images handed on, in pixels.
-    augmentation: what happens to training images.
-    eval_crop: the square of an image that evaluation looks at, and training
-      where no random crop fits.
+    image_size: height and width of the prepared images, in pixels.
+    augmentation: augmentation of training images.
+    eval_crop: centre crop for evaluation, and for training where no random crop
+      fits.
   """
 
   dataset: str = "imagenet2012"
@@ -120,13 +120,14 @@ class DataConfig:
       EvalSplit.VALID,
     ):
       raise ValueError(
-        "DataConfig: eval_split VALID is part of train_split TRAIN_AND_VALID; "
-        "train on TRAIN, or evaluate on TEST"
+        "DataConfig: eval_split is VALID, a part of train_split "
+        "TRAIN_AND_VALID; expected another. Train on TRAIN, or evaluate on "
+        "TEST."
       )
     if self.image_size < 1 or self.num_valid < 1:
       raise ValueError(
-        "DataConfig: image_size and num_valid must be positive, not "
-        f"{self.image_size} and {self.num_valid}"
+        f"DataConfig: image_size is {self.image_size} and num_valid "
+        f"{self.num_valid}; expected at least 1."
       )
 
 
@@ -137,7 +138,7 @@ def splits(config: DataConfig) -> tuple[loader.Split, loader.Split]:
   `MEAN` and `STDDEV` and not clipped, and "labels", int32 [B].
 
   Args:
-    config: where the data is, and how it is prepared.
+    config: the data set and the preparation of its images.
 
   Returns:
     The training split, which augments, and the evaluation split, which crops
@@ -172,7 +173,7 @@ def _check_larger(count: int, config: DataConfig) -> None:
 
 
 def num_classes(config: DataConfig) -> int:
-  """Returns how many classes the data set says it has (1000 for ImageNet)."""
+  """Returns the data set's number of classes (1000 for ImageNet)."""
   return int(open_dataset(config).info.features["label"].num_classes)
 
 
@@ -214,7 +215,7 @@ def _split(
 
 @dataclasses.dataclass(frozen=True)
 class TrainTransform:
-  """Decodes, crops, mirrors, distorts, resizes and normalises an example."""
+  """Decodes, crops, flips, augments, resizes and normalises an example."""
 
   config: DataConfig
 
@@ -231,8 +232,8 @@ class TrainTransform:
       augmentation.random_crop,
       self.config.eval_crop,
     )
-    image = _cut(image, box)
-    if augmentation.flip and generator.integers(2):
+    image = _crop(image, box)
+    if augmentation.horizontal_flip and generator.integers(2):
       image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     image = rand_augment.augment(image, generator, augmentation.randaugment)
     return _finish(image, example, self.config.image_size)
@@ -240,7 +241,7 @@ class TrainTransform:
 
 @dataclasses.dataclass(frozen=True)
 class EvalTransform:
-  """Decodes an example, cuts its centre out, resizes and normalises it."""
+  """Decodes an example, crops its centre, resizes and normalises it."""
 
   config: DataConfig
 
@@ -250,7 +251,7 @@ class EvalTransform:
     """Returns "images" [size, size, 3] and "labels" [] of one raw example."""
     image = _decode_example(example)
     box = crop.centre_box(image.height, image.width, self.config.eval_crop)
-    return _finish(_cut(image, box), example, self.config.image_size)
+    return _finish(_crop(image, box), example, self.config.image_size)
 
 
 def normalise(image: np.ndarray) -> np.ndarray:
@@ -270,7 +271,7 @@ def _decode_example(example: Mapping[str, Any]) -> Image.Image:
     raise ValueError(f"image {name}: {error}") from error
 
 
-def _cut(image: Image.Image, box: crop.Box) -> Image.Image:
+def _crop(image: Image.Image, box: crop.Box) -> Image.Image:
   return image.crop(
     (box.left, box.top, box.left + box.width, box.top + box.height)
   )

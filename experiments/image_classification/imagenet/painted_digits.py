@@ -1,8 +1,8 @@
-"""A small data set in ImageNet's format, painted from real handwriting.
+"""A synthetic data set in ImageNet's format, from handwritten digits.
 
-The digits of scikit-learn are drawn in random colours, sizes and places on
-cluttered ground, saved as JPEG, and prepared as any folder of images is. It
-exists so that the whole ImageNet pipeline can run where ImageNet is not.
+The digits of scikit-learn are painted in random colours, sizes and positions on
+a random background, saved as JPEG, and prepared as any folder of images. With
+it, the ImageNet pipeline runs without ImageNet.
 """
 
 import pathlib
@@ -23,11 +23,11 @@ _SEED = 0
 
 
 def prepare(data_dir: pathlib.Path, copies: int = 3) -> None:
-  """Makes the data set unless it is there.
+  """Makes the data set unless it exists.
 
   Args:
     data_dir: the folder of data sets.
-    copies: how often each digit for training is painted.
+    copies: number of images of each digit for training.
   """
   if (data_dir / NAME).exists():
     return
@@ -44,11 +44,11 @@ def _paint_all(folder: pathlib.Path, copies: int) -> None:
   generator = np.random.default_rng(_SEED)
   for i, (image, label) in enumerate(zip(digits.images, digits.target)):
     held_out = generator.uniform() < _HELD_OUT_SHARE
-    place = folder / ("validation" if held_out else "train") / str(label)
-    place.mkdir(parents=True, exist_ok=True)
+    target = folder / ("validation" if held_out else "train") / str(label)
+    target.mkdir(parents=True, exist_ok=True)
     for copy in range(1 if held_out else copies):
       painted = paint(image / 16.0, generator)
-      painted.save(place / f"{i:04d}_{copy}.jpg", quality=90)
+      painted.save(target / f"{i:04d}_{copy}.jpg", quality=90)
 
 
 def paint(digit: np.ndarray, generator: np.random.Generator) -> Image.Image:
@@ -56,7 +56,7 @@ def paint(digit: np.ndarray, generator: np.random.Generator) -> Image.Image:
 
   Args:
     digit: [8, 8], 0 for paper and 1 for ink.
-    generator: of colours, size and place.
+    generator: of colours, size and position.
 
   Returns:
     An RGB image of 72 × 72 pixels, the digit 40 to 60 pixels tall.

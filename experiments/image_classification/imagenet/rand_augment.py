@@ -1,6 +1,6 @@
-"""RandAugment (Cubuk et al., 2019) as the Perceiver IO recipe uses it.
+"""RandAugment (Cubuk et al., 2019) of the Perceiver IO recipe.
 
-Each image goes through a few operations drawn at random, all at one magnitude.
+Each image goes through a few random operations, all of one magnitude.
 """
 
 from collections.abc import Callable
@@ -20,13 +20,13 @@ _MAX_MAGNITUDE = 10
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RandAugmentConfig:
-  """How many operations are applied, and how strongly.
+  """Number and magnitude of the operations.
 
   The defaults are the paper's (Perceiver IO, A.1). At magnitude 5 the factor
   of the four enhancing operations is exactly 1, so that they change nothing.
 
   Attributes:
-    num_layers: operations per image, drawn with replacement; 0 is none.
+    num_layers: operations per image, sampled with replacement; 0 is none.
     magnitude: strength of every operation, from 0 to 10.
   """
 
@@ -36,12 +36,13 @@ class RandAugmentConfig:
   def __post_init__(self) -> None:
     if self.num_layers < 0:
       raise ValueError(
-        f"RandAugmentConfig.num_layers must be 0 or more, not {self.num_layers}"
+        f"RandAugmentConfig: num_layers is {self.num_layers}; expected at "
+        "least 0."
       )
     if not 0 <= self.magnitude <= _MAX_MAGNITUDE:
       raise ValueError(
-        "RandAugmentConfig.magnitude must be between 0 and "
-        f"{_MAX_MAGNITUDE}, not {self.magnitude}"
+        f"RandAugmentConfig: magnitude is {self.magnitude}; expected a number "
+        f"from 0 to {_MAX_MAGNITUDE}."
       )
 
 
@@ -50,15 +51,15 @@ def augment(
   generator: np.random.Generator,
   config: RandAugmentConfig,
 ) -> Image.Image:
-  """Applies `config.num_layers` randomly drawn operations to an RGB image.
+  """Applies `config.num_layers` random operations to an RGB image.
 
-  Every operation that is drawn is applied. (The released code also draws a
+  Every sampled operation is applied. (The released code also samples a
   probability for each, but never uses it.)
 
   Args:
     image: an image of mode RGB, of any size.
-    generator: where the randomness comes from.
-    config: how many operations, and how strong.
+    generator: source of randomness.
+    config: number and magnitude of the operations.
 
   Returns:
     An image of the same mode and size.
@@ -71,7 +72,7 @@ def augment(
   return image
 
 
-# Each operation takes (image, level in [0, 1], generator) and gives an image.
+# An operation maps (image, level in [0, 1], generator) to an image.
 Operation = Callable[[Image.Image, float, np.random.Generator], Image.Image]
 
 
@@ -171,7 +172,7 @@ def _affine(
   to_x: tuple[float, float, float],
   to_y: tuple[float, float, float],
 ) -> Image.Image:
-  """Reads the pixel nearest to (to_x, to_y)·(x, y, 1); outside, grey.
+  """Returns the pixels nearest to (to_x, to_y)·(x, y, 1), grey outside.
 
   Coordinates count pixel centres from 0 at the top left, as in TensorFlow;
   Pillow counts pixel corners, hence the constants.

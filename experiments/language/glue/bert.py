@@ -138,7 +138,7 @@ class Layer(hk.Module):
 
 def byte_bert(tasks: tuple[glue.TaskConfig, ...]) -> BertConfig:
   """Returns "BERT (matching FLOPs)" on bytes of table 1, 20 M parameters."""
-  seen = text.TextInputConfig(
+  text_config = text.TextInputConfig(
     vocab_size=language.NUM_BYTES, max_length=2048, channels=512
   )
-  return BertConfig(text=seen, tasks=tasks)
+  return BertConfig(text=text_config, tasks=tasks)

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from experiments.data import loader
 from experiments.language.glue import data
 from experiments.language.glue import glue_tasks
 from experiments.language.glue import scores
 from experiments.training import evaluation
-from experiments.training import losses
 import perceiver
 
 Array = jax.Array
@@ -24,16 +24,16 @@ _HALF_DEGREE = glue_tasks.MAX_DEGREE / 2
 
 
 class Answers(NamedTuple):
-  """What a model says about examples, each asked about its own task."""
+  """Answers of a model to examples, each for its own task."""
 
   loss: Array  # [B], nats, or squared error of a degree over 2.5
   predictions: Array  # [B], number of the likeliest class, or degree
 
 
 def text_mask(batch: Mapping[str, Array]) -> Array:  # [B, M] bool
-  """Returns where there is text and no padding."""
-  places = jnp.arange(batch["ids"].shape[1])  # [M]
-  return places < batch["length"][:, None]
+  """Returns the mask of text, False at padding."""
+  positions = jnp.arange(batch["ids"].shape[1])  # [M]
+  return positions < batch["length"][:, None]
 
 
 def answers(
@@ -51,9 +51,9 @@ def answers(
   total = jnp.zeros(batch["label"].shape, jnp.float32)
   found = Answers(total, total)
   for number, name in enumerate(names):
-    asked = batch["task"] == number  # [B]
+    is_task = batch["task"] == number  # [B]
     each = _answer(glue_tasks.TASKS[name], outputs[name], batch["label"])
-    found = Answers(*(jnp.where(asked, x, y) for x, y in zip(each, found)))
+    found = Answers(*(jnp.where(is_task, x, y) for x, y in zip(each, found)))
   return found
 
 
@@ -65,7 +65,7 @@ def _answer(task: glue_tasks.Task, output: Array, labels: Array) -> Answers:
   # Labels of other tasks, and unknown ones, need not be classes of this one.
   classes = labels.astype(jnp.int32)
   targets = jax.nn.one_hot(classes, len(task.classes))  # [B, classes]
-  loss = losses.softmax_cross_entropy(output, targets)  # [B]
+  loss = optax.losses.softmax_cross_entropy(output, targets)  # [B]
   return Answers(loss, jnp.argmax(output, axis=-1).astype(jnp.float32))
 
 
@@ -96,8 +96,8 @@ class Evaluator:
 
     Args:
       variables: of the model.
-      should_stop: asked before every batch.
-      on_progress: told how many examples are done.
+      should_stop: called before every batch.
+      on_progress: called with the number of examples done, and of all.
 
     Raises:
       evaluation.Abandoned: if it should stop.

@@ -57,7 +57,7 @@ class Glue:
     return glue_data.splits(self.data, self.names, self.encoder)[1]
 
   def make_evaluator(self) -> evaluator.Evaluator:
-    """Returns what evaluates: the metrics are those of whole sets."""
+    """Returns the evaluator: metrics are those of whole sets."""
     return evaluator.Evaluator(
       model=self.model,
       names=self.names,
@@ -94,5 +94,5 @@ class Glue:
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Draws the learning curve, and where latents look in some texts."""
-    return plots.draw(self.model, variables, self.eval_split(), workdir)
+    """Plots the learning curve, and where latents look in some texts."""
+    return plots.plot(self.model, variables, self.eval_split(), workdir)

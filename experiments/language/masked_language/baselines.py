@@ -8,6 +8,7 @@ import collections
 from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 import pathlib
+from typing import Any
 
 import jax
 import numpy as np
@@ -39,13 +40,13 @@ def always_space(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
   """Guesses a space, of which nine tenths are certain."""
   table = np.full(_NUM_IDS, (1 - _SURE) / (_NUM_IDS - 1))
   table[_SPACE] = _SURE
-  return _spread(table, batch)
+  return _repeated(table, batch)
 
 
 def unigram(texts: Sequence[Batch]) -> Predictor:
   """Guesses by how often every byte was masked."""
   table = _unigram(texts)
-  return lambda batch: _spread(table, batch)
+  return lambda batch: _repeated(table, batch)
 
 
 def neighbours(texts: Sequence[Batch], strength: float) -> Predictor:
@@ -102,7 +103,7 @@ def words_of_length(texts: Sequence[Batch]) -> Predictor:
   single = _unigram(texts)
 
   def predict(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    chances, guesses = _spread(single, batch)
+    chances, guesses = _repeated(single, batch)
     chances, guesses = chances.copy(), guesses.copy()
     for row in range(len(batch["words"])):
       for where, word in _words(batch, row):
@@ -124,7 +125,7 @@ def _unigram(texts: Sequence[Batch]) -> np.ndarray:  # [262]
   return counts / counts.sum()
 
 
-def _spread(table: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+def _repeated(table: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
   shape = batch["targets"].shape
   chances = np.broadcast_to(table, (*shape, len(table)))
   return chances, np.full(shape, table.argmax())
@@ -156,17 +157,20 @@ def _words(batch: Batch, row: int) -> list[tuple[np.ndarray, bytes]]:
 
 def evaluate(predictor: Predictor, split: loader.Split) -> dict[str, float]:
   """Returns the metrics of the task, over a whole split."""
-  sums: dict[str, float] = collections.defaultdict(float)
-  for batch in loader.eval_batches(split, batch_size=_BATCH):
+
+  def measure(batch: Batch) -> dict[str, Any]:
     chances, guesses = predictor(batch)
     picked = np.take_along_axis(chances, batch["targets"][..., None], axis=-1)
     nats = -np.log(np.maximum(picked[..., 0], 1e-30))
     right = guesses == batch["targets"]
-    for name, values in language_task.masked_metrics(
-      nats, right, batch
-    ).items():
-      sums[name] += float((np.asarray(values) * batch["weight"]).sum())
-  return {name: total / len(split.source) for name, total in sums.items()}
+    found = language_task.masked_metrics(nats, right, batch)
+    return {**found, "weight": batch["weight"]}
+
+  loop = evaluation.Loop(split=split, batch_size=_BATCH)
+  return {
+    name: float(np.mean(values, dtype=np.float64))
+    for name, values in loop.collect(measure).items()
+  }
 
 
 def table(

@@ -1,18 +1,13 @@
-"""Pictures of a trained masked language model."""
+"""Plots of a trained masked language model."""
 
 import pathlib
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-from matplotlib import pyplot
 import numpy as np
 
 from experiments.data import loader
 from experiments.language.text import tokenizers
-from experiments.runs import log as runs_log
+from experiments.runs import plots
 import perceiver
 
 _NUM_TEXTS = 4
@@ -22,57 +17,43 @@ _MAX_SHOWN = 160  # tokens of the text under attention
 _GIVEN, _RIGHT, _WRONG = "black", "tab:green", "tab:red"
 
 
-def draw(
+_CURVE = [
+  plots.Panel(m) for m in ("bits_per_byte", "accuracy", "word_accuracy")
+]
+
+
+def plot(
   model: perceiver.Model,
   variables: perceiver.Variables,
   split: loader.Split,
   tokenizer: tokenizers.Tokenizer,
   workdir: pathlib.Path,
 ) -> list[pathlib.Path]:
-  """Draws what there is to see, into `workdir / "figures"`.
+  """Plots the run and its model, into `workdir / "figures"`.
 
   Args:
     model: the language model.
     variables: its parameters and state.
-    split: the masked texts to look at, some of which are shown.
+    split: the masked texts, some of which are shown.
     tokenizer: what their ids mean.
-    workdir: the run's folder, whose metrics.jsonl the curve is drawn from.
+    workdir: the run's folder, whose log the curve is plotted from.
 
   Returns:
     The files: curve.png, filled.png and attention.png.
   """
-  folder = workdir / "figures"
-  folder.mkdir(parents=True, exist_ok=True)
+  folder = plots.folder(workdir)
   rows = np.linspace(0, len(split.source) - 1, _NUM_TEXTS).astype(int)
   examples = [
     split.transform(split.source[int(row)], np.random.default_rng(0))
     for row in rows
   ]
   texts = {name: np.stack([e[name] for e in examples]) for name in examples[0]}
-  drawn = [
-    _curve(workdir / "metrics.jsonl", folder / "curve.png"),
+  made = [
+    *plots.learning_curve(workdir, _CURVE),
     _filled(model, variables, texts, tokenizer, folder / "filled.png"),
     _attention(model, variables, texts, tokenizer, folder / "attention.png"),
   ]
-  return [path for path in drawn if path is not None]
-
-
-def _curve(log: pathlib.Path, path: pathlib.Path) -> pathlib.Path | None:
-  """Draws loss and accuracies over the steps."""
-  if not log.exists():
-    return None
-  rows = runs_log.read_rows(log)
-  figure, axes = pyplot.subplots(1, 3, figsize=(12, 3.2))
-  metrics = ("bits_per_byte", "accuracy", "word_accuracy")
-  for axis, metric in zip(axes, metrics):
-    for kind, marker in (("train", ""), ("eval", ".")):
-      points = [
-        (row["step"], row[metric]) for row in rows if row["kind"] == kind
-      ]
-      axis.plot(*zip(*points), label=kind, marker=marker)
-    axis.set(xlabel="step", title=metric)
-    axis.legend()
-  return _save(figure, path)
+  return made
 
 
 def guesses(
@@ -97,7 +78,7 @@ def _filled(
   tokenizer: tokenizers.Tokenizer,
   path: pathlib.Path,
 ) -> pathlib.Path:
-  """Draws texts with their masked tokens filled in, coloured by success."""
+  """Plots texts with their masked tokens filled in, coloured by success."""
   guessed = guesses(model, variables, texts)  # [B, P]
   lines: list[list[tuple[str, str]]] = []
   for row in range(len(guessed)):
@@ -111,7 +92,7 @@ def _filled(
     colours[places[masked & ~right]] = _WRONG
     shown = texts["input_mask"][row]
     lines += [*_lines(tokenizer, ids[shown], colours[shown]), []]
-  figure, axis = pyplot.subplots(figsize=(11, 0.2 * len(lines) + 0.6))
+  figure, axis = plots.pyplot.subplots(figsize=(11, 0.2 * len(lines) + 0.6))
   axis.set(xlim=(0, _COLUMNS), ylim=(len(lines), -1))
   axis.axis("off")
   for number, line in enumerate(lines):
@@ -121,7 +102,7 @@ def _filled(
       column += len(text)
   title = "masked words as filled in: right in green, wrong in red"
   axis.set_title(title, fontsize=10)
-  return _save(figure, path)
+  return plots.save(figure, path)
 
 
 def _lines(
@@ -150,10 +131,10 @@ def _attention(
   tokenizer: tokenizers.Tokenizer,
   path: pathlib.Path,
 ) -> pathlib.Path:
-  """Draws where some latents of the first read look in one text.
+  """Plots the first cross-attention of some latents in one text.
 
   Those are chosen whose attention differs most from text to text: the others
-  look at places, whatever stands there.
+  attend to positions, whatever stands there.
   """
   maps = model.attention_map(
     variables, texts["ids"], input_mask=texts["input_mask"]
@@ -166,7 +147,7 @@ def _attention(
     "_" if number == tokenizers.MASK else _shown(tokenizer, number)
     for number in texts["ids"][0, :length]
   ]
-  figure, axis = pyplot.subplots(
+  figure, axis = plots.pyplot.subplots(
     figsize=(0.11 * length + 1, 0.22 * len(chosen) + 1)
   )
   axis.imshow(
@@ -175,12 +156,5 @@ def _attention(
   axis.set_xticks(range(length), labels, fontsize=7, family="monospace")
   axis.set_yticks(range(len(chosen)), [f"latent {n}" for n in chosen], size=7)
   axis.tick_params(length=0)
-  axis.set_title("where latents look in their first read", fontsize=10)
-  return _save(figure, path)
-
-
-def _save(figure: Any, path: pathlib.Path) -> pathlib.Path:
-  figure.tight_layout()
-  figure.savefig(path, dpi=120)
-  pyplot.close(figure)
-  return path
+  axis.set_title(plots.ATTENTION_TITLE, fontsize=10)
+  return plots.save(figure, path)

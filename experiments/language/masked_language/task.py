@@ -103,8 +103,8 @@ class MaskedLanguage:
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Draws learning curve, filled texts, and where the latents look."""
-    return plots.draw(
+    """Plots learning curve, filled texts, and where the latents look."""
+    return plots.plot(
       self.model,
       variables,
       self.eval_split(),

@@ -1,7 +1,7 @@
-"""Flow without learning, to compare with.
+"""Baselines: flow without learning.
 
 All take two frames [2, H, W, 3] uint8 and return the flow [H, W, 2] float32,
-pixels. DIS and Farnebäck are OpenCV's and look at greyscale.
+pixels. DIS and Farnebäck are OpenCV's and use greyscale.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ _SMALLEST = 16  # pixels; OpenCV crashes on some frames that are flatter
 
 
 def zero(frames: np.ndarray) -> np.ndarray:  # [2, H, W, 3] -> [H, W, 2]
-  """Returns the flow of a world that stands still."""
+  """Returns zero flow."""
   return np.zeros((*frames.shape[1:3], 2), np.float32)
 
 

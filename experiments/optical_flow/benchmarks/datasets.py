@@ -1,7 +1,7 @@
-"""Public data sets of optical flow, in the folders they are published in.
+"""Public data sets of optical flow, in their published folders.
 
 Nothing is downloaded. A data set that lacks files, or has another number of
-examples than its authors say, is refused.
+examples than its authors state, is refused.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from experiments.optical_flow.benchmarks import pairs
 
 
 class Split(enum.Enum):
-  """Examples whose flow is published, or those of a benchmark, without."""
+  """Examples whose flow is published, or those of a benchmark without."""
 
   TRAIN = "train"
   TEST = "test"
@@ -28,7 +28,7 @@ class ChairsSplit(enum.Enum):
 
 
 class RenderPass(enum.Enum):
-  """How Sintel is drawn: without and with blur, fog and the like."""
+  """Sintel's render passes: without and with blur, fog and other effects."""
 
   CLEAN = "clean"
   FINAL = "final"
@@ -62,7 +62,7 @@ class FlyingChairs:
   Attributes:
     data_dir: has the folder data, with 00001_img1.ppm, 00001_img2.ppm,
       00001_flow.flo and so on.
-    split: which part.
+    split: training or validation part.
     split_file: one line for every example, 1 for TRAIN and 2 for VALID; None
       is FlyingChairs_train_val.txt, as published, or chairs_split.txt in
       `data_dir`.
@@ -84,9 +84,9 @@ class Sintel:
       of frame_0001.png and so on for each scene; training has flow, and may
       have occlusions and invalid.
     split: TRAIN is 1,041 pairs, TEST 552.
-    render_pass: which drawing.
-    without_invalid: leave out the pixels that Sintel marks as invalid. The
-      papers that report errors on TRAIN count them, as far as is known.
+    render_pass: clean or final.
+    without_invalid: exclude the pixels that Sintel marks as invalid. The papers
+      that report errors on TRAIN include them, as far as is known.
     allow_partial: accept other numbers of pairs.
   """
 
@@ -99,7 +99,8 @@ class Sintel:
   def __post_init__(self) -> None:
     if self.without_invalid and self.split is Split.TEST:
       raise ValueError(
-        "Sintel: without_invalid is True; nothing of split TEST is marked."
+        "Sintel: without_invalid is True; expected False for split TEST, "
+        "whose pixels are not marked."
       )
 
 
@@ -110,8 +111,8 @@ class Kitti:
   Attributes:
     data_dir: has training and testing, and in them image_2 (2015) or colored_0
       (2012) with 000000_10.png and 000000_11.png and so on; training has
-      flow_occ, for all pixels, and may have flow_noc, for those that are seen
-      in both frames.
+      flow_occ, for all pixels, and may have flow_noc, for those that are
+      visible in both frames.
     year: of the benchmark.
     split: TRAIN is 200 pairs (2015) or 194 (2012), TEST 200 or 195.
     allow_partial: accept other numbers of pairs.
@@ -147,7 +148,7 @@ class Hd1k:
     data_dir: has hd1k_input/image_2 and hd1k_flow_gt/flow_occ (TRAIN), or
       hd1k_challenge/image_2 (TEST), with 000000_0010.png and so on: the number
       of the sequence, and of the frame.
-    split: which part.
+    split: pairs with or without flow.
   """
 
   data_dir: pathlib.Path
@@ -165,7 +166,7 @@ _KITTI_COUNTS = {
 
 
 def open_dataset(config: DatasetConfig) -> pairs.PairSource:
-  """Finds all examples of a data set; their files are read one by one later.
+  """Lists all examples of a data set; their files are read one by one later.
 
   Returns:
     A source with `expected`, the official number of examples, None for HD1K.
@@ -191,7 +192,7 @@ def open_dataset(config: DatasetConfig) -> pairs.PairSource:
 
 
 def expected_count(config: DatasetConfig) -> int | None:
-  """Returns the official number of examples, None where it is not certain."""
+  """Returns the official number of examples, None if it is not certain."""
   match config:
     case AutoFlow():
       return 40_000
@@ -208,7 +209,7 @@ def expected_count(config: DatasetConfig) -> int | None:
 
 
 def _find(config: DatasetConfig) -> list[pairs.Pair]:
-  """Returns the pairs whose first frames, or flow, are there."""
+  """Returns the pairs whose first frames, or flow, exist."""
   root = config.data_dir
   match config:
     case AutoFlow():
@@ -233,7 +234,7 @@ def _find(config: DatasetConfig) -> list[pairs.Pair]:
 
 
 def _describe(config: DatasetConfig) -> str:
-  """Returns the data set and all that was chosen of it, such as TRAIN."""
+  """Returns the name of the data set and its options, such as TRAIN."""
   chosen = (getattr(config, x.name) for x in dataclasses.fields(config))
   names = [value.name for value in chosen if isinstance(value, enum.Enum)]
   return " ".join([type(config).__name__, *names])

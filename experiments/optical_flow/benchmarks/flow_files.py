@@ -15,8 +15,8 @@ import png  # type: ignore[import-untyped]
 from experiments.data import files
 
 _FLO_TAG = b"PIEH"  # the float 202021.25
-_FLO_UNKNOWN = 1e9  # pixels; what is farther is not known
-# A KITTI value is 64 · flow + 2^15; 1 in the third channel says that it is one.
+_FLO_UNKNOWN = 1e9  # pixels; larger flow is unknown
+# A KITTI value is 64 · flow + 2^15; the third channel is 1 where it is known.
 _KITTI_SCALE, _KITTI_ZERO = 64.0, 2**15
 
 
@@ -40,7 +40,7 @@ def read_flo(path: pathlib.Path) -> np.ndarray:  # [H, W, 2] float32
   width, height = struct.unpack("<ii", content[4:12])
   if min(width, height) < 1 or len(content) != 12 + 8 * width * height:
     raise files.InputError(
-      f"{path} says that it holds {width} × {height} pixels and has "
+      f"{path} has a header of {width} × {height} pixels and "
       f"{len(content)} bytes; expected {12 + 8 * width * height}."
     )
   return np.frombuffer(content, "<f4", offset=12).reshape(height, width, 2)
@@ -50,7 +50,7 @@ def write_kitti(path: pathlib.Path, flow: np.ndarray) -> int:
   """Writes a flow [H, W, 2], pixels, in KITTI's format, in steps of 1/64.
 
   Returns:
-    How many pixels move too far for the format, which ends at 512 pixels;
+    The number of pixels whose flow is beyond the format's range of 512 pixels;
     they are marked as unknown.
   """
   values = np.rint(flow * _KITTI_SCALE + _KITTI_ZERO)
@@ -69,8 +69,8 @@ def read_kitti(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
   """Reads a flow in KITTI's format.
 
   Returns:
-    flow [H, W, 2] float32, pixels, 0 where it is unknown, and where it is
-    known [H, W].
+    flow [H, W, 2] float32, pixels, 0 where it is unknown, and a mask [H, W] of
+    the pixels where it is known.
 
   Raises:
     files.InputError: if it is not a PNG of 16 bits and three channels, or not
@@ -95,7 +95,7 @@ def read_kitti(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def from_kitti(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-  """Returns flow [H, W, 2] and where it is known [H, W] of a KITTI image.
+  """Returns flow [H, W, 2] and the mask [H, W] of a KITTI image.
 
   Args:
     image: [H, W, 3] uint16.
@@ -107,14 +107,14 @@ def from_kitti(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def read_flow(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
   """Reads a flow in the format that the file's suffix names, .flo or .png.
 
-  In a .flo file, what is farther than 10⁹ pixels is unknown.
+  In a .flo file, flow of more than 10⁹ pixels is unknown.
 
   Returns:
-    flow [H, W, 2] float32, pixels, 0 where it is unknown, and where it is
-    known [H, W].
+    flow [H, W, 2] float32, pixels, 0 where it is unknown, and a mask [H, W] of
+    the pixels where it is known.
 
   Raises:
-    files.InputError: if it cannot be read, or holds what is not a number.
+    files.InputError: if it cannot be read, or has values that are not finite.
   """
   if path.suffix.lower() == ".png":
     return read_kitti(path)

@@ -1,8 +1,7 @@
-"""Which files belong together in the folders of public data sets.
+"""Layouts of the folders of public data sets.
 
-Examples are listed by their first frames. What else belongs to an example is
-named, whether it is there or not, so that whoever checks can say what is
-missing.
+Examples are listed by their first frames. All other files of an example are
+listed whether they exist or not, so that missing ones can be reported.
 """
 
 import itertools
@@ -60,7 +59,7 @@ def sintel_train(
 ) -> list[pairs.Pair]:
   """Returns Sintel's pairs with flow, by scene and frame.
 
-  Where the folder of occlusions is not there, nothing is known of them.
+  Without the folder of occlusions, they are unknown.
   """
   training = root / "training"
   occlusions = training / "occlusions"
@@ -92,12 +91,12 @@ def sintel_test(root: pathlib.Path, render_pass: str) -> list[pairs.Pair]:
 def kitti(root: pathlib.Path, images: str, train: bool) -> list[pairs.Pair]:
   """Returns KITTI's pairs.
 
-  Where the folder flow_noc is not there, nothing is known of occlusions.
+  Without the folder flow_noc, occlusions are unknown.
 
   Args:
-    root: has training and testing.
+    root: folder with training and testing.
     images: name of the folder of the left colour camera.
-    train: whether the pairs with flow are asked for.
+    train: whether to list the pairs with flow, or those without.
   """
   folder = root / ("training" if train else "testing")
   visible = (folder / "flow_noc").is_dir()
@@ -164,8 +163,8 @@ def _neighbours(
 ) -> list[tuple[pathlib.Path, pathlib.Path]]:
   """Returns every frame but the last of its sequence, and the next frame.
 
-  Names end with the frame's number; what is before it names the sequence. The
-  next frame has the next number, also where it is missing.
+  Names are the sequence's name and the frame's number. The next frame has the
+  next number, also where it is missing.
   """
   found = []
   for first, other in itertools.pairwise(paths):

@@ -1,10 +1,10 @@
-"""Noise for frames: as it was published in a test of robustness, and sound.
+"""Noise in frames: of a published test of robustness, and a corrected form.
 
-The published test (a student project on flow under attack, whose numbers
-`robustness` holds) has three oddities that are kept in the published form:
-one draw of Gaussian noise is stretched to every image; what becomes negative
-wraps around, so that dark pixels turn bright; and its noise cannot be drawn
-again, because the wrong generator was seeded. Ours has a seed.
+The published test (a student project on flow under attack, with the numbers in
+`robustness`) has two defects that the published form keeps: one sample of
+Gaussian noise is stretched to every image, and negative values wrap around, so
+that dark pixels become bright. Its noise cannot be reproduced, because the
+wrong generator was seeded; here it has a seed.
 """
 
 import numpy as np
@@ -13,20 +13,20 @@ from experiments.data import files
 
 PATCH = 100  # pixels; height, width and the distance to the top and the left
 STDDEV = 0.05  # of colours in [0, 1]
-_DRAWN = (380, 1250, 3)  # the size of the one draw
+_PUBLISHED_SIZE = (380, 1250, 3)  # of the one sample
 
 
 def salt_and_pepper(
   generator: np.random.Generator,
 ) -> np.ndarray:  # [100, 100, 3] uint8
-  """Returns a patch of black and white pixels, each with probability ½."""
+  """Samples a patch of black and white pixels, each with probability ½."""
   white = generator.integers(0, 2, (PATCH, PATCH, 1))
   return np.tile(255 * white, (1, 1, 3)).astype(np.uint8)
 
 
-def draw(generator: np.random.Generator) -> np.ndarray:  # [380, 1250, 3]
-  """Returns Gaussian noise for all images of the published test."""
-  return generator.normal(0.0, STDDEV, _DRAWN)
+def sample(generator: np.random.Generator) -> np.ndarray:  # [380, 1250, 3]
+  """Samples the Gaussian noise of all images of the published test."""
+  return generator.normal(0.0, STDDEV, _PUBLISHED_SIZE)
 
 
 def corrupt_patch(
@@ -42,8 +42,8 @@ def corrupt_patch(
   height, width = frames.shape[1:3]
   if min(height, width) < end:
     raise files.InputError(
-      f"Frames of {height} × {width} pixels cannot take the patch; expected "
-      f"at least {end} × {end}."
+      f"Frames have {height} × {width} pixels, too few for the patch; "
+      f"expected at least {end} × {end}."
     )
   corrupted = frames.copy()
   corrupted[:, PATCH:end, PATCH:end] = patch
@@ -56,7 +56,7 @@ def corrupt_gaussian_published(
 ) -> np.ndarray:  # [2, H, W, 3] uint8
   """Adds the same noise, stretched, to both frames; negatives wrap around.
 
-  Colours are cut off above 255 and rounded towards zero; −12 becomes 244.
+  Colours are clipped at 255 and rounded towards zero; −12 becomes 244.
   """
   stretched = stretch(noise, *frames.shape[1:3])  # [H, W, 3]
   corrupted = 255 * np.clip(frames / 255 + stretched, -1, 1)
@@ -67,7 +67,7 @@ def corrupt_gaussian(
   frames: np.ndarray,  # [2, H, W, 3] uint8
   generator: np.random.Generator,
 ) -> np.ndarray:  # [2, H, W, 3] uint8
-  """Adds noise of its own to every pixel of each frame, and clips colours."""
+  """Adds independent noise to every pixel of each frame, and clips colours."""
   noise = generator.normal(0.0, STDDEV, frames.shape)
   return np.rint(255 * np.clip(frames / 255 + noise, 0, 1)).astype(np.uint8)
 

@@ -26,11 +26,11 @@ class Pair:
   Attributes:
     name: of the example, without suffix.
     frames: the first and the second.
-    flow: .flo, or .png in KITTI's format; None if nobody tells.
-    flow_visible: the same flow, known only where pixels are seen in the second
-      frame.
-    occluded: a mask, white where pixels are not seen in the second frame.
-    invalid: a mask, white where the flow must not count.
+    flow: .flo, or .png in KITTI's format; None if it is not published.
+    flow_visible: the same flow, valid only where pixels are visible in the
+      second frame.
+    occluded: a mask, white where pixels are not visible in the second frame.
+    invalid: a mask, white where the flow is not valid.
   """
 
   name: str
@@ -41,7 +41,7 @@ class Pair:
   invalid: pathlib.Path | None = None
 
   def paths(self) -> list[pathlib.Path]:
-    """Returns all files that must be there."""
+    """Returns all files of the example."""
     more = (self.flow, self.flow_visible, self.occluded, self.invalid)
     return [*self.frames, *(path for path in more if path is not None)]
 
@@ -52,7 +52,7 @@ class PairSource:
 
   Attributes:
     pairs: their files.
-    expected: how many examples the whole data set has; None if it is not
+    expected: number of examples in the whole data set; None if it is not
       known, or not a data set.
   """
 
@@ -116,7 +116,7 @@ def consecutive(paths: Sequence[pathlib.Path]) -> PairSource:
       different folders are no pair.
 
   Raises:
-    FileNotFoundError: if a path is not there.
+    FileNotFoundError: if a path does not exist.
     files.InputError: if there are no two frames.
   """
   neighbours = itertools.pairwise(files.list_images(paths))

@@ -1,13 +1,13 @@
-"""How much a flow changes when its frames are spoilt.
+"""Robustness: changes of a flow under noise in the frames.
 
 A published test found that noise changes the flow of Perceiver IO far more
-than that of RAFT and GMA (`PUBLISHED`). It compares a model's flow of spoilt
-frames with its flow of the clean ones, on the pairs of KITTI's test split. What
-is compared are pictures of the flow, drawn by each author's own code, so that
+than that of RAFT and GMA (`PUBLISHED`). It compares a model's flow of corrupted
+frames with its flow of the clean ones, on the pairs of KITTI's test split. It
+compares colour images of the flow, each made by its author's own code, so that
 its numbers are no distances in pixels and hardly compare between methods.
 
-`evaluate` repeats the test as it was published, and beside it says how many
-pixels the flow itself moved, under noise that does not wrap around.
+`evaluate` repeats the test as it was published. It also computes the end-point
+error of the change, in pixels, under noise that does not wrap around.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,6 +15,7 @@ import dataclasses
 from typing import NamedTuple
 
 import numpy as np
+import tabulate
 
 from experiments.data import files
 from experiments.optical_flow import colours
@@ -25,22 +26,23 @@ from experiments.optical_flow.benchmarks import noise
 FlowFunction = Callable[[np.ndarray], np.ndarray]  # [2, H, W, 3] -> [H, W, 2]
 Renderer = Callable[[np.ndarray], np.ndarray]  # [H, W, 2] -> [H, W, 3] uint8
 
-# Patch and Gaussian noise, mean squared error between pictures.
+# Patch and Gaussian noise, mean squared error between images.
 PUBLISHED = {
   "RAFT": (5.88, 486.60),
   "GMA": (3.14, 612.88),
   "Perceiver IO": (46.65, 6086.99),
 }
 
-# The published measure leaves out all rows and columns of the patch, and one
-# more of each.
-_HOLE = slice(noise.PATCH, 2 * noise.PATCH + 1)
+# The published measure excludes all rows and columns of the patch, and one more
+# of each.
+_CROSS = slice(noise.PATCH, 2 * noise.PATCH + 1)
 _SQUARE = slice(noise.PATCH, 2 * noise.PATCH)
+_COLUMNS = ("MSE patch", "MSE Gaussian", "pixels patch", "pixels Gaussian")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RobustnessTable:
-  """The change of a flow under noise, the mean over all pairs.
+  """Changes of a flow under noise, means over all pairs.
 
   Attributes:
     num_pairs: of frames.
@@ -59,47 +61,42 @@ class RobustnessTable:
 
   def __str__(self) -> str:
     """Returns the table, the published numbers first."""
-    lines = [
-      f"{'':<14}{'mean squared error of pictures':>34}{'pixels moved':>25}",
-      f"{'':<14}{'patch':>17}{'Gaussian':>17}{'patch':>12}{'Gaussian':>13}",
-    ]
-    for name, (patch, gaussian) in PUBLISHED.items():
-      lines.append(
-        f"{name:<14}{patch:>17.2f}{gaussian:>17.2f}{'–':>12}{'–':>13}"
-      )
-    lines.append(
-      f"{'this one':<14}{self.patch_mse:>17.2f}{self.gaussian_mse:>17.2f}"
-      f"{self.patch_epe:>12.2f}{self.gaussian_epe:>13.2f}"
+    published = [(name, *numbers) for name, numbers in PUBLISHED.items()]
+    measured = ("this model", *dataclasses.astuple(self)[1:])
+    table = tabulate.tabulate(
+      [*published, measured],
+      ["", *_COLUMNS],
+      floatfmt=".2f",
+      missingval="–",
     )
-    pairs = "pair" if self.num_pairs == 1 else "pairs"
-    lines.append(
-      f"This one is the mean of {self.num_pairs} {pairs} of frames; the others "
-      "were published for KITTI's test split."
+    return (
+      f"{table}\n"
+      f"This model: the mean of {self.num_pairs} pairs of frames. Others: as "
+      "published for KITTI's test split."
     )
-    return "\n".join(lines)
 
 
 def mse(
-  picture: np.ndarray,  # [H, W, 3] uint8
+  image: np.ndarray,  # [H, W, 3] uint8
   reference: np.ndarray,  # [H, W, 3] uint8
 ) -> float:
   """Returns the squared difference per pixel, summed over the channels."""
-  return float(np.sum(_squared(picture, reference)) / picture[..., 0].size)
+  return float(np.sum(_squared(image, reference)) / image[..., 0].size)
 
 
 def mse_wo_patch(
-  picture: np.ndarray,  # [H, W, 3] uint8
+  image: np.ndarray,  # [H, W, 3] uint8
   reference: np.ndarray,  # [H, W, 3] uint8
 ) -> float:
-  """Returns `mse` away from the patch, as it was published.
+  """Returns `mse` outside the patch, as it was published.
 
-  All of rows 100 to 200 and of columns 100 to 200 is left out, a cross, but
-  the sum is divided by the pixels that are not in the patch.
+  Rows 100 to 200 and columns 100 to 200, a cross, are excluded, but the sum is
+  divided by the number of pixels that are not in the patch.
   """
-  squared = _squared(picture, reference)
-  squared[_HOLE] = 0
-  squared[:, _HOLE] = 0
-  return float(np.sum(squared) / (picture[..., 0].size - noise.PATCH**2))
+  squared = _squared(image, reference)
+  squared[_CROSS] = 0
+  squared[:, _CROSS] = 0
+  return float(np.sum(squared) / (image[..., 0].size - noise.PATCH**2))
 
 
 def evaluate(
@@ -110,45 +107,40 @@ def evaluate(
   render: Renderer = colours.hsv,
   on_progress: Callable[[int], None] = lambda done: None,
 ) -> RobustnessTable:
-  """Runs the test; the true flow is not looked at.
+  """Runs the test; the true flow is not used.
 
   Args:
-    flow_function: gives the flow [H, W, 2], pixels, of two frames
+    flow_function: returns the flow [H, W, 2], pixels, of two frames
       [2, H, W, 3] uint8. It is called four times for each pair.
     source: the pairs; frames may have different sizes from 200 × 200 on.
     seed: of all noise.
-    render: draws a flow as a picture [H, W, 3] uint8; as released by default.
-    on_progress: is told how many pairs are done.
+    render: returns a colour image [H, W, 3] uint8 of a flow; the released one
+      by default.
+    on_progress: called with the number of pairs that are done.
 
   Raises:
     files.InputError: if frames are too small for the patch, there are none, or
       a flow is not finite or of another size.
   """
   patch = noise.salt_and_pepper(np.random.default_rng([seed, 0]))
-  drawn = noise.draw(np.random.default_rng([seed, 1]))
+  published = noise.sample(np.random.default_rng([seed, 1]))
   rows = []
   for index, example in enumerate(source):
     generator = np.random.default_rng([seed, 2, index])
-    spoilt = _Spoilt(
+    corrupted = _Corrupted(
       patch=noise.corrupt_patch(example.frames, patch),
-      wrapped=noise.corrupt_gaussian_published(example.frames, drawn),
+      wrapped=noise.corrupt_gaussian_published(example.frames, published),
       gaussian=noise.corrupt_gaussian(example.frames, generator),
     )
-    rows.append(_changes(flow_function, example, spoilt, render))
+    rows.append(_changes(flow_function, example, corrupted, render))
     on_progress(index + 1)
   if not rows:
-    raise files.InputError("There is no pair of frames to spoil.")
+    raise files.InputError("There is no pair of frames.")
   means = _Changes(*np.mean(rows, axis=0).tolist())
-  return RobustnessTable(
-    num_pairs=len(rows),
-    patch_mse=means.patch_mse,
-    gaussian_mse=means.gaussian_mse,
-    patch_epe=means.patch_epe,
-    gaussian_epe=means.gaussian_epe,
-  )
+  return RobustnessTable(num_pairs=len(rows), **means._asdict())
 
 
-class _Spoilt(NamedTuple):
+class _Corrupted(NamedTuple):
   """Two frames under each noise, all [2, H, W, 3] uint8."""
 
   patch: np.ndarray
@@ -168,21 +160,21 @@ class _Changes(NamedTuple):
 def _changes(
   flow_function: FlowFunction,
   example: examples.FlowExample,
-  spoilt: _Spoilt,
+  corrupted: _Corrupted,
   render: Renderer,
 ) -> _Changes:
-  """Returns how much the flow of one example changes."""
+  """Returns the changes of the flow of one example."""
   clean, patch, wrapped, gaussian = (
     _flow(flow_function, frames, example.name)
-    for frames in (example.frames, *spoilt)
+    for frames in (example.frames, *corrupted)
   )
-  picture = render(clean)
-  moved = flow_metrics.end_point_error(patch, clean)  # [H, W]
-  moved[_SQUARE, _SQUARE] = 0
+  reference = render(clean)
+  change = flow_metrics.end_point_error(patch, clean)  # [H, W]
+  change[_SQUARE, _SQUARE] = 0
   return _Changes(
-    patch_mse=mse_wo_patch(render(patch), picture),
-    gaussian_mse=mse(render(wrapped), picture),
-    patch_epe=float(np.sum(moved) / (moved.size - noise.PATCH**2)),
+    patch_mse=mse_wo_patch(render(patch), reference),
+    gaussian_mse=mse(render(wrapped), reference),
+    patch_epe=float(np.sum(change) / (change.size - noise.PATCH**2)),
     gaussian_epe=float(np.mean(flow_metrics.end_point_error(gaussian, clean))),
   )
 
@@ -200,6 +192,6 @@ def _flow(
 
 
 def _squared(
-  picture: np.ndarray, reference: np.ndarray
+  image: np.ndarray, reference: np.ndarray
 ) -> np.ndarray:  # [H, W, 3] float64
-  return (picture.astype(np.float64) - reference) ** 2
+  return (image.astype(np.float64) - reference) ** 2

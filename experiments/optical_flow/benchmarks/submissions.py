@@ -1,7 +1,7 @@
-"""Folders of estimated flow in the form that benchmarks take.
+"""Submissions to benchmarks: folders of estimated flow.
 
-Names are those of the examples of `datasets`. What is written is the content
-of the archive, or what the benchmark's own bundler asks for.
+Names are those of the examples of `datasets`. Files are the content of the
+archive, or the input of the benchmark's own bundler.
 """
 
 import pathlib
@@ -13,19 +13,19 @@ from experiments.data import files
 from experiments.optical_flow.benchmarks import datasets
 from experiments.optical_flow.benchmarks import flow_files
 
-# What KITTI's format holds, in pixels.
+# Range of KITTI's format, in pixels.
 _KITTI_LOWEST, _KITTI_HIGHEST = -512.0, 512.0 - 1 / 64
 
 
 def path_of(config: datasets.DatasetConfig, name: str) -> pathlib.Path:
-  """Returns where a benchmark wants the flow of an example, within the folder.
+  """Returns the path of an example's flow within the folder of a submission.
 
   Sintel: clean/SCENE/frame0001.flo, and final beside clean. KITTI 2015:
   flow/000000_10.png; KITTI 2012: 000000_10.png. Middlebury: SCENE/flow10.flo.
 
   Raises:
-    files.InputError: if nobody takes flow of this data set in a form that is
-      known here, or the example is not named as its data set names it.
+    files.InputError: if the data set has no benchmark whose form is supported,
+      or the example has a name of another data set.
   """
   match config:
     case datasets.Sintel():
@@ -54,17 +54,17 @@ def write(
 ) -> pathlib.Path:
   """Writes the flow of one example.
 
-  KITTI's format ends at 512 pixels; what is farther is written as the farthest
-  that it holds, since a pixel left out would be filled in by the benchmark.
+  KITTI's format ends at 512 pixels; larger flow is clipped, since the benchmark
+  would interpolate missing pixels.
 
   Args:
-    folder: of the submission; made if it is not there.
+    folder: of the submission; made if it does not exist.
     config: the data set.
     name: of the example, as in `FlowExample.name`.
     flow: pixels.
 
   Returns:
-    The file.
+    The path of the file.
 
   Raises:
     files.InputError: see `path_of`; also if the flow is not finite, or the

@@ -26,7 +26,7 @@ def read(path: pathlib.Path) -> meshes.Mesh:
     files.InputError: if the file cannot be read, is no .off file or not a
       complete one, has no vertices or no faces, or numbers that cannot be.
   """
-  # Latin-1 knows every byte; a comment may be in any encoding.
+  # Latin-1 decodes every byte; a comment may be in any encoding.
   text = files.read_bytes(path).decode("latin-1")
   try:
     return _parse(text)

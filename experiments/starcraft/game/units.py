@@ -50,7 +50,7 @@ class State(NamedTuple):
 class ActionKind(enum.IntEnum):
   """Kinds of actions of a unit."""
 
-  HOLD = 0  # Stand still and strike nobody.
+  HOLD = 0  # Stand still, no attack.
   RETREAT = 1  # Go away from the nearest enemy.
   ATTACK = 2  # Strike the target; if that is out of reach, go there.
 

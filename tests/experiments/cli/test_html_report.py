@@ -105,7 +105,7 @@ def test_a_page_that_cannot_be_written_is_an_error(tmp_path):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-  """The folder of a finished run of the toy."""
+  """The folder of a finished run of the tiny recipe."""
   workdir = tmp_path_factory.mktemp("run")
   with pytest.MonkeyPatch.context() as patch:
     patch.setattr(models, "ModelConfig", sums.ModelConfig)

@@ -16,34 +16,34 @@ from perceiver.models import registry as models
 from tests.helpers import folders
 from tests.helpers.recipes import sums
 
-TOY = "tests.helpers.recipes.sums"
+TINY = "tests.helpers.recipes.sums"
 
 
 @pytest.fixture(autouse=True)
-def _toy_is_a_known_model(monkeypatch):
+def _tiny_is_a_known_model(monkeypatch):
   monkeypatch.setattr(models, "ModelConfig", sums.ModelConfig)
 
 
 @pytest.fixture
-def toy(monkeypatch):
-  """The toy as an experiment with a short name, and the only one."""
-  monkeypatch.setattr(registry, "_MODULES", {"toy": TOY})
-  return "toy"
+def tiny(monkeypatch):
+  """The tiny recipe as an experiment with a short name, and the only one."""
+  monkeypatch.setattr(registry, "_MODULES", {"tiny": TINY})
+  return "tiny"
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
   """The folder of a finished run."""
   workdir = tmp_path_factory.mktemp("run")
-  assert train.main([TOY, "--mini", "--workdir", str(workdir)]) == 0
+  assert train.main([TINY, "--mini", "--workdir", str(workdir)]) == 0
   return workdir
 
 
 # -------------------------------------------------------------------- choosing
 
 
-def test_choices(toy):
-  found = [(c.recipe, c.experiment, c.result) for c in registry.choices(toy)]
+def test_choices(tiny):
+  found = [(c.recipe, c.experiment, c.result) for c in registry.choices(tiny)]
   assert found == [
     ("plain", sums.EXPERIMENTS["plain"], sums.RESULTS["plain"]),
     ("wide", sums.EXPERIMENTS["wide"], None),
@@ -51,10 +51,10 @@ def test_choices(toy):
   ]
 
 
-def test_choose(toy):
-  assert registry.choose(toy).recipe == "plain"
-  assert registry.choose(toy, "wide").recipe == "wide"
-  assert registry.choose(toy, mini=True).recipe == "mini"
+def test_choose(tiny):
+  assert registry.choose(tiny).recipe == "plain"
+  assert registry.choose(tiny, "wide").recipe == "wide"
+  assert registry.choose(tiny, mini=True).recipe == "mini"
 
 
 def test_the_registered_experiments():
@@ -80,16 +80,19 @@ def test_hyphens_mean_underscores():
 @pytest.mark.parametrize(
   ("arguments", "message"),
   [
-    (["tpy"], "no experiment 'tpy'. Did you mean 'toy'? There are: toy"),
-    (["toy.nothing"], "there is no module 'toy.nothing'"),
-    (["toy", "--recipe", "wid"], "no recipe of toy 'wid'. Did you mean 'wide'"),
-    (["toy", "--recipe", "wide", "--mini"], "leave out --recipe"),
-    (["toy", "--train.batch-size", "6"], "batch_size=6 does not divide"),
-    (["toy", "--train.parallel.fsdp", "3"], "4 devices do not divide"),
+    (["tny"], "no experiment 'tny'. Did you mean 'tiny'? There are: tiny"),
+    (["tiny.nothing"], "there is no module 'tiny.nothing'"),
+    (
+      ["tiny", "--recipe", "wid"],
+      "of tiny 'wid'. Did you mean 'wide'",
+    ),
+    (["tiny", "--recipe", "wide", "--mini"], "leave out --recipe"),
+    (["tiny", "--train.batch-size", "6"], "batch_size=6 does not divide"),
+    (["tiny", "--train.parallel.fsdp", "3"], "4 devices do not divide"),
   ],
 )
 def test_senseless_commands_are_refused(
-  toy, tmp_path, monkeypatch, capsys, arguments, message
+  tiny, tmp_path, monkeypatch, capsys, arguments, message
 ):
   monkeypatch.chdir(tmp_path)
   assert train.main(arguments) == 2
@@ -106,9 +109,9 @@ def test_senseless_commands_are_refused(
     (["--min"], "--min"),
   ],
 )
-def test_wrong_options_are_answered(toy, capsys, arguments, message):
+def test_wrong_options_are_answered(tiny, capsys, arguments, message):
   with pytest.raises(SystemExit) as caught:
-    train.main([toy, *arguments])
+    train.main([tiny, *arguments])
   assert caught.value.code == 2
   assert message in capsys.readouterr().err
 
@@ -129,39 +132,39 @@ def test_wrong_options_are_answered(toy, capsys, arguments, message):
   ],
 )
 def test_spellings_of_before_are_answered_with_todays(
-  toy, capsys, arguments, hint
+  tiny, capsys, arguments, hint
 ):
   with pytest.raises(SystemExit) as caught:
-    train.main([toy, *arguments])
+    train.main([tiny, *arguments])
   assert caught.value.code == 2
   assert hint in capsys.readouterr().err
 
 
-def test_values_of_enums_and_booleans(toy, tmp_path):
+def test_values_of_enums_and_booleans(tiny, tmp_path):
   arguments = ("--train.non-finite", "skip", "--train.checkpoint-in-background")
   workdir = tmp_path / "run"
   settings = ("--train.steps", "5", "--workdir", str(workdir))
-  assert train.main([toy, *arguments, *settings]) == 0
+  assert train.main([tiny, *arguments, *settings]) == 0
   config = json.loads((workdir / "config.json").read_text())["train"]
   assert config["non_finite"] == "skip"
   assert config["checkpoint_in_background"] is True
 
 
-def test_options_may_come_first(toy, capsys):
-  assert train.main(["--mini", toy, "--recipe", "wide"]) == 2
+def test_options_may_come_first(tiny, capsys):
+  assert train.main(["--mini", tiny, "--recipe", "wide"]) == 2
   assert "leave out --recipe" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
   ("arguments", "words"),
   [
-    (["--help"], ["EXPERIMENT", "--mini", "--workdir", "Experiments: toy."]),
-    (["toy", "--help"], ["--train.batch-size", "examples per step", "--mini"]),
-    (["toy", "--help"], ["experiments.train toy [-h]", "{stop,skip}"]),
-    (["toy", "--help"], ["--distributed.detect, --distributed.no-detect"]),
+    (["--help"], ["EXPERIMENT", "--mini", "--workdir", "Experiments: tiny."]),
+    (["tiny", "--help"], ["--train.batch-size", "examples per step", "--mini"]),
+    (["tiny", "--help"], ["experiments.train tiny [-h]", "{stop,skip}"]),
+    (["tiny", "--help"], ["--distributed.detect, --distributed.no-detect"]),
   ],
 )
-def test_help(toy, capsys, arguments, words):
+def test_help(tiny, capsys, arguments, words):
   with pytest.raises(SystemExit) as caught:
     train.main(arguments)
   assert caught.value.code == 0
@@ -169,10 +172,10 @@ def test_help(toy, capsys, arguments, words):
   assert all(word in text for word in words)
 
 
-def test_help_ends_without_room(toy, monkeypatch, capsys):
+def test_help_ends_without_room(tiny, monkeypatch, capsys):
   monkeypatch.setenv("COLUMNS", "1")
   with pytest.raises(SystemExit) as caught:
-    train.main([toy, "--help"])
+    train.main([tiny, "--help"])
   assert caught.value.code == 0
   assert "--train.batch-size" in capsys.readouterr().out
 
@@ -199,31 +202,31 @@ def test_an_import_that_fails_inside_an_experiment_is_not_hidden(monkeypatch):
     registry.choices("digits")
 
 
-def test_default_folders(toy):
+def test_default_folders(tiny):
   folder = lambda *a, **k: registry.default_workdir(registry.choose(*a, **k))
-  assert folder(toy) == pathlib.Path("runs/toy")
-  assert folder(toy, "wide") == pathlib.Path("runs/toy-wide")
-  assert folder(toy, mini=True) == pathlib.Path("runs/toy-mini")
-  assert folder(TOY) == pathlib.Path("runs") / TOY
+  assert folder(tiny) == pathlib.Path("runs/tiny")
+  assert folder(tiny, "wide") == pathlib.Path("runs/tiny-wide")
+  assert folder(tiny, mini=True) == pathlib.Path("runs/tiny-mini")
+  assert folder(TINY) == pathlib.Path("runs") / TINY
 
 
 # -------------------------------------------------------------------- training
 
 
-def test_train_prints_what_came_out(toy, tmp_path, monkeypatch, capsys):
+def test_train_prints_what_came_out(tiny, tmp_path, monkeypatch, capsys):
   monkeypatch.chdir(tmp_path)
-  assert train.main([toy, "--train.steps", "5"]) == 0
+  assert train.main([tiny, "--train.steps", "5"]) == 0
   out = capsys.readouterr().out
-  assert "21 of 21 examples of toy eval" in out
+  assert "21 of 21 examples of tiny eval" in out
   assert "(paper 0.9, difference " in out
-  assert "model: runs/toy/model.safetensors" in out
-  assert "plot: runs/toy/picture.txt" in out
-  config = json.loads((tmp_path / "runs/toy/config.json").read_text())
+  assert "model: runs/tiny/model.safetensors" in out
+  assert "plot: runs/tiny/picture.txt" in out
+  config = json.loads((tmp_path / "runs/tiny/config.json").read_text())
   assert config["train"]["steps"] == 5
 
 
 def test_another_configuration_in_the_same_folder_is_an_error(run, capsys):
-  arguments = [TOY, "--mini", "--workdir", str(run), "--train.seed", "7"]
+  arguments = [TINY, "--mini", "--workdir", str(run), "--train.seed", "7"]
   assert train.main(arguments) == 1
   error = capsys.readouterr().err
   assert "train.seed: 0 then, 7 now" in error
@@ -234,7 +237,7 @@ def test_another_configuration_in_the_same_folder_is_an_error(run, capsys):
 
 
 def _evaluate(capsys, *arguments):
-  code = evaluate.main([TOY, *map(str, arguments)])
+  code = evaluate.main([TINY, *map(str, arguments)])
   captured = capsys.readouterr()
   return code, captured.out, captured.err
 
@@ -246,7 +249,7 @@ def test_a_run_and_its_model_file_are_judged_alike(run, capsys):
   file = run / "model.safetensors"
   code, from_file, _ = _evaluate(capsys, "--checkpoint", file, "--mini")
   assert code == 0
-  assert "21 of 21 examples of toy eval" in from_file
+  assert "21 of 21 examples of tiny eval" in from_file
   assert from_run.endswith(from_file)
 
 
@@ -254,7 +257,7 @@ def test_the_folder_of_a_run_says_all(run, capsys):
   assert evaluate.main([str(run)]) == 0
   out = capsys.readouterr().out
   assert out.startswith("checkpoint of step 6 in ")
-  assert "21 of 21 examples of toy eval" in out
+  assert "21 of 21 examples of tiny eval" in out
 
 
 def test_a_folder_that_does_not_say_what_it_is_of(run, tmp_path, capsys):
@@ -269,10 +272,10 @@ def test_a_folder_that_does_not_say_what_it_is_of(run, tmp_path, capsys):
 def test_a_part_is_called_a_part(run, capsys):
   code, out, _ = _evaluate(capsys, "--checkpoint", run, "--examples", "5")
   assert code == 0
-  assert "5 of 21 examples of toy eval, the first ones only" in out
+  assert "5 of 21 examples of tiny eval, the first ones only" in out
   assert "paper" not in out
   _, whole, _ = _evaluate(capsys, "--checkpoint", run, "--examples", "99")
-  assert "21 of 21 examples of toy eval\n" in whole
+  assert "21 of 21 examples of tiny eval\n" in whole
   with pytest.raises(SystemExit) as caught:
     _evaluate(capsys, "--checkpoint", run, "--examples", "0")
   assert caught.value.code == 2
@@ -284,7 +287,7 @@ def test_a_run_of_an_older_version_is_refused_by_name(run, tmp_path, capsys):
   old.mkdir()
   text = (run / "config.json").read_text()
   (old / "config.json").write_text(text.replace("num_eval", "num_judged"))
-  starts = [{"experiment": TOY, "git": {"commit": "a" * 40}}]
+  starts = [{"experiment": TINY, "git": {"commit": "a" * 40}}]
   (old / "provenance.json").write_text(json.dumps(starts))
   assert evaluate.main([str(old)]) == 2
   error = capsys.readouterr().err
@@ -308,7 +311,7 @@ def test_evaluation_takes_options(run, capsys):
 def test_a_file_brings_its_own_model(tmp_path, capsys):
   workdir = tmp_path / "wide"
   settings = ("--train.steps", "5", "--workdir", str(workdir))
-  assert train.main([TOY, "--recipe", "wide", *settings]) == 0
+  assert train.main([TINY, "--recipe", "wide", *settings]) == 0
   code, _, _ = _evaluate(capsys, "--checkpoint", workdir / "model.safetensors")
   assert code == 0
 
@@ -350,10 +353,10 @@ def test_a_checkpoint_of_another_model_is_one_paragraph(run, capsys):
 # ----------------------------------------------------------------------- list
 
 
-def test_list(toy, capsys):
+def test_list(tiny, capsys):
   assert list_experiments.main([]) == 0
   command, header, *rows = capsys.readouterr().out.splitlines()
-  assert command == "python -m experiments.train toy --recipe NAME | --mini"
+  assert command == "python -m experiments.train tiny --recipe NAME | --mini"
   assert header.split() == list(list_experiments._HEADER)
   assert [row.split()[0] for row in rows[:3]] == ["plain", "wide", "mini"]
   # 4 x 8 + 8 weights and biases, 2 x 8 of the norm, 8 x 2 + 2 at the end.
@@ -364,7 +367,7 @@ def test_list(toy, capsys):
 def test_a_part_of_the_list():
   assert registry.matching(()) == registry.names()
   assert registry.matching(("image", "glue")) == ["glue", "imagenet"]
-  assert registry.matching(("optical-flow", TOY)) == ["optical_flow", TOY]
+  assert registry.matching(("optical-flow", TINY)) == ["optical_flow", TINY]
   with pytest.raises(errors.UsageError, match="Did you mean 'digits'"):
     registry.matching(("digist",))
 
@@ -374,7 +377,7 @@ def test_runs(run, capsys):
   paragraphs = capsys.readouterr().out.split("\n\n")
   (found,) = [p for p in paragraphs if p.startswith(f"{run}\n")]
   words = dict(line.split(maxsplit=1) for line in found.splitlines()[1:])
-  assert (words["experiment"], words["step"]) == (TOY, "6/6")
+  assert (words["experiment"], words["step"]) == (TINY, "6/6")
   assert "loss 0." in words["evaluation"]
   assert words["devices"] == "4 × 1 cpu"
 
@@ -390,9 +393,9 @@ def test_damaged_runs_are_listed_too(tmp_path, capsys):
   assert "has no runs" in capsys.readouterr().err
 
 
-def test_options_of_processes(toy, tmp_path, capsys):
+def test_options_of_processes(tiny, tmp_path, capsys):
   arguments = ["--workdir", str(tmp_path), "--distributed.coordinator", "a:1"]
   with pytest.raises(SystemExit) as caught:
-    train.main([toy, *arguments])
+    train.main([tiny, *arguments])
   assert caught.value.code == 2
   assert "without num-processes, process-id" in capsys.readouterr().err

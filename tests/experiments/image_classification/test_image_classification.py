@@ -1,4 +1,4 @@
-"""The image classification task, and the experiments that are made of it."""
+"""The task of image classification and its experiments."""
 
 import dataclasses
 import pathlib
@@ -36,21 +36,21 @@ def variables(digits_task):
   return digits_task.model.init(jax.random.key(0))
 
 
-def test_digits_are_split_once_and_for_all():
+def test_the_split_of_digits_is_fixed():
   train_split, eval_split = digits_data.splits()
   assert (len(train_split.source), len(eval_split.source)) == (1437, 360)
   labels = [int(eval_split.source[i][1]) for i in range(20)]
   assert labels == [2, 2, 3, 0, 8, 8, 7, 8, 3, 4, 0, 2, 1, 3, 3, 1, 0, 5, 5, 7]
-  seen = {
+  trained = {
     x[0].tobytes() for x in map(train_split.source.__getitem__, range(1437))
   }
-  held = {
+  held_out = {
     x[0].tobytes() for x in map(eval_split.source.__getitem__, range(360))
   }
-  assert not seen & held
+  assert not trained & held_out
 
 
-def test_digits_are_normalised_and_not_varied():
+def test_digits_are_normalised_and_not_augmented():
   split, _ = digits_data.splits()
   image, label = split.source[7]
   found = split.transform((image, label), np.random.default_rng(0))
@@ -104,7 +104,7 @@ def test_every_recipe_is_complete(name):
     registry.check(choice.experiment)
 
 
-def test_published_recipes_say_what_they_should_reach():
+def test_published_recipes_have_their_results():
   assert set(imagenet.RESULTS) == set(imagenet.EXPERIMENTS)
   assert imagenet.RESULTS["fourier"].paper == 0.79
 
@@ -215,5 +215,5 @@ def test_missing_imagenet_says_how_to_get_it(tmp_path, capsys):
   error = capsys.readouterr().err
   assert code == 1
   assert "imagenet2012" in error
-  assert "prepare_folder" in error
+  assert "experiments.prepare images" in error
   assert not (tmp_path / "run").exists()

@@ -1,3 +1,4 @@
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +15,7 @@ _mix = jax.jit(mixing.mix, static_argnums=3)
 
 
 def _constant_images(batch, size=8):
-  """Image i is i everywhere, and its target is class i."""
+  """Returns images i of the constant i, and targets of class i."""
   values = jnp.arange(batch, dtype=jnp.float32)[:, None, None, None]
   images = jnp.broadcast_to(values, (batch, size, size, 3))
   return images, jnp.eye(batch)
@@ -24,7 +25,7 @@ def _constant_images(batch, size=8):
   ("config", "batch"),
   [(_BOTH, 1), (_BOTH, 5), (_BOTH, 8), (_MIXUP, 8), (_CUTMIX, 8), (_NONE, 8)],
 )
-def test_targets_say_what_images_hold(config, batch):
+def test_targets_are_shares_of_the_images(config, batch):
   images, targets = _constant_images(batch)
   mixed, soft = _mix(jax.random.key(3), images, targets, config)
   assert mixed.shape == images.shape
@@ -71,7 +72,7 @@ def test_no_mixing_changes_nothing():
   np.testing.assert_array_equal(soft, targets)
 
 
-def test_a_single_example_stays_itself():
+def test_a_single_example_is_unchanged():
   images, targets = _constant_images(1)
   mixed, soft = _mix(jax.random.key(0), images + 2, targets, _BOTH)
   np.testing.assert_allclose(mixed, images + 2, rtol=1e-6)
@@ -107,7 +108,7 @@ def test_cutmix_boxes_have_uniform_area_before_they_are_cut_off():
   assert heights.max() > 0.9 * size
 
 
-def test_keys_decide():
+def test_randomness_depends_on_the_key():
   images, targets = _constant_images(8)
   one, again, other = (
     _mix(jax.random.key(seed), images, targets, _BOTH)[1] for seed in (0, 0, 1)
@@ -134,8 +135,7 @@ def test_sharded_batches_are_mixed_alike():
   sharding = jax.sharding.NamedSharding(mesh, jax.P("data"))
   batch = jax.device_put((images, targets), sharding)
   result = _mix(jax.random.key(0), *batch, _BOTH)
-  for a, b in zip(result, expected):
-    np.testing.assert_allclose(a, b, rtol=1e-6)
+  chex.assert_trees_all_close(result, expected, rtol=1e-6)
 
 
 def test_impossible_alpha_is_refused():

@@ -1,4 +1,4 @@
-"""Naming what is in images, from the command line."""
+"""Classification of images from the command line."""
 
 import json
 import pathlib
@@ -44,8 +44,8 @@ def test_images_are_prepared_and_classified(trained, images, tmp_path, capsys):
   assert [row["image"] for row in rows] == list(map(str, files))
   pixels = np.asarray(Image.open(files[0]))
   assert crop.centre_box(40, 30, crop.CentreCropConfig()) == (7, 2, 26, 26)
-  cut = data.normalise(crop.resize_bicubic(pixels[7:33, 2:28], 16, 16))
-  logits = np.asarray(model.apply(variables, cut[None]))[0]
+  patch = data.normalise(crop.resize_bicubic(pixels[7:33, 2:28], 16, 16))
+  logits = np.asarray(model.apply(variables, patch[None]))[0]
   expected = np.exp(logits) / np.exp(logits).sum()
   found = rows[0]["predictions"]
   assert [x["class"] for x in found] == list(np.argsort(-logits)[:5])
@@ -78,7 +78,7 @@ def test_the_folder_of_a_run(trained, images, capsys):
   assert capsys.readouterr().out == by_file
 
 
-def test_random_weights_say_so(images, monkeypatch, capsys):
+def test_random_weights_have_a_warning(images, monkeypatch, capsys):
   monkeypatch.setitem(models.CONFIGS, "tiny", tiny_models.classifier())
   arguments = ["classify", str(images / "9.png"), "--model", "tiny"]
   assert perceiver.create("tiny").num_parameters() > 0
@@ -100,7 +100,9 @@ def test_random_weights_say_so(images, monkeypatch, capsys):
     (["--output", "/proc/nothing/x"], 1, "/proc/nothing/x cannot be written"),
   ],
 )
-def test_what_cannot_be(trained, images, capsys, extra, code, message):
+def test_impossible_arguments_are_refused(
+  trained, images, capsys, extra, code, message
+):
   arguments = ["classify", str(images / "9.png"), *extra]
   assert predict.main([*arguments, "--checkpoint", trained[2]]) == code
   err = capsys.readouterr().err.replace("'", "")
@@ -140,7 +142,7 @@ def test_files_that_are_no_images_or_checkpoints(
     (tiny_models.classifier(size=(16, 8)), "prepares square images"),
   ],
 )
-def test_models_that_cannot(config, message, images, tmp_path, capsys):
+def test_other_models_are_refused(config, message, images, tmp_path, capsys):
   path = tiny_models.save(tmp_path, config)[2]
   assert predict.main(["classify", str(images), "--checkpoint", path]) == 2
   assert message in capsys.readouterr().err

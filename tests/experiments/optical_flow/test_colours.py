@@ -1,4 +1,4 @@
-"""Pictures of flow."""
+"""Colour images of flow."""
 
 import numpy as np
 
@@ -9,8 +9,8 @@ def test_the_wheel():
   wheel = colours.wheel()
   assert wheel.shape == (55, 3)
   corners = {0: "100", 15: "110", 21: "010", 25: "011", 36: "001", 49: "101"}
-  for place, corner in corners.items():
-    np.testing.assert_allclose(wheel[place], [int(c) for c in corner])
+  for position, corner in corners.items():
+    np.testing.assert_allclose(wheel[position], [int(c) for c in corner])
   np.testing.assert_allclose(wheel[5], [1, 1 / 3, 0])
 
 

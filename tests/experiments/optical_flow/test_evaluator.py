@@ -1,4 +1,4 @@
-"""Frames of any size are judged one by one."""
+"""Frames of any size are evaluated one by one."""
 
 import dataclasses
 
@@ -38,7 +38,7 @@ def variables(model):
   return variables._replace(params=params)
 
 
-def judge(model, source, config=CONFIG, dataset=None):
+def make(model, source, config=CONFIG, dataset=None):
   return evaluator.Evaluator(
     model=model,
     source=source,
@@ -71,7 +71,7 @@ def test_frames_of_the_models_size_go_through_it_whole(model):
 def test_errors_are_gathered(model, variables):
   source = tiny_flow.Translations(size=(20, 30), num_examples=5)
   seen = []
-  found = judge(model, source)(
+  found = make(model, source)(
     variables, on_progress=lambda done, total: seen.append((done, total))
   )
   assert (found.examples, found.expected, found.skipped) == (5, 5, 0)
@@ -87,7 +87,7 @@ def test_baselines_stand_in_a_table(model, variables):
   pytest.importorskip("cv2")
   source = tiny_flow.Translations(size=(20, 30), num_examples=2)
   config = dataclasses.replace(CONFIG, baselines=True)
-  found = judge(model, source, config)(variables)
+  found = make(model, source, config)(variables)
   header, first, *_ = found.details.splitlines()
   assert header.split() == ["model", "zero", "dis", "farneback"]
   name, own, zero, *_ = first.split()
@@ -113,12 +113,12 @@ class _Damaged(tiny_flow.Translations):
 
 def test_what_cannot_be_read_stops_everything(model, variables):
   with pytest.raises(files.InputError, match=r"frame_0002\.png"):
-    judge(model, _Damaged())(variables)
+    make(model, _Damaged())(variables)
 
 
 def test_what_cannot_be_read_is_skipped_on_demand(model, variables, capsys):
   config = dataclasses.replace(CONFIG, skip_unreadable=True)
-  found = judge(model, _Damaged(), config)(variables)
+  found = make(model, _Damaged(), config)(variables)
   assert (found.examples, found.skipped, found.expected) == (7, 1, 8)
   assert "7 of 8 examples of translations, 1 unreadable" in found.describe()
   assert "skipped: frame_0002.png" in capsys.readouterr().err
@@ -126,13 +126,13 @@ def test_what_cannot_be_read_is_skipped_on_demand(model, variables, capsys):
 
 def test_it_can_be_given_up(model, variables):
   with pytest.raises(evaluation.Abandoned):
-    judge(model, tiny_flow.Translations())(variables, should_stop=lambda: True)
+    make(model, tiny_flow.Translations())(variables, should_stop=lambda: True)
 
 
 def test_flow_that_is_not_finite_is_an_error(model, variables):
   broken = jax.tree.map(lambda x: x * np.float32("nan"), variables)
   with pytest.raises(files.InputError, match="is the checkpoint in order"):
-    judge(model, tiny_flow.Translations())(broken)
+    make(model, tiny_flow.Translations())(broken)
 
 
 class _Named(tiny_flow.Translations):
@@ -146,7 +146,7 @@ class _Named(tiny_flow.Translations):
 def test_flow_is_written_for_submission(model, variables, tmp_path):
   config = dataclasses.replace(CONFIG, submission_dir=tmp_path / "flow")
   sintel = datasets.Sintel(data_dir=tmp_path, split=datasets.Split.TEST)
-  judge(model, _Named(num_examples=2), config, sintel)(variables)
+  make(model, _Named(num_examples=2), config, sintel)(variables)
   folder = tmp_path / "flow" / "clean" / "alley_1"
   names = sorted(path.name for path in folder.iterdir())
   assert names == ["frame0001.flo", "frame0002.flo"]
@@ -158,9 +158,9 @@ def test_flow_is_written_for_submission(model, variables, tmp_path):
 def test_robustness_compares_with_what_was_published(model, variables):
   source = tiny_flow.Translations(size=(202, 204), num_examples=1)
   config = dataclasses.replace(CONFIG, robustness=True)
-  found = judge(model, source, config)(variables)
+  found = make(model, source, config)(variables)
   lines = found.details.splitlines()
   assert any("6086.99" in line for line in lines)
-  (own,) = (line for line in lines if line.startswith("this one"))
+  (own,) = (line for line in lines if line.startswith("this model"))
   # Flow that is the same whatever the frames are does not change.
   assert own.split()[2:] == ["0.00", "0.00", "0.00", "0.00"]

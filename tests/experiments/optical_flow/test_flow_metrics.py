@@ -1,4 +1,4 @@
-"""Errors of flow against numbers worked out by hand."""
+"""Metrics of optical flow, compared with literals."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_the_end_point_error():
   np.testing.assert_allclose(error, [[0, 5], [1.5, 0]])
 
 
-def test_outliers_are_wrong_by_three_pixels_and_five_percent():
+def test_outliers_have_errors_of_three_pixels_and_five_percent():
   truth = np.float32([[(0, 0), (0, 0), (100, 0), (100, 0), (60, 0), (0, 61)]])
   flow = truth.copy()
   flow[0, :, 0] += [3, 3.01, 4.9, 5.1, 3, 3.04]
@@ -60,7 +60,7 @@ def test_one_example():
   assert (metrics.num_examples, metrics.num_pixels) == (1, 4)
 
 
-def test_pixels_count_the_same_in_every_image():
+def test_all_pixels_have_equal_weights():
   metrics = flow_metrics.FlowMetrics()
   one, three = np.zeros((1, 1, 2)), np.zeros((1, 3, 2))
   metrics.add(one, example([[(0, 4)]]))
@@ -88,7 +88,7 @@ def test_pixels_by_speed(speed, name):
   assert kinds == {f"epe_{name}"}
 
 
-def test_a_limit_is_not_within():
+def test_limits_are_exclusive():
   metrics = flow_metrics.FlowMetrics()
   flow = np.float32([[(1, 0), (3, 0), (5, 0), (0.99, 0)]])
   metrics.add(flow, example(np.zeros((1, 4, 2))))
@@ -98,7 +98,7 @@ def test_a_limit_is_not_within():
   assert found["within_5px"] == 3 / 4
 
 
-def test_what_data_does_not_tell_is_left_out():
+def test_means_over_no_pixels_are_left_out():
   metrics = flow_metrics.FlowMetrics()
   assert metrics.results() == {}
   metrics.add(np.zeros((1, 1, 2)), example([[(1, 0)]], [[False]]))

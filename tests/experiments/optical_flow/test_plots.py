@@ -33,14 +33,14 @@ def test_pictures_of_frames_of_different_sizes(tmp_path):
   ]
   examples[1].valid[:] = False
   model = perceiver.create(tiny_flow.model_config())
-  drawn = plots.draw(
+  made = plots.plot(
     model,
     noise.variables(model),
     examples,
     tmp_path,
     evaluator.EvaluationConfig(min_overlap=4),
   )
-  names = [path.name for path in drawn]
+  names = [path.name for path in made]
   assert names == ["samples.png", "attention.png", "samples.gif"]
   with Image.open(tmp_path / "figures" / "samples.gif") as animation:
     assert animation.n_frames == 6

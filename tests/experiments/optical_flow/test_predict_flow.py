@@ -1,4 +1,4 @@
-"""Flow between images, from the command line."""
+"""Flow between images from the command line."""
 
 import numpy as np
 from PIL import Image
@@ -54,8 +54,8 @@ def test_a_folder_of_larger_frames(trained, tmp_path, even):
   assert predict.main(arguments) == 0
   assert len(list(out.iterdir())) == 6
   assert flow_files.read_flo(out / "frame_1.flo").shape == (30, 40, 2)
-  with Image.open(out / "frame_1_colours.png") as picture:
-    assert picture.size == (40, 30)
+  with Image.open(out / "frame_1_colours.png") as image:
+    assert image.size == (40, 30)
 
 
 def test_smaller_frames(trained, tmp_path):
@@ -76,7 +76,7 @@ def test_smaller_frames(trained, tmp_path):
     (["--output", "frame_0.png"], 2, "is not a folder"),
   ],
 )
-def test_what_cannot_be(
+def test_impossible_arguments_are_refused(
   trained, tmp_path, monkeypatch, capsys, extra, code, message
 ):
   monkeypatch.chdir(tmp_path)

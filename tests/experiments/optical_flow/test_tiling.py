@@ -1,4 +1,4 @@
-"""Laws of cutting frames into tiles and joining their flow."""
+"""Laws of splitting frames into tiles and joining their flow."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ MODEL = (368, 496)
     ((717, 973), [0, 348, 349], [0, 476, 477]),
   ],
 )
-def test_where_the_released_tiles_stand(size, rows, columns):
+def test_positions_of_the_released_tiles(size, rows, columns):
   assert tiling.starts(size[0], MODEL[0]) == rows
   assert tiling.starts(size[1], MODEL[1]) == columns
 
@@ -79,30 +79,30 @@ def test_a_constant_flow_stays_constant(size, even):
   assert done == list(range(1, len(shapes) + 1))
 
 
-def test_what_depends_on_pixels_alone_is_not_changed_by_tiling():
+def test_tiling_does_not_change_functions_of_single_pixels():
   frames = np.random.default_rng(0).random((2, 33, 29, 3), np.float32)
   found = tiling.tiled(lambda x: x[0, ..., :2], frames, (10, 12), 4)
   np.testing.assert_allclose(found, frames[0, ..., :2], atol=1e-6)
 
 
-def test_small_frames_are_continued_by_their_edge():
-  seen = []
+def test_small_frames_are_padded_with_their_edge():
+  tiles = []
 
-  def remember(frames):
-    seen.append(frames)
+  def function(frames):
+    tiles.append(frames)
     return frames[0, ..., :2]
 
   frames = np.arange(2 * 2 * 3 * 3, dtype=np.float32).reshape(2, 2, 3, 3)
-  found = tiling.tiled(remember, frames, (4, 5), 1)
+  found = tiling.tiled(function, frames, (4, 5), 1)
   np.testing.assert_array_equal(found, frames[0, ..., :2])
-  (tile,) = seen
+  (tile,) = tiles
   np.testing.assert_array_equal(tile[:, :2, :3], frames)
   np.testing.assert_array_equal(tile[:, 3, :3], frames[:, 1])
   np.testing.assert_array_equal(tile[:, :2, 4], frames[:, :, 2])
 
 
-def test_the_middle_of_a_tile_counts_more_than_its_edge():
-  """Two tiles that disagree: where they meet, values pass smoothly over."""
+def test_the_middle_of_a_tile_has_more_weight_than_its_edge():
+  """Two tiles of different values are blended where they overlap."""
   values = iter((0.0, 1.0))
   stub = lambda x: np.full((8, 8, 2), next(values))
   found = tiling.tiled(stub, np.zeros((2, 8, 12, 3)), (8, 8), 4)[4, :, 0]

@@ -8,7 +8,7 @@ from experiments.runs import folder
 
 
 def test_a_folder_belongs_to_one_configuration(tmp_path):
-  workdir = tmp_path / "runs" / "toy"
+  workdir = tmp_path / "runs" / "tiny"
   config = {"model": {"depth": 2}, "train": {"keep": 3, "mesh": {"data": 1}}}
   folder.claim(workdir, json.dumps(config))
   folder.claim(workdir, json.dumps(config))

@@ -4,13 +4,12 @@ import logging
 import shutil
 import warnings
 
+import chex
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 
 from experiments.training import checkpoints as training_checkpoints
-from experiments.training import checksums
 from experiments.training import sharding
 
 Config = sharding.ParallelConfig
@@ -23,7 +22,7 @@ AMID_DAMAGE = pytest.mark.filterwarnings(
 
 def _items(value=1.0, channels=4, config=None):
   mesh = sharding.make_mesh(config or Config())
-  params = {"toy/linear": {"w": jnp.full((channels, 2), value)}}
+  params = {"tiny/linear": {"w": jnp.full((channels, 2), value)}}
   items = {
     "params": params,
     "state": {},
@@ -66,12 +65,13 @@ def directory(tmp_path):
 
 
 def _assert_same(found, expected):
-  def check(x, y):
-    if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
-      x, y = jax.random.key_data(x), jax.random.key_data(y)
-    np.testing.assert_array_equal(x, y)
+  def plain(x):
+    is_key = jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+    return jax.random.key_data(x) if is_key else x
 
-  jax.tree.map(check, found, expected)
+  chex.assert_trees_all_equal(
+    jax.tree.map(plain, found), jax.tree.map(plain, expected)
+  )
 
 
 def test_nothing_to_restore(tmp_path):
@@ -88,8 +88,8 @@ def test_restores_exactly_on_any_devices(directory, config):
     step, items = checkpoints.restore(targets)
   assert step == 3
   _assert_same(items, _items(3.0))
-  w = items["params"]["toy/linear"]["w"]
-  assert w.sharding == targets["params"]["toy/linear"]["w"].sharding
+  w = items["params"]["tiny/linear"]["w"]
+  assert w.sharding == targets["params"]["tiny/linear"]["w"].sharding
 
 
 def test_parameters_alone(directory):
@@ -125,7 +125,8 @@ def test_saving_a_step_twice_keeps_the_first(directory):
   with training_checkpoints.Checkpoints(directory) as checkpoints:
     checkpoints.save(3, _items(9.0))
     assert (
-      checkpoints.restore(_targets())[1]["params"]["toy/linear"]["w"].max() == 3
+      checkpoints.restore(_targets())[1]["params"]["tiny/linear"]["w"].max()
+      == 3
     )
 
 
@@ -150,7 +151,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(directory):
 def test_a_missing_part_is_damage(directory, sealed, words):
   shutil.rmtree(directory / "3" / "opt_state")
   if not sealed:  # as by a program that was killed just then
-    (directory / "3" / checksums.NAME).unlink()
+    (directory / "3" / training_checkpoints.CHECKSUMS).unlink()
   with (
     training_checkpoints.Checkpoints(directory) as checkpoints,
     pytest.warns(UserWarning, match=f"{words}.* is missing"),
@@ -188,7 +189,7 @@ def test_a_checkpoint_of_another_model_is_refused_and_stays(directory):
       checkpoints.restore(_targets(channels=8))
     assert checkpoints.steps() == [1, 2, 3]
   message = str(caught.value)
-  assert "'toy/linear / w'" in message
+  assert "'tiny/linear / w'" in message
   assert "(4, 2) in the checkpoint" in message
   assert "(8, 2) in the model" in message
   assert "\n" not in message

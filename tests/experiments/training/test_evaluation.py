@@ -46,7 +46,7 @@ def test_the_mean_is_over_the_examples(task, variables):
   losses = task.losses(variables, batch, rng=None, is_training=False)
   found = _evaluate(task, variables)
   assert (found.examples, found.expected) == (21, 21)
-  assert found.split == "toy eval"
+  assert found.split == "tiny eval"
   assert found.metrics == pytest.approx(
     {
       "loss": float(losses.loss.mean()),

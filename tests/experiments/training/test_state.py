@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 
+from experiments.training import losses as training_losses
 from experiments.training import sharding
 from experiments.training import state as training_state
 from experiments.training import tasks
@@ -95,15 +96,15 @@ def test_a_step_without_a_number_is_left_out_and_counted():
     expected.variables.params["line"]["w"]
   )
   assert int(state.step) == 3
-  assert training_state.first_broken(state.running) == (1, "gradient_norm")
-  assert training_state.averages(state.running) == {
+  assert training_losses.first_broken(state.running) == (1, "gradient_norm")
+  assert training_losses.averages(state.running) == {
     "loss": 3.75,
     "double": 7.5,
     "gradient_norm": 1.25,
     "skipped_steps": 2,
   }
   nothing, _ = _run(Task(), [broken], skips=True)
-  assert training_state.averages(nothing.running) == {"skipped_steps": 1}
+  assert training_losses.averages(nothing.running) == {"skipped_steps": 1}
 
 
 def test_every_step_has_a_key_of_its_own():
@@ -166,9 +167,9 @@ def test_the_first_bad_step_is_named():
   def state(loss, norm, running):
     means = {"loss": np.float32(loss), "gradient_norm": np.float32(norm)}
     step = running.num_steps + 1
-    return training_state._add(running, means, step)
+    return training_losses.add(running, means, step)
 
-  running = training_state._empty_running(["loss", "gradient_norm"])
+  running = training_losses.empty(["loss", "gradient_norm"])
   running = state(1.0, 1.0, running)
   running = state(2.0, np.inf, running)
   running = state(np.nan, np.nan, running)

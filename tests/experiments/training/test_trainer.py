@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import chex
 import jax
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ STEPS = 12
 
 
 def _experiment(data=None, **kwargs):
-  """The toy, made shorter."""
+  """The tiny recipe, made shorter."""
   kwargs = {"steps": STEPS, "eval_every": 6, **kwargs}
   experiment = sums.EXPERIMENTS["plain"]
   return dataclasses.replace(
@@ -103,13 +104,13 @@ def test_the_logged_rate_is_the_one_that_was_used(finished):
 
 @pytest.mark.parametrize(
   "config",
-  [sharding.ParallelConfig(data=1), sharding.ParallelConfig(fsdp=2)],
+  [
+    sharding.ParallelConfig(data=1),
+    # Even the tiny recipe's small arrays are divided.
+    sharding.ParallelConfig(fsdp=2, min_sharded_size=8),
+  ],
 )
-def test_devices_change_nothing(finished, tmp_path, config, monkeypatch):
-  # Divide even the toy's small arrays.
-  monkeypatch.setattr(
-    sharding.state_shardings, "__kwdefaults__", {"min_size": 8}
-  )
+def test_devices_change_nothing(finished, tmp_path, config):
   report = trainer.train(_experiment(parallel=config), tmp_path)
   np.testing.assert_allclose(
     _losses(tmp_path), _losses(finished[0]), rtol=0, atol=1e-6
@@ -199,9 +200,7 @@ def _assert_same_run(found, expected):
   """Metrics byte for byte, and every array of the last checkpoint."""
   name = "metrics.jsonl"
   assert (found / name).read_bytes() == (expected / name).read_bytes()
-  jax.tree.map(
-    np.testing.assert_array_equal, _last_state(found), _last_state(expected)
-  )
+  chex.assert_trees_all_equal(_last_state(found), _last_state(expected))
 
 
 def _last_state(workdir):
@@ -230,10 +229,10 @@ import dataclasses, pathlib, sys
 from experiments.training import trainer
 from perceiver import config_json
 from tests.helpers.recipes import sums
-toy = sums.EXPERIMENTS["plain"]
-settings = dataclasses.replace(toy.train, steps=12, eval_every=6)
-toy = dataclasses.replace(toy, train=settings)
-trainer.train(toy, pathlib.Path(sys.argv[1]))
+tiny = sums.EXPERIMENTS["plain"]
+settings = dataclasses.replace(tiny.train, steps=12, eval_every=6)
+tiny = dataclasses.replace(tiny, train=settings)
+trainer.train(tiny, pathlib.Path(sys.argv[1]))
 """
 
 
@@ -241,7 +240,7 @@ def _start(workdir, seconds_per_example=0.0):
   environment = {
     **os.environ,
     "PYTHONPATH": str(ROOT),
-    "TOY_SECONDS_PER_EXAMPLE": str(seconds_per_example),
+    "TINY_SECONDS_PER_EXAMPLE": str(seconds_per_example),
   }
   return subprocess.Popen(
     [sys.executable, "-c", _SCRIPT, str(workdir)],
@@ -306,7 +305,7 @@ def test_another_configuration_is_refused_with_its_fields(finished):
 
 
 def _has(config, name):
-  """Whether a configuration as JSON has a field, a dotted name."""
+  """Returns whether a configuration as JSON has a field, a dotted name."""
   for part in name.split("."):
     if part not in config:
       return False
@@ -319,7 +318,7 @@ def test_fields_that_may_differ_exist():
     json.loads(config_json.to_json(registry.choose(name, mini=True).experiment))
     for name in registry.names()
   ]
-  for field in trainer.MAY_DIFFER:
+  for field in training_config.MAY_DIFFER:
     assert any(_has(config, field) for config in configs), field
 
 
@@ -331,7 +330,7 @@ def test_what_is_not_a_number_stops_and_leaves_good_checkpoints(
 ):
   assert _interrupt_at(5, _experiment(), tmp_path) == 143
   poisoned = sums.DataConfig(poisoned=True)
-  monkeypatch.setattr(trainer, "MAY_DIFFER", ("data.poisoned",))
+  monkeypatch.setattr(training_config, "MAY_DIFFER", ("data.poisoned",))
   with pytest.raises(trainer.NonFiniteError) as caught:
     trainer.train(_experiment(poisoned), tmp_path)
   message = str(caught.value)
@@ -383,5 +382,5 @@ def test_a_warm_up_as_long_as_the_training_is_refused_before_it(tmp_path):
 def test_an_empty_split_is_named():
   split = sums.Experiment(train=sums.MINI.train).task().train_split()
   split = dataclasses.replace(split, source=[])
-  with pytest.raises(ValueError, match="'toy train' has no examples"):
+  with pytest.raises(ValueError, match="'tiny train' has no examples"):
     trainer.batch_shapes(split, 4)

@@ -1,4 +1,4 @@
-"""The optical flow experiment at a size that trains in seconds."""
+"""A tiny recipe of optical flow, which trains in seconds."""
 
 import dataclasses
 

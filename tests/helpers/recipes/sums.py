@@ -14,6 +14,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from experiments.data import loader
 from experiments.training import losses as training_losses
@@ -31,7 +32,7 @@ class ModelConfig:
   channels: int = 8
 
   def network(self, is_training: bool = False) -> "Network":
-    return Network(self, is_training, name="toy")
+    return Network(self, is_training, name="tiny")
 
   def example(self, batch_size: int = 1) -> tuple[jax.ShapeDtypeStruct]:
     return (jax.ShapeDtypeStruct((batch_size, 4), jnp.float32),)
@@ -56,11 +57,11 @@ class Network(hk.Module):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataConfig:
-  """Which examples there are.
+  """Sizes of the splits.
 
   Attributes:
     num_train: examples to learn from.
-    num_eval: examples to judge by.
+    num_eval: examples to evaluate on.
     poisoned: whether an input is infinite.
     data_dir: unused.
   """
@@ -93,7 +94,7 @@ class Source:
 def _noisy(
   example: Any, generator: np.random.Generator
 ) -> dict[str, np.ndarray]:
-  time.sleep(float(os.environ.get("TOY_SECONDS_PER_EXAMPLE", 0)))
+  time.sleep(float(os.environ.get("TINY_SECONDS_PER_EXAMPLE", 0)))
   noise = 0.1 * generator.standard_normal(4, np.float32)
   return {**example, "inputs": example["inputs"] + noise}
 
@@ -105,11 +106,11 @@ class Task:
 
   def train_split(self) -> loader.Split:
     source = Source(0, self.data.num_train, self.data.poisoned)
-    return loader.Split(source, _noisy, "toy train")
+    return loader.Split(source, _noisy, "tiny train")
 
   def eval_split(self) -> loader.Split:
     source = Source(1, self.data.num_eval, False)
-    return loader.Split(source, lambda example, _: example, "toy eval")
+    return loader.Split(source, lambda example, _: example, "tiny eval")
 
   def losses(
     self,
@@ -124,7 +125,7 @@ class Task:
     )
     targets = jax.nn.one_hot(batch["labels"], 2)
     correct = training_losses.top_k_correct(logits, batch["labels"])
-    loss = training_losses.softmax_cross_entropy(logits, targets)
+    loss = optax.losses.softmax_cross_entropy(logits, targets)
     return tasks.Losses(loss, {"top_1": correct}, state)
 
   def plots(self, variables: Any, workdir: pathlib.Path) -> list[pathlib.Path]:
@@ -135,7 +136,7 @@ class Task:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
-  """Whether four numbers have a positive sum."""
+  """The task: whether four numbers have a positive sum."""
 
   model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
   data: DataConfig = dataclasses.field(default_factory=DataConfig)

@@ -6,6 +6,7 @@ import os
 import pathlib
 import struct
 
+import chex
 import jax
 import jax.numpy as jnp
 import ml_dtypes
@@ -16,23 +17,9 @@ from safetensors import numpy as safetensors_numpy
 
 import perceiver
 from perceiver import config_json
-from perceiver.adapters import image
 from perceiver.checkpoints import store
 from tests.helpers import fill
 from tests.helpers import tiny_networks
-
-
-def conv_classifier() -> perceiver.Model:
-  """Returns a small classifier that has state, with counters of no axes."""
-  config = tiny_networks.classifier_config()
-  seen = dataclasses.replace(config.inputs, features=image.ConvPool())
-  encoder = dataclasses.replace(
-    config.perceiver.encoder, input_channels=seen.input_channels
-  )
-  network = dataclasses.replace(config.perceiver, encoder=encoder)
-  return perceiver.create(
-    dataclasses.replace(config, inputs=seen, perceiver=network)
-  )
 
 
 def random_variables(model):
@@ -62,15 +49,9 @@ def path(tmp_path):
 
 
 def assert_equal(found, expected):
-  for tree, other in zip(found, expected):
-    assert {m: set(e) for m, e in tree.items()} == {
-      m: set(e) for m, e in other.items()
-    }
-    for module, entries in tree.items():
-      for name, array in entries.items():
-        assert array.dtype == other[module][name].dtype
-        assert array.shape == other[module][name].shape
-        np.testing.assert_array_equal(array, other[module][name])
+  found, expected = tuple(found), tuple(expected)
+  chex.assert_trees_all_equal_shapes_and_dtypes(found, expected)
+  chex.assert_trees_all_equal(found, expected)
 
 
 def refusal(path, error=perceiver.CheckpointError, read=perceiver.load):
@@ -101,7 +82,7 @@ def test_a_saved_model_is_loaded(path):
 
 
 def test_state_is_kept_down_to_counters_of_no_axes(tmp_path):
-  model = conv_classifier()
+  model = tiny_networks.conv_classifier()
   variables = random_variables(model)
   shapes = [x.shape for x in jax.tree.leaves(variables.state)]
   assert shapes.count(()) == 2

@@ -79,7 +79,7 @@ def test_a_model_of_both_modalities_is_evaluated_on_one(workdir, capsys):
 def test_a_missing_data_set_is_one_paragraph(workdir, tmp_path, capsys):
   arguments = (RECIPE, "--checkpoint", workdir, "--data.data-dir", tmp_path)
   error = commands.command(capsys, evaluate.main, *arguments, code=1)
-  assert "experiments.audio_video.clips.prepare" in error
+  assert "experiments.prepare clips" in error
   assert "Traceback" not in error
 
 

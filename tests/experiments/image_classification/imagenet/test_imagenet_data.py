@@ -23,7 +23,7 @@ def _encode(image, file_format="JPEG"):
 
 
 def _make_folder(folder):
-  """Images of class c have the level 60 or 180, and differ in size."""
+  """Makes images of level 60 or 180 by class, of different sizes."""
   for split, count in _COUNTS.items():
     for label, name in enumerate(_CLASSES):
       (folder / split / name).mkdir(parents=True)
@@ -147,7 +147,7 @@ def test_too_few_images_for_the_validation_part(data_dir):
 
 
 def test_evaluating_on_training_images_is_refused():
-  with pytest.raises(ValueError, match="VALID is part of train_split"):
+  with pytest.raises(ValueError, match="VALID, a part of train_split"):
     data.DataConfig(eval_split=data.EvalSplit.VALID)
 
 
@@ -228,7 +228,7 @@ def test_evaluation_is_centre_crop_resize_and_normalisation():
   assert result["labels"] == 3
 
 
-def test_training_without_augmentation_but_mirroring():
+def test_training_with_horizontal_flips_alone():
   centre = crop.CentreCropConfig(fraction=1.0)
   whole = crop.RandomCropConfig(min_area=1.0, min_aspect=1.0, max_aspect=1.0)
   config = data.DataConfig(
@@ -241,17 +241,17 @@ def test_training_without_augmentation_but_mirroring():
   )
   example = {"image": _encode(_gradient(), "PNG"), "label": 3}
   plain = data.EvalTransform(config)(example, None)["images"]
-  seen = set()
+  found = set()
   for seed in range(8):
     generator = np.random.default_rng(seed)
     image = data.TrainTransform(config)(example, generator)["images"]
     if np.array_equal(image, plain):
-      seen.add("plain")
+      found.add("plain")
     elif np.allclose(image[:, ::-1], plain, atol=1e-3):
-      seen.add("mirrored")
+      found.add("flipped")
     else:
-      seen.add("something else")
-  assert seen == {"plain", "mirrored"}
+      found.add("other")
+  assert found == {"plain", "flipped"}
 
 
 def test_corrupt_images_stop_the_script_or_are_counted(tmp_path):

@@ -8,7 +8,7 @@ from experiments.image_classification.imagenet import rand_augment
 
 
 class _Fixed:
-  """A generator that gives the same integers over and over."""
+  """A generator that repeats the same integers."""
 
   def __init__(self, *values):
     self.values = list(values)
@@ -25,21 +25,21 @@ def _image(height=5, width=6):
   return Image.fromarray(values.astype(np.uint8))
 
 
-def _apply(name, image, magnitude, *drawn):
+def _apply(name, image, magnitude, *integers):
   operation = rand_augment.OPERATIONS[name]
-  result = operation(image, magnitude / 10, _Fixed(*drawn))
+  result = operation(image, magnitude / 10, _Fixed(*integers))
   assert result.mode == "RGB"
   assert result.size == image.size
   return np.asarray(result).astype(int)
 
 
 def _ramp(*values):
-  """One row of grey pixels."""
+  """Returns one row of grey pixels."""
   return Image.fromarray(np.array(values, np.uint8)[None, :, None].repeat(3, 2))
 
 
-def _row(name, values, magnitude, *drawn):
-  return _apply(name, _ramp(*values), magnitude, *drawn)[0, :, 0].tolist()
+def _row(name, values, magnitude, *integers):
+  return _apply(name, _ramp(*values), magnitude, *integers)[0, :, 0].tolist()
 
 
 _NAMES = """
@@ -48,7 +48,7 @@ Brightness Sharpness ShearX ShearY TranslateX TranslateY Cutout SolarizeAdd
 """
 
 
-def test_there_are_the_sixteen_operations():
+def test_the_sixteen_operations():
   assert list(rand_augment.OPERATIONS) == _NAMES.split()
 
 
@@ -74,7 +74,7 @@ def test_pixel_operations(name, magnitude, expected):
   assert _row(name, values, magnitude) == expected
 
 
-def test_equalize_spreads_the_histogram():
+def test_equalize_flattens_the_histogram():
   # 512 pixels, so that one step is two of them.
   image = Image.fromarray(
     np.repeat([7, 9], 256).astype(np.uint8).reshape(16, 32, 1).repeat(3, 2)
@@ -87,7 +87,7 @@ def test_equalize_spreads_the_histogram():
 @pytest.mark.parametrize(
   "name", ["Color", "Contrast", "Brightness", "Sharpness"]
 )
-def test_enhancing_changes_nothing_at_the_paper_s_magnitude(name):
+def test_enhancing_operations_change_nothing_at_the_papers_magnitude(name):
   image = _image()
   np.testing.assert_array_equal(_apply(name, image, 5), np.asarray(image))
   assert not np.array_equal(_apply(name, image, 9), np.asarray(image))
@@ -134,8 +134,8 @@ def test_rotation_is_about_the_middle():
   np.testing.assert_array_equal(rotated[15, 15], values[15, 15])
   assert (rotated[0, 0] == 128).all()
   back = _apply("Rotate", image, 10, 1)
-  mirrored = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-  again = _apply("Rotate", mirrored, 10, 0)[:, ::-1]
+  flipped = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+  again = _apply("Rotate", flipped, 10, 0)[:, ::-1]
   assert (again == back).mean() > 0.97  # all but pixels halfway between two
   # 30 degrees take (15 + 10, 15) to (15 + 8.66, 15 + 5).
   np.testing.assert_array_equal(rotated[15, 25], values[20, 24])
@@ -161,15 +161,15 @@ def test_every_operation_works_on_tiny_images_and_leaves_its_input(magnitude):
       np.testing.assert_array_equal(np.asarray(image), before)
 
 
-def test_augment_draws_the_number_of_layers_uniformly_with_replacement(
+def test_augment_samples_layers_uniformly_with_replacement(
   monkeypatch,
 ):
-  drawn = []
+  sampled = []
   names = list(rand_augment.OPERATIONS)
   for name in names:
 
     def record(image, level, generator, name=name):
-      drawn.append((name, level))
+      sampled.append((name, level))
       return image
 
     monkeypatch.setitem(rand_augment.OPERATIONS, name, record)
@@ -177,7 +177,7 @@ def test_augment_draws_the_number_of_layers_uniformly_with_replacement(
   generator = np.random.default_rng(0)
   for _ in range(800):
     rand_augment.augment(_image(), generator, config)
-  counts = collections.Counter(drawn)
+  counts = collections.Counter(sampled)
   assert set(counts) == {(name, 0.7) for name in names}
   assert sum(counts.values()) == 3200
   assert min(counts.values()) > 150
@@ -208,8 +208,8 @@ def test_no_layers_change_nothing():
 @pytest.mark.parametrize(
   ("kwargs", "message"),
   [
-    ({"num_layers": -1}, "num_layers must be 0 or more, not -1"),
-    ({"magnitude": 11}, "magnitude must be between 0 and 10, not 11"),
+    ({"num_layers": -1}, "num_layers is -1; expected at least 0"),
+    ({"magnitude": 11}, "magnitude is 11; expected a number from 0 to 10"),
   ],
 )
 def test_impossible_configs_are_refused(kwargs, message):

@@ -1,4 +1,4 @@
-"""Flow without learning."""
+"""Baselines of optical flow."""
 
 import sys
 
@@ -16,8 +16,8 @@ def moving_frames(right, down, size=(48, 64)):
   smooth = ndimage.gaussian_filter(noise, (2, 2, 0))
   smooth -= smooth.min()
   texture = (255 * smooth / smooth.max()).astype(np.uint8)
-  cut = lambda y, x: texture[y : y + size[0], x : x + size[1]]
-  return np.stack([cut(10, 10), cut(10 - down, 10 - right)])
+  crop = lambda y, x: texture[y : y + size[0], x : x + size[1]]
+  return np.stack([crop(10, 10), crop(10 - down, 10 - right)])
 
 
 def test_zero():
@@ -39,7 +39,7 @@ def test_a_translation_is_found(name, motion):
 
 @pytest.mark.parametrize("name", ["dis", "farneback"])
 def test_red_counts_more_than_blue(name):
-  """What is seen is grey: 0.3 of red, and 0.1 of blue."""
+  """Grey is 0.3 of red and 0.1 of blue."""
   red, blue = (np.zeros((2, 48, 64, 3), np.uint8) for _ in range(2))
   moving, still = moving_frames(3, 0)[..., 0], moving_frames(0, 0)[..., 1]
   red[..., 0], red[..., 2] = moving, still

@@ -1,4 +1,4 @@
-"""Small copies of public data sets, in the folders they are published in."""
+"""Public data sets, on tiny copies in their published folders."""
 
 import dataclasses
 import pathlib
@@ -191,7 +191,7 @@ def hd1k(root):
     ),
   ],
 )
-def test_what_is_found(tmp_path, make, changes, expected):
+def test_examples_of_each_data_set(tmp_path, make, changes, expected):
   config = dataclasses.replace(make(tmp_path), **changes)
   source = datasets.open_dataset(config)
   assert described(source) == expected
@@ -206,8 +206,8 @@ def test_the_older_kitti_has_another_folder(tmp_path):
   assert described(datasets.open_dataset(config)) == expected
 
 
-def test_kitti_tells_what_is_occluded(tmp_path):
-  """Of the second pair nothing is known without occlusions."""
+def test_occlusions_of_kitti(tmp_path):
+  """All pixels of the second pair are occluded."""
   first, second = datasets.open_dataset(kitti(tmp_path))
   assert not first.occluded.any()
   assert second.occluded.all()
@@ -226,7 +226,9 @@ def test_masks_of_sintel(tmp_path):
   config = dataclasses.replace(config, without_invalid=True)
   source = datasets.open_dataset(config)
   assert [bool(x.valid.any()) for x in source] == [True, False] * 2
-  with pytest.raises(ValueError, match="without_invalid is True; nothing"):
+  with pytest.raises(
+    ValueError, match="without_invalid is True; expected False"
+  ):
     dataclasses.replace(config, split=TEST)
 
 
@@ -237,7 +239,7 @@ def test_sintel_without_occlusions(tmp_path):
 
 
 def test_official_numbers():
-  root = pathlib.Path("anywhere")
+  root = pathlib.Path("data")
   valid = datasets.ChairsSplit.VALID
   old = datasets.KittiYear.KITTI_2012
   numbers = {
@@ -274,7 +276,7 @@ def test_another_number_is_refused(tmp_path, make, message):
 
 
 def test_the_official_number_is_accepted(tmp_path):
-  """Files are looked for, and not read before an example is asked for."""
+  """Opening checks that files exist, and reads none."""
   for i in range(195):
     for time in (10, 11):
       path = tmp_path / "testing" / "colored_0" / f"{i:06d}_{time}.png"
@@ -373,7 +375,7 @@ def test_split_files_of_chairs(tmp_path):
     ("1\n0\n1\n1\n", "contains b'0'; expected lines of 1 and 2"),
   ],
 )
-def test_a_split_file_that_does_not_fit(tmp_path, content, message):
+def test_a_split_file_that_does_not_fit_is_refused(tmp_path, content, message):
   config = chairs(tmp_path)
   (tmp_path / "FlyingChairs_train_val.txt").write_text(content)
   with pytest.raises(files.InputError, match=message):

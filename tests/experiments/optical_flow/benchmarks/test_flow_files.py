@@ -1,4 +1,4 @@
-"""Files of flow: what is written comes back, what is broken is refused."""
+"""Files of flow: round trips, and refusals of damaged files."""
 
 import struct
 import zlib
@@ -18,7 +18,7 @@ def random_flow(height=5, width=7):
 
 
 def write_png(path, image, bits=16):
-  """Writes [H, W, C] by hand: no filter, one chunk of data."""
+  """Writes a PNG [H, W, C] without filter, in one chunk of data."""
   height, width, channels = image.shape
   kind = {1: 0, 3: 2, 4: 6}[channels]
   dtype = {8: ">u1", 16: ">u2"}[bits]
@@ -43,7 +43,7 @@ def write_png(path, image, bits=16):
   )
 
 
-def test_flo_comes_back(tmp_path):
+def test_round_trip_of_flo(tmp_path):
   flow = random_flow()
   flow_files.write_flo(tmp_path / "a.flo", flow)
   np.testing.assert_array_equal(flow_files.read_flo(tmp_path / "a.flo"), flow)
@@ -55,13 +55,13 @@ def test_flo_comes_back(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"PIEH", b"x" * 40])
-def test_what_is_no_flo_is_refused(tmp_path, content):
+def test_other_files_than_flo_are_refused(tmp_path, content):
   (tmp_path / "a.flo").write_bytes(content)
   with pytest.raises(files.InputError, match=r"a\.flo is not a \.flo file"):
     flow_files.read_flo(tmp_path / "a.flo")
 
 
-def test_flo_cut_short_is_refused(tmp_path):
+def test_truncated_flo_is_refused(tmp_path):
   flow_files.write_flo(tmp_path / "a.flo", random_flow())
   content = (tmp_path / "a.flo").read_bytes()
   (tmp_path / "a.flo").write_bytes(content[:-1])
@@ -69,15 +69,15 @@ def test_flo_cut_short_is_refused(tmp_path):
     flow_files.read_flo(tmp_path / "a.flo")
 
 
-def test_flo_of_no_size_is_refused(tmp_path):
+def test_flo_of_negative_size_is_refused(tmp_path):
   (tmp_path / "a.flo").write_bytes(
     b"PIEH" + struct.pack("<ii", -1, -5) + b"x" * 40
   )
-  with pytest.raises(files.InputError, match="holds -1 × -5 pixels"):
+  with pytest.raises(files.InputError, match="a header of -1 × -5 pixels"):
     flow_files.read_flo(tmp_path / "a.flo")
 
 
-def test_kitti_comes_back(tmp_path):
+def test_round_trip_of_kitti(tmp_path):
   flow = random_flow()
   flow[0, 0] = [0, 512]  # too far by 1/64
   flow[0, 1] = [-512, 511.98438]
@@ -90,7 +90,7 @@ def test_kitti_comes_back(tmp_path):
   np.testing.assert_allclose(found[known], flow[known], atol=1 / 128)
 
 
-def test_what_is_written_is_a_png_of_sixteen_bits(tmp_path):
+def test_kitti_files_are_pngs_of_sixteen_bits(tmp_path):
   flow = np.float32([[(0, 0), (1, -2), (-512, 511.98438), (0, 512)]])
   flow_files.write_kitti(tmp_path / "a.png", flow)
   width, height, rows, info = png.Reader(
@@ -104,13 +104,13 @@ def test_what_is_written_is_a_png_of_sixteen_bits(tmp_path):
     *(0, 65535, 1),
     *(0, 0, 0),
   ]
-  # Pillow sees the upper eight bits.
+  # Pillow reads the upper eight bits.
   upper = np.asarray(Image.open(tmp_path / "a.png"))
   assert upper[0, 1].tolist() == [128, 127, 0]
 
 
 def test_kitti_values(tmp_path):
-  """Literal values of the format, written by hand."""
+  """Literal values of the format."""
   image = [[(32768, 32768, 1), (32832, 32640, 7), (40000, 1, 0)]]
   write_png(tmp_path / "a.png", np.uint16(image))
   flow, known = flow_files.read_kitti(tmp_path / "a.png")
@@ -141,15 +141,15 @@ def test_every_damage_of_a_png_is_named(tmp_path):
     path.write_bytes(content[:length])
     with pytest.raises(files.InputError, match=r"a\.png is not a readable"):
       flow_files.read_kitti(path)
-  for place in range(8, len(content), 3):
+  for position in range(8, len(content), 3):
     changed = bytearray(content)
-    changed[place] ^= 0x55
+    changed[position] ^= 0x55
     path.write_bytes(bytes(changed))
     with pytest.raises(files.InputError, match=r"a\.png"):
       flow_files.read_kitti(path)
 
 
-def test_a_png_with_fewer_rows_than_it_says_is_refused(tmp_path):
+def test_a_png_with_fewer_rows_than_its_header_is_refused(tmp_path):
   image = np.ones((4, 3, 3), np.uint16)
   write_png(tmp_path / "a.png", image)
   content = bytearray((tmp_path / "a.png").read_bytes())
@@ -160,13 +160,13 @@ def test_a_png_with_fewer_rows_than_it_says_is_refused(tmp_path):
     flow_files.read_kitti(tmp_path / "a.png")
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_a_missing_file_is_named(tmp_path):
   for name in ("a.png", "a.flo"):
     with pytest.raises(files.InputError, match=f"{name} cannot be read"):
       flow_files.read_flow(tmp_path / name)
 
 
-def test_the_suffix_tells_the_format(tmp_path):
+def test_the_suffix_is_the_format(tmp_path):
   flow = np.float32([[(1, -2), (3, 4)]])
   flow_files.write_flo(tmp_path / "a.flo", flow)
   flow_files.write_kitti(tmp_path / "a.png", flow)
@@ -177,7 +177,7 @@ def test_the_suffix_tells_the_format(tmp_path):
     assert known.tolist() == [[True, True]]
 
 
-def test_what_is_farther_than_a_milliard_pixels_is_unknown(tmp_path):
+def test_flow_of_more_than_a_billion_pixels_is_unknown(tmp_path):
   flow = np.float32([[(1, 2), (1666666752, 1666666752), (3, -2e9), (0, 1e9)]])
   flow_files.write_flo(tmp_path / "a.flo", flow)
   found, known = flow_files.read_flow(tmp_path / "a.flo")

@@ -1,4 +1,4 @@
-"""Noise as it was published, and sound."""
+"""Noise as it was published, and corrected."""
 
 import numpy as np
 import pytest
@@ -16,14 +16,14 @@ def test_salt_and_pepper():
   assert abs(np.mean(patch) / 255 - 0.5) < 0.02
 
 
-def test_the_draw():
-  drawn = noise.draw(np.random.default_rng(0))
-  assert drawn.shape == (380, 1250, 3)
-  assert abs(np.mean(drawn)) < 1e-3
-  assert np.std(drawn) == pytest.approx(0.05, rel=0.01)
+def test_the_published_noise():
+  sampled = noise.sample(np.random.default_rng(0))
+  assert sampled.shape == (380, 1250, 3)
+  assert abs(np.mean(sampled)) < 1e-3
+  assert np.std(sampled) == pytest.approx(0.05, rel=0.01)
 
 
-def test_where_the_patch_goes():
+def test_the_position_of_the_patch():
   frames = np.full((2, 230, 210, 3), 7, np.uint8)
   patch = np.arange(30_000, dtype=np.int64).reshape(100, 100, 3) % 5 + 100
   found = noise.corrupt_patch(frames, patch.astype(np.uint8))
@@ -37,10 +37,10 @@ def test_where_the_patch_goes():
 
 
 @pytest.mark.parametrize("size", [(199, 300), (300, 199), (20, 20)])
-def test_small_frames_cannot_take_the_patch(size):
+def test_frames_smaller_than_the_patch_are_refused(size):
   frames = np.zeros((2, *size, 3), np.uint8)
   patch = np.zeros((100, 100, 3), np.uint8)
-  message = f"{size[0]} × {size[1]} pixels cannot take the patch"
+  message = f"{size[0]} × {size[1]} pixels, too few for the patch"
   with pytest.raises(files.InputError, match=message):
     noise.corrupt_patch(frames, patch)
   noise.corrupt_patch(np.zeros((2, 200, 200, 3), np.uint8), patch)
@@ -50,8 +50,8 @@ def test_published_noise_wraps_around():
   frames = np.array([0, 10, 100, 250, 255], np.uint8)
   frames = np.broadcast_to(frames[:, None], (2, 2, 5, 3))
   added = np.array([-12.3, -10.9, -12.7, 8, -0.4]) / 255
-  drawn = np.broadcast_to(added[:, None], (2, 5, 3))
-  found = noise.corrupt_gaussian_published(frames, drawn)
+  sampled = np.broadcast_to(added[:, None], (2, 5, 3))
+  found = noise.corrupt_gaussian_published(frames, sampled)
   # −12.3 → −12 → 244; −0.9 → 0; 87.3 → 87; 258 → 255; 254.6 → 254.
   assert found.dtype == np.uint8
   expected = np.broadcast_to([[244], [0], [87], [255], [254]], found.shape)
@@ -60,19 +60,19 @@ def test_published_noise_wraps_around():
 
 def test_published_noise_is_the_same_in_both_frames():
   frames = np.full((2, 38, 125, 3), 128, np.uint8)
-  drawn = noise.draw(np.random.default_rng(0))
-  found = noise.corrupt_gaussian_published(frames, drawn).astype(int)
+  sampled = noise.sample(np.random.default_rng(0))
+  found = noise.corrupt_gaussian_published(frames, sampled).astype(int)
   np.testing.assert_array_equal(found[0], found[1])
   assert 4 < np.std(found - 128) < 13
 
 
-def test_dark_pixels_wrap_as_often_as_it_was_counted():
+def test_shares_of_dark_pixels_that_wrap_around():
   """A third at grey 5, a fifth at 10, a twentieth at 20, and none at 40."""
-  drawn = noise.draw(np.random.default_rng(0))
+  sampled = noise.sample(np.random.default_rng(0))
   shares = {}
   for grey in (5, 10, 20, 60):
     frames = np.full((2, 380, 1250, 3), grey, np.uint8)
-    found = noise.corrupt_gaussian_published(frames[:1], drawn)
+    found = noise.corrupt_gaussian_published(frames[:1], sampled)
     shares[grey] = np.mean(found > 128)
   assert shares[5] == pytest.approx(0.32, abs=0.02)
   assert shares[10] == pytest.approx(0.19, abs=0.02)
@@ -80,7 +80,7 @@ def test_dark_pixels_wrap_as_often_as_it_was_counted():
   assert shares[60] < 1e-4
 
 
-def test_sound_noise():
+def test_corrected_noise():
   frames = np.full((2, 40, 50, 3), 5, np.uint8)
   found = noise.corrupt_gaussian(frames, np.random.default_rng(0))
   again = noise.corrupt_gaussian(frames, np.random.default_rng(0))

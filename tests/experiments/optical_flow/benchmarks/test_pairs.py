@@ -1,4 +1,4 @@
-"""Pairs of frames in files, good and bad."""
+"""Pairs of frames in files."""
 
 import pickle
 
@@ -25,8 +25,8 @@ def save(path, image):
 def mask(path, *white, size=SIZE):
   """Writes a mask that is white at some (row, column)."""
   image = np.zeros(size, np.uint8)
-  for place in white:
-    image[place] = 255
+  for position in white:
+    image[position] = 255
   return save(path, image)
 
 
@@ -40,14 +40,14 @@ def frames(tmp_path):
 
 @pytest.fixture
 def flow(tmp_path):
-  """Everything moves by (3, -2), but where row 0, column 1 is, nobody knows."""
+  """Returns a file of the flow (3, -2), unknown at row 0, column 1."""
   values = np.tile(np.float32([3, -2]), (*SIZE, 1))
   values[0, 1] = 1e10
   flow_files.write_flo(tmp_path / "a.flo", values)
   return tmp_path / "a.flo"
 
 
-def test_all_that_is_known(tmp_path, frames, flow):
+def test_flow_and_masks_are_read(tmp_path, frames, flow):
   pair = pairs.Pair(
     name="a",
     frames=frames,
@@ -65,7 +65,7 @@ def test_all_that_is_known(tmp_path, frames, flow):
   assert set(pair.paths()) == set(tmp_path.iterdir())
 
 
-def test_nothing_known(frames):
+def test_without_files_of_flow_nothing_is_valid(frames):
   example = pairs.read(pairs.Pair(name="a", frames=frames))
   assert example.flow.shape == (5, 7, 2)
   assert not example.flow.any()
@@ -73,8 +73,8 @@ def test_nothing_known(frames):
   assert example.occluded is None
 
 
-def test_what_is_not_visible_is_occluded(tmp_path, frames):
-  """KITTI's way: the flow of all pixels, and of those seen twice."""
+def test_pixels_that_are_not_visible_are_occluded(tmp_path, frames):
+  """KITTI has the flow of all pixels, and of the visible ones."""
   everywhere = np.ones((*SIZE, 2), np.float32)
   everywhere[0, 0] = 999  # unknown, which is not occluded
   visible = everywhere.copy()
@@ -93,7 +93,7 @@ def test_what_is_not_visible_is_occluded(tmp_path, frames):
   assert np.argwhere(example.occluded).tolist() == [[3, 4]]
 
 
-def test_a_grey_mask_is_cut_at_half(tmp_path, frames):
+def test_the_threshold_of_a_mask_is_half(tmp_path, frames):
   image = np.zeros(SIZE, np.uint8)
   image[0, :3] = [127, 128, 1]
   path = save(tmp_path / "mask.png", image)
@@ -101,7 +101,7 @@ def test_a_grey_mask_is_cut_at_half(tmp_path, frames):
   assert np.argwhere(example.occluded).tolist() == [[0, 1]]
 
 
-def test_frames_of_every_kind_are_taken(tmp_path, frames):
+def test_frames_of_all_formats_are_read(tmp_path, frames):
   grey = pixels(2)[..., 0]
   alpha = np.concatenate([pixels(3), pixels(4)[..., :1]], axis=-1)
   deep = np.arange(35, dtype=np.uint16).reshape(SIZE) * 1000
@@ -139,7 +139,9 @@ def test_another_size_is_refused(tmp_path, frames, flow):
 
 @pytest.mark.parametrize("name", ["two.png", "a.flo"])
 @pytest.mark.parametrize("content", [b"", b"nonsense", None])
-def test_what_cannot_be_read_is_named(tmp_path, frames, flow, name, content):
+def test_a_file_that_cannot_be_read_is_named(
+  tmp_path, frames, flow, name, content
+):
   if content is None:
     (tmp_path / name).unlink()
   else:
@@ -148,7 +150,7 @@ def test_what_cannot_be_read_is_named(tmp_path, frames, flow, name, content):
     pairs.read(pairs.Pair(name="a", frames=frames, flow=flow))
 
 
-def test_a_source_reads_when_asked(tmp_path, frames, flow):
+def test_a_source_reads_examples_one_by_one(tmp_path, frames, flow):
   good = pairs.Pair(name="good", frames=frames, flow=flow)
   bad = pairs.Pair(name="bad", frames=(frames[0], tmp_path / "none.png"))
   source = pairs.PairSource((good, bad, good), expected=9)

@@ -1,4 +1,4 @@
-"""Folders that benchmarks take."""
+"""Folders in the form of the benchmarks."""
 
 import pathlib
 
@@ -10,7 +10,7 @@ from experiments.optical_flow.benchmarks import datasets
 from experiments.optical_flow.benchmarks import flow_files
 from experiments.optical_flow.benchmarks import submissions
 
-ROOT = pathlib.Path("anywhere")
+ROOT = pathlib.Path("data")
 CLEAN = datasets.Sintel(data_dir=ROOT)
 FINAL = datasets.Sintel(data_dir=ROOT, render_pass=datasets.RenderPass.FINAL)
 KITTI = datasets.Kitti(data_dir=ROOT)
@@ -29,7 +29,7 @@ FLOW = np.float32([[(1, -2), (3.25, 4), (0, 0.5)], [(0, 0), (9, 9), (8, 8)]])
     (MIDDLEBURY, "Army/frame10", "Army/flow10.flo"),
   ],
 )
-def test_where_flow_goes(tmp_path, config, name, path):
+def test_paths_of_flow(tmp_path, config, name, path):
   written = submissions.write(tmp_path / "mine", config, name, FLOW)
   assert written == tmp_path / "mine" / path
   found, known = flow_files.read_flow(written)
@@ -39,7 +39,7 @@ def test_where_flow_goes(tmp_path, config, name, path):
   assert everything == [written]
 
 
-def test_kitti_has_an_end(tmp_path):
+def test_flow_beyond_kittis_range_is_clipped(tmp_path):
   flow = np.float32([[(-600, 0), (512, 511), (-512, 1e7)]])
   path = submissions.write(tmp_path, KITTI, "000000_10", flow)
   found, known = flow_files.read_kitti(path)
@@ -56,7 +56,7 @@ def test_kitti_has_an_end(tmp_path):
     datasets.Hd1k(data_dir=ROOT),
   ],
 )
-def test_data_sets_that_nobody_judges(tmp_path, config):
+def test_data_sets_without_a_benchmark_are_refused(tmp_path, config):
   message = f"no submission of {type(config).__name__}"
   with pytest.raises(files.InputError, match=message):
     submissions.write(tmp_path, config, "00001", FLOW)
@@ -72,7 +72,7 @@ def test_data_sets_that_nobody_judges(tmp_path, config):
     (MIDDLEBURY, "Army/frame11"),
   ],
 )
-def test_names_of_other_data_sets(tmp_path, config, name):
+def test_names_of_other_data_sets_are_refused(tmp_path, config, name):
   with pytest.raises(files.InputError, match=f"is named {name}; expected"):
     submissions.write(tmp_path, config, name, FLOW)
   assert not list(tmp_path.iterdir())

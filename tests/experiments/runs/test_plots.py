@@ -1,0 +1,74 @@
+"""Learning curves come from the log; files are written whole."""
+
+import json
+
+import numpy as np
+from PIL import Image
+import pytest
+
+from experiments.data import files
+from experiments.runs import plots
+
+
+def _write_log(workdir, rows):
+  text = "".join(json.dumps(row) + "\n" for row in rows)
+  (workdir / "metrics.jsonl").write_text(text)
+
+
+def test_without_a_log_there_is_no_curve(tmp_path):
+  assert plots.learning_curve(tmp_path, [plots.Panel("loss")]) == []
+  assert not list(tmp_path.iterdir())
+
+
+def test_metrics_that_some_rows_lack_are_no_obstacle(tmp_path):
+  rows = [
+    {"step": 1, "kind": "train", "loss": 2.0},
+    {"step": 2, "kind": "train", "loss": 1.0},
+    {"step": 2, "kind": "eval", "loss": 1.5, "map": 0.5, "chance_map": 0.1},
+  ]
+  _write_log(tmp_path, rows)
+  panels = [
+    plots.Panel("loss"),
+    plots.Panel("map", "precision", "chance_map", "chance", True),
+  ]
+  (path,) = plots.learning_curve(tmp_path, panels)
+  assert path == tmp_path / "figures" / "curve.png"
+  with Image.open(path) as image:
+    assert image.size == (2 * 504, 384)
+
+
+def test_every_kind_of_row_is_a_line(tmp_path, monkeypatch):
+  rows = [
+    {"step": step, "kind": kind, "epe": step / 2, "zero_epe": 3.0}
+    for step in (1, 2)
+    for kind in ("train", "eval")
+  ]
+  _write_log(tmp_path, rows)
+  saved = []
+  monkeypatch.setattr(plots, "save", lambda figure, path: saved.append(figure))
+  plots.learning_curve(
+    tmp_path, [plots.Panel("epe", "error", "zero_epe", "zero flow", True)]
+  )
+  (axis,) = saved[0].axes
+  lines = {line.get_label(): line for line in axis.get_lines()}
+  assert list(lines) == ["train", "eval", "zero flow"]
+  assert lines["eval"].get_ydata().tolist() == [0.5, 1.0]
+  assert lines["zero flow"].get_linestyle() == ":"
+  assert axis.get_ylim()[0] == 0
+  plots.pyplot.close(saved[0])
+
+
+def test_what_cannot_be_written_leaves_nothing(tmp_path):
+  figure, _ = plots.pyplot.subplots()
+  (tmp_path / "taken").write_text("a file")
+  with pytest.raises(files.InputError, match="cannot be written"):
+    plots.save(figure, tmp_path / "taken" / "x.png")
+  plots.pyplot.close(figure)
+
+
+def test_animations_repeat(tmp_path):
+  frames = [Image.fromarray(np.full((4, 6, 3), x, np.uint8)) for x in (0, 255)]
+  path = plots.save_animation(frames, tmp_path / "x.gif", 120)
+  with Image.open(path) as image:
+    assert (image.n_frames, image.info["loop"]) == (2, 0)
+    assert image.info["duration"] == 120
