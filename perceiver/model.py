@@ -11,6 +11,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
+import numpy as np
 
 from perceiver import flops
 from perceiver.attention import reference as attention_reference
@@ -122,7 +123,7 @@ class Model:
   def decode(
     self,
     variables: Variables,
-    latents: Float[Array, "B N D"],
+    latents: Float[Array | np.ndarray, "B N D"],
     *queries: Any,
     **options: Any,
   ) -> Any:
