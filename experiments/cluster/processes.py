@@ -14,6 +14,7 @@ import json
 import os
 import socket
 import sys
+import time
 from typing import Any
 import warnings
 
@@ -29,6 +30,8 @@ from perceiver import errors
 _HEARTBEAT_SECONDS = 40
 # For connections between processes that JAX has brought together.
 _CONNECT_SECONDS = 20
+# For the watchdog's thread to end this process first, and to say why.
+_WATCHDOG_SECONDS = 2
 # Of this process, at most one: it starts once.
 _watchdogs: list[watchdog.Watchdog] = []
 
@@ -223,6 +226,9 @@ def raising_peer_errors() -> Iterator[None]:
   except jax.errors.JaxRuntimeError as error:
     if not is_running():
       raise
+    # If a process has ended, the watchdog names it and ends this one; a
+    # collective may fail a moment before the watchdog's thread runs.
+    time.sleep(_WATCHDOG_SECONDS)
     raise PeerError(
       "A computation together with the other processes has failed, most "
       "likely because one of them has ended: see its output. Once all have "
