@@ -9,7 +9,7 @@ import dataclasses
 from typing import Any, NamedTuple
 
 import haiku as hk
-import jax
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from perceiver import bounds
 from perceiver import layers
@@ -18,8 +18,6 @@ from perceiver.attention import cross_attention
 from perceiver.attention import projections
 from perceiver.attention import reference
 from perceiver.attention import self_attention
-
-Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -101,7 +99,7 @@ class SelfAttentionBlock(hk.Module):
   is_training: bool = False
   name: str | None = None
 
-  def __call__(self, x: Array) -> Array:  # [B, N, D] -> [B, N, D]
+  def __call__(self, x: Float[Array, "B N D"]) -> Float[Array, "B N D"]:
     cfg = self.config
     normed = layers.LayerNorm(name="attention_norm")(x)  # [B, N, D]
     channels = x.shape[-1]
@@ -118,7 +116,7 @@ class SelfAttentionBlock(hk.Module):
       widened, cfg.dropout_rate, self._key(cfg.dropout_rate)
     )
 
-  def _key(self, rate: float) -> Array | None:
+  def _key(self, rate: float) -> PRNGKeyArray | None:
     return hk.next_rng_key() if self.is_training and rate else None
 
 
@@ -146,11 +144,11 @@ class CrossAttentionBlock(hk.Module):
 
   def __call__(
     self,
-    queries: Array,  # [B, N, E]
-    inputs: blockwise.Parts,  # [B or 1, M, C_i]
+    queries: Float[Array, "B N E"],
+    inputs: blockwise.Parts,
     *,
-    input_mask: Array | None = None,  # [B, M] bool
-  ) -> Array:  # [B, N, E]
+    input_mask: Bool[Array, "B M"] | None = None,
+  ) -> Float[Array, "B N E"]:
     channels = blockwise.num_channels(inputs)
     weights, keys = self._weights(queries.shape[-1], channels), self._keys()
     if reference.enabled():
@@ -172,12 +170,12 @@ class CrossAttentionBlock(hk.Module):
   @hk.name_like("__call__")
   def decode_queries(
     self,
-    queries: blockwise.Parts,  # [B or 1, O, E_i]
-    inputs: Array,  # [B, N, C]
-    output: Any,  # [B, T, E] -> [B, T, F]
+    queries: blockwise.QueryParts,
+    inputs: Float[Array, "B N C"],
+    output: Callable[[Float[Array, "B T E"]], Float[Array, "B T F"]],
     *,
-    query_mask: Array | None = None,  # [B, O] bool
-  ) -> Array:  # [B, O, F]
+    query_mask: Bool[Array, "B O"] | None = None,
+  ) -> Float[Array, "B O F"]:
     """Decodes queries block by block, through to the `output` function.
 
     Nothing as wide as the queries ever exists for all of them at once, unless
@@ -188,7 +186,7 @@ class CrossAttentionBlock(hk.Module):
     num_queries = queries[0].shape[1]
     keys_values = self._keys_values(weights, (inputs,), None, num_queries)
 
-    def decode(operands: Any) -> Array:
+    def decode(operands: Any) -> Float[Array, "B T F"]:
       parts, mask = operands
       joined = blockwise.concatenate(parts, inputs.shape[0])  # [B, T, E]
       return output(self._attend(weights, keys_values, joined, mask, keys))
@@ -202,11 +200,11 @@ class CrossAttentionBlock(hk.Module):
   @hk.name_like("__call__")
   def attention_map(
     self,
-    queries: Array,  # [B, T, E]
-    inputs: blockwise.Parts,  # [B or 1, S, C_i]
+    queries: Float[Array, "B N E"],
+    inputs: blockwise.Parts,
     *,
-    input_mask: Array | None = None,  # [B, S] bool
-  ) -> Array:  # [B, H, T, S]
+    input_mask: Bool[Array, "B M"] | None = None,
+  ) -> Float[Array, "B H N M"]:
     """Returns the attention weights of every query; they sum to one."""
     weights = self._weights(queries.shape[-1], blockwise.num_channels(inputs))
     keys_values = self._keys_values(
@@ -241,7 +239,7 @@ class CrossAttentionBlock(hk.Module):
     norms = weights.query_norm, weights.input_norm
     return self.config.attention(*(len(norm.scale) for norm in norms))
 
-  def _keys(self) -> tuple[Array | None, ...]:
+  def _keys(self) -> tuple[PRNGKeyArray | None, ...]:
     """Keys for attention weights, attended values and the MLP's result."""
     rates = (
       self.config.attention_dropout_rate,
@@ -256,7 +254,7 @@ class CrossAttentionBlock(hk.Module):
     self,
     weights: CrossAttentionWeights,
     inputs: blockwise.Parts,
-    input_mask: Array | None,
+    input_mask: Bool[Array, "B M"] | None,
     num_queries: int,
   ) -> projections.KeysValues:
     return projections.project_keys_values(
@@ -271,10 +269,10 @@ class CrossAttentionBlock(hk.Module):
     self,
     weights: CrossAttentionWeights,
     keys_values: projections.KeysValues,
-    queries: Array,
-    query_mask: Array | None,
-    keys: tuple[Array | None, ...],
-  ) -> Array:
+    queries: Float[Array, "B T E"],
+    query_mask: Bool[Array, "B T"] | None,
+    keys: tuple[PRNGKeyArray | None, ...],
+  ) -> Float[Array, "B T E"]:
     attended = projections.attend(
       self._attention(weights),
       weights.attention,
@@ -288,10 +286,10 @@ class CrossAttentionBlock(hk.Module):
   def _finish(
     self,
     weights: CrossAttentionWeights,
-    queries: Array,
-    attended: Array,
-    keys: tuple[Array | None, ...],
-  ) -> Array:
+    queries: Float[Array, "B T E"],
+    attended: Float[Array, "B T E"],
+    keys: tuple[PRNGKeyArray | None, ...],
+  ) -> Float[Array, "B T E"]:
     rate = self.config.dropout_rate
     x = layers.dropout(attended, rate, keys[1])
     if self.config.query_residual:
@@ -301,7 +299,11 @@ class CrossAttentionBlock(hk.Module):
     return x + layers.dropout(widened, rate, keys[2])
 
 
-def repeat(times: int, step: Callable[[Array], Array], x: Array) -> Array:
+def repeat(
+  times: int,
+  step: Callable[[Float[Array, "B N D"]], Float[Array, "B N D"]],
+  x: Float[Array, "B N D"],
+) -> Float[Array, "B N D"]:
   """Applies a function that calls Haiku modules several times, as one loop.
 
   The loop is compiled once, and all its passes share the modules' parameters.

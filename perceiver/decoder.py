@@ -3,15 +3,13 @@
 import dataclasses
 
 import haiku as hk
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
 
 from perceiver import blocks
 from perceiver import bounds
 from perceiver import layers
 from perceiver.attention import blockwise
-
-Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,17 +73,19 @@ class Decoder(hk.Module):
 
   def __call__(
     self,
-    latents: Array,  # [B, N, D]
-    queries: blockwise.Parts,  # [B or 1, O, E_i]
+    latents: Float[Array, "B N D"],
+    queries: blockwise.QueryParts,
     *,
-    query_mask: Array | None = None,  # [B, O] bool
-  ) -> Array:  # [B, O, F]
+    query_mask: Bool[Array, "B O"] | None = None,
+  ) -> Float[Array, "B O F"]:
     cfg = self.config
     output = lambda x: x
     if cfg.output_channels is not None:
-      output = layers.Linear(
-        cfg.output_channels, cfg.output_init_scale, name="output"
-      ).weights(cfg.query_channels)
+      output = (
+        layers.Linear(cfg.output_channels, cfg.output_init_scale, name="output")
+        .weights(cfg.query_channels)
+        .__call__
+      )
     return blocks.CrossAttentionBlock(
       cfg.cross_attention, self.is_training, name="cross_attention"
     ).decode_queries(queries, latents, output, query_mask=query_mask)
@@ -98,7 +98,7 @@ class MeanDecoder(hk.Module):
   config: MeanDecoderConfig
   name: str | None = None
 
-  def __call__(self, latents: Array) -> Array:  # [B, N, D] -> [B, 1, F]
+  def __call__(self, latents: Float[Array, "B N D"]) -> Float[Array, "B 1 F"]:
     mean = jnp.mean(latents, axis=1, keepdims=True)  # [B, 1, D]
     return layers.Linear(
       self.config.output_channels, self.config.output_init_scale, name="output"

@@ -3,14 +3,12 @@
 import dataclasses
 import enum
 
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from perceiver import blocks
 from perceiver import bounds
 from perceiver import position_encoding
-
-Array = jax.Array
 
 # Every cross-attend is traced on its own.
 _MAX_UNROLLED = 100
@@ -79,7 +77,7 @@ class EncoderConfig:
 
 def initial_latents(
   config: EncoderConfig, batch_size: int, dtype: jnp.dtype
-) -> Array:  # [B, N, D]
+) -> Float[Array, "{batch_size} N D"]:
   """Returns the learned latents, the same for every example."""
   vectors = position_encoding.LearnedVectors(
     config.num_latents,

@@ -10,13 +10,12 @@ from typing import NamedTuple
 import haiku as hk
 import jax
 import jax.numpy as jnp
-
-Array = jax.Array
+from jaxtyping import Array, Float, PRNGKeyArray
 
 LAYER_NORM_EPSILON = 1e-5
 
 
-def normalise(x: Array) -> Array:  # [..., C] -> [..., C]
+def normalise(x: Float[Array, "*B C"]) -> Float[Array, "*B C"]:
   """Gives the channels of every position mean 0 and variance 1.
 
   Statistics are computed in float32; the result has the dtype of `x`.
@@ -32,10 +31,10 @@ def normalise(x: Array) -> Array:  # [..., C] -> [..., C]
 class LinearWeights(NamedTuple):
   """An affine map of the channels."""
 
-  w: Array  # [C, D]
-  b: Array  # [D]
+  w: Float[Array, "C D"]
+  b: Float[Array, "D"]
 
-  def __call__(self, x: Array) -> Array:  # [..., C] -> [..., D]
+  def __call__(self, x: Float[Array, "*B C"]) -> Float[Array, "*B D"]:
     """Returns `x w + b` in the dtype of `x`."""
     return x @ self.w.astype(x.dtype) + self.b.astype(x.dtype)
 
@@ -43,17 +42,19 @@ class LinearWeights(NamedTuple):
 class NormWeights(NamedTuple):
   """Scale and offset of a layer norm."""
 
-  scale: Array  # [C]
-  offset: Array  # [C]
+  scale: Float[Array, "C"]
+  offset: Float[Array, "C"]
 
-  def __call__(self, x: Array) -> Array:  # [..., C] -> [..., C]
+  def __call__(self, x: Float[Array, "*B C"]) -> Float[Array, "*B C"]:
     """Returns `x`, normalised, scaled and offset, in its own dtype."""
     return normalise(x) * self.scale.astype(x.dtype) + self.offset.astype(
       x.dtype
     )
 
 
-def dropout(x: Array, rate: float, key: Array | None) -> Array:
+def dropout(
+  x: Float[Array, "*B C"], rate: float, key: PRNGKeyArray | None
+) -> Float[Array, "*B C"]:
   """Zeroes a share `rate` of `x` and scales up the rest; needs a key then."""
   if not rate or key is None:
     return x
@@ -73,7 +74,7 @@ class Linear(hk.Module):
   init_scale: float = 1.0
   name: str | None = None
 
-  def __call__(self, x: Array) -> Array:  # [..., C] -> [..., D]
+  def __call__(self, x: Float[Array, "*B C"]) -> Float[Array, "*B D"]:
     return self.weights(x.shape[-1])(x)
 
   @hk.name_like("__call__")
@@ -96,7 +97,7 @@ class LayerNorm(hk.Module):
 
   name: str | None = None
 
-  def __call__(self, x: Array) -> Array:  # [..., C] -> [..., C]
+  def __call__(self, x: Float[Array, "*B C"]) -> Float[Array, "*B C"]:
     return self.weights(x.shape[-1])(x)
 
   @hk.name_like("__call__")
@@ -114,8 +115,10 @@ class MlpWeights(NamedTuple):
   hidden: LinearWeights
   output: LinearWeights
 
-  def __call__(self, x: Array, exact_gelu: bool = False) -> Array:
-    """Applies the MLP to every position, [B, T, D] -> [B, T, D]."""
+  def __call__(
+    self, x: Float[Array, "*B D"], exact_gelu: bool = False
+  ) -> Float[Array, "*B D"]:
+    """Applies the MLP to every position."""
     return self.output(jax.nn.gelu(self.hidden(x), not exact_gelu))
 
 
@@ -127,7 +130,7 @@ class Mlp(hk.Module):
   exact_gelu: bool = False
   name: str | None = None
 
-  def __call__(self, x: Array) -> Array:  # [B, T, D] -> [B, T, D]
+  def __call__(self, x: Float[Array, "*B D"]) -> Float[Array, "*B D"]:
     return self.weights(x.shape[-1])(x, self.exact_gelu)
 
   @hk.name_like("__call__")

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple, Protocol
 import haiku as hk
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+import numpy as np
 
 from perceiver import flops
 from perceiver.attention import reference as attention_reference
-
-Array = jax.Array
 
 
 class Precision(enum.Enum):
@@ -68,12 +68,12 @@ class Model:
   config: Any
   reference: bool = dataclasses.field(default=False, kw_only=True)
 
-  def init(self, key: Array) -> Variables:
+  def init(self, key: PRNGKeyArray) -> Variables:
     """Returns freshly initialised variables; needs no data."""
     example = self.config.example()
     transformed = _transformed(self.config, "__call__", self.reference)
 
-    def init(key: Array) -> Any:
+    def init(key: PRNGKeyArray) -> Any:
       zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), example)
       # Batch norm makes its state in training mode only.
       return transformed.init(key, True, *zeros)
@@ -84,7 +84,7 @@ class Model:
     self,
     variables: Variables,
     *inputs: Any,
-    rng: Array | None = None,
+    rng: PRNGKeyArray | None = None,
     is_training: bool = False,
     **options: Any,
   ) -> Any:
@@ -105,7 +105,7 @@ class Model:
     self,
     variables: Variables,
     *inputs: Any,
-    rng: Array | None = None,
+    rng: PRNGKeyArray | None = None,
     is_training: bool = False,
     **options: Any,
   ) -> tuple[Any, Any]:
@@ -113,26 +113,28 @@ class Model:
     compiled = _compiled(self.config, "__call__", is_training, self.reference)
     return compiled(*variables, rng, *inputs, **options)
 
-  def encode(self, variables: Variables, *inputs: Any, **options: Any) -> Array:
-    """Returns the latents [B, N, D] of inputs, in evaluation mode."""
+  def encode(
+    self, variables: Variables, *inputs: Any, **options: Any
+  ) -> Float[Array, "B N D"]:
+    """Returns the latents of inputs, in evaluation mode."""
     compiled = _compiled(self.config, "encode", False, self.reference)
     return compiled(*variables, None, *inputs, **options)[0]
 
   def decode(
     self,
     variables: Variables,
-    latents: Array,
+    latents: Float[Array | np.ndarray, "B N D"],
     *queries: Any,
     **options: Any,
   ) -> Any:
-    """Returns outputs for latents [B, N, D], any number of times."""
+    """Returns outputs for latents, any number of times."""
     compiled = _compiled(self.config, "decode", False, self.reference)
     return compiled(*variables, None, latents, *queries, **options)[0]
 
   def attention_map(
     self, variables: Variables, *inputs: Any, **options: Any
-  ) -> Array:
-    """Returns the attention of the first cross-attend, [B, H, N, M].
+  ) -> Float[Array, "B H N M"]:
+    """Returns the attention of the first cross-attend.
 
     Rows sum to one. The whole array exists: for full-size models ask for one
     example at a time.

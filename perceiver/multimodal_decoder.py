@@ -12,21 +12,21 @@ import functools
 import math
 
 import haiku as hk
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Float32, Integer
 
 from perceiver import blocks
 from perceiver import bounds
 from perceiver import decoder
 from perceiver import layers
 from perceiver import position_encoding
+from perceiver.adapters import checks
 from perceiver.adapters import multimodal
 from perceiver.attention import blockwise
 from perceiver.attention import reference
 
-Array = jax.Array
-Queries = Callable[[Array], blockwise.Parts]  # [O] -> [1, O, E_i]
-OutputMap = Callable[[Array], Array]  # [B, O, E] -> [B, O, F]
+Queries = Callable[[Integer[Array, "O"]], blockwise.QueryParts]
+OutputMap = Callable[[Float[Array, "B O E"]], Float[Array, "B O F"]]
 
 # Queries that exist at a time. Each such block prepares the latents anew, which
 # costs one per cent of what it then computes.
@@ -113,9 +113,9 @@ class MultimodalDecoder(hk.Module):
 
   def __call__(
     self,
-    latents: Array,  # [B, N, D]
-    points: Mapping[str, Array],  # {name: [O]}
-  ) -> dict[str, Array]:  # {name: [B, O, F] or [B, O·F]}
+    latents: Float[Array, "B N D"],
+    points: Mapping[str, checks.Unchecked],  # {name: [O] integers}
+  ) -> dict[str, Float32[Array, "B ..."]]:  # {name: [B, O, F] or [B, O·F]}
     check_points(self.outputs, points)
     block = blocks.CrossAttentionBlock(
       self.config.cross_attention, self.is_training, name="cross_attention"
@@ -151,14 +151,14 @@ class MultimodalDecoder(hk.Module):
       self.config.query_channels - output.query_channels,
     )
     positions = output.positions
-    table: Array | None = None
+    table: Float[Array, "O E"] | None = None
     if isinstance(positions, position_encoding.Learned):
       table = position_encoding.LearnedVectors(
         output.num_points, positions, name=f"{output.name}_queries"
       )()
 
-    def make(indices: Array) -> blockwise.Parts:
-      """Returns queries, [1, O, E_i], of indices [O]."""
+    def make(indices: Integer[Array, "O"]) -> blockwise.QueryParts:
+      """Returns queries of indices."""
       if isinstance(positions, position_encoding.Fourier):
         where = position_encoding.subsampled(indices, output.grid)
         encoded = position_encoding.features(positions, where)
@@ -173,7 +173,7 @@ class MultimodalDecoder(hk.Module):
   def _output_map(
     self,
     output: OutputConfig,
-    shared: layers.LinearWeights | None,  # [E, S]
+    shared: layers.LinearWeights | None,
     num_points: int,
   ) -> OutputMap:
     """Returns the linear maps that follow the cross-attention.
@@ -195,7 +195,7 @@ class MultimodalDecoder(hk.Module):
 
 
 def check_points(
-  config: MultimodalOutputConfig, points: Mapping[str, Array]
+  config: MultimodalOutputConfig, points: Mapping[str, checks.Unchecked]
 ) -> None:
   """Refuses points of unknown modalities, and points that are no indices.
 
@@ -219,19 +219,19 @@ def check_points(
 
 def _decode(
   block: blocks.CrossAttentionBlock,
-  latents: Array,  # [B, N, D]
+  latents: Float[Array, "B N D"],
   queries: Queries,
   output: OutputMap,
-  indices: Array,  # [O]
-) -> Array:  # [B, O, F]
+  indices: Integer[Array, "O"],
+) -> Float[Array, "B O F"]:
   return block.decode_queries(queries(indices), latents, output)
 
 
 def _map_indices(
-  function: Callable[[Array], Array],  # [O] -> [B, O, F]
-  indices: Array,  # [O]
+  function: Callable[[Integer[Array, "T"]], Float[Array, "B T F"]],
+  indices: Integer[Array, "O"],
   block_size: int | None,
-) -> Array:  # [B, O, F]
+) -> Float[Array, "B O F"]:
   """Applies a function that calls Haiku modules to blocks of indices."""
   count, rest = divmod(len(indices), block_size or len(indices) + 1)
   # One block is not worth a loop; while parameters are made there must be none.

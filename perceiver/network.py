@@ -10,8 +10,8 @@ import dataclasses
 from typing import Any
 
 import haiku as hk
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
 
 from perceiver import blocks
 from perceiver import decoder
@@ -21,8 +21,6 @@ from perceiver import processor
 from perceiver import queries as network_queries
 from perceiver.adapters import adapter
 from perceiver.attention import blockwise
-
-Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -84,22 +82,22 @@ class Perceiver(hk.Module):
 
   def __call__(
     self,
-    inputs: blockwise.Parts,  # [B or 1, M, C_i]
-    queries: blockwise.Parts | None = None,  # [B or 1, O, E_i]
+    inputs: blockwise.Parts,
+    queries: blockwise.QueryParts | None = None,
     *,
-    input_mask: Array | None = None,  # [B, M] bool
-    query_mask: Array | None = None,  # [B, O] bool
-  ) -> Array:  # [B, O, F]
+    input_mask: Bool[Array, "B M"] | None = None,
+    query_mask: Bool[Array, "B O"] | None = None,
+  ) -> Float[Array, "B O F"] | Float[Array, "B 1 F"]:
     latents = self.encode(inputs, input_mask=input_mask)  # [B, N, D]
     return self.decode(latents, queries, query_mask=query_mask)
 
   @hk.name_like("__call__")
   def encode(
     self,
-    inputs: blockwise.Parts,  # [B or 1, M, C_i]
+    inputs: blockwise.Parts,
     *,
-    input_mask: Array | None = None,  # [B, M] bool
-  ) -> Array:  # [B, N, D]
+    input_mask: Bool[Array, "B M"] | None = None,
+  ) -> Float[Array, "B N D"]:
     """Returns processed latents, at a cost linear in the number of inputs."""
     self._check_inputs(inputs)
     batch_size = max(part.shape[0] for part in inputs)
@@ -113,11 +111,11 @@ class Perceiver(hk.Module):
   @hk.name_like("__call__")
   def decode(
     self,
-    latents: Array,  # [B, N, D]
-    queries: blockwise.Parts | None = None,  # [B or 1, O, E_i]
+    latents: Float[Array, "B N D"],
+    queries: blockwise.QueryParts | None = None,
     *,
-    query_mask: Array | None = None,  # [B, O] bool
-  ) -> Array:  # [B, O, F]
+    query_mask: Bool[Array, "B O"] | None = None,
+  ) -> Float[Array, "B O F"] | Float[Array, "B 1 F"]:
     """Decodes one output per query, or the only one of a mean decoder."""
     config = self.config.decoder
     if isinstance(config, decoder.MeanDecoderConfig):
@@ -137,10 +135,10 @@ class Perceiver(hk.Module):
   @hk.name_like("__call__")
   def attention_map(
     self,
-    inputs: blockwise.Parts,  # [B or 1, M, C_i]
+    inputs: blockwise.Parts,
     *,
-    input_mask: Array | None = None,  # [B, M] bool
-  ) -> Array:  # [B, H, N, M]
+    input_mask: Bool[Array, "B M"] | None = None,
+  ) -> Float[Array, "B H N M"]:
     """Returns the attention of the first cross-attend; rows sum to one."""
     batch_size = max(part.shape[0] for part in inputs)
     latents = encoder.initial_latents(
@@ -152,8 +150,11 @@ class Perceiver(hk.Module):
 
   @hk.name_like("__call__")
   def _encode_shared(
-    self, latents: Array, inputs: blockwise.Parts, input_mask: Array | None
-  ) -> Array:
+    self,
+    latents: Float[Array, "B N D"],
+    inputs: blockwise.Parts,
+    input_mask: Bool[Array, "B M"] | None,
+  ) -> Float[Array, "B N D"]:
     """Alternates between cross-attends and blocks with shared weights.
 
     The first cross-attend has weights of its own; all later ones share theirs,
@@ -167,8 +168,8 @@ class Perceiver(hk.Module):
     process = _processor(self.config, self.is_training)
 
     def process_and_attend(
-      x: Array, num_blocks: int, num_attends: int
-    ) -> Array:
+      x: Float[Array, "B N D"], num_blocks: int, num_attends: int
+    ) -> Float[Array, "B N D"]:
       x = blocks.repeat(num_blocks, process, x)
       return blocks.repeat(num_attends, attend_again, x)
 
@@ -185,11 +186,14 @@ class Perceiver(hk.Module):
 
   @hk.name_like("__call__")
   def _encode_unshared(
-    self, latents: Array, inputs: blockwise.Parts, input_mask: Array | None
-  ) -> Array:
+    self,
+    latents: Float[Array, "B N D"],
+    inputs: blockwise.Parts,
+    input_mask: Bool[Array, "B M"] | None,
+  ) -> Float[Array, "B N D"]:
     """Alternates between cross-attends and blocks with weights of their own."""
 
-    def step(x: Array) -> Array:
+    def step(x: Float[Array, "B N D"]) -> Float[Array, "B N D"]:
       for i in range(self.config.schedule[0]):
         name = f"cross_attention_{i}" if i else "cross_attention"
         attend = _cross_attention(self.config, self.is_training, name)
@@ -277,19 +281,21 @@ class Classifier(hk.Module):
   is_training: bool = False
   name: str | None = None
 
-  def __call__(self, examples: Any, mask: Any = None) -> Array:
-    """Returns logits [B, classes], float32."""
+  def __call__(
+    self, examples: Any, mask: Any = None
+  ) -> Float[Array, "B classes"]:
+    """Returns logits, float32."""
     return self.decode(self.encode(examples, mask))
 
   @hk.name_like("__call__")
-  def encode(self, examples: Any, mask: Any = None) -> Array:
-    """Returns latents [B, N, D]."""
+  def encode(self, examples: Any, mask: Any = None) -> Float[Array, "B N D"]:
+    """Returns latents."""
     inputs, input_mask = self._inputs(examples, mask)
     return self._network().encode(inputs, input_mask=input_mask)
 
   @hk.name_like("__call__")
-  def decode(self, latents: Array) -> Array:
-    """Returns logits [B, classes], float32, of latents [B, N, D]."""
+  def decode(self, latents: Float[Array, "B N D"]) -> Float[Array, "B classes"]:
+    """Returns logits, float32, of latents."""
     config = self.config.perceiver.decoder
     queries = None
     if isinstance(config, decoder.DecoderConfig):
@@ -299,8 +305,10 @@ class Classifier(hk.Module):
     return logits[:, 0].astype(jnp.float32)
 
   @hk.name_like("__call__")
-  def attention_map(self, examples: Any, mask: Any = None) -> Array:
-    """Returns the attention of the first cross-attend, [B, H, N, M]."""
+  def attention_map(
+    self, examples: Any, mask: Any = None
+  ) -> Float[Array, "B H N M"]:
+    """Returns the attention of the first cross-attend."""
     inputs, input_mask = self._inputs(examples, mask)
     return self._network().attention_map(inputs, input_mask=input_mask)
 
@@ -311,7 +319,7 @@ class Classifier(hk.Module):
   @hk.name_like("__call__")
   def _inputs(
     self, examples: Any, mask: Any
-  ) -> tuple[blockwise.Parts, Array | None]:
+  ) -> tuple[blockwise.Parts, Bool[Array, "B M"] | None]:
     parts, input_mask = self.config.inputs.apply(
       examples, mask, is_training=self.is_training
     )

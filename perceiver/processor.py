@@ -11,11 +11,10 @@ import enum
 
 import haiku as hk
 import jax
+from jaxtyping import Array, Float
 
 from perceiver import blocks
 from perceiver import bounds
-
-Array = jax.Array
 
 
 class Remat(enum.Enum):
@@ -75,8 +74,8 @@ class Processor(hk.Module):
   is_training: bool = False
   name: str | None = None
 
-  def __call__(self, latents: Array) -> Array:  # [B, N, D] -> [B, N, D]
-    def layer(x: Array) -> Array:
+  def __call__(self, latents: Float[Array, "B N D"]) -> Float[Array, "B N D"]:
+    def layer(x: Float[Array, "B N D"]) -> Float[Array, "B N D"]:
       return blocks.SelfAttentionBlock(
         self.config.self_attention, self.is_training, name="self_attention"
       )(x)
@@ -89,8 +88,8 @@ class Processor(hk.Module):
 
 
 def rematerialised(
-  layer: Callable[[Array], Array], remat: Remat
-) -> Callable[[Array], Array]:
+  layer: Callable[[Float[Array, "B N D"]], Float[Array, "B N D"]], remat: Remat
+) -> Callable[[Float[Array, "B N D"]], Float[Array, "B N D"]]:
   """Returns a layer whose backward pass computes a part of it again."""
   if remat is Remat.NOTHING:
     return layer

@@ -6,19 +6,18 @@ a time, so that what is the same for all examples is held only once.
 
 from collections.abc import Sequence
 
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Integer
+import numpy as np
 
 from perceiver import position_encoding
 from perceiver.attention import blockwise
 
-Array = jax.Array
-
 
 def learned(
   num: int, channels: int, *, init_scale: float = 0.02, name: str = "queries"
-) -> tuple[Array]:
-  """Returns `num` learned queries, [1, O, E]; inside a Haiku module."""
+) -> tuple[Float[Array, "1 {num} {channels}"]]:
+  """Returns `num` learned queries; inside a Haiku module."""
   config = position_encoding.Learned(channels=channels, init_scale=init_scale)
   return (position_encoding.LearnedVectors(num, config, name=name)()[None],)
 
@@ -26,9 +25,9 @@ def learned(
 def fourier(
   config: position_encoding.Fourier,
   shape: Sequence[int],
-  indices: Array | None = None,  # [O]
-) -> blockwise.Parts:
-  """Returns queries for positions of a grid, [1, O, E].
+  indices: Integer[Array | np.ndarray, "O"] | None = None,
+) -> blockwise.QueryParts:
+  """Returns queries for positions of a grid, the same for all examples.
 
   Args:
     config: how the positions are encoded.
@@ -43,9 +42,9 @@ def fourier(
 
 
 def pad(
-  parts: blockwise.Parts, vector: Array, channels: int
-) -> blockwise.Parts:
-  """Adds a learned vector [P] to every query so that all are equally wide.
+  parts: blockwise.QueryParts, vector: Float[Array, "P"], channels: int
+) -> blockwise.QueryParts:
+  """Adds a learned vector to every query so that all are equally wide.
 
   Raises:
     ValueError: if the result would not have `channels` channels.

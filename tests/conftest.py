@@ -3,6 +3,7 @@
 import gc
 import os
 import pathlib
+import pkgutil
 import tempfile
 
 # Collectives over simulated devices need more threads than a two-core machine
@@ -19,7 +20,22 @@ from absl import flags  # noqa: E402
 flags.FLAGS.mark_as_parsed()  # Grain reads flags that nobody here parses.
 
 import jax  # noqa: E402
+import jaxtyping  # noqa: E402
 import pytest  # noqa: E402
+
+# Annotations of the library are checked here, before its first import; in
+# production they are not. Checkpoints are left out: their readers are tested
+# with 50,000 calls to refuse a file, and within a time. Like a static checker,
+# this lets an int pass for a float.
+_LIBRARY = pathlib.Path(__file__).parents[1] / "perceiver"
+jaxtyping.install_import_hook(
+  [
+    f"perceiver.{module.name}"
+    for module in pkgutil.iter_modules([str(_LIBRARY)])
+    if module.name != "checkpoints"
+  ],
+  "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
+)
 
 from tests.helpers import mutations  # noqa: E402
 

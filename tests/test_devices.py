@@ -94,7 +94,9 @@ def test_logits_stay_where_their_images_are():
 def test_compiled_or_not_the_numbers_are_the_same():
   (value, logits), _ = run(1)
   with jax.disable_jit():
-    plain, plain_logits = loss(variables().params, IMAGES, TARGETS)
+    plain, plain_logits = loss(
+      *jax.tree.map(jnp.asarray, (variables().params, IMAGES)), TARGETS
+    )
   np.testing.assert_allclose(plain, value, rtol=1e-6)
   np.testing.assert_allclose(plain_logits, logits, atol=1e-5)
 

@@ -1,14 +1,13 @@
 """The interface of input adapters, the same for all modalities."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-import jax
+from jaxtyping import Array, Bool
 
 from perceiver.attention import blockwise
 
-Array = jax.Array
 
-
+@runtime_checkable
 class InputAdapter(Protocol):
   """A configuration of how raw examples become the inputs of a Perceiver."""
 
@@ -21,8 +20,8 @@ class InputAdapter(Protocol):
 
   def apply(
     self, examples: Any, mask: Any = None, *, is_training: bool = False
-  ) -> tuple[blockwise.Parts, Array | None]:
-    """Returns inputs, [B or 1, M, C_i], and their mask; in a Haiku module.
+  ) -> tuple[blockwise.Parts, Bool[Array, "B M"] | None]:
+    """Returns inputs and their mask; inside a Haiku module.
 
     Args:
       examples: a batch of raw examples.
@@ -31,6 +30,6 @@ class InputAdapter(Protocol):
       is_training: whether statistics of the batch are used, and inputs masked.
 
     Returns:
-      The inputs, and [B, M] bool, True where an input may be attended to; None
+      The inputs, and a mask, True where an input may be attended to; None
       if all may be.
     """

@@ -4,14 +4,11 @@ import dataclasses
 import math
 
 import haiku as hk
-import jax
 
 from perceiver import bounds
 from perceiver import position_encoding
 from perceiver.adapters import checks
 from perceiver.attention import blockwise
-
-Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -120,7 +117,7 @@ class AudioInput(hk.Module):
   config: AudioInputConfig | SpectrogramInputConfig
   name: str | None = None
 
-  def __call__(self, audio: Array) -> blockwise.Parts:
+  def __call__(self, audio: checks.Unchecked) -> blockwise.Parts:
     """Returns ([B, M, values], [1, M, positions]).
 
     `audio` is a waveform [B, S, channels] or a spectrogram [B, times, bands],

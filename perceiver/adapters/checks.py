@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Shaped
 
-Array = jax.Array
+# What comes from outside may be anything, until these checks have refused it
+# with an error that names component, value and expectation.
+Unchecked = Shaped[Array, "..."]
 
 
-def floats(component: str, array: Array, shape: Sequence[int | str]) -> None:
+def floats(
+  component: str, array: Unchecked, shape: Sequence[int | str]
+) -> None:
   """Refuses an array that is not floating point of the expected shape.
 
   Args:
@@ -37,7 +41,7 @@ def floats(component: str, array: Array, shape: Sequence[int | str]) -> None:
     )
 
 
-def flags(component: str, mask: Array, shape: Sequence[int]) -> None:
+def flags(component: str, mask: Unchecked, shape: Sequence[int]) -> None:
   """Refuses a mask that is not boolean of exactly the expected shape.
 
   Raises:

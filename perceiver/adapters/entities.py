@@ -5,12 +5,11 @@ import dataclasses
 import haiku as hk
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from perceiver import bounds
 from perceiver import layers
 from perceiver.adapters import checks
-
-Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,9 +52,9 @@ class EntityInput(hk.Module):
 
   def __call__(
     self,
-    entities: Array,  # [B, M, C]
-    mask: Array | None = None,  # [B, M] bool
-  ) -> Array:  # [B, M, E]
+    entities: checks.Unchecked,  # [B, M, C]
+    mask: checks.Unchecked | None = None,  # [B, M] bool
+  ) -> Float[Array, "B M E"]:
     config = self.config
     shape = (config.num_slots, config.channels)
     checks.floats("Entity input", entities, shape)
@@ -78,9 +77,9 @@ class EntityOutput(hk.Module):
 
   def __call__(
     self,
-    encoded: Array,  # [B, M, E]
-    mask: Array | None = None,  # [B, M] bool
-  ) -> tuple[Array, Array]:  # [B, M, F], [B, F]
+    encoded: Float[Array, "B M E"],
+    mask: checks.Unchecked | None = None,  # [B, M] bool
+  ) -> tuple[Float[Array, "B M F"], Float[Array, "B F"]]:
     """Returns entities, zeros in unused slots, and their summary."""
     each = layers.Linear(self.channels, name="entities")(jax.nn.relu(encoded))
     mean = masked_mean(encoded, mask)  # [B, E]
@@ -89,9 +88,9 @@ class EntityOutput(hk.Module):
 
 
 def clear(
-  entities: Array,  # [B, M, C]
-  mask: Array | None,  # [B, M] bool
-) -> Array:  # [B, M, C]
+  entities: Float[Array, "B M C"],
+  mask: checks.Unchecked | None,  # [B, M] bool
+) -> Float[Array, "B M C"]:
   """Sets unused slots to zero, whatever they hold.
 
   Raises:
@@ -105,9 +104,9 @@ def clear(
 
 
 def masked_mean(
-  entities: Array,  # [B, M, C]
-  mask: Array | None,  # [B, M] bool
-) -> Array:  # [B, C]
+  entities: Float[Array, "B M C"],
+  mask: checks.Unchecked | None,  # [B, M] bool
+) -> Float[Array, "B C"]:
   """Returns the mean over the slots in use; zeros where none is."""
   if mask is None:
     return jnp.mean(entities, axis=1)

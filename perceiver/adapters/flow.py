@@ -11,6 +11,7 @@ import math
 import haiku as hk
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from perceiver import bounds
 from perceiver import layers
@@ -19,8 +20,6 @@ from perceiver.adapters import checks
 from perceiver.adapters import image
 from perceiver.adapters import patches
 from perceiver.attention import blockwise
-
-Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -103,7 +102,7 @@ class FlowInput(hk.Module):
   is_training: bool = False
   name: str | None = None
 
-  def __call__(self, frames: Array) -> blockwise.Parts:
+  def __call__(self, frames: checks.Unchecked) -> blockwise.Parts:
     """Returns ([B, M, features], [1, M, positions]).
 
     Args:
@@ -125,8 +124,10 @@ class FlowInput(hk.Module):
 
 
 def _features(
-  config: FlowInputConfig, frames: Array, is_training: bool
-) -> Array:  # [B, h, w, C] or [B, 2, h, w, C]
+  config: FlowInputConfig,
+  frames: Float[Array, "B 2 H W 3"],
+  is_training: bool,
+) -> Float[Array, "B h w C"] | Float[Array, "B 2 h w C"]:
   features = config.features
   if isinstance(features, image.ConvPool):
     if config.concatenate_frames:
@@ -140,13 +141,15 @@ def _features(
   return layers.Linear(features.num_channels, name="patch_projection")(around)
 
 
-def _join_frames(frames: Array) -> Array:  # [B, 2, H, W, C] -> [B, H, W, 2C]
+def _join_frames(
+  frames: Float[Array, "B 2 H W C"],
+) -> Float[Array, "B H W 2*C"]:
   return jnp.concatenate([frames[:, 0], frames[:, 1]], axis=-1)
 
 
 def first_frame(
   config: FlowInputConfig, parts: blockwise.Parts
-) -> blockwise.Parts:
+) -> blockwise.QueryParts:
   """Returns the inputs of the first frame, which are the queries."""
   if config.concatenate_frames:
     return parts
@@ -171,8 +174,10 @@ class ConvexUpsampling(hk.Module):
   factor: int = 4
   name: str | None = None
 
-  def __call__(self, features: Array) -> Array:
-    """Returns flow [B, f·h, f·w, 2] in its own unit for [B, h, w, C]."""
+  def __call__(
+    self, features: Float[Array, "B h w C"]
+  ) -> Float[Array, "B {self.factor}*h {self.factor}*w 2"]:
+    """Returns flow, in its own unit."""
     coarse = layers.Linear(2, init_scale=0.0, name="flow")(features)
     logits = layers.Linear(9 * self.factor**2, name="weights")(features)
     return convex_upsample(
@@ -182,17 +187,18 @@ class ConvexUpsampling(hk.Module):
     )
 
 
-def convex_upsample(flow: Array, logits: Array, factor: int) -> Array:
+def convex_upsample(
+  flow: Float[Array, "B h w C"],
+  logits: Float[Array, "B h w {9*factor**2}"],
+  factor: int,
+) -> Float[Array, "B {factor}*h {factor}*w C"]:
   """Makes every fine value a convex combination of nine coarse ones.
 
   Args:
-    flow: [B, h, w, C] coarse values; beyond the border they are zero.
-    logits: [B, h, w, factor²·9], for every fine place within a coarse one, by
-      row and column, the weights of the 3×3 coarse neighbours before softmax.
+    flow: coarse values; beyond the border they are zero.
+    logits: for every fine position within a coarse one, by row and column,
+      the weights of the 3×3 coarse neighbours before softmax.
     factor: how much finer each side becomes.
-
-  Returns:
-    [B, factor·h, factor·w, C].
   """
   batch, height, width, channels = flow.shape
   around = patches.neighbourhoods(flow, 3).reshape(

@@ -12,15 +12,15 @@ import math
 import haiku as hk
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
 import numpy as np
 
 from perceiver import bounds
 from perceiver import layers
 from perceiver import position_encoding
+from perceiver.adapters import checks
 from perceiver.adapters import patches
 from perceiver.attention import blockwise
-
-Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -206,7 +206,11 @@ class ImageInputConfig:
     return jax.ShapeDtypeStruct(shape, jnp.float32)
 
   def apply(
-    self, examples: Array, mask: None = None, *, is_training: bool = False
+    self,
+    examples: checks.Unchecked,
+    mask: checks.Unchecked | None = None,
+    *,
+    is_training: bool = False,
   ) -> tuple[blockwise.Parts, None]:
     """Returns the inputs of normalised images; see `InputAdapter`.
 
@@ -218,7 +222,7 @@ class ImageInputConfig:
     module = ImageInput(self, is_training, name="image_input")
     return module(examples), None
 
-  def permutation(self) -> np.ndarray:  # [M]
+  def permutation(self) -> Int[np.ndarray, "M"]:
     """Returns the element of the grid at each position."""
     if self.permutation_seed is None:
       return np.arange(self.num_inputs)
@@ -235,9 +239,12 @@ class ImageInput(hk.Module):
   name: str | None = None
 
   def __call__(
-    self, images: Array
-  ) -> tuple[Array, Array | position_encoding.GridEncoding]:
-    """Returns ([B, M, features], [1, M, positions]) for images [B, H, W, 3]."""
+    self, images: checks.Unchecked
+  ) -> tuple[
+    Float[Array, "B M C"],
+    Float[Array, "1 M P"] | position_encoding.GridEncoding,
+  ]:
+    """Returns features and positions of images [B, H, W, 3]."""
     config = self.config
     check_images(images, (*config.size, config.channels))
     features = _features(config, images, self.is_training)  # [B, h, w, C]
@@ -253,9 +260,11 @@ class ImageInput(hk.Module):
 
 
 def _features(
-  config: ImageInputConfig, images: Array, is_training: bool
-) -> Array:
-  """Returns features [B, h, w, C] of images [B, H, W, 3]."""
+  config: ImageInputConfig,
+  images: Float[Array, "B H W _"],
+  is_training: bool,
+) -> Float[Array, "B h w C"]:
+  """Returns features of images."""
   features = config.features
   if isinstance(features, Conv1x1):
     return layers.Linear(features.num_channels, name="conv_1x1")(images)
@@ -269,8 +278,12 @@ def _features(
   return images
 
 
-def conv_pool(features: ConvPool, images: Array, is_training: bool) -> Array:
-  """Takes features [B, H/4, W/4, C] from images; inside a Haiku module."""
+def conv_pool(
+  features: ConvPool,
+  images: Float[Array, "B H W _"],
+  is_training: bool,
+) -> Float[Array, "B h w C"]:
+  """Takes features from images, with a quarter of each side, in Haiku."""
   x = hk.Conv2D(
     features.num_channels,
     kernel_shape=7,
@@ -290,7 +303,9 @@ def conv_pool(features: ConvPool, images: Array, is_training: bool) -> Array:
   return hk.max_pool(jax.nn.relu(x), (1, 3, 3, 1), (1, 2, 2, 1), padding)
 
 
-def check_images(images: Array, expected: tuple[int, int, int]) -> None:
+def check_images(
+  images: checks.Unchecked, expected: tuple[int, int, int]
+) -> None:
   """Raises an error unless images are floating point [B, *expected]."""
   if images.ndim != 4 or images.shape[1:] != expected:
     raise ValueError(

@@ -12,6 +12,7 @@ import dataclasses
 import haiku as hk
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
 
 from perceiver import bounds
 from perceiver import position_encoding
@@ -19,8 +20,6 @@ from perceiver.adapters import audio
 from perceiver.adapters import checks
 from perceiver.adapters import video
 from perceiver.attention import blockwise
-
-Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -162,11 +161,11 @@ class MultimodalInputConfig:
 
   def apply(
     self,
-    examples: Mapping[str, Array],
-    mask: Mapping[str, Array] | None = None,
+    examples: Mapping[str, checks.Unchecked],
+    mask: Mapping[str, checks.Unchecked] | None = None,
     *,
     is_training: bool = False,
-  ) -> tuple[blockwise.Parts, Array | None]:
+  ) -> tuple[blockwise.Parts, Bool[Array, "B M"] | None]:
     """Returns the inputs of all modalities, and their mask.
 
     Args:
@@ -191,7 +190,9 @@ class MultimodalInput(hk.Module):
   is_training: bool = False
   name: str | None = None
 
-  def __call__(self, inputs: Mapping[str, Array]) -> Array:  # [B, M, C]
+  def __call__(
+    self, inputs: Mapping[str, checks.Unchecked]
+  ) -> Float[Array, "B M C"]:
     """Returns the inputs of all modalities, one after the other."""
     batch_size = check(self.config, inputs)
     dtype = jnp.result_type(*inputs.values())
@@ -210,9 +211,9 @@ class MultimodalInput(hk.Module):
   def _modality(
     self,
     modality: ModalityConfig,
-    array: Array,  # [B, ...]
-    mask: Array | None,  # [B or 1, M or 1] bool
-  ) -> Array:  # [B, M, C]
+    array: checks.Unchecked,  # [B, ...]
+    mask: Bool[Array, "#B #M"] | None,
+  ) -> Float[Array, "B M C"]:
     """Returns the inputs of one modality, padded and masked."""
     channels = self.config.input_channels
     parts = _parts(modality, array)
@@ -230,7 +231,7 @@ class MultimodalInput(hk.Module):
 
   def _mask(
     self, modality: ModalityConfig, batch_size: int
-  ) -> Array | None:  # [B or 1, M or 1] bool
+  ) -> Bool[Array, "#B #M"] | None:
     """Returns the mask of masked inputs; None for none."""
     if not self.is_training:
       return jnp.ones((1, 1), bool) if modality.masked_in_evaluation else None
@@ -240,8 +241,10 @@ class MultimodalInput(hk.Module):
     return jax.random.bernoulli(hk.next_rng_key(), modality.mask_rate, shape)
 
 
-def _parts(modality: ModalityConfig, array: Array) -> blockwise.Parts:
-  """Returns the inputs of one modality, not yet padded, [B or 1, M, C_i]."""
+def _parts(
+  modality: ModalityConfig, array: checks.Unchecked
+) -> blockwise.Parts:
+  """Returns the inputs of one modality, not yet padded."""
   config, name = modality.input, f"{modality.name}_input"
   if isinstance(config, video.VideoInputConfig):
     return video.VideoInput(config, name=name)(array)
@@ -251,7 +254,7 @@ def _parts(modality: ModalityConfig, array: Array) -> blockwise.Parts:
   return audio.AudioInput(config, name=name)(array)
 
 
-def learned_vector(name: str, channels: int) -> Array:  # [1, C]
+def learned_vector(name: str, channels: int) -> Float[Array, "1 {channels}"]:
   """Returns a learned vector; inside a Haiku module."""
   if not channels:
     return jnp.zeros((1, 0))
@@ -259,16 +262,15 @@ def learned_vector(name: str, channels: int) -> Array:  # [1, C]
   return position_encoding.LearnedVectors(1, config, name=name)()
 
 
-def pad(
-  parts: blockwise.Parts,  # [B or 1, M, C_i]
-  vector: Array,  # [1, P]
-) -> blockwise.Parts:
+def pad(parts: blockwise.Parts, vector: Float[Array, "1 P"]) -> blockwise.Parts:
   """Adds the same vector to every input or query, as a part of its own."""
   shape = (1, parts[0].shape[1], vector.shape[-1])
   return (*parts, jnp.broadcast_to(vector, shape).astype(parts[0].dtype))
 
 
-def check(config: MultimodalInputConfig, inputs: Mapping[str, Array]) -> int:
+def check(
+  config: MultimodalInputConfig, inputs: Mapping[str, checks.Unchecked]
+) -> int:
   """Returns the batch size of inputs that have all that is needed.
 
   Raises:
@@ -291,8 +293,8 @@ def check(config: MultimodalInputConfig, inputs: Mapping[str, Array]) -> int:
 
 def input_mask(
   config: MultimodalInputConfig,
-  present: Mapping[str, Array],  # {name: [B] bool}
-) -> Array:  # [B, M] bool
+  present: Mapping[str, checks.Unchecked],  # {name: [B] bool}
+) -> Bool[Array, "B M"]:
   """Returns the mask of inputs, given the modalities of every example.
 
   Args:

@@ -2,22 +2,22 @@
 
 from collections.abc import Sequence
 
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
-Array = jax.Array
 
-
-def space_to_depth(x: Array, block: Sequence[int]) -> Array:
+def space_to_depth(
+  x: Float[Array, "B *shape C"], block: Sequence[int]
+) -> Float[Array, "B *cut D"]:
   """Moves blocks of neighbouring positions into the channels.
 
   Args:
-    x: [B, *shape, C], with as many axes between batch and channels as `block`.
+    x: as many axes between batch and channels as `block` has.
     block: the block's size along every one of these axes.
 
   Returns:
-    [B, *(shape // block), prod(block)·C]; channels ordered by position within
-    the block, then by original channel.
+    prod(block)·C channels for every block, ordered by position within the
+    block, then by original channel.
 
   Raises:
     ValueError: if the block does not divide the shape.
@@ -37,15 +37,17 @@ def space_to_depth(x: Array, block: Sequence[int]) -> Array:
   return x.reshape(x.shape[0], *x.shape[1 : 1 + d], -1)
 
 
-def neighbourhoods(x: Array, size: int) -> Array:
+def neighbourhoods(
+  x: Float[Array, "*B H W C"], size: int
+) -> Float[Array, "*B H W {size**2}*C"]:
   """Gives every position of an image the values around it.
 
   Args:
-    x: [..., H, W, C].
+    x: images.
     size: odd side of the square neighbourhood; zeros lie beyond the border.
 
   Returns:
-    [..., H, W, size²·C]; ordered by row, by column, then by channel.
+    The size² values around each, ordered by row, by column, then by channel.
   """
   reach = size // 2
   height, width = x.shape[-3:-1]

@@ -4,13 +4,12 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
 
 from perceiver import bounds
 from perceiver import position_encoding
 from perceiver.adapters import checks
 from perceiver.attention import blockwise
-
-Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,11 +43,11 @@ class PointInputConfig:
 
   def apply(
     self,
-    examples: Array,  # [B, P, num_axes]
-    mask: Array | None = None,  # [B, P] bool
+    examples: checks.Unchecked,  # [B, P, num_axes]
+    mask: checks.Unchecked | None = None,  # [B, P] bool
     *,
     is_training: bool = False,
-  ) -> tuple[blockwise.Parts, Array | None]:
+  ) -> tuple[blockwise.Parts, Bool[Array, "B M"] | None]:
     """Returns the inputs of points, and their mask; see `InputAdapter`."""
     del is_training
     (inputs,) = encode(self, examples)
@@ -61,8 +60,8 @@ class PointInputConfig:
 
 def encode(
   config: PointInputConfig,
-  points: Array,  # [B, P, num_axes]
-) -> tuple[Array]:  # [B, P, C]
+  points: checks.Unchecked,  # [B, P, num_axes]
+) -> tuple[Float[Array, "B P C"]]:
   """Returns the inputs for any number of points, computed in float32.
 
   Raises:

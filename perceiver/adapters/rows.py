@@ -1,12 +1,12 @@
 """Rows of a table by their index, with mistakes made visible."""
 
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Integer
 
-Array = jax.Array
 
-
-def take(table: Array, indices: Array) -> Array:  # [R, C], [...] -> [..., C]
+def take(
+  table: Float[Array, "R C"], indices: Integer[Array, "*B"]
+) -> Float[Array, "*B C"]:
   """Returns rows of a table of floats; NaN where there is no such row.
 
   Negative indices do not count from the end: they have no row either.

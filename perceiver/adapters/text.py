@@ -7,15 +7,13 @@ joined to them as channels of their own (2107.14795 §4.1).
 import dataclasses
 
 import haiku as hk
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Float32
 
 from perceiver import bounds
 from perceiver import position_encoding
 from perceiver.adapters import checks
 from perceiver.adapters import rows
-
-Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,9 +64,9 @@ class TextInput(hk.Module):
 
   def __call__(
     self,
-    ids: Array,  # [B, M] integers
-    prefix: Array | None = None,  # [P, C]
-  ) -> tuple[Array]:  # [B, P + M, C]
+    ids: checks.Unchecked,  # [B, M] integers
+    prefix: Float[Array, "P C"] | None = None,
+  ) -> tuple[Float[Array, "B _ C"]]:
     """Returns the embedded text, after `prefix` if there is one.
 
     Args:
@@ -94,7 +92,7 @@ class TextInput(hk.Module):
     return (tokens + positions[: tokens.shape[1]],)
 
   @hk.name_like("__call__")
-  def table(self) -> Array:  # [V, C]
+  def table(self) -> Float[Array, "V C"]:
     """Returns the embedding of every id."""
     return position_encoding.LearnedVectors(
       self.config.vocab_size, self.config.vectors, name="token_embedding"
@@ -109,9 +107,9 @@ class TiedLogits(hk.Module):
 
   def __call__(
     self,
-    x: Array,  # [B, O, C]
-    table: Array,  # [V, C]
-  ) -> Array:  # [B, O, V] float32
+    x: Float[Array, "B O C"],
+    table: Float[Array, "V C"],
+  ) -> Float32[Array, "B O V"]:
     bias = hk.get_parameter("b", [len(table)], init=jnp.zeros)
     products = jnp.einsum(
       "boc,vc->bov",
@@ -122,7 +120,9 @@ class TiedLogits(hk.Module):
     return products + bias
 
 
-def check_ids(config: TextInputConfig, ids: Array, num_prefix: int = 0) -> None:
+def check_ids(
+  config: TextInputConfig, ids: checks.Unchecked, num_prefix: int = 0
+) -> None:
   """Raises unless ids are integers [B, M] that fit after `num_prefix`."""
   if not jnp.issubdtype(ids.dtype, jnp.integer):
     raise TypeError(
@@ -136,7 +136,7 @@ def check_ids(config: TextInputConfig, ids: Array, num_prefix: int = 0) -> None:
     )
 
 
-def check_mask(mask: Array | None, shape: tuple[int, ...]) -> None:
+def check_mask(mask: checks.Unchecked | None, shape: tuple[int, ...]) -> None:
   """Raises unless a mask is None or boolean and of the given shape."""
   if mask is not None:
     checks.flags("Text input", mask, shape)

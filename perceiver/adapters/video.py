@@ -4,15 +4,12 @@ import dataclasses
 import math
 
 import haiku as hk
-import jax
 
 from perceiver import bounds
 from perceiver import position_encoding
 from perceiver.adapters import checks
 from perceiver.adapters import patches
 from perceiver.attention import blockwise
-
-Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,7 +76,7 @@ class VideoInput(hk.Module):
   config: VideoInputConfig
   name: str | None = None
 
-  def __call__(self, videos: Array) -> blockwise.Parts:
+  def __call__(self, videos: checks.Unchecked) -> blockwise.Parts:
     """Returns ([B, M, values], [1, M, positions]) of [B, T, H, W, 3]."""
     config = self.config
     checks.floats("Video input", videos, config.shape)

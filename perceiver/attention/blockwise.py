@@ -16,15 +16,16 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 
 from perceiver.position_encoding import grid_encoding
 
-Array = jax.Array
 # Arrays that are concatenated along the channels, one block at a time. Parts
 # that are the same for every example, such as positions, have batch size 1;
 # encodings of a grid need not even exist as arrays, and get no gradient then.
-Part = Array | grid_encoding.GridEncoding  # [B or 1, M, C_i]
+Part = Float[Array, "#B M _"] | grid_encoding.GridEncoding
 Parts = tuple[Part, ...]
+QueryParts = tuple[Float[Array, "#B O _"] | grid_encoding.GridEncoding, ...]
 # (parameters, block [B, S, C]) -> keys [B, G, S, K], values [B, G, S, V]
 Project = Callable[[Any, Array], tuple[Array, Array]]
 
@@ -40,8 +41,10 @@ class Options(NamedTuple):
   dropout_rate: float = 0.0
 
 
-def concatenate(parts: Parts, batch_size: int | None = None) -> Array:
-  """Joins parts [B or 1, M, C_i] along the channels to [B, M, C]."""
+def concatenate(
+  parts: Parts, batch_size: int | None = None
+) -> Float[Array, "B M C"]:
+  """Joins parts along the channels, for every example of the batch."""
   batch = batch_size or max(part.shape[0] for part in parts)
   whole = [
     jnp.broadcast_to(grid_encoding.materialise(part), (batch, *part.shape[1:]))
@@ -77,12 +80,12 @@ def choose_block(length: int, target: int) -> int:
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def attend(
   options: Options,
-  queries: Array,  # [B, G, T, K], already scaled
-  parts: Parts,  # [B or 1, M, C_i]
+  queries: Float[Array, "B G T K"],
+  parts: Parts,
   parameters: Any,
-  input_mask: Array | None,  # [B, M] bool
-  key: Array | None,
-) -> Array:  # [B, G, T, V]
+  input_mask: Bool[Array, "B M"] | None,
+  key: PRNGKeyArray | None,
+) -> Float[Array, "B G T V"]:
   """Attends from few queries to many inputs.
 
   Args:
@@ -130,15 +133,17 @@ def _step(
   size: int,
   first_block: int,
   carry: Any,
-  i: Array,
+  i: Int[Array, ""],
 ) -> tuple[Any, None]:
   return body(carry, first + i * size, size, first_block + i), None
 
 
-def _slice(parts: Any, start: Array, size: int) -> Any:
+def _slice(parts: Any, start: Int[Array, ""], size: int) -> Any:
   """Takes positions `start` … `start + size` of arrays [B, M, ...]."""
 
-  def take(part: Part) -> Array:
+  def take(
+    part: Shaped[Array, "#B M ..."] | grid_encoding.GridEncoding,
+  ) -> Shaped[Array, "#B S ..."]:
     if part.shape[1] == size:
       return grid_encoding.materialise(part)
     if isinstance(part, grid_encoding.GridEncoding):
@@ -154,12 +159,12 @@ def _is_grid_encoding(part: Any) -> bool:
 
 def _weights(
   options: Options,
-  scores: Array,  # [B, G, T, S]
-  subtract: Array,  # [B, G, T]
-  mask: Array | None,  # [B, S]
-  key: Array | None,
-  index: Array,
-) -> tuple[Array, Array]:
+  scores: Float[Array, "B G T S"],
+  subtract: Float[Array, "B G T"],
+  mask: Bool[Array, "B S"] | None,
+  key: PRNGKeyArray | None,
+  index: Int[Array, ""],
+) -> tuple[Float[Array, "B G T S"], Float[Array, "B G T S"]]:
   """Returns the block's unnormalised weights, without and with dropout."""
   weights = jnp.exp(scores - subtract[..., None])
   if mask is not None:
@@ -172,7 +177,11 @@ def _weights(
   return weights, weights * keep / (1 - options.dropout_rate)
 
 
-def _scores(queries: Array, keys: Array, mask: Array | None) -> Array:
+def _scores(
+  queries: Float[Array, "B G T K"],
+  keys: Float[Array, "B G S K"],
+  mask: Bool[Array, "B S"] | None,
+) -> Float[Array, "B G T S"]:
   scores = jnp.einsum(
     "bgtk,bgsk->bgts", queries, keys, preferred_element_type=jnp.float32
   )
@@ -183,16 +192,18 @@ def _scores(queries: Array, keys: Array, mask: Array | None) -> Array:
 
 def _forward(
   options: Options,
-  queries: Array,
+  queries: Float[Array, "B G T K"],
   parts: Parts,
   parameters: Any,
-  input_mask: Array | None,
-  key: Array | None,
-) -> tuple[Array, Any]:
+  input_mask: Bool[Array, "B M"] | None,
+  key: PRNGKeyArray | None,
+) -> tuple[Float[Array, "B G T V"], Any]:
   batch, groups, num_queries, _ = queries.shape
   length = parts[0].shape[1]
 
-  def body(carry: Any, start: Array, size: int, index: Array) -> Any:
+  def body(
+    carry: Any, start: Int[Array, ""], size: int, index: Int[Array, ""]
+  ) -> Any:
     top, total, attended = carry
     block, mask = _slice((parts, input_mask), start, size)
     keys, values = options.project(parameters, concatenate(block, batch))
@@ -237,13 +248,15 @@ def _forward(
 
 
 def _backward(
-  options: Options, residuals: Any, cotangent: Array
-) -> tuple[Array, Parts, Any, None, None]:
+  options: Options, residuals: Any, cotangent: Float[Array, "B G T V"]
+) -> tuple[Float[Array, "B G T K"], Parts, Any, None, None]:
   queries, parts, parameters, input_mask, key, out, normaliser = residuals
   batch = queries.shape[0]
   mean = jnp.sum(cotangent.astype(jnp.float32) * out, axis=-1)  # [B, G, T]
 
-  def body(carry: Any, start: Array, size: int, index: Array) -> Any:
+  def body(
+    carry: Any, start: Int[Array, ""], size: int, index: Int[Array, ""]
+  ) -> Any:
     d_queries, d_parts, d_parameters = carry
     block, mask = _slice((parts, input_mask), start, size)
     (keys, values), pull = jax.vjp(
@@ -292,7 +305,7 @@ def _backward(
   return d_queries.astype(queries.dtype), d_parts, d_parameters, None, None
 
 
-def _write(whole: Parts, block: Parts, start: Array) -> Parts:
+def _write(whole: Parts, block: Any, start: Int[Array, ""]) -> Parts:
   """Puts the gradient of a block into that of the parts."""
 
   def write(part: Part, gradient: Array) -> Part:
@@ -336,7 +349,7 @@ def _map_run(
 ) -> Any:
   """Maps `function` over `count` blocks of `size` from position `first` on."""
 
-  def step(_: None, i: Array) -> tuple[None, Any]:
+  def step(_: None, i: Int[Array, ""]) -> tuple[None, Any]:
     return None, function(_slice(operands, first + i * size, size))
 
   if count == 1:

@@ -7,27 +7,27 @@ at a time, or not at all, with their projections folded into the few queries.
 import dataclasses
 from typing import Any
 
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from perceiver import layers
 from perceiver.attention import blockwise
 from perceiver.attention import projections
-
-Array = jax.Array
 
 
 def attend(
   config: projections.AttentionConfig,
   weights: projections.AttentionWeights,
   norm: layers.NormWeights,
-  queries: Array,  # [B, T, E], normalised
-  inputs: blockwise.Parts,  # [B or 1, S, C_i], not normalised
+  queries: Float[Array, "B T E"],
+  inputs: blockwise.Parts,
   *,
-  input_mask: Array | None = None,  # [B, S] bool
-  key: Array | None = None,
-) -> Array:  # [B, T, D]
+  input_mask: Bool[Array, "B M"] | None = None,
+  key: PRNGKeyArray | None = None,
+) -> Float[Array, "B T D"]:
   """Attends from few queries to many inputs, which `norm` normalises first.
+
+  The queries are normalised already.
 
   Where every input of an example is masked, the attended values are zeros and
   the result is the output bias.
@@ -58,10 +58,10 @@ def _attend_folded(
   config: projections.AttentionConfig,
   weights: projections.AttentionWeights,
   norm: layers.NormWeights,
-  query: Array,  # [B, T, H, K]
+  query: Float[Array, "B T H K"],
   inputs: blockwise.Parts,
-  input_mask: Array | None,
-) -> Array:  # [B, T, H, V]
+  input_mask: Bool[Array, "B M"] | None,
+) -> Float[Array, "B T H V"]:
   """Attends to the normalised inputs themselves, projecting only the result.
 
   Scale and offset of the norm fold as the projections do: what the offset adds
@@ -91,19 +91,23 @@ def _attend_folded(
   return jnp.where(any_input[:, None, None, None], attended, 0)
 
 
-def _normalised(_: Any, block: Array) -> tuple[Array, Array]:
-  """Takes normalised inputs [B, S, C] as keys and values of one group."""
+def _normalised(
+  _: Any, block: Float[Array, "B S C"]
+) -> tuple[Float[Array, "B 1 S C"], Float[Array, "B 1 S C"]]:
+  """Takes normalised inputs as keys and values of one group."""
   normalised = layers.normalise(block)[:, None]  # [B, 1, S, C]
   return normalised, normalised
 
 
 @dataclasses.dataclass(frozen=True)
 class _Projection:
-  """Makes keys and values [B, H, S, K or V] from a block of inputs."""
+  """Makes keys and values from a block of inputs."""
 
   num_heads: int
 
-  def __call__(self, parameters: Any, block: Array) -> tuple[Array, Array]:
+  def __call__(
+    self, parameters: Any, block: Float[Array, "B S C"]
+  ) -> tuple[Float[Array, "B H S K"], Float[Array, "B H S V"]]:
     norm, key, value = parameters
     block = norm(block)  # [B, S, C]
     split = (*block.shape[:2], self.num_heads, -1)
@@ -127,7 +131,7 @@ def _fold_inputs(
   return folded < projected and not (dropout and config.dropout_rate)
 
 
-def _block_size(query: Array, inputs: blockwise.Parts) -> int:
+def _block_size(query: Float[Array, "B T H K"], inputs: blockwise.Parts) -> int:
   batch, num_queries, num_heads, _ = query.shape
   target = projections.target_block(batch * num_queries * num_heads)
   return blockwise.choose_block(inputs[0].shape[1], target)

@@ -26,12 +26,11 @@ from typing import Any, NamedTuple
 import haiku as hk
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from perceiver import layers
 from perceiver.attention import blockwise
 from perceiver.attention import reference
-
-Array = jax.Array
 
 # Scores held at a time by one block of `attend` and `map_blocks`: large enough
 # for full speed of the matrix products, small enough to stay near the core.
@@ -94,18 +93,18 @@ class KeysValues:
   """Keys and values that any number of queries may attend to.
 
   Attributes:
-    keys: [B, S, H, K], or [B, S, H, E] with the query map folded in.
-    bias: [B, S, H], the folded query bias; None if nothing is folded.
-    values: [B, S, H, V], or [B, S, H, D] with the output map folded in.
+    keys: K channels per head, or E with the query map folded in.
+    bias: the folded query bias; None if nothing is folded.
+    values: V channels per head, or D with the output map folded in.
     output_folded: whether the output map is folded in.
-    mask: [B, S] bool, True where a key may be attended to; None for all.
+    mask: True where a key may be attended to; None for all.
   """
 
-  keys: Array
-  bias: Array | None
-  values: Array
+  keys: Float[Array, "B S H _"]
+  bias: Float[Array, "B S H"] | None
+  values: Float[Array, "B S H _"]
   output_folded: bool
-  mask: Array | None
+  mask: Bool[Array, "B S"] | None
 
 
 @dataclasses.dataclass
@@ -133,12 +132,14 @@ class Attention(hk.Module):
 def project_keys_values(
   config: AttentionConfig,
   weights: AttentionWeights,
-  inputs: Array,  # [B, S, C], normalised
+  inputs: Float[Array, "B S C"],
   *,
   num_queries: int,
-  input_mask: Array | None = None,  # [B, S] bool
+  input_mask: Bool[Array, "B S"] | None = None,
 ) -> KeysValues:
   """Projects few inputs to keys and values, for `num_queries` queries in all.
+
+  The inputs are normalised already.
 
   With many queries the query map is folded into the keys and the output map
   into the values, each where that saves multiplications.
@@ -163,12 +164,12 @@ def attend(
   config: AttentionConfig,
   weights: AttentionWeights,
   keys_values: KeysValues,
-  queries: Array,  # [B, T, E], normalised
+  queries: Float[Array, "B T E"],
   *,
-  query_mask: Array | None = None,  # [B, T] bool
-  key: Array | None = None,
-) -> Array:  # [B, T, D]
-  """Attends from queries to keys and values made by `project_keys_values`.
+  query_mask: Bool[Array, "B T"] | None = None,
+  key: PRNGKeyArray | None = None,
+) -> Float[Array, "B T D"]:
+  """Attends from normalised queries to what `project_keys_values` made.
 
   Masked queries, and queries all of whose keys are masked, attend to nothing:
   their result is the output bias.
@@ -191,8 +192,8 @@ def attention_map(
   config: AttentionConfig,
   weights: AttentionWeights,
   keys_values: KeysValues,
-  queries: Array,  # [B, T, E], normalised
-) -> Array:  # [B, H, T, S]
+  queries: Float[Array, "B T E"],
+) -> Float[Array, "B H T S"]:
   """Returns the attention weights, float32; rows sum to one.
 
   Rows of an example whose keys are all masked are zeros.
@@ -249,12 +250,14 @@ def map_queries(
   )
 
 
-def split_heads(x: Array, config: AttentionConfig) -> Array:  # [..., HK]
+def split_heads(
+  x: Float[Array, "*B HK"], config: AttentionConfig
+) -> Float[Array, "*B H K"]:
   """Gives every head its own channels."""
   return x.reshape(*x.shape[:-1], config.num_heads, -1)  # [..., H, K]
 
 
-def join_heads(x: Array) -> Array:  # [B, T, H, V] -> [B, T, HV]
+def join_heads(x: Float[Array, "B T H V"]) -> Float[Array, "B T H*V"]:
   """Puts the heads' channels side by side again."""
   return x.reshape(*x.shape[:2], -1)
 

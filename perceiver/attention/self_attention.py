@@ -8,12 +8,11 @@ core. Accelerators get one large product.
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from perceiver.attention import blockwise
 from perceiver.attention import projections
 from perceiver.attention import reference
-
-Array = jax.Array
 
 # Fewer scores than this are computed at once.
 _MIN_SCORES = 2**18
@@ -22,15 +21,15 @@ _MIN_SCORES = 2**18
 def attend(
   config: projections.AttentionConfig,
   weights: projections.AttentionWeights,
-  x: Array,  # [B, N, D], normalised
-  key: Array | None = None,
-) -> Array:  # [B, N, D]
+  x: Float[Array, "B N D"],
+  key: PRNGKeyArray | None = None,
+) -> Float[Array, "B N F"]:
   """Attends from every element of `x` to all of them.
 
   Args:
     config: sizes of the attention.
     weights: its parameters.
-    x: latents.
+    x: latents, normalised.
     key: randomness of the dropout; none is applied without.
   """
   batch, length, _ = x.shape
@@ -50,14 +49,16 @@ def _has_accelerator() -> bool:
 def _by_heads(
   config: projections.AttentionConfig,
   weights: projections.AttentionWeights,
-  x: Array,  # [B, N, D]
-  key: Array | None,
-) -> Array:  # [B, N, HV]
+  x: Float[Array, "B N D"],
+  key: PRNGKeyArray | None,
+) -> Float[Array, "B N HV"]:
   """Attends with one head at a time, in blocks of keys."""
   batch, length, _ = x.shape
   width = config.qk_channels // config.num_heads  # K
 
-  def split(parameters: None, block: Array) -> tuple[Array, Array]:
+  def split(
+    parameters: None, block: Float[Array, "B S KV"]
+  ) -> tuple[Float[Array, "B 1 S K"], Float[Array, "B 1 S V"]]:
     del parameters
     return block[:, None, :, :width], block[:, None, :, width:]
 
@@ -69,7 +70,10 @@ def _by_heads(
     dropout_rate=0.0 if key is None else config.dropout_rate,
   )
 
-  def head(index: Array, operands: tuple[Array, Array]) -> tuple[Array, Array]:
+  def head(
+    index: Int[Array, ""],
+    operands: tuple[Float[Array, "B N K"], Float[Array, "B N KV"]],
+  ) -> tuple[Int[Array, ""], Float[Array, "B N V"]]:
     query, joined = operands  # [B, N, K], [B, N, K + V]
     own_key = None if key is None else jax.random.fold_in(key, index)
     attended = blockwise.attend(

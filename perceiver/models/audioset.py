@@ -10,8 +10,6 @@ the published 4,800 inputs with one step every 1,024 samples.
 
 import dataclasses
 
-import jax
-
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import network as perceiver_network
@@ -20,8 +18,6 @@ from perceiver import processor
 from perceiver.adapters import audio
 from perceiver.adapters import multimodal
 from perceiver.adapters import video
-
-Array = jax.Array
 
 NUM_CLASSES = 527
 

@@ -12,16 +12,16 @@ import enum
 import haiku as hk
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Float32
 
 from perceiver import bounds
 from perceiver import layers
 from perceiver import model
 from perceiver import network as perceiver_network
 from perceiver import position_encoding
+from perceiver.adapters import checks
 from perceiver.adapters import text
 from perceiver.models import language
-
-Array = jax.Array
 
 _MODULE = "language_model"  # as the trunk's, so that parameters keep their name
 _TRUNK = (f"{_MODULE}/text_input", f"{_MODULE}/perceiver")
@@ -132,10 +132,10 @@ class GlueModel(hk.Module):
 
   def __call__(
     self,
-    ids: Array,  # [B, M] integers
+    ids: checks.Unchecked,  # [B, M] integers
     *,
-    input_mask: Array | None = None,  # [B, M] bool
-  ) -> dict[str, Array]:  # [B, outputs of the task]
+    input_mask: checks.Unchecked | None = None,  # [B, M] bool
+  ) -> dict[str, Float32[Array, "B _"]]:
     """Returns logits, or a regression's value, float32, of each task by name.
 
     `ids` and `input_mask` are those of the trunk, without the tasks' tokens,
@@ -146,17 +146,19 @@ class GlueModel(hk.Module):
   @hk.name_like("__call__")
   def encode(
     self,
-    ids: Array,  # [B, M] integers
+    ids: checks.Unchecked,  # [B, M] integers
     *,
-    input_mask: Array | None = None,  # [B, M] bool
-  ) -> Array:  # [B, N, D]
+    input_mask: checks.Unchecked | None = None,  # [B, M] bool
+  ) -> Float[Array, "B N D"]:
     """Returns the latents of texts with the tasks' tokens before them."""
     inputs, mask = self._inputs(ids, input_mask)
     return self._network().encode((inputs,), input_mask=mask)
 
   @hk.name_like("__call__")
-  def decode(self, latents: Array) -> dict[str, Array]:
-    """Returns each task's logits, float32, for latents [B, N, D]."""
+  def decode(
+    self, latents: Float[Array, "B N D"]
+  ) -> dict[str, Float32[Array, "B _"]]:
+    """Returns each task's logits for latents."""
     queries = self._queries().astype(latents.dtype)  # [T or 1, C]
     decoded = self._network().decode(latents, (queries[None],))
     shape = (len(latents), len(self.config.tasks), queries.shape[-1])
@@ -169,10 +171,10 @@ class GlueModel(hk.Module):
   @hk.name_like("__call__")
   def attention_map(
     self,
-    ids: Array,  # [B, M] integers
+    ids: checks.Unchecked,  # [B, M] integers
     *,
-    input_mask: Array | None = None,  # [B, M] bool
-  ) -> Array:  # [B, H, N, P + M]
+    input_mask: checks.Unchecked | None = None,  # [B, M] bool
+  ) -> Float[Array, "B H N _"]:  # [B, H, N, P + M]
     """Returns the attention of the latents, tasks' tokens first."""
     inputs, mask = self._inputs(ids, input_mask)
     return self._network().attention_map((inputs,), input_mask=mask)
@@ -185,8 +187,8 @@ class GlueModel(hk.Module):
 
   @hk.name_like("__call__")
   def _inputs(
-    self, ids: Array, input_mask: Array | None
-  ) -> tuple[Array, Array | None]:  # [B, P + M, C], [B, P + M]
+    self, ids: checks.Unchecked, input_mask: checks.Unchecked | None
+  ) -> tuple[Float[Array, "B M C"], Bool[Array, "B M"] | None]:
     cfg = self.config.trunk
     text.check_mask(input_mask, ids.shape)
     num_tokens = self.config.num_tokens
@@ -198,7 +200,7 @@ class GlueModel(hk.Module):
     return inputs.astype(cfg.precision.dtype), input_mask
 
   @hk.name_like("__call__")
-  def _queries(self) -> Array:  # [T or 1, C]
+  def _queries(self) -> Float[Array, "#T C"]:
     """Returns the tasks' own queries, or the trunk's at the tokens' places."""
     if self.config.query_kind is QueryKind.QUERIES:
       return self._vectors(len(self.config.tasks), "task_queries")
@@ -206,7 +208,7 @@ class GlueModel(hk.Module):
     return all_queries[: self.config.num_tokens]
 
   @hk.name_like("__call__")
-  def _vectors(self, num: int, name: str) -> Array:  # [num, C]
+  def _vectors(self, num: int, name: str) -> Float[Array, "{num} C"]:
     channels = self.config.trunk.text.channels
     learned = position_encoding.Learned(channels=channels)
     return position_encoding.LearnedVectors(num, learned, name=name)()
@@ -219,7 +221,9 @@ class TaskHead(hk.Module):
   task: TaskConfig
   name: str | None = None
 
-  def __call__(self, x: Array) -> Array:  # [B, E] -> [B, outputs] float32
+  def __call__(
+    self, x: Float[Array, "B E"]
+  ) -> Float32[Array, "B {self.task.num_outputs}"]:
     hidden = jnp.tanh(layers.Linear(x.shape[-1], name="hidden")(x))  # [B, E]
     output = layers.Linear(self.task.num_outputs, name="output")(hidden)
     return output.astype(jnp.float32)

@@ -10,6 +10,7 @@ import dataclasses
 import haiku as hk
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Float32
 
 from perceiver import blocks
 from perceiver import decoder
@@ -18,11 +19,10 @@ from perceiver import model
 from perceiver import network as perceiver_network
 from perceiver import processor
 from perceiver import queries
+from perceiver.adapters import checks
 from perceiver.adapters import rows
 from perceiver.adapters import text
 from perceiver.attention import blockwise
-
-Array = jax.Array
 
 # The bytes after six special tokens: padding, begin, end, mask, class and
 # separator. The paper speaks of four (§4.1); the released model has six.
@@ -90,11 +90,11 @@ class LanguageModel(hk.Module):
 
   def __call__(
     self,
-    ids: Array,  # [B, M] integers
+    ids: checks.Unchecked,  # [B, M] integers
     *,
-    input_mask: Array | None = None,  # [B, M] bool
-    positions: Array | None = None,  # [B, P] or [P] integers
-  ) -> Array:  # [B, M or P, V]
+    input_mask: checks.Unchecked | None = None,  # [B, M] bool
+    positions: checks.Unchecked | None = None,  # [B, P] or [P] integers
+  ) -> Float32[Array, "B P V"]:
     """Returns logits, float32, of every position or of `positions` only.
 
     Args:
@@ -119,10 +119,10 @@ class LanguageModel(hk.Module):
   @hk.name_like("__call__")
   def encode(
     self,
-    ids: Array,  # [B, M] integers
+    ids: checks.Unchecked,  # [B, M] integers
     *,
-    input_mask: Array | None = None,  # [B, M] bool
-  ) -> Array:  # [B, N, D]
+    input_mask: checks.Unchecked | None = None,  # [B, M] bool
+  ) -> Float[Array, "B N D"]:
     """Returns the latents of texts."""
     text.check_mask(input_mask, ids.shape)
     return self._network().encode(self._inputs(ids), input_mask=input_mask)
@@ -130,11 +130,11 @@ class LanguageModel(hk.Module):
   @hk.name_like("__call__")
   def decode(
     self,
-    latents: Array,  # [B, N, D]
-    positions: Array | None = None,  # [B, P] or [P] integers
+    latents: Float[Array, "B N D"],
+    positions: checks.Unchecked | None = None,  # [B, P] or [P] integers
     *,
-    query_mask: Array | None = None,  # [B, P] bool
-  ) -> Array:  # [B, P, V]
+    query_mask: checks.Unchecked | None = None,  # [B, P] bool
+  ) -> Float32[Array, "B P V"]:
     """Returns logits, float32, of the given positions, or of all there are.
 
     Args:
@@ -158,10 +158,10 @@ class LanguageModel(hk.Module):
   @hk.name_like("__call__")
   def attention_map(
     self,
-    ids: Array,  # [B, M] integers
+    ids: checks.Unchecked,  # [B, M] integers
     *,
-    input_mask: Array | None = None,  # [B, M] bool
-  ) -> Array:  # [B, H, N, M]
+    input_mask: checks.Unchecked | None = None,  # [B, M] bool
+  ) -> Float[Array, "B H N M"]:
     """Returns the attention of the latents."""
     text.check_mask(input_mask, ids.shape)
     return self._network().attention_map(
@@ -175,12 +175,12 @@ class LanguageModel(hk.Module):
     )
 
   @hk.name_like("__call__")
-  def _inputs(self, ids: Array) -> blockwise.Parts:
+  def _inputs(self, ids: checks.Unchecked) -> blockwise.Parts:
     (embedded,) = text.TextInput(self.config.text, name="text_input")(ids)
     return (embedded.astype(self.config.precision.dtype),)
 
 
-def _check_positions(positions: Array, batch_size: int) -> None:
+def _check_positions(positions: checks.Unchecked, batch_size: int) -> None:
   if not jnp.issubdtype(positions.dtype, jnp.integer):
     raise TypeError(
       f"Language model: positions have dtype {positions.dtype}; expected "

@@ -15,8 +15,6 @@ from perceiver import position_encoding
 from perceiver import processor
 from perceiver.adapters import points as adapters_points
 
-Array = jax.Array
-
 NUM_CLASSES = 40
 
 

@@ -19,6 +19,7 @@ import dataclasses
 import haiku as hk
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Float32
 
 from perceiver import blocks
 from perceiver import decoder
@@ -27,12 +28,11 @@ from perceiver import model
 from perceiver import network as perceiver_network
 from perceiver import position_encoding
 from perceiver import processor
+from perceiver.adapters import checks
 from perceiver.adapters import flow
 from perceiver.adapters import image
 from perceiver.adapters import rows
 from perceiver.attention import blockwise
-
-Array = jax.Array
 
 # The released network divides its output by 100 and was trained to give a
 # twentieth of the flow in pixels.
@@ -105,10 +105,10 @@ class OpticalFlow(hk.Module):
 
   def __call__(
     self,
-    frames: Array,  # [B, 2, H, W, 3]
+    frames: checks.Unchecked,  # [B, 2, H, W, 3]
     *,
-    output_points: Array | None = None,  # [n] integers
-  ) -> Array:  # [B, H, W, 2] or [B, n, 2]
+    output_points: checks.Unchecked | None = None,  # [n] integers
+  ) -> Float32[Array, "B H W 2"] | Float32[Array, "B n 2"]:
     """Returns the flow from the first frame to the second, pixels, float32.
 
     Args:
@@ -125,24 +125,24 @@ class OpticalFlow(hk.Module):
     return self._flow(latents, inputs, output_points)
 
   @hk.name_like("__call__")
-  def encode(self, frames: Array) -> Array:
-    """Returns latents [B, N, D] of frames [B, 2, H, W, 3] in [-1, 1]."""
+  def encode(self, frames: checks.Unchecked) -> Float[Array, "B N D"]:
+    """Returns latents of frames [B, 2, H, W, 3] in [-1, 1]."""
     return self._network().encode(self._inputs(frames))
 
   @hk.name_like("__call__")
   def decode(
     self,
-    latents: Array,  # [B, N, D]
-    frames: Array,  # [B, 2, H, W, 3]
+    latents: Float[Array, "B N D"],
+    frames: checks.Unchecked,  # [B, 2, H, W, 3]
     *,
-    output_points: Array | None = None,  # [n] integers
-  ) -> Array:  # [B, H, W, 2] or [B, n, 2]
+    output_points: checks.Unchecked | None = None,  # [n] integers
+  ) -> Float32[Array, "B H W 2"] | Float32[Array, "B n 2"]:
     """Returns the flow, pixels, for latents and frames; see `__call__`."""
     return self._flow(latents, self._inputs(frames), output_points)
 
   @hk.name_like("__call__")
-  def attention_map(self, frames: Array) -> Array:
-    """Returns the attention of the latents, [B, H, N, M]."""
+  def attention_map(self, frames: checks.Unchecked) -> Float[Array, "B H N M"]:
+    """Returns the attention of the latents."""
     return self._network().attention_map(self._inputs(frames))
 
   @hk.name_like("__call__")
@@ -152,7 +152,7 @@ class OpticalFlow(hk.Module):
     )
 
   @hk.name_like("__call__")
-  def _inputs(self, frames: Array) -> blockwise.Parts:
+  def _inputs(self, frames: checks.Unchecked) -> blockwise.Parts:
     parts = flow.FlowInput(
       self.config.frames, self.is_training, name="flow_input"
     )(frames)
@@ -160,8 +160,11 @@ class OpticalFlow(hk.Module):
 
   @hk.name_like("__call__")
   def _flow(
-    self, latents: Array, inputs: blockwise.Parts, points: Array | None
-  ) -> Array:
+    self,
+    latents: Float[Array, "B N D"],
+    inputs: blockwise.Parts,
+    points: checks.Unchecked | None,
+  ) -> Float32[Array, "B H W 2"] | Float32[Array, "B n 2"]:
     cfg = self.config
     queries = flow.first_frame(cfg.frames, inputs)  # [B or 1, h·w, E_i]
     if points is not None:
@@ -182,7 +185,7 @@ class OpticalFlow(hk.Module):
       outputs = outputs.reshape(len(latents), *cfg.frames.size, 2)
     return cfg.pixels_per_unit * outputs.astype(jnp.float32)
 
-  def _check_points(self, points: Array) -> None:
+  def _check_points(self, points: checks.Unchecked) -> None:
     if self.config.upsampled:
       raise ValueError(
         "Optical flow: output_points are given to a model with a convolution, "

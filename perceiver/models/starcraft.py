@@ -16,6 +16,7 @@ import dataclasses
 import haiku as hk
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Float32
 
 from perceiver import blocks
 from perceiver import bounds
@@ -25,10 +26,9 @@ from perceiver import layers
 from perceiver import model
 from perceiver import network as perceiver_network
 from perceiver import processor
+from perceiver.adapters import checks
 from perceiver.adapters import entities as adapters_entities
 from perceiver.attention import projections
-
-Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -130,9 +130,9 @@ class EntityEncoder(hk.Module):
 
   def __call__(
     self,
-    entities: Array,  # [B, M, C]
-    mask: Array | None = None,  # [B, M] bool
-  ) -> tuple[Array, Array]:  # [B, M, F], [B, F]
+    entities: checks.Unchecked,  # [B, M, C]
+    mask: checks.Unchecked | None = None,  # [B, M] bool
+  ) -> tuple[Float32[Array, "B M F"], Float32[Array, "B F"]]:
     """Returns entities and their summary, float32.
 
     Args:
@@ -143,23 +143,27 @@ class EntityEncoder(hk.Module):
     return self._decode(self._encode(inputs, mask), inputs, mask)
 
   @hk.name_like("__call__")
-  def encode(self, entities: Array, mask: Array | None = None) -> Array:
-    """Returns latents [B, N, D]; of the Transformer, N is M."""
+  def encode(
+    self, entities: checks.Unchecked, mask: checks.Unchecked | None = None
+  ) -> Float[Array, "B N D"]:
+    """Returns latents; of the Transformer, N is M."""
     return self._encode(self._inputs(entities, mask), mask)
 
   @hk.name_like("__call__")
   def decode(
     self,
-    latents: Array,  # [B, N, D]
-    entities: Array,  # [B, M, C]
-    mask: Array | None = None,  # [B, M] bool
-  ) -> tuple[Array, Array]:  # [B, M, F], [B, F]
+    latents: Float[Array, "B N D"],
+    entities: checks.Unchecked,  # [B, M, C]
+    mask: checks.Unchecked | None = None,  # [B, M] bool
+  ) -> tuple[Float32[Array, "B M F"], Float32[Array, "B F"]]:
     """Returns entities and their summary, float32, of latents."""
     return self._decode(latents, self._inputs(entities, mask), mask)
 
   @hk.name_like("__call__")
-  def attention_map(self, entities: Array, mask: Array | None = None) -> Array:
-    """Returns the attention of the latents, [B, H, N, M]."""
+  def attention_map(
+    self, entities: checks.Unchecked, mask: checks.Unchecked | None = None
+  ) -> Float[Array, "B H N M"]:
+    """Returns the attention of the latents."""
     network = self._network()
     if isinstance(network, EntityTransformer):
       raise ValueError(
@@ -178,14 +182,18 @@ class EntityEncoder(hk.Module):
     )
 
   @hk.name_like("__call__")
-  def _inputs(self, entities: Array, mask: Array | None) -> Array:
+  def _inputs(
+    self, entities: checks.Unchecked, mask: checks.Unchecked | None
+  ) -> Float[Array, "B M E"]:
     embedded = adapters_entities.EntityInput(
       self.config.entities, name="entity_input"
     )(entities, mask)
-    return embedded.astype(self.config.precision.dtype)  # [B, M, E]
+    return embedded.astype(self.config.precision.dtype)
 
   @hk.name_like("__call__")
-  def _encode(self, inputs: Array, mask: Array | None) -> Array:
+  def _encode(
+    self, inputs: Float[Array, "B M E"], mask: Bool[Array, "B M"] | None
+  ) -> Float[Array, "B N D"]:
     network = self._network()
     if isinstance(network, EntityTransformer):
       return network(inputs, mask)
@@ -193,8 +201,11 @@ class EntityEncoder(hk.Module):
 
   @hk.name_like("__call__")
   def _decode(
-    self, latents: Array, inputs: Array, mask: Array | None
-  ) -> tuple[Array, Array]:
+    self,
+    latents: Float[Array, "B N D"],
+    inputs: Float[Array, "B M E"],
+    mask: Bool[Array, "B M"] | None,
+  ) -> tuple[Float32[Array, "B M F"], Float32[Array, "B F"]]:
     network = self._network()
     encoded = latents  # [B, M, E]
     if isinstance(network, perceiver_network.Perceiver):
@@ -214,18 +225,18 @@ class EntityTransformer(hk.Module):
 
   def __call__(
     self,
-    x: Array,  # [B, M, E]
-    mask: Array | None = None,  # [B, M] bool
-  ) -> Array:  # [B, M, E]
+    x: Float[Array, "B M E"],
+    mask: Bool[Array, "B M"] | None = None,
+  ) -> Float[Array, "B M E"]:
     layer = lambda y: _layer(self.config.layer, y, mask)
     return hk.layer_stack(self.config.num_layers, name="stack")(layer)(x)
 
 
 def _layer(
   config: blocks.SelfAttentionConfig,
-  x: Array,  # [B, M, E]
-  mask: Array | None,  # [B, M] bool
-) -> Array:  # [B, M, E]
+  x: Float[Array, "B M E"],
+  mask: Bool[Array, "B M"] | None,
+) -> Float[Array, "B M E"]:
   """Runs one layer, in which nothing attends to unused slots."""
   length, channels = x.shape[1:]
   cfg = config.attention(channels, channels)

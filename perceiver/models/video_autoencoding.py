@@ -10,7 +10,7 @@ import dataclasses
 from typing import Any
 
 import haiku as hk
-import jax
+from jaxtyping import Array, Float, Float32
 
 from perceiver import blocks
 from perceiver import decoder
@@ -21,10 +21,9 @@ from perceiver import network as perceiver_network
 from perceiver import position_encoding
 from perceiver import processor
 from perceiver.adapters import audio
+from perceiver.adapters import checks
 from perceiver.adapters import multimodal
 from perceiver.adapters import video
-
-Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -80,9 +79,9 @@ class VideoAutoencoder(hk.Module):
 
   def __call__(
     self,
-    inputs: Mapping[str, Array],
-    output_points: Mapping[str, Array] | None = None,
-  ) -> dict[str, Array]:
+    inputs: Mapping[str, checks.Unchecked],
+    output_points: Mapping[str, checks.Unchecked] | None = None,
+  ) -> dict[str, Float32[Array, "B ..."]]:
     """Returns some points of every modality, or all; see `decode`.
 
     Args:
@@ -94,16 +93,18 @@ class VideoAutoencoder(hk.Module):
     return self.decode(self.encode(inputs), output_points)
 
   @hk.name_like("__call__")
-  def encode(self, inputs: Mapping[str, Array]) -> Array:
-    """Returns latents [B, N, D] of modalities."""
+  def encode(
+    self, inputs: Mapping[str, checks.Unchecked]
+  ) -> Float[Array, "B N D"]:
+    """Returns latents of modalities."""
     return self._network().encode((self._inputs(inputs),))
 
   @hk.name_like("__call__")
   def decode(
     self,
-    latents: Array,  # [B, N, D]
-    output_points: Mapping[str, Array] | None = None,
-  ) -> dict[str, Array]:
+    latents: Float[Array, "B N D"],
+    output_points: Mapping[str, checks.Unchecked] | None = None,
+  ) -> dict[str, Float32[Array, "B ..."]]:
     """Returns points of the modalities, float32.
 
     Args:
@@ -123,8 +124,10 @@ class VideoAutoencoder(hk.Module):
     )(latents, output_points or {})
 
   @hk.name_like("__call__")
-  def attention_map(self, inputs: Mapping[str, Array]) -> Array:
-    """Returns the attention of the latents, [B, H, N, M]."""
+  def attention_map(
+    self, inputs: Mapping[str, checks.Unchecked]
+  ) -> Float[Array, "B H N M"]:
+    """Returns the attention of the latents."""
     return self._network().attention_map((self._inputs(inputs),))
 
   @hk.name_like("__call__")
@@ -134,7 +137,9 @@ class VideoAutoencoder(hk.Module):
     )
 
   @hk.name_like("__call__")
-  def _inputs(self, inputs: Mapping[str, Array]) -> Array:  # [B, M, C]
+  def _inputs(
+    self, inputs: Mapping[str, checks.Unchecked]
+  ) -> Float[Array, "B M C"]:
     whole = multimodal.MultimodalInput(
       self.config.inputs, self.is_training, name="multimodal_input"
     )(inputs)

@@ -6,25 +6,25 @@ includes both ends, a sub-sampled set of queries stops one step before 1.
 
 from collections.abc import Sequence
 
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Integer
 import numpy as np
 
-Array = jax.Array
 
-
-def axis(size: int) -> np.ndarray:  # [size]
+def axis(size: int) -> Float[np.ndarray, "{size}"]:
   """Returns evenly spaced coordinates from -1 to 1, both included; float64."""
   return np.linspace(-1.0, 1.0, size)
 
 
-def grid(shape: Sequence[int]) -> np.ndarray:  # [*shape, d]
+def grid(shape: Sequence[int]) -> Float[np.ndarray, "*shape d"]:
   """Returns the coordinates of every element of a grid, first axis first."""
   axes = np.meshgrid(*(axis(size) for size in shape), indexing="ij")
   return np.stack(axes, axis=-1).astype(np.float32)
 
 
-def subsampled(indices: Array, shape: Sequence[int]) -> Array:  # [O, d]
+def subsampled(
+  indices: Integer[Array | np.ndarray, "O"], shape: Sequence[int]
+) -> Float[Array, "O d"]:
   """Returns the coordinates of some elements of a grid, for decoder queries.
 
   Index i of n gives −1 + 2·i/n, so the last element stays below 1: not the
@@ -32,7 +32,7 @@ def subsampled(indices: Array, shape: Sequence[int]) -> Array:  # [O, d]
   trained with.
 
   Args:
-    indices: [O] integers, into the flattened grid (last axis fastest).
+    indices: into the flattened grid (last axis fastest).
     shape: the grid's shape, d sizes.
   """
   position = jnp.stack(jnp.unravel_index(indices, tuple(shape)), axis=-1)

@@ -4,15 +4,13 @@ from collections.abc import Sequence
 import dataclasses
 import math
 
-import jax
+from jaxtyping import Array, Float
 
 from perceiver import bounds
 from perceiver import layers
 from perceiver.position_encoding import fourier
 from perceiver.position_encoding import grid_encoding
 from perceiver.position_encoding import learned
-
-Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,7 +69,7 @@ def is_learned(encoding: Encoding) -> bool:
 
 def encode(
   encoding: Encoding, shape: Sequence[int]
-) -> jax.Array | grid_encoding.GridEncoding:
+) -> Float[Array, "1 M C"] | grid_encoding.GridEncoding:
   """Returns the code of every position of a grid; inside a Haiku module.
 
   Args:
@@ -79,8 +77,8 @@ def encode(
     shape: the grid's shape.
 
   Returns:
-    [1, prod(shape), C] float32, positions in order of the flattened grid; of
-    Fourier codes, a `GridEncoding` that stands for it.
+    Float32 codes of prod(shape) positions in order of the flattened grid; of
+    Fourier codes, a `GridEncoding` that stands for them.
   """
   if isinstance(encoding, fourier.Fourier):
     return fourier.grid_features(encoding, shape)
@@ -89,7 +87,7 @@ def encode(
 
 def _learned(
   encoding: learned.Learned | Projected, shape: Sequence[int]
-) -> Array:  # [prod(shape), C]
+) -> Float[Array, "M C"]:
   if isinstance(encoding, learned.Learned):
     return learned.LearnedVectors(
       math.prod(shape), encoding, name="learned_positions"

@@ -11,15 +11,13 @@ import dataclasses
 import itertools
 import math
 
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 import numpy as np
 
 from perceiver import bounds
 from perceiver.position_encoding import coordinates
 from perceiver.position_encoding import grid_encoding
-
-Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,15 +57,17 @@ class Fourier:
     return num_axes * (waves + self.include_positions)
 
 
-def features(config: Fourier, positions: Array) -> Array:
+def features(
+  config: Fourier, positions: Float[Array | np.ndarray, "*B d"]
+) -> Float[Array, "*B C"]:
   """Encodes free positions.
 
   Args:
     config: bands and resolution.
-    positions: [..., d] coordinates, in [-1, 1] on the encoder's own grid.
+    positions: coordinates, in [-1, 1] on the encoder's own grid.
 
   Returns:
-    [..., d·(2K + 1)] features, float32; fewer if the config says so.
+    d·(2K + 1) features, float32; fewer without coordinates or cosines.
   """
   config.channels(positions.shape[-1])
   # [d, K] by [..., d] -> [..., d, K]
@@ -110,6 +110,6 @@ def grid_features(
   )
 
 
-def _frequencies(config: Fourier) -> np.ndarray:  # [d, K]
+def _frequencies(config: Fourier) -> Float[np.ndarray, "d K"]:
   highest = np.asarray(config.max_resolution) / 2
   return np.linspace(1.0, highest, config.num_bands, axis=-1)

@@ -6,11 +6,11 @@ largest array of a model of raw pixels: 4.3 GB for 4 million of them.
 """
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-
-Array = jax.Array
+from jaxtyping import Array, Float, Int, Integer, Shaped
 
 
 @jax.tree_util.register_dataclass
@@ -26,7 +26,7 @@ class GridEncoding:
       grid's, or fewer.
   """
 
-  tables: tuple[Array, ...]
+  tables: tuple[Any, ...]  # JAX puts other objects here, too
   axes: tuple[int, ...] = dataclasses.field(metadata={"static": True})
   grid: tuple[int, ...] = dataclasses.field(metadata={"static": True})
   length: int = dataclasses.field(metadata={"static": True})
@@ -41,7 +41,7 @@ class GridEncoding:
     """The array's dtype."""
     return self.tables[0].dtype
 
-  def astype(self, dtype: jnp.dtype) -> "GridEncoding":
+  def astype(self, dtype: jax.typing.DTypeLike) -> "GridEncoding":
     """Returns the same with another dtype."""
     tables = tuple(table.astype(dtype) for table in self.tables)
     return dataclasses.replace(self, tables=tables)
@@ -50,18 +50,20 @@ class GridEncoding:
     """Returns the first positions."""
     return dataclasses.replace(self, length=length)
 
-  def slice(self, start: Array, size: int) -> Array:  # [1, S, C]
+  def slice(
+    self, start: Int[Array, ""] | int, size: int
+  ) -> Float[Array, "1 {size} C"]:
     """Returns `size` positions from one on; all of them must exist."""
     return self._rows(start + jnp.arange(size))[None]
 
-  def take(self, indices: Array) -> Array:  # [S] -> [1, S, C]
+  def take(self, indices: Integer[Array, "S"]) -> Float[Array, "1 S C"]:
     """Returns some of the positions; NaN where there is no such position."""
     known = (indices >= 0) & (indices < self.length)  # [S]
     codes = self._rows(jnp.where(known, indices, 0))
     return jnp.where(known[:, None], codes, jnp.nan)[None]
 
-  def materialise(self) -> Array:
-    """Returns the whole array [1, M, C]."""
+  def materialise(self) -> Float[Array, "1 {self.length} C"]:
+    """Returns the whole array."""
     columns = []
     for axis, table in zip(self.axes, self.tables):
       view = [1] * len(self.grid) + [table.shape[-1]]
@@ -71,7 +73,7 @@ class GridEncoding:
     codes = jnp.concatenate(columns, axis=-1)  # [*grid, C]
     return codes.reshape(1, -1, codes.shape[-1])[:, : self.length]
 
-  def _rows(self, indices: Array) -> Array:  # [S] -> [S, C]
+  def _rows(self, indices: Integer[Array, "S"]) -> Float[Array, "S C"]:
     positions: list[Array] = []  # along every axis
     for size in reversed(self.grid):
       positions.insert(0, indices % size)
@@ -83,6 +85,8 @@ class GridEncoding:
     return jnp.concatenate(rows, axis=-1)
 
 
-def materialise(codes: Array | GridEncoding) -> Array:
+def materialise(
+  codes: Shaped[Array, "..."] | GridEncoding,
+) -> Shaped[Array, "..."]:
   """Returns codes as an array, [1, M, C] if they were not one."""
   return codes.materialise() if isinstance(codes, GridEncoding) else codes

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 import dataclasses
 
 import haiku as hk
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
+import numpy as np
 
 from perceiver import bounds
-
-Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,7 +44,7 @@ class LearnedVectors(hk.Module):
   config: Learned
   name: str | None = None
 
-  def __call__(self) -> Array:  # [num, C]
+  def __call__(self) -> Float[Array, "{self.num} C"]:
     return hk.get_parameter(
       "embeddings",
       [self.num, self.config.channels],
@@ -54,13 +53,14 @@ class LearnedVectors(hk.Module):
 
 
 def interpolate(
-  vectors: Array,  # [prod(old), C]
+  vectors: Float[Array | np.ndarray, "..."],
   old: Sequence[int],
   new: Sequence[int],
-) -> Array:  # [prod(new), C]
+) -> Float[Array | np.ndarray, "M C"]:
   """Resizes a grid of learned positions, linearly, to use it at another size.
 
-  Corners stay corners: both grids span [-1, 1] with their ends included.
+  The table is [prod(old), C]. Corners stay corners: both grids span [-1, 1]
+  with their ends included.
 
   Raises:
     ValueError: if `vectors` is not a table of the old grid's size.
@@ -79,7 +79,9 @@ def interpolate(
   return table.reshape(-1, table.shape[-1])
 
 
-def _resize_axis(table: Array, axis: int, count: int) -> Array:
+def _resize_axis(
+  table: Float[Array | np.ndarray, "..."], axis: int, count: int
+) -> Float[Array | np.ndarray, "..."]:
   """Interpolates one axis to `count` points from end to end."""
   old = table.shape[axis]
   if old == count:

@@ -108,7 +108,8 @@ def cross_attention(config, params, queries, inputs, **masks):
 def filled(init, *args):
   """Returns parameters that are all random, without compiling anything."""
   tree = jax.eval_shape(init, jax.random.key(0), *args)
-  return fill.parameters("blocks", jax.tree.map(jnp.shape, tree))
+  filled_tree = fill.parameters("blocks", jax.tree.map(jnp.shape, tree))
+  return jax.tree.map(jnp.asarray, filled_tree)
 
 
 @functools.lru_cache

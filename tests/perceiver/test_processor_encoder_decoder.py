@@ -22,7 +22,7 @@ def normal(seed, *shape):
   return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-LATENTS = normal(0, B, N, D)
+LATENTS = jnp.asarray(normal(0, B, N, D))
 
 
 def filled(init, *args):

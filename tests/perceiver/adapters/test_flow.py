@@ -28,7 +28,8 @@ def config(features, concatenate):
 
 def frames(batch=2):
   generator = np.random.default_rng(0)
-  return generator.uniform(-1, 1, (batch, 2, *SIZE, 3)).astype(np.float32)
+  values = generator.uniform(-1, 1, (batch, 2, *SIZE, 3))
+  return jnp.asarray(values, jnp.float32)
 
 
 def run(cfg, x, params=None):

@@ -326,4 +326,4 @@ def test_a_network_for_other_inputs_is_refused():
 
 def test_a_mask_is_refused():
   with pytest.raises(ValueError, match="a mask is given; expected None"):
-    SEEN.apply(None, mask=np.ones((1, 96), bool))
+    SEEN.apply(jnp.zeros(()), mask=jnp.ones((1, 96), bool))

@@ -80,13 +80,13 @@ def test_neighbourhoods_of_one_are_the_values_themselves():
 
 
 def test_released_space_to_depth():
-  video = fill.array((2, 4, 8, 6, 3), released.SALT, "s2d")
+  video = jnp.asarray(fill.array((2, 4, 8, 6, 3), released.SALT, "s2d"))
   found = patches.space_to_depth(video, (2, 2, 2))
   np.testing.assert_array_equal(found, released.golden("patches")["s2d"])
 
 
 def test_released_flow_patches():
-  frames = fill.array((1, 2, 6, 5, 3), released.SALT, "patches")
+  frames = jnp.asarray(fill.array((1, 2, 6, 5, 3), released.SALT, "patches"))
   found = patches.neighbourhoods(frames, 3)
   np.testing.assert_array_equal(
     found, released.golden("patches")["flow_patches"]

@@ -12,10 +12,10 @@ from perceiver.adapters import text
 CONFIG = text.TextInputConfig(vocab_size=4, max_length=3, channels=2)
 PARAMS = {
   "text_input/token_embedding": {
-    "embeddings": np.array([[1, 2], [3, 4], [5, 6], [7, 8]], np.float32)
+    "embeddings": jnp.array([[1, 2], [3, 4], [5, 6], [7, 8]], jnp.float32)
   },
   "text_input/learned_positions": {
-    "embeddings": np.array([[10, 20], [30, 40], [50, 60]], np.float32)
+    "embeddings": jnp.array([[10, 20], [30, 40], [50, 60]], jnp.float32)
   },
 }
 
@@ -93,8 +93,8 @@ def test_a_prefix_leaves_less_room():
 
 def test_masks():
   text.check_mask(None, (1, 2))
-  text.check_mask(np.ones((1, 2), bool), (1, 2))
+  text.check_mask(jnp.ones((1, 2), bool), (1, 2))
   with pytest.raises(TypeError, match="int32"):
-    text.check_mask(np.ones((1, 2), np.int32), (1, 2))
+    text.check_mask(jnp.ones((1, 2), jnp.int32), (1, 2))
   with pytest.raises(ValueError, match=r"\(2, 2\); expected \[1, 2\]"):
-    text.check_mask(np.ones((2, 2), bool), (1, 2))
+    text.check_mask(jnp.ones((2, 2), bool), (1, 2))

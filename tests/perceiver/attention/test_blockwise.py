@@ -81,7 +81,7 @@ def test_gradients_equal_those_of_attention_at_once(arrays, block_size, mask):
 
 def test_gradients_equal_differences(arrays):
   options = blockwise.Options(project, 8)
-  function = lambda *args: blockwise.attend(options, *args, None, None)
+  function = jax.jit(lambda *args: blockwise.attend(options, *args, None, None))
   test_util.check_grads(function, arrays, 1, ["rev"], rtol=2e-2, atol=2e-2)
 
 

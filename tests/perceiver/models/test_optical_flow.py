@@ -224,9 +224,8 @@ def test_unit_of_the_output():
 def test_what_the_upsampling_adds_is_cut_off(monkeypatch):
   """Three coarse rows make twelve fine ones, of which the frames have nine."""
   places = np.stack(np.indices((12, 12)), axis=-1).astype(np.float32)
-  monkeypatch.setattr(
-    flow, "convex_upsample", lambda *_: jnp.broadcast_to(places, (2, 12, 12, 2))
-  )
+  upsample = lambda x, *_: jnp.broadcast_to(places, (len(x), *places.shape))
+  monkeypatch.setattr(flow, "convex_upsample", upsample)
   model, variables = make("conv")
   # Another unit, so that this is no program compiled before.
   plain = dataclasses.replace(model.config, pixels_per_unit=1.0)
