@@ -7,19 +7,14 @@ takes a linear map of the mean latent.
 """
 
 import dataclasses
-from typing import Any
 
 import haiku as hk
-import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
-from perceiver import model
 from perceiver import processor
-from perceiver import queries as network_queries
-from perceiver.adapters import adapter
 from perceiver.attention import blockwise
 
 
@@ -231,97 +226,3 @@ def _processor(
   config: PerceiverConfig, is_training: bool
 ) -> processor.Processor:
   return processor.Processor(config.processor, is_training, name="processor")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ClassifierConfig:
-  """A Perceiver that gives one vector of logits per example.
-
-  Attributes:
-    inputs: the adapter from examples to inputs.
-    perceiver: the network; its decoder's output channels are the classes.
-    precision: the dtype of activations.
-  """
-
-  inputs: adapter.InputAdapter
-  perceiver: PerceiverConfig
-  precision: model.Precision = model.Precision.FLOAT32
-
-  def __post_init__(self) -> None:
-    expected = self.inputs.input_channels
-    if self.perceiver.encoder.input_channels != expected:
-      raise ValueError(
-        f"Encoder: input_channels is {self.perceiver.encoder.input_channels}; "
-        f"expected {expected}, the channels of the adapter's inputs."
-      )
-    if self.perceiver.decoder.output_channels is None:
-      raise ValueError(
-        "Decoder: output_channels is None; expected the number of classes."
-      )
-
-  @property
-  def num_classes(self) -> int:
-    """The number of classes."""
-    return self.perceiver.decoder.output_channels or 0
-
-  def network(self, is_training: bool = False) -> "Classifier":
-    """Returns the Haiku module."""
-    return Classifier(self, is_training, name="classifier")
-
-  def example(self, batch_size: int = 1) -> tuple[Any]:
-    """Returns shapes and dtypes of the examples."""
-    return (self.inputs.example(batch_size),)
-
-
-@dataclasses.dataclass
-class Classifier(hk.Module):
-  """Examples to logits; `mask` is that of the adapter."""
-
-  config: ClassifierConfig
-  is_training: bool = False
-  name: str | None = None
-
-  def __call__(
-    self, examples: Any, mask: Any = None
-  ) -> Float[Array, "B classes"]:
-    """Returns logits, float32."""
-    return self.decode(self.encode(examples, mask))
-
-  @hk.name_like("__call__")
-  def encode(self, examples: Any, mask: Any = None) -> Float[Array, "B N D"]:
-    """Returns latents."""
-    inputs, input_mask = self._inputs(examples, mask)
-    return self._network().encode(inputs, input_mask=input_mask)
-
-  @hk.name_like("__call__")
-  def decode(self, latents: Float[Array, "B N D"]) -> Float[Array, "B classes"]:
-    """Returns logits, float32, of latents."""
-    config = self.config.perceiver.decoder
-    queries = None
-    if isinstance(config, decoder.DecoderConfig):
-      (query,) = network_queries.learned(1, config.query_channels)
-      queries = (query.astype(latents.dtype),)
-    logits = self._network().decode(latents, queries)  # [B, 1, classes]
-    return logits[:, 0].astype(jnp.float32)
-
-  @hk.name_like("__call__")
-  def attention_map(
-    self, examples: Any, mask: Any = None
-  ) -> Float[Array, "B H N M"]:
-    """Returns the attention of the first cross-attend."""
-    inputs, input_mask = self._inputs(examples, mask)
-    return self._network().attention_map(inputs, input_mask=input_mask)
-
-  @hk.name_like("__call__")
-  def _network(self) -> Perceiver:
-    return Perceiver(self.config.perceiver, self.is_training, name="perceiver")
-
-  @hk.name_like("__call__")
-  def _inputs(
-    self, examples: Any, mask: Any
-  ) -> tuple[blockwise.Parts, Bool[Array, "B M"] | None]:
-    parts, input_mask = self.config.inputs.apply(
-      examples, mask, is_training=self.is_training
-    )
-    dtype = self.config.precision.dtype
-    return tuple(part.astype(dtype) for part in parts), input_mask

@@ -6,8 +6,7 @@ over blocks of inputs with a running maximum and a running sum (Rabe and Staats,
 scores (FlashAttention, 2205.14135). The memory used beyond inputs and outputs
 is that of one block, whatever the number of inputs.
 
-`map_blocks` is the counterpart for many queries and few inputs: rows of the
-result do not depend on one another, so blocks of queries are simply mapped.
+`mapping.py` is the counterpart for many queries and few inputs.
 """
 
 from collections.abc import Callable
@@ -104,7 +103,7 @@ def attend(
   return _forward(options, queries, parts, parameters, input_mask, key)[0]
 
 
-def _blocks(length: int, size: int) -> list[tuple[int, int, int]]:
+def split_blocks(length: int, size: int) -> list[tuple[int, int, int]]:
   """Splits `length` into runs of (first index, block size, number)."""
   count, rest = divmod(length, size)
   runs = [(0, size, count)] if count else []
@@ -118,7 +117,7 @@ def _loop(
   carry: Any,
 ) -> Any:
   """Runs `body(carry, start, size, block_index)` over all blocks in order."""
-  for first, width, count in _blocks(length, size):
+  for first, width, count in split_blocks(length, size):
     step = functools.partial(_step, body, first, width, first // size)
     if count == 1:
       carry = step(carry, jnp.int32(0))[0]
@@ -138,7 +137,7 @@ def _step(
   return body(carry, first + i * size, size, first_block + i), None
 
 
-def _slice(parts: Any, start: Int[Array, ""], size: int) -> Any:
+def slice_parts(parts: Any, start: Int[Array, ""], size: int) -> Any:
   """Takes positions `start` … `start + size` of arrays [B, M, ...]."""
 
   def take(
@@ -205,7 +204,7 @@ def _forward(
     carry: Any, start: Int[Array, ""], size: int, index: Int[Array, ""]
   ) -> Any:
     top, total, attended = carry
-    block, mask = _slice((parts, input_mask), start, size)
+    block, mask = slice_parts((parts, input_mask), start, size)
     keys, values = options.project(parameters, concatenate(block, batch))
     scores = _scores(queries, keys, mask)  # [B, G, T, S]
     new_top = jnp.maximum(top, jnp.max(scores, axis=-1))
@@ -223,7 +222,7 @@ def _forward(
   _, values = jax.eval_shape(
     lambda p, x: options.project(p, concatenate(x, batch)),
     parameters,
-    _slice(parts, jnp.int32(0), 1),
+    slice_parts(parts, jnp.int32(0), 1),
   )
   rows = (batch, groups, num_queries)
   top, total, attended = _loop(
@@ -258,7 +257,7 @@ def _backward(
     carry: Any, start: Int[Array, ""], size: int, index: Int[Array, ""]
   ) -> Any:
     d_queries, d_parts, d_parameters = carry
-    block, mask = _slice((parts, input_mask), start, size)
+    block, mask = slice_parts((parts, input_mask), start, size)
     (keys, values), pull = jax.vjp(
       lambda p, x: options.project(p, concatenate(x, batch)), parameters, block
     )
@@ -317,47 +316,3 @@ def _write(whole: Parts, block: Any, start: Int[Array, ""]) -> Parts:
 
 
 attend.defvjp(_forward, _backward)
-
-
-def map_blocks(
-  function: Callable[..., Any], operands: Any, block_size: int
-) -> Any:
-  """Applies `function` to blocks of positions and joins the results.
-
-  Args:
-    function: operands of S positions -> results of S positions, both as trees
-      of arrays [B, S, ...]; a position's result depends on that position only.
-    operands: tree of arrays [B or 1, O, ...].
-    block_size: the number of positions S at a time.
-
-  Returns:
-    A tree of arrays [B, O, ...]. The backward pass recomputes each block.
-  """
-  length = num_positions(operands)
-  if length <= block_size:
-    return function(_slice(operands, jnp.int32(0), length))
-  results = []
-  for first, size, count in _blocks(length, block_size):
-    results.append(
-      _map_run(jax.checkpoint(function), operands, first, size, count)
-    )
-  return jax.tree.map(lambda *runs: jnp.concatenate(runs, axis=1), *results)
-
-
-def _map_run(
-  function: Callable[..., Any], operands: Any, first: int, size: int, count: int
-) -> Any:
-  """Maps `function` over `count` blocks of `size` from position `first` on."""
-
-  def step(_: None, i: Int[Array, ""]) -> tuple[None, Any]:
-    return None, function(_slice(operands, first + i * size, size))
-
-  if count == 1:
-    return step(None, jnp.int32(0))[1]
-  _, blocks = jax.lax.scan(step, None, jnp.arange(count))  # [blocks, B, S, ...]
-  return jax.tree.map(
-    lambda x: jnp.moveaxis(x, 0, 1).reshape(
-      x.shape[1], count * size, *x.shape[3:]
-    ),
-    blocks,
-  )

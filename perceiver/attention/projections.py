@@ -30,6 +30,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from perceiver import layers
 from perceiver.attention import blockwise
+from perceiver.attention import mapping
 from perceiver.attention import reference
 
 # Scores held at a time by one block of `attend` and `map_blocks`: large enough
@@ -245,7 +246,7 @@ def map_queries(
     return function(operands)
   length = blockwise.num_positions(operands)
   target = target_block(batch * config.num_heads * num_keys)
-  return blockwise.map_blocks(
+  return mapping.map_blocks(
     function, operands, blockwise.choose_block(length, target)
   )
 

@@ -18,12 +18,13 @@ from perceiver import processor
 from perceiver.adapters import audio
 from perceiver.adapters import multimodal
 from perceiver.adapters import video
+from perceiver.models import classifier
 
 NUM_CLASSES = 527
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MultimodalClassifierConfig(perceiver_network.ClassifierConfig):
+class MultimodalClassifierConfig(classifier.ClassifierConfig):
   """A classifier of several modalities, with one sigmoid for each class.
 
   Inputs of the published models are `video`, [B, 32, 224, 224, 3], and `audio`,

@@ -15,10 +15,11 @@ from perceiver import network as perceiver_network
 from perceiver import position_encoding
 from perceiver import processor
 from perceiver.adapters import image
+from perceiver.models import classifier
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ImageClassifierConfig(perceiver_network.ClassifierConfig):
+class ImageClassifierConfig(classifier.ClassifierConfig):
   """A classifier of normalised images, [B, H, W, C].
 
   Attributes:

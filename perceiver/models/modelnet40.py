@@ -14,12 +14,13 @@ from perceiver import network as perceiver_network
 from perceiver import position_encoding
 from perceiver import processor
 from perceiver.adapters import points as adapters_points
+from perceiver.models import classifier
 
 NUM_CLASSES = 40
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PointClassifierConfig(perceiver_network.ClassifierConfig):
+class PointClassifierConfig(classifier.ClassifierConfig):
   """A classifier of clouds of points.
 
   Points are [B, P, 3], any number, zero-centred and within [-1, 1]; the mask,

@@ -10,6 +10,7 @@ import pytest
 
 from perceiver import position_encoding
 from perceiver.attention import blockwise
+from perceiver.attention import mapping
 
 B, G, T, S, K, V = 2, 3, 4, 21, 5, 6
 
@@ -135,12 +136,12 @@ def test_mapping_blocks_changes_nothing(block_size):
     joined = blockwise.concatenate(operands, B)
     return {"sum": jnp.sum(joined**2, axis=-1), "same": joined}
 
-  found = blockwise.map_blocks(function, (x, y), block_size)
+  found = mapping.map_blocks(function, (x, y), block_size)
   expected = function((x, y))
   for name in expected:
     np.testing.assert_allclose(found[name], expected[name], rtol=1e-6)
   gradient = lambda size: jax.grad(
-    lambda x: blockwise.map_blocks(function, (x, y), size)["sum"].sum()
+    lambda x: mapping.map_blocks(function, (x, y), size)["sum"].sum()
   )(x)
   np.testing.assert_allclose(gradient(block_size), gradient(S), rtol=1e-6)
 
@@ -174,6 +175,6 @@ def test_mapping_blocks_of_codes_of_a_grid():
   codes = position_encoding.grid_features(config, (5, 5))
   double = lambda x: 2 * blockwise.concatenate(x)
   for size in (4, 25):
-    found = blockwise.map_blocks(double, (codes,), size)
+    found = mapping.map_blocks(double, (codes,), size)
     expected = 2 * position_encoding.materialise(codes)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
