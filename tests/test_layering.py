@@ -43,8 +43,8 @@ LIBRARY = (
   ),
   ("adapters", "blocks.py", "queries.py"),
   ("decoder.py", "encoder.py", "multimodal_decoder.py", "processor.py"),
-  ("model.py", "network.py"),
-  ("models",),
+  ("network.py",),
+  ("model.py", "models"),
   ("__init__.py", "checkpoints"),
 )
 

@@ -96,7 +96,7 @@ class ModalityConfig:
 
   @property
   def optional(self) -> bool:
-    """Whether the modality may be left out of the inputs."""
+    """True if the modality may be left out of the inputs."""
     return self.mask_rate > 0 or self.masked_in_evaluation
 
 

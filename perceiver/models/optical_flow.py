@@ -78,7 +78,7 @@ class OpticalFlowConfig:
 
   @property
   def upsampled(self) -> bool:
-    """Whether the network's outputs are coarser than the frames."""
+    """True if the network's outputs are coarser than the frames."""
     return isinstance(self.frames.features, image.ConvPool)
 
   def network(self, is_training: bool = False) -> "OpticalFlow":

@@ -130,13 +130,13 @@ def test_interpolation_of_a_wrong_table_is_refused():
     position_encoding.interpolate(jnp.zeros((10, 3)), (3, 4), (6, 8))
 
 
-def spread_of_three_axes():
+def encoding_of_three_axes():
   config = position_encoding.Fourier(num_bands=2, max_resolution=(3, 4, 5))
   return position_encoding.grid_features(config, (3, 4, 5))
 
 
 def test_codes_of_a_grid_are_small_until_they_are_needed():
-  codes = spread_of_three_axes()
+  codes = encoding_of_three_axes()
   assert codes.shape == (1, 60, 15)
   assert sum(table.size for table in codes.tables) == (3 + 4 + 5) * 5
   assert written(codes).shape == (60, 15)
@@ -144,7 +144,7 @@ def test_codes_of_a_grid_are_small_until_they_are_needed():
 
 
 def test_any_part_of_a_grid():
-  codes = spread_of_three_axes()
+  codes = encoding_of_three_axes()
   whole = written(codes)
   np.testing.assert_array_equal(codes.slice(jnp.int32(17), 9)[0], whole[17:26])
   indices = jnp.array([59, 0, 23, 23])
@@ -155,6 +155,8 @@ def test_any_part_of_a_grid():
 
 
 def test_positions_that_do_not_exist_are_nan():
-  found = spread_of_three_axes().first(40).take(jnp.array([-1, 39, 40, 60, 99]))
+  found = (
+    encoding_of_three_axes().first(40).take(jnp.array([-1, 39, 40, 60, 99]))
+  )
   assert list(np.isnan(found[0]).all(axis=1)) == [True, False, True, True, True]
   assert not np.isnan(found[0, 1]).any()

@@ -50,7 +50,7 @@ ENCODER = encoder.EncoderConfig(
     (4, 2, (2, 2)),
   ],
 )
-def test_cross_attends_are_spread_evenly(cross_attends, num_blocks, expected):
+def test_cross_attends_are_interleaved(cross_attends, num_blocks, expected):
   config = dataclasses.replace(ENCODER, num_cross_attends=cross_attends)
   assert config.cross_attends_per_block(num_blocks) == expected
   at_start = dataclasses.replace(
@@ -269,8 +269,8 @@ def test_decoder_is_a_block_and_a_linear_map():
 
 def test_queries_in_parts_are_queries_joined():
   _, params, apply = decode(DECODER)
-  spread = np.broadcast_to(QUERIES[1], (B, O, 1))
-  joined = np.concatenate([QUERIES[0], spread], axis=-1)
+  everywhere = np.broadcast_to(QUERIES[1], (B, O, 1))
+  joined = np.concatenate([QUERIES[0], everywhere], axis=-1)
   np.testing.assert_allclose(
     apply(params, None, LATENTS, QUERIES),
     apply(params, None, LATENTS, (joined,)),

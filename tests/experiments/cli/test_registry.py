@@ -382,17 +382,6 @@ def test_runs(run, capsys):
   assert words["devices"] == "4 × 1 cpu"
 
 
-def test_damaged_runs_are_listed_too(tmp_path, capsys):
-  for name, text in (("a", "["), ("b", '[{"devices": 5, "git": []}]')):
-    (tmp_path / name).mkdir()
-    for file in ("provenance.json", "metrics.jsonl", "config.json"):
-      (tmp_path / name / file).write_text(text)
-  assert list_experiments.main(["--runs", str(tmp_path)]) == 0
-  assert capsys.readouterr().out.count("  experiment  –\n") == 2
-  assert list_experiments.main(["--runs", str(tmp_path / "none")]) == 1
-  assert "has no runs" in capsys.readouterr().err
-
-
 def test_options_of_processes(tiny, tmp_path, capsys):
   arguments = ["--workdir", str(tmp_path), "--distributed.coordinator", "a:1"]
   with pytest.raises(SystemExit) as caught:

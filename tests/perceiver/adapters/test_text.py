@@ -21,7 +21,7 @@ PARAMS = {
 
 
 def embed(ids, prefix=None):
-  """Returns what the adapter makes of ids."""
+  """Returns the adapter's inputs for ids."""
   run = lambda: text.TextInput(CONFIG, name="text_input")(ids, prefix)
   return hk.without_apply_rng(hk.transform(run)).apply(PARAMS)
 

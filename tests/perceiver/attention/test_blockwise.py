@@ -73,9 +73,9 @@ def test_gradients_equal_those_of_attention_at_once(arrays, block_size, mask):
   streamed = objective(
     lambda *args: blockwise.attend(options, *args, MASKS[mask], None)
   )
-  direct = objective(lambda *args: at_once(*args, MASKS[mask]))
+  plain = objective(lambda *args: at_once(*args, MASKS[mask]))
   found = jax.grad(streamed, (0, 1, 2))(*arrays)
-  expected = jax.grad(direct, (0, 1, 2))(*arrays)
+  expected = jax.grad(plain, (0, 1, 2))(*arrays)
   for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
     np.testing.assert_allclose(a, b, atol=1e-4)
 
@@ -111,11 +111,11 @@ def test_dropout_drops_weights_in_both_directions(arrays):
   factor = dropout_factor(key, rate, block_size)
   assert 0.3 < float(jnp.mean(factor == 0)) < 0.5
   streamed = lambda *args: blockwise.attend(options, *args, None, key)
-  direct = functools.partial(at_once, mask=None, weights_factor=factor)
-  np.testing.assert_allclose(streamed(*arrays), direct(*arrays), atol=1e-5)
+  plain = functools.partial(at_once, mask=None, weights_factor=factor)
+  np.testing.assert_allclose(streamed(*arrays), plain(*arrays), atol=1e-5)
   total = lambda function: lambda *args: jnp.sum(jnp.sin(function(*args)))
   found = jax.grad(total(streamed), (0, 1, 2))(*arrays)
-  expected = jax.grad(total(direct), (0, 1, 2))(*arrays)
+  expected = jax.grad(total(plain), (0, 1, 2))(*arrays)
   for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
     np.testing.assert_allclose(a, b, atol=1e-4)
 

@@ -49,7 +49,7 @@ def outcome(weights, x, config=CONFIG):
 
 
 def program():
-  """Returns what is computed, traced anew every time."""
+  """Returns the jaxpr, traced anew every time."""
   traced = jax.make_jaxpr(lambda weights, x: outcome(weights, x))
   return str(traced(make_weights(), latents()))
 
