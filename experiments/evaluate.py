@@ -159,7 +159,7 @@ def load(experiment: trainer.Experiment, path: pathlib.Path) -> Candidate:
 
   Raises:
     FileNotFoundError: if there is no checkpoint.
-    checkpointing.MismatchError: if the checkpoint is another model's.
+    training.checkpoints.MismatchError: if the checkpoint is another model's.
   """
   mesh = trainer.check(experiment)
   loaded: Any = None

@@ -40,6 +40,7 @@ def main(
       for seed in range(seeds)
     ]
     each = " · ".join(f"{x:.1f}" for x in found)
+    print(f"{recipe}: {each}", file=sys.stderr, flush=True)
     rows.append([f"`{recipe}`", each, f"{statistics.mean(found):.1f}"])
   headers = ["recipe", "held-out accuracy, %", "mean"]
   print(

@@ -119,6 +119,10 @@ def test_a_model_is_made_from_a_configuration():
   [
     ("imagenet_furier", "Did you mean .*imagenet_fourier"),
     ("perceiver_imagnet", "Did you mean perceiver_imagenet"),
+    (
+      "perceiver_imagenet_2_reads",
+      r"Did you mean perceiver_imagenet_2_cross_attends\?",
+    ),
     ("zzz", r"perceiver\.list_models\(\) gives\.$"),
     ("", "there is no ''"),
   ],

@@ -1,8 +1,10 @@
 """Command lines: the options of a command and those of an experiment."""
 
 from collections.abc import Sequence
+import contextlib
 import dataclasses
 import inspect
+import io
 import os
 import re
 import shutil
@@ -68,14 +70,16 @@ def parse(
   """
   if shutil.get_terminal_size().columns < _NARROWEST:
     os.environ["COLUMNS"] = str(_WIDTH)
+  message = io.StringIO()
   try:
-    return tyro.cli(
-      kind, args=list(arguments), prog=prog, config=_STYLE, **settings
-    )
-  except SystemExit as end:
-    for hint in _hints(arguments) if end.code else ():
+    with contextlib.redirect_stderr(message):
+      return tyro.cli(
+        kind, args=list(arguments), prog=prog, config=_STYLE, **settings
+      )
+  finally:  # also where tyro exits
+    print(message.getvalue(), end="", file=sys.stderr)
+    for hint in _hints(arguments, message.getvalue()):
       print(hint, file=sys.stderr)
-    raise
 
 
 def select(
@@ -137,16 +141,27 @@ def _names(config: Any) -> set[str]:
   return {field.name for field in dataclasses.fields(config)}
 
 
-def _hints(arguments: Sequence[str]) -> list[str]:
-  """Returns today's spellings for those of earlier versions."""
+def _hints(arguments: Sequence[str], message: str) -> list[str]:
+  """Returns today's spellings for those of earlier versions.
+
+  Args:
+    arguments: the command line.
+    message: tyro's, which names the refused options and values.
+  """
+  refused = re.sub(r"[\s│]", "", message.partition("Perhaps you meant")[0])
   found = []
   for argument in arguments:
     option, _, value = argument.partition("=")
     value = value or option
+    if option not in refused and value not in refused:
+      continue
     if new := renames.option(option):
       found.append(f"{option} is {new} since version {renames.VERSION}")
     elif value in ("True", "False"):
-      found.append("Booleans are written --x and --no-x, without True or False")
+      found.append(
+        "Booleans are written --a.x and --a.no-x, without True or False"
+      )
     elif re.fullmatch("[A-Z][A-Z0-9_]+", value):
-      found.append(f"Values are in lower case: {value.lower()}, not {value}")
+      new = renames.value(value)
+      found.append(f"Values are in lower case: {new}, not {value}")
   return found

@@ -1,4 +1,4 @@
-"""Option names of earlier versions, with what took their place."""
+"""Options and values of earlier versions, with those that replaced them."""
 
 import re
 
@@ -12,15 +12,16 @@ _ATTENTION = (
 _OPTIONS = (
   (r"\.num-reads$", ".num-cross-attends"),
   (r"\.num-repeats$", ".num-blocks"),
-  (r"\.processor\.num-layers$", ".processor.num-self-attends-per-block"),
+  (r"\.(processor|layers)\.num-layers$", r".\1.num-self-attends-per-block"),
   (rf"\.((?:en|de)coder)\.({_ATTENTION})$", r".\1.cross-attention.\2"),
-  (rf"\.processor\.({_ATTENTION})$", r".processor.self-attention.\1"),
+  (rf"\.(processor|layers)\.({_ATTENTION})$", r".\1.self-attention.\2"),
   (r"^--model\.(image|points)\.", "--model.inputs."),
   (r"^--model\.reading$", "--model.query-kind"),
   (r"^--judging\.", "--evaluation."),
   (r"^--data\.(generated|generator|toy)\.", "--data.synthetic."),
   (r"-motion\.shift$", "-motion.translation"),
   (r"-motion\.turn$", "-motion.rotation"),
+  (r"\.augmentation\.flip$", ".augmentation.horizontal-flip"),
   (r"\.mirror-rate$", ".horizontal-flip-rate"),
   (r"\.upend-rate$", ".vertical-flip-rate"),
   (r"\.audible-only$", ".audio-only"),
@@ -38,11 +39,20 @@ _OPTIONS = (
   (r"^--seen$", "--num-train"),
   (r"^--backwards$", "--backward"),
 )
+_REFERENCE = "perceiver.Model(config, reference=True), in Python"
+_VALUES = {"GENERATED": "synthetic"}
 
 
 def option(name: str) -> str | None:
   """Returns the new name of an option; None if its name is not an old one."""
+  if name.endswith(".direct"):
+    return _REFERENCE
   new = name
   for old, replacement in _OPTIONS:
     new = re.sub(old, replacement, new)
   return None if new == name else new
+
+
+def value(name: str) -> str:
+  """Returns the value of an option in lower case, as it is called today."""
+  return _VALUES.get(name, name.lower())

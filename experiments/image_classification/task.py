@@ -94,7 +94,7 @@ class ImageClassification:
       f"top_{k}": training_losses.top_k_correct(logits, labels, k)
       for k in self.top_k
     }
-    loss = optax.losses.softmax_cross_entropy(logits, targets)
+    loss = training_losses.softmax_cross_entropy(logits, targets)
     return tasks.Losses(loss, correct, state)
 
   def plots(

@@ -4,7 +4,6 @@ import dataclasses
 import pathlib
 
 import jax
-import optax
 
 from experiments.data import loader
 from experiments.point_clouds import data as points_data
@@ -51,7 +50,7 @@ class PointClassification:
     )  # [B, classes]
     targets = jax.nn.one_hot(labels, logits.shape[-1])
     return tasks.Losses(
-      optax.losses.softmax_cross_entropy(logits, targets),
+      training_losses.softmax_cross_entropy(logits, targets),
       {"top_1": training_losses.top_k_correct(logits, labels)},
       state,
     )

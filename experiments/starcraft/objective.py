@@ -2,11 +2,11 @@
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from experiments.starcraft import model
 from experiments.starcraft.game import simulator
 from experiments.starcraft.game import units
+from experiments.training import losses as training_losses
 
 Array = jax.Array
 
@@ -48,7 +48,7 @@ def losses(
   predicted = decisions.winning > 0
   return {
     "actions": _mean_over(nats, own, 0.0),
-    "winning": optax.losses.softmax_cross_entropy(logits, probabilities),
+    "winning": training_losses.softmax_cross_entropy(logits, probabilities),
     "action_accuracy": _mean_over(kind & (target | ~attacks), own, 1.0),
     "action_kind_accuracy": _mean_over(kind, own, 1.0),
     "target_accuracy": _mean_over(target, own & attacks, 1.0),

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from perceiver import errors
 
@@ -21,6 +22,14 @@ SKIPPED = "skipped_steps"
 
 class NonFiniteError(errors.PerceiverError, FloatingPointError):
   """Training has produced a loss or a gradient that is not a number."""
+
+
+def softmax_cross_entropy(
+  logits: Array,  # [B, F]
+  targets: Array,  # [B, F], rows sum to one
+) -> Array:  # [B]
+  """Returns optax's cross-entropy in nats, computed in float32."""
+  return optax.losses.softmax_cross_entropy(logits.astype(jnp.float32), targets)
 
 
 def top_k_correct(

@@ -80,8 +80,13 @@ def _is_model(first: Any, second: Any) -> bool:
 
   A file may have the name of a model.
   """
+  if isinstance(first, str) and isinstance(second, str | os.PathLike):
+    misspelt = (
+      not pathlib.Path(first).exists() and pathlib.Path(second).exists()
+    )
+    return first in registry.CONFIGS or misspelt
   if isinstance(first, str):
-    return first in registry.CONFIGS and isinstance(second, str | os.PathLike)
+    return False
   return hasattr(first, "network")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 import difflib
+import re
 from typing import Any
 
 from perceiver import model
@@ -68,7 +69,10 @@ def create(name_or_config: str | Any) -> model.Model:
   """
   if isinstance(name_or_config, str):
     if name_or_config not in CONFIGS:
+      # Names of version 0.1 counted reads.
+      today = re.sub("_read(s?)", r"_cross_attend\1", name_or_config)
       close = difflib.get_close_matches(name_or_config, CONFIGS, n=3)
+      close = [today] if today in CONFIGS else close
       hint = f" Did you mean {' or '.join(close)}?" if close else ""
       raise ValueError(
         f"Models: there is no {name_or_config!r}; expected one of the names "

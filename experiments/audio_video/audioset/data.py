@@ -125,7 +125,7 @@ def model_inputs(
   missing = {Modalities.VIDEO: video is None, Modalities.AUDIO: audio is None}
   if missing.get(data.modalities):
     raise ValueError(
-      f"data.modalities is {data.modalities.name}; expected a modality of the "
+      f"data.modalities is {data.modalities.value}; expected a modality of the "
       "model"
     )
   found = ModelInputs(video, audio, num_classes)

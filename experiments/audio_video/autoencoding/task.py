@@ -6,7 +6,6 @@ import pathlib
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from experiments.audio_video.autoencoding import data as autoencoding_data
 from experiments.audio_video.autoencoding import plots
@@ -244,7 +243,9 @@ def compute_metrics(
   return {
     "video_l1": absolute(image - truth["image"]),
     "audio_l1": absolute(audio - truth["audio"]),
-    "label_nats": optax.losses.softmax_cross_entropy(found["label"], targets),
+    "label_nats": training_losses.softmax_cross_entropy(
+      found["label"], targets
+    ),
     "video_psnr": psnr(jnp.clip(image, 0, 1), truth["image"]),
     "audio_psnr": psnr(jnp.clip(audio, -1, 1), truth["audio"]),
     "top_1": training_losses.top_k_correct(found["label"], labels),

@@ -67,7 +67,7 @@ class DataConfig:
     if self.data_dir is None:
       raise files.InputError(
         "The tasks are read from a folder: set data.data_dir to the one that "
-        "holds CoLA, SST-2 and so on, or data.source to SYNTHETIC"
+        "holds CoLA, SST-2 and so on, or data.source to synthetic"
       )
     return self.data_dir.expanduser()
 

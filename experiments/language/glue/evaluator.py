@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from experiments.data import loader
 from experiments.language.glue import data
 from experiments.language.glue import glue_tasks
 from experiments.language.glue import scores
 from experiments.training import evaluation
+from experiments.training import losses as training_losses
 import perceiver
 
 Array = jax.Array
@@ -65,7 +65,7 @@ def _answer(task: glue_tasks.Task, output: Array, labels: Array) -> Answers:
   # Labels of other tasks, and unknown ones, need not be classes of this one.
   classes = labels.astype(jnp.int32)
   targets = jax.nn.one_hot(classes, len(task.classes))  # [B, classes]
-  loss = optax.losses.softmax_cross_entropy(output, targets)  # [B]
+  loss = training_losses.softmax_cross_entropy(output, targets)  # [B]
   return Answers(loss, jnp.argmax(output, axis=-1).astype(jnp.float32))
 
 

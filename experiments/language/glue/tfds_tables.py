@@ -29,7 +29,7 @@ def read(
     splits=(split,),
     features=(*task.tfds_texts, "label", "idx"),
     data_dir=data_dir,
-    advice="Or set data.source to FILES and data.data_dir to the official "
+    advice="Or set data.source to files and data.data_dir to the official "
     "folders.",
   )
   folder = builder.data_path

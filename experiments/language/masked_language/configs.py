@@ -6,7 +6,7 @@
   python -m experiments.train masked-language --mini
 
 Published on TPUs; none has been run at full size with this code. DIR has C4 and
-Wikipedia as prepared by TensorFlow Datasets; with `--data.corpus FILES`, it is
+Wikipedia as prepared by TensorFlow Datasets; with `--data.corpus files`, it is
 a folder of .txt and .jsonl files. `--mini` learns from the prose that ships
 with Python.
 """

@@ -69,9 +69,10 @@ class RobustnessTable:
       floatfmt=".2f",
       missingval="–",
     )
+    pairs = "1 pair" if self.num_pairs == 1 else f"{self.num_pairs} pairs"
     return (
       f"{table}\n"
-      f"This model: the mean of {self.num_pairs} pairs of frames. Others: as "
+      f"This model: the mean of {pairs} of frames. Others: as "
       "published for KITTI's test split."
     )
 

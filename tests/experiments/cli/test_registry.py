@@ -121,7 +121,7 @@ def test_wrong_options_are_answered(tiny, capsys, arguments, message):
   [
     (["--train.non-finite", "SKIP"], "Values are in lower case: skip, not"),
     (["--train.non-finite=SKIP"], "Values are in lower case: skip, not"),
-    (["--train.log-images", "True"], "Booleans are written --x and --no-x"),
+    (["--train.log-images", "True"], "Booleans are written --a.x and --a.no-x"),
     (["--judging.all", "3"], "--judging.all is --evaluation.all since"),
     (["--model.perceiver.encoder.num-reads=2"], "encoder.num-cross-attends"),
     (
@@ -129,6 +129,10 @@ def test_wrong_options_are_answered(tiny, capsys, arguments, message):
       ".decoder.cross-attention.num-heads",
     ),
     (["--data.generator.shift", "2"], "is --data.synthetic.shift since"),
+    (["--train.non-finite", "GENERATED"], "lower case: synthetic, not"),
+    (["--model.layers.num-layers", "2"], "layers.num-self-attends-per-block"),
+    (["--data.augmentation.flip"], "augmentation.horizontal-flip"),
+    (["--model.encoder.direct"], "reference=True"),
   ],
 )
 def test_spellings_of_before_are_answered_with_todays(
@@ -138,6 +142,16 @@ def test_spellings_of_before_are_answered_with_todays(
     train.main([tiny, *arguments])
   assert caught.value.code == 2
   assert hint in capsys.readouterr().err
+
+
+def test_options_that_are_not_refused_get_no_hint(tiny, capsys):
+  """A folder may have the name of a boolean of before."""
+  arguments = [tiny, "--workdir", "True", "--train.setps", "3"]
+  with pytest.raises(SystemExit):
+    train.main(arguments)
+  error = capsys.readouterr().err
+  assert "--train.setps" in error
+  assert "Booleans" not in error
 
 
 def test_values_of_enums_and_booleans(tiny, tmp_path):
@@ -380,11 +394,3 @@ def test_runs(run, capsys):
   assert (words["experiment"], words["step"]) == (TINY, "6/6")
   assert "loss 0." in words["evaluation"]
   assert words["devices"] == "4 × 1 cpu"
-
-
-def test_options_of_processes(tiny, tmp_path, capsys):
-  arguments = ["--workdir", str(tmp_path), "--distributed.coordinator", "a:1"]
-  with pytest.raises(SystemExit) as caught:
-    train.main([tiny, *arguments])
-  assert caught.value.code == 2
-  assert "without num-processes, process-id" in capsys.readouterr().err

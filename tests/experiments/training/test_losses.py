@@ -1,11 +1,26 @@
 """Losses and metrics against literals."""
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from experiments.training import losses
 
 NAN = float("nan")
+
+
+def test_softmax_cross_entropy():
+  logits = jnp.log(jnp.array([[0.25, 0.75], [0.5, 0.5], [0.25, 0.75]]))
+  targets = jnp.array([[0.0, 1], [1, 0], [0.5, 0.5]])
+  expected = [-np.log(0.75), np.log(2), -(np.log(0.25) + np.log(0.75)) / 2]
+  found = losses.softmax_cross_entropy(logits, targets)
+  np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_softmax_cross_entropy_is_taken_in_float32():
+  logits = jnp.array([[8.0, 8, 8]], jnp.bfloat16)
+  found = losses.softmax_cross_entropy(logits, jnp.array([[1.0, 0, 0]]))
+  np.testing.assert_allclose(found, [np.log(3)], rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,16 @@ def test_the_old_order_and_restore_are_deprecated(tmp_path):
   assert_identical(variables, VARIABLES)
 
 
+def test_a_misspelt_name_in_the_old_order_is_named(tmp_path):
+  path = tmp_path / "model"
+  perceiver.save(path, MODEL, VARIABLES)
+  with (
+    pytest.warns(DeprecationWarning, match="path, name_or_config"),
+    pytest.raises(ValueError, match="there is no 'imagenet_furier'"),
+  ):
+    perceiver.load("imagenet_furier", path)
+
+
 def test_a_file_may_be_called_like_a_model(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
   perceiver.save("imagenet_fourier", MODEL, VARIABLES)

@@ -168,7 +168,7 @@ def test_the_table_has_the_published_numbers():
   assert words[3] == ["GMA", "3.14", "612.88", "–", "–"]
   assert words[4] == ["Perceiver", "IO", "46.65", "6086.99", "–", "–"]
   assert words[5] == ["this", "model", "1.23", "56.79", "0.12", "3.50"]
-  assert "the mean of 1 pairs of frames" in text
+  assert "the mean of 1 pair of frames" in text
 
 
 @pytest.mark.parametrize(
