@@ -217,7 +217,7 @@ def test_impossible_settings_are_refused(changes, message):
     (
       (tiny.VIDEO,),
       {"modalities": data.Modalities.AUDIO},
-      "is AUDIO; expected a modality of the model",
+      "is audio; expected a modality of the model",
     ),
     (
       (tiny.RAW,),
