@@ -16,6 +16,7 @@ from experiments.optical_flow.augmentation import (
 from experiments.optical_flow.benchmarks import datasets
 from experiments.optical_flow.benchmarks import pairs
 from experiments.optical_flow.synthetic import generator as synthetic_generator
+from perceiver import bounds
 
 
 class Dataset(enum.Enum):
@@ -91,10 +92,7 @@ class DataConfig:
         "DataConfig: train_on is FRAMES, whose flow is unknown; expected "
         "another data set."
       )
-    if self.num_eval < 1:
-      raise ValueError(
-        f"DataConfig: num_eval is {self.num_eval}; expected at least 1."
-      )
+    bounds.check_ranges(self, "num_eval")
     if self.test_part and self.evaluate_on not in _WITH_TEST_PART:
       raise ValueError(
         f"DataConfig: evaluate_on is {self.evaluate_on.name}, which has no "

@@ -13,6 +13,7 @@ from experiments.optical_flow import evaluator
 from experiments.optical_flow import plots
 from experiments.training import tasks
 import perceiver
+from perceiver import bounds
 
 Array = jax.Array
 
@@ -40,20 +41,13 @@ class LossConfig:
   output_points: int | None = None
 
   def __post_init__(self) -> None:
-    if not 0 < self.exponent <= 1 or self.epsilon < 0:
-      raise ValueError(
-        f"LossConfig: exponent is {self.exponent} and epsilon {self.epsilon}; "
-        "expected an exponent in (0, 1] and an epsilon of at least 0."
-      )
+    bounds.check_ranges(
+      self, "output_points", exponent="(0, 1]", epsilon="[0, inf)"
+    )
     if self.exponent < 1 and not self.epsilon:
       raise ValueError(
         f"LossConfig: epsilon is 0 and exponent {self.exponent}; expected a "
         "positive epsilon, or the gradient of a perfect estimate is infinite."
-      )
-    if self.output_points is not None and self.output_points < 1:
-      raise ValueError(
-        f"LossConfig: output_points is {self.output_points}; expected at "
-        "least 1, or None."
       )
 
 

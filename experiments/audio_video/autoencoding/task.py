@@ -13,6 +13,7 @@ from experiments.data import loader
 from experiments.training import losses as training_losses
 from experiments.training import tasks
 import perceiver
+from perceiver import bounds
 from perceiver.models import video_autoencoding
 
 Array = jax.Array
@@ -43,17 +44,8 @@ class LossConfig:
   audio_points: int | None = 512
 
   def __post_init__(self) -> None:
-    for name in ("video", "audio", "label"):
-      if not getattr(self, name) >= 0:
-        raise ValueError(
-          f"LossConfig: {name} is {getattr(self, name)}; expected at least 0."
-        )
-    for name in ("image_points", "audio_points"):
-      if getattr(self, name) is not None and getattr(self, name) < 1:
-        raise ValueError(
-          f"LossConfig: {name} is {getattr(self, name)}; expected at least 1, "
-          "or None."
-        )
+    weights = dict.fromkeys(("video", "audio", "label"), "[0, inf)")
+    bounds.check_ranges(self, "image_points", "audio_points", **weights)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -183,9 +183,9 @@ def test_the_loss_falls(task, batch):
 @pytest.mark.parametrize(
   ("changes", "message"),
   [
-    ({"exponent": 0.0}, r"expected an exponent in \(0, 1\]"),
+    ({"exponent": 0.0}, r"exponent is 0.0; expected \(0, 1\]"),
     ({"exponent": 0.4}, "expected a positive epsilon"),
-    ({"output_points": 0}, "expected at least 1, or None"),
+    ({"output_points": 0}, "output_points is 0; expected at least 1"),
   ],
 )
 def test_impossible_losses_are_refused(changes, message):
