@@ -88,12 +88,10 @@ class OpticalFlow:
       self.evaluation.needs_whole_frames
     ):
       return None
-    split = self.eval_split()
     return evaluator.Evaluator(
       model=self.model,
-      source=split.source,
-      name=split.name,
-      dataset=flow_data.evaluation_dataset(self.data),
+      split=self.eval_split(),
+      dataset=self.data.evaluate_on,
       config=self.evaluation,
     )
 
@@ -152,16 +150,7 @@ def to_model(
 def sample_points(
   key: Array, num_pixels: int, num_points: int
 ) -> Array:  # [num_points] integers
-  """Samples different pixels, in rising order.
-
-  Raises:
-    ValueError: if the frame has fewer pixels.
-  """
-  if num_points > num_pixels:
-    raise ValueError(
-      f"LossConfig: output_points is {num_points}; expected at most the "
-      f"{num_pixels} pixels of a frame."
-    )
+  """Samples different pixels, in rising order."""
   return jnp.sort(jax.random.permutation(key, num_pixels)[:num_points])
 
 
