@@ -24,7 +24,7 @@ def autoflow(root: pathlib.Path) -> list[pairs.Pair]:
       frames=(folder / "im0.png", folder / "im1.png"),
       flow=folder / "forward.flo",
     )
-    for part in sorted(root.glob("static_40k_png_*_of_4"))
+    for part in files.list_folders(root, "static_40k_png_*_of_4")
     for folder in _folders(part)
   ]
 
@@ -191,10 +191,14 @@ def _chairs_split_file(root: pathlib.Path) -> pathlib.Path:
 
 
 def _folders(path: pathlib.Path) -> list[pathlib.Path]:
-  return [child for child in _files(path, "*") if child.is_dir()]
+  return files.list_folders(_existing(path))
 
 
 def _files(path: pathlib.Path, pattern: str) -> list[pathlib.Path]:
-  if not path.is_dir():
-    raise files.InputError(f"There is no folder {path}.")
-  return sorted(path.glob(pattern))
+  return files.list_files(_existing(path), pattern)
+
+
+def _existing(folder: pathlib.Path) -> pathlib.Path:
+  if not folder.is_dir():
+    raise files.InputError(f"There is no folder {folder}.")
+  return folder

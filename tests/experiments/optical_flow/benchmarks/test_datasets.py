@@ -10,6 +10,7 @@ import pytest
 from experiments.data import files
 from experiments.optical_flow.benchmarks import datasets
 from experiments.optical_flow.benchmarks import flow_files
+from tests.helpers import foreign
 
 SIZE = (4, 6)
 TEST, TRAIN = datasets.Part.TEST, datasets.Part.TRAIN
@@ -278,7 +279,7 @@ def test_a_part_that_there_is_not_is_refused(dataset):
   [
     (
       autoflow,
-      "3 examples of autoflow train; expected 40000. Set allow_partial",
+      "3 examples of autoflow train; expected 40000. Set allow",
     ),
     (chairs, "3 examples of flying_chairs train; expected 22232"),
     (sintel, "4 examples of sintel_clean train; expected 1041"),
@@ -364,9 +365,9 @@ def test_an_empty_folder_is_no_data_set(tmp_path):
   with pytest.raises(files.InputError, match="has 0 examples of autoflow"):
     datasets.open_dataset(partial(Dataset.AUTOFLOW, tmp_path))
   (tmp_path / "hd1k_challenge" / "image_2").mkdir(parents=True)
+  config = dataclasses.replace(partial(Dataset.HD1K, tmp_path), part=TEST)
   with pytest.raises(files.InputError, match="has 0 examples of hd1k test"):
-    config = partial(Dataset.HD1K, tmp_path)
-    datasets.open_dataset(dataclasses.replace(config, part=TEST))
+    datasets.open_dataset(config)
 
 
 def test_split_files_of_chairs(tmp_path):
@@ -403,3 +404,13 @@ def test_a_frame_without_a_number_is_refused(tmp_path):
   grey(tmp_path / "training" / "clean" / "alley_1" / "frame_last.png", 0)
   with pytest.raises(files.InputError, match=r"frame_last\.png is not named"):
     datasets.open_dataset(config)
+
+
+@pytest.mark.parametrize(
+  "make", [autoflow, chairs, sintel, kitti, middlebury, hd1k]
+)
+def test_foreign_files_are_no_examples(tmp_path, make):
+  config = make(tmp_path)
+  before = described(datasets.open_dataset(config))
+  foreign.add(tmp_path)
+  assert described(datasets.open_dataset(config)) == before
