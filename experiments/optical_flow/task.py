@@ -11,6 +11,7 @@ from experiments.data import loader
 from experiments.optical_flow import data as flow_data
 from experiments.optical_flow import evaluator
 from experiments.optical_flow import plots
+from experiments.runs import plots as runs_plots
 from experiments.training import tasks
 import perceiver
 from perceiver import bounds
@@ -19,6 +20,7 @@ Array = jax.Array
 
 # The released network was trained on a twentieth of the flow.
 _UNIT = 20.0  # pixels
+_NUM_PLOTTED = 6  # examples
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -134,10 +136,25 @@ class OpticalFlow:
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Plots learning curve, samples with errors, where the latents look."""
-    return plots.plot(
-      self.model, variables, self.eval_split().source, workdir, self.evaluation
-    )
+    """Plots learning curve, samples with errors, where the latents look.
+
+    Returns:
+      The files: curve.png if there is a log, samples.png, attention.png and the
+      animation samples.gif.
+    """
+    folder = runs_plots.folder(workdir)
+    source = self.eval_split().source
+    examples = [source[i] for i in range(min(_NUM_PLOTTED, len(source)))]
+    find = evaluator.flow_function(self.model, variables, self.evaluation)
+    flows = [find(example.frames) for example in examples]
+    return [
+      *runs_plots.learning_curve(workdir, plots.CURVE),
+      plots.samples(examples, flows, folder / "samples.png"),
+      plots.attention(
+        self.model, variables, examples, folder / "attention.png"
+      ),
+      plots.animation(examples, flows, folder / "samples.gif"),
+    ]
 
 
 def to_model(

@@ -6,7 +6,6 @@ from typing import Protocol
 from jaxtyping import Array, Float
 
 from perceiver import position_encoding
-from perceiver.attention import blockwise
 
 
 class GridInputConfig(Protocol):
@@ -43,7 +42,12 @@ class GridInputConfig(Protocol):
       self.positions, num_axes=len(self.grid)
     )
 
-  def with_positions(self, values: Float[Array, "B *grid"]) -> blockwise.Parts:
+  def with_positions(
+    self, values: Float[Array, "B *grid"]
+  ) -> tuple[
+    Float[Array, "B M C"],
+    Float[Array, "1 M P"] | position_encoding.GridEncoding,
+  ]:
     """Returns ([B, M, values], [1, M, positions]); inside a Haiku module."""
     values = values.reshape(len(values), self.num_inputs, -1)
     positions = position_encoding.encode(self.positions, self.grid)
