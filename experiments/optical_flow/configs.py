@@ -144,8 +144,8 @@ def _mini() -> Experiment:
   )
 
 
-# By recipe: the model, and its end-point errors on Sintel clean, Sintel final and
-# KITTI 2015 in table 16.
+# By recipe: the model, and its end-point errors on Sintel clean, Sintel final
+# and KITTI 2015 in table 16.
 _TABLE_16 = {
   "main": ("optical_flow", 1.81, 2.42, 4.98),
   "separate": ("optical_flow_separate", 1.78, 2.70, 6.19),

@@ -83,7 +83,7 @@ def read(pair: Pair) -> examples.FlowExample:
   def checked(path: pathlib.Path, array: np.ndarray) -> np.ndarray:
     if array.shape[:2] != size:
       found, expected = (
-        " × ".join(map(str, x[:2])) for x in (array.shape, size)
+        " × ".join(map(str, x)) for x in (array.shape[:2], size)
       )
       raise files.InputError(
         f"{path} has {found} pixels; expected {expected} as {pair.frames[0]}."
