@@ -86,7 +86,7 @@ class Run:
   ) -> state.TrainState:
     """Goes on from the newest checkpoint, or begins."""
     shapes = tasks.batch_shapes(self._split, self._config.batch_size)
-    settings = {
+    settings: dict[str, Any] = {
       "skips": self._config.non_finite is training_config.NonFinite.SKIP,
       "min_size": self._config.parallel.min_sharded_size,
     }
