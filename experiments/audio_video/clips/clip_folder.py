@@ -90,8 +90,9 @@ def _audioset_rows(path: pathlib.Path, rows: list[tables.Row]) -> list[Row]:
       raise files.InputError(
         f"{path}, line {line}: {len(fields)} columns; expected 4."
       )
-    labels = (label.strip() for label in fields[3].split(","))
-    found.append(_row((path, line), *fields[:3], tuple(filter(None, labels))))
+    video_id, start, end, listed = fields
+    labels = tuple(filter(None, map(str.strip, listed.split(","))))
+    found.append(_row((path, line), video_id, start, end, labels))
   return found
 
 
