@@ -18,6 +18,7 @@ from perceiver.checkpoints import atomic
 from perceiver.checkpoints import check
 from perceiver.checkpoints import errors
 from perceiver.checkpoints import migrate
+from perceiver.checkpoints import safetensors_files
 from perceiver.models import registry
 
 _FORMAT = "perceiver"
@@ -41,9 +42,8 @@ def save(
 
   Raises:
     CheckpointError: if the variables do not fit the model.
+    WriteError: if the file cannot be written.
   """
-  from safetensors import numpy as safetensors_numpy
-
   check.fits(model, variables, source="what is to be saved")
   arrays = {
     _SEPARATOR.join((collection, module, name)): np.asarray(array, order="C")
@@ -58,7 +58,7 @@ def save(
     "notes": json.dumps(dict(notes or {})),
   }
   with atomic.file(path) as temporary:
-    safetensors_numpy.save_file(arrays, temporary, metadata)
+    safetensors_files.write(temporary, arrays, metadata)
 
 
 def load(
@@ -132,23 +132,12 @@ def is_ours(path: pathlib.Path) -> bool:
 
 
 def _read(path: pathlib.Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-  import safetensors
-
   if not path.is_file():
     raise FileNotFoundError(
       f"Checkpoint: there is no file {path}; expected one written by "
       "perceiver.save, such as the model.safetensors of a training run."
     )
-  try:
-    with safetensors.safe_open(path, "numpy") as file:
-      metadata = file.metadata() or {}
-      arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-  except (safetensors.SafetensorError, AttributeError) as error:
-    # The latter for dtypes that NumPy has not.
-    raise errors.CheckpointError(
-      f"Checkpoint: {path} cannot be read: {error}; expected a complete "
-      "safetensors file. It may be cut short, or of another format."
-    ) from error
+  arrays, metadata = safetensors_files.read(path)
   if (metadata.get("format"), metadata.get("version")) != (_FORMAT, _VERSION):
     raise errors.CheckpointError(
       f"Checkpoint: {path} is a safetensors file of format "

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from perceiver.checkpoints import errors
+from perceiver.checkpoints import safetensors_files
 
 ARRAYS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
@@ -49,14 +50,11 @@ def write(
   kept: Mapping[str, np.ndarray],
 ) -> None:
   """Writes arrays, with some that have no place there in the metadata."""
-  from safetensors import numpy as safetensors_numpy
-
   # transformers requires "pt".
   metadata = {"format": "pt"}
   if kept:
     metadata[_KEPT] = json.dumps({k: _encode(x) for k, x in kept.items()})
-  whole = {name: np.array(x, order="C") for name, x in arrays.items()}
-  safetensors_numpy.save_file(whole, folder / ARRAYS, metadata)
+  safetensors_files.write(folder / ARRAYS, arrays, metadata)
 
 
 def read_json(path: pathlib.Path) -> dict[str, Any]:
@@ -101,22 +99,12 @@ def _shards(index: pathlib.Path) -> list[str]:
 def _read_file(
   path: pathlib.Path,
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-  import safetensors
-
   if not path.is_file():
     raise FileNotFoundError(
       f"Checkpoint: there is no file {path}; expected arrays in the format "
       "safetensors. Files of PyTorch are pickles, which are not read."
     )
-  try:
-    with safetensors.safe_open(path, "numpy") as file:
-      keys = file.keys()
-      return {key: file.get_tensor(key) for key in keys}, file.metadata() or {}
-  except (safetensors.SafetensorError, AttributeError, OSError) as error:
-    raise errors.CheckpointError(
-      f"Checkpoint: {path} cannot be read: {error}; expected a complete "
-      "safetensors file."
-    ) from error
+  return safetensors_files.read(path)
 
 
 def _encode(array: np.ndarray) -> dict[str, Any]:
