@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 
+from perceiver.attention import wide_heads
 from perceiver.position_encoding import grid_encoding
 
 # Arrays that are concatenated along the channels, one block at a time. Parts
@@ -33,11 +34,22 @@ _MASKED = -1e30
 
 
 class Options(NamedTuple):
-  """The static settings of `attend`."""
+  """The static settings of `attend`.
+
+  Attributes:
+    project: projects a block of inputs to keys and values.
+    block_size: inputs of a block on a CPU.
+    dropout_rate: share of the attention weights dropped, which needs a key.
+    accelerator_block_size: inputs of a block elsewhere; `block_size` if None.
+    shared_keys: whether `project` gives one group whose keys are its values,
+      and needs no parameters.
+  """
 
   project: Project
   block_size: int
   dropout_rate: float = 0.0
+  accelerator_block_size: int | None = None
+  shared_keys: bool = False
 
 
 def concatenate(
@@ -88,8 +100,7 @@ def attend(
   """Attends from few queries to many inputs.
 
   Args:
-    options: the projection of a block of inputs to keys and values; block
-      size; share of the attention weights dropped, which needs `key`.
+    options: projection, block sizes and dropout.
     queries: in G independent groups, scaled by 1/√K.
     parts: the inputs, not joined.
     parameters: handed to `options.project`.
@@ -101,6 +112,70 @@ def attend(
     are float32, the result has the dtype of `queries`.
   """
   return _forward(options, queries, parts, parameters, input_mask, key)[0]
+
+
+def _forward(
+  options: Options,
+  queries: Float[Array, "B G T K"],
+  parts: Parts,
+  parameters: Any,
+  input_mask: Bool[Array, "B M"] | None,
+  key: PRNGKeyArray | None,
+) -> tuple[Float[Array, "B G T V"], Any]:
+  operands = (queries, parts, parameters, input_mask, key)
+  cuda = None
+  if options.shared_keys and wide_heads.supports(
+    queries.dtype, queries.shape[-1], bool(options.dropout_rate)
+  ):
+    cuda = functools.partial(_attend_at_once, options)
+  out, normaliser = _by_platform(options, _attend_blocks, operands, cuda)
+  return out.astype(queries.dtype), (*operands, out, normaliser)
+
+
+def _backward(
+  options: Options, residuals: Any, cotangent: Float[Array, "B G T V"]
+) -> tuple[Float[Array, "B G T K"], Parts, Any, None, None]:
+  gradients = _by_platform(options, _differentiate, (*residuals, cotangent))
+  return (*gradients, None, None)
+
+
+attend.defvjp(_forward, _backward)
+
+
+def _by_platform(
+  options: Options,
+  function: Callable[..., Any],
+  operands: tuple[Any, ...],
+  cuda: Callable[..., Any] | None = None,
+) -> Any:
+  """Applies a function with the block size of the hardware lowered for."""
+  larger = options.accelerator_block_size or options.block_size
+  cpu = functools.partial(function, options)
+  default = functools.partial(function, options._replace(block_size=larger))
+  if cuda is None and larger == options.block_size:
+    return cpu(*operands)
+  others = {} if cuda is None else {"cuda": cuda}
+  return jax.lax.platform_dependent(
+    *operands, cpu=cpu, default=default, **others
+  )
+
+
+def _attend_at_once(
+  options: Options,
+  queries: Float[Array, "B 1 T K"],
+  parts: Parts,
+  parameters: Any,
+  input_mask: Bool[Array, "B M"] | None,
+  key: PRNGKeyArray | None,
+) -> tuple[Float[Array, "B 1 T V"], Float[Array, "B 1 T"]]:
+  """Attends by one kernel to all inputs, whose keys exist in memory."""
+  del key
+  inputs = concatenate(parts, queries.shape[0])
+  keys, _ = options.project(parameters, inputs)
+  out, normaliser = wide_heads.attend(
+    queries[:, 0], keys[:, 0], mask=input_mask
+  )
+  return out[:, None], normaliser[:, None]
 
 
 def split_blocks(length: int, size: int) -> list[tuple[int, int, int]]:
@@ -189,14 +264,15 @@ def _scores(
   return jnp.where(mask[:, None, None, :], scores, _MASKED)
 
 
-def _forward(
+def _attend_blocks(
   options: Options,
   queries: Float[Array, "B G T K"],
   parts: Parts,
   parameters: Any,
   input_mask: Bool[Array, "B M"] | None,
   key: PRNGKeyArray | None,
-) -> tuple[Float[Array, "B G T V"], Any]:
+) -> tuple[Float[Array, "B G T V"], Float[Array, "B G T"]]:
+  """Returns the attended values and log Σ exp(scores), both float32."""
   batch, groups, num_queries, _ = queries.shape
   length = parts[0].shape[1]
 
@@ -239,17 +315,21 @@ def _forward(
   any_input = total != 0
   total = jnp.where(any_input, total, 1)
   out = jnp.where(any_input[..., None], attended / total[..., None], 0)
-  normaliser = jnp.where(
-    any_input, top + jnp.log(total), 0
-  )  # log Σ exp(scores)
-  residuals = (queries, parts, parameters, input_mask, key, out, normaliser)
-  return out.astype(queries.dtype), residuals
+  return out, jnp.where(any_input, top + jnp.log(total), 0)
 
 
-def _backward(
-  options: Options, residuals: Any, cotangent: Float[Array, "B G T V"]
-) -> tuple[Float[Array, "B G T K"], Parts, Any, None, None]:
-  queries, parts, parameters, input_mask, key, out, normaliser = residuals
+def _differentiate(
+  options: Options,
+  queries: Float[Array, "B G T K"],
+  parts: Parts,
+  parameters: Any,
+  input_mask: Bool[Array, "B M"] | None,
+  key: PRNGKeyArray | None,
+  out: Float[Array, "B G T V"],
+  normaliser: Float[Array, "B G T"],
+  cotangent: Float[Array, "B G T V"],
+) -> tuple[Float[Array, "B G T K"], Parts, Any]:
+  """Returns the gradients of queries, parts and parameters."""
   batch = queries.shape[0]
   mean = jnp.sum(cotangent.astype(jnp.float32) * out, axis=-1)  # [B, G, T]
 
@@ -301,7 +381,7 @@ def _backward(
       jax.tree.map(jnp.zeros_like, parameters),
     ),
   )
-  return d_queries.astype(queries.dtype), d_parts, d_parameters, None, None
+  return d_queries.astype(queries.dtype), d_parts, d_parameters
 
 
 def _write(whole: Parts, block: Any, start: Int[Array, ""]) -> Parts:
@@ -313,6 +393,3 @@ def _write(whole: Parts, block: Any, start: Int[Array, ""]) -> Parts:
     return jax.lax.dynamic_update_slice_in_dim(part, gradient, start, axis=1)
 
   return jax.tree.map(write, whole, block, is_leaf=_is_grid_encoding)
-
-
-attend.defvjp(_forward, _backward)

@@ -37,10 +37,8 @@ def attend(
   if _fold_inputs(config, queries.shape[1], num_channels, key is not None):
     attended = _attend_folded(config, weights, norm, query, inputs, input_mask)
   else:
-    options = blockwise.Options(
-      project=_Projection(config.num_heads),
-      block_size=_block_size(query, inputs),
-      dropout_rate=config.dropout_rate if key is not None else 0.0,
+    options = _options(query, inputs, _Projection(config.num_heads))._replace(
+      dropout_rate=config.dropout_rate if key is not None else 0.0
     )
     attended = blockwise.attend(
       options,
@@ -71,7 +69,7 @@ def _attend_folded(
   w = projections.split_heads(weights.key.w, config).astype(dtype)  # [C, H, K]
   query = jnp.einsum("bthk,chk->bthc", query, w) * norm.scale.astype(dtype)
   batch, num_queries, num_heads, channels = query.shape
-  options = blockwise.Options(_normalised, _block_size(query, inputs))
+  options = _options(query, inputs, _normalised)._replace(shared_keys=True)
   attended = blockwise.attend(
     options,
     query.reshape(batch, 1, num_queries * num_heads, channels),
@@ -131,7 +129,15 @@ def _fold_inputs(
   return folded < projected and not (dropout and config.dropout_rate)
 
 
-def _block_size(query: Float[Array, "B T H K"], inputs: blockwise.Parts) -> int:
+def _options(
+  query: Float[Array, "B T H K"],
+  inputs: blockwise.Parts,
+  project: blockwise.Project,
+) -> blockwise.Options:
   batch, num_queries, num_heads, _ = query.shape
-  target = projections.target_block(batch * num_queries * num_heads)
-  return blockwise.choose_block(inputs[0].shape[1], target)
+  sizes = projections.block_sizes(
+    inputs[0].shape[1], batch * num_queries * num_heads
+  )
+  return blockwise.Options(
+    project, sizes.cpu, accelerator_block_size=sizes.accelerator
+  )

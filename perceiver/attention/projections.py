@@ -32,11 +32,15 @@ from perceiver import layers
 from perceiver.attention import blockwise
 from perceiver.attention import mapping
 from perceiver.attention import reference
+from perceiver.attention import wide_heads
 
-# Scores held at a time by one block of `attend` and `map_blocks`: large enough
-# for full speed of the matrix products, small enough to stay near the core.
+# Scores held at a time by one block of `attend` and `map_blocks`. On a CPU they
+# are enough for full speed of the matrix products, and few enough to stay near
+# the core; an accelerator wants few, large operations.
 _BLOCK_SCORES = 2**21
 _BLOCK_RANGE = (256, 4096)
+_ACCELERATOR_BLOCK_SCORES = 2**25
+_ACCELERATOR_BLOCK_RANGE = (256, 2**17)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -175,18 +179,56 @@ def attend(
   Masked queries, and queries all of whose keys are masked, attend to nothing:
   their result is the output bias.
   """
-  attention = attention_map(
-    config, weights, keys_values, queries
-  )  # [B, H, T, S]
+
+  def at_once(queries: Float[Array, "B T E"]) -> Float[Array, "B T V"]:
+    attention = attention_map(
+      config, weights, keys_values, queries
+    )  # [B, H, T, S]
+    attention = layers.dropout(attention, config.dropout_rate, key)
+    attention = attention.astype(keys_values.values.dtype)
+    if keys_values.output_folded:
+      return jnp.einsum("bhts,bshd->btd", attention, keys_values.values)
+    return join_heads(
+      jnp.einsum("bhts,bshv->bthv", attention, keys_values.values)
+    )
+
+  def by_kernel(queries: Float[Array, "B T E"]) -> Float[Array, "B T V"]:
+    folded = keys_values.bias is not None
+    return wide_heads.attend_differentiably(
+      queries if folded else weights.query(queries),
+      keys_values.keys[:, :, 0],
+      keys_values.values[:, :, 0],
+      keys_values.bias[:, :, 0] if folded else None,
+    )
+
+  if _has_kernel(config, keys_values, key is not None):
+    attended = jax.lax.platform_dependent(
+      queries, cuda=by_kernel, default=at_once
+    )
+  else:
+    attended = at_once(queries)
   if query_mask is not None:
-    attention = jnp.where(query_mask[:, None, :, None], attention, 0)
-  attention = layers.dropout(attention, config.dropout_rate, key)
-  attention = attention.astype(keys_values.values.dtype)
+    attended = jnp.where(query_mask[..., None], attended, 0)
   if keys_values.output_folded:
-    out = jnp.einsum("bhts,bshd->btd", attention, keys_values.values)
-    return out + weights.output.b.astype(out.dtype)
-  attended = jnp.einsum("bhts,bshv->bthv", attention, keys_values.values)
-  return weights.output(join_heads(attended))
+    return attended + weights.output.b.astype(attended.dtype)
+  return weights.output(attended)
+
+
+def _has_kernel(
+  config: AttentionConfig, keys_values: KeysValues, dropout: bool
+) -> bool:
+  """Returns whether a GPU attends by one kernel."""
+  keys, values = keys_values.keys, keys_values.values
+  return (
+    not reference.enabled()
+    and config.num_heads == 1
+    and keys_values.mask is None
+    and wide_heads.supports(
+      keys.dtype,
+      max(keys.shape[-1], values.shape[-1]),
+      dropout and bool(config.dropout_rate),
+    )
+  )
 
 
 def attention_map(
@@ -245,9 +287,15 @@ def map_queries(
   if reference.enabled():
     return function(operands)
   length = blockwise.num_positions(operands)
-  target = target_block(batch * config.num_heads * num_keys)
-  return mapping.map_blocks(
-    function, operands, blockwise.choose_block(length, target)
+  sizes = block_sizes(length, batch * config.num_heads * num_keys)
+  if sizes.cpu == sizes.accelerator:
+    return mapping.map_blocks(function, operands, sizes.cpu)
+
+  def map_with(size: int) -> Callable[[Any], Any]:
+    return lambda operands: mapping.map_blocks(function, operands, size)
+
+  return jax.lax.platform_dependent(
+    operands, cpu=map_with(sizes.cpu), default=map_with(sizes.accelerator)
   )
 
 
@@ -281,7 +329,21 @@ def _fold_queries(
   )
 
 
-def target_block(scores_per_position: int) -> int:
-  """Returns the number of positions of the long side in one block."""
-  lowest, highest = _BLOCK_RANGE
-  return min(max(_BLOCK_SCORES // scores_per_position, lowest), highest)
+class BlockSizes(NamedTuple):
+  """Positions of the long side in one block, by the hardware lowered for."""
+
+  cpu: int
+  accelerator: int
+
+
+def block_sizes(length: int, scores_per_position: int) -> BlockSizes:
+  """Returns the sizes of blocks of `length` positions of the long side."""
+
+  def size(scores: int, lowest: int, highest: int) -> int:
+    target = min(max(scores // scores_per_position, lowest), highest)
+    return blockwise.choose_block(length, target)
+
+  return BlockSizes(
+    cpu=size(_BLOCK_SCORES, *_BLOCK_RANGE),
+    accelerator=size(_ACCELERATOR_BLOCK_SCORES, *_ACCELERATOR_BLOCK_RANGE),
+  )
