@@ -125,7 +125,10 @@ def _forward(
   operands = (queries, parts, parameters, input_mask, key)
   cuda = None
   if options.shared_keys and wide_heads.supports(
-    queries.dtype, queries.shape[-1], bool(options.dropout_rate)
+    queries.dtype,
+    queries.shape[-1],
+    separate_values=False,
+    dropout=options.dropout_rate > 0,
   ):
     cuda = functools.partial(_attend_at_once, options)
   out, normaliser = _by_platform(options, _attend_blocks, operands, cuda)

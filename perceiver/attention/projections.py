@@ -226,7 +226,8 @@ def _has_kernel(
     and wide_heads.supports(
       keys.dtype,
       max(keys.shape[-1], values.shape[-1]),
-      dropout and bool(config.dropout_rate),
+      separate_values=True,
+      dropout=dropout and config.dropout_rate > 0,
     )
   )
 

@@ -1,10 +1,14 @@
 """Attention of one wide head as a single GPU kernel, written in Pallas Triton.
 
-Folded projections make a head as wide as the inputs: 261, 322, 512 or 704
-channels, more than the kernels of cuDNN take. Here a head is cut into slices of
-channels whose widths are powers of two, as the compiler wants them; keys are
-read once where they are the values, too, and are divided among programs, as the
-queries are few (flash-decoding). Nothing of size T×S is written.
+Folded projections make a head as wide as the inputs: 261, 322 or 512 channels,
+more than the kernels of cuDNN take. Here a head is cut into slices of channels
+whose widths are powers of two, as the compiler wants them; keys are read once
+where they are the values, too, and are divided among programs, as the queries
+are few (flash-decoding). Nothing of size T×S is written.
+
+Heads of 704 channels, as of video autoencoding, were tried with the channels of
+the values divided between two programs: on an H100 blocks of XLA's operations
+are faster (2.6 and 3.5 ms for the whole model).
 """
 
 from collections.abc import Sequence
@@ -19,12 +23,10 @@ from jax.experimental.pallas import triton as plgpu
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-# The widest head whose slices fit the registers and the shared memory.
-MAX_CHANNELS = 768
 # Slices of channels are powers of two between these.
 _SLICE_RANGE = (16, 128)
-# Programs that fill the largest GPU of today twice (132 multiprocessors).
-_NUM_PROGRAMS = 264
+# Multiprocessors of an H100, each of which should have work.
+_MULTIPROCESSORS = 132
 # Stands for minus infinity where a true one would make 0 · inf.
 _MASKED = -1e30
 
@@ -35,36 +37,47 @@ class Tiles(NamedTuple):
   Attributes:
     queries: number of queries of a program.
     keys: number of keys that it reads at once.
-    value_parts: programs among which the channels of the values are divided.
     warps: groups of 32 threads.
     stages: tiles of keys that are on their way at once.
+    resident: programs that a multiprocessor has room for.
   """
 
   queries: int
   keys: int
-  value_parts: int = 1
-  warps: int = 8
-  stages: int = 2
+  warps: int
+  stages: int
+  resident: int
 
 
-def choose_tiles(channels: int) -> Tiles:
-  """Returns the fastest tiles measured on an H100 for heads of a width."""
+def choose_tiles(channels: int, separate_values: bool) -> Tiles | None:
+  """Returns the fastest tiles measured on an H100 for heads of a width.
+
+  Args:
+    channels: of the keys or the values, whichever are more.
+    separate_values: whether the values are not the keys themselves.
+
+  Returns:
+    None where a tile does not fit the registers and the shared memory.
+  """
+  if separate_values:
+    return Tiles(128, 32, 8, 2, 1) if channels <= 352 else None
   if channels <= 288:
-    return Tiles(64, 64, warps=4)
+    return Tiles(64, 64, 4, 2, 2)
   if channels <= 352:
-    return Tiles(128, 64)
-  if channels <= 512:
-    return Tiles(64, 32)
-  return Tiles(64, 32, value_parts=2)
+    return Tiles(128, 64, 8, 2, 1)
+  return Tiles(64, 64, 8, 2, 1) if channels <= 512 else None
 
 
-def supports(dtype: jnp.dtype, channels: int, dropout: bool) -> bool:
+def supports(
+  dtype: jnp.dtype, channels: int, *, separate_values: bool, dropout: bool
+) -> bool:
   """Returns whether `attend` computes this.
 
   Products are made in the operands' precision, which must be 16 bits.
   """
   half = dtype in (jnp.bfloat16, jnp.float16)
-  return half and not dropout and channels <= MAX_CHANNELS
+  tiles = choose_tiles(channels, separate_values)
+  return half and not dropout and tiles is not None
 
 
 def attend(
@@ -95,14 +108,16 @@ def attend(
   added = jnp.zeros(keys.shape[:2], jnp.float32) if bias is None else bias
   if mask is not None:
     added = jnp.where(mask, added, _MASKED)
-  width = max(keys.shape[-1], 0 if values is None else values.shape[-1])
-  chosen = tiles or choose_tiles(width)
-  part = _SLICE_RANGE[0] * chosen.value_parts
-  padded = [_pad(queries, part), _pad(keys, part)]
-  if values is not None:
-    padded.append(_pad(values, part))
-  out, normaliser = _sharded(chosen, interpret, values is not None)(
-    added.astype(jnp.float32), *padded
+  operands = (queries, keys, *(() if values is None else (values,)))
+  if tiles is None:
+    widest = max(x.shape[-1] for x in operands)
+    tiles = choose_tiles(widest, values is not None)
+  if tiles is None:
+    raise ValueError(
+      f"Attention kernel: a head has {widest} channels; expected fewer."
+    )
+  out, normaliser = _sharded(tiles, interpret, values is not None)(
+    added.astype(jnp.float32), *map(_pad, operands)
   )
   channels = (keys if values is None else values).shape[-1]
   return out[..., :channels], normaliser
@@ -145,9 +160,9 @@ def _attend_at_once(
   return jnp.einsum("bts,bsv->btv", weights, values)
 
 
-def _pad(x: Float[Array, "B S C"], multiple: int) -> Float[Array, "B S D"]:
-  """Adds channels of zeros up to a multiple, so that rows are aligned."""
-  return jnp.pad(x, ((0, 0), (0, 0), (0, -x.shape[-1] % multiple)))
+def _pad(x: Float[Array, "B S C"]) -> Float[Array, "B S D"]:
+  """Adds channels of zeros up to a whole slice, so that rows are aligned."""
+  return jnp.pad(x, ((0, 0), (0, 0), (0, -x.shape[-1] % _SLICE_RANGE[0])))
 
 
 @functools.cache
@@ -192,9 +207,9 @@ def _divide_keys(
   queries = jnp.pad(
     queries, ((0, 0), (0, -num_queries % tiles.queries), (0, 0))
   )
-  blocks = queries.shape[1] // tiles.queries
-  programs = batch * blocks * tiles.value_parts
-  shares = min(pl.cdiv(_NUM_PROGRAMS, programs), pl.cdiv(length, tiles.keys))
+  programs = batch * queries.shape[1] // tiles.queries
+  room = _MULTIPROCESSORS * tiles.resident
+  shares = min(max(room // programs, 1), pl.cdiv(length, tiles.keys))
   out, top, total = _call(tiles, interpret, shares, bias, queries, keys, values)
   highest = jnp.max(top, axis=1, keepdims=True)
   factor = jnp.exp2(top - highest)  # [B, shares, T]
@@ -221,27 +236,23 @@ def _call(
   batch, num_queries, key_channels = queries.shape
   length = keys.shape[1]
   value_channels = (keys if values is None else values).shape[-1]
-  width = value_channels // tiles.value_parts
   operands = (bias, queries, keys, *(() if values is None else (values,)))
   kernel = functools.partial(
     _kernel,
     tiles=tiles,
     length=length,
     shares=shares,
-    width=width,
     key_slices=_slices(key_channels),
-    value_slices=_slices(width),
+    value_slices=_slices(value_channels),
   )
   whole = lambda channels: pl.BlockSpec(
     (None, length, channels), lambda b, i, s: (b, 0, 0)
   )
-  rows = pl.BlockSpec(
-    (None, None, tiles.queries), lambda b, i, s: (b, s // tiles.value_parts, i)
-  )
+  rows = pl.BlockSpec((None, None, tiles.queries), lambda b, i, s: (b, s, i))
   products = 2 * batch * num_queries * length
   return pl.pallas_call(
     kernel,
-    grid=(batch, num_queries // tiles.queries, shares * tiles.value_parts),
+    grid=(batch, num_queries // tiles.queries, shares),
     in_specs=[
       pl.BlockSpec((None, length), lambda b, i, s: (b, 0)),
       pl.BlockSpec(
@@ -252,8 +263,8 @@ def _call(
     ],
     out_specs=[
       pl.BlockSpec(
-        (None, None, tiles.queries, width),
-        lambda b, i, s: (b, s // tiles.value_parts, i, s % tiles.value_parts),
+        (None, None, tiles.queries, value_channels),
+        lambda b, i, s: (b, s, i, 0),
       ),
       rows,
       rows,
@@ -268,8 +279,8 @@ def _call(
       num_warps=tiles.warps, num_stages=tiles.stages
     ),
     cost_estimate=pl.CostEstimate(
-      flops=products * (tiles.value_parts * key_channels + value_channels),
-      transcendentals=products * tiles.value_parts // 2,
+      flops=products * (key_channels + value_channels),
+      transcendentals=products // 2,
       bytes_accessed=sum(x.size * x.dtype.itemsize for x in operands)
       + 4 * batch * shares * num_queries * value_channels,
     ),
@@ -299,26 +310,22 @@ def _kernel(
   tiles: Tiles,
   length: int,
   shares: int,
-  width: int,
   key_slices: Sequence[tuple[int, int]],
   value_slices: Sequence[tuple[int, int]],
 ) -> None:
   """Attends from one block of queries to one share of the keys."""
   *value_ref, out_ref, top_ref, total_ref = refs
-  share = pl.program_id(2) // tiles.value_parts
-  first_value = pl.program_id(2) % tiles.value_parts * width
+  share = pl.program_id(2)
   queries = [query_ref[:, pl.ds(i, w)] for i, w in key_slices]
   blocks = pl.cdiv(length, tiles.keys)
   per_share = pl.cdiv(blocks, shares)
-  # Whether the tiles of keys serve as those of the values.
-  same = not value_ref and tiles.value_parts == 1
 
   def body(block: Int[Array, ""], carry: Any) -> Any:
     top, total, sums = carry
     rows = pl.ds(block * tiles.keys, tiles.keys)
     valid = block * tiles.keys + jnp.arange(tiles.keys) < length
 
-    def load(ref: Any, channel: Any, w: int) -> Array:
+    def load(ref: Any, channel: int, w: int) -> Array:
       source = ref.at[rows, pl.ds(channel, w)]
       return plgpu.load(source, mask=valid[:, None], other=0.0)
 
@@ -330,15 +337,10 @@ def _kernel(
     shrink = jnp.exp2(top - new_top)
     weights = jnp.exp2(scores - new_top[:, None])
     weights = jnp.where(added[None, :] > _MASKED / 2, weights, 0.0)
-    source = value_ref[0] if value_ref else key_ref
-    values = (
-      keys
-      if same
-      else [load(source, first_value + i, w) for i, w in value_slices]
-    )
+    values = [load(ref, i, w) for ref in value_ref for i, w in value_slices]
     sums = tuple(
       s * shrink[:, None] + plgpu.dot(weights.astype(v.dtype), v)
-      for s, v in zip(sums, values)
+      for s, v in zip(sums, values or keys)
     )
     return new_top, total * shrink + jnp.sum(weights, axis=1), sums
 
