@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Integer
 import numpy as np
 
 from perceiver import position_encoding
-from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 
 
 def learned(
@@ -26,7 +26,7 @@ def fourier(
   config: position_encoding.Fourier,
   shape: Sequence[int],
   indices: Integer[Array | np.ndarray, "O"] | None = None,
-) -> blockwise.QueryParts:
+) -> input_parts.QueryParts:
   """Returns queries for positions of a grid, the same for all examples.
 
   Args:
@@ -42,14 +42,14 @@ def fourier(
 
 
 def pad(
-  parts: blockwise.QueryParts, vector: Float[Array, "P"], channels: int
-) -> blockwise.QueryParts:
+  parts: input_parts.QueryParts, vector: Float[Array, "P"], channels: int
+) -> input_parts.QueryParts:
   """Adds a learned vector to every query so that all are equally wide.
 
   Raises:
     ValueError: if the result would not have `channels` channels.
   """
-  width = blockwise.num_channels(parts) + vector.shape[-1]
+  width = input_parts.num_channels(parts) + vector.shape[-1]
   if width != channels:
     raise ValueError(
       f"Queries: {width - vector.shape[-1]} channels and {vector.shape[-1]} of "

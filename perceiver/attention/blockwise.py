@@ -15,17 +15,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from perceiver.attention import block_sizes
+from perceiver.attention import input_parts
 from perceiver.attention import wide_heads
-from perceiver.position_encoding import grid_encoding
 
-# Arrays that are concatenated along the channels, one block at a time. Parts
-# that are the same for every example, such as positions, have batch size 1;
-# encodings of a grid need not even exist as arrays, and get no gradient then.
-Part = Float[Array, "#B M _"] | grid_encoding.GridEncoding
-Parts = tuple[Part, ...]
-QueryParts = tuple[Float[Array, "#B O _"] | grid_encoding.GridEncoding, ...]
 # (parameters, block [B, S, C]) -> keys [B, G, S, K], values [B, G, S, V]
 Project = Callable[[Any, Array], tuple[Array, Array]]
 
@@ -52,47 +47,11 @@ class Options(NamedTuple):
   shared_keys: bool = False
 
 
-def concatenate(
-  parts: Parts, batch_size: int | None = None
-) -> Float[Array, "B M C"]:
-  """Joins parts along the channels, for every example of the batch."""
-  batch = batch_size or max(part.shape[0] for part in parts)
-  whole = [
-    jnp.broadcast_to(grid_encoding.materialise(part), (batch, *part.shape[1:]))
-    for part in parts
-  ]
-  return jnp.concatenate(whole, axis=-1) if len(whole) > 1 else whole[0]
-
-
-def num_channels(parts: Parts) -> int:
-  """Returns the channels of the joined parts."""
-  return sum(part.shape[-1] for part in parts)
-
-
-def num_positions(operands: Any) -> int:
-  """Returns the length M of a tree of parts and arrays [B or 1, M, ...]."""
-  return jax.tree.leaves(operands, is_leaf=_is_grid_encoding)[0].shape[1]
-
-
-def choose_block(length: int, target: int) -> int:
-  """Returns a block size of about `target` that divides `length` if one does.
-
-  A divisor between half of `target` and `target` is preferred, since it
-  leaves no odd block at the end, which would be compiled separately.
-  """
-  if length <= target:
-    return length
-  for size in range(target, target // 2, -1):
-    if length % size == 0:
-      return size
-  return target
-
-
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def attend(
   options: Options,
   queries: Float[Array, "B G T K"],
-  parts: Parts,
+  parts: input_parts.Parts,
   parameters: Any,
   input_mask: Bool[Array, "B M"] | None,
   key: PRNGKeyArray | None,
@@ -117,7 +76,7 @@ def attend(
 def _forward(
   options: Options,
   queries: Float[Array, "B G T K"],
-  parts: Parts,
+  parts: input_parts.Parts,
   parameters: Any,
   input_mask: Bool[Array, "B M"] | None,
   key: PRNGKeyArray | None,
@@ -137,7 +96,7 @@ def _forward(
 
 def _backward(
   options: Options, residuals: Any, cotangent: Float[Array, "B G T V"]
-) -> tuple[Float[Array, "B G T K"], Parts, Any, None, None]:
+) -> tuple[Float[Array, "B G T K"], input_parts.Parts, Any, None, None]:
   gradients = _by_platform(options, _differentiate, (*residuals, cotangent))
   return (*gradients, None, None)
 
@@ -166,26 +125,19 @@ def _by_platform(
 def _attend_at_once(
   options: Options,
   queries: Float[Array, "B 1 T K"],
-  parts: Parts,
+  parts: input_parts.Parts,
   parameters: Any,
   input_mask: Bool[Array, "B M"] | None,
   key: PRNGKeyArray | None,
 ) -> tuple[Float[Array, "B 1 T V"], Float[Array, "B 1 T"]]:
   """Attends by one kernel to all inputs, whose keys exist in memory."""
   del key
-  inputs = concatenate(parts, queries.shape[0])
+  inputs = input_parts.concatenate(parts, queries.shape[0])
   keys, _ = options.project(parameters, inputs)
   out, normaliser = wide_heads.attend(
     queries[:, 0], keys[:, 0], mask=input_mask
   )
   return out[:, None], normaliser[:, None]
-
-
-def split_blocks(length: int, size: int) -> list[tuple[int, int, int]]:
-  """Splits `length` into runs of (first index, block size, number)."""
-  count, rest = divmod(length, size)
-  runs = [(0, size, count)] if count else []
-  return [*runs, (count * size, rest, 1)] if rest else runs
 
 
 def _loop(
@@ -195,7 +147,7 @@ def _loop(
   carry: Any,
 ) -> Any:
   """Runs `body(carry, start, size, block_index)` over all blocks in order."""
-  for first, width, count in split_blocks(length, size):
+  for first, width, count in block_sizes.split_blocks(length, size):
     step = functools.partial(_step, body, first, width, first // size)
     if count == 1:
       carry = step(carry, jnp.int32(0))[0]
@@ -213,25 +165,6 @@ def _step(
   i: Int[Array, ""],
 ) -> tuple[Any, None]:
   return body(carry, first + i * size, size, first_block + i), None
-
-
-def slice_parts(parts: Any, start: Int[Array, ""], size: int) -> Any:
-  """Takes positions `start` … `start + size` of arrays [B, M, ...]."""
-
-  def take(
-    part: Shaped[Array, "#B M ..."] | grid_encoding.GridEncoding,
-  ) -> Shaped[Array, "#B S ..."]:
-    if part.shape[1] == size:
-      return grid_encoding.materialise(part)
-    if isinstance(part, grid_encoding.GridEncoding):
-      return part.slice(start, size)
-    return jax.lax.dynamic_slice_in_dim(part, start, size, axis=1)
-
-  return jax.tree.map(take, parts, is_leaf=_is_grid_encoding)
-
-
-def _is_grid_encoding(part: Any) -> bool:
-  return isinstance(part, grid_encoding.GridEncoding)
 
 
 def _weights(
@@ -270,7 +203,7 @@ def _scores(
 def _attend_blocks(
   options: Options,
   queries: Float[Array, "B G T K"],
-  parts: Parts,
+  parts: input_parts.Parts,
   parameters: Any,
   input_mask: Bool[Array, "B M"] | None,
   key: PRNGKeyArray | None,
@@ -283,8 +216,10 @@ def _attend_blocks(
     carry: Any, start: Int[Array, ""], size: int, index: Int[Array, ""]
   ) -> Any:
     top, total, attended = carry
-    block, mask = slice_parts((parts, input_mask), start, size)
-    keys, values = options.project(parameters, concatenate(block, batch))
+    block, mask = input_parts.slice_parts((parts, input_mask), start, size)
+    keys, values = options.project(
+      parameters, input_parts.concatenate(block, batch)
+    )
     scores = _scores(queries, keys, mask)  # [B, G, T, S]
     new_top = jnp.maximum(top, jnp.max(scores, axis=-1))
     shrink = jnp.exp(top - new_top)
@@ -299,9 +234,9 @@ def _attend_blocks(
     return new_top, total, attended * shrink[..., None] + update
 
   _, values = jax.eval_shape(
-    lambda p, x: options.project(p, concatenate(x, batch)),
+    lambda p, x: options.project(p, input_parts.concatenate(x, batch)),
     parameters,
-    slice_parts(parts, jnp.int32(0), 1),
+    input_parts.slice_parts(parts, jnp.int32(0), 1),
   )
   rows = (batch, groups, num_queries)
   top, total, attended = _loop(
@@ -324,14 +259,14 @@ def _attend_blocks(
 def _differentiate(
   options: Options,
   queries: Float[Array, "B G T K"],
-  parts: Parts,
+  parts: input_parts.Parts,
   parameters: Any,
   input_mask: Bool[Array, "B M"] | None,
   key: PRNGKeyArray | None,
   out: Float[Array, "B G T V"],
   normaliser: Float[Array, "B G T"],
   cotangent: Float[Array, "B G T V"],
-) -> tuple[Float[Array, "B G T K"], Parts, Any]:
+) -> tuple[Float[Array, "B G T K"], input_parts.Parts, Any]:
   """Returns the gradients of queries, parts and parameters."""
   batch = queries.shape[0]
   mean = jnp.sum(cotangent.astype(jnp.float32) * out, axis=-1)  # [B, G, T]
@@ -340,9 +275,11 @@ def _differentiate(
     carry: Any, start: Int[Array, ""], size: int, index: Int[Array, ""]
   ) -> Any:
     d_queries, d_parts, d_parameters = carry
-    block, mask = slice_parts((parts, input_mask), start, size)
+    block, mask = input_parts.slice_parts((parts, input_mask), start, size)
     (keys, values), pull = jax.vjp(
-      lambda p, x: options.project(p, concatenate(x, batch)), parameters, block
+      lambda p, x: options.project(p, input_parts.concatenate(x, batch)),
+      parameters,
+      block,
     )
     weights, dropped = _weights(
       options, _scores(queries, keys, mask), normaliser, mask, key, index
@@ -370,7 +307,7 @@ def _differentiate(
       + jnp.einsum(
         "bgts,bgsk->bgtk", d_scores, keys, preferred_element_type=jnp.float32
       ),
-      _write(d_parts, d_block, start),
+      input_parts.write(d_parts, d_block, start),
       jax.tree.map(jnp.add, d_parameters, d_block_parameters),
     )
 
@@ -385,14 +322,3 @@ def _differentiate(
     ),
   )
   return d_queries.astype(queries.dtype), d_parts, d_parameters
-
-
-def _write(whole: Parts, block: Any, start: Int[Array, ""]) -> Parts:
-  """Puts the gradient of a block into that of the parts."""
-
-  def write(part: Part, gradient: Array) -> Part:
-    if isinstance(part, grid_encoding.GridEncoding):
-      return part
-    return jax.lax.dynamic_update_slice_in_dim(part, gradient, start, axis=1)
-
-  return jax.tree.map(write, whole, block, is_leaf=_is_grid_encoding)

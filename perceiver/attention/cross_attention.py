@@ -11,7 +11,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from perceiver import layers
+from perceiver.attention import block_sizes
 from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 from perceiver.attention import projections
 
 
@@ -20,7 +22,7 @@ def attend(
   weights: projections.AttentionWeights,
   norm: layers.NormWeights,
   queries: Float[Array, "B T E"],
-  inputs: blockwise.Parts,
+  inputs: input_parts.Parts,
   *,
   input_mask: Bool[Array, "B M"] | None = None,
   key: PRNGKeyArray | None = None,
@@ -33,7 +35,7 @@ def attend(
   the result is the output bias.
   """
   query = projections.split_heads(weights.query(queries), config) * config.scale
-  num_channels = blockwise.num_channels(inputs)
+  num_channels = input_parts.num_channels(inputs)
   if _fold_inputs(config, queries.shape[1], num_channels, key is not None):
     attended = _attend_folded(config, weights, norm, query, inputs, input_mask)
   else:
@@ -57,7 +59,7 @@ def _attend_folded(
   weights: projections.AttentionWeights,
   norm: layers.NormWeights,
   query: Float[Array, "B T H K"],
-  inputs: blockwise.Parts,
+  inputs: input_parts.Parts,
   input_mask: Bool[Array, "B M"] | None,
 ) -> Float[Array, "B T H V"]:
   """Attends to the normalised inputs themselves, projecting only the result.
@@ -131,11 +133,11 @@ def _fold_inputs(
 
 def _options(
   query: Float[Array, "B T H K"],
-  inputs: blockwise.Parts,
+  inputs: input_parts.Parts,
   project: blockwise.Project,
 ) -> blockwise.Options:
   batch, num_queries, num_heads, _ = query.shape
-  sizes = projections.block_sizes(
+  sizes = block_sizes.choose(
     inputs[0].shape[1], batch * num_queries * num_heads
   )
   return blockwise.Options(

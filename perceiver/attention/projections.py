@@ -29,18 +29,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from perceiver import layers
-from perceiver.attention import blockwise
+from perceiver.attention import block_sizes
+from perceiver.attention import input_parts
 from perceiver.attention import mapping
 from perceiver.attention import reference
 from perceiver.attention import wide_heads
-
-# Scores held at a time by one block of `attend` and `map_blocks`. On a CPU they
-# are enough for full speed of the matrix products, and few enough to stay near
-# the core; an accelerator wants few, large operations.
-_BLOCK_SCORES = 2**21
-_BLOCK_RANGE = (256, 4096)
-_ACCELERATOR_BLOCK_SCORES = 2**25
-_ACCELERATOR_BLOCK_RANGE = (256, 2**17)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -287,8 +280,8 @@ def map_queries(
   batch, num_keys = keys_values.keys.shape[:2]
   if reference.enabled():
     return function(operands)
-  length = blockwise.num_positions(operands)
-  sizes = block_sizes(length, batch * config.num_heads * num_keys)
+  length = input_parts.num_positions(operands)
+  sizes = block_sizes.choose(length, batch * config.num_heads * num_keys)
   if sizes.cpu == sizes.accelerator:
     return mapping.map_blocks(function, operands, sizes.cpu)
 
@@ -327,24 +320,4 @@ def _fold_queries(
   return (
     pays(config.qk_channels, num_channels),
     pays(config.v_channels, config.output_channels),
-  )
-
-
-class BlockSizes(NamedTuple):
-  """Positions of the long side in one block, by the hardware lowered for."""
-
-  cpu: int
-  accelerator: int
-
-
-def block_sizes(length: int, scores_per_position: int) -> BlockSizes:
-  """Returns the sizes of blocks of `length` positions of the long side."""
-
-  def size(scores: int, lowest: int, highest: int) -> int:
-    target = min(max(scores // scores_per_position, lowest), highest)
-    return blockwise.choose_block(length, target)
-
-  return BlockSizes(
-    cpu=size(_BLOCK_SCORES, *_BLOCK_RANGE),
-    accelerator=size(_ACCELERATOR_BLOCK_SCORES, *_ACCELERATOR_BLOCK_RANGE),
   )

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from perceiver.attention import block_sizes
 from perceiver.attention import blockwise
 from perceiver.attention import projections
 from perceiver.attention import reference
@@ -119,7 +120,7 @@ def _by_heads(
 
   options = blockwise.Options(
     project=split,
-    block_size=projections.block_sizes(length, batch * length).cpu,
+    block_size=block_sizes.choose(length, batch * length).cpu,
     dropout_rate=0.0 if key is None else config.dropout_rate,
   )
 

@@ -12,7 +12,7 @@ from perceiver import model
 from perceiver import network
 from perceiver import queries as learned_queries
 from perceiver.adapters import adapter
-from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -103,7 +103,7 @@ class Classifier(hk.Module):
   @hk.name_like("__call__")
   def _inputs(
     self, examples: Any, mask: Any
-  ) -> tuple[blockwise.Parts, Bool[Array, "B M"] | None]:
+  ) -> tuple[input_parts.Parts, Bool[Array, "B M"] | None]:
     parts, input_mask = self.config.inputs.apply(
       examples, mask, is_training=self.is_training
     )

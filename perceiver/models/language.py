@@ -22,7 +22,7 @@ from perceiver import queries
 from perceiver.adapters import checks
 from perceiver.adapters import rows
 from perceiver.adapters import text
-from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 
 # The bytes after six special tokens: padding, begin, end, mask, class and
 # separator. The paper speaks of four (§4.1); the released model has six.
@@ -175,7 +175,7 @@ class LanguageModel(hk.Module):
     )
 
   @hk.name_like("__call__")
-  def _inputs(self, ids: checks.Unchecked) -> blockwise.Parts:
+  def _inputs(self, ids: checks.Unchecked) -> input_parts.Parts:
     (embedded,) = text.TextInput(self.config.text, name="text_input")(ids)
     return (embedded.astype(self.config.precision.dtype),)
 

@@ -32,7 +32,7 @@ from perceiver.adapters import checks
 from perceiver.adapters import flow
 from perceiver.adapters import image
 from perceiver.adapters import rows
-from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 
 # The released network divides its output by 100 and was trained to give a
 # twentieth of the flow in pixels.
@@ -152,7 +152,7 @@ class OpticalFlow(hk.Module):
     )
 
   @hk.name_like("__call__")
-  def _inputs(self, frames: checks.Unchecked) -> blockwise.Parts:
+  def _inputs(self, frames: checks.Unchecked) -> input_parts.Parts:
     parts = flow.FlowInput(
       self.config.frames, self.is_training, name="flow_input"
     )(frames)
@@ -162,7 +162,7 @@ class OpticalFlow(hk.Module):
   def _flow(
     self,
     latents: Float[Array, "B N D"],
-    inputs: blockwise.Parts,
+    inputs: input_parts.Parts,
     points: checks.Unchecked | None,
   ) -> Float32[Array, "B H W 2"] | Float32[Array, "B n 2"]:
     cfg = self.config

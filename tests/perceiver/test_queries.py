@@ -8,7 +8,7 @@ import pytest
 
 from perceiver import position_encoding
 from perceiver import queries
-from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 
 FOURIER = position_encoding.Fourier(num_bands=3, max_resolution=(4, 6))
 
@@ -55,8 +55,8 @@ def test_padding_makes_queries_equally_wide():
   parts = (jnp.ones((2, 5, 3)), jnp.zeros((1, 5, 2)))
   vector = jnp.array([7.0, 8.0])
   padded = queries.pad(parts, vector, channels=7)
-  assert blockwise.num_channels(padded) == 7
-  whole = blockwise.concatenate(padded)  # [2, 5, 7]
+  assert input_parts.num_channels(padded) == 7
+  whole = input_parts.concatenate(padded)  # [2, 5, 7]
   np.testing.assert_array_equal(whole[..., :3], np.ones((2, 5, 3)))
   np.testing.assert_array_equal(whole[..., 3:5], np.zeros((2, 5, 2)))
   expected = np.broadcast_to(vector, (2, 5, 2))
