@@ -64,7 +64,7 @@ def choose_tiles(channels: int, separate_values: bool) -> Tiles | None:
   if channels <= 288:
     return Tiles(64, 64, 4, 2, 2)
   if channels <= 352:
-    return Tiles(128, 64, 8, 2, 1)
+    return Tiles(128, 64, 8, 3, 1)
   return Tiles(64, 64, 8, 2, 1) if channels <= 512 else None
 
 
