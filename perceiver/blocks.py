@@ -44,15 +44,7 @@ class BlockConfig:
   attention_dropout_rate: float = 0.0
 
   def __post_init__(self) -> None:
-    bounds.check(self)
-    if self.mlp_widening < 1:
-      raise ValueError(
-        f"Block: mlp_widening is {self.mlp_widening}; expected at least 1."
-      )
-    if not 0 <= self.dropout_rate < 1:
-      raise ValueError(
-        f"Block: dropout_rate is {self.dropout_rate}; expected [0, 1)."
-      )
+    bounds.check(self, "mlp_widening", dropout_rate="[0, 1)")
 
   def attention(
     self, query_channels: int, input_channels: int
@@ -188,7 +180,7 @@ class CrossAttentionBlock(hk.Module):
 
     def decode(operands: Any) -> Float[Array, "B T F"]:
       parts, mask = operands
-      joined = input_parts.concatenate(parts, inputs.shape[0])  # [B, T, E]
+      joined = input_parts.concatenate(parts, len(inputs))  # [B, T, E]
       return output(self._attend(weights, keys_values, joined, mask, keys))
 
     if any(key is not None for key in keys):
@@ -260,7 +252,7 @@ class CrossAttentionBlock(hk.Module):
     return projections.project_keys_values(
       self._attention(weights),
       weights.attention,
-      weights.input_norm(input_parts.concatenate(inputs)),
+      weights.input_norm(input_parts.concatenate(inputs, mask=input_mask)),
       num_queries=num_queries,
       input_mask=input_mask,
     )

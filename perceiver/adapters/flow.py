@@ -35,11 +35,10 @@ class Neighbourhoods:
   num_channels: int = 64
 
   def __post_init__(self) -> None:
-    bounds.check(self)
-    if self.size < 1 or self.size % 2 == 0 or self.num_channels < 1:
+    bounds.check(self, "size", "num_channels")
+    if self.size % 2 == 0:
       raise ValueError(
-        f"Neighbourhoods: size is {self.size} and num_channels "
-        f"{self.num_channels}; expected an odd size and at least 1 channel."
+        f"Neighbourhoods: size is {self.size}; expected an odd size."
       )
 
   def grid(self, size: tuple[int, int]) -> tuple[int, int]:
@@ -66,9 +65,7 @@ class FlowInputConfig:
   positions: position_encoding.Fourier
 
   def __post_init__(self) -> None:
-    bounds.check(self)
-    if min(self.size) < 1:
-      raise ValueError(f"Flow input: size is {self.size}; expected at least 1.")
+    bounds.check(self, "size")
     _ = self.input_channels
     position_encoding.check_grid(self.positions, self.grid)
 
@@ -118,7 +115,7 @@ class FlowInput(hk.Module):
     shape = config.grid if config.concatenate_frames else (2, *config.grid)
     positions = position_encoding.encode(config.positions, shape)  # [1, M, P]
     return (
-      features.reshape(len(frames), config.num_inputs, -1),
+      features.reshape(len(frames), config.num_inputs, features.shape[-1]),
       positions.astype(features.dtype),
     )
 
@@ -132,9 +129,9 @@ def _features(
   if isinstance(features, image.ConvPool):
     if config.concatenate_frames:
       return image.conv_pool(features, _join_frames(frames), is_training)
-    each = frames.reshape(-1, *frames.shape[2:])  # [2B, H, W, 3]
+    each = jax.lax.collapse(frames, 0, 2)  # [2B, H, W, 3]
     pooled = image.conv_pool(features, each, is_training)  # [2B, h, w, C]
-    return pooled.reshape(-1, 2, *pooled.shape[1:])
+    return pooled.reshape(len(frames), 2, *pooled.shape[1:])
   around = patches.neighbourhoods(frames, features.size)  # [B, 2, H, W, 27]
   if config.concatenate_frames:
     around = _join_frames(around)  # [B, H, W, 54]

@@ -35,12 +35,7 @@ class TextInputConfig:
   init_scale: float = 0.02
 
   def __post_init__(self) -> None:
-    bounds.check(self)
-    for name in ("vocab_size", "max_length", "channels"):
-      if getattr(self, name) < 1:
-        raise ValueError(
-          f"Text input: {name} is {getattr(self, name)}; expected at least 1."
-        )
+    bounds.check(self, "vocab_size", "max_length", "channels")
     _ = self.vectors
 
   def resizable_tables(self) -> dict[str, tuple[int, ...]]:
@@ -71,8 +66,8 @@ class TextInput(hk.Module):
 
     Args:
       ids: from 0 to `vocab_size` - 1, with P + M of at most `max_length`. An
-        id out of this range makes the inputs at its position NaN, also where
-        they are masked: pad with a valid id.
+        id out of this range makes the inputs at its position NaN, which shows
+        unless they are masked.
       prefix: vectors that stand before every text and take its first
         positions.
 

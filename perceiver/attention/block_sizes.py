@@ -22,7 +22,8 @@ def choose(length: int, scores_per_position: int) -> BlockSizes:
   """Returns the sizes of blocks of `length` positions of the long side."""
 
   def size(scores: int, lowest: int, highest: int) -> int:
-    target = min(max(scores // scores_per_position, lowest), highest)
+    # Without an example any size will do.
+    target = min(max(scores // max(scores_per_position, 1), lowest), highest)
     return choose_block(length, target)
 
   return BlockSizes(

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+import numpy as np
 
 from perceiver.attention import block_sizes
 from perceiver.attention import input_parts
@@ -25,7 +26,7 @@ from perceiver.attention import wide_heads
 Project = Callable[[Any, Array], tuple[Array, Array]]
 
 # Stands for minus infinity where a true one would make 0 · inf.
-_MASKED = -1e30
+_MASKED = float(np.finfo(np.float32).min)
 
 
 class Options(NamedTuple):
@@ -132,7 +133,7 @@ def _attend_at_once(
 ) -> tuple[Float[Array, "B 1 T V"], Float[Array, "B 1 T"]]:
   """Attends by one kernel to all inputs, whose keys exist in memory."""
   del key
-  inputs = input_parts.concatenate(parts, queries.shape[0])
+  inputs = input_parts.concatenate(parts, queries.shape[0], input_mask)
   keys, _ = options.project(parameters, inputs)
   out, normaliser = wide_heads.attend(
     queries[:, 0], keys[:, 0], mask=input_mask
@@ -217,9 +218,8 @@ def _attend_blocks(
   ) -> Any:
     top, total, attended = carry
     block, mask = input_parts.slice_parts((parts, input_mask), start, size)
-    keys, values = options.project(
-      parameters, input_parts.concatenate(block, batch)
-    )
+    joined = input_parts.concatenate(block, batch, mask)  # [B, S, C]
+    keys, values = options.project(parameters, joined)
     scores = _scores(queries, keys, mask)  # [B, G, T, S]
     new_top = jnp.maximum(top, jnp.max(scores, axis=-1))
     shrink = jnp.exp(top - new_top)
@@ -277,7 +277,7 @@ def _differentiate(
     d_queries, d_parts, d_parameters = carry
     block, mask = input_parts.slice_parts((parts, input_mask), start, size)
     (keys, values), pull = jax.vjp(
-      lambda p, x: options.project(p, input_parts.concatenate(x, batch)),
+      lambda p, x: options.project(p, input_parts.concatenate(x, batch, mask)),
       parameters,
       block,
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Shaped
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from perceiver.position_encoding import grid_encoding
 
@@ -17,15 +17,27 @@ QueryParts = tuple[Float[Array, "#B O _"] | grid_encoding.GridEncoding, ...]
 
 
 def concatenate(
-  parts: Parts, batch_size: int | None = None
+  parts: Parts,
+  batch_size: int | None = None,
+  mask: Bool[Array, "#B M"] | None = None,
 ) -> Float[Array, "B M C"]:
-  """Joins parts along the channels, for every example of the batch."""
-  batch = batch_size or max(part.shape[0] for part in parts)
+  """Joins parts along the channels, for every example of the batch.
+
+  Masked positions are zeros, whatever they hold: 0 · NaN is NaN, so a weight of
+  zero would not do, neither here nor in the gradient.
+  """
+  batch = common_batch_size(parts) if batch_size is None else batch_size
   whole = [
     jnp.broadcast_to(grid_encoding.materialise(part), (batch, *part.shape[1:]))
     for part in parts
   ]
-  return jnp.concatenate(whole, axis=-1) if len(whole) > 1 else whole[0]
+  joined = jnp.concatenate(whole, axis=-1) if len(whole) > 1 else whole[0]
+  return joined if mask is None else jnp.where(mask[..., None], joined, 0)
+
+
+def common_batch_size(parts: Parts) -> int:
+  """Returns B, to which parts of batch size 1 are broadcast."""
+  return jnp.broadcast_shapes(*(part.shape[:1] for part in parts))[0]
 
 
 def num_channels(parts: Parts) -> int:
