@@ -185,12 +185,12 @@ def attend(
     )
 
   def by_kernel(queries: Float[Array, "B T E"]) -> Float[Array, "B T V"]:
-    folded = keys_values.bias is not None
+    bias = keys_values.bias
     return wide_heads.attend_differentiably(
-      queries if folded else weights.query(queries),
+      weights.query(queries) if bias is None else queries,
       keys_values.keys[:, :, 0],
       keys_values.values[:, :, 0],
-      keys_values.bias[:, :, 0] if folded else None,
+      None if bias is None else bias[:, :, 0],
     )
 
   if _has_kernel(config, keys_values, key is not None):

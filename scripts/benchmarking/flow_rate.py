@@ -7,6 +7,7 @@
 Variables are random: the time does not depend on them.
 """
 
+import itertools
 import statistics
 import sys
 import time
@@ -41,7 +42,11 @@ def main(
   variables = jax.device_put(job.random_variables(model))
   height, width = model.config.frames.size
   apply = jax.jit(model.apply)
-  corners = tiling.corners(size, (height, width))
+  corners = list(
+    itertools.product(
+      tiling.starts(size[0], height), tiling.starts(size[1], width)
+    )
+  )
   whole = [max(x, y) for x, y in zip(size, (height, width))]
   generator = np.random.default_rng(0)
   frames = generator.uniform(-1, 1, (2, *whole, 3)).astype(np.float32)
@@ -55,7 +60,7 @@ def main(
     seconds.append(time.perf_counter() - started)
   median = statistics.median(seconds[1:])
   print(
-    f"{jax.devices()[0].device_kind}, {precision.value}: {len(cut)} tiles of "
+    f"{jax.devices()[0].device_kind}, {precision.value}: {len(cut)} × "
     f"{width}×{height} for {size[1]}×{size[0]} pixels, {1 / median:.2f} frames "
     f"per second (median of {repeats}; "
     f"{1 / max(seconds[1:]):.2f}–{1 / min(seconds[1:]):.2f})"

@@ -66,7 +66,7 @@ class Path:
     )
 
 
-_FLOW = {"heads": 1, "qk_channels": 512, "v_channels": 512}
+_FLOW: dict[str, Any] = {"heads": 1, "qk_channels": 512, "v_channels": 512}
 PATHS = (
   Path(name="flow encoder", queries=(2048, 512), inputs=(5001, 322), **_FLOW),
   Path(
@@ -179,7 +179,7 @@ def formula(path: Path, arrays: Any, mask: Any) -> jax.Array:
 def random_arrays(path: Path) -> tuple[Any, np.ndarray | None]:
   """Returns weights, norm, queries and inputs, float64, and the mask."""
   generator = np.random.default_rng(0)
-  normal = generator.standard_normal
+  normal: Callable[..., Any] = generator.standard_normal
   inputs = path.inputs or path.queries
   maps = (
     (path.queries[1], path.qk_channels),
@@ -226,6 +226,7 @@ def errors(path: Path) -> Iterator[tuple[str, str, float, float]]:
     arrays, mask = given
     weights, norm, *data = jax.tree.map(np.float32, arrays)
     data = [jnp.asarray(x, dtype) for x in data]
+    mask = None if mask is None else jnp.asarray(mask)
     with jax.default_matmul_precision(precision):
       found = _outcome(run, path, ((weights, norm, *data), mask))
     yield (
