@@ -11,6 +11,7 @@ import dataclasses
 import numpy as np
 
 from experiments.language.text import tokenizers
+from perceiver import bounds
 
 SEPARATOR = tokenizers.SEP
 
@@ -28,11 +29,8 @@ class Encoder:
   max_length: int
 
   def __post_init__(self) -> None:
-    if self.max_length < 3:
-      raise ValueError(
-        f"Encoder: max_length is {self.max_length}; expected at least 3, for "
-        "two texts and the separator"
-      )
+    # At least two texts and the separator.
+    bounds.check_ranges(self, max_length="[3, inf)")
 
   def ids(self, texts: Sequence[str]) -> np.ndarray:  # [<= max_length] int32
     """Returns the ids of one text, or of two with the separator between.

@@ -15,6 +15,7 @@ from experiments.starcraft.game import scripted_policies
 from experiments.starcraft.game import simulator
 from experiments.starcraft.game import units
 import perceiver
+from perceiver import bounds
 
 Array = jax.Array
 
@@ -43,11 +44,7 @@ class RolloutConfig:
   seed: int = 2
 
   def __post_init__(self) -> None:
-    if min(self.num_battles, self.num_steps) < 1:
-      raise ValueError(
-        f"RolloutConfig: num_battles is {self.num_battles} and num_steps "
-        f"{self.num_steps}; expected at least 1."
-      )
+    bounds.check_ranges(self, "num_battles", "num_steps")
 
 
 def policy(
