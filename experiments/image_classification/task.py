@@ -13,6 +13,7 @@ from experiments.image_classification import plots
 from experiments.training import losses as training_losses
 from experiments.training import tasks
 import perceiver
+from perceiver import bounds
 
 Array = jax.Array
 
@@ -32,15 +33,11 @@ class LossConfig:
   )
 
   def __post_init__(self) -> None:
-    if not 0 <= self.label_smoothing < 1:
-      raise ValueError(
-        f"LossConfig.label_smoothing must be in [0, 1), not "
-        f"{self.label_smoothing}"
-      )
+    bounds.check_ranges(self, label_smoothing="[0, 1)")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ImageClassification:
+class ImageClassification(tasks.HasSplits):
   """Image classification: a model, its splits and its loss.
 
   Attributes:
@@ -57,14 +54,6 @@ class ImageClassification:
   loss: LossConfig = LossConfig()
   top_k: tuple[int, ...] = (1, 5)
   class_names: tuple[str, ...] | None = None
-
-  def train_split(self) -> loader.Split:
-    """Returns the training split."""
-    return self.splits()[0]
-
-  def eval_split(self) -> loader.Split:
-    """Returns the images to evaluate on."""
-    return self.splits()[1]
 
   def losses(
     self,

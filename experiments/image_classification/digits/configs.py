@@ -21,10 +21,7 @@ from experiments.training import trainer
 import perceiver
 from perceiver import blocks
 from perceiver import decoder
-from perceiver import encoder
-from perceiver import network
 from perceiver import position_encoding
-from perceiver import processor
 from perceiver.adapters import image
 from perceiver.models import imagenet
 
@@ -64,24 +61,15 @@ _LEARNED = dataclasses.replace(
 def _perceiver(
   inputs: image.ImageInputConfig,
 ) -> imagenet.ImageClassifierConfig:
-  return imagenet.ImageClassifierConfig(
-    inputs=inputs,
-    perceiver=network.PerceiverConfig(
-      encoder=encoder.EncoderConfig(
-        input_channels=inputs.input_channels,
-        num_latents=24,
-        latent_channels=64,
-        cross_attention=blocks.CrossAttentionConfig(qk_channels=64),
-      ),
-      processor=processor.ProcessorConfig(
-        channels=64,
-        num_self_attends_per_block=4,
-        self_attention=blocks.SelfAttentionConfig(num_heads=4),
-      ),
-      decoder=decoder.DecoderConfig(
-        query_channels=64, output_channels=data.NUM_CLASSES
-      ),
-    ),
+  return imagenet.image_classifier(
+    inputs,
+    decoder.DecoderConfig(query_channels=64, output_channels=data.NUM_CLASSES),
+    num_latents=24,
+    latent_channels=64,
+    num_blocks=1,
+    num_self_attends_per_block=4,
+    cross_attention=blocks.CrossAttentionConfig(qk_channels=64),
+    self_attention=blocks.SelfAttentionConfig(num_heads=4),
   )
 
 
