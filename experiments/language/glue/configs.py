@@ -71,19 +71,15 @@ class Experiment:
       FileNotFoundError: if there is no such checkpoint.
       files.InputError: if the checkpoint cannot be used.
     """
-    config, model = self.model, perceiver.create(self.model)
-    if self.checkpoint is not None and isinstance(config, glue.GlueConfig):
-      config = dataclasses.replace(
-        config, trunk=pretrained.trunk_of(self.checkpoint)
-      )
+    model = perceiver.create(self.model)
+    if self.checkpoint is not None and isinstance(self.model, glue.GlueConfig):
+      trunk = pretrained.trunk_of(self.checkpoint)
+      config = dataclasses.replace(self.model, trunk=trunk)
       model = pretrained.from_checkpoint(config, self.checkpoint)
-    trunk = config.trunk if isinstance(config, glue.GlueConfig) else config
     return glue_task.Glue(
       model=model,
       data=self.data,
-      max_length=config.max_length,
-      vocab_size=trunk.text.vocab_size,
-      eval_batch_size=self.train.eval_batch_size or self.train.batch_size,
+      eval_batch_size=self.train.evaluation_batch_size,
     )
 
 

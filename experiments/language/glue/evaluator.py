@@ -102,15 +102,13 @@ class Evaluator:
     Raises:
       evaluation.Abandoned: if it should stop.
     """
-    found = predict(
-      self.model,
-      variables,
-      self.names,
-      self.split,
-      self.batch_size,
+    loop = evaluation.Loop(
+      split=self.split,
+      batch_size=self.batch_size,
       should_stop=should_stop,
       on_progress=on_progress,
     )
+    found = predict(self.model, variables, self.names, loop)
     results = {"loss": float(np.mean(found["loss"], dtype=np.float64))}
     for number, (task, split) in enumerate(data.eval_splits(self.names)):
       rows = found["eval_split"] == number
@@ -129,13 +127,9 @@ def predict(
   model: perceiver.Model,
   variables: Any,
   names: tuple[str, ...],
-  split: loader.Split,
-  batch_size: int,
-  *,
-  should_stop: Callable[[], bool] = lambda: False,
-  on_progress: Callable[[int, int], None] = lambda done, total: None,
+  loop: evaluation.Loop,
 ) -> dict[str, np.ndarray]:
-  """Answers every example of a split once, in order.
+  """Answers every example of a loop's split once, in order.
 
   Returns:
     "prediction", "loss", "label" and "eval_split" of the examples, each [n].
@@ -143,12 +137,6 @@ def predict(
   Raises:
     evaluation.Abandoned: if it should stop.
   """
-  loop = evaluation.Loop(
-    split=split,
-    batch_size=batch_size,
-    should_stop=should_stop,
-    on_progress=on_progress,
-  )
   return loop.collect(functools.partial(_compiled(model, names), variables))
 
 

@@ -20,6 +20,7 @@ from experiments.language.glue import data as glue_data
 from experiments.language.glue import evaluator
 from experiments.language.glue import glue_tasks
 from experiments.language.glue import tsv
+from experiments.training import evaluation
 import perceiver
 from perceiver.models import glue
 
@@ -63,16 +64,19 @@ def submit(config: SubmitConfig) -> list[pathlib.Path]:
       )
     names = tuple(task.name for task in model.config.tasks)
     encoding = glue_data.encoder(
-      config.data, model.config.max_length, model.config.trunk.text.vocab_size
+      config.data, model.config.max_length, model.config.text.vocab_size
     )
     for number, (task, eval_split) in enumerate(glue_data.eval_splits(names)):
-      table = glue_data.read_test(config.data, task, eval_split)
-      glue_data.report(table, encoding)
-      mixed = glue_data.Mixture([(names.index(task.name), number, table)])
-      split = loader.Split(mixed, glue_data.Transform(encoding), table.name)
-      found = evaluator.predict(
-        model, variables, names, split, config.batch_size
-      )
+      table = glue_data.read_test(config.data, task, eval_split, encoding)
+      index = names.index(task.name)
+      examples = [
+        glue_data.TaskExample(example, index, number)
+        for example in table.examples
+      ]
+      transform = glue_data.Transform(encoding)
+      split = loader.Split(examples, transform, table.name)
+      loop = evaluation.Loop(split=split, batch_size=config.batch_size)
+      found = evaluator.predict(model, variables, names, loop)
       file = config.output / eval_split.submission
       files.write_text(file, contents(task, table, found["prediction"]))
       written[file] = None

@@ -89,6 +89,7 @@ def test_test_sets(folder):
     config(source=data.Source.FILES, data_dir=folder, **changes),
     task,
     task.eval_splits[1],
+    data.encoder(config(), 64, 262),
   )
   with pytest.raises(files.InputError, match=r"has 3 examples .* has 9,847"):
     read()
@@ -156,7 +157,8 @@ def test_prepared_data_sets(tmp_path):
   assert examples[1].texts == ("sentence1 1é", "sentence2 1é")
   assert len(dev.source) == 2
   task = glue_tasks.TASKS["rte"]
-  test = data.read_test(found, task, task.eval_splits[0])
+  encoder = data.encoder(found, 64, 262)
+  test = data.read_test(found, task, task.eval_splits[0], encoder)
   assert [e.label for e in test.examples] == [-1, -1]
   with pytest.raises(files.InputError, match=r"has 3 examples .* has 2,490"):
     splits(("rte",), source=data.Source.TFDS, data_dir=tmp_path)

@@ -70,7 +70,11 @@ def split():
       (),
     ),
   ]
-  mixed = data.Mixture([(i, i, table) for i, table in enumerate(tables)])
+  mixed = [
+    data.TaskExample(example, i, i)
+    for i, table in enumerate(tables)
+    for example in table.examples
+  ]
   encoder = texts.Encoder(tokenizers.Bytes(), 8)
   return loader.Split(mixed, data.Transform(encoder), "tiny dev")
 
