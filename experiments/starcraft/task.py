@@ -18,7 +18,7 @@ Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Cloning:
+class Cloning(tasks.HasSplits):
   """Cloning of the scripted expert.
 
   Attributes:
@@ -33,13 +33,9 @@ class Cloning:
   rollouts: matches.RolloutConfig
   eval_batch_size: int
 
-  def train_split(self) -> loader.Split:
-    """Returns the training split."""
-    return starcraft_data.splits(self.data)[0]
-
-  def eval_split(self) -> loader.Split:
-    """Returns the evaluation split."""
-    return starcraft_data.splits(self.data)[1]
+  def splits(self) -> tuple[loader.Split, loader.Split]:
+    """Returns the training and the evaluation split."""
+    return starcraft_data.splits(self.data)
 
   def make_evaluator(self) -> evaluation.Evaluator:
     """Returns the evaluator: compares decisions, and runs battles."""

@@ -8,12 +8,15 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from experiments.data import loader
 from experiments.language.masked_language import data as language_data
 from experiments.language.masked_language import plots
+from experiments.language.text import sentencepiece
 from experiments.training import tasks
 import perceiver
+from perceiver import bounds
 
 Array = jax.Array
 
@@ -35,14 +38,11 @@ class LossConfig:
   visible: float = 0.0
 
   def __post_init__(self) -> None:
-    if not self.visible >= 0:
-      raise ValueError(
-        f"LossConfig: visible is {self.visible}; expected at least 0."
-      )
+    bounds.check_ranges(self, visible="[0, inf)")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MaskedLanguage:
+class MaskedLanguage(tasks.HasSplits):
   """A masked language model, and its training and held-out texts.
 
   Attributes:
@@ -55,15 +55,8 @@ class MaskedLanguage:
   data: language_data.DataConfig
   loss: LossConfig = LossConfig()
 
-  def train_split(self) -> loader.Split:
-    """Returns the training texts."""
-    return self._splits()[0]
-
-  def eval_split(self) -> loader.Split:
-    """Returns the texts to evaluate on."""
-    return self._splits()[1]
-
-  def _splits(self) -> tuple[loader.Split, loader.Split]:
+  def splits(self) -> tuple[loader.Split, loader.Split]:
+    """Returns the training and the held-out texts."""
     return language_data.splits(self.data, self.model.config.text.max_length)
 
   def losses(
@@ -108,7 +101,7 @@ class MaskedLanguage:
       self.model,
       variables,
       self.eval_split(),
-      language_data.tokenizer(self.data),
+      sentencepiece.tokenizer(self.data.sentencepiece_model),
       workdir,
     )
 
@@ -118,9 +111,9 @@ def cross_entropy(
   targets: Array,  # [B, P] integers
 ) -> Array:  # [B, P]
   """Returns the cross-entropy in nats of every token."""
-  logits = logits.astype(jnp.float32)
-  picked = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
-  return jax.nn.logsumexp(logits, axis=-1) - picked
+  return optax.losses.softmax_cross_entropy_with_integer_labels(
+    logits.astype(jnp.float32), targets
+  )
 
 
 def visible_nats(
