@@ -10,6 +10,7 @@ import optax
 from experiments.data import loader
 from experiments.image_classification import mixing as classification_mixing
 from experiments.image_classification import plots
+from experiments.runs import plots as runs_plots
 from experiments.training import losses as training_losses
 from experiments.training import tasks
 import perceiver
@@ -89,7 +90,18 @@ class ImageClassification(tasks.HasSplits):
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Plots learning curve, mistakes and where the latents look."""
-    return plots.plot(
-      self.model, variables, self.eval_split(), workdir, self.class_names
-    )
+    """Plots learning curve, mistakes and where the latents look.
+
+    Returns:
+      The files: curve.png if there is a log, mistakes.png, and attention.png if
+      the model has latents.
+    """
+    folder = runs_plots.folder(workdir)
+    found = self.model, variables, self.eval_split()
+    classes = range(self.model.config.num_classes)
+    names = self.class_names or tuple(map(str, classes))
+    made = runs_plots.learning_curve(workdir, plots.CURVE)
+    made.append(plots.mistakes(*found, names, folder / "mistakes.png"))
+    if hasattr(self.model.config, "perceiver"):
+      made.append(plots.attention(*found, folder / "attention.png"))
+    return made

@@ -51,9 +51,9 @@ class Evaluator:
 
   Attributes:
     model: the policy's.
-    split: commanded states that its decisions are compared with.
-    battles: which armies it plays with.
-    rollouts: how it plays.
+    split: states that its decisions are evaluated in.
+    scenario: sizes of the armies of its battles.
+    rollouts: number and length of its battles.
     batch_size: states at a time.
   """
 
@@ -107,7 +107,7 @@ class Evaluator:
 
     for number, (name, opponent) in enumerate(opponents.items()):
       before = num_states + number * self.rollouts.num_battles
-      metrics[_SCORES[name]] = matches.score(
+      metrics[name] = matches.score(
         self.model,
         variables,
         opponent,
@@ -121,9 +121,6 @@ class Evaluator:
       expected=num_states,
       split=self.split.name,
     )
-
-
-_SCORES = {"baseline": "win_rate", "expert": "expert_score"}
 
 
 @functools.partial(jax.jit, static_argnums=0)

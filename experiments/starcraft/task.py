@@ -6,6 +6,7 @@ import pathlib
 import jax
 
 from experiments.data import loader
+from experiments.runs import plots as runs_plots
 from experiments.starcraft import data as starcraft_data
 from experiments.starcraft import evaluator
 from experiments.starcraft import plots
@@ -13,6 +14,7 @@ from experiments.starcraft.game import matches
 from experiments.training import evaluation
 from experiments.training import tasks
 import perceiver
+from perceiver.models import starcraft
 
 Array = jax.Array
 
@@ -65,5 +67,17 @@ class Cloning(tasks.HasSplits):
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Plots learning curve, battles and where the latents look."""
-    return plots.plot(self.model, variables, self.eval_split(), workdir)
+    """Plots learning curve, battles and where the latents look.
+
+    Returns:
+      The files: curve.png if there is a log, battles.png, and attention.png if
+      the model has latents.
+    """
+    folder = runs_plots.folder(workdir)
+    found = self.model, variables, plots.examples(self.eval_split())
+    made = runs_plots.learning_curve(workdir, plots.CURVE)
+    made.append(plots.battles(*found, folder / "battles.png"))
+    network = self.model.config.encoder.encoder
+    if not isinstance(network, starcraft.EntityTransformerConfig):
+      made.append(plots.attention(*found, folder / "attention.png"))
+    return made

@@ -69,7 +69,8 @@ class Experiment:
 
     Raises:
       FileNotFoundError: if there is no such checkpoint.
-      files.InputError: if the checkpoint cannot be used.
+      perceiver.CheckpointError: if it cannot be used for this model.
+      files.InputError: if it holds another kind of model.
     """
     model = perceiver.create(self.model)
     if self.checkpoint is not None and isinstance(self.model, glue.GlueConfig):
@@ -121,27 +122,25 @@ def _published(model: glue.GlueConfig | bert.BertConfig) -> Experiment:
 # ------------------------------------------------------------------------ mini
 
 
-def _mini() -> Experiment:
-  return Experiment(
-    model=glue.multitask(glue.QueryKind.QUERIES, mini_model.CONFIG),
-    # Texts of three words mostly fit into the model's 64 bytes.
-    data=glue_data.DataConfig(
-      source=glue_data.Source.SYNTHETIC,
-      synthetic=synthetic.SyntheticConfig(words=3),
-    ),
-    train=trainer.TrainConfig(
-      batch_size=32,
-      steps=1500,
-      base_rate=5e-4,
-      schedule=schedules.WarmupCosine(warmup_steps=100),
-      optimizer=optimizers.Adam(weight_decay=0.01, clip_norm=1.0),
-      eval_batch_size=64,
-      eval_every=500,
-      checkpoint_every=500,
-      log_every=50,
-    ),
-  )
-
+MINI = Experiment(
+  model=glue.multitask(glue.QueryKind.QUERIES, mini_model.CONFIG),
+  # Texts of three words mostly fit into the model's 64 bytes.
+  data=glue_data.DataConfig(
+    source=glue_data.Source.SYNTHETIC,
+    synthetic=synthetic.SyntheticConfig(words=3),
+  ),
+  train=trainer.TrainConfig(
+    batch_size=32,
+    steps=1500,
+    base_rate=5e-4,
+    schedule=schedules.WarmupCosine(warmup_steps=100),
+    optimizer=optimizers.Adam(weight_decay=0.01, clip_norm=1.0),
+    eval_batch_size=64,
+    eval_every=500,
+    checkpoint_every=500,
+    log_every=50,
+  ),
+)
 
 EXPERIMENTS = {
   "multitask": _published(glue.multitask(glue.QueryKind.QUERIES)),
@@ -157,7 +156,6 @@ EXPERIMENTS = {
     for name, task in glue_tasks.TASKS.items()
   },
 }
-MINI = _mini()
 
 # Table 14, development sets, in hundredths: CoLA, MNLI matched and mismatched,
 # MRPC, QNLI, QQP, RTE, SST-2, STS-B.

@@ -57,19 +57,6 @@ class DataConfig:
     synthetic_tables.SyntheticConfig()
   )
 
-  def folder(self) -> pathlib.Path:
-    """Returns the folder of the official files.
-
-    Raises:
-      files.InputError: if none is given.
-    """
-    if self.data_dir is None:
-      raise files.InputError(
-        "The tasks are read from a folder: set data.data_dir to the one that "
-        "holds CoLA, SST-2 and so on, or data.source to synthetic"
-      )
-    return self.data_dir.expanduser()
-
 
 class TaskExample(NamedTuple):
   """An example, the number of its task, and that of its development set."""
@@ -202,8 +189,13 @@ def _read(
   elif config.source is Source.TFDS:
     split = part.replace("dev", "validation")
     table = tfds_tables.read(task, split, config.data_dir)
+  elif config.data_dir is None:
+    raise files.InputError(
+      "The tasks are read from a folder: set data.data_dir to the one that "
+      "holds CoLA, SST-2 and so on, or data.source to synthetic"
+    )
   else:
-    path = config.folder() / task.folder / file
+    path = config.data_dir.expanduser() / task.folder / file
     table = tsv.read(task, path, is_test=is_test)
   found = len(table.examples) + len(table.skipped)
   is_checked = config.source is not Source.SYNTHETIC and count is not None

@@ -15,36 +15,10 @@ _NUM_LATENTS = 8
 _MAX_SHOWN = 96  # tokens
 
 
-_CURVE = [plots.Panel("loss"), plots.Panel("score")]
+CURVE = [plots.Panel("loss"), plots.Panel("score")]
 
 
-def plot(
-  model: perceiver.Model,
-  variables: perceiver.Variables,
-  split: loader.Split,
-  workdir: pathlib.Path,
-) -> list[pathlib.Path]:
-  """Plots the run and its model, into `workdir / "figures"`.
-
-  Args:
-    model: the model.
-    variables: its parameters and state.
-    split: the examples.
-    workdir: the run's folder, whose log the curve is plotted from.
-
-  Returns:
-    The files: curve.png, if there is a log, and attention.png, if the model
-    gives its attention.
-  """
-  folder = plots.folder(workdir)
-  made = plots.learning_curve(workdir, _CURVE)
-  if hasattr(model.config, "trunk"):  # others have no latents
-    path = folder / "attention.png"
-    made.append(_attention(model, variables, split, path))
-  return made
-
-
-def _attention(
+def attention(
   model: perceiver.Model,
   variables: perceiver.Variables,
   split: loader.Split,

@@ -12,7 +12,6 @@ import jax
 from experiments.data import files
 import perceiver
 from perceiver.checkpoints import check
-from perceiver.checkpoints import load
 from perceiver.models import glue
 from perceiver.models import language
 
@@ -57,12 +56,9 @@ def from_checkpoint(config: Any, path: pathlib.Path) -> FineTuned:
 
   Raises:
     FileNotFoundError: if there is nothing at the path.
-    files.InputError: if it cannot be used for this model.
+    perceiver.CheckpointError: if it cannot be used for this model.
   """
-  try:
-    _, variables, report = perceiver.load_for_finetuning(config, path)
-  except perceiver.CheckpointError as error:
-    raise files.InputError(str(error)) from error
+  _, variables, report = perceiver.load_for_finetuning(config, path)
   arrays = check.flatten(variables)
   pretrained = {n: arrays[n] for n in arrays.keys() - {*report.reinitialised}}
   print(
@@ -80,13 +76,10 @@ def trunk_of(path: pathlib.Path) -> language.LanguageModelConfig:
 
   Raises:
     FileNotFoundError: if there is nothing at the path.
-    files.InputError: if it is damaged, or holds something else.
+    perceiver.CheckpointError: if it is damaged.
+    files.InputError: if it holds something else.
   """
-  try:
-    model, _ = load.load(path)
-  except perceiver.CheckpointError as error:
-    raise files.InputError(str(error)) from error
-  config = model.config
+  config = perceiver.load(path)[0].config
   if isinstance(config, glue.GlueConfig):
     config = config.trunk
   if not isinstance(config, language.LanguageModelConfig):

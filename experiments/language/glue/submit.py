@@ -3,10 +3,6 @@
   python -m experiments.predict glue-submission \\
       --models runs/glue/model.safetensors \\
       --data.data-dir DIR --output submission
-
-Each file, such as CoLA.tsv, has the columns "index" and "prediction": classes
-as the training files write them, degrees from 0 to 5 with three digits. Where
-several models answer a task, the last one does.
 """
 
 import dataclasses
@@ -29,7 +25,8 @@ from perceiver.models import glue
 class SubmitConfig:
   """Writes the files that the test server of GLUE expects.
 
-  Each file, such as CoLA.tsv, has the columns "index" and "prediction". Where
+  Each file, such as CoLA.tsv, has the columns "index" and "prediction": classes
+  as the training files write them, degrees from 0 to 5 with three digits. Where
   several models answer a task, the last one does.
 
   Attributes:
@@ -50,14 +47,12 @@ def submit(config: SubmitConfig) -> list[pathlib.Path]:
 
   Raises:
     FileNotFoundError: if a model is not there.
+    perceiver.CheckpointError: if a model is damaged.
     files.InputError: if a model or a test set cannot be used.
   """
   written: dict[pathlib.Path, None] = {}
   for path in config.models:
-    try:
-      model, variables = perceiver.load(path)
-    except perceiver.CheckpointError as error:
-      raise files.InputError(str(error)) from error
+    model, variables = perceiver.load(path)
     if not isinstance(model.config, glue.GlueConfig):
       raise files.InputError(
         f"{path} holds {type(model.config).__name__}; expected a model of GLUE"
@@ -104,6 +99,7 @@ def run(config: SubmitConfig) -> None:
 
   Raises:
     FileNotFoundError: if a model is not there.
+    perceiver.CheckpointError: if a model is damaged.
     files.InputError: if a model or a test set cannot be used.
   """
   for path in submit(config):

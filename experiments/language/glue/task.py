@@ -12,6 +12,7 @@ from experiments.language.glue import data as glue_data
 from experiments.language.glue import evaluator
 from experiments.language.glue import plots
 from experiments.language.glue import texts
+from experiments.runs import plots as runs_plots
 from experiments.training import tasks
 import perceiver
 
@@ -89,5 +90,15 @@ class Glue(tasks.HasSplits):
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Plots the learning curve, and where latents look in some texts."""
-    return plots.plot(self.model, variables, self.eval_split(), workdir)
+    """Plots the learning curve, and where latents look in some texts.
+
+    Returns:
+      The files: curve.png if there is a log, and attention.png if the model
+      has latents.
+    """
+    made = runs_plots.learning_curve(workdir, plots.CURVE)
+    if hasattr(self.model.config, "trunk"):
+      path = runs_plots.folder(workdir) / "attention.png"
+      split = self.eval_split()
+      made.append(plots.attention(self.model, variables, split, path))
+    return made

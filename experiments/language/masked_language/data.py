@@ -82,7 +82,10 @@ def splits(
   name = config.corpus.value
   return (
     loader.Split(
-      corpora.mixture(train),
+      corpora.Mixture(
+        tuple(len(part.documents) for part in train),
+        tuple(part.share for part in train),
+      ),
       TrainTransform(train, config, mask),
       f"{name} train",
     ),

@@ -14,6 +14,7 @@ from experiments.data import loader
 from experiments.language.masked_language import data as language_data
 from experiments.language.masked_language import plots
 from experiments.language.text import sentencepiece
+from experiments.runs import plots as runs_plots
 from experiments.training import tasks
 import perceiver
 from perceiver import bounds
@@ -96,14 +97,20 @@ class MaskedLanguage(tasks.HasSplits):
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Plots learning curve, filled texts, and where the latents look."""
-    return plots.plot(
-      self.model,
-      variables,
-      self.eval_split(),
-      sentencepiece.tokenizer(self.data.sentencepiece_model),
-      workdir,
-    )
+    """Plots learning curve, filled texts, and where the latents look.
+
+    Returns:
+      The files: curve.png if there is a log, filled.png and attention.png.
+    """
+    folder = runs_plots.folder(workdir)
+    texts = plots.examples(self.eval_split())
+    tokenizer = sentencepiece.tokenizer(self.data.sentencepiece_model)
+    found = self.model, variables, texts, tokenizer
+    return [
+      *runs_plots.learning_curve(workdir, plots.CURVE),
+      plots.filled(*found, folder / "filled.png"),
+      plots.attention(*found, folder / "attention.png"),
+    ]
 
 
 def cross_entropy(

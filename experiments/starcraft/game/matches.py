@@ -21,11 +21,11 @@ Array = jax.Array
 
 _BLOCK = 64  # battles per compiled call
 
-# The policies of the other army. The baseline replaces the built-in bot of the
-# paper.
+# The policies of the other army, by the name of the score against them. The
+# baseline replaces the built-in bot of the paper.
 OPPONENTS: dict[str, simulator.Policy] = {
-  "baseline": scripted_policies.baseline,
-  "expert": scripted_policies.expert,
+  "win_rate": scripted_policies.baseline,
+  "expert_score": scripted_policies.expert,
 }
 
 
