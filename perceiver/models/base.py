@@ -47,10 +47,11 @@ def check_channels(
 class AdaptedPerceiver(hk.Module):
   """A Perceiver whose inputs are adapted examples.
 
-  Subclasses give `__call__`, `decode` and `_adapt`.
+  Subclasses give `__call__` and `decode`; and `_adapt`, if their configuration
+  has no `InputAdapter` called `inputs`.
 
   Attributes:
-    config: has the fields `perceiver` and `precision`.
+    config: has `perceiver` and `precision`.
     is_training: whether dropout is on and batch statistics are used.
     name: of the module.
   """
@@ -88,8 +89,11 @@ class AdaptedPerceiver(hk.Module):
     dtype = self.config.precision.dtype
     return tuple(part.astype(dtype) for part in parts), input_mask
 
+  @hk.name_like("__call__")
   def _adapt(
     self, *examples: Any, **options: Any
   ) -> tuple[blockwise.Parts, Bool[Array, "B M"] | None]:
     """Returns inputs of examples, and their mask, None if there is none."""
-    raise NotImplementedError
+    return self.config.inputs.apply(
+      *examples, **options, is_training=self.is_training
+    )

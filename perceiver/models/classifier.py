@@ -5,14 +5,13 @@ from typing import Any
 
 import haiku as hk
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from perceiver import decoder
 from perceiver import model
 from perceiver import network
 from perceiver import queries as learned_queries
 from perceiver.adapters import adapter
-from perceiver.attention import blockwise
 from perceiver.models import base
 
 
@@ -73,11 +72,3 @@ class Classifier(base.AdaptedPerceiver):
       queries = (query.astype(latents.dtype),)
     logits = self._network().decode(latents, queries)  # [B, 1, classes]
     return logits[:, 0].astype(jnp.float32)
-
-  @hk.name_like("__call__")
-  def _adapt(
-    self, examples: Any, mask: Any = None
-  ) -> tuple[blockwise.Parts, Bool[Array, "B M"] | None]:
-    return self.config.inputs.apply(
-      examples, mask, is_training=self.is_training
-    )

@@ -24,7 +24,6 @@ from perceiver.adapters import audio
 from perceiver.adapters import checks
 from perceiver.adapters import multimodal
 from perceiver.adapters import video
-from perceiver.attention import blockwise
 from perceiver.models import base
 
 
@@ -102,13 +101,6 @@ class VideoAutoencoder(base.AdaptedPerceiver):
     return multimodal_decoder.MultimodalDecoder(
       config, self.config.outputs, self.is_training, name="decoder"
     )(latents, output_points or {})
-
-  @hk.name_like("__call__")
-  def _adapt(
-    self, inputs: Mapping[str, checks.Unchecked]
-  ) -> tuple[blockwise.Parts, None]:
-    parts, _ = self.config.inputs.apply(inputs, is_training=self.is_training)
-    return parts, None
 
 
 _NUM_FRAMES, _SIZE, _NUM_CLASSES = 16, (224, 224), 700
