@@ -6,7 +6,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.data import loader
 from experiments.runs import plots
 from experiments.starcraft import data
 from experiments.starcraft import entities as starcraft_entities
@@ -14,7 +13,6 @@ from experiments.starcraft import objective
 from experiments.starcraft.game import units
 import perceiver
 
-_NUM_BATTLES = 6
 _NUM_LATENTS = 8
 _COLOURS = ("tab:blue", "tab:orange")  # one's own units, the others
 _MARKERS = ("o", "s", "^", "D")  # by kind
@@ -26,13 +24,6 @@ CURVE = [
   plots.Panel("action_accuracy"),
   plots.Panel("winning_accuracy"),
 ]
-
-
-def examples(split: loader.Split) -> dict[str, np.ndarray]:
-  """Returns a batch of transitions of different battles."""
-  rows = np.linspace(0, len(split.source) - 1, _NUM_BATTLES).astype(int)
-  found = [split.source[int(row)] for row in rows]
-  return {name: np.stack([e[name] for e in found]) for name in found[0]}
 
 
 def battles(

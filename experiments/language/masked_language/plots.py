@@ -5,12 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments.data import loader
 from experiments.language.text import tokenizers
 from experiments.runs import plots
 import perceiver
 
-_NUM_TEXTS = 4
 _NUM_LATENTS = 12
 _COLUMNS = 100  # characters in a line
 _MAX_SHOWN = 160  # tokens of the text under attention
@@ -18,16 +16,6 @@ _GIVEN, _RIGHT, _WRONG = "black", "tab:green", "tab:red"
 
 
 CURVE = [plots.Panel(m) for m in ("bits_per_byte", "accuracy", "word_accuracy")]
-
-
-def examples(split: loader.Split) -> dict[str, np.ndarray]:
-  """Returns a batch of masked texts from all over a split."""
-  rows = np.linspace(0, len(split.source) - 1, _NUM_TEXTS).astype(int)
-  found = [
-    split.transform(split.source[int(row)], np.random.default_rng(0))
-    for row in rows
-  ]
-  return {name: np.stack([e[name] for e in found]) for name in found[0]}
 
 
 def guesses(
