@@ -137,22 +137,20 @@ def predict(
   Raises:
     evaluation.Abandoned: if it should stop.
   """
-  return loop.collect(functools.partial(_compiled(model, names), variables))
+  return loop.collect(functools.partial(_predictions, model, names, variables))
 
 
-@functools.lru_cache(maxsize=8)
-def _compiled(
-  model: perceiver.Model, names: tuple[str, ...]
-) -> Callable[[Any, Mapping[str, Any]], dict[str, Array]]:
-  """Returns a function of variables and batch, the same for every call."""
-
-  def compute(variables: Any, batch: Mapping[str, Array]) -> dict[str, Array]:
-    outputs = model.apply(variables, batch["ids"], input_mask=text_mask(batch))
-    found = answers(names, outputs, batch)
-    return {
-      "prediction": found.predictions,
-      "loss": found.loss,
-      **{name: batch[name] for name in ("label", "eval_split", "weight")},
-    }
-
-  return jax.jit(compute)
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _predictions(
+  model: perceiver.Model,
+  names: tuple[str, ...],
+  variables: Any,
+  batch: Mapping[str, Array],
+) -> dict[str, Array]:
+  outputs = model.apply(variables, batch["ids"], input_mask=text_mask(batch))
+  found = answers(names, outputs, batch)
+  return {
+    "prediction": found.predictions,
+    "loss": found.loss,
+    **{name: batch[name] for name in ("label", "eval_split", "weight")},
+  }

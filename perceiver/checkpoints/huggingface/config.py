@@ -55,15 +55,10 @@ _DEFAULTS: dict[str, Any] = {
   "v_channels": None,
   "vocab_size": 262,
 }
-_OTHER_KINDS: dict[str, tuple[type, ...]] = {
-  "attention_probs_dropout_prob": (float, int),
-  "cross_attention_shape_for_attention": (str,),
-  "hidden_act": (str,),
-  "output_shape": (list,),
-  "qk_channels": (int, type(None)),
-  "train_size": (list,),
-  "use_query_residual": (bool,),
-  "v_channels": (int, type(None)),
+# Types that entries may have, by those of the defaults, if not these alone.
+_KINDS: dict[type, tuple[type, ...]] = {
+  float: (float, int),
+  type(None): (int, type(None)),
 }
 # Far beyond any model; keeps hostile files from asking for endless grids.
 _MOST = 2**24
@@ -94,7 +89,8 @@ def read(class_name: str, entries: Json, shapes: Shapes) -> Any:
     )
   given = _DEFAULTS | {k: v for k, v in entries.items() if k in _DEFAULTS}
   for key, value in given.items():
-    kinds = _OTHER_KINDS.get(key, (int,))
+    default = type(_DEFAULTS[key])
+    kinds = _KINDS.get(default, (default,))
     if not isinstance(value, kinds) or (
       isinstance(value, bool) and bool not in kinds
     ):
