@@ -67,7 +67,7 @@ def read(folder: pathlib.Path) -> tuple[TextFiles, TextFiles]:
     )
   sides: tuple[list[Location], list[Location]] = ([], [])
   empty = []
-  for path in sorted(folder.rglob("*")):
+  for path in files.list_files(folder, "*.txt", "*.jsonl", recursive=True):
     for location, text in _documents(path):
       if not text.strip():
         empty.append(location)
@@ -90,11 +90,9 @@ def read(folder: pathlib.Path) -> tuple[TextFiles, TextFiles]:
 
 
 def _documents(path: pathlib.Path) -> Iterator[tuple[Location, bytes]]:
-  """Yields the documents of a .txt or .jsonl file; none of any other."""
-  if path.suffix not in (".txt", ".jsonl") or not path.is_file():
-    return
+  """Yields the documents of a .txt or .jsonl file."""
   content = files.read_bytes(path)
-  if path.suffix == ".txt":
+  if path.suffix.lower() == ".txt":
     location = Location(path, 1, 0, len(content))
     yield location, _text(location, content)
     return
@@ -115,7 +113,7 @@ def _text(location: Location, content: bytes) -> bytes:
       f"{location.path}, line {line}: byte 0x{content[error.start]:02x} is not "
       f"UTF-8 ({error.reason})"
     ) from error
-  if location.path.suffix == ".txt" or not content.strip():
+  if location.path.suffix.lower() == ".txt" or not content.strip():
     return content
   try:
     row = json.loads(content)

@@ -86,22 +86,15 @@ class Run:
   ) -> state.TrainState:
     """Goes on from the newest checkpoint, or begins."""
     shapes = tasks.batch_shapes(self._split, self._config.batch_size)
-    skips = self._config.non_finite is training_config.NonFinite.SKIP
-    min_size = self._config.parallel.min_sharded_size
-    target = state.abstract(
-      self._task, optimizer, shapes, self._mesh, skips=skips, min_size=min_size
-    )
+    settings: dict[str, Any] = {
+      "skips": self._config.non_finite is training_config.NonFinite.SKIP,
+      "min_size": self._config.parallel.min_sharded_size,
+    }
+    arguments = (self._task, optimizer, shapes, self._mesh)
+    target = state.abstract(*arguments, **settings)
     restored = self._checkpoints.restore(state.to_items(target))
     if restored is None:
-      return state.create(
-        self._task,
-        optimizer,
-        shapes,
-        self._mesh,
-        self._config.seed,
-        skips=skips,
-        min_size=min_size,
-      )
+      return state.create(*arguments, self._config.seed, **settings)
     return state.from_items(target, restored[1])
 
   def _open_reporter(

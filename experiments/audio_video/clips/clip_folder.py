@@ -207,9 +207,9 @@ def find_files(folder: pathlib.Path) -> dict[str, pathlib.Path]:
   if not folder.is_dir():
     raise files.InputError(f"{folder} is not a folder; expected one of videos.")
   found: dict[str, pathlib.Path] = {}
-  for path in sorted(folder.rglob("*")):
-    if path.suffix.lower() in video_files.SUFFIXES:
-      found.setdefault(path.stem, path)
+  patterns = (f"*{suffix}" for suffix in video_files.SUFFIXES)
+  for path in files.list_files(folder, *patterns, recursive=True):
+    found.setdefault(path.stem, path)
   if not found:
     raise files.InputError(
       f"{folder} has no videos ({', '.join(video_files.SUFFIXES)})."

@@ -15,7 +15,7 @@ from experiments.optical_flow.benchmarks import pairs
 def autoflow(root: pathlib.Path) -> list[pairs.Pair]:
   """Returns AutoFlow's examples, by part and name."""
   found = []
-  for part in sorted(root.glob("static_40k_png_*_of_4")):
+  for part in files.list_folders(root, "static_40k_png_*_of_4"):
     for folder in _folders(part):
       found.append(
         pairs.Pair(
@@ -199,10 +199,14 @@ def _chairs_split_file(root: pathlib.Path) -> pathlib.Path:
 
 
 def _folders(path: pathlib.Path) -> list[pathlib.Path]:
-  return [child for child in _files(path, "*") if child.is_dir()]
+  return files.list_folders(_existing(path))
 
 
 def _files(path: pathlib.Path, pattern: str) -> list[pathlib.Path]:
-  if not path.is_dir():
-    raise files.InputError(f"There is no folder {path}.")
-  return sorted(path.glob(pattern))
+  return files.list_files(_existing(path), pattern)
+
+
+def _existing(folder: pathlib.Path) -> pathlib.Path:
+  if not folder.is_dir():
+    raise files.InputError(f"There is no folder {folder}.")
+  return folder

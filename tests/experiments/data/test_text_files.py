@@ -6,6 +6,7 @@ import pytest
 
 from experiments.data import files
 from experiments.data import text_files
+from tests.helpers import foreign
 
 
 def write_many(folder, count=60):
@@ -79,3 +80,11 @@ def test_folders_without_texts_are_refused(tmp_path):
   (tmp_path / "a.txt").write_text("a single one")
   with pytest.raises(files.InputError, match="expected some on both sides"):
     text_files.read(tmp_path)
+
+
+def test_foreign_files_are_no_documents(tmp_path):
+  write_many(tmp_path)
+  (tmp_path / "ONE.TXT").write_text("one")
+  before = text_files.read(tmp_path)
+  foreign.add(tmp_path)
+  assert text_files.read(tmp_path) == before

@@ -4,6 +4,7 @@ import pytest
 
 from experiments.audio_video.clips import clip_folder
 from experiments.data import files
+from tests.helpers import foreign
 
 KINETICS = """label,youtube_id,time_start,time_end,split
 abseiling,--3ouPhoy2A,20,30,train
@@ -122,3 +123,11 @@ def test_folders_without_videos(tmp_path):
     clip_folder.find_files(tmp_path)
   with pytest.raises(files.InputError, match="is not a folder"):
     clip_folder.find_files(tmp_path / "none")
+
+
+def test_foreign_files_are_no_videos(tmp_path):
+  (tmp_path / "part").mkdir()
+  (tmp_path / "part" / "abc.mp4").touch()
+  foreign.add(tmp_path)
+  found = clip_folder.find_files(tmp_path)
+  assert found == {"abc": tmp_path / "part" / "abc.mp4"}

@@ -10,6 +10,7 @@ import pytest
 from experiments.data import files
 from experiments.optical_flow.benchmarks import datasets
 from experiments.optical_flow.benchmarks import flow_files
+from tests.helpers import foreign
 
 SIZE = (4, 6)
 TEST, TRAIN = datasets.Split.TEST, datasets.Split.TRAIN
@@ -387,3 +388,13 @@ def test_a_frame_without_a_number_is_refused(tmp_path):
   grey(tmp_path / "training" / "clean" / "alley_1" / "frame_last.png", 0)
   with pytest.raises(files.InputError, match=r"frame_last\.png is not named"):
     datasets.open_dataset(config)
+
+
+@pytest.mark.parametrize(
+  "make", [autoflow, chairs, sintel, kitti, middlebury, hd1k]
+)
+def test_foreign_files_are_no_examples(tmp_path, make):
+  config = make(tmp_path)
+  before = described(datasets.open_dataset(config))
+  foreign.add(tmp_path)
+  assert described(datasets.open_dataset(config)) == before
