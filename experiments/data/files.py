@@ -3,7 +3,8 @@
 Every defect of a file that is read here raises an `InputError` with its path.
 """
 
-from collections.abc import Iterator, Sequence
+import collections
+from collections.abc import Iterable, Iterator, Sequence
 import contextlib
 import fnmatch
 import io
@@ -114,6 +115,18 @@ def read_image(path: pathlib.Path) -> np.ndarray:  # [H, W, 3] uint8
     return np.asarray(decode_image(encoded))
   except ValueError as error:
     raise InputError(f"{path} is {error}") from error
+
+
+def commonest(messages: Iterable[str]) -> str:
+  """Returns the commonest reasons with their numbers: "3 × reason; 1 × …".
+
+  Args:
+    messages: each a name, a colon, and the reason.
+  """
+  reasons = (message.partition(": ")[2] or message for message in messages)
+  counts = collections.Counter(reasons)
+  most = [f"{count} × {reason}" for reason, count in counts.most_common(3)]
+  return "; ".join(most + ["…"] * (len(counts) > len(most)))
 
 
 def list_images(paths: Sequence[pathlib.Path]) -> list[pathlib.Path]:

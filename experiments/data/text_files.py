@@ -4,6 +4,7 @@ A .txt file is one document; every line of a .jsonl file is an object with the
 entry "text", which is one. Texts stay on disk until they are read.
 """
 
+import codecs
 from collections.abc import Iterator, Sequence
 import dataclasses
 import json
@@ -92,11 +93,12 @@ def read(folder: pathlib.Path) -> tuple[TextFiles, TextFiles]:
 def _documents(path: pathlib.Path) -> Iterator[tuple[Location, bytes]]:
   """Yields the documents of a .txt or .jsonl file."""
   content = files.read_bytes(path)
+  start = len(codecs.BOM_UTF8) * content.startswith(codecs.BOM_UTF8)
+  content = content[start:]
   if path.suffix.lower() == ".txt":
-    location = Location(path, 1, 0, len(content))
+    location = Location(path, 1, start, start + len(content))
     yield location, _text(location, content)
     return
-  start = 0
   for number, line in enumerate(content.splitlines(keepends=True), 1):
     location = Location(path, number, start, start + len(line))
     yield location, _text(location, line)

@@ -9,6 +9,7 @@ import pathlib
 import re
 
 from experiments.data import files
+from experiments.data import tables
 from experiments.optical_flow.benchmarks import pairs
 
 
@@ -36,7 +37,7 @@ def flying_chairs(
     path.name.removesuffix("_img1.ppm") for path in _files(data, "*_img1.ppm")
   )
   path = split_file or _chairs_split_file(root)
-  marks = files.read_bytes(path).split()
+  marks = tables.read_bytes(path).split()
   if strange := sorted(set(marks) - {b"1", b"2"}):
     raise files.InputError(
       f"{path} contains {strange[0]!r}; expected lines of 1 and 2."

@@ -30,6 +30,15 @@ def test_documents_are_read_and_divided(tmp_path):
   assert 1 <= len(held_out) <= 9
 
 
+def test_byte_order_marks_are_no_text(tmp_path):
+  expected = write_many(tmp_path)
+  path = tmp_path / "deep" / "many.jsonl"
+  path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+  (tmp_path / "one.txt").write_bytes(b"\xef\xbb\xbfone")
+  found = {text for side in text_files.read(tmp_path) for text in side}
+  assert found == expected | {b"one"}
+
+
 def test_equal_documents_are_on_one_side_whatever_else_there_is(tmp_path):
   write_many(tmp_path)
   _, before = text_files.read(tmp_path)

@@ -41,6 +41,32 @@ def test_kinetics(tmp_path):
   assert classes.numbers(rows[1]) == (1,)
 
 
+@pytest.mark.parametrize(
+  ("old", "new"),
+  [
+    ("label", "\ufefflabel"),
+    ("youtube_id,time_start", " YouTube ID , time_start"),
+    ("\n", "\r\n"),
+    ("\n", "\r"),
+    ("abseiling", " abseiling "),
+    ("pull ups, one arm", "pull ups,\u2028one\x85 arm"),
+  ],
+)
+def test_spellings_of_lists(tmp_path, old, new):
+  path = tmp_path / "list.csv"
+  path.write_bytes(KINETICS.replace(old, new).encode())
+  kind, rows = clip_folder.read_list(path)
+  assert (kind, len(rows)) == ("kinetics", 2)
+  assert rows[0] == clip_folder.Row("--3ouPhoy2A", 20, 30, ("abseiling",))
+  assert rows[1].labels[0].startswith("pull ups,")
+  path.write_bytes(AUDIOSET.replace(old, new).encode())
+  kind, rows = clip_folder.read_list(path)
+  assert (kind, len(rows), len(rows[0].labels)) == ("audioset", 2, 2)
+  path.write_bytes(CLASSES.replace("index", f"{new[:1]}Index").encode())
+  if new[0] in "\ufeff ":
+    assert clip_folder.read_classes(path).keys[0] == "/m/09x0r"
+
+
 def test_a_test_split_has_no_labels(tmp_path):
   text = "youtube_id,time_start,time_end,split\nabc,0,10,test\n"
   _, rows = clip_folder.read_list(write(tmp_path, text))

@@ -361,7 +361,7 @@ def test_split_files_of_chairs(tmp_path):
   official = tmp_path / "chairs" / "FlyingChairs_train_val.txt"
   official.rename(official.with_name("chairs_split.txt"))
   assert names(config) == ["00001", "00003", "00004"]
-  (tmp_path / "mine.txt").write_text("2 1 2 2")
+  (tmp_path / "mine.txt").write_text("\ufeff2 1 2 2")
   mine = dataclasses.replace(config, split_file=tmp_path / "mine.txt")
   assert names(mine) == ["00002"]
   (tmp_path / "chairs" / "chairs_split.txt").unlink()
