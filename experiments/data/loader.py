@@ -68,8 +68,8 @@ def first(split: Split, count: int) -> Split:
   return dataclasses.replace(split, source=source)
 
 
-def spread(split: Split, count: int) -> dict[str, np.ndarray]:
-  """Returns a batch of `count` examples from all over a split."""
+def stacked(split: Split, count: int) -> dict[str, np.ndarray]:
+  """Returns `count` examples from all over a split, stacked."""
   rows = np.linspace(0, len(split.source) - 1, count).astype(int)
   examples = [
     split.transform(split.source[int(row)], np.random.default_rng(0))

@@ -74,7 +74,7 @@ class Cloning(tasks.HasSplits):
       the model has latents.
     """
     folder = runs_plots.folder(workdir)
-    found = self.model, variables, loader.spread(self.eval_split(), 6)
+    found = self.model, variables, loader.stacked(self.eval_split(), 6)
     made = runs_plots.learning_curve(workdir, plots.CURVE)
     made.append(plots.battles(*found, folder / "battles.png"))
     network = self.model.config.encoder.encoder

@@ -103,7 +103,7 @@ class MaskedLanguage(tasks.HasSplits):
       The files: curve.png if there is a log, filled.png and attention.png.
     """
     folder = runs_plots.folder(workdir)
-    texts = loader.spread(self.eval_split(), 4)
+    texts = loader.stacked(self.eval_split(), 4)
     tokenizer = sentencepiece.tokenizer(self.data.sentencepiece_model)
     found = self.model, variables, texts, tokenizer
     return [

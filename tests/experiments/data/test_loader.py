@@ -247,6 +247,6 @@ def test_transform_may_not_give_a_weight():
 
 
 def test_examples_from_all_over_a_split():
-  batch = loader.spread(_split(10), 4)
+  batch = loader.stacked(_split(10), 4)
   assert batch["value"].tolist() == [0, 9, 36, 81]
   assert batch["noise"].shape == (4, 3)
