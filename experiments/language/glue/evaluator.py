@@ -1,6 +1,6 @@
 """Answers to examples of several tasks, and the metrics of whole sets."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 import dataclasses
 import functools
 from typing import Any, NamedTuple
@@ -86,27 +86,19 @@ class Evaluator:
   batch_size: int
 
   def __call__(
-    self,
-    variables: Any,
-    *,
-    should_stop: Callable[[], bool] = lambda: False,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    self, variables: Any, watch: evaluation.Watch = evaluation.UNWATCHED
   ) -> evaluation.Evaluation:
     """Returns metrics of every set, "loss", and "score", their average.
 
     Args:
       variables: of the model.
-      should_stop: called before every batch.
-      on_progress: called with the number of examples done, and of all.
+      watch: follows it batch by batch.
 
     Raises:
-      evaluation.Abandoned: if it should stop.
+      evaluation.Abandoned: if the watch stops it.
     """
     loop = evaluation.Loop(
-      split=self.split,
-      batch_size=self.batch_size,
-      should_stop=should_stop,
-      on_progress=on_progress,
+      split=self.split, batch_size=self.batch_size, watch=watch
     )
     found = predict(self.model, variables, self.names, loop)
     results = {"loss": float(np.mean(found["loss"], dtype=np.float64))}
@@ -135,7 +127,7 @@ def predict(
     "prediction", "loss", "label" and "eval_split" of the examples, each [n].
 
   Raises:
-    evaluation.Abandoned: if it should stop.
+    evaluation.Abandoned: if the watch stops it.
   """
   return loop.collect(functools.partial(_predictions, model, names, variables))
 

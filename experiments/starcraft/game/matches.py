@@ -1,6 +1,5 @@
 """Scores of a policy in battles between even armies."""
 
-from collections.abc import Callable
 import dataclasses
 import functools
 from typing import Any
@@ -14,6 +13,7 @@ from experiments.starcraft.game import scenarios
 from experiments.starcraft.game import scripted_policies
 from experiments.starcraft.game import simulator
 from experiments.starcraft.game import units
+from experiments.training import evaluation
 import perceiver
 from perceiver import bounds
 
@@ -72,7 +72,7 @@ def score(
   opponent: simulator.Policy,
   scenario: scenarios.ScenarioConfig,
   config: RolloutConfig,
-  on_progress: Callable[[int], None] = lambda done: None,
+  watch: evaluation.Watch = evaluation.UNWATCHED,
 ) -> float:
   """Returns the share of battles won, a draw counted as half a win.
 
@@ -82,11 +82,13 @@ def score(
     opponent: policy of the other army, which begins as an equal of the first.
     scenario: sizes of the armies.
     config: number and length of the battles.
-    on_progress: called with the number of battles done; may raise to stop.
+    watch: follows it by blocks of battles.
   """
   key = jax.random.key(config.seed)
   found = []
-  for first in range(0, config.num_battles, _BLOCK):
+  for first in watch(
+    range(0, config.num_battles, _BLOCK), config.num_battles, _BLOCK
+  ):
     points = _points(
       model,
       opponent,
@@ -96,7 +98,6 @@ def score(
       jax.random.fold_in(key, first // _BLOCK),
     )
     found.append(np.asarray(points)[: config.num_battles - first])
-    on_progress(first + len(found[-1]))
   return float(np.mean(np.concatenate(found), dtype=np.float64))
 
 

@@ -92,7 +92,8 @@ def evaluate(batch_size):
 def test_metrics_are_of_whole_sets(batch_size):
   progress = []
   found = evaluate(batch_size)(
-    jnp.ones([]), on_progress=lambda done, total: progress.append((done, total))
+    jnp.ones([]),
+    evaluation.Watch(on_progress=lambda *counts: progress.append(counts)),
   )
   # 2 right of 3 guessed and of 2 there are: (2·2 − 1·0) / √(3·2·2·3)
   matthews = 4 / 6
@@ -111,4 +112,4 @@ def test_metrics_are_of_whole_sets(batch_size):
 
 def test_evaluation_can_be_stopped():
   with pytest.raises(evaluation.Abandoned):
-    evaluate(3)(jnp.ones([]), should_stop=lambda: True)
+    evaluate(3)(jnp.ones([]), evaluation.Watch(should_stop=lambda: True))
