@@ -75,7 +75,7 @@ class Transform:
   def __call__(
     self, raw: TaskExample, generator: np.random.Generator
   ) -> dict[str, np.ndarray]:
-    """Returns "ids", "length", "label" float32, "task", "eval_split" int32."""
+    """Returns the text's, "label" float32, "task" and "eval_split" int32."""
     del generator
     return {
       **self.encoder.padded(raw.example.texts),

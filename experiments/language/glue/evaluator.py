@@ -30,12 +30,6 @@ class Answers(NamedTuple):
   predictions: Array  # [B], number of the likeliest class, or degree
 
 
-def text_mask(batch: Mapping[str, Array]) -> Array:  # [B, M] bool
-  """Returns the mask of text, False at padding."""
-  positions = jnp.arange(batch["ids"].shape[1])  # [M]
-  return positions < batch["length"][:, None]
-
-
 def answers(
   names: Sequence[str],
   outputs: Mapping[str, Array],  # {task: [B, outputs]}
@@ -139,7 +133,7 @@ def _predictions(
   variables: Any,
   batch: Mapping[str, Array],
 ) -> dict[str, Array]:
-  outputs = model.apply(variables, batch["ids"], input_mask=text_mask(batch))
+  outputs = model.apply(variables, batch["ids"], input_mask=batch["input_mask"])
   found = answers(names, outputs, batch)
   return {
     "prediction": found.predictions,

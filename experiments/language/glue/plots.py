@@ -35,12 +35,13 @@ def attention(
   for axis, number in zip(axes[:, 0], range(count)):
     raw = split.source[number]
     batch = split.transform(raw, np.random.default_rng(0))
-    length = int(batch["length"])
-    mask = (np.arange(len(batch["ids"])) < length)[None]
-    maps = model.attention_map(variables, batch["ids"][None], input_mask=mask)
+    mask = batch["input_mask"]
+    maps = model.attention_map(
+      variables, batch["ids"][None], input_mask=mask[None]
+    )
     prefix = model.config.num_tokens
     shown = np.asarray(maps)[0].mean(axis=0)  # [N, P + M]
-    shown = shown[:, prefix : prefix + min(length, _MAX_SHOWN)]
+    shown = shown[:, prefix : prefix + min(mask.sum(), _MAX_SHOWN)]
     chosen = np.sort(np.argsort(-shown.std(axis=1))[:_NUM_LATENTS])
     axis.imshow(shown[chosen], aspect="auto", cmap="magma")
     axis.set_yticks(range(len(chosen)), [f"latent {n}" for n in chosen])

@@ -78,7 +78,7 @@ class Glue(tasks.HasSplits):
     outputs, state = self.model.apply_and_update(
       variables,
       batch["ids"],
-      input_mask=evaluator.text_mask(batch),
+      input_mask=batch["input_mask"],
       rng=rng,
       is_training=is_training,
     )  # {task: [B, outputs]}

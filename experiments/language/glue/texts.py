@@ -48,11 +48,11 @@ class Encoder:
     return np.concatenate(segments)
 
   def padded(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
-    """Returns {"ids": int32 [max_length], "length": int32 [], ids in use}."""
+    """Returns "ids" int32 and "input_mask" bool, False at padding."""
     ids = self.ids(texts)
     row = np.full(self.max_length, tokenizers.PAD, np.int32)
     row[: len(ids)] = ids
-    return {"ids": row, "length": np.asarray(len(ids), np.int32)}
+    return {"ids": row, "input_mask": np.arange(self.max_length) < len(ids)}
 
   def is_cut(self, texts: Sequence[str]) -> bool:
     """Returns whether an example is too long."""

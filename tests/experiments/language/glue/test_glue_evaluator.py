@@ -42,12 +42,6 @@ def test_other_tasks_get_no_gradient():
     assert np.flatnonzero(used).tolist() == rows
 
 
-def test_text_mask():
-  batch = {"ids": jnp.zeros((3, 4)), "length": jnp.array([0, 2, 4])}
-  expected = [[0, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 1]]
-  np.testing.assert_array_equal(evaluator.text_mask(batch), expected)
-
-
 class Longest:
   """Predicts class 1 for more than three bytes, and the length as degree."""
 
