@@ -159,16 +159,10 @@ EXPERIMENTS = {
 
 # Table 14, development sets, in hundredths: CoLA, MNLI matched and mismatched,
 # MRPC, QNLI, QQP, RTE, SST-2, STS-B.
-_COLUMNS = (
-  "cola_matthews",
-  "mnli_matched_accuracy",
-  "mnli_mismatched_accuracy",
-  "mrpc_accuracy",
-  "qnli_accuracy",
-  "qqp_accuracy",
-  "rte_accuracy",
-  "sst2_accuracy",
-  "stsb_pearson",
+_COLUMNS = tuple(
+  metric
+  for name in glue_tasks.AVERAGED
+  for metric in glue_tasks.TASKS[name].main_metrics
 )
 _TABLE_14 = {
   "bert": (20.06, 74.11, 75.55, 77.00, 85.75, 88.23, 53.91, 89.00, 82.84),
@@ -204,8 +198,9 @@ def _results() -> dict[str, tasks.Result]:
     found[recipe] = dataclasses.replace(_result("score", average), also=also)
   for prefix, model in (("", "single"), ("bert_", "bert")):
     for name in glue_tasks.AVERAGED:
-      row = zip(_COLUMNS, _TABLE_14[model])
-      first, *also = (_result(m, n) for m, n in row if m.startswith(name))
+      row = dict(zip(_COLUMNS, _TABLE_14[model]))
+      metrics = glue_tasks.TASKS[name].main_metrics
+      first, *also = (_result(metric, row[metric]) for metric in metrics)
       found[prefix + name] = dataclasses.replace(first, also=tuple(also))
   return found
 

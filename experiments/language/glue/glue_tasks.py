@@ -27,7 +27,8 @@ class Task:
     name: as in `perceiver.models.glue`.
     folder: the folder of the official files.
     texts: names of the columns of one or two texts.
-    tfds_texts: names of the same features in TensorFlow Datasets.
+    tfds_texts: names of the same features in TensorFlow Datasets; those of
+      `texts` if None.
     label: name of the label's column.
     classes: labels as the files spell them, in the order of the logits; empty
       for a degree from 0 to 5.
@@ -43,7 +44,7 @@ class Task:
   name: str
   folder: str
   texts: tuple[str, ...]
-  tfds_texts: tuple[str, ...]
+  tfds_texts: tuple[str, ...] | None = None
   label: str = "label"
   classes: tuple[str, ...] = ("0", "1")
   headerless: tuple[str, ...] = ()
@@ -62,6 +63,14 @@ class Task:
     """The task's head in a model."""
     return glue.TaskConfig(name=self.name, num_outputs=self.num_outputs)
 
+  @property
+  def main_metrics(self) -> tuple[str, ...]:
+    """Names of the metric of the averages, of each development set."""
+    return tuple(
+      f"{self.name}{split.suffix}_{self.metrics[0]}"
+      for split in self.eval_splits
+    )
+
 
 MAX_DEGREE = 5.0  # of likeness, in STS-B
 _ENTAILMENT = ("entailment", "not_entailment")
@@ -73,7 +82,6 @@ _ALL = (
     name="cola",
     folder="CoLA",
     texts=("sentence",),
-    tfds_texts=("sentence",),
     headerless=("source", "label", "star", "sentence"),
     train_count=8551,
     eval_splits=(EvalSplit(1043, 1063, "CoLA.tsv"),),
@@ -106,7 +114,6 @@ _ALL = (
     name="qnli",
     folder="QNLI",
     texts=("question", "sentence"),
-    tfds_texts=("question", "sentence"),
     classes=_ENTAILMENT,
     train_count=104_743,
     eval_splits=(EvalSplit(5463, 5463, "QNLI.tsv"),),
@@ -115,7 +122,6 @@ _ALL = (
     name="qqp",
     folder="QQP",
     texts=("question1", "question2"),
-    tfds_texts=("question1", "question2"),
     label="is_duplicate",
     test_index="id",
     train_count=None,  # releases differ by a few lines
@@ -126,7 +132,6 @@ _ALL = (
     name="rte",
     folder="RTE",
     texts=_PAIR,
-    tfds_texts=_PAIR,
     classes=_ENTAILMENT,
     train_count=2490,
     eval_splits=(EvalSplit(277, 3000, "RTE.tsv"),),
@@ -135,7 +140,6 @@ _ALL = (
     name="sst2",
     folder="SST-2",
     texts=("sentence",),
-    tfds_texts=("sentence",),
     train_count=67_349,
     eval_splits=(EvalSplit(872, 1821, "SST-2.tsv"),),
   ),
@@ -143,7 +147,6 @@ _ALL = (
     name="stsb",
     folder="STS-B",
     texts=_PAIR,
-    tfds_texts=_PAIR,
     label="score",
     classes=(),
     train_count=5749,
@@ -154,7 +157,6 @@ _ALL = (
     name="wnli",
     folder="WNLI",
     texts=_PAIR,
-    tfds_texts=_PAIR,
     train_count=635,
     eval_splits=(EvalSplit(71, 146, "WNLI.tsv"),),
   ),

@@ -65,10 +65,7 @@ def score(found: Mapping[str, float]) -> float:
   """
   means = {}
   for task in glue_tasks.TASKS.values():
-    names = [
-      f"{task.name}{split.suffix}_{task.metrics[0]}"
-      for split in task.eval_splits
-    ]
+    names = task.main_metrics
     values = [found[name] for name in names if name in found]
     if values and len(values) < len(names):
       raise ValueError(f"{task.name}: of {names} only {len(values)} are known")

@@ -130,10 +130,11 @@ def test_a_vocabulary_of_another_size(tmp_path):
 def build(root, name, label, labels):
   """Writes glue/NAME with pairs; test sets have the label -1."""
   task = glue_tasks.TASKS[name]
-  texts = {n: tfds.features.Text() for n in task.tfds_texts}
+  names = task.tfds_texts or task.texts
+  texts = {n: tfds.features.Text() for n in names}
   features = {**texts, "label": label, "idx": np.int32}
   row = lambda i, label: {
-    **{n: f"{n} {i}é" for n in task.tfds_texts},
+    **{n: f"{n} {i}é" for n in names},
     "label": label,
     "idx": 10 + i,
   }
