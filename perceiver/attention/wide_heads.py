@@ -198,19 +198,18 @@ def _divide_keys(
   interpret: bool,
   bias: Float[Array, "B S"],
   queries: Float[Array, "B T K"],
-  keys: Float[Array, "B S K"],
-  values: Float[Array, "B S V"] | None = None,
+  *keys_values: Float[Array, "B S _"],
 ) -> tuple[Float[Array, "B T V"], Float[Array, "B T"]]:
   """Attends to shares of the keys, one a program, and joins the results."""
   batch, num_queries, _ = queries.shape
-  length = keys.shape[1]
+  length = bias.shape[1]
   queries = jnp.pad(
     queries, ((0, 0), (0, -num_queries % tiles.queries), (0, 0))
   )
   programs = batch * queries.shape[1] // tiles.queries
   room = _MULTIPROCESSORS * tiles.resident
   shares = min(max(room // programs, 1), pl.cdiv(length, tiles.keys))
-  out, top, total = _call(tiles, interpret, shares, bias, queries, keys, values)
+  out, top, total = _call(tiles, interpret, shares, bias, queries, *keys_values)
   highest = jnp.max(top, axis=1, keepdims=True)
   factor = jnp.exp2(top - highest)  # [B, shares, T]
   total = jnp.sum(total * factor, axis=1)
@@ -229,14 +228,12 @@ def _call(
   shares: int,
   bias: Float[Array, "B S"],
   queries: Float[Array, "B T K"],
-  keys: Float[Array, "B S K"],
-  values: Float[Array, "B S V"] | None,
+  *keys_values: Float[Array, "B S _"],
 ) -> Any:
   """Runs the kernel: unnormalised sums, maxima and totals of every share."""
   batch, num_queries, key_channels = queries.shape
-  length = keys.shape[1]
-  value_channels = (keys if values is None else values).shape[-1]
-  operands = (bias, queries, keys, *(() if values is None else (values,)))
+  length, value_channels = keys_values[-1].shape[1:]
+  operands = (bias, queries, *keys_values)
   kernel = functools.partial(
     _kernel,
     tiles=tiles,
@@ -258,7 +255,7 @@ def _call(
       pl.BlockSpec(
         (None, tiles.queries, key_channels), lambda b, i, s: (b, i, 0)
       ),
-      *map(whole, operands[2:]),
+      *map(whole, keys_values),
     ],
     out_specs=[
       pl.BlockSpec(
