@@ -134,15 +134,13 @@ def attend_differentiably(
   return attend(queries, keys, values, bias=bias)[0].astype(values.dtype)
 
 
-def _forward(*operands: Any) -> tuple[Float[Array, "B T V"], Any]:
-  return attend_differentiably(*operands), operands
-
-
-def _backward(operands: Any, cotangent: Float[Array, "B T V"]) -> Any:
+def _differentiate(operands: Any, cotangent: Float[Array, "B T V"]) -> Any:
   return jax.vjp(_attend_at_once, *operands)[1](cotangent)
 
 
-attend_differentiably.defvjp(_forward, _backward)
+attend_differentiably.defvjp(
+  lambda *x: (attend_differentiably(*x), x), _differentiate
+)
 
 
 def _attend_at_once(
