@@ -19,7 +19,7 @@ from perceiver import position_encoding
 from perceiver.adapters import checks
 from perceiver.adapters import image
 from perceiver.adapters import patches
-from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ class FlowInput(hk.Module):
   is_training: bool = False
   name: str | None = None
 
-  def __call__(self, frames: checks.Unchecked) -> blockwise.Parts:
+  def __call__(self, frames: checks.Unchecked) -> input_parts.Parts:
     """Returns ([B, M, features], [1, M, positions]).
 
     Args:
@@ -115,7 +115,7 @@ class FlowInput(hk.Module):
     shape = config.grid if config.concatenate_frames else (2, *config.grid)
     positions = position_encoding.encode(config.positions, shape)  # [1, M, P]
     return (
-      features.reshape(len(frames), config.num_inputs, -1),
+      features.reshape(len(frames), config.num_inputs, features.shape[-1]),
       positions.astype(features.dtype),
     )
 
@@ -129,9 +129,9 @@ def _features(
   if isinstance(features, image.ConvPool):
     if config.concatenate_frames:
       return image.conv_pool(features, _join_frames(frames), is_training)
-    each = frames.reshape(-1, *frames.shape[2:])  # [2B, H, W, 3]
+    each = jax.lax.collapse(frames, 0, 2)  # [2B, H, W, 3]
     pooled = image.conv_pool(features, each, is_training)  # [2B, h, w, C]
-    return pooled.reshape(-1, 2, *pooled.shape[1:])
+    return pooled.reshape(len(frames), 2, *pooled.shape[1:])
   around = patches.neighbourhoods(frames, features.size)  # [B, 2, H, W, 27]
   if config.concatenate_frames:
     around = _join_frames(around)  # [B, H, W, 54]
@@ -145,8 +145,8 @@ def _join_frames(
 
 
 def first_frame(
-  config: FlowInputConfig, parts: blockwise.Parts
-) -> blockwise.QueryParts:
+  config: FlowInputConfig, parts: input_parts.Parts
+) -> input_parts.QueryParts:
   """Returns the inputs of the first frame, which are the queries."""
   if config.concatenate_frames:
     return parts

@@ -30,14 +30,11 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from perceiver import bounds
 from perceiver import layers
-from perceiver.attention import blockwise
+from perceiver.attention import block_sizes
+from perceiver.attention import input_parts
 from perceiver.attention import mapping
 from perceiver.attention import reference
-
-# Scores held at a time by one block of `attend` and `map_blocks`: large enough
-# for full speed of the matrix products, small enough to stay near the core.
-_BLOCK_SCORES = 2**21
-_BLOCK_RANGE = (256, 4096)
+from perceiver.attention import wide_heads
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -174,18 +171,57 @@ def attend(
   Masked queries, and queries all of whose keys are masked, attend to nothing:
   their result is the output bias.
   """
-  attention = attention_map(
-    config, weights, keys_values, queries
-  )  # [B, H, T, S]
+
+  def at_once(queries: Float[Array, "B T E"]) -> Float[Array, "B T V"]:
+    attention = attention_map(
+      config, weights, keys_values, queries
+    )  # [B, H, T, S]
+    attention = layers.dropout(attention, config.dropout_rate, key)
+    attention = attention.astype(keys_values.values.dtype)
+    if keys_values.output_folded:
+      return jnp.einsum("bhts,bshd->btd", attention, keys_values.values)
+    return join_heads(
+      jnp.einsum("bhts,bshv->bthv", attention, keys_values.values)
+    )
+
+  def by_kernel(queries: Float[Array, "B T E"]) -> Float[Array, "B T V"]:
+    bias = keys_values.bias
+    return wide_heads.attend_differentiably(
+      weights.query(queries) if bias is None else queries,
+      keys_values.keys[:, :, 0],
+      keys_values.values[:, :, 0],
+      None if bias is None else bias[:, :, 0],
+    )
+
+  if _has_kernel(config, keys_values, key is not None):
+    attended = jax.lax.platform_dependent(
+      queries, cuda=by_kernel, default=at_once
+    )
+  else:
+    attended = at_once(queries)
   if query_mask is not None:
-    attention = jnp.where(query_mask[:, None, :, None], attention, 0)
-  attention = layers.dropout(attention, config.dropout_rate, key)
-  attention = attention.astype(keys_values.values.dtype)
+    attended = jnp.where(query_mask[..., None], attended, 0)
   if keys_values.output_folded:
-    out = jnp.einsum("bhts,bshd->btd", attention, keys_values.values)
-    return out + weights.output.b.astype(out.dtype)
-  attended = jnp.einsum("bhts,bshv->bthv", attention, keys_values.values)
-  return weights.output(join_heads(attended))
+    return attended + weights.output.b.astype(attended.dtype)
+  return weights.output(attended)
+
+
+def _has_kernel(
+  config: AttentionConfig, keys_values: KeysValues, dropout: bool
+) -> bool:
+  """Returns whether a GPU attends by one kernel."""
+  keys, values = keys_values.keys, keys_values.values
+  return (
+    not reference.enabled()
+    and config.num_heads == 1
+    and keys_values.mask is None
+    and wide_heads.supports(
+      keys.dtype,
+      max(keys.shape[-1], values.shape[-1]),
+      separate_values=True,
+      dropout=dropout and config.dropout_rate > 0,
+    )
+  )
 
 
 def attention_map(
@@ -196,7 +232,7 @@ def attention_map(
 ) -> Float[Array, "B H T S"]:
   """Returns the attention weights, float32; rows sum to one.
 
-  Rows of an example whose keys are all masked are zeros.
+  Rows whose keys are all masked, or have scores of −inf only, are zeros.
   """
   if keys_values.bias is None:
     query = split_heads(weights.query(queries), config)  # [B, T, H, K]
@@ -214,13 +250,14 @@ def attention_map(
       preferred_element_type=jnp.float32,
     )
     scores += jnp.swapaxes(keys_values.bias, 1, 2)[:, :, None, :]
-  if keys_values.mask is None:
-    return jax.nn.softmax(scores)
-  mask = keys_values.mask[:, None, None, :]  # [B, 1, 1, S]
+  mask = keys_values.mask
+  mask = None if mask is None else mask[:, None, None, :]  # [B, 1, 1, S]
+  top = jnp.max(scores, axis=-1, keepdims=True, where=mask, initial=-jnp.inf)
   # Rows without any key would be 0/0: they are computed unmasked, then zeroed.
-  any_key = jnp.any(mask, axis=-1, keepdims=True)
-  attention = jax.nn.softmax(scores, where=mask | ~any_key)
-  return jnp.where(any_key, attention, 0)
+  any_key = top != -jnp.inf  # so that NaN stays visible
+  scores = jnp.where(any_key, scores, 0)
+  where = None if mask is None else mask | ~any_key
+  return jnp.where(any_key, jax.nn.softmax(scores, where=where), 0)
 
 
 def map_queries(
@@ -243,10 +280,16 @@ def map_queries(
   batch, num_keys = keys_values.keys.shape[:2]
   if reference.enabled():
     return function(operands)
-  length = blockwise.num_positions(operands)
-  target = target_block(batch * config.num_heads * num_keys)
-  return mapping.map_blocks(
-    function, operands, blockwise.choose_block(length, target)
+  length = input_parts.num_positions(operands)
+  sizes = block_sizes.choose(length, batch * config.num_heads * num_keys)
+  if sizes.cpu == sizes.accelerator:
+    return mapping.map_blocks(function, operands, sizes.cpu)
+
+  def map_with(size: int) -> Callable[[Any], Any]:
+    return lambda operands: mapping.map_blocks(function, operands, size)
+
+  return jax.lax.platform_dependent(
+    operands, cpu=map_with(sizes.cpu), default=map_with(sizes.accelerator)
   )
 
 
@@ -254,12 +297,13 @@ def split_heads(
   x: Float[Array, "*B HK"], config: AttentionConfig
 ) -> Float[Array, "*B H K"]:
   """Gives every head its own channels."""
-  return x.reshape(*x.shape[:-1], config.num_heads, -1)  # [..., H, K]
+  channels = x.shape[-1] // config.num_heads  # K
+  return x.reshape(*x.shape[:-1], config.num_heads, channels)
 
 
 def join_heads(x: Float[Array, "B T H V"]) -> Float[Array, "B T H*V"]:
   """Puts the heads' channels side by side again."""
-  return x.reshape(*x.shape[:2], -1)
+  return jax.lax.collapse(x, 2)
 
 
 def _fold_queries(
@@ -278,9 +322,3 @@ def _fold_queries(
     pays(config.qk_channels, num_channels),
     pays(config.v_channels, config.output_channels),
   )
-
-
-def target_block(scores_per_position: int) -> int:
-  """Returns the number of positions of the long side in one block."""
-  lowest, highest = _BLOCK_RANGE
-  return min(max(_BLOCK_SCORES // scores_per_position, lowest), highest)

@@ -8,14 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from perceiver.checkpoints import arrays_file
 from perceiver.checkpoints import errors
-from perceiver.checkpoints import safetensors_files
 
 ARRAYS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
 _KEPT = "perceiver"  # our entry of the metadata
 _MAX_JSON = 2**24
 _HALVES = ("float16", "bfloat16")
+_EXPECTED = (
+  "arrays in the format safetensors. Files of PyTorch are pickles, which are "
+  "not read"
+)
 
 
 def read(
@@ -35,7 +39,7 @@ def read(
   arrays: dict[str, np.ndarray] = {}
   kept: dict[str, np.ndarray] = {}
   for name in names:
-    found, metadata = _read_file(folder / name)
+    metadata, found = arrays_file.read(folder / name, _EXPECTED)
     arrays |= found
     kept |= _decode(metadata.get(_KEPT, "{}"), folder / name)
   for name, array in arrays.items():
@@ -54,7 +58,7 @@ def write(
   metadata = {"format": "pt"}
   if kept:
     metadata[_KEPT] = json.dumps({k: _encode(x) for k, x in kept.items()})
-  safetensors_files.write(folder / ARRAYS, arrays, metadata)
+  arrays_file.write(folder / ARRAYS, arrays, metadata)
 
 
 def read_json(path: pathlib.Path) -> dict[str, Any]:
@@ -94,17 +98,6 @@ def _shards(index: pathlib.Path) -> list[str]:
       "file; expected names of files in the same folder."
     )
   return sorted(set(listed.values()))
-
-
-def _read_file(
-  path: pathlib.Path,
-) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-  if not path.is_file():
-    raise FileNotFoundError(
-      f"Checkpoint: there is no file {path}; expected arrays in the format "
-      "safetensors. Files of PyTorch are pickles, which are not read."
-    )
-  return safetensors_files.read(path)
 
 
 def _encode(array: np.ndarray) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from safetensors import numpy as safetensors_numpy
 
 import perceiver
 from perceiver import config_json
-from perceiver.checkpoints import safetensors_files
+from perceiver.checkpoints import arrays_file
 from perceiver.checkpoints import store
 from tests.helpers import fill
 from tests.helpers import tiny_networks
@@ -144,7 +144,7 @@ def fails(*args, **kwargs):
 @pytest.mark.parametrize(
   ("place", "name", "replacement"),
   [
-    (safetensors_files, "write", half_written),
+    (arrays_file, "write", half_written),
     (os, "fsync", fails),
     (os, "replace", fails),
   ],
@@ -164,7 +164,7 @@ def test_a_write_that_fails_leaves_everything_as_it_was(
 
 
 def test_a_disk_that_is_full_is_named(tmp_path, monkeypatch):
-  monkeypatch.setattr(safetensors_files, "write", half_written)
+  monkeypatch.setattr(arrays_file, "write", half_written)
   path = tmp_path / "model.safetensors"
   with pytest.raises(perceiver.PerceiverError) as caught:
     perceiver.save(path, MODEL, VARIABLES)
@@ -206,7 +206,7 @@ def test_files_are_a_function_of_their_contents(tmp_path):
   arrays = {name: np.ones(1) for name in notes}
   for name, reverse in (("a", False), ("b", True)):
     order = sorted(notes, reverse=reverse)
-    safetensors_files.write(
+    arrays_file.write(
       tmp_path / name,
       {name: arrays[name] for name in order},
       {name: notes[name] for name in order},
@@ -221,8 +221,8 @@ def test_arrays_of_all_types_are_read_by_the_package(tmp_path):
   arrays = {f"ü/{dtype}": ramp.astype(dtype) for dtype in dtypes}
   arrays |= {"scalar": np.float32(7), "empty": np.zeros([0, 3], np.int8)}
   path = tmp_path / "all"
-  safetensors_files.write(path, arrays, {"note": "ü\n"})
-  found, metadata = safetensors_files.read(path)
+  arrays_file.write(path, arrays, {"note": "ü\n"})
+  metadata, found = arrays_file.read(path, "one")
   assert metadata == {"note": "ü\n"}
   assert set(found) == set(arrays)
   for name, array in found.items():
@@ -231,7 +231,7 @@ def test_arrays_of_all_types_are_read_by_the_package(tmp_path):
       array.astype("f8"), arrays[name].astype("f8"), err_msg=name
     )
   with pytest.raises(perceiver.CheckpointError, match="w is of type complex64"):
-    safetensors_files.write(path, {"w": np.zeros(2, "c8")}, {})
+    arrays_file.write(path, {"w": np.zeros(2, "c8")}, {})
 
 
 def test_nothing_but_the_file_is_left(path):

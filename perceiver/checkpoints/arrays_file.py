@@ -1,7 +1,7 @@
-"""Arrays and metadata in safetensors files.
+"""Files in the format safetensors: numbers and text, no code.
 
-Files are read by the package safetensors, which is imported where a file is
-touched: models do without it. They are written here: that package orders the
+They are read by the package safetensors, which is imported where a file is
+touched: models do without it. They are written here: the package orders the
 metadata by chance, keeps the file from all but its owner, and its errors of a
 full disk are not the operating system's.
 """
@@ -66,21 +66,30 @@ def write(
 
 
 def read(
-  path: pathlib.Path,
-) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-  """Returns the arrays and the metadata of a file, which exists.
+  path: pathlib.Path, expected: str
+) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+  """Returns the metadata and the arrays of a file.
+
+  Args:
+    path: the file.
+    expected: what the error expects if there is none.
 
   Raises:
-    CheckpointError: if the file is damaged or of another format.
+    FileNotFoundError: if there is no such file.
+    CheckpointError: if it cannot be read.
   """
   import safetensors
 
+  if not path.is_file():
+    raise FileNotFoundError(
+      f"Checkpoint: there is no file {path}; expected {expected}."
+    )
   try:
     with safetensors.safe_open(path, "numpy") as file:
-      arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-      return arrays, file.metadata() or {}
+      arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+      return file.metadata() or {}, arrays
   except (safetensors.SafetensorError, AttributeError, OSError) as error:
-    # AttributeError for types that NumPy has not.
+    # AttributeError for dtypes that NumPy has not.
     raise errors.CheckpointError(
       f"Checkpoint: {path} cannot be read: {error}; expected a complete "
       "safetensors file. It may be cut short, or of another format."
