@@ -11,6 +11,7 @@ names of experiments and recipes, hyphens mean underscores.
 """
 
 from collections.abc import Collection, Sequence
+import dataclasses
 import difflib
 import importlib
 import pathlib
@@ -148,6 +149,27 @@ def check(experiment: trainer.Experiment) -> None:
     trainer.check(experiment)
   except ValueError as error:
     raise errors.UsageError(str(error)) from error
+
+
+def fit(choice: Choice, experiment: trainer.Experiment) -> trainer.Experiment:
+  """Gives a model the data's number of classes, unless another was asked for.
+
+  Args:
+    choice: the recipe, with the number that was not asked for.
+    experiment: the recipe with the command line's changes, which must be able
+      to work on this machine, as in `check`.
+  """
+  check(experiment)
+  known = getattr(choice.experiment.model, "num_classes", None)
+  of_data = getattr(experiment, "num_classes", None)
+  if of_data is None or experiment.model.num_classes != known:
+    return experiment
+  count = of_data()
+  if count in (None, known):
+    return experiment
+  print(f"model: {count} classes, as the data has, not {known}", flush=True)
+  model = experiment.model.with_num_classes(count)
+  return dataclasses.replace(experiment, model=model)  # type: ignore[type-var]
 
 
 def default_workdir(choice: Choice) -> pathlib.Path:

@@ -1,7 +1,7 @@
 """Classifiers: an input adapter, a Perceiver, and one vector of logits."""
 
 import dataclasses
-from typing import Any
+from typing import Any, Self
 
 import haiku as hk
 import jax.numpy as jnp
@@ -45,6 +45,14 @@ class ClassifierConfig:
   def num_classes(self) -> int:
     """The number of classes."""
     return self.perceiver.decoder.output_channels or 0
+
+  def with_num_classes(self, count: int) -> Self:
+    """Returns the configuration with another number of classes."""
+    decoding = dataclasses.replace(
+      self.perceiver.decoder, output_channels=count
+    )
+    network = dataclasses.replace(self.perceiver, decoder=decoding)
+    return dataclasses.replace(self, perceiver=network)
 
   def network(self, is_training: bool = False) -> "Classifier":
     """Returns the Haiku module."""

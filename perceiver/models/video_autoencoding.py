@@ -7,7 +7,7 @@ video costs a part of the work: training decodes 1,025 of the 804,737 points.
 
 from collections.abc import Mapping
 import dataclasses
-from typing import Any
+from typing import Any, Self
 
 import haiku as hk
 from jaxtyping import Array, Float, Float32
@@ -24,6 +24,8 @@ from perceiver.adapters import audio
 from perceiver.adapters import checks
 from perceiver.adapters import multimodal
 from perceiver.adapters import video
+
+_LABEL = "label"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,35 @@ class VideoAutoencoderConfig:
         f"Decoder: query_channels is {decoding.query_channels}; expected "
         f"{self.outputs.query_channels}, which all queries are padded to."
       )
+
+  @property
+  def num_classes(self) -> int:
+    """The number of labels; 0 without any."""
+    labels = [x for x in self.outputs.outputs if x.name == _LABEL]
+    return labels[0].channels if labels else 0
+
+  def with_num_classes(self, count: int) -> Self:
+    """Returns the configuration with another number of labels."""
+    modalities = tuple(
+      dataclasses.replace(x, input=multimodal.VectorInputConfig(channels=count))
+      if x.name == _LABEL
+      else x
+      for x in self.inputs.modalities
+    )
+    outputs = tuple(
+      dataclasses.replace(x, channels=count) if x.name == _LABEL else x
+      for x in self.outputs.outputs
+    )
+    inputs = dataclasses.replace(self.inputs, modalities=modalities)
+    encoding = dataclasses.replace(
+      self.perceiver.encoder, input_channels=inputs.input_channels
+    )
+    return dataclasses.replace(
+      self,
+      inputs=inputs,
+      outputs=dataclasses.replace(self.outputs, outputs=outputs),
+      perceiver=dataclasses.replace(self.perceiver, encoder=encoding),
+    )
 
   def network(self, is_training: bool = False) -> "VideoAutoencoder":
     """Returns the Haiku module."""

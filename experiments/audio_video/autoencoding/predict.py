@@ -76,8 +76,9 @@ def run(options: Autoencode) -> None:
   names = predicting.read_labels(options.labels, num_classes)
   # A second more, so that resampling is not affected by the end of the audio.
   seconds = shape.num_frames / user_files.FRAMES_PER_SECOND + 1
+  end = options.start + seconds
   clip = user_files.read(
-    options.clip, options.audio, options.fps, options.start + seconds
+    options.clip, options.audio, options.fps, options.start, end, shape.rate
   )
   inputs, changes = user_files.fit(clip, shape, options.start)
   for line in changes:

@@ -1,4 +1,8 @@
-"""Reading and writing of video files with PyAV, an optional dependency."""
+"""Reading of video files with PyAV, an optional dependency.
+
+Time stamps decide, for frames and for audio; the first frame is at 0 seconds.
+Whatever is constant in a good file may change in the middle of another.
+"""
 
 from collections.abc import Iterable, Iterator
 import dataclasses
@@ -6,240 +10,334 @@ import fractions
 import importlib
 import math
 import pathlib
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from experiments.data import files
 
 _SLACK = 1e-6  # seconds by which rounding may move a time
+_JITTER = 0.04  # seconds by which time stamps of audio may be off
 
 SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v")
 
-
-class Decoded(NamedTuple):
-  """Video and audio of a file."""
-
-  frames: list[np.ndarray]  # each [H, W, 3] uint8
-  times: np.ndarray  # [T] seconds from the first frame to each
-  audio: np.ndarray | None  # [S, channels] float32 in [-1, 1], from then on
-  sample_rate: int  # per second; 0 without audio
-  frame_rate: float  # per second, on average, in the file
-  is_regular: bool  # whether its frames are evenly spaced
-  source_channels: int  # of the audio in the file
-  source_rate: int  # samples per second in the file
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DecodeConfig:
-  """Part of a video file that is read, and its format.
+class Format:
+  """Format of decoded clips.
 
   Attributes:
-    start: first second, from the first frame on.
-    end: last second, from the first frame on.
-    short_side: pixels of the shorter side of a resized frame; None leaves
-      frames as they are.
-    frame_rate: frames per second, each the nearest in time of the file's, whose
-      rate may vary; None keeps all frames.
-    sample_rate: audio samples per second; None keeps the file's.
+    frame_rate: frames per second, each the nearest in time of the file's.
+    sample_rate: audio samples per second.
     channels: channels of the audio: 1 for the mean of all, 2 for the first two,
       or the only one twice.
+    short_side: pixels of the shorter side of a frame; None leaves the size.
   """
 
-  start: float = 0.0
-  end: float = math.inf
-  short_side: int | None = None
-  frame_rate: float | None = None
-  sample_rate: int | None = None
+  frame_rate: float = 25.0
+  sample_rate: int = 48_000
   channels: int = 1
+  short_side: int | None = 256
 
   def __post_init__(self) -> None:
-    if not 0 <= self.start < self.end or self.channels not in (1, 2):
+    sizes = (self.frame_rate, self.sample_rate, self.short_side or 1)
+    if min(sizes) < 1 or self.channels not in (1, 2):
       raise ValueError(
-        f"DecodeConfig: start is {self.start}, end {self.end} and channels "
-        f"{self.channels}; expected 0 or more, more than that, and 1 or 2."
+        f"{type(self).__name__}: {self}; expected positive rates and sizes, "
+        "and 1 or 2 channels."
       )
 
 
-def decode(path: pathlib.Path, config: DecodeConfig) -> Decoded:
-  """Reads video and audio of a file; its first frame is at 0 seconds.
+class Decoded(NamedTuple):
+  """Video and audio of a file, from some second on."""
+
+  frames: list[np.ndarray]  # each [H, W, 3] uint8
+  audio: np.ndarray | None  # [S, channels] float32 in [-1, 1]
+  remarks: dict[str, str]  # kinds of changes made, and each in words
+
+
+def decode(
+  path: pathlib.Path, form: Format, start: float = 0.0, end: float = math.inf
+) -> Decoded:
+  """Reads video and audio of a file.
 
   Args:
     path: the file, in any format that FFmpeg can read.
-    config: the part of it, and the format.
+    form: the format of the result.
+    start: first second.
+    end: last second.
 
   Raises:
     files.InputError: if PyAV is missing, or the file is damaged, has no
-      video, or ends before the start.
+      video, or ends before the start: the path, a colon and the reason.
   """
-  av = _av(path)
+  av = load_av()
+  remarks: dict[str, str] = {}
   try:
     with av.open(str(path), metadata_errors="replace") as container:
-      if not container.streams.video:
-        raise files.InputError(f"{path} has no video.")
-      stream = _decodable(path, container.streams.video[0])
-      stream.thread_type = "AUTO"
-      rate = float(stream.average_rate or 25)
-      frames, times, first, regular = _frames(container, stream, config, rate)
-    if not frames:
-      raise files.InputError(
-        f"{path} has no frames after {config.start:g} seconds."
-      )
+      frames, first = _video(container, form, (start, end), remarks)
+    seconds = len(frames) / form.frame_rate
     with av.open(str(path), metadata_errors="replace") as container:
-      stream = container.streams.audio[0] if container.streams.audio else None
-      if stream is None:
-        return Decoded(frames, times, None, 0, rate, regular, 0, 0)
-      _decodable(path, stream)
-      wanted = config.sample_rate or stream.rate
-      channels, source_rate = stream.codec_context.channels, stream.rate
-      audio = _audio(av, container, stream, config, first, wanted)
-  except (av.FFmpegError, OSError) as error:
-    raise files.InputError(f"{path} cannot be decoded: {error}") from error
-  if audio is None:
-    return Decoded(frames, times, None, 0, rate, regular, 0, 0)
-  return Decoded(
-    frames, times, audio, wanted, rate, regular, channels, source_rate
-  )
+      audio = _audio(av, container, form, (first + start, seconds), remarks)
+  except Exception as error:  # Damage can raise any error.
+    reason = getattr(error, "strerror", None) or str(error) or repr(error)
+    raise files.InputError(f"{path}: it cannot be decoded: {reason}") from error
+  return Decoded(frames, audio, remarks)
 
 
-def _av(path: pathlib.Path) -> Any:
+def load_av() -> Any:
+  """Returns the module of PyAV.
+
+  Raises:
+    files.InputError: if it is not there.
+  """
   try:
     return importlib.import_module("av")
-  except ModuleNotFoundError as error:
+  except ImportError as error:
     raise files.InputError(
-      f"{path} is taken for a video, and those need PyAV: pip install av, or "
-      'the extra "video" of this package.'
+      'Video files need PyAV: pip install av, or the extra "video" of this '
+      f"package: {error}."
     ) from error
 
 
-def _decodable(path: pathlib.Path, stream: Any) -> Any:
-  if stream.codec_context is None:
-    raise files.InputError(
-      f"{path} has {stream.type} in a format that FFmpeg cannot read."
-    )
-  return stream
+def _best(streams: Any) -> Any:
+  """Returns the stream of the most pixels, or the first of audio; or None."""
+  if not streams:
+    return None
+  known = [x for x in streams if x.codec_context is not None]
+  if not known:
+    raise ValueError(f"FFmpeg has no decoder for its {streams[0].type}")
+  # Covers of albums are videos of one frame.
+  videos = [x for x in known if not x.disposition & x.disposition.attached_pic]
+  pixels = lambda x: x.width * x.height if x.type == "video" else 0
+  return max(videos or known, key=pixels)
 
 
-def _frames(
-  container: Any, stream: Any, config: DecodeConfig, rate: float
-) -> tuple[list[np.ndarray], np.ndarray, float, bool]:
-  """Returns frames, their times, the first's time, and if they are regular."""
-  kept: list[tuple[float, np.ndarray]] = []
-  decoded_times: list[float] = []
+# ----------------------------------------------------------------------- video
+
+
+def _video(
+  container: Any,
+  form: Format,
+  window: tuple[float, float],
+  remarks: dict[str, str],
+) -> tuple[list[np.ndarray], float]:
+  """Returns frames, and the time stamp of the file's first."""
+  stream = _best(container.streams.video)
+  if stream is None:
+    raise ValueError("it has no video")
+  stream.thread_type = "AUTO"
+  rate = float(stream.average_rate or form.frame_rate)
+  times: list[float] = []
+  sizes = set()
 
   def decoded() -> Iterator[tuple[float, Any]]:
     for number, frame in enumerate(container.decode(stream)):
       # Some formats carry no times.
-      decoded_times.append(number / rate if frame.time is None else frame.time)
-      yield decoded_times[-1] - decoded_times[0], frame
+      time = number / rate if frame.time is None else frame.time
+      sizes.add((frame.width, frame.height))
+      if times and time <= times[-1]:
+        remarks["time stamps that step back"] = "frames out of order: left out"
+        continue
+      times.append(time)
+      yield time - times[0], frame
 
-  chosen: Iterable[tuple[float, Any]] = decoded()
-  if config.frame_rate is None:
-    chosen = _between(chosen, config)
-  else:
-    chosen = nearest(chosen, config.frame_rate, 1 / rate, config)
-  last: tuple[Any, np.ndarray] = (None, np.zeros(0))
-  for time, frame in chosen:
-    if frame is not last[0]:
-      last = (frame, _to_array(frame, config.short_side))
-    kept.append((time, last[1]))
-  times = np.array([time for time, _ in kept])
-  steps = np.diff(decoded_times)
+  show = _Display(form, stream.sample_aspect_ratio or 1)
+  frames: list[np.ndarray] = []
+  last = None
+  for frame in nearest(decoded(), form.frame_rate, window, 1 / rate):
+    frames.append(frames[-1] if frame is last else show(frame))
+    last = frame
+  if not frames:
+    raise ValueError(f"it has no frames after {window[0]:g} seconds")
+  kept = f"of them the nearest in time to {form.frame_rate:g} per second"
   # Times are often rounded to milliseconds.
-  regular = not len(steps) or float(np.ptp(steps)) < 0.1 / rate
-  first = decoded_times[0] if decoded_times else 0.0
-  return [array for _, array in kept], times, first, regular
-
-
-def _between(
-  frames: Iterable[tuple[float, Any]], config: DecodeConfig
-) -> Iterator[tuple[float, Any]]:
-  for time, frame in frames:
-    if time >= config.end - _SLACK:
-      return
-    if time >= config.start - _SLACK:
-      yield time, frame
+  if len(times) > 1 and np.ptp(np.diff(times)) >= 0.1 / rate:
+    remarks["variable frame rate"] = f"frames at irregular times: {kept}"
+  if abs(rate - form.frame_rate) > 0.01:
+    remarks["other frame rate"] = f"{rate:g} frames per second: {kept}"
+  if len(sizes) > 1:
+    remarks["frames of several sizes"] = "resized to that of the first"
+  if show.is_turned:
+    remarks["turned"] = "turned or mirrored as the file asks for"
+  return frames, times[0]
 
 
 def nearest(
-  frames: Iterable[tuple[float, Any]],
+  frames: Iterable[tuple[float, T]],
   frame_rate: float,
+  window: tuple[float, float],
   duration: float,
-  config: DecodeConfig,
-) -> Iterator[tuple[float, Any]]:
+) -> Iterator[T]:
   """Yields frames at regular times, each the nearest of the given ones.
 
   Args:
-    frames: times in rising order, seconds, and frames of any type.
+    frames: times in rising order, seconds, and frames.
     frame_rate: frames per second of the result.
+    window: first and last second.
     duration: duration of the last frame, seconds.
-    config: first and last second.
   """
-  number = math.ceil(config.start * frame_rate - _SLACK)
-  before: tuple[float, Any] | None = None
+  start, end = window
+  number = 0
+  before: tuple[float, T] | None = None
   for time, frame in frames:
     # Halfway between two frames the later one counts.
-    while (
-      before is not None
-      and number / frame_rate < (before[0] + time) / 2 - _SLACK
+    while before and (at := start + number / frame_rate) < (
+      (before[0] + time) / 2 - _SLACK
     ):
-      if number / frame_rate >= config.end - _SLACK:
+      if at >= end - _SLACK:
         return
-      yield number / frame_rate, before[1]
+      yield before[1]
       number += 1
     before = (time, frame)
   if before is None:
     return
-  end = min(config.end, before[0] + duration) - _SLACK
-  while number / frame_rate < end:
-    yield number / frame_rate, before[1]
+  end = min(end, before[0] + duration) - _SLACK
+  while start + number / frame_rate < end:
+    yield before[1]
     number += 1
 
 
-def _to_array(frame: Any, short_side: int | None) -> np.ndarray:  # [H, W, 3]
-  if short_side is None or short_side == min(frame.width, frame.height):
-    return frame.to_ndarray(format="rgb24")
-  scale = short_side / min(frame.width, frame.height)
-  return frame.reformat(
-    width=max(1, round(scale * frame.width)),
-    height=max(1, round(scale * frame.height)),
-    format="rgb24",
-    interpolation="AREA" if scale < 1 else "BICUBIC",
-  ).to_ndarray()
+class _Display:
+  """Turns frames into arrays, as they are to be displayed, of one size."""
+
+  def __init__(self, form: Format, pixel_aspect: fractions.Fraction | int):
+    self._form, self._aspect = form, float(pixel_aspect)
+    self._size: tuple[int, int] | None = None
+    self.is_turned = False
+
+  def __call__(self, frame: Any) -> np.ndarray:  # [H, W, 3]
+    found = (frame.width, frame.height)
+    if self._size is None:
+      width, height = self._aspect * found[0], float(found[1])
+      scale = (self._form.short_side or min(width, height)) / min(width, height)
+      self._size = max(1, round(scale * width)), max(1, round(scale * height))
+    if self._size == found:
+      array = frame.to_ndarray(format="rgb24")
+    else:
+      array = frame.reformat(
+        *self._size,
+        format="rgb24",
+        interpolation="AREA" if self._size < found else "BICUBIC",
+      ).to_ndarray()
+    return self._turned(frame, array)
+
+  def _turned(self, frame: Any, array: np.ndarray) -> np.ndarray:
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+      return array
+    # Column and row on display are a·column + c·row and b·column + d·row.
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
+    self.is_turned |= (b, c) != (0, 0) or min(a, d) < 0
+    if abs(b) > abs(a):
+      array, a, d = array.swapaxes(0, 1), c, b
+    array = array[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+    return np.ascontiguousarray(array)
+
+
+# ----------------------------------------------------------------------- audio
 
 
 def _audio(
   av: Any,
   container: Any,
-  stream: Any,
-  config: DecodeConfig,
-  first: float,
-  rate: int,
+  form: Format,
+  window: tuple[float, float],
+  remarks: dict[str, str],
 ) -> np.ndarray | None:  # [S, channels] float32
-  """Returns the audio from `config.start` on; None if there is none."""
-  # Without a layout channels stay as they are: FFmpeg's own mix of two channels
-  # is louder than either.
-  mixer = av.AudioResampler(format="flt", rate=rate)
-  blocks: list[np.ndarray] = []
-  begin: float | None = None
-  length = 0
-  for frame in container.decode(stream):
-    begin = (frame.time or 0.0) - first if begin is None else begin
-    if length > (config.end - begin) * rate:
-      break
-    for block in mixer.resample(frame):
-      blocks.append(_mixed(block, config.channels))
-      length += len(blocks[-1])
-  blocks += [_mixed(x, config.channels) for x in mixer.resample(None)]
-  if begin is None or not length:
+  """Returns the audio of a window, with silence in gaps; None without any.
+
+  Args:
+    av: the module of PyAV.
+    container: the opened file.
+    form: the format of the result.
+    window: time stamp of its beginning, and its length, seconds.
+    remarks: changes made, to which this adds.
+  """
+  stream = _best(container.streams.audio)
+  if stream is None:
     return None
-  audio = np.concatenate(blocks)
-  # Audio and video of a file may begin at different times.
-  skipped = round((config.start - begin) * rate)
-  audio = np.pad(audio, ((max(0, -skipped), 0), (0, 0)))[max(0, skipped) :]
-  if math.isfinite(config.end):
-    audio = audio[: round((config.end - config.start) * rate)]
-  return np.clip(audio, -1, 1).astype(np.float32) if len(audio) else None
+  track = _Track(window, form)
+  mixer, kinds, expected, gaps = None, [], 0.0, 0
+  for frame in container.decode(stream):
+    time = expected if frame.time is None else frame.time
+    if time > sum(window) + 1:
+      break
+    kind = (frame.rate, frame.layout.nb_channels, frame.format.name)
+    moved = abs(time - expected) > _JITTER
+    if mixer is None or moved or kind != kinds[-1]:
+      if mixer is not None:
+        track.add(mixer.resample(None))
+        gaps += moved
+      # Without a layout channels stay as they are: FFmpeg's own mix of two
+      # channels is louder than either.
+      mixer = av.AudioResampler(format="flt", rate=form.sample_rate)
+      kinds.append(kind)
+      track.move_to(time)
+      expected = time
+    track.add(mixer.resample(frame))
+    expected += frame.samples / frame.rate
+  if mixer is not None:
+    track.add(mixer.resample(None))
+  audio = track.audio[: track.length]
+  if not len(audio):
+    return None
+  _remark_audio(remarks, form, kinds, gaps, float(np.abs(audio).max()))
+  return np.clip(audio, -1, 1)
+
+
+def _remark_audio(
+  remarks: dict[str, str],
+  form: Format,
+  kinds: list[tuple[int, int, str]],
+  gaps: int,
+  peak: float,
+) -> None:
+  rates, counts = ({kind[i] for kind in kinds} for i in (0, 1))
+  if rates != {form.sample_rate}:
+    found = " and ".join(map(str, sorted(rates)))
+    remarks["other sample rate"] = (
+      f"audio of {found} Hz: resampled to {form.sample_rate} Hz"
+    )
+  if counts != {form.channels}:
+    found = " and ".join(map(str, sorted(counts)))
+    remarks["other number of channels"] = (
+      f"audio of {found} channels: mixed to {form.channels}"
+    )
+  if len(set(kinds)) > 1:
+    remarks["audio that changes"] = "the audio's format changes midway"
+  if gaps:
+    remarks["gaps in the audio"] = f"{gaps} gaps or jumps in the audio's times"
+  if peak > 1:
+    remarks["clipped"] = f"audio up to {peak:.4g}: clipped to [-1, 1]"
+
+
+class _Track:
+  """Audio of a window, into which blocks are put by their times."""
+
+  def __init__(self, window: tuple[float, float], form: Format):
+    self._begin, seconds = window
+    self._form, self._next = form, 0
+    shape = (round(seconds * form.sample_rate), form.channels)
+    self.audio = np.zeros(shape, np.float32)
+    self.length = 0  # up to the last sample that was put in
+
+  def move_to(self, time: float) -> None:
+    """Sets the time of the next block."""
+    self._next = round((time - self._begin) * self._form.sample_rate)
+
+  def add(self, blocks: list[Any]) -> None:
+    """Puts in blocks, one after the other; the outside is left out."""
+    for block in blocks:
+      samples = _mixed(block, self._form.channels)
+      start, self._next = self._next, self._next + len(samples)
+      inside = samples[max(0, -start) : max(0, len(self.audio) - start)]
+      at = max(0, start)
+      self.audio[at : at + len(inside)] = inside
+      if len(inside):
+        self.length = max(self.length, at + len(inside))
 
 
 def _mixed(frame: Any, channels: int) -> np.ndarray:  # [S, channels]
@@ -248,74 +346,3 @@ def _mixed(frame: Any, channels: int) -> np.ndarray:  # [S, channels]
   if channels == 1:
     return audio.mean(axis=1, keepdims=True)
   return audio[:, :2] if audio.shape[1] > 1 else audio.repeat(2, axis=1)
-
-
-def write(
-  path: pathlib.Path,
-  frames: np.ndarray,  # [T, H, W, 3] uint8
-  frame_rate: float,
-  audio: np.ndarray | None = None,  # [S, channels] in [-1, 1]
-  sample_rate: int = 48_000,
-) -> None:
-  """Writes a video file, H.264 with AAC audio, whole or not at all.
-
-  Args:
-    path: ends in .mp4; height and width are padded to even numbers, which the
-      format requires, by repeating edges.
-    frames: the video.
-    frame_rate: frames per second.
-    audio: mono or stereo.
-    sample_rate: samples per second.
-
-  Raises:
-    files.InputError: if PyAV is missing, or the file cannot be written.
-  """
-  av = _av(path)
-  height, width = frames.shape[1:3]
-  even = ((0, 0), (0, height % 2), (0, width % 2), (0, 0))
-  frames = np.pad(frames, even, mode="edge")
-  try:
-    with (
-      files.writing(path) as temporary,
-      av.open(str(temporary), "w") as container,
-    ):
-      video = _video_stream(av, container, frames, frame_rate)
-      # All streams are added before the first is encoded.
-      if audio is not None:
-        layout = "mono" if audio.shape[1] == 1 else "stereo"
-        stream = container.add_stream("aac", rate=sample_rate, layout=layout)
-      for array in frames:
-        frame = av.VideoFrame.from_ndarray(array, format="rgb24")
-        container.mux(video.encode(frame))
-      container.mux(video.encode(None))
-      if audio is not None:
-        _write_audio(av, container, stream, audio, sample_rate)
-  except av.FFmpegError as error:
-    raise files.InputError(f"{path} cannot be encoded: {error}") from error
-
-
-def _video_stream(
-  av: Any, container: Any, frames: np.ndarray, frame_rate: float
-) -> Any:
-  rate = fractions.Fraction(frame_rate).limit_denominator(1001)
-  # The codec that browsers play, where FFmpeg was built with it.
-  known = "libx264" in av.codecs_available
-  stream = container.add_stream("libx264" if known else "mpeg4", rate=rate)
-  stream.height, stream.width = frames.shape[1:3]
-  stream.pix_fmt, stream.bit_rate = "yuv420p", 4_000_000
-  return stream
-
-
-def _write_audio(
-  av: Any, container: Any, stream: Any, audio: np.ndarray, rate: int
-) -> None:
-  planes = np.ascontiguousarray(audio.T.astype(np.float32))  # [channels, S]
-  layout = "mono" if len(planes) == 1 else "stereo"
-  frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=layout)
-  frame.sample_rate, frame.pts = rate, 0
-  frame.time_base = fractions.Fraction(1, rate)
-  queue = av.AudioFifo()
-  queue.write(frame)
-  for block in queue.read_many(stream.codec_context.frame_size or 1024, True):
-    container.mux(stream.encode(block))
-  container.mux(stream.encode(None))

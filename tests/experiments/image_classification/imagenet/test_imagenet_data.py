@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import pathlib
 import sys
@@ -5,6 +6,7 @@ import sys
 import numpy as np
 from PIL import Image
 import pytest
+import tensorflow_datasets as tfds
 
 from experiments.data import files
 from experiments.data import loader
@@ -12,6 +14,7 @@ from experiments.image_classification.imagenet import crop
 from experiments.image_classification.imagenet import data
 from experiments.image_classification.imagenet import prepare_folder
 from tests.helpers import foreign
+from tests.helpers import tfds_folders
 
 _COUNTS = {"train": 9, "validation": 3}  # images per class
 _CLASSES = ("ant", "bee")
@@ -102,6 +105,41 @@ def test_train_and_valid_share_no_image(data_dir):
   assert [len(n) for n in names] == [13, 5]
   assert not names[0] & names[1]
   assert (train.name, valid.name) == ("insects train[5:]", "insects train[:5]")
+
+
+def _write_tfds(root, images, *splits):
+  features = {
+    "image": tfds.features.Image(),
+    "label": tfds.features.ClassLabel(num_classes=3),
+  }
+  row = {"image": images / "train" / "ant" / "0.jpg", "label": 2}
+  rows = {split: [row] * count for split, count in splits}
+  tfds_folders.write(root, "small/plain", features, rows)
+  return _config(root, dataset="small/plain")
+
+
+def test_splits_are_those_of_the_data_set(tmp_path, images, capsys):
+  # As of CIFAR and MNIST.
+  config = _write_tfds(tmp_path, images, ("train", 3), ("test", 2))
+  train, evaluation = data.splits(config)
+  assert [len(s.source) for s in (train, evaluation)] == [3, 2]
+  assert evaluation.name == "small/plain test"
+  data.splits(config)
+  message = "small/plain has no split validation: test is evaluated\n"
+  assert capsys.readouterr().err.count(message) == 1
+
+
+def test_without_a_split_for_evaluation_images_are_held_out(tmp_path, images):
+  config = _write_tfds(tmp_path, images, ("train", 3))
+  with pytest.raises(files.InputError, match=r"\['train'\].*eval-split valid"):
+    data.splits(config)
+  config = dataclasses.replace(
+    config,
+    train_split=data.TrainSplit.TRAIN,
+    eval_split=data.EvalSplit.VALID,
+    num_valid=1,
+  )
+  assert [len(s.source) for s in data.splits(config)] == [2, 1]
 
 
 def test_number_of_classes(data_dir):
