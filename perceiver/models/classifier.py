@@ -1,7 +1,7 @@
 """Classifiers: an input adapter, a Perceiver, and one vector of logits."""
 
 import dataclasses
-from typing import Any, Self
+from typing import Any
 
 import haiku as hk
 import jax.numpy as jnp
@@ -46,7 +46,7 @@ class ClassifierConfig:
     """The number of classes."""
     return self.perceiver.decoder.output_channels or 0
 
-  def with_num_classes(self, count: int) -> Self:
+  def with_num_classes(self, count: int) -> "ClassifierConfig":
     """Returns the configuration with another number of classes."""
     decoding = dataclasses.replace(
       self.perceiver.decoder, output_channels=count

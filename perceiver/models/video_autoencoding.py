@@ -7,7 +7,7 @@ video costs a part of the work: training decodes 1,025 of the 804,737 points.
 
 from collections.abc import Mapping
 import dataclasses
-from typing import Any, Self
+from typing import Any
 
 import haiku as hk
 from jaxtyping import Array, Float, Float32
@@ -68,7 +68,7 @@ class VideoAutoencoderConfig:
     labels = [x for x in self.outputs.outputs if x.name == _LABEL]
     return labels[0].channels if labels else 0
 
-  def with_num_classes(self, count: int) -> Self:
+  def with_num_classes(self, count: int) -> "VideoAutoencoderConfig":
     """Returns the configuration with another number of labels."""
     modalities = tuple(
       dataclasses.replace(x, input=multimodal.VectorInputConfig(channels=count))

@@ -10,11 +10,11 @@ import pathlib
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 from scipy import signal  # type: ignore[import-untyped]
 from scipy.io import wavfile  # type: ignore[import-untyped]
 
 from experiments.audio_video.clips import clips
+from experiments.audio_video.clips import sampling
 from experiments.audio_video.clips import video_files
 from experiments.data import files
 
@@ -71,7 +71,16 @@ def read(
   elif path.suffix.lower() == ".npz":
     clip = _read_npz(path, fps)
   else:
-    clip = _read_video(path, start, end, rate)
+    form = video_files.Format(sample_rate=rate, short_side=None)
+    found = video_files.decode(path, form, start, end)
+    clip = Clip(
+      frames=found.frames,
+      fps=form.frame_rate,
+      audio=None if found.audio is None else found.audio[:, 0],
+      rate=rate,
+      start=start,
+      changes=tuple(found.remarks.values()),
+    )
   if audio is not None:
     clip = _with_wav(clip, audio)
   sizes = {frame.shape for frame in clip.frames}
@@ -150,12 +159,11 @@ def _mono(
     raise files.InputError(
       f"{source}: the audio has dtype {samples.dtype}; expected numbers."
     )
+  scaled = samples.astype(np.float32)
   if samples.dtype == np.uint8:
-    scaled = samples.astype(np.float32) / 128 - 1
+    scaled = scaled / 128 - 1
   elif samples.dtype.kind == "i":
-    scaled = samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
-  else:
-    scaled = samples.astype(np.float32)
+    scaled /= -float(np.iinfo(samples.dtype).min)
   scaled = _clipped(scaled, (-1, 1), 0.5, f"{source}: the audio", changes)
   return scaled if scaled.ndim == 1 else scaled.mean(axis=1)
 
@@ -181,18 +189,6 @@ def _clipped(
       f"[{limits[0]}, {limits[1]}]"
     )
   return np.clip(values, *limits)
-
-
-def _read_video(
-  path: pathlib.Path, start: float, end: float, rate: int
-) -> Clip:
-  form = video_files.Format(
-    frame_rate=FRAMES_PER_SECOND, sample_rate=rate, short_side=None
-  )
-  frames, audio, remarks = video_files.decode(path, form, start, end)
-  audio = None if audio is None else audio[:, 0]
-  changes = tuple(remarks.values())
-  return Clip(frames, FRAMES_PER_SECOND, audio, rate, start, changes)
 
 
 # ------------------------------------------------------------------ to a model
@@ -246,26 +242,14 @@ def _fit_frames(
     changes.append(
       f"the video ends {missing} frames early: its last frame repeated"
     )
-  chosen += [clip.frames[-1]] * missing
-  height, width = chosen[0].shape[:2]
+  image = np.stack(chosen + [clip.frames[-1]] * missing)  # [T, h, w, 3]
+  height, width = image.shape[1:3]
   if (height, width) != shape.size:
     changes.append(
       f"frames of {height} × {width} pixels: the centre, in the shape of "
-      f"{shape.size[0]} × {shape.size[1]}, resized to it bicubically"
+      f"{shape.size[0]} × {shape.size[1]}, resized to it"
     )
-    chosen = [_resize(frame, shape.size) for frame in chosen]
-  return np.stack(chosen).astype(np.float32) / 255
-
-
-def _resize(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-  """Resizes the largest central crop of the right aspect ratio."""
-  height, width = frame.shape[:2]
-  scale = min(height / size[0], width / size[1])
-  tall, wide = round(scale * size[0]), round(scale * size[1])
-  top, left = (height - tall) // 2, (width - wide) // 2
-  crop = Image.fromarray(frame[top : top + tall, left : left + wide])
-  resized = crop.resize((size[1], size[0]), Image.Resampling.BICUBIC)
-  return np.asarray(resized)
+  return sampling.centre_crop(image, shape.size).astype(np.float32) / 255
 
 
 def _fit_audio(
@@ -276,10 +260,6 @@ def _fit_audio(
     return np.zeros(shape.num_samples, np.float32)
   audio, rate = clip.audio, sample_rate(shape)
   if clip.rate != rate:
-    if clip.rate < 1:
-      raise files.InputError(
-        f"the audio has {clip.rate} samples per second; expected at least 1."
-      )
     changes.append(
       f"audio of {clip.rate} Hz: resampled to {rate} Hz with a polyphase filter"
     )

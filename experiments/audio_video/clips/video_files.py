@@ -4,9 +4,8 @@ Time stamps decide, for frames and for audio; the first frame is at 0 seconds.
 Whatever is constant in a good file may change in the middle of another.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 import dataclasses
-import fractions
 import importlib
 import math
 import pathlib
@@ -22,6 +21,8 @@ _JITTER = 0.04  # seconds by which time stamps of audio may be off
 SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v")
 
 T = TypeVar("T")
+# Whether something is so, its kind, and the change made for it in words.
+_Remarks = list[tuple[Any, str, str]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,17 +75,18 @@ def decode(
       video, or ends before the start: the path, a colon and the reason.
   """
   av = load_av()
-  remarks: dict[str, str] = {}
+  opened = lambda: av.open(str(path), metadata_errors="replace")
   try:
-    with av.open(str(path), metadata_errors="replace") as container:
-      frames, first = _video(container, form, (start, end), remarks)
+    with opened() as container:
+      frames, first, remarks = _video(container, form, (start, end))
     seconds = len(frames) / form.frame_rate
-    with av.open(str(path), metadata_errors="replace") as container:
-      audio = _audio(av, container, form, (first + start, seconds), remarks)
+    with opened() as container:
+      audio, more = _audio(av, container, form, (first + start, seconds))
   except Exception as error:  # Damage can raise any error.
     reason = getattr(error, "strerror", None) or str(error) or repr(error)
     raise files.InputError(f"{path}: it cannot be decoded: {reason}") from error
-  return Decoded(frames, audio, remarks)
+  changes = {kind: words for so, kind, words in (*remarks, *more) if so}
+  return Decoded(frames, audio, changes)
 
 
 def load_av() -> Any:
@@ -104,65 +106,69 @@ def load_av() -> Any:
 
 def _best(streams: Any) -> Any:
   """Returns the stream of the most pixels, or the first of audio; or None."""
-  if not streams:
-    return None
   known = [x for x in streams if x.codec_context is not None]
-  if not known:
+  if streams and not known:
     raise ValueError(f"FFmpeg has no decoder for its {streams[0].type}")
   # Covers of albums are videos of one frame.
   videos = [x for x in known if not x.disposition & x.disposition.attached_pic]
   pixels = lambda x: x.width * x.height if x.type == "video" else 0
-  return max(videos or known, key=pixels)
+  return max(videos or known, key=pixels, default=None)
 
 
 # ----------------------------------------------------------------------- video
 
 
 def _video(
-  container: Any,
-  form: Format,
-  window: tuple[float, float],
-  remarks: dict[str, str],
-) -> tuple[list[np.ndarray], float]:
-  """Returns frames, and the time stamp of the file's first."""
+  container: Any, form: Format, window: tuple[float, float]
+) -> tuple[list[np.ndarray], float, _Remarks]:
+  """Returns frames, the time stamp of the file's first one, and remarks."""
   stream = _best(container.streams.video)
   if stream is None:
     raise ValueError("it has no video")
   stream.thread_type = "AUTO"
   rate = float(stream.average_rate or form.frame_rate)
   times: list[float] = []
-  sizes = set()
+  late, sizes, matrices = 0, set(), set()
 
   def decoded() -> Iterator[tuple[float, Any]]:
+    nonlocal late
     for number, frame in enumerate(container.decode(stream)):
       # Some formats carry no times.
       time = number / rate if frame.time is None else frame.time
-      sizes.add((frame.width, frame.height))
       if times and time <= times[-1]:
-        remarks["time stamps that step back"] = "frames out of order: left out"
+        late += 1
         continue
       times.append(time)
       yield time - times[0], frame
 
-  show = _Display(form, stream.sample_aspect_ratio or 1)
   frames: list[np.ndarray] = []
-  last = None
+  size, last = None, None
   for frame in nearest(decoded(), form.frame_rate, window, 1 / rate):
-    frames.append(frames[-1] if frame is last else show(frame))
+    if frame is last:
+      frames.append(frames[-1])
+      continue
+    size = size or _size(frame, form, float(stream.sample_aspect_ratio or 1))
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    matrix = () if matrix is None else np.frombuffer(bytes(matrix), np.int32)
+    frames.append(_turned(_resized(frame, size), matrix))
+    sizes.add((frame.width, frame.height))
+    matrices.add(tuple(np.sign(matrix[:5])))
     last = frame
   if not frames:
     raise ValueError(f"it has no frames after {window[0]:g} seconds")
-  kept = f"of them the nearest in time to {form.frame_rate:g} per second"
   # Times are often rounded to milliseconds.
-  if len(times) > 1 and np.ptp(np.diff(times)) >= 0.1 / rate:
-    remarks["variable frame rate"] = f"frames at irregular times: {kept}"
-  if abs(rate - form.frame_rate) > 0.01:
-    remarks["other frame rate"] = f"{rate:g} frames per second: {kept}"
-  if len(sizes) > 1:
-    remarks["frames of several sizes"] = "resized to that of the first"
-  if show.is_turned:
-    remarks["turned"] = "turned or mirrored as the file asks for"
-  return frames, times[0]
+  varies = len(times) > 1 and np.ptp(np.diff(times)) >= 0.1 / rate
+  other = abs(rate - form.frame_rate) > 0.01
+  kept = f"of them the nearest in time to {form.frame_rate:g} per second"
+  turned = matrices - {(), (1, 0, 0, 0, 1)}
+  remarks = [
+    (varies, "variable frame rate", f"frames at irregular times: {kept}"),
+    (other, "other frame rate", f"{rate:g} frames per second: {kept}"),
+    (late, "frames out of order", f"{late} frames out of order: left out"),
+    (len(sizes) > 1, "frames of several sizes", "frames resized to one size"),
+    (turned, "turned", "turned or mirrored, as the file asks for"),
+  ]
+  return frames, times[0], remarks
 
 
 def nearest(
@@ -200,68 +206,63 @@ def nearest(
     number += 1
 
 
-class _Display:
-  """Turns frames into arrays, as they are to be displayed, of one size."""
+def _size(frame: Any, form: Format, aspect: float) -> tuple[int, int]:
+  """Returns width and height on display, given the aspect ratio of a pixel."""
+  width, height = aspect * frame.width, frame.height
+  scale = (form.short_side or min(width, height)) / min(width, height)
+  return max(1, round(scale * width)), max(1, round(scale * height))
 
-  def __init__(self, form: Format, pixel_aspect: fractions.Fraction | int):
-    self._form, self._aspect = form, float(pixel_aspect)
-    self._size: tuple[int, int] | None = None
-    self.is_turned = False
 
-  def __call__(self, frame: Any) -> np.ndarray:  # [H, W, 3]
-    found = (frame.width, frame.height)
-    if self._size is None:
-      width, height = self._aspect * found[0], float(found[1])
-      scale = (self._form.short_side or min(width, height)) / min(width, height)
-      self._size = max(1, round(scale * width)), max(1, round(scale * height))
-    if self._size == found:
-      array = frame.to_ndarray(format="rgb24")
-    else:
-      array = frame.reformat(
-        *self._size,
-        format="rgb24",
-        interpolation="AREA" if self._size < found else "BICUBIC",
-      ).to_ndarray()
-    return self._turned(frame, array)
+def _resized(frame: Any, size: tuple[int, int]) -> np.ndarray:  # [H, W, 3]
+  if size == (frame.width, frame.height):
+    return frame.to_ndarray(format="rgb24")
+  smooth = "AREA" if size[1] < frame.height else "BICUBIC"
+  frame = frame.reformat(*size, format="rgb24", interpolation=smooth)
+  return frame.to_ndarray()
 
-  def _turned(self, frame: Any, array: np.ndarray) -> np.ndarray:
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    if matrix is None:
-      return array
-    # Column and row on display are a·column + c·row and b·column + d·row.
-    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
-    self.is_turned |= (b, c) != (0, 0) or min(a, d) < 0
-    if abs(b) > abs(a):
-      array, a, d = array.swapaxes(0, 1), c, b
-    array = array[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
-    return np.ascontiguousarray(array)
+
+def _turned(frame: np.ndarray, matrix: Sequence[int]) -> np.ndarray:
+  """Turns and mirrors a frame by its display matrix, by multiples of 90°."""
+  if not len(matrix):
+    return frame
+  # Column and row on display are a·column + c·row and b·column + d·row.
+  a, b, _, c, d = map(int, matrix[:5])
+  if abs(b) > abs(a):
+    frame, a, d = frame.swapaxes(0, 1), c, b
+  return np.ascontiguousarray(
+    frame[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+  )
 
 
 # ----------------------------------------------------------------------- audio
 
 
 def _audio(
-  av: Any,
-  container: Any,
-  form: Format,
-  window: tuple[float, float],
-  remarks: dict[str, str],
-) -> np.ndarray | None:  # [S, channels] float32
-  """Returns the audio of a window, with silence in gaps; None without any.
+  av: Any, container: Any, form: Format, window: tuple[float, float]
+) -> tuple[np.ndarray | None, _Remarks]:  # [S, channels] float32
+  """Returns audio, None if there is none, and remarks.
 
   Args:
     av: the module of PyAV.
     container: the opened file.
     form: the format of the result.
-    window: time stamp of its beginning, and its length, seconds.
-    remarks: changes made, to which this adds.
+    window: time stamp of the beginning, and length, seconds.
   """
+  audio = np.zeros((round(window[1] * form.sample_rate), form.channels), "f4")
+  length = at = 0  # of what there is, and the place of the next block
+
+  def add(blocks: Iterable[Any]) -> None:
+    nonlocal length, at
+    for block in blocks:
+      samples = _mixed(block, form.channels)[max(0, -at) :]
+      place = audio[max(0, at) :][: len(samples)]
+      place[:] = samples[: len(place)]
+      length = max(length, max(0, at) + len(place)) if len(place) else length
+      at += block.samples
+
   stream = _best(container.streams.audio)
-  if stream is None:
-    return None
-  track = _Track(window, form)
   mixer, kinds, expected, gaps = None, [], 0.0, 0
-  for frame in container.decode(stream):
+  for frame in container.decode(stream) if stream else ():
     time = expected if frame.time is None else frame.time
     if time > sum(window) + 1:
       break
@@ -269,75 +270,31 @@ def _audio(
     moved = abs(time - expected) > _JITTER
     if mixer is None or moved or kind != kinds[-1]:
       if mixer is not None:
-        track.add(mixer.resample(None))
+        add(mixer.resample(None))
         gaps += moved
       # Without a layout channels stay as they are: FFmpeg's own mix of two
       # channels is louder than either.
       mixer = av.AudioResampler(format="flt", rate=form.sample_rate)
       kinds.append(kind)
-      track.move_to(time)
-      expected = time
-    track.add(mixer.resample(frame))
+      at, expected = round((time - window[0]) * form.sample_rate), time
+    add(mixer.resample(frame))
     expected += frame.samples / frame.rate
   if mixer is not None:
-    track.add(mixer.resample(None))
-  audio = track.audio[: track.length]
-  if not len(audio):
-    return None
-  _remark_audio(remarks, form, kinds, gaps, float(np.abs(audio).max()))
-  return np.clip(audio, -1, 1)
-
-
-def _remark_audio(
-  remarks: dict[str, str],
-  form: Format,
-  kinds: list[tuple[int, int, str]],
-  gaps: int,
-  peak: float,
-) -> None:
-  rates, counts = ({kind[i] for kind in kinds} for i in (0, 1))
-  if rates != {form.sample_rate}:
-    found = " and ".join(map(str, sorted(rates)))
-    remarks["other sample rate"] = (
-      f"audio of {found} Hz: resampled to {form.sample_rate} Hz"
-    )
-  if counts != {form.channels}:
-    found = " and ".join(map(str, sorted(counts)))
-    remarks["other number of channels"] = (
-      f"audio of {found} channels: mixed to {form.channels}"
-    )
-  if len(set(kinds)) > 1:
-    remarks["audio that changes"] = "the audio's format changes midway"
-  if gaps:
-    remarks["gaps in the audio"] = f"{gaps} gaps or jumps in the audio's times"
-  if peak > 1:
-    remarks["clipped"] = f"audio up to {peak:.4g}: clipped to [-1, 1]"
-
-
-class _Track:
-  """Audio of a window, into which blocks are put by their times."""
-
-  def __init__(self, window: tuple[float, float], form: Format):
-    self._begin, seconds = window
-    self._form, self._next = form, 0
-    shape = (round(seconds * form.sample_rate), form.channels)
-    self.audio = np.zeros(shape, np.float32)
-    self.length = 0  # up to the last sample that was put in
-
-  def move_to(self, time: float) -> None:
-    """Sets the time of the next block."""
-    self._next = round((time - self._begin) * self._form.sample_rate)
-
-  def add(self, blocks: list[Any]) -> None:
-    """Puts in blocks, one after the other; the outside is left out."""
-    for block in blocks:
-      samples = _mixed(block, self._form.channels)
-      start, self._next = self._next, self._next + len(samples)
-      inside = samples[max(0, -start) : max(0, len(self.audio) - start)]
-      at = max(0, start)
-      self.audio[at : at + len(inside)] = inside
-      if len(inside):
-        self.length = max(self.length, at + len(inside))
+    add(mixer.resample(None))
+  if not length:
+    return None, []
+  peak = float(np.abs(audio).max())
+  rates, counts = (sorted({kind[i] for kind in kinds}) for i in (0, 1))
+  resampled = f"audio of {rates} Hz: resampled to {form.sample_rate} Hz"
+  mixed = f"audio of {counts} channels: mixed to {form.channels}"
+  remarks = [
+    (rates != [form.sample_rate], "other sample rate", resampled),
+    (counts != [form.channels], "other number of channels", mixed),
+    (len(set(kinds)) > 1, "audio that changes", "audio of several formats"),
+    (gaps, "gaps in the audio", f"{gaps} gaps or jumps in the audio"),
+    (peak > 1, "clipped", f"audio up to {peak:.4g}: clipped to [-1, 1]"),
+  ]
+  return np.clip(audio[:length], -1, 1), remarks
 
 
 def _mixed(frame: Any, channels: int) -> np.ndarray:  # [S, channels]
