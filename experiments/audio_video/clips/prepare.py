@@ -25,6 +25,7 @@ import json
 import os
 import pathlib
 import sys
+from typing import NamedTuple
 import zlib
 
 from tensorflow_datasets.core import hashing
@@ -80,21 +81,13 @@ class PrepareConfig:
       )
 
 
-@dataclasses.dataclass(frozen=True)
-class _Plan:
-  """Clips to store, and their files.
+class _Plan(NamedTuple):
+  """Clips to store, and their files."""
 
-  Attributes:
-    kind: "kinetics" or "audioset".
-    classes: classes of the labels.
-    rows: clips by split.
-    found: video files by name.
-  """
-
-  kind: str
+  kind: str  # "kinetics" or "audioset"
   classes: clip_folder.Classes
-  rows: dict[str, list[clip_folder.Row]]
-  found: dict[str, pathlib.Path]
+  rows: dict[str, list[clip_folder.Row]]  # by split
+  found: dict[str, pathlib.Path]  # video files by name
 
 
 def _key(row: clip_folder.Row) -> str:
@@ -156,7 +149,6 @@ def _claim(folder: pathlib.Path, settings: str) -> None:
       f"{folder} has clips of an earlier command with other lists or settings; "
       "go on with those, or remove it."
     )
-  folder.mkdir(parents=True, exist_ok=True)
   files.write_text(path, mark)
 
 
@@ -212,7 +204,7 @@ def _write(
     official=len(rows) in official,
     kept=len(finished.remarks),
     remarks=dict(counts),
-    missing=tuple(missing),
+    missing=tuple(sorted(missing)),
     damaged=tuple(damaged),
   )
 
@@ -249,6 +241,8 @@ def _plan(config: PrepareConfig) -> _Plan:
   rows = {
     s: [r for x in lists for r in x.rows] for s, lists in listings.items()
   }
+  if not classes.keys and (config.train or config.validation):
+    raise files.InputError("the lists have no labels; expected a column label.")
   for split, clips in rows.items():
     for row in clips:
       classes.numbers(row)

@@ -4,7 +4,7 @@ Time stamps decide, for frames and for audio; the first frame is at 0 seconds.
 Whatever is constant in a good file may change in the middle of another.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 import dataclasses
 import importlib
 import math
@@ -148,8 +148,9 @@ def _video(
       frames.append(frames[-1])
       continue
     size = size or _size(frame, form, float(stream.sample_aspect_ratio or 1))
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    matrix = () if matrix is None else np.frombuffer(bytes(matrix), np.int32)
+    matrix = np.frombuffer(
+      bytes(frame.side_data.get("DISPLAYMATRIX") or b""), np.int32
+    )
     frames.append(_turned(_resized(frame, size), matrix))
     sizes.add((frame.width, frame.height))
     matrices.add(tuple(np.sign(matrix[:5])))
@@ -221,12 +222,12 @@ def _resized(frame: Any, size: tuple[int, int]) -> np.ndarray:  # [H, W, 3]
   return frame.to_ndarray()
 
 
-def _turned(frame: np.ndarray, matrix: Sequence[int]) -> np.ndarray:
+def _turned(frame: np.ndarray, matrix: np.ndarray) -> np.ndarray:
   """Turns and mirrors a frame by its display matrix, by multiples of 90°."""
   if not len(matrix):
     return frame
   # Column and row on display are a·column + c·row and b·column + d·row.
-  a, b, _, c, d = map(int, matrix[:5])
+  a, b, _, c, d = matrix[:5].tolist()
   if abs(b) > abs(a):
     frame, a, d = frame.swapaxes(0, 1), c, b
   return np.ascontiguousarray(

@@ -308,6 +308,8 @@ def test_lists_that_do_not_fit_together(tmp_path):
   assert "use one" in plan_error(tmp_path, train=(one,), validation=(other,))
   assert "--classes" in plan_error(tmp_path, train=(other,))
   assert "name a clip twice" in plan_error(tmp_path, train=(one, one))
+  one.write_text(HEADER.replace("label", "class") + "a,abc,0,1,x\n")
+  assert "have no labels" in plan_error(tmp_path, train=(one,))
   with pytest.raises(ValueError, match="no lists"):
     prepare.PrepareConfig(videos=tmp_path, output=tmp_path / "out")
 
