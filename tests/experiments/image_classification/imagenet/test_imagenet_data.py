@@ -304,16 +304,32 @@ def test_corrupt_images_stop_the_script_or_are_counted(tmp_path):
   with pytest.raises(ValueError, match=r"bee/4\.jpg: not a readable.*--skip"):
     prepare_folder.prepare(config)
   assert list((tmp_path / "data").iterdir()) == []
-  prepared = prepare_folder.prepare(
-    prepare_folder.PrepareConfig(
-      folder=folder,
-      name="damaged",
-      data_dir=tmp_path / "data",
-      skip_corrupt=True,
-    )
-  )
-  assert prepared.corrupt == ["train/bee/4.jpg"]
+  skipping = dataclasses.replace(config, skip_corrupt=True)
+  prepared = prepare_folder.prepare(skipping)
+  (corrupt,) = prepared.corrupt
+  assert corrupt.startswith("train/bee/4.jpg: not a readable image")
   assert prepared.counts == {"train": 17, "validation": 6}
+
+
+def test_reasons_are_counted(tmp_path, capsys):
+  folder = _make_folder(tmp_path / "images")
+  (folder / "validation").rename(folder / "val")
+  for path in folder.glob("train/*/[1-6].jpg"):
+    path.write_bytes(b"no image at all")
+  config = prepare_folder.PrepareConfig(
+    folder=folder, name="damaged", data_dir=tmp_path / "data", skip_corrupt=True
+  )
+  prepare_folder.run(config)
+  out = capsys.readouterr().out
+  assert out.count("left out: train/") == 10
+  assert "reasons: 12 × not a readable image" in out
+  assert "6 train, 6 validation images, 12 left out" in out
+  for path in folder.glob("val/*/*.jpg"):
+    path.write_bytes(b"no image at all")
+  with pytest.raises(
+    files.InputError, match=r"val has no image .*: 18 × not a"
+  ):
+    prepare_folder.prepare(dataclasses.replace(config, name="worse"))
 
 
 def test_the_script_overwrites_nothing(images, data_dir):
