@@ -249,7 +249,12 @@ def _fit_frames(
       f"frames of {height} × {width} pixels: the centre, in the shape of "
       f"{shape.size[0]} × {shape.size[1]}, resized to it"
     )
-  return sampling.centre_crop(image, shape.size).astype(np.float32) / 255
+  scale = min(height / shape.size[0], width / shape.size[1])
+  tall, wide = (round(scale * side) for side in shape.size)
+  top, left = (height - tall) // 2, (width - wide) // 2
+  image = image[:, top : top + tall, left : left + wide]
+  image = sampling.resize(image, shape.size, (0, 0, wide, tall))
+  return image.astype(np.float32) / 255
 
 
 def _fit_audio(
