@@ -105,13 +105,19 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type
   def _generate_examples(
     self, split: str
   ) -> Iterator[tuple[str, dict[str, Any]]]:
-    root = _root(self._images.folder, split)
+    root, empty = _root(self._images.folder, split), True
     for label in self._classes:
       for path in _images(root / label):
         name = f"{label}/{path.name}"
         if self._can_be_decoded(path):
           example = {"image": path, "label": label, "file_name": name}
           yield name, example
+          empty = False
+    if empty:
+      raise files.InputError(
+        f"{root} has no image that can be decoded: "
+        f"{files.commonest(self.corrupt)}."
+      )
 
   def _can_be_decoded(self, path: pathlib.Path) -> bool:
     try:
@@ -149,12 +155,6 @@ def prepare(config: PrepareConfig) -> Prepared:
     builder = _Builder(config, pathlib.Path(scratch))
     builder.download_and_prepare()
     counts = {s: builder.info.splits[s].num_examples for s in _SPLITS}
-    for split, count in counts.items():
-      if not count:
-        raise files.InputError(
-          f"{_root(config.folder, split)} has no image that can be decoded: "
-          f"{files.commonest(builder.corrupt)}."
-        )
     target.parent.mkdir(exist_ok=True)
     os.rename(builder.data_path, target)
   return Prepared(target, counts, builder.corrupt)
