@@ -19,6 +19,7 @@ from PIL import Image
 
 from experiments.audio_video.clips import video_files
 from experiments.data import files
+from perceiver import bounds
 
 # Seconds that a clip of 10 seconds may lack without the remark "short".
 _TOLERANCE = 0.25
@@ -40,10 +41,11 @@ class StorageConfig(video_files.Format):
 
   def __post_init__(self) -> None:
     super().__post_init__()
-    if self.sample_rate % self.frame_rate or not 1 <= self.quality <= 95:
+    bounds.check_ranges(self, quality="[1, 95]")
+    if self.sample_rate % self.frame_rate:
       raise ValueError(
-        f"StorageConfig: {self}; expected samples a multiple of frames, and a "
-        "quality from 1 to 95."
+        f"StorageConfig: sample_rate is {self.sample_rate}; expected a multiple "
+        f"of frame_rate, {self.frame_rate:g}."
       )
 
 

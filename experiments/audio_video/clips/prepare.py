@@ -39,6 +39,7 @@ from experiments.audio_video.clips import video_files
 from experiments.data import files
 from experiments.data import parallel
 from experiments.runs import progress
+from perceiver import bounds
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,10 +76,7 @@ class PrepareConfig:
   def __post_init__(self) -> None:
     if not (self.train or self.validation or self.test):
       raise ValueError("PrepareConfig: no lists; give at least one of --train.")
-    if self.workers < 0:
-      raise ValueError(
-        f"PrepareConfig: workers is {self.workers}; expected at least 0."
-      )
+    bounds.check_ranges(self, workers="[0, inf)")
 
 
 class _Plan(NamedTuple):

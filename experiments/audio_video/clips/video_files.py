@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from experiments.data import files
+from perceiver import bounds
 
 _SLACK = 1e-6  # seconds by which rounding may move a time
 _JITTER = 0.04  # seconds by which time stamps of audio may be off
@@ -43,12 +44,8 @@ class Format:
   short_side: int | None = 256
 
   def __post_init__(self) -> None:
-    sizes = (self.frame_rate, self.sample_rate, self.short_side or 1)
-    if min(sizes) < 1 or self.channels not in (1, 2):
-      raise ValueError(
-        f"{type(self).__name__}: {self}; expected positive rates and sizes, "
-        "and 1 or 2 channels."
-      )
+    sizes = ("frame_rate", "sample_rate", "short_side")
+    bounds.check_ranges(self, *sizes, channels="[1, 2]")
 
 
 class Decoded(NamedTuple):

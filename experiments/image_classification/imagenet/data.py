@@ -18,6 +18,7 @@ from experiments.data import tfds_reader
 from experiments.image_classification.imagenet import crop
 from experiments.image_classification.imagenet import painted_digits
 from experiments.image_classification.imagenet import rand_augment
+from perceiver import bounds
 
 # Splits for evaluation, the first choice first.
 _HELD_OUT = ("validation", "test")
@@ -131,12 +132,7 @@ class DataConfig:
         "TRAIN_AND_VALID; expected another. Train on TRAIN, or evaluate on "
         "TEST."
       )
-    size = 1 if self.image_size is None else self.image_size
-    if size < 1 or self.num_valid < 1:
-      raise ValueError(
-        f"DataConfig: image_size is {self.image_size} and num_valid "
-        f"{self.num_valid}; expected at least 1."
-      )
+    bounds.check_ranges(self, "image_size", "num_valid")
 
 
 def splits(config: DataConfig) -> tuple[loader.Split, loader.Split]:
