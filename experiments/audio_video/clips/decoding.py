@@ -44,8 +44,8 @@ class StorageConfig(video_files.Format):
     bounds.check_ranges(self, quality="[1, 95]")
     if self.sample_rate % self.frame_rate:
       raise ValueError(
-        f"StorageConfig: sample_rate is {self.sample_rate}; expected a multiple "
-        f"of frame_rate, {self.frame_rate:g}."
+        f"StorageConfig: sample_rate is {self.sample_rate}; expected a "
+        f"multiple of frame_rate, {self.frame_rate:g}."
       )
 
 
