@@ -19,6 +19,8 @@ from perceiver import errors
 from perceiver.checkpoints import atomic
 
 _IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"}
+# Not all that Pillow has: for some it starts other programs.
+_IMAGE_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
 # Hidden files and folders, backups of editors, and what file managers, file
 # systems and archivers add.
@@ -162,7 +164,7 @@ def _natural(path: pathlib.Path) -> list[Any]:
 
 
 def decode_image(encoded: bytes) -> Image.Image:
-  """Decodes any image format to 8-bit RGB.
+  """Decodes an image to 8-bit RGB: BMP, GIF, JPEG, PNG, PPM, TIFF or WebP.
 
   CMYK and greyscale images, palettes and transparency are converted. The name
   does not matter; EXIF rotation is ignored, as TensorFlow does.
@@ -177,7 +179,7 @@ def decode_image(encoded: bytes) -> Image.Image:
     ValueError: the bytes are no image, or the image is damaged or cut short.
   """
   try:
-    image = Image.open(io.BytesIO(encoded))
+    image = Image.open(io.BytesIO(encoded), formats=_IMAGE_FORMATS)
     image.load()
   except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
     reason = str(e).partition(" <")[0]  # without an object's address

@@ -10,6 +10,7 @@ import numpy as np
 
 from experiments.data import files
 from experiments.runs import progress
+from perceiver import config_json
 from perceiver import errors
 from perceiver.checkpoints import atomic
 
@@ -29,6 +30,25 @@ class ConfigError(errors.PerceiverError, ValueError):
 
 class GoneError(errors.PerceiverError, RuntimeError):
   """A run has had checkpoints, and none is left."""
+
+
+def to_json(experiment: Any) -> str:
+  """Returns a configuration as JSON, from which it can be read again.
+
+  Raises:
+    ConfigError: if it cannot, so that the run could not be evaluated.
+  """
+  try:
+    text = config_json.to_json(experiment)
+    if config_json.from_json(text, type(experiment)) == experiment:
+      return text
+    reason = "what is read is not what was written"
+  except (TypeError, ValueError) as error:
+    reason = str(error)
+  raise ConfigError(
+    f"The configuration in {type(experiment).__module__} cannot be kept with "
+    f"the run: {reason} Annotate its fields with the types of their values."
+  )
 
 
 def claim(

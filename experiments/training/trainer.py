@@ -26,7 +26,6 @@ from experiments.training import losses
 from experiments.training import sharding
 from experiments.training import tasks
 import perceiver
-from perceiver import config_json
 
 NonFiniteError = losses.NonFiniteError
 batch_shapes = tasks.batch_shapes
@@ -98,7 +97,7 @@ def train(experiment: Experiment, workdir: pathlib.Path) -> Report:
   training_config.learning_rate(
     experiment.train, len(task.train_split().source)
   )
-  text = config_json.to_json(experiment)
+  text = run_folder.to_json(experiment)
   settings = run_folder.settings(
     text, training_config.MAY_DIFFER_BETWEEN_PROCESSES
   )

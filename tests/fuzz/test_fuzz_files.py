@@ -103,6 +103,7 @@ _CLIP = np.zeros([2, 3, 4, 3], np.uint8)
 @example(b"")
 @example(_npz(image=_CLIP[:0]))
 @example(_npz(image=_CLIP, rate=np.nan))
+@example(_npz(image=_CLIP, audio=np.zeros(9, np.float32), rate=2**31 - 1))
 @example(_npz(image=_CLIP.astype("c8")))
 @example(_npz(image=_CLIP, audio=np.array(["a"])))
 def test_clips_in_arrays(folder, data):
@@ -113,9 +114,9 @@ def test_clips_in_arrays(folder, data):
   assert found is None or {f.dtype for f in found.frames} == {np.dtype("u1")}
 
 
-def _wav(values):
+def _wav(values, rate=48000):
   stream = io.BytesIO()
-  wavfile.write(stream, 48000, values)
+  wavfile.write(stream, rate, values)
   return stream.getvalue()
 
 
@@ -125,6 +126,7 @@ def _wav(values):
   )
 )
 @example(b"RIFF\0\0\0\0WAVE")
+@example(_wav(np.zeros([6], np.int16), rate=2**30))
 def test_audio(folder, data):
   clip, path = folder / "silent.npz", folder / "audio.wav"
   if not clip.exists():
@@ -134,6 +136,7 @@ def test_audio(folder, data):
     files.InputError, user_files.read, clip, path
   )
   assert found is None or found.audio.dtype == np.float32
+  assert found is None or found.rate <= 2**20
 
 
 @given(mutations.damaged(b"cat\ndog\n", "café\r\nthé\r\n".encode()))

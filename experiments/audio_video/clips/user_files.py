@@ -18,6 +18,7 @@ from experiments.audio_video.clips import sampling
 from experiments.audio_video.clips import video_files
 from experiments.data import files
 
+_MAX_RATE = 2**20  # audio samples per second; more is no recording
 FRAMES_PER_SECOND = 25  # of the models' clips (2107.14795 appendix I)
 
 
@@ -125,9 +126,10 @@ def _read_npz(path: pathlib.Path, fps: float) -> Clip:
     image = _clipped(image, (0, 1), 0.1, f"{path}: 'image'", changes)
     image = np.rint(image * 255).astype(np.uint8)
   rate = np.asarray(arrays.get("rate", 48_000))
-  if rate.ndim or rate.dtype.kind not in "iu" or rate < 1:
+  if rate.ndim or rate.dtype.kind not in "iu" or not 1 <= rate <= _MAX_RATE:
     raise files.InputError(
-      f"{path}: 'rate' is {rate}; expected a whole number, samples per second."
+      f"{path}: 'rate' is {rate}; expected a whole number, samples per second, "
+      f"of at most {_MAX_RATE}."
     )
   if audio is not None:
     audio = _mono(audio, str(path), changes)
@@ -139,8 +141,10 @@ def _with_wav(clip: Clip, path: pathlib.Path) -> Clip:
     rate, samples = wavfile.read(path)
   except Exception as error:  # Damage can raise any error.
     raise files.InputError(f"{path} is not a .wav file: {error}") from error
-  if rate < 1:
-    raise files.InputError(f"{path} has {rate} samples per second.")
+  if not 1 <= rate <= _MAX_RATE:
+    raise files.InputError(
+      f"{path} has {rate} samples per second; expected 1 to {_MAX_RATE}."
+    )
   changes = list(clip.changes)
   audio = _mono(samples, str(path), changes)[round(clip.start * rate) :]
   return clip._replace(audio=audio, rate=int(rate), changes=tuple(changes))

@@ -212,9 +212,9 @@ def _read_points(
   path: pathlib.Path, num_points: int
 ) -> np.ndarray:  # [P, 3] float32
   try:
-    with path.open("rb") as stream:
-      points = np.lib.format.read_array(stream, allow_pickle=False)
-  except (OSError, ValueError) as error:
+    # Mapped, for the size that the file states may be any.
+    points = np.load(path, mmap_mode="r", allow_pickle=False)
+  except Exception as error:  # Damage can raise any error.
     raise files.InputError(
       f"{path} cannot be read: {error}. Delete it, and it is made again."
     ) from error
@@ -223,4 +223,4 @@ def _read_points(
       f"{path} has shape {points.shape} and type {points.dtype}; expected "
       f"({num_points}, 3) and float32. Delete it, and it is made again."
     )
-  return points
+  return np.array(points)

@@ -111,7 +111,7 @@ def _encode(array: np.ndarray) -> dict[str, Any]:
 def _decode(text: str, path: pathlib.Path) -> dict[str, np.ndarray]:
   try:
     return {name: _decode_array(x) for name, x in json.loads(text).items()}
-  except (ValueError, KeyError, TypeError, AttributeError) as error:
+  except Exception as error:  # Damage can raise any error.
     raise errors.CheckpointError(
       f"Checkpoint: the metadata of {path} cannot be read: {error!r}; expected "
       "what was written here."

@@ -82,7 +82,7 @@ def read(class_name: str, entries: Json, shapes: Shapes) -> Any:
     errors.CheckpointError: if an entry says what we do not have, or sizes
       contradict each other; names the entry.
   """
-  if class_name not in _READERS:
+  if not isinstance(class_name, str) or class_name not in _READERS:
     raise errors.CheckpointError(
       f"architectures is {errors.shorten(class_name)}; expected one of "
       f"{', '.join(sorted(_READERS))}"

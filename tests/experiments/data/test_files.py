@@ -1,5 +1,11 @@
 """Files of other programs: what is listed, and what is refused."""
 
+import io
+
+from PIL import EpsImagePlugin
+from PIL import Image
+import pytest
+
 from experiments.data import files
 from tests.helpers import foreign
 
@@ -32,3 +38,29 @@ def test_images_beside_foreign_files(tmp_path):
     "frame_10.png",
     "._frame_10.png",
   ]
+
+
+_POSTSCRIPT = b"""%!PS-Adobe-3.0 EPSF-3.0
+%%BoundingBox: 0 0 10 10
+%%EndComments
+showpage
+"""
+
+
+def test_no_image_starts_a_program(tmp_path, monkeypatch):
+  started = []
+  monkeypatch.setattr(
+    EpsImagePlugin, "Ghostscript", lambda *args, **kwargs: started.append(args)
+  )
+  (tmp_path / "cat.png").write_bytes(_POSTSCRIPT)
+  with pytest.raises(files.InputError, match=r"cat\.png is not a readable"):
+    files.read_image(tmp_path / "cat.png")
+  assert not started
+
+
+@pytest.mark.parametrize("kind", ["ICO", "TGA", "PCX", "SGI", "PDF", "DDS"])
+def test_formats_that_nobody_meant_are_refused(kind):
+  stream = io.BytesIO()
+  Image.new("RGB", (16, 16)).save(stream, kind)
+  with pytest.raises(ValueError, match="not a readable image"):
+    files.decode_image(stream.getvalue())

@@ -1,6 +1,8 @@
 """A run's folder belongs to one configuration."""
 
+import dataclasses
 import json
+from typing import Any
 
 import pytest
 
@@ -30,3 +32,41 @@ def test_fields_that_may_differ_may(tmp_path):
     folder.claim(
       tmp_path, '{"train": {"keep": 5, "keepsake": 2}}', ("train.keep",)
     )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Data:
+  size: int = 3
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Experiment:
+  data: Any = _Data()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Listed:
+  sizes: tuple[int, ...] | None = None
+  names: object = "a"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Good:
+  data: _Data = _Data()
+  sizes: tuple[int, ...] = ()
+  rate: float = 1
+
+
+@pytest.mark.parametrize(
+  ("experiment", "field"),
+  [
+    (_Experiment(), "data"),
+    (_Experiment(data=lambda: 3), "lambda"),
+    (_Listed(), "names"),
+    (_Good(sizes=[1, 2]), "what is read is not"),
+  ],
+)
+def test_what_cannot_be_read_again_is_refused_before_a_run(experiment, field):
+  with pytest.raises(folder.ConfigError, match=rf"{field}.*Annotate"):
+    folder.to_json(experiment)
+  assert folder.to_json(_Good(sizes=(1,)))

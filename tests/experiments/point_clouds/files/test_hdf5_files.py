@@ -134,3 +134,62 @@ def test_damaged_and_missing_files(root):
   (root / "train_files.txt").unlink()
   with pytest.raises(files.InputError, match=r"train_files\.txt"):
     open_split(root)
+
+
+def _soft(file, elsewhere):
+  file["points"] = file["data"]
+  del file["data"]
+  file["data"] = h5py.SoftLink("/points")
+
+
+def _external(file, elsewhere):
+  del file["data"]
+  file["data"] = h5py.ExternalLink(str(elsewhere / "other.h5"), "data")
+
+
+def _raw(file, elsewhere):
+  del file["data"]
+  np.zeros((2, 2048, 3), np.float32).tofile(elsewhere / "raw")
+  where = [(str(elsewhere / "raw"), 0, 2 * 2048 * 12)]
+  file.create_dataset("data", (2, 2048, 3), "f4", external=where)
+
+
+def _virtual(file, elsewhere):
+  del file["data"]
+  layout = h5py.VirtualLayout((2, 2048, 3), "f4")
+  layout[:] = h5py.VirtualSource(elsewhere / "other.h5", "data", (2, 2048, 3))
+  file.create_virtual_dataset("data", layout)
+
+
+def _endless(file, elsewhere):
+  del file["data"]
+  file.create_dataset("data", (10**9, 2048, 3), "f4", chunks=(1, 2048, 3))
+
+
+@pytest.mark.parametrize(
+  ("change", "message"),
+  [
+    (_soft, "no array 'data'"),
+    (_external, "no array 'data'"),
+    (_raw, "the numbers of data are in other files"),
+    (_virtual, "the numbers of data are in other files"),
+    (_endless, r"data is of shape \(10{9}, 2048, 3\); its 0 bytes cannot"),
+  ],
+)
+def test_nothing_is_read_from_elsewhere(root, tmp_path, change, message):
+  write(tmp_path / "other.h5", [3, 0])
+  with h5py.File(root / "ply_data_train0.h5", "r+") as file:
+    change(file, tmp_path)
+  with pytest.raises(files.InputError, match=message):
+    open_split(root)
+
+
+def test_compressed_files(root):
+  path = root / "ply_data_train0.h5"
+  with h5py.File(path, "w") as file:
+    options = {"compression": "gzip", "compression_opts": 9}
+    points = np.zeros((200, 2048, 3), np.float32)
+    file.create_dataset("data", data=points, **options)
+    file.create_dataset("label", data=np.zeros((200, 1), np.uint8), **options)
+  assert path.stat().st_size < points.nbytes / 100
+  assert len(open_split(root)) == 201

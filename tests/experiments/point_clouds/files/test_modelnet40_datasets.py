@@ -2,6 +2,7 @@
 
 from concurrent import futures
 import dataclasses
+import io
 import pathlib
 
 import numpy as np
@@ -96,9 +97,20 @@ def test_many_threads_may_read_one_shape(root):
     np.testing.assert_array_equal(found, [found[0]] * 8)
 
 
+def _npy(shape, kind="<f4"):
+  """Returns a header of an array, without its numbers."""
+  header = {"descr": kind, "fortran_order": False, "shape": shape}
+  stream = io.BytesIO()
+  np.lib.format.write_array_header_1_0(stream, header)
+  return stream.getvalue()
+
+
 @pytest.mark.parametrize(
   ("content", "message"),
   [
+    (_npy((10**13, 3)), "cannot be read"),
+    (_npy((8, 3), "|O"), "cannot be read"),
+    (b"\x93NUMPY\2\0\x28\x23\0\0" + b"(" * 9000, "cannot be read"),
     (b"", "cannot be read"),
     (b"\x93NUMPY", "cannot be read"),
     (

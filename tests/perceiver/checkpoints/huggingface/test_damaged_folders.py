@@ -216,3 +216,19 @@ def test_files_elsewhere_are_not_read(folder, name):
 def test_an_index_without_files_is_refused(folder):
   shard(folder).write_text("{}")
   assert "weight_map" in refusal(folder)
+
+
+@pytest.mark.parametrize("name", [[], {}, ["a"], None, 1.5, float("inf")])
+def test_a_class_that_is_no_name_is_refused(folder, name):
+  path = folder / "config.json"
+  entries = json.loads(path.read_text()) | {"architectures": [name]}
+  path.write_text(json.dumps(entries))
+  assert "architectures is " in refusal(folder)
+
+
+@pytest.mark.parametrize(
+  "text", ["[" * 10**6, '{"a":' * 10**5, "[1]", "9" * 5000, '{"a": [Infinity]}']
+)
+def test_metadata_of_any_text_is_refused(folder, text):
+  rewrite(folder, {}, {"format": "pt", "perceiver": text})
+  assert "the metadata of" in refusal(folder)
