@@ -145,28 +145,25 @@ def splits(config: DataConfig) -> tuple[loader.Split, loader.Split]:
     files.InputError: the data set is missing or incomplete, in another format,
       or not as large as it should be.
   """
-  dataset = open_dataset(config)
-  valid = config.num_valid
-  train, evaluation = config.train_split, config.eval_split
-  if TrainSplit.TRAIN is train or EvalSplit.VALID is evaluation:
-    _check_larger(dataset.info.splits["train"].num_examples, config)
-  train_part = f"train[{valid}:]" if train is TrainSplit.TRAIN else "train"
-  eval_part = (
-    f"train[:{valid}]" if evaluation is EvalSplit.VALID else "validation"
-  )
-  return (
-    _split(dataset, config, train_part, TrainTransform(config)),
-    _split(dataset, config, eval_part, EvalTransform(config)),
-  )
-
-
-def _check_larger(count: int, config: DataConfig) -> None:
-  if count <= config.num_valid:
+  dataset, valid = open_dataset(config), config.num_valid
+  parts = {
+    TrainSplit.TRAIN: f"train[{valid}:]",
+    TrainSplit.TRAIN_AND_VALID: "train",
+    EvalSplit.VALID: f"train[:{valid}]",
+    EvalSplit.TEST: "validation",
+  }
+  train, evaluation = parts[config.train_split], parts[config.eval_split]
+  count = dataset.info.splits["train"].num_examples
+  if "[" in train + evaluation and count <= valid:
     raise files.InputError(
       f'{config.dataset} has {count} examples in "train"; expected more than '
-      f"the first {config.num_valid}, which are for validation. Choose a "
-      "smaller num_valid, or train on TRAIN_AND_VALID and evaluate on TEST."
+      f"the first {valid}, which are for validation. Choose a smaller "
+      "num_valid, or train on TRAIN_AND_VALID and evaluate on TEST."
     )
+  return (
+    _split(dataset, config, train, TrainTransform(config)),
+    _split(dataset, config, evaluation, EvalTransform(config)),
+  )
 
 
 def num_classes(config: DataConfig) -> int:
