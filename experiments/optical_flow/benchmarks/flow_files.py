@@ -5,6 +5,7 @@ these are read and written by pypng.
 """
 
 import io
+import itertools
 import pathlib
 import re
 import struct
@@ -16,7 +17,9 @@ import png  # type: ignore[import-untyped]
 from experiments.data import files
 
 _FLO_TAG = b"PIEH"  # the float 202021.25
-_PFM_HEADER = re.compile(rb"PF\s+(\d+)\s+(\d+)\s+([-+]?)[\d.]+(?:\r\n|\s)")
+_PFM_HEADER = re.compile(
+  rb"PF\s+(\d{1,9})\s+(\d{1,9})\s+([-+]?)[\d.]+(?:\r\n|\s)"
+)
 _FLO_UNKNOWN = 1e9  # pixels; larger flow is unknown
 # A KITTI value is 64 · flow + 2^15; the third channel is 1 where it is known.
 _KITTI_SCALE, _KITTI_ZERO = 64.0, 2**15
@@ -112,6 +115,8 @@ def read_kitti(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
         f"{path} is a PNG of {found[1]} bits and {found[0]} channels; KITTI's "
         "flow has 16 bits and 3 channels."
       )
+    # There may be any number of rows more.
+    rows = itertools.islice(rows, height + 1)
     image = np.array([np.asarray(row, np.uint16) for row in rows])
   except (png.Error, zlib.error, EOFError, TypeError, struct.error) as error:
     raise files.InputError(f"{path} is not a readable PNG: {error}") from error

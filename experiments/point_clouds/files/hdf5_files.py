@@ -125,7 +125,7 @@ def _array(
 
   # A link may lead to any file that the reader may read.
   is_inside = isinstance(file.get(name, getlink=True), h5py.HardLink)
-  found = file.get(name) if is_inside else None
+  found: Any = file.get(name) if is_inside else None
   given = getattr(found, "shape", None)
   if given is None:
     raise files.InputError(

@@ -1,6 +1,7 @@
 """Files of flow: round trips, and refusals of damaged files."""
 
 import struct
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -77,6 +78,8 @@ def test_pfm_files_go_from_the_bottom_to_the_top(tmp_path, header, kind):
   [
     (b"", "is not a .pfm file of three"),
     (b"Pf\n1 1\n-1.0\n" + bytes(4), "is not a .pfm file of three"),
+    (b"PF\n" + b"9" * 5000 + b" 1\n-1.0\n", "is not a .pfm file of three"),
+    (b"PF\n999999999 999999999\n-1.0\n", "999999999 pixels and 28 bytes"),
     (b"PF\n1 2\n-1.0\n" + bytes(12), "and 24 bytes; expected 36"),
     (b"PF\n0 2\n-1.0\n", "header of 0 × 2 pixels"),
     (b"PF\n1 1\n-1\n" + b"\xff" * 12, "flow of 1 pixels is not finite"),
@@ -227,3 +230,19 @@ def test_flow_that_is_not_finite_is_refused(tmp_path, value):
   flow_files.write_flo(tmp_path / "a.flo", flow)
   with pytest.raises(files.InputError, match=r"a\.flo: the flow of 2 pixels"):
     flow_files.read_flow(tmp_path / "a.flo")
+
+
+def test_rows_beyond_the_stated_height_take_no_memory(tmp_path):
+  path = tmp_path / "flow.png"
+  write_png(path, np.zeros((200_000, 4, 3), np.uint16))
+  content = bytearray(path.read_bytes())
+  content[20:24] = struct.pack(">I", 4)  # The header states four rows.
+  content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+  path.write_bytes(content)
+  tracemalloc.start()
+  try:
+    with pytest.raises(files.InputError, match="is not a readable PNG"):
+      flow_files.read_kitti(path)
+    assert tracemalloc.get_traced_memory()[1] < 30e6
+  finally:
+    tracemalloc.stop()
