@@ -1,13 +1,14 @@
 """Errors of commands, and their messages."""
 
 from collections.abc import Callable
-import os
 import select
 import sys
 import traceback
 from typing import Any
 
 from experiments.cluster import processes
+from experiments.cluster import signals
+from experiments.runs import progress
 import perceiver
 
 _STDOUT = 1
@@ -27,13 +28,15 @@ def run(main: Callable[[], Any]) -> int:
   """
   code = 0
   try:
-    main()
-    sys.stdout.flush()
+    with progress.quiet_stderr(), signals.exiting():
+      main()
+    if sys.stdout:  # None where it is closed.
+      sys.stdout.flush()
   except BrokenPipeError:
     if _has_reader():
       raise
   except (perceiver.PerceiverError, FileNotFoundError) as error:
-    print(f"error: {error}", file=sys.stderr)
+    print(f"error: {error}", file=progress.Quiet(sys.stderr))
     code = 2 if isinstance(error, UsageError) else 1
   except SystemExit:  # All processes stop together.
     _has_reader()
@@ -57,5 +60,5 @@ def _has_reader() -> bool:
   poll.register(_STDOUT, select.POLLERR)
   if not any(event & select.POLLERR for _, event in poll.poll(0)):
     return True
-  os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
+  progress.silence(sys.stdout)
   return False

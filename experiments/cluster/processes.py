@@ -255,6 +255,17 @@ def broadcast(text: str) -> str:
   return bytes(np.asarray(found, np.uint8)).decode()
 
 
+def from_process_zero(function: Callable[[], Any]) -> Any:
+  """Returns what a function returns in process 0, as JSON would keep it.
+
+  Raises:
+    PeerError: in the other processes, if it fails; process 0 raises its error.
+  """
+  found: list[Any] = [None]
+  on_process_zero(lambda: found.append(function()))
+  return json.loads(broadcast(json.dumps(found[-1])))
+
+
 def on_process_zero(action: Callable[[], Any]) -> None:
   """Calls a function in process 0 while the other processes wait.
 

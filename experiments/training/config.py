@@ -28,6 +28,17 @@ MAY_DIFFER = (
   "train.parallel",
 )
 
+# Fields that may be changed on purpose while a run goes on.
+MAY_BE_AMENDED = (
+  "train.base_rate",
+  "train.epochs",
+  "train.non_finite",
+  "train.optimizer.clip_norm",
+  "train.scale_rate_with_batch",
+  "train.schedule",
+  "train.steps",
+)
+
 # Fields that may differ between the processes of one run.
 MAY_DIFFER_BETWEEN_PROCESSES = (
   "data.data_dir",
