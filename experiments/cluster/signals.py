@@ -45,10 +45,10 @@ def exiting() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def held_back() -> Iterator[None]:
-  """Holds signals back until the context is left.
+def not_inherited() -> Iterator[None]:
+  """Keeps signals from processes and threads that are started in the context.
 
-  Processes and threads that are started in it never get them.
+  None is lost: the thread that enters it gets them at its end.
   """
   # Its start, which comes with that of the first process, would undo this.
   resource_tracker.ensure_running()

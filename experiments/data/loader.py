@@ -265,7 +265,7 @@ def _closing(dataset: grain.IterDataset, num_workers: int = 0) -> Batches:
   try:
     # Workers, which start with their first batches, leave signals to the run.
     for _ in range(num_workers):
-      with signals.held_back():
+      with signals.not_inherited():
         batch = next(iterator, None)
       if batch is None:
         return
