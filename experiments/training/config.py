@@ -153,9 +153,9 @@ def learning_rate(
       f"{config.epochs} epochs of {num_examples} examples are less than one "
       f"batch of {config.batch_size}"
     )
-  peak = schedules.peak_rate(
-    config.base_rate, config.batch_size, scale=config.scale_rate_with_batch
-  )
+  peak = config.base_rate
+  if config.scale_rate_with_batch:
+    peak = peak * config.batch_size / 256
   try:
     rate = schedules.build(config.schedule, peak, length, steps_per_epoch)
   except ValueError as error:
