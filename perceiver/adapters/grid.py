@@ -49,6 +49,7 @@ class GridInputConfig(Protocol):
     Float[Array, "1 M P"] | position_encoding.GridEncoding,
   ]:
     """Returns ([B, M, values], [1, M, positions]); inside a Haiku module."""
-    values = values.reshape(len(values), self.num_inputs, -1)
+    shape = len(values), self.num_inputs, self.num_values
+    values = values.reshape(shape)
     positions = position_encoding.encode(self.positions, self.grid)
     return values, positions.astype(values.dtype)
