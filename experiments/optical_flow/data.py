@@ -55,15 +55,13 @@ class DataConfig:
   evaluate_dir: pathlib.Path | None = None
   test_part: bool = False
   allow_partial: bool = False
-  synthetic: synthetic_generator.GeneratorConfig = dataclasses.field(
-    default_factory=synthetic_generator.GeneratorConfig
+  synthetic: synthetic_generator.GeneratorConfig = (
+    synthetic_generator.GeneratorConfig()
   )
   num_eval: int = 256
-  augmentation: augment.AugmentationConfig = dataclasses.field(
-    default_factory=augment.AugmentationConfig
-  )
-  curriculum: augmentation_curriculum.CurriculumConfig = dataclasses.field(
-    default_factory=augmentation_curriculum.CurriculumConfig
+  augmentation: augment.AugmentationConfig = augment.AugmentationConfig()
+  curriculum: augmentation_curriculum.CurriculumConfig = (
+    augmentation_curriculum.CurriculumConfig()
   )
 
   def __post_init__(self) -> None:

@@ -88,12 +88,8 @@ class TrainConfig:
   epochs: float | None = None
   base_rate: float
   scale_rate_with_batch: bool = False
-  schedule: schedules.Schedule = dataclasses.field(
-    default_factory=schedules.ConstantThenCosine
-  )
-  optimizer: optimizers.Optimizer = dataclasses.field(
-    default_factory=optimizers.Lamb
-  )
+  schedule: schedules.Schedule = schedules.ConstantThenCosine()
+  optimizer: optimizers.Optimizer = optimizers.Lamb()
   seed: int = 0
   eval_every: int | None = None
   eval_batch_size: int | None = None
@@ -105,9 +101,7 @@ class TrainConfig:
   log_every: int = 100
   loader_threads: int | None = None
   loader_workers: int = 0
-  parallel: sharding.ParallelConfig = dataclasses.field(
-    default_factory=sharding.ParallelConfig
-  )
+  parallel: sharding.ParallelConfig = sharding.ParallelConfig()
 
   def __post_init__(self) -> None:
     if (self.steps is None) == (self.epochs is None):
