@@ -73,13 +73,11 @@ class Run:
       task, optimizer, mesh, self._state, parts=config.accumulate
     )
     self._reporter = self._open_reporter(experiment, stack)
-    self._evaluate = evaluation.make(
-      task,
-      mesh,
-      config,
+    watch = evaluation.Watch(
       should_stop=lambda: bool(self._signal.now()),
       on_progress=self._reporter.evaluating,
     )
+    self._evaluate = evaluation.make(task, mesh, config, watch)
 
   def _first_state(
     self, optimizer: optax.GradientTransformation
