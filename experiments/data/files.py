@@ -178,7 +178,8 @@ def decode_image(encoded: bytes) -> Image.Image:
     image = Image.open(io.BytesIO(encoded))
     image.load()
   except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
-    raise ValueError(f"not a readable image: {e}") from e
+    reason = str(e).partition(" <")[0]  # without an object's address
+    raise ValueError(f"not a readable image: {reason}") from e
   if image.mode == "RGB":
     return image
   if image.mode.startswith("I;16"):  # Pillow would clip it instead.

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from scipy import signal  # type: ignore[import-untyped]
 
-from experiments.audio_video.clips import video_files
+from experiments.audio_video.clips import video_writer
 from experiments.data import loader
 from experiments.runs import plots
 import perceiver
@@ -212,7 +212,7 @@ def video(
   frame_rate = 1000 / _MILLISECONDS
   length = round(len(frames) / frame_rate * _VIDEO_SAMPLE_RATE)
   # As much slower as the frames are.
-  video_files.write(
+  video_writer.write(
     path,
     frames,
     frame_rate,
