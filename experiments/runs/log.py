@@ -172,7 +172,7 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
 
 
 def _row(line: bytes) -> dict[str, Any] | None:
-  """Returns what is in a line; None if that is no row."""
+  """Returns the row in a line; None if that is none."""
   try:
     row = json.loads(line)
   except (RecursionError, ValueError):
