@@ -188,7 +188,7 @@ class CrossAttentionBlock(hk.Module):
 
     def decode(operands: Any) -> Float[Array, "B T F"]:
       parts, mask = operands
-      joined = blockwise.concatenate(parts, inputs.shape[0])  # [B, T, E]
+      joined = blockwise.concatenate(parts, len(inputs))  # [B, T, E]
       return output(self._attend(weights, keys_values, joined, mask, keys))
 
     if any(key is not None for key in keys):
@@ -260,7 +260,7 @@ class CrossAttentionBlock(hk.Module):
     return projections.project_keys_values(
       self._attention(weights),
       weights.attention,
-      weights.input_norm(blockwise.concatenate(inputs)),
+      weights.input_norm(blockwise.concatenate(inputs, mask=input_mask)),
       num_queries=num_queries,
       input_mask=input_mask,
     )

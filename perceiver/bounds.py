@@ -8,8 +8,11 @@ import dataclasses
 import math
 from typing import Any
 
+import numpy as np
+
 MAX_SIZE = 2**24
 MAX_POSITIONS = 2**28  # of a grid
+MAX_INDEX = 2**31 - 1  # JAX would wrap larger ones
 
 
 def check(config: Any) -> None:
@@ -44,4 +47,20 @@ def check_number(component: str, name: str, value: int, most: int) -> None:
   if value > most:
     raise ValueError(
       f"{component}: {name} is {value}; expected at most {most}."
+    )
+
+
+def check_indices(component: str, array: Any) -> None:
+  """Raises a ValueError if an array of NumPy has integers beyond 32 bits.
+
+  Args:
+    component: what the error names, such as "Grid".
+    array: of anything; those of JAX are 32 bits wide already.
+  """
+  if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu":
+    return
+  if array.size and (array.max() > MAX_INDEX or array.min() < -MAX_INDEX):
+    raise ValueError(
+      f"{component}: integers from {array.min()} to {array.max()}; expected at "
+      f"most {MAX_INDEX} on either side of 0."
     )

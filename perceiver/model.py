@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 import numpy as np
 
+from perceiver import bounds
 from perceiver import flops
 from perceiver.attention import reference as attention_reference
 
@@ -197,4 +198,11 @@ def _compiled(
   def run(params: Any, state: Any, rng: Any, *args: Any, **kwargs: Any) -> Any:
     return transformed.apply(params, state, rng, is_training, *args, **kwargs)
 
-  return jax.jit(run)
+  compiled = jax.jit(run)
+
+  def checked(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+    for array in jax.tree.leaves((args[3:], kwargs)):
+      bounds.check_indices("Model", array)
+    return compiled(*args, **kwargs)
+
+  return checked

@@ -95,10 +95,7 @@ class Perceiver(hk.Module):
   ) -> Float[Array, "B N D"]:
     """Returns processed latents, at a cost linear in the number of inputs."""
     self._check_inputs(inputs)
-    batch_size = max(part.shape[0] for part in inputs)
-    latents = encoder.initial_latents(
-      self.config.encoder, batch_size, inputs[0].dtype
-    )  # [B, N, D]
+    latents = self._initial_latents(inputs)  # [B, N, D]
     if self.config.share_weights:
       return self._encode_shared(latents, inputs, input_mask)
     return self._encode_unshared(latents, inputs, input_mask)
@@ -135,12 +132,16 @@ class Perceiver(hk.Module):
     input_mask: Bool[Array, "B M"] | None = None,
   ) -> Float[Array, "B H N M"]:
     """Returns the attention of the first cross-attend; rows sum to one."""
-    batch_size = max(part.shape[0] for part in inputs)
-    latents = encoder.initial_latents(
-      self.config.encoder, batch_size, inputs[0].dtype
-    )
+    latents = self._initial_latents(inputs)  # [B, N, D]
     return _cross_attention(self.config, self.is_training).attention_map(
       latents, inputs, input_mask=input_mask
+    )
+
+  @hk.name_like("__call__")
+  def _initial_latents(self, inputs: blockwise.Parts) -> Float[Array, "B N D"]:
+    batch_size = blockwise.common_batch_size(inputs)
+    return encoder.initial_latents(
+      self.config.encoder, batch_size, inputs[0].dtype
     )
 
   @hk.name_like("__call__")
@@ -201,12 +202,13 @@ class Perceiver(hk.Module):
   def _check_inputs(self, inputs: blockwise.Parts) -> None:
     shapes = [part.shape for part in inputs]
     expected = self.config.encoder.input_channels
-    if any(len(shape) != 3 for shape in shapes) or (
+    if any(len(shape) != 3 or not shape[1] for shape in shapes) or (
       blockwise.num_channels(inputs) != expected
     ):
       raise ValueError(
         f"Encoder: the parts of the inputs have shapes {shapes}; expected "
-        f"[batch, inputs, channels] with {expected} channels in all."
+        f"[batch, inputs, channels], at least one input and {expected} "
+        "channels in all."
       )
 
 

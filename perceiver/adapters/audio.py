@@ -125,6 +125,7 @@ class AudioInput(hk.Module):
     """
     config = self.config
     checks.floats("Audio input", audio, config.shape)
-    values = audio.reshape(len(audio), config.num_inputs, -1)
+    samples = math.prod(audio.shape[1:]) // config.num_inputs
+    values = audio.reshape(len(audio), config.num_inputs, samples)
     positions = position_encoding.encode(config.positions, config.grid)
     return values, positions.astype(values.dtype)  # [1, M, P]

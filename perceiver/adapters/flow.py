@@ -118,7 +118,7 @@ class FlowInput(hk.Module):
     shape = config.grid if config.concatenate_frames else (2, *config.grid)
     positions = position_encoding.encode(config.positions, shape)  # [1, M, P]
     return (
-      features.reshape(len(frames), config.num_inputs, -1),
+      features.reshape(len(frames), config.num_inputs, features.shape[-1]),
       positions.astype(features.dtype),
     )
 
@@ -132,9 +132,9 @@ def _features(
   if isinstance(features, image.ConvPool):
     if config.concatenate_frames:
       return image.conv_pool(features, _join_frames(frames), is_training)
-    each = frames.reshape(-1, *frames.shape[2:])  # [2B, H, W, 3]
+    each = jax.lax.collapse(frames, 0, 2)  # [2B, H, W, 3]
     pooled = image.conv_pool(features, each, is_training)  # [2B, h, w, C]
-    return pooled.reshape(-1, 2, *pooled.shape[1:])
+    return pooled.reshape(len(frames), 2, *pooled.shape[1:])
   around = patches.neighbourhoods(frames, features.size)  # [B, 2, H, W, 27]
   if config.concatenate_frames:
     around = _join_frames(around)  # [B, H, W, 54]

@@ -248,7 +248,7 @@ class ImageInput(hk.Module):
     config = self.config
     check_images(images, (*config.size, config.channels))
     features = _features(config, images, self.is_training)  # [B, h, w, C]
-    features = features.reshape(len(images), config.num_inputs, -1)
+    features = jax.lax.collapse(features, 1, 3)  # [B, M, C]
     positions = position_encoding.encode(config.positions, config.grid)
     positions = positions.astype(features.dtype)  # [1, M, P]
     if config.permutation_seed is None:

@@ -177,9 +177,15 @@ class MultimodalInputConfig:
     Returns:
       As `InputAdapter` says.
     """
+    present = input_mask(self, mask) if mask else None
+    cleared = dict(examples)
+    # Values of an absent modality must not matter, even if they are NaN.
+    for name, has in (mask or {}).items():
+      if name in examples:
+        has = jnp.expand_dims(has, range(1, examples[name].ndim))
+        cleared[name] = jnp.where(has, examples[name], 0)
     module = MultimodalInput(self, is_training, name="multimodal_input")
-    inputs = module(examples)  # [B, M, C]
-    return (inputs,), input_mask(self, mask) if mask else None
+    return (module(cleared),), present  # [B, M, C]
 
 
 @dataclasses.dataclass

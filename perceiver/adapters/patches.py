@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -34,7 +35,7 @@ def space_to_depth(
   outer = [1 + 2 * i for i in range(d)]
   inner = [2 + 2 * i for i in range(d)]
   x = x.transpose(0, *outer, *inner, 2 * d + 1)
-  return x.reshape(x.shape[0], *x.shape[1 : 1 + d], -1)
+  return jax.lax.collapse(x, 1 + d)
 
 
 def neighbourhoods(

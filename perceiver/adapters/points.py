@@ -50,12 +50,11 @@ class PointInputConfig:
   ) -> tuple[blockwise.Parts, Bool[Array, "B M"] | None]:
     """Returns the inputs of points, and their mask; see `InputAdapter`."""
     del is_training
-    (inputs,) = encode(self, examples)
     if mask is not None:
       checks.flags("Point input", mask, examples.shape[:2])
       # Values of a missing point must not matter, even if they are NaN.
-      inputs = jnp.where(mask[..., None], inputs, 0)
-    return (inputs,), mask
+      examples = jnp.where(mask[..., None], examples, 0)
+    return encode(self, examples), mask
 
 
 def encode(

@@ -71,8 +71,8 @@ class TextInput(hk.Module):
 
     Args:
       ids: from 0 to `vocab_size` - 1, with P + M of at most `max_length`. An
-        id out of this range makes the inputs at its position NaN, also where
-        they are masked: pad with a valid id.
+        id out of this range makes the inputs at its position NaN, which shows
+        unless they are masked.
       prefix: vectors that stand before every text and take its first
         positions.
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
+import numpy as np
 
 from perceiver.position_encoding import grid_encoding
 
@@ -29,7 +30,7 @@ QueryParts = tuple[Float[Array, "#B O _"] | grid_encoding.GridEncoding, ...]
 Project = Callable[[Any, Array], tuple[Array, Array]]
 
 # Stands for minus infinity where a true one would make 0 · inf.
-_MASKED = -1e30
+_MASKED = float(np.finfo(np.float32).min)
 
 
 class Options(NamedTuple):
@@ -41,15 +42,27 @@ class Options(NamedTuple):
 
 
 def concatenate(
-  parts: Parts, batch_size: int | None = None
+  parts: Parts,
+  batch_size: int | None = None,
+  mask: Bool[Array, "#B M"] | None = None,
 ) -> Float[Array, "B M C"]:
-  """Joins parts along the channels, for every example of the batch."""
-  batch = batch_size or max(part.shape[0] for part in parts)
+  """Joins parts along the channels, for every example of the batch.
+
+  Masked positions are zeros, whatever they hold: 0 · NaN is NaN, so a weight of
+  zero would not do, neither here nor in the gradient.
+  """
+  batch = common_batch_size(parts) if batch_size is None else batch_size
   whole = [
     jnp.broadcast_to(grid_encoding.materialise(part), (batch, *part.shape[1:]))
     for part in parts
   ]
-  return jnp.concatenate(whole, axis=-1) if len(whole) > 1 else whole[0]
+  joined = jnp.concatenate(whole, axis=-1) if len(whole) > 1 else whole[0]
+  return joined if mask is None else jnp.where(mask[..., None], joined, 0)
+
+
+def common_batch_size(parts: Parts) -> int:
+  """Returns B, to which parts of batch size 1 are broadcast."""
+  return jnp.broadcast_shapes(*(part.shape[:1] for part in parts))[0]
 
 
 def num_channels(parts: Parts) -> int:
@@ -205,7 +218,8 @@ def _forward(
   ) -> Any:
     top, total, attended = carry
     block, mask = slice_parts((parts, input_mask), start, size)
-    keys, values = options.project(parameters, concatenate(block, batch))
+    joined = concatenate(block, batch, mask)  # [B, S, C]
+    keys, values = options.project(parameters, joined)
     scores = _scores(queries, keys, mask)  # [B, G, T, S]
     new_top = jnp.maximum(top, jnp.max(scores, axis=-1))
     shrink = jnp.exp(top - new_top)
@@ -259,7 +273,9 @@ def _backward(
     d_queries, d_parts, d_parameters = carry
     block, mask = slice_parts((parts, input_mask), start, size)
     (keys, values), pull = jax.vjp(
-      lambda p, x: options.project(p, concatenate(x, batch)), parameters, block
+      lambda p, x: options.project(p, concatenate(x, batch, mask)),
+      parameters,
+      block,
     )
     weights, dropped = _weights(
       options, _scores(queries, keys, mask), normaliser, mask, key, index

@@ -38,7 +38,7 @@ def attend(
     attended = _attend_folded(config, weights, norm, query, inputs, input_mask)
   else:
     options = blockwise.Options(
-      project=_Projection(config.num_heads),
+      project=_Projection(config),
       block_size=_block_size(query, inputs),
       dropout_rate=config.dropout_rate if key is not None else 0.0,
     )
@@ -103,15 +103,16 @@ def _normalised(
 class _Projection:
   """Makes keys and values from a block of inputs."""
 
-  num_heads: int
+  config: projections.AttentionConfig
 
   def __call__(
     self, parameters: Any, block: Float[Array, "B S C"]
   ) -> tuple[Float[Array, "B H S K"], Float[Array, "B H S V"]]:
     norm, key, value = parameters
     block = norm(block)  # [B, S, C]
-    split = (*block.shape[:2], self.num_heads, -1)
-    keys, values = (x(block).reshape(split) for x in (key, value))
+    keys, values = (
+      projections.split_heads(x(block), self.config) for x in (key, value)
+    )
     return jnp.swapaxes(keys, 1, 2), jnp.swapaxes(values, 1, 2)
 
 

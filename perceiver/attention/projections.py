@@ -197,7 +197,7 @@ def attention_map(
 ) -> Float[Array, "B H T S"]:
   """Returns the attention weights, float32; rows sum to one.
 
-  Rows of an example whose keys are all masked are zeros.
+  Rows whose keys are all masked, or have scores of −inf only, are zeros.
   """
   if keys_values.bias is None:
     query = split_heads(weights.query(queries), config)  # [B, T, H, K]
@@ -215,13 +215,14 @@ def attention_map(
       preferred_element_type=jnp.float32,
     )
     scores += jnp.swapaxes(keys_values.bias, 1, 2)[:, :, None, :]
-  if keys_values.mask is None:
-    return jax.nn.softmax(scores)
-  mask = keys_values.mask[:, None, None, :]  # [B, 1, 1, S]
+  mask = keys_values.mask
+  mask = None if mask is None else mask[:, None, None, :]  # [B, 1, 1, S]
+  top = jnp.max(scores, axis=-1, keepdims=True, where=mask, initial=-jnp.inf)
   # Rows without any key would be 0/0: they are computed unmasked, then zeroed.
-  any_key = jnp.any(mask, axis=-1, keepdims=True)
-  attention = jax.nn.softmax(scores, where=mask | ~any_key)
-  return jnp.where(any_key, attention, 0)
+  any_key = top != -jnp.inf  # so that NaN stays visible
+  scores = jnp.where(any_key, scores, 0)
+  where = None if mask is None else mask | ~any_key
+  return jnp.where(any_key, jax.nn.softmax(scores, where=where), 0)
 
 
 def map_queries(
@@ -255,12 +256,13 @@ def split_heads(
   x: Float[Array, "*B HK"], config: AttentionConfig
 ) -> Float[Array, "*B H K"]:
   """Gives every head its own channels."""
-  return x.reshape(*x.shape[:-1], config.num_heads, -1)  # [..., H, K]
+  channels = x.shape[-1] // config.num_heads  # K
+  return x.reshape(*x.shape[:-1], config.num_heads, channels)
 
 
 def join_heads(x: Float[Array, "B T H V"]) -> Float[Array, "B T H*V"]:
   """Puts the heads' channels side by side again."""
-  return x.reshape(*x.shape[:2], -1)
+  return jax.lax.collapse(x, 2)
 
 
 def _fold_queries(
@@ -284,4 +286,5 @@ def _fold_queries(
 def target_block(scores_per_position: int) -> int:
   """Returns the number of positions of the long side in one block."""
   lowest, highest = _BLOCK_RANGE
-  return min(max(_BLOCK_SCORES // scores_per_position, lowest), highest)
+  target = _BLOCK_SCORES // max(scores_per_position, 1)  # no example: any size
+  return min(max(target, lowest), highest)

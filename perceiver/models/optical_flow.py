@@ -177,7 +177,7 @@ class OpticalFlow(hk.Module):
       )  # [B or 1, n, E_i]
     outputs = self._network().decode(latents, queries)  # [B, h·w or n, F]
     if cfg.upsampled:
-      grid = outputs.reshape(len(latents), *cfg.frames.grid, -1)
+      grid = outputs.reshape(len(latents), *cfg.frames.grid, outputs.shape[-1])
       outputs = flow.ConvexUpsampling(name="upsampling")(grid)
       height, width = cfg.frames.size  # which need not be multiples of 4
       outputs = outputs[:, :height, :width]  # [B, H, W, 2]

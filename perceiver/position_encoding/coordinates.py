@@ -5,10 +5,13 @@ includes both ends, a sub-sampled set of queries stops one step before 1.
 """
 
 from collections.abc import Sequence
+import math
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer
 import numpy as np
+
+from perceiver import bounds
 
 
 def axis(size: int) -> Float[np.ndarray, "{size}"]:
@@ -34,6 +37,14 @@ def subsampled(
   Args:
     indices: into the flattened grid (last axis fastest).
     shape: the grid's shape, d sizes.
+
+  Raises:
+    ValueError: if there are more positions, or higher indices, than 32 bits
+      can count.
   """
+  bounds.check_indices("Indices", indices)
+  bounds.check_number(
+    "Positions", "size of the grid", math.prod(shape), bounds.MAX_INDEX
+  )
   position = jnp.stack(jnp.unravel_index(indices, tuple(shape)), axis=-1)
   return -1 + 2 * position / jnp.asarray(shape, jnp.float32)

@@ -11,6 +11,7 @@ import dataclasses
 import itertools
 import math
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 import numpy as np
@@ -74,7 +75,7 @@ def features(
   phase = np.pi * (positions[..., None] * _frequencies(config))
   parts = [positions] if config.include_positions else []
   parts += [
-    wave(phase).reshape(*positions.shape[:-1], -1)
+    jax.lax.collapse(wave(phase), positions.ndim - 1)
     for wave in ((jnp.sin,) if config.sine_only else (jnp.sin, jnp.cos))
   ]
   return jnp.concatenate(parts, axis=-1).astype(jnp.float32)

@@ -6,11 +6,14 @@ largest array of a model of raw pixels: 4.3 GB for 4 million of them.
 """
 
 import dataclasses
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Integer, Shaped
+
+from perceiver import bounds
 
 
 @jax.tree_util.register_dataclass
@@ -30,6 +33,11 @@ class GridEncoding:
   axes: tuple[int, ...] = dataclasses.field(metadata={"static": True})
   grid: tuple[int, ...] = dataclasses.field(metadata={"static": True})
   length: int = dataclasses.field(metadata={"static": True})
+
+  def __post_init__(self) -> None:
+    bounds.check_number(
+      "Positions", "size of the grid", math.prod(self.grid), bounds.MAX_INDEX
+    )
 
   @property
   def shape(self) -> tuple[int, int, int]:
