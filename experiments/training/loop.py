@@ -7,7 +7,6 @@ from typing import Any, NoReturn
 
 import jax
 from jax.sharding import Mesh
-import optax
 
 from experiments.cluster import processes
 from experiments.cluster import signals
@@ -19,7 +18,7 @@ from experiments.training import checkpoints
 from experiments.training import config as training_config
 from experiments.training import evaluation
 from experiments.training import losses as training_losses
-from experiments.training import optimizers
+from experiments.training import program as training_program
 from experiments.training import sharding
 from experiments.training import state
 from experiments.training import tasks
@@ -38,6 +37,7 @@ class Run:
     self,
     experiment: Any,
     task: tasks.Task,
+    program: training_program.Program,
     mesh: Mesh,
     workdir: pathlib.Path,
     stop: signals.StopRequest,
@@ -48,6 +48,7 @@ class Run:
     Args:
       experiment: the recipe.
       task: its problem.
+      program: what it computes.
       mesh: the devices.
       workdir: the run's folder, which exists.
       stop: whether a signal has come.
@@ -56,11 +57,8 @@ class Run:
     config: training_config.TrainConfig = experiment.train
     self._config, self._task, self._mesh = config, task, mesh
     self._workdir, self._signal = workdir, sharding.SharedSignal(mesh, stop)
-    self._split = task.train_split()
-    self._rate, self._num_steps = training_config.learning_rate(
-      config, len(self._split.source)
-    )
-    optimizer = optimizers.build(config.optimizer, self._rate)
+    self._program, self._split = program, program.split
+    self._rate, self._num_steps = program.rate, program.num_steps
     self._checkpoints = stack.enter_context(
       checkpoints.Checkpoints(
         workdir / "checkpoints",
@@ -68,9 +66,11 @@ class Run:
         in_background=config.checkpoint_in_background,
       )
     )
-    self._state = self._first_state(optimizer)
-    self._make_step = state.make_step(
-      task, optimizer, mesh, self._state, parts=config.accumulate
+    restored = self._checkpoints.restore(state.to_items(program.target))
+    self._state = (
+      program.first_state()
+      if restored is None
+      else state.from_items(program.target, restored[1])
     )
     self._reporter = self._open_reporter(experiment, stack)
     self._evaluate = evaluation.make(
@@ -80,29 +80,6 @@ class Run:
       should_stop=lambda: bool(self._signal.now()),
       on_progress=self._reporter.evaluating,
     )
-
-  def _first_state(
-    self, optimizer: optax.GradientTransformation
-  ) -> state.TrainState:
-    """Goes on from the newest checkpoint, or begins."""
-    shapes = tasks.batch_shapes(self._split, self._config.batch_size)
-    skips = self._config.non_finite is training_config.NonFinite.SKIP
-    min_size = self._config.parallel.min_sharded_size
-    target = state.abstract(
-      self._task, optimizer, shapes, self._mesh, skips=skips, min_size=min_size
-    )
-    restored = self._checkpoints.restore(state.to_items(target))
-    if restored is None:
-      return state.create(
-        self._task,
-        optimizer,
-        shapes,
-        self._mesh,
-        self._config.seed,
-        skips=skips,
-        min_size=min_size,
-      )
-    return state.from_items(target, restored[1])
 
   def _open_reporter(
     self, experiment: Any, stack: contextlib.ExitStack
@@ -145,17 +122,18 @@ class Run:
 
   def _make_steps(self, step: int) -> None:
     first_step, losses = step, list[Array]()
+    make_step = self._program.step
     with contextlib.closing(self._batches(step)) as batches:
       while step < self._num_steps:
         batch = sharding.put_batch(self._mesh, next(batches))
-        self._state, loss = self._make_step(self._state, batch)
+        self._state, loss = make_step(self._state, batch)
         step += 1
         # The host prepares batches while the devices compute, but never more
         # than two ahead, or they would fill the devices' memory.
         losses = [*losses, loss][-2:]
         jax.block_until_ready(losses[0])
         if step == first_step + 1:
-          self._reporter.resume_clock(step)  # Compiling is no step's time.
+          self._reporter.resume_clock(step)  # The first one loads the data.
         self._after(step)
 
   def _batches(self, step: int) -> Any:

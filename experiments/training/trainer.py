@@ -23,6 +23,7 @@ from experiments.training import config as training_config
 from experiments.training import evaluation
 from experiments.training import loop
 from experiments.training import losses
+from experiments.training import program as training_program
 from experiments.training import sharding
 from experiments.training import tasks
 import perceiver
@@ -84,6 +85,7 @@ def train(experiment: Experiment, workdir: pathlib.Path) -> Report:
     run_folder.ConfigError: if the folder is another configuration's.
     checkpoints.MismatchError: if the checkpoint is another model's.
     checkpoints.SaveError: if a checkpoint cannot be written.
+    memory.MemoryLimitError: if a step needs more memory than there is.
     NonFiniteError: if loss or gradient stop being numbers; the checkpoints
       from before remain.
     loader.WorkerError: if a process that prepares examples dies.
@@ -93,10 +95,11 @@ def train(experiment: Experiment, workdir: pathlib.Path) -> Report:
   """
   mesh = check(experiment)
   task = experiment.task()
-  # Fails before there is a folder if the training is too short.
-  training_config.learning_rate(
-    experiment.train, len(task.train_split().source)
-  )
+  # What cannot be computed is refused before there is a folder.
+  program = training_program.Program(experiment.train, task, mesh)
+  program.announce(workdir)
+  if not (workdir / run_folder.CONFIG).exists():
+    _ = program.step
   text = config_json.to_json(experiment)
   settings = run_folder.settings(
     text, training_config.MAY_DIFFER_BETWEEN_PROCESSES
@@ -108,7 +111,7 @@ def train(experiment: Experiment, workdir: pathlib.Path) -> Report:
   with contextlib.ExitStack() as stack:
     stop = stack.enter_context(signals.StopRequest())
     stack.enter_context(processes.raising_peer_errors())
-    run = loop.Run(experiment, task, mesh, workdir, stop, stack)
+    run = loop.Run(experiment, task, program, mesh, workdir, stop, stack)
     run.to_the_end()
     return _finish(run, task, workdir)
 

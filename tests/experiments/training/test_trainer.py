@@ -18,7 +18,8 @@ from experiments.runs import folder as run_folder
 from experiments.runs import log
 from experiments.training import checkpoints as training_checkpoints
 from experiments.training import config as training_config
-from experiments.training import optimizers
+from experiments.training import memory
+from experiments.training import program
 from experiments.training import sharding
 from experiments.training import state as training_state
 from experiments.training import trainer
@@ -176,10 +177,10 @@ def test_sigterm_during_an_evaluation_saves_too(
 
 def _interrupt_at(step, experiment, workdir, number=signal.SIGTERM):
   """Sends this process a signal after a step; returns the exit code."""
-  make_step = training_state.make_step
+  compile_within = memory.compile_within
 
-  def making_step(*args, **options):
-    compiled = make_step(*args, **options)
+  def compiling(*args):
+    compiled = compile_within(*args)
 
     def interrupted(state, batch):
       result = compiled(state, batch)
@@ -190,7 +191,7 @@ def _interrupt_at(step, experiment, workdir, number=signal.SIGTERM):
     return interrupted
 
   with pytest.MonkeyPatch.context() as patched:
-    patched.setattr(training_state, "make_step", making_step)
+    patched.setattr(memory, "compile_within", compiling)
     with pytest.raises(SystemExit) as caught:
       trainer.train(experiment, workdir)
   return caught.value.code
@@ -207,12 +208,7 @@ def _last_state(workdir):
   experiment = _experiment()
   mesh = sharding.make_mesh(experiment.train.parallel)
   task = experiment.task()
-  target = training_state.abstract(
-    task,
-    optimizers.build(experiment.train.optimizer, lambda step: 0.0),
-    trainer.batch_shapes(task.train_split(), 8),
-    mesh,
-  )
+  target = program.Program(experiment.train, task, mesh).target
   items = training_state.to_items(target)
   directory = workdir / "checkpoints"
   with training_checkpoints.Checkpoints(
