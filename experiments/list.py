@@ -71,7 +71,10 @@ def _runs(folder: pathlib.Path) -> list[str]:
   Raises:
     files.InputError: if there is none.
   """
-  found = [path.parent for path in folder.rglob(provenance.NAME)]
+  found = [
+    path.parent
+    for path in files.list_files(folder, provenance.NAME, recursive=True)
+  ]
   if not found:
     raise files.InputError(f"{folder} has no runs.")
   starts = {run: provenance.read(run) for run in found}

@@ -20,6 +20,7 @@ from experiments.cli import commands
 from experiments.cli import errors
 from experiments.cli import registry
 from experiments.cluster import processes
+from experiments.runs import folder as run_folder
 from experiments.training import sharding
 from experiments.training import trainer
 
@@ -35,10 +36,12 @@ class Train(cli_arguments.Selection):
 
   Attributes:
     workdir: the folder of the run; runs/EXPERIMENT if None.
+    restart: begin anew if the run's checkpoints are gone.
     distributed: the processes of the run.
   """
 
   workdir: pathlib.Path | None = None
+  restart: bool = False
   distributed: processes.DistributedConfig = processes.DistributedConfig()
 
 
@@ -63,6 +66,8 @@ def _main(arguments: Sequence[str]) -> None:
   processes.start(options.distributed)
   registry.check(experiment)
   workdir = options.workdir or registry.default_workdir(choice)
+  if options.restart:
+    processes.on_process_zero(lambda: run_folder.restart(workdir))
   report = trainer.train(experiment, workdir)
   if sharding.process_index():
     return

@@ -11,6 +11,7 @@ import numpy as np
 
 from experiments.cli import errors
 from experiments.data import files
+from experiments.data import tables
 from experiments.runs import progress as runs_progress
 import perceiver
 from perceiver.checkpoints import store
@@ -119,10 +120,7 @@ def read_labels(
   """
   if path is None:
     return None
-  try:
-    names = files.read_bytes(path).decode("utf-8").rstrip("\r\n").splitlines()
-  except UnicodeDecodeError as error:
-    raise files.InputError(f"{path} is not a text in UTF-8: {error}") from error
+  names = tables.read_text(path).rstrip("\n").split("\n")
   if len(names) != num_classes:
     raise files.InputError(
       f"{path} has {len(names)} lines; expected {num_classes}, one name for "

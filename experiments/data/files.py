@@ -3,8 +3,10 @@
 Every defect of a file that is read here raises an `InputError` with its path.
 """
 
-from collections.abc import Iterator, Sequence
+import collections
+from collections.abc import Iterable, Iterator, Sequence
 import contextlib
+import fnmatch
 import io
 import pathlib
 import re
@@ -17,6 +19,14 @@ from perceiver import errors
 from perceiver.checkpoints import atomic
 
 _IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"}
+
+# Hidden files and folders, backups of editors, and what file managers, file
+# systems and archivers add.
+_FOREIGN = re.compile(
+  r"\..*|.*~|~\$.*|#.*#|__macosx|__pycache__|@eadir|lost\+found|thumbs\.db|"
+  r"ehthumbs\.db|desktop\.ini|icon\r|\$recycle\.bin|system volume information",
+  re.IGNORECASE,
+)
 
 
 class InputError(errors.PerceiverError, ValueError):
@@ -37,6 +47,49 @@ def write_text(path: pathlib.Path, text: str) -> None:
   """Writes a text file, whole or not at all."""
   with writing(path) as temporary:
     temporary.write_text(text, encoding="utf-8")
+
+
+def list_files(
+  folder: pathlib.Path, *patterns: str, recursive: bool = False
+) -> list[pathlib.Path]:
+  """Returns the data files of a folder, sorted.
+
+  Anything may appear in a folder: hidden files and folders, and those of file
+  managers, editors and file systems, are left out.
+
+  Args:
+    folder: the folder, which exists.
+    *patterns: of the files' names, in lower case, such as "*.png"; a file of
+      any of them is listed, in whatever case its name is. All if none.
+    recursive: whether folders within the folder count.
+  """
+  return [
+    path
+    for path in _entries(folder, recursive)
+    if not path.is_dir() and _matches(path, patterns)
+  ]
+
+
+def list_folders(folder: pathlib.Path, *patterns: str) -> list[pathlib.Path]:
+  """Returns the data folders in a folder, chosen as in `list_files`."""
+  return [
+    path
+    for path in _entries(folder, recursive=False)
+    if path.is_dir() and _matches(path, patterns)
+  ]
+
+
+def _entries(folder: pathlib.Path, recursive: bool) -> list[pathlib.Path]:
+  return sorted(
+    path
+    for path in (folder.rglob if recursive else folder.glob)("*")
+    if not any(map(_FOREIGN.fullmatch, path.relative_to(folder).parts))
+  )
+
+
+def _matches(path: pathlib.Path, patterns: Sequence[str]) -> bool:
+  name = path.name.lower()
+  return not patterns or any(fnmatch.fnmatchcase(name, p) for p in patterns)
 
 
 def read_bytes(path: pathlib.Path) -> bytes:
@@ -64,6 +117,18 @@ def read_image(path: pathlib.Path) -> np.ndarray:  # [H, W, 3] uint8
     raise InputError(f"{path} is {error}") from error
 
 
+def commonest(messages: Iterable[str]) -> str:
+  """Returns the commonest reasons with their numbers: "3 × reason; 1 × …".
+
+  Args:
+    messages: each a name, a colon, and the reason.
+  """
+  reasons = (message.partition(": ")[2] or message for message in messages)
+  counts = collections.Counter(reasons)
+  most = [f"{count} × {reason}" for reason, count in counts.most_common(3)]
+  return "; ".join(most + ["…"] * (len(counts) > len(most)))
+
+
 def list_images(paths: Sequence[pathlib.Path]) -> list[pathlib.Path]:
   """Replaces folders by the images in them, frame 9 before frame 10.
 
@@ -80,7 +145,7 @@ def list_images(paths: Sequence[pathlib.Path]) -> list[pathlib.Path]:
     if not path.is_dir():
       found.append(path)
       continue
-    inside = [p for p in path.iterdir() if p.suffix.lower() in _IMAGE_SUFFIXES]
+    inside = list_files(path, *(f"*{suffix}" for suffix in _IMAGE_SUFFIXES))
     if not inside:
       kinds = ", ".join(sorted(_IMAGE_SUFFIXES))
       raise InputError(f"{path} has no images ({kinds}).")

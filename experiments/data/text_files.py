@@ -4,6 +4,7 @@ A .txt file is one document; every line of a .jsonl file is an object with the
 entry "text", which is one. Texts stay on disk until they are read.
 """
 
+import codecs
 from collections.abc import Iterator, Sequence
 import dataclasses
 import json
@@ -67,7 +68,7 @@ def read(folder: pathlib.Path) -> tuple[TextFiles, TextFiles]:
     )
   sides: tuple[list[Location], list[Location]] = ([], [])
   empty = []
-  for path in sorted(folder.rglob("*")):
+  for path in files.list_files(folder, "*.txt", "*.jsonl", recursive=True):
     for location, text in _documents(path):
       if not text.strip():
         empty.append(location)
@@ -90,15 +91,14 @@ def read(folder: pathlib.Path) -> tuple[TextFiles, TextFiles]:
 
 
 def _documents(path: pathlib.Path) -> Iterator[tuple[Location, bytes]]:
-  """Yields the documents of a .txt or .jsonl file; none of any other."""
-  if path.suffix not in (".txt", ".jsonl") or not path.is_file():
-    return
+  """Yields the documents of a .txt or .jsonl file."""
   content = files.read_bytes(path)
-  if path.suffix == ".txt":
-    location = Location(path, 1, 0, len(content))
+  start = len(codecs.BOM_UTF8) * content.startswith(codecs.BOM_UTF8)
+  content = content[start:]
+  if path.suffix.lower() == ".txt":
+    location = Location(path, 1, start, start + len(content))
     yield location, _text(location, content)
     return
-  start = 0
   for number, line in enumerate(content.splitlines(keepends=True), 1):
     location = Location(path, number, start, start + len(line))
     yield location, _text(location, line)
@@ -115,7 +115,7 @@ def _text(location: Location, content: bytes) -> bytes:
       f"{location.path}, line {line}: byte 0x{content[error.start]:02x} is not "
       f"UTF-8 ({error.reason})"
     ) from error
-  if location.path.suffix == ".txt" or not content.strip():
+  if location.path.suffix.lower() == ".txt" or not content.strip():
     return content
   try:
     row = json.loads(content)

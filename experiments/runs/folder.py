@@ -9,13 +9,25 @@ from typing import Any
 import numpy as np
 
 from experiments.data import files
+from experiments.runs import progress
 from perceiver import errors
 
 CONFIG = "config.json"
+CHECKPOINTS = "checkpoints"
+DAMAGED = "checkpoints-damaged"  # where those go that cannot be read
+RESTART = (
+  " Put one back, or begin anew: with --restart, which moves the folder aside "
+  "first, or in another folder."
+)
+_NOTE = "checkpointed.txt"
 
 
 class ConfigError(errors.PerceiverError, ValueError):
   """A run's folder was made with another configuration."""
+
+
+class GoneError(errors.PerceiverError, RuntimeError):
+  """A run has had checkpoints, and none is left."""
 
 
 def claim(
@@ -31,6 +43,7 @@ def claim(
 
   Raises:
     ConfigError: naming the fields that differ, with both values.
+    GoneError: if the run had checkpoints, and none is left.
   """
   path = workdir / CONFIG
   if path.exists():
@@ -48,8 +61,62 @@ def claim(
         + "\n".join(differing)
         + "\nGo on with the old one, or choose another --workdir."
       )
-  workdir.mkdir(parents=True, exist_ok=True)
+  if _has_checkpoints(workdir):
+    note_checkpoint(workdir)
+  elif _had_checkpoints(workdir):
+    raise GoneError(
+      f"The run in {workdir} has had checkpoints, and none is left in "
+      f"{workdir / CHECKPOINTS}. Those that could not be read, if any, are in "
+      f"{DAMAGED}.{RESTART}"
+    )
   files.write_text(path, config)
+
+
+def note_checkpoint(workdir: pathlib.Path) -> None:
+  """Notes that a run has a checkpoint.
+
+  Raises:
+    files.InputError: if the note cannot be written.
+  """
+  if not (workdir / _NOTE).exists():
+    text = "The run has had checkpoints. Without them it does not begin anew."
+    files.write_text(workdir / _NOTE, text + "\n")
+
+
+def restart(workdir: pathlib.Path) -> None:
+  """Moves the folder of a run aside whose checkpoints are gone.
+
+  A run with checkpoints, and one that never had any, stays as it is.
+
+  Raises:
+    files.InputError: if the folder cannot be moved.
+  """
+  if _has_checkpoints(workdir) or not _had_checkpoints(workdir):
+    return
+  path = unused(workdir.with_name(f"{workdir.name}-before-restart"))
+  try:
+    workdir.rename(path)
+  except OSError as error:
+    raise files.InputError(f"{workdir} cannot be moved: {error}") from error
+  progress.write(f"The run that was in {workdir} is in {path} now.")
+
+
+def _has_checkpoints(workdir: pathlib.Path) -> bool:
+  found = files.list_folders(workdir / CHECKPOINTS)
+  return any(path.name.isdecimal() for path in found)
+
+
+def _had_checkpoints(workdir: pathlib.Path) -> bool:
+  return (workdir / _NOTE).exists() or (workdir / DAMAGED).exists()
+
+
+def unused(path: pathlib.Path) -> pathlib.Path:
+  """Returns `path`, or with a number added if that exists."""
+  number, candidate = 1, path
+  while candidate.exists():
+    number += 1
+    candidate = path.with_name(f"{path.name}-{number}")
+  return candidate
 
 
 def keep_batch(

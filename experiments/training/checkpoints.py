@@ -7,8 +7,6 @@ under its name only when it is complete.
 
 from collections.abc import Iterator, Mapping
 import contextlib
-import hashlib
-import json
 import logging
 import pathlib
 from typing import Any
@@ -18,12 +16,11 @@ import jax
 import orbax.checkpoint as ocp
 
 from experiments.cluster import processes
-from experiments.data import files
+from experiments.runs import folder as run_folder
+from experiments.training import checksums
 from perceiver import errors
 
 _ITEMS = ("params", "state", "opt_state", "rest")
-_DAMAGED = "damaged"
-CHECKSUMS = "digests.json"  # the name in older runs, too
 
 
 class MismatchError(errors.PerceiverError, ValueError):
@@ -31,7 +28,7 @@ class MismatchError(errors.PerceiverError, ValueError):
 
 
 class DamagedError(errors.PerceiverError, RuntimeError):
-  """There are checkpoints, but none of them can be read."""
+  """There are checkpoints, but they cannot be read."""
 
 
 class SaveError(errors.PerceiverError, RuntimeError):
@@ -87,11 +84,11 @@ class Checkpoints:
       cleanup_tmp_directories=not read_only,
       enable_async_checkpointing=in_background,
     )
-    handlers = {name: ocp.StandardCheckpointHandler() for name in _ITEMS}
+    self._handlers = {n: ocp.StandardCheckpointHandler() for n in _ITEMS}
     # Orbax warns that what is opened for reading only cannot be written.
     with _no_warnings() if read_only else contextlib.nullcontext():
       self._manager = ocp.CheckpointManager(
-        self.directory, options=options, item_handlers=handlers
+        self.directory, options=options, item_handlers=self._handlers
       )
 
   def __enter__(self) -> "Checkpoints":
@@ -123,10 +120,13 @@ class Checkpoints:
     try:
       self._manager.wait_until_finished()
       # What a process does that fails alone must not leave others waiting.
-      folder = self.directory / str(step)
-      processes.on_process_zero(lambda: write_checksums(folder))
+      processes.on_process_zero(lambda: self._seal(step))
     except Exception as error:  # Orbax and TensorStore have many.
       raise self._save_error(step, error) from error
+
+  def _seal(self, step: int) -> None:
+    checksums.write(self.directory / str(step))
+    run_folder.note_checkpoint(self.directory.parent)
 
   def _save_error(self, step: int, error: Exception) -> SaveError:
     reason = next(iter(str(error).splitlines()), type(error).__name__)[:300]
@@ -192,12 +192,13 @@ class Checkpoints:
 
     Raises:
       MismatchError: if the newest readable checkpoint is of another model.
-      DamagedError: if no checkpoint can be read.
+      DamagedError: if no checkpoint can be read, or the newest cannot for
+        another reason than damage.
     """
     steps = self.steps()
     for step in reversed(steps):
       # Found before Orbax reads, which takes what it gets for numbers.
-      found = find_damage(self.directory / str(step))
+      found = checksums.find_damage(self.directory / str(step))
       if problem := processes.broadcast(found):
         self._report_damage(step, problem)
         continue
@@ -208,27 +209,38 @@ class Checkpoints:
       except Exception as error:  # Orbax has no type of its own for damage.
         if processes.is_running():
           raise  # The others may have found nothing wrong.
-        reason = str(error).split("\n")[0][:200]
-        self._report_damage(step, f"{type(error).__name__}: {reason}")
+        reason = f"{type(error).__name__}: " + str(error).split("\n")[0][:200]
+        if checksums.exist(self.directory / str(step)):
+          raise DamagedError(
+            f"The checkpoint of step {step} in {self.directory} is as it was "
+            f"written, and cannot be read: {reason}"
+          ) from error
+        self._report_damage(step, reason)
     if steps:
       raise DamagedError(
         f"None of the checkpoints {steps} in {self.directory} can be read."
+        + run_folder.RESTART * (not self._read_only)
       )
     return None
 
   def _restore_step(
     self, step: int, targets: Mapping[str, Any]
   ) -> dict[str, Any]:
-    metadata = self._manager.item_metadata(step)
+    # Orbax's manager would take any folder beside the parts for one of them.
+    folder = self.directory / str(step)
     wanted = {n: tree for n, tree in targets.items() if jax.tree.leaves(tree)}
     for name in sorted(wanted, key=_ITEMS.index):
-      if name not in metadata or metadata[name] is None:
+      if not (folder / name).is_dir():
         raise OSError(f"the part {name!r} is missing")
-      saved = _shapes(metadata[name].tree)
+      saved = _shapes(self._handlers[name].metadata(folder / name).tree)
       self._check(step, name, saved, _shapes(wanted[name]))
-    args = {name: ocp.args.StandardRestore(t) for name, t in wanted.items()}
-    restored = self._manager.restore(step, args=ocp.args.Composite(**args))
-    return {n: restored[n] if n in wanted else t for n, t in targets.items()}
+    restored = {
+      name: self._handlers[name].restore(
+        folder / name, args=ocp.args.StandardRestore(tree)
+      )
+      for name, tree in wanted.items()
+    }
+    return {**targets, **restored}
 
   def _check(
     self,
@@ -250,29 +262,20 @@ class Checkpoints:
   def _report_damage(self, step: int, reason: str) -> None:
     outcome = "is left where it is"
     if not self._read_only:
-      aside = self.directory.parent / f"{self.directory.name}-{_DAMAGED}"
-      path = _unused(aside / str(step))
+      aside = self.directory.parent / run_folder.DAMAGED
+      path = run_folder.unused(aside / str(step))
       outcome = f"was moved to {path}"
       processes.on_process_zero(lambda: self._move(step, path))
       self._manager.reload()
     warnings.warn(
       f"The checkpoint of step {step} in {self.directory} is damaged "
-      f"({reason}); it {outcome}, and the one before it is used.",
+      f"({reason}); it {outcome}, and an older one is used if there is one.",
       stacklevel=3,
     )
 
   def _move(self, step: int, path: pathlib.Path) -> None:
     path.parent.mkdir(exist_ok=True)
     (self.directory / str(step)).rename(path)
-
-
-def _unused(path: pathlib.Path) -> pathlib.Path:
-  """Returns `path`, or with a number added if that exists."""
-  number, candidate = 1, path
-  while candidate.exists():
-    number += 1
-    candidate = path.with_name(f"{path.name}-{number}")
-  return candidate
 
 
 def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
@@ -298,52 +301,3 @@ def _key_name(key: Any) -> str:
     if hasattr(key, attribute):
       return str(getattr(key, attribute))
   return str(key)
-
-
-def write_checksums(folder: pathlib.Path) -> None:
-  """Writes the checksum of every file of a folder into a list beside them.
-
-  A disk that returns other bytes than it was given does not report it, and a
-  model whose parameters have one wrong bit trains on. A folder without a list
-  was left by a program that was killed.
-
-  Raises:
-    files.InputError: if it cannot be written.
-  """
-  text = json.dumps(_checksums(folder), indent=0, sort_keys=True)
-  files.write_text(folder / CHECKSUMS, text + "\n")
-
-
-def find_damage(folder: pathlib.Path) -> str:
-  """Returns the damage to a folder's files in words; empty if there is none."""
-  path = folder / CHECKSUMS
-  if not path.exists():
-    return ""
-  try:
-    expected = json.loads(path.read_bytes())
-    found = _checksums(folder)
-  except (OSError, RecursionError, ValueError) as error:
-    return f"it cannot be compared with {CHECKSUMS}: {error}"
-  if not isinstance(expected, dict):
-    return f"{CHECKSUMS} is not a list of checksums"
-  for name in sorted({*expected, *found}):
-    if name not in found:
-      return f"{name} is missing"
-    if expected.get(name) != found[name]:
-      return f"{name} is not as it was written"
-  return ""
-
-
-def _checksums(folder: pathlib.Path) -> dict[str, str]:
-  paths = sorted(p for p in folder.rglob("*") if p.is_file())
-  return {
-    path.relative_to(folder).as_posix(): _checksum(path)
-    for path in paths
-    # A program killed while it wrote the list leaves one with a dot.
-    if path.parent != folder or path.name.lstrip(".").split(".")[0] != "digests"
-  }
-
-
-def _checksum(path: pathlib.Path) -> str:
-  with path.open("rb") as file:
-    return hashlib.file_digest(file, "sha256").hexdigest()

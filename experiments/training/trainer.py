@@ -83,6 +83,7 @@ def train(experiment: Experiment, workdir: pathlib.Path) -> Report:
     ValueError: if the devices cannot share the batch, or the configuration
       does not fit together; nothing has been written then.
     run_folder.ConfigError: if the folder is another configuration's.
+    run_folder.GoneError: if the run has had checkpoints, and none is left.
     checkpoints.MismatchError: if the checkpoint is another model's.
     checkpoints.SaveError: if a checkpoint cannot be written.
     memory.MemoryLimitError: if a step needs more memory than there is.
@@ -144,14 +145,10 @@ def _finish(run: loop.Run, task: tasks.Task, workdir: pathlib.Path) -> Report:
   variables = run.variables()
 
   def write() -> None:
-    notes = {"step": str(step)}
-    perceiver.save(model_file, task.model, variables, notes)
+    perceiver.save(model_file, task.model, variables, {"step": str(step)})
     plots.extend(task.plots(variables, workdir))
 
   processes.on_process_zero(write)
   return Report(
-    step=step,
-    evaluation=result,
-    model_file=model_file,
-    plots=tuple(plots),
+    step=step, evaluation=result, model_file=model_file, plots=tuple(plots)
   )

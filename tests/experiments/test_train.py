@@ -13,3 +13,13 @@ def test_options_of_processes(tmp_path, capsys):
     train.main([TINY, *arguments])
   assert caught.value.code == 2
   assert "without num-processes, process-id" in capsys.readouterr().err
+
+
+def test_restart(tmp_path, capsys):
+  arguments = [TINY, "--mini", "--workdir", str(tmp_path / "run")]
+  (tmp_path / "run" / "checkpoints-damaged").mkdir(parents=True)
+  assert train.main(arguments) == 1
+  assert capsys.readouterr().err.endswith("in another folder.\n")
+  assert train.main([*arguments, "--restart"]) == 0
+  assert (tmp_path / "run-before-restart" / "checkpoints-damaged").is_dir()
+  assert train.main(arguments) == 0

@@ -21,9 +21,11 @@ from experiments import train
 from experiments.data import loader
 from experiments.runs import log
 from experiments.training import checkpoints as training_checkpoints
+from experiments.training import checksums
 from experiments.training import config as training_config
 from experiments.training import trainer
 from tests.helpers import faulty
+from tests.helpers import foreign
 from tests.helpers.recipes import sums
 
 STEPS = 12
@@ -143,25 +145,25 @@ def _empty(path):
 @pytest.mark.parametrize("damage", [_cut, _flip, _empty, pathlib.Path.unlink])
 def test_damage_to_any_file_is_found(checkpoints, tmp_path, damage):
   shutil.copytree(checkpoints / "2", tmp_path / "2")
-  assert training_checkpoints.find_damage(tmp_path / "2") == ""
+  assert checksums.find_damage(tmp_path / "2") == ""
   files = [p for p in (tmp_path / "2").rglob("*") if p.is_file()]
   assert len(files) > 10
   for path in files:
     before = path.read_bytes()
     name = path.relative_to(tmp_path / "2").as_posix()
     if not before or (path.name, damage) == (
-      training_checkpoints.CHECKSUMS,
+      checksums.NAME,
       pathlib.Path.unlink,
     ):
       continue
     damage(path)
-    found = training_checkpoints.find_damage(tmp_path / "2")
-    assert name in found or path.name == training_checkpoints.CHECKSUMS, name
+    found = checksums.find_damage(tmp_path / "2")
+    assert name in found or path.name == checksums.NAME, name
     assert found, name
     path.write_bytes(before)
-  (tmp_path / "2" / "stranger").write_text("")
-  found = training_checkpoints.find_damage(tmp_path / "2")
-  assert found == "stranger is not as it was written"
+  foreign.add(tmp_path / "2")
+  (tmp_path / "2" / "notes.md").write_text("")
+  assert checksums.find_damage(tmp_path / "2") == ""
 
 
 def test_a_damaged_checkpoint_is_never_used(checkpoints, tmp_path):
@@ -232,7 +234,7 @@ def test_checkpoints_in_the_background_change_nothing(undisturbed, tmp_path):
   found = sorted(int(path.name) for path in folder.iterdir())
   assert found == [8, 9, 10, 11, 12]
   for step in found:
-    assert (folder / str(step) / training_checkpoints.CHECKSUMS).exists()
+    assert (folder / str(step) / checksums.NAME).exists()
   # Step 12 made again from what was written while step 9 was computed.
   for step in found[1:]:
     shutil.rmtree(folder / str(step))

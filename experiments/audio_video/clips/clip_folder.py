@@ -14,7 +14,6 @@ names ID_SSSSSS_EEEEEE (seconds, six digits), ID_START_END (milliseconds) or ID
 alone, and any of the suffixes of `video_files.SUFFIXES`.
 """
 
-import csv
 import dataclasses
 import functools
 import pathlib
@@ -22,6 +21,7 @@ from typing import NamedTuple
 
 from experiments.audio_video.clips import video_files
 from experiments.data import files
+from experiments.data import tables
 
 # Clips in the official lists, by their columns and the name of the split.
 # Kinetics-700-2020; AudioSet's training lists, one for itself or both.
@@ -58,55 +58,42 @@ def read_list(path: pathlib.Path) -> Listing:
   Raises:
     files.InputError: if it is of neither kind, or a row is malformed.
   """
-  try:
-    text = files.read_bytes(path).decode()
-  except UnicodeDecodeError as error:
-    raise files.InputError(f"{path} is not text in UTF-8: {error}") from error
-  try:
-    return _listing(path, text.splitlines())
-  except csv.Error as error:
-    raise files.InputError(f"{path} is no list of clips: {error}") from error
-
-
-def _listing(path: pathlib.Path, lines: list[str]) -> Listing:
-  if lines and lines[0].startswith("#"):
-    return Listing(_AUDIOSET, _audioset_rows(path, lines))
-  header = [name.strip() for name in lines[0].split(",")] if lines else []
+  first, *rows = tables.read_csv(path) or [tables.Row(1, [])]
+  if "".join(first.fields).startswith("#"):
+    return Listing(_AUDIOSET, _audioset_rows(path, rows))
+  header = tables.columns(first.fields)
   if not {"youtube_id", "time_start", "time_end"} <= set(header):
-    first = repr(lines[0]) if lines else "nothing"
+    begin = repr(",".join(first.fields)) if first.fields else "nothing"
     raise files.InputError(
-      f"{path} begins with {first}; expected the columns label, youtube_id, "
+      f"{path} begins with {begin}; expected the columns label, youtube_id, "
       "time_start and time_end of Kinetics, or the comments of AudioSet."
     )
-  rows = []
-  for number, entry in enumerate(csv.DictReader(lines), 2):
-    label = (entry.get("label") or "").strip()
-    rows.append(
-      _row(
-        (path, number),
-        entry["youtube_id"],
-        entry["time_start"],
-        entry["time_end"],
-        (label,) if label else (),
-      )
-    )
-  return Listing(_KINETICS, rows)
+  return Listing(_KINETICS, [_kinetics_row(path, header, row) for row in rows])
 
 
-def _audioset_rows(path: pathlib.Path, lines: list[str]) -> list[Row]:
-  rows = []
-  entries = csv.reader(lines, skipinitialspace=True)
-  for number, entry in enumerate(entries, 1):
-    if not entry or entry[0].startswith("#"):
+def _kinetics_row(
+  path: pathlib.Path, header: list[str], row: tables.Row
+) -> Row:
+  entry = dict(zip(header, row.fields))
+  label = entry.get("label")
+  times = entry.get("time_start"), entry.get("time_end")
+  labels = (label,) if label else ()
+  return _row((path, row.line), entry.get("youtube_id"), *times, labels)
+
+
+def _audioset_rows(path: pathlib.Path, rows: list[tables.Row]) -> list[Row]:
+  found = []
+  for line, fields in rows:
+    if fields[0].startswith("#"):
       continue
-    if len(entry) != 4:
+    if len(fields) != 4:
       raise files.InputError(
-        f"{path}, line {number}: {len(entry)} columns; expected 4."
+        f"{path}, line {line}: {len(fields)} columns; expected 4."
       )
-    labels = tuple(label.strip() for label in entry[3].split(",") if label)
-    video_id, start, end = entry[:3]
-    rows.append(_row((path, number), video_id, start, end, labels))
-  return rows
+    video_id, start, end, listed = fields
+    labels = tuple(filter(None, map(str.strip, listed.split(","))))
+    found.append(_row((path, line), video_id, start, end, labels))
+  return found
 
 
 def _row(
@@ -117,9 +104,7 @@ def _row(
   labels: tuple[str, ...],
 ) -> Row:
   try:
-    row = Row(
-      (video_id or "").strip(), float(start or ""), float(end or ""), labels
-    )
+    row = Row(video_id or "", float(start or ""), float(end or ""), labels)
   except ValueError:
     row = None
   if row is None or not row.video_id or not 0 <= row.start < row.end:
@@ -167,14 +152,15 @@ def read_classes(path: pathlib.Path) -> Classes:
   Raises:
     files.InputError: if it has another form.
   """
-  text = files.read_bytes(path).decode(errors="replace")
+  header, *rows = tables.read_csv(path) or [tables.Row(1, [])]
+  columns = tables.columns(header.fields)
   try:
-    entries = list(csv.DictReader(text.splitlines()))
+    entries = [dict(zip(columns, row.fields)) for row in rows]
     entries.sort(key=lambda entry: int(entry["index"]))
     indices = [int(entry["index"]) for entry in entries]
     keys = tuple(entry["mid"] for entry in entries)
     names = tuple(entry["display_name"] for entry in entries)
-  except (csv.Error, KeyError, TypeError, ValueError) as error:
+  except (KeyError, ValueError) as error:
     raise files.InputError(
       f"{path} is no list of classes: {error!r}; expected the columns index, "
       "mid and display_name."
@@ -207,9 +193,9 @@ def find_files(folder: pathlib.Path) -> dict[str, pathlib.Path]:
   if not folder.is_dir():
     raise files.InputError(f"{folder} is not a folder; expected one of videos.")
   found: dict[str, pathlib.Path] = {}
-  for path in sorted(folder.rglob("*")):
-    if path.suffix.lower() in video_files.SUFFIXES:
-      found.setdefault(path.stem, path)
+  patterns = (f"*{suffix}" for suffix in video_files.SUFFIXES)
+  for path in files.list_files(folder, *patterns, recursive=True):
+    found.setdefault(path.stem, path)
   if not found:
     raise files.InputError(
       f"{folder} has no videos ({', '.join(video_files.SUFFIXES)})."

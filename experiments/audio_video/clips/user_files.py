@@ -93,7 +93,7 @@ def read(
 
 
 def _only_wav(folder: pathlib.Path) -> pathlib.Path | None:
-  found = sorted(folder.glob("*.wav"))
+  found = files.list_files(folder, "*.wav")
   if len(found) > 1:
     raise files.InputError(
       f"{folder} has {len(found)} .wav files; choose one with --audio."

@@ -158,7 +158,7 @@ def _classes(folder: pathlib.Path) -> list[str]:
     root = folder / split
     if not root.is_dir():
       raise files.InputError(f"{root} is missing; images go to {root}/CLASS/.")
-    found[split] = sorted(p.name for p in root.iterdir() if p.is_dir())
+    found[split] = [p.name for p in files.list_folders(root)]
     empty = [c for c in found[split] if not _images(root / c)]
     if empty or not found[split]:
       where = root / empty[0] if empty else root / "CLASS"
@@ -173,7 +173,7 @@ def _classes(folder: pathlib.Path) -> list[str]:
 
 
 def _images(folder: pathlib.Path) -> list[pathlib.Path]:
-  return sorted(p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES)
+  return files.list_files(folder, *(f"*{suffix}" for suffix in _SUFFIXES))
 
 
 def run(config: PrepareConfig) -> None:

@@ -267,5 +267,7 @@ def report(table: tsv.Table, encoding: texts.Encoder) -> None:
     f"{table.name}: {len(table.examples):,} examples, {len(table.skipped)} "
     f"lines skipped, {cut} cut to {encoding.max_length} tokens"
   )
-  shown = table.skipped[:_MAX_SHOWN]
-  print("\n  ".join([line, *shown]), file=sys.stderr, flush=True)
+  lines = [line, *(f"  {each}" for each in table.skipped[:_MAX_SHOWN])]
+  if table.skipped:
+    lines.append(f"skipped: {files.commonest(table.skipped)}")
+  print("\n".join(lines), file=sys.stderr, flush=True)

@@ -41,18 +41,23 @@ def read(
         f"The data set in {folder} has {len(names)} classes; expected "
         f"{len(task.classes)}."
       )
-  examples = []
+  examples, skipped = [], []
   for number, row in enumerate(builder.as_data_source(split=split)):
     texts = tuple(_text(row[name]) for name in task.tfds_texts)
     source = f"{folder} {split}, example {number}"
     label = tsv.UNKNOWN
     if not split.startswith("test"):
+      if row["label"] == tsv.UNKNOWN:
+        skipped.append(f"{source}: it has no label")
+        continue
       label = _label(task, row["label"], names, source)
     examples.append(tsv.Example(texts, label, str(int(row["idx"]))))
   if not examples:
-    raise files.InputError(f"{folder} has no examples in {split!r}")
+    raise files.InputError(
+      f"{folder} has no examples in {split!r}: {files.commonest(skipped)}"
+    )
   examples.sort(key=lambda example: int(example.number))
-  return tsv.Table(f"{folder} {split}", examples, ())
+  return tsv.Table(f"{folder} {split}", examples, tuple(skipped))
 
 
 def _label(

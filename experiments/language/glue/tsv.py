@@ -5,6 +5,7 @@ import pathlib
 from typing import NamedTuple
 
 from experiments.data import files
+from experiments.data import tables
 from experiments.language.glue import glue_tasks
 
 UNKNOWN = -1.0  # the label of an example of a test set
@@ -39,8 +40,8 @@ def read(task: glue_tasks.Task, path: pathlib.Path, *, is_test: bool) -> Table:
 
   Quotation marks are ordinary characters. Lines of training and development
   files that are no examples (too few or too many columns, no UTF-8, an empty
-  text) are left out and listed; in a test file, every line of which needs a
-  prediction, they are errors.
+  text, no label or "-") are left out and listed; in a test file, every line of
+  which needs a prediction, they are errors.
 
   Args:
     task: defines the columns.
@@ -51,13 +52,11 @@ def read(task: glue_tasks.Task, path: pathlib.Path, *, is_test: bool) -> Table:
     files.InputError: if the file cannot be read, has no examples, lacks a
       column, or has a label that the task has not; names file and line.
   """
-  lines = files.read_bytes(path).removeprefix(b"\xef\xbb\xbf").split(b"\n")
-  if not lines[-1]:
-    lines.pop()
+  lines = tables.read_lines(path, "surrogateescape")
   has_header = is_test or not task.headerless
-  columns = task.headerless
+  columns: Sequence[str] = task.headerless
   if has_header:
-    columns = tuple(_fields(lines[0], path)) if lines else ()
+    columns = lines[0].split("\t") if lines else ()
   reader = _Reader(task, columns, path, is_test)
   examples: list[Example] = []
   skipped: list[str] = []
@@ -72,7 +71,8 @@ def read(task: glue_tasks.Task, path: pathlib.Path, *, is_test: bool) -> Table:
   if not examples:
     raise files.InputError(
       f"{path} has no examples among {len(lines)} lines"
-      + (f"; the first: {skipped[0]}" if skipped else "")
+      + "".join(f"; the first: {each}" for each in skipped[:1])
+      + f" ({files.commonest(skipped)})" * bool(skipped)
     )
   return Table(str(path), examples, tuple(skipped))
 
@@ -107,17 +107,22 @@ class _Reader:
     path: pathlib.Path,
     is_test: bool,
   ) -> None:
-    self._task, self._columns, self._path = task, columns, path
-    self._last = task.test_index if is_test else task.label
-    self._is_test = is_test
-    missing = [n for n in (*task.texts, self._last) if n not in columns]
+    self._task, self._path, self._is_test = task, path, is_test
+    self._columns = tables.columns(columns)
+    needed = (*task.texts, task.test_index if is_test else task.label)
+    *self._texts, self._last = tables.columns(needed)
+    missing = [
+      name
+      for name, column in zip(needed, (*self._texts, self._last))
+      if column not in self._columns
+    ]
     if missing:
       raise files.InputError(
         f"{path}, line 1: there is no column {', '.join(map(repr, missing))}, "
         f"only {', '.join(map(repr, columns))}"
       )
 
-  def example(self, line: bytes, number: int) -> Example:
+  def example(self, line: str, number: int) -> Example:
     """Returns the example of a line.
 
     Raises:
@@ -125,29 +130,26 @@ class _Reader:
       files.InputError: if the label is not one of the task's.
     """
     try:
-      fields = _fields(line, self._path)
-    except files.InputError as error:
+      line.encode()
+    except UnicodeEncodeError as error:
       raise _BadLine("it is not UTF-8") from error
+    fields = line.split("\t")
     if len(fields) != len(self._columns):
       raise _BadLine(
         f"it has {len(fields)} columns; expected {len(self._columns)}"
       )
     row = dict(zip(self._columns, fields))
-    texts = tuple(row[name] for name in self._task.texts)
+    texts = tuple(row[name] for name in self._texts)
     if self._is_test:
       return Example(texts, UNKNOWN, row[self._last])
     if not all(text.strip() for text in texts):
       raise _BadLine("a text is empty")
+    label_text = row[self._last].strip()
+    if label_text in ("", "-"):
+      raise _BadLine("it has no label")
     try:
-      label = parse_label(self._task, row[self._last])
+      label = parse_label(self._task, label_text)
     except ValueError as error:
       line = f"{self._path}, line {number}"
       raise files.InputError(f"{line}: {error}") from error
     return Example(texts, label, str(number))
-
-
-def _fields(line: bytes, path: pathlib.Path) -> list[str]:
-  try:
-    return line.removesuffix(b"\r").decode("utf-8").split("\t")
-  except UnicodeDecodeError as error:
-    raise files.InputError(f"{path}, line 1: it is not UTF-8") from error

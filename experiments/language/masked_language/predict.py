@@ -14,6 +14,7 @@ from experiments.cli import errors
 from experiments.cli import predicting
 from experiments.data import bytes_tokenizer
 from experiments.data import files
+from experiments.data import tables
 import perceiver
 from perceiver.models import language
 
@@ -106,9 +107,9 @@ def _texts(options: FillMask) -> Iterator[tuple[str, bytes]]:
   for text in options.texts:
     yield repr(text), text.encode("utf-8", "surrogateescape")
   if options.file is not None:
-    yield str(options.file), files.read_bytes(options.file)
+    yield str(options.file), tables.read_bytes(options.file)
   if options.batch is not None:
-    lines = files.read_bytes(options.batch).splitlines()
+    lines = tables.read_bytes(options.batch).splitlines()
     for number, line in enumerate(lines, 1):
       yield f"{options.batch}, line {number}", line
 

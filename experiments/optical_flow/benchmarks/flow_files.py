@@ -1,4 +1,4 @@
-"""Files of optical flow: Middlebury's .flo and KITTI's 16-bit PNG.
+"""Files of optical flow: Middlebury's .flo, KITTI's 16-bit PNG, and .pfm.
 
 Pillow keeps only the upper eight bits of a colour PNG with sixteen, so that
 these are read and written by pypng.
@@ -6,6 +6,7 @@ these are read and written by pypng.
 
 import io
 import pathlib
+import re
 import struct
 import zlib
 
@@ -15,6 +16,7 @@ import png  # type: ignore[import-untyped]
 from experiments.data import files
 
 _FLO_TAG = b"PIEH"  # the float 202021.25
+_PFM_HEADER = re.compile(rb"PF\s+(\d+)\s+(\d+)\s+([-+]?)[\d.]+(?:\r\n|\s)")
 _FLO_UNKNOWN = 1e9  # pixels; larger flow is unknown
 # A KITTI value is 64 · flow + 2^15; the third channel is 1 where it is known.
 _KITTI_SCALE, _KITTI_ZERO = 64.0, 2**15
@@ -44,6 +46,31 @@ def read_flo(path: pathlib.Path) -> np.ndarray:  # [H, W, 2] float32
       f"{len(content)} bytes; expected {12 + 8 * width * height}."
     )
   return np.frombuffer(content, "<f4", offset=12).reshape(height, width, 2)
+
+
+def read_pfm(path: pathlib.Path) -> np.ndarray:  # [H, W, 2] float32
+  """Reads a .pfm file of FlyingThings3D, whose third channel is left out.
+
+  Its rows go from the bottom to the top; they are turned round.
+
+  Raises:
+    files.InputError: if it is not one of three channels, or not complete.
+  """
+  content = files.read_bytes(path)
+  header = _PFM_HEADER.match(content)
+  if header is None:
+    raise files.InputError(f"{path} is not a .pfm file of three channels.")
+  width, height = int(header[1]), int(header[2])
+  expected = header.end() + 12 * width * height
+  if min(width, height) < 1 or len(content) != expected:
+    raise files.InputError(
+      f"{path} has a header of {width} × {height} pixels and "
+      f"{len(content)} bytes; expected {expected}."
+    )
+  # A negative scale stands for little-endian numbers.
+  kind = "<f4" if header[3] == b"-" else ">f4"
+  values = np.frombuffer(content, kind, offset=header.end())
+  return values.reshape(height, width, 3)[::-1, :, :2].astype(np.float32)
 
 
 def write_kitti(path: pathlib.Path, flow: np.ndarray) -> int:
@@ -105,9 +132,9 @@ def from_kitti(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read_flow(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
-  """Reads a flow in the format that the file's suffix names, .flo or .png.
+  """Reads a flow in the format of the file's suffix, .flo, .pfm or .png.
 
-  In a .flo file, flow of more than 10⁹ pixels is unknown.
+  Flow of more than 10⁹ pixels is unknown.
 
   Returns:
     flow [H, W, 2] float32, pixels, 0 where it is unknown, and a mask [H, W] of
@@ -118,7 +145,7 @@ def read_flow(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
   """
   if path.suffix.lower() == ".png":
     return read_kitti(path)
-  flow = read_flo(path)
+  flow = (read_pfm if path.suffix.lower() == ".pfm" else read_flo)(path)
   if broken := int(np.sum(~np.all(np.isfinite(flow), axis=-1))):
     raise files.InputError(
       f"{path}: the flow of {broken} pixels is not finite; expected numbers."

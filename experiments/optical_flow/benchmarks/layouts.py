@@ -9,13 +9,14 @@ import pathlib
 import re
 
 from experiments.data import files
+from experiments.data import tables
 from experiments.optical_flow.benchmarks import pairs
 
 
 def autoflow(root: pathlib.Path) -> list[pairs.Pair]:
   """Returns AutoFlow's examples, by part and name."""
   found = []
-  for part in sorted(root.glob("static_40k_png_*_of_4")):
+  for part in files.list_folders(root, "static_40k_png_*_of_4"):
     for folder in _folders(part):
       found.append(
         pairs.Pair(
@@ -36,7 +37,7 @@ def flying_chairs(
     path.name.removesuffix("_img1.ppm") for path in _files(data, "*_img1.ppm")
   )
   path = split_file or _chairs_split_file(root)
-  marks = files.read_bytes(path).split()
+  marks = tables.read_bytes(path).split()
   if strange := sorted(set(marks) - {b"1", b"2"}):
     raise files.InputError(
       f"{path} contains {strange[0]!r}; expected lines of 1 and 2."
@@ -199,10 +200,14 @@ def _chairs_split_file(root: pathlib.Path) -> pathlib.Path:
 
 
 def _folders(path: pathlib.Path) -> list[pathlib.Path]:
-  return [child for child in _files(path, "*") if child.is_dir()]
+  return files.list_folders(_existing(path))
 
 
 def _files(path: pathlib.Path, pattern: str) -> list[pathlib.Path]:
-  if not path.is_dir():
-    raise files.InputError(f"There is no folder {path}.")
-  return sorted(path.glob(pattern))
+  return files.list_files(_existing(path), pattern)
+
+
+def _existing(folder: pathlib.Path) -> pathlib.Path:
+  if not folder.is_dir():
+    raise files.InputError(f"There is no folder {folder}.")
+  return folder

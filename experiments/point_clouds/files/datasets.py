@@ -167,7 +167,7 @@ def open_dataset(config: ModelNet40, num_points: int) -> Shapes:
     (path, CLASS_NAMES.index(name))
     for name in _class_folders(config)
     for path in sorted(
-      (root / name / config.split.value).glob("*.off"), key=_number
+      files.list_files(root / name / config.split.value, "*.off"), key=_number
     )
   ]
   expected = _COUNTS[config.split]
@@ -185,7 +185,8 @@ def open_dataset(config: ModelNet40, num_points: int) -> Shapes:
 def _class_folders(config: ModelNet40) -> list[str]:
   """Returns the names of the classes that are there, in their order."""
   root, split = config.data_dir, config.split.value
-  names = sorted(path.parent.name for path in root.glob(f"*/{split}/"))
+  folders = files.list_folders(root)
+  names = [folder.name for folder in folders if (folder / split).is_dir()]
   unknown = [name for name in names if name not in CLASS_NAMES]
   if unknown:
     raise files.InputError(

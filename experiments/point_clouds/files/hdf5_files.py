@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from experiments.data import files
+from experiments.data import tables
 from experiments.point_clouds.files import clouds
 from experiments.point_clouds.files import datasets
 
@@ -74,10 +75,10 @@ def open_dataset(config: datasets.ModelNet40, num_points: int) -> Clouds:
 def _listed(config: datasets.ModelNet40) -> list[pathlib.Path]:
   """Returns the files of a split; their folders in the list do not matter."""
   path = config.data_dir / f"{config.split.value}_files.txt"
-  lines = files.read_bytes(path).decode("utf-8", "replace").split()
-  if not lines:
+  lines = filter(None, map(str.strip, tables.read_lines(path)))
+  names = [pathlib.PureWindowsPath(line).name for line in lines]
+  if not names:
     raise files.InputError(f"{path} is empty; expected names of HDF5 files.")
-  names = [line.rsplit("/", 1)[-1] for line in lines]
   return [config.data_dir / name for name in names]
 
 

@@ -2,32 +2,36 @@
 
 They hold the word OFF, the numbers of vertices, faces and edges, then one line
 for every vertex and one for every face. ModelNet's own files often lack the
-line break after OFF, and files of other programs have comments, polygons and
-colours.
+line break after OFF, and files of other programs have comments, polygons,
+colours, normals and textures.
 """
 
 from collections.abc import Sequence
 import itertools
 import pathlib
+import re
 
 import numpy as np
 
 from experiments.data import files
+from experiments.data import tables
 from experiments.point_clouds.files import meshes
 
-_WORD = "OFF"
+# Textures, colours and normals follow the position of a vertex. With 4 it has a
+# fourth coordinate, which divides the others; with n the number of coordinates
+# comes before the counts.
+_WORD = re.compile(r"(?:ST)?C?N?(4?)(n?)OFF")
 _LARGEST = float(np.finfo(np.float32).max)
 
 
 def read(path: pathlib.Path) -> meshes.Mesh:
-  """Reads a mesh; polygons become fans of triangles, colours are left out.
+  """Reads positions and faces; polygons become fans of triangles.
 
   Raises:
     files.InputError: if the file cannot be read, is no .off file or not a
       complete one, has no vertices or no faces, or numbers that cannot be.
   """
-  # Latin-1 decodes every byte; a comment may be in any encoding.
-  text = files.read_bytes(path).decode("latin-1")
+  text = tables.read_text(path, "replace")  # for comments in any encoding
   try:
     return _parse(text)
   except ValueError as error:
@@ -35,8 +39,8 @@ def read(path: pathlib.Path) -> meshes.Mesh:
 
 
 def _parse(text: str) -> meshes.Mesh:
-  lines = [line.split("#")[0].split() for line in text.splitlines()]
-  words = _without_header([line for line in lines if line])
+  lines = [line.split("#")[0].split() for line in text.split("\n")]
+  words, size = _without_header([line for line in lines if line])
   num_vertices, num_faces = _counts(words)
   found = len(words) - 1
   if found < num_vertices + num_faces:
@@ -44,19 +48,29 @@ def _parse(text: str) -> meshes.Mesh:
       f"it has {found} lines of vertices and faces; expected {num_vertices} "
       f"and {num_faces}"
     )
-  vertices = _vertices(words[1 : 1 + num_vertices])
+  vertices = _vertices(words[1 : 1 + num_vertices], size)
   faces = _faces(words[1 + num_vertices :][:num_faces], num_vertices)
   return meshes.Mesh(vertices, faces)
 
 
-def _without_header(words: list[list[str]]) -> list[list[str]]:
-  """Takes the word OFF away, also where the counts follow without a space."""
+def _without_header(words: list[list[str]]) -> tuple[list[list[str]], int]:
+  """Takes the header away, also where the counts follow without a space.
+
+  Returns:
+    The lines from the counts on, and the number of coordinates, 3 or 4.
+  """
   first = words[0][0] if words else "nothing"
-  if not first.startswith(_WORD):
-    raise ValueError(f"it begins with {first[:20]!r}; expected {_WORD!r}")
-  attached = first.removeprefix(_WORD)
+  word = _WORD.match(first)
+  if word is None:
+    raise ValueError(f"it begins with {first[:20]!r}; expected 'OFF'")
+  attached = first[word.end() :]
   counts = [attached] * bool(attached) + words[0][1:]
-  return [counts, *words[1:]] if counts else words[1:]
+  words = [counts, *words[1:]] if counts else words[1:]
+  if word[2]:
+    size, *words = words or [[]]
+    if size != ["3"]:
+      raise ValueError(f"it has {_show(size)} coordinates; expected '3'")
+  return words, 3 + bool(word[1])
 
 
 def _counts(words: Sequence[Sequence[str]]) -> tuple[int, int]:
@@ -76,16 +90,21 @@ def _counts(words: Sequence[Sequence[str]]) -> tuple[int, int]:
   return num_vertices, num_faces
 
 
-def _vertices(lines: Sequence[Sequence[str]]) -> np.ndarray:  # [V, 3] float64
-  vertices = np.empty((len(lines), 3))
+def _vertices(
+  lines: Sequence[Sequence[str]], size: int
+) -> np.ndarray:  # [V, 3] float64
+  vertices = np.empty((len(lines), size))
   for i, line in enumerate(lines):
     try:
-      x, y, z = (float(word) for word in line[:3])
-    except ValueError:
+      vertices[i] = [float(line[k]) for k in range(size)]
+    except (IndexError, ValueError):
+      expected = "three" if size == 3 else "four"
       raise ValueError(
-        f"vertex {i} is {_show(line)}; expected three coordinates"
+        f"vertex {i} is {_show(line)}; expected {expected} coordinates"
       ) from None
-    vertices[i] = x, y, z
+  if size == 4:
+    with np.errstate(all="ignore"):  # refused below
+      vertices = vertices[:, :3] / vertices[:, 3:]
   broken = ~np.all(np.abs(vertices) <= _LARGEST, axis=-1)  # [V]
   if broken.any():
     i = int(np.argmax(broken))

@@ -6,6 +6,7 @@ import pytest
 
 from experiments.data import files
 from experiments.data import text_files
+from tests.helpers import foreign
 
 
 def write_many(folder, count=60):
@@ -27,6 +28,15 @@ def test_documents_are_read_and_divided(tmp_path):
   assert sides[0] | sides[1] == expected | {content.encode()}
   assert len(train) + len(held_out) == 61
   assert 1 <= len(held_out) <= 9
+
+
+def test_byte_order_marks_are_no_text(tmp_path):
+  expected = write_many(tmp_path)
+  path = tmp_path / "deep" / "many.jsonl"
+  path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+  (tmp_path / "one.txt").write_bytes(b"\xef\xbb\xbfone")
+  found = {text for side in text_files.read(tmp_path) for text in side}
+  assert found == expected | {b"one"}
 
 
 def test_equal_documents_are_on_one_side_whatever_else_there_is(tmp_path):
@@ -79,3 +89,11 @@ def test_folders_without_texts_are_refused(tmp_path):
   (tmp_path / "a.txt").write_text("a single one")
   with pytest.raises(files.InputError, match="expected some on both sides"):
     text_files.read(tmp_path)
+
+
+def test_foreign_files_are_no_documents(tmp_path):
+  write_many(tmp_path)
+  (tmp_path / "ONE.TXT").write_text("one")
+  before = text_files.read(tmp_path)
+  foreign.add(tmp_path)
+  assert text_files.read(tmp_path) == before

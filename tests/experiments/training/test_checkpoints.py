@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import pytest
 
 from experiments.training import checkpoints as training_checkpoints
+from experiments.training import checksums
 from experiments.training import sharding
 
 Config = sharding.ParallelConfig
@@ -151,7 +152,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(directory):
 def test_a_missing_part_is_damage(directory, sealed, words):
   shutil.rmtree(directory / "3" / "opt_state")
   if not sealed:  # as by a program that was killed just then
-    (directory / "3" / training_checkpoints.CHECKSUMS).unlink()
+    (directory / "3" / checksums.NAME).unlink()
   with (
     training_checkpoints.Checkpoints(directory) as checkpoints,
     pytest.warns(UserWarning, match=f"{words}.* is missing"),

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import os
+import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +27,7 @@ from experiments.training import state as training_state
 from experiments.training import trainer
 from perceiver import config_json
 from tests.helpers import folders
+from tests.helpers import foreign
 from tests.helpers.recipes import sums
 
 ROOT = folders.ROOT
@@ -291,6 +294,86 @@ def test_a_damaged_checkpoint_costs_an_interval(finished, tmp_path):
   with pytest.warns(UserWarning, match="step 7"):
     trainer.train(_experiment(), tmp_path)
   _assert_same_run(tmp_path, finished[0])
+
+
+def _copy(finished, tmp_path):
+  return pathlib.Path(shutil.copytree(finished[0], tmp_path / "run"))
+
+
+def test_files_of_other_programs_do_not_matter(finished, tmp_path, capsys):
+  workdir = _copy(finished, tmp_path)
+  foreign.add(workdir)
+  for path in workdir.rglob("process_0~"):
+    path.unlink()  # Orbax takes it for its own.
+  trainer.train(_experiment(), workdir)
+  assert "Going on from step 12" in capsys.readouterr().err
+  assert not (workdir / run_folder.DAMAGED).exists()
+  _assert_same_run(workdir, finished[0])
+
+
+def _set_aside(workdir):
+  for path in (workdir / "checkpoints").glob("*/params/manifest.ocdbt"):
+    path.write_text("")
+  with (
+    pytest.warns(UserWarning, match="was moved to"),
+    pytest.raises(training_checkpoints.DamagedError, match="with --restart"),
+  ):
+    trainer.train(_experiment(), workdir)
+
+
+def _purge(workdir):
+  shutil.rmtree(workdir / "checkpoints")
+
+
+def _purge_older(workdir):
+  """As left by a version without the note, after a start that kept it."""
+  (workdir / "checkpointed.txt").unlink()
+  trainer.train(_experiment(), workdir)
+  shutil.rmtree(workdir / "checkpoints")
+
+
+@pytest.mark.parametrize("lose", [_set_aside, _purge, _purge_older])
+def test_a_run_whose_checkpoints_are_gone_does_not_begin_anew(
+  finished, tmp_path, lose
+):
+  workdir = _copy(finished, tmp_path)
+  lose(workdir)
+  log_before = (workdir / "metrics.jsonl").read_bytes()
+  for _ in range(2):
+    with pytest.raises(
+      run_folder.GoneError, match="begin anew: with --restart"
+    ):
+      trainer.train(_experiment(), workdir)
+  assert (workdir / "metrics.jsonl").read_bytes() == log_before
+  run_folder.restart(workdir)
+  aside = tmp_path / "run-before-restart"
+  assert (aside / "metrics.jsonl").read_bytes() == log_before
+  assert not workdir.exists()
+
+
+def test_restart_leaves_runs_with_checkpoints_and_new_ones(finished, tmp_path):
+  workdir = _copy(finished, tmp_path)
+  run_folder.restart(workdir)
+  run_folder.restart(tmp_path / "new")
+  assert list(tmp_path.iterdir()) == [workdir]
+
+
+def test_what_is_intact_is_not_set_aside(finished, tmp_path, monkeypatch):
+  workdir = _copy(finished, tmp_path)
+
+  def without_memory(*args, **kwargs):
+    raise MemoryError("out of memory")
+
+  monkeypatch.setattr(
+    training_checkpoints.ocp.StandardCheckpointHandler,
+    "restore",
+    without_memory,
+  )
+  with pytest.raises(
+    training_checkpoints.DamagedError, match=r"step 12 .* out of memory"
+  ):
+    trainer.train(_experiment(), workdir)
+  assert sorted(os.listdir(workdir / "checkpoints")) == ["10", "12", "5"]
 
 
 def test_another_configuration_is_refused_with_its_fields(finished):

@@ -4,6 +4,7 @@ import pytest
 
 from experiments.audio_video.clips import clip_folder
 from experiments.data import files
+from tests.helpers import foreign
 
 KINETICS = """label,youtube_id,time_start,time_end,split
 abseiling,--3ouPhoy2A,20,30,train
@@ -38,6 +39,32 @@ def test_kinetics(tmp_path):
   classes = clip_folder.classes_of([clip_folder.Listing(kind, rows[::-1])])
   assert classes.names == ("abseiling", "pull ups, one arm")
   assert classes.numbers(rows[1]) == (1,)
+
+
+@pytest.mark.parametrize(
+  ("old", "new"),
+  [
+    ("label", "\ufefflabel"),
+    ("youtube_id,time_start", " YouTube ID , time_start"),
+    ("\n", "\r\n"),
+    ("\n", "\r"),
+    ("abseiling", " abseiling "),
+    ("pull ups, one arm", "pull ups,\u2028one\x85 arm"),
+  ],
+)
+def test_spellings_of_lists(tmp_path, old, new):
+  path = tmp_path / "list.csv"
+  path.write_bytes(KINETICS.replace(old, new).encode())
+  kind, rows = clip_folder.read_list(path)
+  assert (kind, len(rows)) == ("kinetics", 2)
+  assert rows[0] == clip_folder.Row("--3ouPhoy2A", 20, 30, ("abseiling",))
+  assert rows[1].labels[0].startswith("pull ups,")
+  path.write_bytes(AUDIOSET.replace(old, new).encode())
+  kind, rows = clip_folder.read_list(path)
+  assert (kind, len(rows), len(rows[0].labels)) == ("audioset", 2, 2)
+  path.write_bytes(CLASSES.replace("index", f"{new[:1]}Index").encode())
+  if new[0] in "\ufeff ":
+    assert clip_folder.read_classes(path).keys[0] == "/m/09x0r"
 
 
 def test_a_test_split_has_no_labels(tmp_path):
@@ -122,3 +149,11 @@ def test_folders_without_videos(tmp_path):
     clip_folder.find_files(tmp_path)
   with pytest.raises(files.InputError, match="is not a folder"):
     clip_folder.find_files(tmp_path / "none")
+
+
+def test_foreign_files_are_no_videos(tmp_path):
+  (tmp_path / "part").mkdir()
+  (tmp_path / "part" / "abc.mp4").touch()
+  foreign.add(tmp_path)
+  found = clip_folder.find_files(tmp_path)
+  assert found == {"abc": tmp_path / "part" / "abc.mp4"}

@@ -11,6 +11,7 @@ from experiments.data import loader
 from experiments.image_classification.imagenet import crop
 from experiments.image_classification.imagenet import data
 from experiments.image_classification.imagenet import prepare_folder
+from tests.helpers import foreign
 
 _COUNTS = {"train": 9, "validation": 3}  # images per class
 _CLASSES = ("ant", "bee")
@@ -35,7 +36,9 @@ def _make_folder(folder):
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-  return _make_folder(tmp_path_factory.mktemp("images"))
+  folder = _make_folder(tmp_path_factory.mktemp("images"))
+  foreign.add(folder)  # is neither a class nor an image
+  return folder
 
 
 @pytest.fixture(scope="module")

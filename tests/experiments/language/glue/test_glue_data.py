@@ -73,6 +73,7 @@ def test_skipped_and_cut_examples_are_reported(folder, capsys):
   assert cut > 0
   assert lines[1] == f"  {path}, line 8: it has 2 columns; expected 4"
   assert len([line for line in lines if line.startswith("  ")]) == 3
+  assert lines[4] == "skipped: 4 × it has 2 columns; expected 4"
 
 
 def test_official_numbers(folder):
@@ -147,7 +148,7 @@ def test_prepared_data_sets(tmp_path):
   # Names in another order than ours.
   label = tfds.features.ClassLabel(names=["not_entailment", "entailment"])
   build(tmp_path, "rte", label, [0, 1, 1])
-  build(tmp_path, "stsb", np.float32, [0.0, 4.5, 5.0])
+  build(tmp_path, "stsb", np.float32, [0.0, 4.5, 5.0, -1.0])  # one has none
   found = config(source=data.Source.TFDS, data_dir=tmp_path, allow_partial=True)
   train, dev = data.splits(found, ("rte", "stsb"), data.encoder(found, 64, 262))
   examples = [train.source[i].example for i in range(6)]

@@ -94,7 +94,10 @@ def test_test_files_have_an_index_and_no_labels(tmp_path):
   assert found.examples == [(("Why?", ""), -1, "3")]  # must be answered
 
 
-BAD = b"sentence\tlabel\nfine\t1\nno label\nbad \xff\t0\na\tb\t1\n \t0\nlast\t0"
+BAD = (
+  b"\xef\xbb\xbf Sentence\tLabel \nfine\t1\nno label\nbad \xff\t0\na\tb\t1\n"
+  b" \t0\nopen\t-\nopen\t\nlast\t0 \r\n"
+)
 
 
 def test_bad_lines_are_listed(tmp_path):
@@ -106,6 +109,8 @@ def test_bad_lines_are_listed(tmp_path):
     f"{path}, line 4: it is not UTF-8",
     f"{path}, line 5: it has 3 columns; expected 2",
     f"{path}, line 6: a text is empty",
+    f"{path}, line 7: it has no label",
+    f"{path}, line 8: it has no label",
   )
 
 

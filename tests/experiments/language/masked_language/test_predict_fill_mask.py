@@ -105,7 +105,7 @@ def test_a_file_is_one_text(trained, tmp_path, capsys):
 
 def test_a_batch_has_a_text_in_every_line(trained, tmp_path, capsys):
   batch, output = tmp_path / "texts.txt", tmp_path / "out.jsonl"
-  batch.write_text("a[MASK]c\nde[MASK*2]\n")
+  batch.write_text("\ufeffa[MASK]c\nde[MASK*2]\n")
   arguments = ["fill-mask", "--batch", str(batch), "--checkpoint", trained[2]]
   assert predict.main([*arguments, "--output", str(output)]) == 0
   alone = ["fill-mask", "de[MASK*2]", "--checkpoint", trained[2]]

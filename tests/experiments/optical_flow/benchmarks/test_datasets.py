@@ -10,6 +10,7 @@ import pytest
 from experiments.data import files
 from experiments.optical_flow.benchmarks import datasets
 from experiments.optical_flow.benchmarks import flow_files
+from tests.helpers import foreign
 
 SIZE = (4, 6)
 TEST, TRAIN = datasets.Split.TEST, datasets.Split.TRAIN
@@ -360,7 +361,7 @@ def test_split_files_of_chairs(tmp_path):
   official = tmp_path / "chairs" / "FlyingChairs_train_val.txt"
   official.rename(official.with_name("chairs_split.txt"))
   assert names(config) == ["00001", "00003", "00004"]
-  (tmp_path / "mine.txt").write_text("2 1 2 2")
+  (tmp_path / "mine.txt").write_text("\ufeff2 1 2 2")
   mine = dataclasses.replace(config, split_file=tmp_path / "mine.txt")
   assert names(mine) == ["00002"]
   (tmp_path / "chairs" / "chairs_split.txt").unlink()
@@ -387,3 +388,13 @@ def test_a_frame_without_a_number_is_refused(tmp_path):
   grey(tmp_path / "training" / "clean" / "alley_1" / "frame_last.png", 0)
   with pytest.raises(files.InputError, match=r"frame_last\.png is not named"):
     datasets.open_dataset(config)
+
+
+@pytest.mark.parametrize(
+  "make", [autoflow, chairs, sintel, kitti, middlebury, hd1k]
+)
+def test_foreign_files_are_no_examples(tmp_path, make):
+  config = make(tmp_path)
+  before = described(datasets.open_dataset(config))
+  foreign.add(tmp_path)
+  assert described(datasets.open_dataset(config)) == before

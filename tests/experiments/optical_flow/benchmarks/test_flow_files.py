@@ -54,6 +54,40 @@ def test_round_trip_of_flo(tmp_path):
   assert struct.unpack("<ff", content[20:28]) == tuple(flow[0, 1])
 
 
+@pytest.mark.parametrize(
+  ("header", "kind"),
+  [
+    ("PF\n7 5\n-1.000000\n", "<f4"),
+    ("PF\n7 5\n1.0\n", ">f4"),
+    ("PF 7 5 -1\r\n", "<f4"),
+  ],
+)
+def test_pfm_files_go_from_the_bottom_to_the_top(tmp_path, header, kind):
+  flow = random_flow()
+  stored = np.dstack([flow, np.ones((5, 7), np.float32)])[::-1].astype(kind)
+  (tmp_path / "a.pfm").write_bytes(header.encode() + stored.tobytes())
+  found, known = flow_files.read_flow(tmp_path / "a.pfm")
+  np.testing.assert_array_equal(found, flow)
+  assert known.all()
+  assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+  ("content", "message"),
+  [
+    (b"", "is not a .pfm file of three"),
+    (b"Pf\n1 1\n-1.0\n" + bytes(4), "is not a .pfm file of three"),
+    (b"PF\n1 2\n-1.0\n" + bytes(12), "and 24 bytes; expected 36"),
+    (b"PF\n0 2\n-1.0\n", "header of 0 × 2 pixels"),
+    (b"PF\n1 1\n-1\n" + b"\xff" * 12, "flow of 1 pixels is not finite"),
+  ],
+)
+def test_other_files_than_pfm_are_refused(tmp_path, content, message):
+  (tmp_path / "a.PFM").write_bytes(content)
+  with pytest.raises(files.InputError, match=rf"a\.PFM.*{message}"):
+    flow_files.read_flow(tmp_path / "a.PFM")
+
+
 @pytest.mark.parametrize("content", [b"", b"PIEH", b"x" * 40])
 def test_other_files_than_flo_are_refused(tmp_path, content):
   (tmp_path / "a.flo").write_bytes(content)

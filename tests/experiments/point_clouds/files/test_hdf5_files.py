@@ -54,6 +54,13 @@ def test_clouds_and_labels_in_the_order_of_the_list(root):
   assert open_split(root, num_points=2048)[0].points.shape == (2048, 3)
 
 
+def test_spellings_of_lists(root):
+  (root / "ply_data_train0.h5").rename(root / "ply data.h5")
+  text = "\ufeffdata\\ply data.h5\r\n\r\nply_data_train1.h5\r\n"
+  (root / "train_files.txt").write_bytes(text.encode())
+  assert [cloud.label for cloud in open_split(root)] == [3, 0, 39]
+
+
 def test_hdf5_files_are_a_data_set(root):
   config = data.DataConfig(
     dataset=data.Dataset.MODELNET40_HDF5, data_dir=root, allow_partial=True

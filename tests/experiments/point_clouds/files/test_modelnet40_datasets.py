@@ -9,6 +9,7 @@ import pytest
 
 from experiments.data import files
 from experiments.point_clouds.files import datasets
+from tests.helpers import foreign
 
 TRAIN, TEST = datasets.Split.TRAIN, datasets.Split.TEST
 
@@ -165,3 +166,12 @@ def test_the_official_numbers(root):
 def test_sources_are_values(root):
   """So that processes can be handed one."""
   assert open_split(root) == dataclasses.replace(open_split(root))
+
+
+def test_foreign_files_are_no_shapes(root):
+  before = sizes(open_split(root))
+  (root / "xbox" / "train" / "xbox_12.OFF").write_bytes(
+    (root / "xbox" / "train" / "xbox_10.off").read_bytes()
+  )
+  foreign.add(root)
+  assert sizes(open_split(root)) == [*before, 110]

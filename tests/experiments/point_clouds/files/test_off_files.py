@@ -23,13 +23,42 @@ def read(tmp_path, text):
     "OFF 4 2 5\n",
     "OFF\r\n4 2 5\r\n",
     "# by hand\n\nOFF # really\n  # the counts: \xe9\n4 2\n\n",
+    "\xef\xbb\xbfOFF\n4 2 5\n",
+    "OFF\r4 2 5\r",
+    "OFF # \xc3\x85 by hand\n4 2 5\n",  # no line break
+    "nOFF\n3\n4 2 5\n",
   ],
 )
 def test_headers(tmp_path, header):
-  mesh = read(tmp_path, f"{header}{CORNERS}3 0 1 2\n3 0 2 3\n")
+  body = f"{CORNERS}3 0 1 2\n3 0 2 3\n"
+  if header == "OFF\r4 2 5\r":
+    body = body.replace("\n", "\r")
+  mesh = read(tmp_path, header + body)
   expected = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0.5]]
   assert mesh.vertices.tolist() == expected
   assert mesh.faces.tolist() == [[0, 1, 2], [0, 2, 3]]
+
+
+@pytest.mark.parametrize(
+  ("word", "position", "rest"),
+  [
+    ("COFF", "1 2 3", "255 0 0 255"),
+    ("NOFF", "1 2 3", "0 0 1"),
+    ("STOFF", "1 2 3", "0.5 0.5"),
+    ("CNOFF", "1 2 3", "0 0 1 0.5 0.5 0.5 1"),
+    ("STCNOFF", "1 2 3", "0 0 1 0.5 0.5 0.5 1 0 1"),
+    ("4OFF", "2 4 6 2", ""),
+    ("STCN4OFF", "2 4 6 2", "0 0 1 0 1 1 1 1 0 1"),
+    ("4nOFF\n3", "2 4 6 2", ""),
+  ],
+)
+def test_colours_normals_textures_and_a_fourth_coordinate(
+  tmp_path, word, position, rest
+):
+  corners = f"{position} {rest}\n" * 3
+  mesh = read(tmp_path, f"{word}\n3 1 0\n{corners}3 0 1 2 255 0 0\n")
+  assert mesh.vertices.tolist() == [[1, 2, 3]] * 3
+  assert mesh.faces.tolist() == [[0, 1, 2]]
 
 
 def test_polygons_become_fans(tmp_path):
@@ -59,7 +88,11 @@ def test_faces_without_area_are_left_out(tmp_path):
   ("text", "message"),
   [
     ("", "it begins with 'nothing'; expected 'OFF'"),
-    ("COFF\n1 1 0\n", "it begins with 'COFF'; expected 'OFF'"),
+    ("XOFF\n1 1 0\n", "it begins with 'XOFF'; expected 'OFF'"),
+    ("nOFF\n", "it has '' coordinates; expected '3'"),
+    ("nOFF\n5\n1 1 0\n", "it has '5' coordinates; expected '3'"),
+    ("4OFF\n1 1 0\n0 0 0\n3 0 0 0\n", "'0 0 0'; expected four coord"),
+    ("4OFF\n1 1 0\n1 0 0 0\n3 0 0 0\n", "'1 0 0 0'; expected finite"),
     ("\x89PNG\r\n", "expected 'OFF'"),
     ("OFF\n", "its counts are ''; expected how many vertices"),
     ("OFF BINARY\n4 2 5\n", "its counts are 'BINARY'"),
