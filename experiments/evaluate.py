@@ -14,7 +14,9 @@ The last three compare models, those of runs among them.
 
 from collections.abc import Sequence
 import dataclasses
+import datetime
 import pathlib
+import shlex
 import sys
 from typing import Any, NamedTuple
 
@@ -127,8 +129,16 @@ def _with_experiment(arguments: Sequence[str]) -> list[str]:
   """
   first, *rest = arguments or [""]
   run = pathlib.Path(first)
-  if not first or first.startswith("-") or not (run / "config.json").exists():
+  if not first or first.startswith("-"):
     return list(arguments)
+  if not (run / "config.json").exists():
+    if "/" not in first:
+      return list(arguments)
+    reason = "has no config.json" if run.exists() else "does not exist"
+    raise errors.UsageError(
+      f"{run} is not the folder of a run: it {reason}. A model file needs the "
+      f"name of its experiment: EXPERIMENT --checkpoint {run}"
+    )
   starts = provenance.read(run)
   module = starts[-1].get("experiment") if starts else None
   if not isinstance(module, str):
@@ -146,6 +156,7 @@ class Candidate(NamedTuple):
   task: tasks.Task
   variables: Any
   mesh: Mesh
+  origin: str  # where the variables were read, and of which step
 
 
 def load(experiment: trainer.Experiment, path: pathlib.Path) -> Candidate:
@@ -163,9 +174,11 @@ def load(experiment: trainer.Experiment, path: pathlib.Path) -> Candidate:
   """
   mesh = trainer.check(experiment)
   loaded: Any = None
+  origin = str(path)
   if not path.is_dir():
     if store.is_ours(path):
       model, loaded = store.load(path, type(experiment.model))
+      origin += f", step {store.notes(path).get('step', 'unknown')}"
     else:
       model, loaded = perceiver.load(path, experiment.model)
     # Every experiment is a dataclass with a field `model`.
@@ -176,11 +189,32 @@ def load(experiment: trainer.Experiment, path: pathlib.Path) -> Candidate:
     shapes, mesh, experiment.train.parallel.min_sharded_size
   )
   if loaded is None:
-    variables = _from_run(path, target)
+    variables, origin = _from_run(path, target)
   else:
     place = jax.tree.map(lambda x: x.sharding, target)
     variables = jax.device_put(loaded, place)
-  return Candidate(experiment.train, task, variables, mesh)
+  return Candidate(experiment.train, task, variables, mesh, origin)
+
+
+def load_run(
+  path: pathlib.Path,
+) -> tuple[perceiver.Model, perceiver.Variables]:
+  """Reads the newest checkpoint of a run on one device.
+
+  Args:
+    path: the folder of the run, finished or not.
+
+  Raises:
+    errors.UsageError: if it is the folder of no run that this version reads.
+    FileNotFoundError: if it has no checkpoint.
+  """
+  options = cli_arguments.select(Evaluate, _with_experiment([str(path)]), _PROG)
+  experiment = _choice_of_run(options.choose(), options, path).experiment
+  train = dataclasses.replace(
+    experiment.train, parallel=sharding.ParallelConfig(data=1)
+  )
+  found = load(dataclasses.replace(experiment, train=train), path)  # type: ignore[type-var]
+  return found.task.model, sharding.to_host(found.mesh, found.variables)
 
 
 def evaluate(
@@ -241,12 +275,34 @@ def report(
     pictures = candidate.task.plots(variables, folder)
     pages.append(
       html_report.write(
-        folder, title=title, found=found, result=result, pictures=pictures
+        folder,
+        title=title,
+        found=found,
+        result=result,
+        pictures=pictures,
+        facts=_facts(candidate),
       )
     )
 
   processes.on_process_zero(write)
   return pages[0] if pages else folder
+
+
+def _facts(candidate: Candidate) -> dict[str, str]:
+  """Returns what the numbers of a page come from."""
+  model = candidate.task.model
+  params = jax.tree.leaves(candidate.variables.params)
+  git = provenance.git_state() or {}
+  changed = " and changes" if git.get("changed") else ""
+  now = datetime.datetime.now(datetime.UTC)
+  return {
+    "model": f"{type(model.config).__name__}, "
+    f"{sum(x.size for x in params):,} parameters",
+    "weights": candidate.origin,
+    "command": shlex.join(["python", *sys.orig_argv[1:]]),
+    "code": f"commit {git.get('commit', 'unknown')}{changed}",
+    "date": now.isoformat(" ", "minutes"),
+  }
 
 
 def _make_folder(path: pathlib.Path) -> None:
@@ -285,7 +341,7 @@ def _choice_of_run(
   return choice._replace(experiment=stored, result=None)
 
 
-def _from_run(workdir: pathlib.Path, target: Any) -> Any:
+def _from_run(workdir: pathlib.Path, target: Any) -> tuple[Any, str]:
   directory = workdir / "checkpoints"
   restored = None
   if directory.exists():
@@ -298,8 +354,9 @@ def _from_run(workdir: pathlib.Path, target: Any) -> Any:
   if restored is None:
     raise FileNotFoundError(f"There is no checkpoint in {directory}.")
   step, items = restored
-  _print(f"checkpoint of step {step} in {directory}")
-  return target._replace(**items)
+  origin = f"checkpoint of step {step} in {directory}"
+  _print(origin)
+  return target._replace(**items), origin
 
 
 def _origin(run: pathlib.Path) -> str:

@@ -5,6 +5,9 @@ import dataclasses
 import jax
 from jax import Array
 import jax.numpy as jnp
+from jaxtyping import Float, Int
+
+from experiments.training import losses
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,27 @@ def mix(
   masks, shares = _masks(key, batch, height, width, config)
   masks, shares = masks.astype(images.dtype), shares.astype(targets.dtype)
   return _blend(masks, images), _blend(shares[:, None], targets)
+
+
+def top_k_correct(
+  logits: Float[Array, "B F"],
+  labels: Int[Array, "B"],
+  mixed: Float[Array, "B F"],
+  k: int,
+) -> Float[Array, "B"]:
+  """Returns the share of each mixed image whose label is among the top k.
+
+  Args:
+    logits: of the mixed images.
+    labels: before mixing.
+    mixed: one-hot labels, mixed as the images are.
+    k: how many classes count.
+  """
+  own = jnp.take_along_axis(mixed, labels[:, None], axis=-1)[:, 0]  # [B]
+  correct, other = (
+    losses.top_k_correct(logits, x, k) for x in (labels, jnp.roll(labels, 1))
+  )
+  return own * correct + (1 - own) * other
 
 
 def _blend(share: Array, values: Array) -> Array:

@@ -193,3 +193,4 @@ def _result(clean: float, final: float, kitti: float) -> tasks.Result:
 
 
 RESULTS = {recipe: _result(*numbers) for recipe, numbers in _TABLE_16.items()}
+RESULTS["mini"] = tasks.Result(metric="epe", ours=0.39)

@@ -1,6 +1,7 @@
 """Plots of runs: the learning curve, and how every plot is saved."""
 
 from collections.abc import Sequence
+import io
 import pathlib
 from typing import Any, NamedTuple
 
@@ -9,13 +10,23 @@ import matplotlib
 matplotlib.use("Agg")  # There may be no display.
 
 from matplotlib import pyplot as pyplot
+import numpy as np
 from PIL import Image
+from scipy.io import wavfile
 
 from experiments.data import files
 from experiments.runs import log as runs_log
 
 ATTENTION_TITLE = "attention of some latents in the first cross-attend"
 _DPI = 120
+_TITLE = "Title"  # of PNG's own vocabulary
+# Pictures without a title of their own.
+_CAPTIONS = {
+  "curve": "metrics over the steps of training; of the evaluation, with dots",
+  "samples": "examples of the evaluation split, and the model's results",
+  "inputs": "audio of the examples, one after the other",
+  "reconstructions": "audio of their reconstructions, one after the other",
+}
 
 
 class Panel(NamedTuple):
@@ -88,16 +99,46 @@ def _line(
 def save(figure: Any, path: pathlib.Path) -> pathlib.Path:
   """Writes a figure to a file, whole or not at all, and closes it.
 
-  Its layout is made tight unless it has a layout engine.
+  Its layout is made tight unless it has a layout engine. The figure's title
+  goes into the file, too, where a report finds it (`caption`).
 
   Raises:
     files.InputError: if the file cannot be written.
   """
   if figure.get_layout_engine() is None:
     figure.tight_layout()
+  titles = [figure.get_suptitle(), *(x.get_title() for x in figure.axes[:1])]
+  title = next(filter(None, titles), "").replace("\n", " ")
   with files.writing(path) as temporary:
-    figure.savefig(temporary, dpi=_DPI)
+    figure.savefig(temporary, dpi=_DPI, metadata={_TITLE: title})
   pyplot.close(figure)
+  return path
+
+
+def caption(path: pathlib.Path) -> str:
+  """Returns what a picture shows, or its name if that is all there is."""
+  name = path.stem.replace("_", " ")
+  if known := _CAPTIONS.get(path.stem):
+    return known
+  try:
+    with Image.open(path, formats=("PNG",)) as picture:
+      return picture.info.get(_TITLE) or name
+  except (OSError, SyntaxError, ValueError):
+    return name
+
+
+def save_audio(
+  path: pathlib.Path, rate: int, samples: np.ndarray
+) -> pathlib.Path:
+  """Writes audio [S] or [S, channels] in [-1, 1] as 16-bit WAV.
+
+  Raises:
+    files.InputError: if the file cannot be written.
+  """
+  buffer = io.BytesIO()
+  wavfile.write(buffer, rate, np.rint(32767 * samples).astype(np.int16))
+  with files.writing(path) as temporary:
+    temporary.write_bytes(buffer.getvalue())
   return path
 
 

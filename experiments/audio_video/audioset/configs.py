@@ -239,4 +239,5 @@ RESULTS = {
   "perceiver_mel_alone": _result(0.384, _TABLE_3),
   "perceiver_raw_alone": _result(0.383, _TABLE_3),
   "perceiver_video_alone": _result(0.258, _TABLE_3),
+  "mini": tasks.Result(metric="map", ours=0.991),
 }

@@ -42,7 +42,7 @@ def test_the_machine_has_memory():
 def test_a_run_that_does_not_fit_leaves_no_folder(
   tmp_path, monkeypatch, capsys
 ):
-  monkeypatch.setattr(memory, "device_memory", lambda: 10_000)
+  monkeypatch.setattr(memory, "device_memory", lambda: 1000)
   workdir = tmp_path / "run"
   with pytest.raises(memory.MemoryLimitError):
     trainer.train(sums.EXPERIMENTS["plain"], workdir)
