@@ -44,15 +44,7 @@ class BlockConfig:
   attention_dropout_rate: float = 0.0
 
   def __post_init__(self) -> None:
-    bounds.check(self)
-    if self.mlp_widening < 1:
-      raise ValueError(
-        f"Block: mlp_widening is {self.mlp_widening}; expected at least 1."
-      )
-    if not 0 <= self.dropout_rate < 1:
-      raise ValueError(
-        f"Block: dropout_rate is {self.dropout_rate}; expected [0, 1)."
-      )
+    bounds.check(self, "mlp_widening", dropout_rate="[0, 1)")
 
   def attention(
     self, query_channels: int, input_channels: int

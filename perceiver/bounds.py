@@ -6,6 +6,7 @@ a configuration is made, before anything is built of it.
 
 import dataclasses
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,16 @@ MAX_POSITIONS = 2**28  # of a grid
 MAX_INDEX = 2**31 - 1  # JAX would wrap larger ones
 
 
-def check(config: Any) -> None:
+def check(config: Any, *counts: str, **intervals: str) -> None:
   """Raises a ValueError if a configuration has an impossible size.
 
   Args:
     config: a dataclass. Its whole numbers, and tuples of them, are sizes,
       other than seeds.
+    *counts: as for `check_ranges`.
+    **intervals: as for `check_ranges`.
   """
+  check_ranges(config, *counts, **intervals)
   for field in dataclasses.fields(config):
     value = getattr(config, field.name)
     values = value if isinstance(value, tuple) else (value,)
@@ -32,6 +36,33 @@ def check(config: Any) -> None:
       raise ValueError(
         f"{type(config).__name__}: {field.name} is {str(value)[:80]}; expected "
         f"at most {MAX_SIZE}, and {MAX_POSITIONS} positions of a grid."
+      )
+
+
+def check_ranges(config: Any, *counts: str, **intervals: str) -> None:
+  """Raises a ValueError if a number of a configuration is out of range.
+
+  Args:
+    config: a dataclass. Tuples have numbers, all of which are checked; None
+      is no number.
+    *counts: names of fields that are at least 1.
+    **intervals: by the name of a field, such as "[0, 1)" or "[2, inf)".
+  """
+  intervals = dict.fromkeys(counts, "[1, inf)") | intervals
+  for name, interval in intervals.items():
+    value = getattr(config, name)
+    numbers = value if isinstance(value, tuple) else (value,)
+    low, high = map(float, interval[1:-1].split(","))
+    if not numbers or not all(
+      number is None
+      or low < number < high
+      or (number == low and interval[0] == "[")
+      or (number == high and interval[-1] == "]")
+      for number in numbers
+    ):
+      expected = re.sub(r"\[(.*), inf\)", r"at least \1", interval)
+      raise ValueError(
+        f"{type(config).__name__}: {name} is {value}; expected {expected}."
       )
 
 

@@ -31,14 +31,7 @@ class DecoderConfig:
   output_init_scale: float = 1.0
 
   def __post_init__(self) -> None:
-    bounds.check(self)
-    if self.query_channels < 1 or (
-      self.output_channels is not None and self.output_channels < 1
-    ):
-      raise ValueError(
-        f"Decoder: query_channels is {self.query_channels} and output_channels "
-        f"{self.output_channels}; expected at least 1."
-      )
+    bounds.check(self, "query_channels", "output_channels")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,12 +48,7 @@ class MeanDecoderConfig:
   output_init_scale: float = 0.0
 
   def __post_init__(self) -> None:
-    bounds.check(self)
-    if self.output_channels < 1:
-      raise ValueError(
-        f"Mean decoder: output_channels is {self.output_channels}; expected at "
-        "least 1."
-      )
+    bounds.check(self, "output_channels")
 
 
 @dataclasses.dataclass

@@ -48,19 +48,12 @@ class EncoderConfig:
   cross_attention: blocks.CrossAttentionConfig = blocks.CrossAttentionConfig()
 
   def __post_init__(self) -> None:
-    for name in (
+    bounds.check(
+      self,
       "input_channels",
       "num_latents",
       "latent_channels",
-      "num_cross_attends",
-    ):
-      if getattr(self, name) < 1:
-        raise ValueError(
-          f"Encoder: {name} is {getattr(self, name)}; expected at least 1."
-        )
-    bounds.check(self)
-    bounds.check_number(
-      "Encoder", "num_cross_attends", self.num_cross_attends, _MAX_UNROLLED
+      num_cross_attends=f"[1, {_MAX_UNROLLED}]",
     )
     self.cross_attention.attention(self.latent_channels, self.input_channels)
 

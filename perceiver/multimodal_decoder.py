@@ -54,12 +54,7 @@ class OutputConfig:
   joined: bool = False
 
   def __post_init__(self) -> None:
-    bounds.check(self)
-    if not self.grid or min(*self.grid, self.channels) < 1:
-      raise ValueError(
-        f"Output {self.name}: grid is {self.grid} and channels "
-        f"{self.channels}; expected at least 1 everywhere."
-      )
+    bounds.check(self, "grid", "channels")
     _ = self.query_channels
     position_encoding.check_grid(self.positions, self.grid)
 
@@ -88,12 +83,12 @@ class MultimodalOutputConfig:
   min_padding: int = 2
 
   def __post_init__(self) -> None:
-    bounds.check(self)
+    bounds.check(self, min_padding="[0, inf)")
     names = [output.name for output in self.outputs]
-    if not names or len(set(names)) < len(names) or self.min_padding < 0:
+    if not names or len(set(names)) < len(names):
       raise ValueError(
-        f"Multimodal output: the modalities are {names} and min_padding "
-        f"{self.min_padding}; expected at least one, no name twice, and 0."
+        f"Multimodal output: the modalities are {names}; expected at least "
+        "one, and no name twice."
       )
 
   @property

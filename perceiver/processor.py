@@ -51,13 +51,7 @@ class ProcessorConfig:
   remat: Remat = Remat.ALL
 
   def __post_init__(self) -> None:
-    if self.num_self_attends_per_block < 0 or self.num_blocks < 1:
-      raise ValueError(
-        "Processor: num_self_attends_per_block is "
-        f"{self.num_self_attends_per_block} and num_blocks {self.num_blocks}; "
-        "expected at least 0 and 1."
-      )
-    bounds.check(self)
+    bounds.check(self, "num_blocks", num_self_attends_per_block="[0, inf)")
     num_layers = self.num_blocks * max(1, self.num_self_attends_per_block)
     bounds.check_number("Processor", "number of layers", num_layers, 10_000)
     self.self_attention.attention(self.channels, self.channels)

@@ -1,7 +1,6 @@
 """Data sets of optical flow for training and evaluation."""
 
 import dataclasses
-import enum
 import pathlib
 
 import numpy as np
@@ -16,29 +15,12 @@ from experiments.optical_flow.augmentation import (
 from experiments.optical_flow.benchmarks import datasets
 from experiments.optical_flow.benchmarks import pairs
 from experiments.optical_flow.synthetic import generator as synthetic_generator
+from perceiver import bounds
 
+Dataset = datasets.Dataset
+_TRAIN = datasets.Part.TRAIN
 
-class Dataset(enum.Enum):
-  """Sources of pairs: synthetic ones, or the folder of a data set.
-
-  Training reads the training part of FlyingChairs, evaluation the other one;
-  of all other data sets, both read the part whose flow is published. FRAMES is
-  any folder of frames, whose flow is unknown.
-  """
-
-  SYNTHETIC = "synthetic"
-  AUTOFLOW = "autoflow"
-  FLYING_CHAIRS = "flying_chairs"
-  SINTEL_CLEAN = "sintel_clean"
-  SINTEL_FINAL = "sintel_final"
-  KITTI_2012 = "kitti_2012"
-  KITTI_2015 = "kitti_2015"
-  MIDDLEBURY = "middlebury"
-  HD1K = "hd1k"
-  FRAMES = "frames"
-
-
-# Those whose form of submissions is known, and all that have a test part.
+# Those whose form of submissions is known.
 _SUBMITTED = {
   Dataset.SINTEL_CLEAN,
   Dataset.SINTEL_FINAL,
@@ -46,7 +28,6 @@ _SUBMITTED = {
   Dataset.KITTI_2015,
   Dataset.MIDDLEBURY,
 }
-_WITH_TEST_PART = {*_SUBMITTED, Dataset.HD1K}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,15 +72,20 @@ class DataConfig:
         "DataConfig: train_on is FRAMES, whose flow is unknown; expected "
         "another data set."
       )
-    if self.num_eval < 1:
-      raise ValueError(
-        f"DataConfig: num_eval is {self.num_eval}; expected at least 1."
-      )
-    if self.test_part and self.evaluate_on not in _WITH_TEST_PART:
+    bounds.check_ranges(self, "num_eval")
+    test = (self.evaluate_on, datasets.Part.TEST)
+    if self.test_part and test not in datasets.COUNTS:
       raise ValueError(
         f"DataConfig: evaluate_on is {self.evaluate_on.name}, which has no "
         "test part; set test_part to False."
       )
+
+  @property
+  def evaluation_part(self) -> datasets.Part:
+    """The part of `evaluate_on` that is read."""
+    if self.evaluate_on is Dataset.FLYING_CHAIRS:
+      return datasets.Part.VALIDATION
+    return datasets.Part.TEST if self.test_part else _TRAIN
 
   @property
   def takes_submissions(self) -> bool:
@@ -129,9 +115,7 @@ def train_split(
   elif config.data_dir is None:
     raise _missing(config.train_on, "data.data_dir")
   else:
-    source = datasets.open_dataset(
-      _dataset(config.train_on, config.data_dir, config, training=True)
-    )
+    source = _open(config, config.train_on, config.data_dir, _TRAIN)
   transform = augmentation_curriculum.TrainTransform(
     source=source,
     curriculum=config.curriculum,
@@ -166,22 +150,13 @@ def eval_split(config: DataConfig, size: tuple[int, int]) -> loader.Split:
       seed=config.synthetic.seed + 1,
     )
     source = synthetic_generator.Generator(held_out)
-  elif (dataset := evaluation_dataset(config)) is not None:
-    source = datasets.open_dataset(dataset)
-  else:
+  elif config.evaluate_on is Dataset.FRAMES:
     source = pairs.consecutive([_folder(config)])
+  else:
+    source = _open(
+      config, config.evaluate_on, _folder(config), config.evaluation_part
+    )
   return loader.Split(source, _whole, f"{config.evaluate_on.value} {part}")
-
-
-def evaluation_dataset(config: DataConfig) -> datasets.DatasetConfig | None:
-  """Returns the published data set of the evaluation; None if it is another.
-
-  Raises:
-    files.InputError: if its folder is not given.
-  """
-  if config.evaluate_on in (Dataset.SYNTHETIC, Dataset.FRAMES):
-    return None
-  return _dataset(config.evaluate_on, _folder(config), config, training=False)
 
 
 def _folder(config: DataConfig) -> pathlib.Path:
@@ -202,44 +177,17 @@ def _whole(
   return augmentation_curriculum.to_entries(example)
 
 
-def _dataset(
-  name: Dataset, folder: pathlib.Path, config: DataConfig, training: bool
-) -> datasets.DatasetConfig:
-  """Returns the configuration of one data set's reader."""
-  split = datasets.Split.TRAIN
-  if config.test_part and not training:
-    split = datasets.Split.TEST
-  partial = config.allow_partial
-  match name:
-    case Dataset.AUTOFLOW:
-      return datasets.AutoFlow(data_dir=folder, allow_partial=partial)
-    case Dataset.FLYING_CHAIRS:
-      chairs = datasets.ChairsSplit
-      return datasets.FlyingChairs(
-        data_dir=folder,
-        split=chairs.TRAIN if training else chairs.VALID,
-        allow_partial=partial,
-      )
-    case Dataset.SINTEL_CLEAN | Dataset.SINTEL_FINAL:
-      clean = name is Dataset.SINTEL_CLEAN
-      render = datasets.RenderPass
-      return datasets.Sintel(
-        data_dir=folder,
-        split=split,
-        render_pass=render.CLEAN if clean else render.FINAL,
-        allow_partial=partial,
-      )
-    case Dataset.KITTI_2012 | Dataset.KITTI_2015:
-      return datasets.Kitti(
-        data_dir=folder,
-        year=datasets.KittiYear[name.name],
-        split=split,
-        allow_partial=partial,
-      )
-    case Dataset.MIDDLEBURY:
-      return datasets.Middlebury(
-        data_dir=folder, split=split, allow_partial=partial
-      )
-    case Dataset.HD1K:
-      return datasets.Hd1k(data_dir=folder, split=split)
-  raise AssertionError(name)
+def _open(
+  config: DataConfig,
+  dataset: Dataset,
+  folder: pathlib.Path,
+  part: datasets.Part,
+) -> pairs.PairSource:
+  return datasets.open_dataset(
+    datasets.DatasetConfig(
+      dataset=dataset,
+      data_dir=folder,
+      part=part,
+      allow_partial=config.allow_partial,
+    )
+  )

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import tabulate
 
 from experiments.data import files
 from experiments.data import loader
@@ -20,9 +21,6 @@ from experiments.optical_flow.benchmarks import robustness
 from experiments.optical_flow.benchmarks import submissions
 from experiments.training import evaluation
 import perceiver
-
-# [2, H, W, 3] uint8 -> [H, W, 2] float32, pixels
-FlowFunction = Callable[[np.ndarray], np.ndarray]
 
 _MODEL = "model"
 
@@ -58,24 +56,27 @@ class EvaluationConfig:
 
 def flow_function(
   model: perceiver.Model, variables: Any, config: EvaluationConfig
-) -> FlowFunction:
+) -> Callable[..., np.ndarray]:
   """Returns a function from frames of any size to their flow.
 
-  The function raises `files.InputError` if the flow is not finite.
+  It takes frames [2, H, W, 3] uint8, and may be given `on_progress`, called
+  with the numbers of tiles that are done and of all. It raises
+  `files.InputError` if the flow is not finite.
   """
   # One device, once and for all: every tile is a small computation.
   variables = jax.device_put(jax.device_get(variables))
 
-  def of_tile(tile: np.ndarray) -> np.ndarray:
-    return np.asarray(model.apply(variables, tile[None]))[0]
-
-  def find(frames: np.ndarray) -> np.ndarray:
+  def find(
+    frames: np.ndarray,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+  ) -> np.ndarray:
     flow = tiling.tiled(
-      of_tile,
+      lambda tile: np.asarray(model.apply(variables, tile[None]))[0],
       frames.astype(np.float32) / 255 * 2 - 1,
       model.config.frames.size,
       config.min_overlap,
       even=config.even_tiles,
+      on_progress=on_progress,
     )
     if not np.all(np.isfinite(flow)):
       raise files.InputError(
@@ -92,16 +93,14 @@ class Evaluator:
 
   Attributes:
     model: finds the flow of tiles.
-    source: the examples.
-    name: of the split.
-    dataset: where they come from; None if that is no benchmark.
+    split: the examples.
+    dataset: where they come from.
     config: how they are evaluated.
   """
 
   model: perceiver.Model
-  source: loader.Source
-  name: str
-  dataset: datasets.DatasetConfig | None
+  split: loader.Split
+  dataset: datasets.Dataset
   config: EvaluationConfig
 
   def __call__(
@@ -123,14 +122,15 @@ class Evaluator:
       files.InputError: if an example cannot be read and none is to be skipped,
         the flow is not finite, or a baseline is not there.
     """
+    total = len(self.split.source)
     methods = {_MODEL: flow_function(self.model, variables, self.config)}
     if self.config.baselines:
       methods |= baselines.BASELINES
     found = {name: flow_metrics.FlowMetrics() for name in methods}
     skipped = 0
     for index in evaluation.watch(
-      range(len(self.source)),
-      len(self.source),
+      range(total),
+      total,
       should_stop=should_stop,
       on_progress=on_progress,
     ):
@@ -143,25 +143,22 @@ class Evaluator:
     if self.config.baselines:
       details.append(table({name: m.results() for name, m in found.items()}))
     if self.config.robustness:
-      details.append(self._robustness(methods[_MODEL]))
+      every = map(self._read, range(total))
+      readable = (example for example in every if example is not None)
+      details.append(str(robustness.evaluate(methods[_MODEL], readable)))
     return evaluation.Evaluation(
       metrics=found[_MODEL].results(),
       examples=found[_MODEL].num_examples,
-      expected=len(self.source),
-      split=self.name,
+      expected=total,
+      split=self.split.name,
       skipped=skipped,
       details="\n\n".join(details),
     )
 
-  def _robustness(self, find: FlowFunction) -> str:
-    every = (self._read(index) for index in range(len(self.source)))
-    readable = (example for example in every if example is not None)
-    return str(robustness.evaluate(find, readable))
-
   def _read(self, index: int) -> examples.FlowExample | None:
     """Returns an example, None if it is to be skipped."""
     try:
-      return self.source[index]
+      return self.split.source[index]
     except files.InputError as error:
       if not self.config.skip_unreadable:
         raise
@@ -171,14 +168,13 @@ class Evaluator:
   def _evaluate(
     self,
     example: examples.FlowExample,
-    methods: Mapping[str, FlowFunction],
+    methods: Mapping[str, examples.FlowFunction],
     found: Mapping[str, flow_metrics.FlowMetrics],
   ) -> None:
     for name, method in methods.items():
       flow = method(example.frames)
       found[name].add(flow, example)
       if name == _MODEL and self.config.submission_dir is not None:
-        assert self.dataset is not None
         submissions.write(
           self.config.submission_dir, self.dataset, example.name, flow
         )
@@ -190,16 +186,16 @@ def table(results: Mapping[str, Mapping[str, float]]) -> str:
   Metrics that a method does not have, for lack of pixels, are dashes.
   """
   metrics = list(dict.fromkeys(m for row in results.values() for m in row))
-  lines = [["", *results]]
-  for metric in metrics:
-    values = [
-      f"{row[metric]:.4f}" if metric in row else "–" for row in results.values()
-    ]
-    lines.append([metric, *values])
-  widths = [max(map(len, column)) for column in zip(*lines)]
-  return "\n".join(
-    "  ".join(
-      [line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]
-    ).rstrip()
-    for line in lines
+  cells = [
+    [metric, *(row.get(metric) for row in results.values())]
+    for metric in metrics
+  ]
+  return tabulate.tabulate(
+    cells,
+    ["", *results],
+    tablefmt="plain",
+    floatfmt=".4f",
+    missingval="–",
+    numalign="right",
+    colalign=["left", *["right"] * len(results)],
   )

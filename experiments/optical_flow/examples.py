@@ -1,8 +1,12 @@
 """An example of optical flow."""
 
+from collections.abc import Callable
 import dataclasses
 
 import numpy as np
+
+# [2, H, W, 3] uint8 -> [H, W, 2] float32, pixels
+FlowFunction = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

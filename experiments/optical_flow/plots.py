@@ -8,63 +8,25 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage  # type: ignore[import-untyped]
 
-from experiments.data import loader
 from experiments.optical_flow import colours
-from experiments.optical_flow import evaluator
 from experiments.optical_flow import examples as flow_examples
 from experiments.optical_flow import flow_metrics
 from experiments.runs import plots
 import perceiver
 
-_NUM_SAMPLES = 6
 _NUM_ATTENDED = 3
 _NUM_LATENTS = 8
 _MIN_SHOWN = 160  # pixels of a frame's height in the animation
 _MILLISECONDS = 500  # between its pictures
 
 
-_CURVE = [
+CURVE = [
   plots.Panel("loss", from_zero=True),
   plots.Panel("epe", "end-point error, pixels", "zero_epe", "zero flow", True),
 ]
 
 
-def plot(
-  model: perceiver.Model,
-  variables: Any,
-  source: loader.Source,
-  workdir: pathlib.Path,
-  config: evaluator.EvaluationConfig,
-) -> list[pathlib.Path]:
-  """Plots the run and its model, into `workdir / "figures"`.
-
-  Args:
-    model: finds flow.
-    variables: its parameters and state.
-    source: the examples, of which the first few are.
-    workdir: the run's folder, whose log the curve is plotted from.
-    config: how frames larger than the model's are cut.
-
-  Returns:
-    The files: curve.png if there is a log, samples.png, attention.png and the
-    animation samples.gif.
-  """
-  folder = plots.folder(workdir)
-  examples = [source[i] for i in range(min(_NUM_SAMPLES, len(source)))]
-  find = evaluator.flow_function(model, variables, config)
-  flows = [find(example.frames) for example in examples]
-  made = [
-    *plots.learning_curve(workdir, _CURVE),
-    _samples(examples, flows, folder / "samples.png"),
-    _attention(
-      model, variables, examples[:_NUM_ATTENDED], folder / "attention.png"
-    ),
-    _animation(examples, flows, folder / "samples.gif"),
-  ]
-  return made
-
-
-def _samples(
+def samples(
   examples: Sequence[flow_examples.FlowExample],
   flows: Sequence[np.ndarray],
   path: pathlib.Path,
@@ -123,19 +85,20 @@ def _wheel(axis: Any) -> None:
   corner.axis("off")
 
 
-def _attention(
+def attention(
   model: perceiver.Model,
   variables: Any,
   examples: Sequence[flow_examples.FlowExample],
   path: pathlib.Path,
 ) -> pathlib.Path:
-  """Plots the first cross-attention of some latents, one row per example.
+  """Plots the first cross-attention of some latents, for a few examples.
 
   Those latents are shown that attend most narrowly to the first example. Where
   frames have inputs of their own, the first frame's are shown. Of frames of
   another size than the model's, the upper left part is shown.
   """
   grid = model.config.frames.grid
+  examples = examples[:_NUM_ATTENDED]
   figure, axes = plots.pyplot.subplots(
     len(examples),
     1 + _NUM_LATENTS,
@@ -169,7 +132,7 @@ def _fit(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
   return np.pad(frames, ((0, 0), *missing, (0, 0)), mode="edge")
 
 
-def _animation(
+def animation(
   examples: Sequence[flow_examples.FlowExample],
   flows: Sequence[np.ndarray],
   path: pathlib.Path,

@@ -1,6 +1,5 @@
 """Optical flow between images, with a model of optical flow."""
 
-from collections.abc import Callable, Iterator
 import dataclasses
 import itertools
 import pathlib
@@ -14,9 +13,11 @@ from experiments.cli import errors
 from experiments.cli import predicting
 from experiments.data import files
 from experiments.optical_flow import colours
+from experiments.optical_flow import evaluator
 from experiments.optical_flow import tiling
 from experiments.optical_flow.benchmarks import flow_files
-import perceiver
+from experiments.optical_flow.benchmarks import pairs
+from experiments.runs import progress
 from perceiver.models import optical_flow
 
 
@@ -80,36 +81,14 @@ def run(options: Flow) -> None:
       f"--min-overlap {options.min_overlap} does not fit tiles of {tile[0]} × "
       f"{tile[1]} pixels; expected at least 0 and less than {min(tile)}"
     )
-  for name, frames in zip(names, read_pairs(paths)):
-    corners = tiling.corners(
-      frames.shape[1:3], tile, options.min_overlap, even=options.even_tiles
-    )
-    flow = flow_of(
-      model,
-      variables,
-      frames,
-      min_overlap=options.min_overlap,
-      even=options.even_tiles,
-      on_progress=predicting.progress(f"{name}: tiles", len(corners)),
-    )
+  config = evaluator.EvaluationConfig(
+    min_overlap=options.min_overlap, even_tiles=options.even_tiles
+  )
+  find = evaluator.flow_function(model, variables, config)
+  for name, frames in zip(names, itertools.pairwise(paths)):
+    pair = pairs.read(pairs.Pair(name=name, frames=frames))
+    flow = find(pair.frames, progress.counter(f"{name}: tiles"))
     write(options.output, name, flow, options.colour_max)
-
-
-def read_pairs(paths: list[pathlib.Path]) -> Iterator[np.ndarray]:
-  """Yields neighbouring images, [2, H, W, 3] float32 in [-1, 1].
-
-  Raises:
-    files.InputError: if one cannot be read, or the sizes differ.
-  """
-  images = ((path, files.read_image(path)) for path in paths)
-  for (path1, image1), (path2, image2) in itertools.pairwise(images):
-    if image1.shape != image2.shape:
-      sizes = (" × ".join(map(str, x.shape[:2])) for x in (image1, image2))
-      raise files.InputError(
-        f"{path1} and {path2} have different sizes: {' and '.join(sizes)} "
-        "pixels."
-      )
-    yield np.stack([image1, image2]).astype(np.float32) / 255 * 2 - 1
 
 
 def write(
@@ -118,12 +97,8 @@ def write(
   """Writes a flow [H, W, 2] in three formats, and says what was written.
 
   Raises:
-    files.InputError: if the flow is not finite, or cannot be written.
+    files.InputError: if it cannot be written.
   """
-  if not np.all(np.isfinite(flow)):
-    raise files.InputError(
-      f"{name}: the flow is not finite; is the checkpoint in order?"
-    )
   flow_files.write_flo(folder / f"{name}.flo", flow)
   too_fast = flow_files.write_kitti(folder / f"{name}_kitti.png", flow)
   if too_fast:
@@ -139,27 +114,4 @@ def write(
     f"{name}: {speed.mean():.2f} pixels on average, {speed.max():.2f} at most; "
     f"{folder / name}.flo, _kitti.png, _colours.png",
     flush=True,
-  )
-
-
-def flow_of(
-  model: perceiver.Model,
-  variables: perceiver.Variables,
-  frames: np.ndarray,  # [2, H, W, 3]
-  *,
-  min_overlap: int = tiling.MIN_OVERLAP,
-  even: bool = False,
-  on_progress: Callable[[int], None] = lambda done: None,
-) -> np.ndarray:  # [H, W, 2]
-  """Returns the flow, pixels, of two frames of any size, in [-1, 1].
-
-  The other arguments are those of `tiling.tiled`.
-  """
-  return tiling.tiled(
-    lambda tile: np.asarray(model.apply(variables, tile[None]))[0],
-    frames,
-    model.config.frames.size,
-    min_overlap,
-    even=even,
-    on_progress=on_progress,
   )

@@ -11,13 +11,16 @@ from experiments.data import loader
 from experiments.optical_flow import data as flow_data
 from experiments.optical_flow import evaluator
 from experiments.optical_flow import plots
+from experiments.runs import plots as runs_plots
 from experiments.training import tasks
 import perceiver
+from perceiver import bounds
 
 Array = jax.Array
 
 # The released network was trained on a twentieth of the flow.
 _UNIT = 20.0  # pixels
+_NUM_PLOTTED = 6  # examples
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,20 +43,13 @@ class LossConfig:
   output_points: int | None = None
 
   def __post_init__(self) -> None:
-    if not 0 < self.exponent <= 1 or self.epsilon < 0:
-      raise ValueError(
-        f"LossConfig: exponent is {self.exponent} and epsilon {self.epsilon}; "
-        "expected an exponent in (0, 1] and an epsilon of at least 0."
-      )
+    bounds.check_ranges(
+      self, "output_points", exponent="(0, 1]", epsilon="[0, inf)"
+    )
     if self.exponent < 1 and not self.epsilon:
       raise ValueError(
         f"LossConfig: epsilon is 0 and exponent {self.exponent}; expected a "
         "positive epsilon, or the gradient of a perfect estimate is infinite."
-      )
-    if self.output_points is not None and self.output_points < 1:
-      raise ValueError(
-        f"LossConfig: output_points is {self.output_points}; expected at "
-        "least 1, or None."
       )
 
 
@@ -94,12 +90,10 @@ class OpticalFlow:
       self.evaluation.needs_whole_frames
     ):
       return None
-    split = self.eval_split()
     return evaluator.Evaluator(
       model=self.model,
-      source=split.source,
-      name=split.name,
-      dataset=flow_data.evaluation_dataset(self.data),
+      split=self.eval_split(),
+      dataset=self.data.evaluate_on,
       config=self.evaluation,
     )
 
@@ -142,10 +136,25 @@ class OpticalFlow:
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Plots learning curve, samples with errors, where the latents look."""
-    return plots.plot(
-      self.model, variables, self.eval_split().source, workdir, self.evaluation
-    )
+    """Plots learning curve, samples with errors, where the latents look.
+
+    Returns:
+      The files: curve.png if there is a log, samples.png, attention.png and the
+      animation samples.gif.
+    """
+    folder = runs_plots.folder(workdir)
+    source = self.eval_split().source
+    examples = [source[i] for i in range(min(_NUM_PLOTTED, len(source)))]
+    find = evaluator.flow_function(self.model, variables, self.evaluation)
+    flows = [find(example.frames) for example in examples]
+    return [
+      *runs_plots.learning_curve(workdir, plots.CURVE),
+      plots.samples(examples, flows, folder / "samples.png"),
+      plots.attention(
+        self.model, variables, examples, folder / "attention.png"
+      ),
+      plots.animation(examples, flows, folder / "samples.gif"),
+    ]
 
 
 def to_model(
@@ -158,16 +167,7 @@ def to_model(
 def sample_points(
   key: Array, num_pixels: int, num_points: int
 ) -> Array:  # [num_points] integers
-  """Samples different pixels, in rising order.
-
-  Raises:
-    ValueError: if the frame has fewer pixels.
-  """
-  if num_points > num_pixels:
-    raise ValueError(
-      f"LossConfig: output_points is {num_points}; expected at most the "
-      f"{num_pixels} pixels of a frame."
-    )
+  """Samples different pixels, in rising order."""
   return jnp.sort(jax.random.permutation(key, num_pixels)[:num_points])
 
 

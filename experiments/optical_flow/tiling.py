@@ -6,6 +6,7 @@ a tile are padded at their right and lower edges with their last pixels.
 """
 
 from collections.abc import Callable
+import itertools
 import math
 
 import numpy as np
@@ -50,20 +51,6 @@ def weights(height: int, width: int) -> np.ndarray:  # [height, width]
   return np.minimum(rows[:, None], columns[None]).astype(np.float32)
 
 
-def corners(
-  size: tuple[int, int],
-  tile: tuple[int, int],
-  min_overlap: int = MIN_OVERLAP,
-  *,
-  even: bool = False,
-) -> list[tuple[int, int]]:
-  """Returns the top left corners of all tiles of frames; see `starts`."""
-  rows, columns = (
-    starts(n, t, min_overlap, even=even) for n, t in zip(size, tile)
-  )
-  return [(y, x) for y in rows for x in columns]
-
-
 def tiled(
   function: FlowOfTile,
   frames: np.ndarray,  # [2, H, W, 3]
@@ -71,7 +58,7 @@ def tiled(
   min_overlap: int = MIN_OVERLAP,
   *,
   even: bool = False,
-  on_progress: Callable[[int], None] = lambda done: None,
+  on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> np.ndarray:  # [H, W, 2] float32
   """Returns the flow of whole frames.
 
@@ -81,7 +68,7 @@ def tiled(
     tile: height and width of a tile.
     min_overlap: see `starts`.
     even: see `starts`.
-    on_progress: called with the number of tiles that are done.
+    on_progress: called with the numbers of tiles that are done and of all.
   """
   height, width = frames.shape[1:3]
   missing = (max(tile[0] - height, 0), max(tile[1] - width, 0))
@@ -91,10 +78,17 @@ def tiled(
   weight = weights(*tile)[..., None]  # [h, w, 1]
   total = np.zeros((*frames.shape[1:3], 2), np.float64)
   norm = np.zeros((*frames.shape[1:3], 1), np.float64)
-  positions = corners(frames.shape[1:3], tile, min_overlap, even=even)
-  for done, (y, x) in enumerate(positions, 1):
+  corners = list(
+    itertools.product(
+      *(
+        starts(size, part, min_overlap, even=even)
+        for size, part in zip(frames.shape[1:3], tile)
+      )
+    )
+  )
+  for done, (y, x) in enumerate(corners, 1):
     rows, columns = slice(y, y + tile[0]), slice(x, x + tile[1])
     total[rows, columns] += weight * function(frames[:, rows, columns])
     norm[rows, columns] += weight
-    on_progress(done)
+    on_progress(done, len(corners))
   return (total / norm)[:height, :width].astype(np.float32)

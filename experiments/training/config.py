@@ -8,20 +8,8 @@ import optax
 from experiments.training import optimizers
 from experiments.training import schedules
 from experiments.training import sharding
+from perceiver import bounds
 from perceiver import errors
-
-_POSITIVE = (
-  "batch_size",
-  "steps",
-  "epochs",
-  "eval_every",
-  "eval_batch_size",
-  "accumulate",
-  "checkpoint_every",
-  "keep",
-  "log_every",
-)
-
 
 # Fields that may change between the parts of one run: they decide how often
 # something is written and where things are, not what is learned.
@@ -127,10 +115,18 @@ class TrainConfig:
         "give exactly one of steps and epochs, the other as None, not "
         f"steps={self.steps} and epochs={self.epochs}"
       )
-    for name in _POSITIVE:
-      value = getattr(self, name)
-      if value is not None and value <= 0:
-        raise ValueError(f"{name} must be positive, not {value}")
+    bounds.check_ranges(
+      self,
+      "batch_size",
+      "steps",
+      "eval_every",
+      "eval_batch_size",
+      "accumulate",
+      "checkpoint_every",
+      "keep",
+      "log_every",
+      epochs="(0, inf)",
+    )
 
   @property
   def evaluation_batch_size(self) -> int:

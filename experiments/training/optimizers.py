@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from perceiver import bounds
+
 Array = jax.Array
 Params = Any  # {module name: {parameter name: array}}
 
@@ -46,12 +48,7 @@ class Adam:
   decay_positions: bool = True
 
   def __post_init__(self) -> None:
-    if not (0 <= self.b1 < 1 and 0 <= self.b2 < 1):
-      raise ValueError(
-        f"b1 and b2 must be in [0, 1), not {self.b1} and {self.b2}"
-      )
-    if self.clip_norm is not None and self.clip_norm <= 0:
-      raise ValueError(f"clip_norm must be positive, not {self.clip_norm}")
+    bounds.check_ranges(self, b1="[0, 1)", b2="[0, 1)", clip_norm="(0, inf)")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

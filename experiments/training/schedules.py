@@ -9,6 +9,8 @@ import dataclasses
 
 import optax
 
+from perceiver import bounds
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Constant:
@@ -28,10 +30,7 @@ class ConstantThenCosine:
   end_value: float = 0.0
 
   def __post_init__(self) -> None:
-    if not 0 <= self.constant_fraction < 1:
-      raise ValueError(
-        f"constant_fraction must be in [0, 1), not {self.constant_fraction}"
-      )
+    bounds.check_ranges(self, constant_fraction="[0, 1)")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,8 +56,7 @@ class WarmupCosine:
         f"warmup_steps={self.warmup_steps} and "
         f"warmup_epochs={self.warmup_epochs}"
       )
-    if (self.warmup_steps or 0) < 0 or (self.warmup_epochs or 0) < 0:
-      raise ValueError("the warm-up must not be shorter than nothing")
+    bounds.check_ranges(self, warmup_steps="[0, inf)", warmup_epochs="[0, inf)")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ from jax.sharding import PartitionSpec
 import numpy as np
 
 from experiments.cluster import signals
+from perceiver import bounds
 
 _DATA = "data"
 _FSDP = "fsdp"
@@ -45,10 +46,9 @@ class ParallelConfig:
   min_sharded_size: int = MIN_SHARDED_SIZE
 
   def __post_init__(self) -> None:
-    if self.data != -1 and self.data < 1:
-      raise ValueError(f"data must be -1 or at least 1, not {self.data}")
-    if self.fsdp < 1:
-      raise ValueError(f"fsdp must be at least 1, not {self.fsdp}")
+    if self.data != -1:
+      bounds.check_ranges(self, "data")
+    bounds.check_ranges(self, "fsdp")
 
 
 def make_mesh(

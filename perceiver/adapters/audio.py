@@ -1,18 +1,18 @@
 """From audio to inputs: patches of the waveform, or points of a spectrogram."""
 
 import dataclasses
-import math
 
 import haiku as hk
 
 from perceiver import bounds
 from perceiver import position_encoding
 from perceiver.adapters import checks
+from perceiver.adapters import grid
 from perceiver.attention import blockwise
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AudioInputConfig:
+class AudioInputConfig(grid.GridInputConfig):
   """The adapter of waveforms.
 
   Attributes:
@@ -29,18 +29,13 @@ class AudioInputConfig:
   positions: position_encoding.Encoding
 
   def __post_init__(self) -> None:
-    bounds.check(self)
-    if (
-      min(self.num_samples, self.channels, self.patch_size) < 1
-      or self.num_samples % self.patch_size
-    ):
+    bounds.check(self, "num_samples", "channels", "patch_size")
+    if self.num_samples % self.patch_size:
       raise ValueError(
-        f"Audio input: num_samples is {self.num_samples}, channels "
-        f"{self.channels} and patch_size {self.patch_size}; expected at least "
-        "1, and a patch_size that divides num_samples."
+        f"Audio input: num_samples is {self.num_samples} and patch_size "
+        f"{self.patch_size}; expected a divisor of num_samples."
       )
-    _ = self.input_channels
-    position_encoding.check_grid(self.positions, self.grid)
+    self.check_grid()
 
   @property
   def shape(self) -> tuple[int, ...]:
@@ -50,23 +45,16 @@ class AudioInputConfig:
   @property
   def grid(self) -> tuple[int]:
     """The shape of the grid of inputs, a row."""
-    return (self.num_inputs,)
+    return (self.num_samples // self.patch_size,)
 
   @property
-  def num_inputs(self) -> int:
-    """The number M of inputs."""
-    return self.num_samples // self.patch_size
-
-  @property
-  def input_channels(self) -> int:
-    """Channels of the inputs with their positions."""
-    return self.patch_size * self.channels + (
-      position_encoding.num_channels(self.positions, num_axes=1)
-    )
+  def num_values(self) -> int:
+    """Channels of an input without its position."""
+    return self.patch_size * self.channels
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SpectrogramInputConfig:
+class SpectrogramInputConfig(grid.GridInputConfig):
   """The adapter of spectrograms, of which every value is an input.
 
   Attributes:
@@ -80,14 +68,8 @@ class SpectrogramInputConfig:
   positions: position_encoding.Encoding
 
   def __post_init__(self) -> None:
-    bounds.check(self)
-    if min(self.num_frames, self.num_bands) < 1:
-      raise ValueError(
-        f"Spectrogram input: num_frames is {self.num_frames} and num_bands "
-        f"{self.num_bands}; expected at least 1."
-      )
-    _ = self.input_channels
-    position_encoding.check_grid(self.positions, self.grid)
+    bounds.check(self, "num_frames", "num_bands")
+    self.check_grid()
 
   @property
   def shape(self) -> tuple[int, ...]:
@@ -100,14 +82,9 @@ class SpectrogramInputConfig:
     return self.num_frames, self.num_bands
 
   @property
-  def num_inputs(self) -> int:
-    """The number M of inputs."""
-    return math.prod(self.grid)
-
-  @property
-  def input_channels(self) -> int:
-    """Channels of the inputs with their positions."""
-    return 1 + position_encoding.num_channels(self.positions, num_axes=2)
+  def num_values(self) -> int:
+    """Channels of an input without its position."""
+    return 1
 
 
 @dataclasses.dataclass
@@ -123,9 +100,5 @@ class AudioInput(hk.Module):
     `audio` is a waveform [B, S, channels] or a spectrogram [B, times, bands],
     as the config says.
     """
-    config = self.config
-    checks.floats("Audio input", audio, config.shape)
-    samples = math.prod(audio.shape[1:]) // config.num_inputs
-    values = audio.reshape(len(audio), config.num_inputs, samples)
-    positions = position_encoding.encode(config.positions, config.grid)
-    return values, positions.astype(values.dtype)  # [1, M, P]
+    checks.floats("Audio input", audio, self.config.shape)
+    return self.config.with_positions(audio)

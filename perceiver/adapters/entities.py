@@ -28,14 +28,7 @@ class EntityInputConfig:
   embedding_channels: int | None = None
 
   def __post_init__(self) -> None:
-    bounds.check(self)
-    sizes = (self.num_slots, self.channels, self.embedding_channels or 1)
-    if min(sizes) < 1 or self.embedding_channels == 0:
-      raise ValueError(
-        f"Entity input: num_slots is {self.num_slots}, channels "
-        f"{self.channels} and embedding_channels {self.embedding_channels}; "
-        "expected at least 1."
-      )
+    bounds.check(self, "num_slots", "channels", "embedding_channels")
 
   @property
   def input_channels(self) -> int:

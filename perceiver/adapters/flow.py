@@ -35,11 +35,10 @@ class Neighbourhoods:
   num_channels: int = 64
 
   def __post_init__(self) -> None:
-    bounds.check(self)
-    if self.size < 1 or self.size % 2 == 0 or self.num_channels < 1:
+    bounds.check(self, "size", "num_channels")
+    if self.size % 2 == 0:
       raise ValueError(
-        f"Neighbourhoods: size is {self.size} and num_channels "
-        f"{self.num_channels}; expected an odd size and at least 1 channel."
+        f"Neighbourhoods: size is {self.size}; expected an odd size."
       )
 
   def grid(self, size: tuple[int, int]) -> tuple[int, int]:
@@ -66,9 +65,7 @@ class FlowInputConfig:
   positions: position_encoding.Fourier
 
   def __post_init__(self) -> None:
-    bounds.check(self)
-    if min(self.size) < 1:
-      raise ValueError(f"Flow input: size is {self.size}; expected at least 1.")
+    bounds.check(self, "size")
     _ = self.input_channels
     position_encoding.check_grid(self.positions, self.grid)
 

@@ -7,7 +7,6 @@ same for all images and therefore held only once.
 """
 
 import dataclasses
-import math
 
 import haiku as hk
 import jax
@@ -19,6 +18,7 @@ from perceiver import bounds
 from perceiver import layers
 from perceiver import position_encoding
 from perceiver.adapters import checks
+from perceiver.adapters import grid
 from perceiver.adapters import patches
 from perceiver.attention import blockwise
 
@@ -47,8 +47,7 @@ class Conv1x1:
   num_channels: int
 
   def __post_init__(self) -> None:
-    bounds.check(self)
-    _check_channels("Conv1x1", self.num_channels)
+    bounds.check(self, "num_channels")
 
   def grid(self, size: tuple[int, int]) -> tuple[int, int]:
     """Returns height and width of the grid of inputs."""
@@ -77,10 +76,7 @@ class ConvPool:
   centred: bool = False
 
   def __post_init__(self) -> None:
-    bounds.check(self)
-    _check_channels("ConvPool", self.num_channels)
-    if not 0 <= self.decay < 1:
-      raise ValueError(f"ConvPool: decay is {self.decay}; expected [0, 1).")
+    bounds.check(self, "num_channels", decay="[0, 1)")
 
   def grid(self, size: tuple[int, int]) -> tuple[int, int]:
     """Returns height and width of the grid of inputs."""
@@ -111,11 +107,7 @@ class Patches:
   num_channels: int | None = None
 
   def __post_init__(self) -> None:
-    bounds.check(self)
-    if self.size < 1:
-      raise ValueError(f"Patches: size is {self.size}; expected at least 1.")
-    if self.num_channels is not None:
-      _check_channels("Patches", self.num_channels)
+    bounds.check(self, "size", "num_channels")
 
   def grid(self, size: tuple[int, int]) -> tuple[int, int]:
     """Returns height and width of the grid of inputs."""
@@ -131,15 +123,8 @@ class Patches:
     return self.num_channels or self.size**2 * image_channels
 
 
-def _check_channels(name: str, num_channels: int) -> None:
-  if num_channels < 1:
-    raise ValueError(
-      f"{name}: num_channels is {num_channels}; expected at least 1."
-    )
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ImageInputConfig:
+class ImageInputConfig(grid.GridInputConfig):
   """The adapter of images.
 
   Attributes:
@@ -160,14 +145,8 @@ class ImageInputConfig:
   permutation_seed: int | None = None
 
   def __post_init__(self) -> None:
-    bounds.check(self)
-    if min(*self.size, self.channels) < 1:
-      raise ValueError(
-        f"Image input: size is {self.size} and channels {self.channels}; "
-        "expected at least 1."
-      )
-    _ = self.input_channels
-    position_encoding.check_grid(self.positions, self.grid)
+    bounds.check(self, "size", "channels")
+    self.check_grid()
     if self.permutation_seed is not None:
       bounds.check_number(
         "Image input", "number of shuffled inputs", self.num_inputs, 2**20
@@ -179,16 +158,9 @@ class ImageInputConfig:
     return self.features.grid(self.size)
 
   @property
-  def num_inputs(self) -> int:
-    """The number M of inputs."""
-    return math.prod(self.grid)
-
-  @property
-  def input_channels(self) -> int:
-    """Channels of the inputs with their positions."""
-    return self.features.channels(self.channels) + (
-      position_encoding.num_channels(self.positions, num_axes=2)
-    )
+  def num_values(self) -> int:
+    """Channels of an input without its position."""
+    return self.features.channels(self.channels)
 
   def resizable_tables(self) -> dict[str, tuple[int, ...]]:
     """Returns the grids of learned positions, by module below the input's.
@@ -246,11 +218,10 @@ class ImageInput(hk.Module):
   ]:
     """Returns features and positions of images [B, H, W, 3]."""
     config = self.config
-    check_images(images, (*config.size, config.channels))
-    features = _features(config, images, self.is_training)  # [B, h, w, C]
-    features = jax.lax.collapse(features, 1, 3)  # [B, M, C]
-    positions = position_encoding.encode(config.positions, config.grid)
-    positions = positions.astype(features.dtype)  # [1, M, P]
+    checks.floats("Image input", images, (*config.size, config.channels))
+    features, positions = config.with_positions(
+      _features(config, images, self.is_training)
+    )
     if config.permutation_seed is None:
       return features, positions
     permutation = config.permutation()
@@ -301,19 +272,3 @@ def conv_pool(
   )(x, is_training)
   padding = "VALID" if features.centred else "SAME"
   return hk.max_pool(jax.nn.relu(x), (1, 3, 3, 1), (1, 2, 2, 1), padding)
-
-
-def check_images(
-  images: checks.Unchecked, expected: tuple[int, int, int]
-) -> None:
-  """Raises an error unless images are floating point [B, *expected]."""
-  if images.ndim != 4 or images.shape[1:] != expected:
-    raise ValueError(
-      f"Image input: images have shape {tuple(images.shape)}; expected "
-      f"[batch, {', '.join(map(str, expected))}]."
-    )
-  if not jnp.issubdtype(images.dtype, jnp.floating):
-    raise TypeError(
-      f"Image input: images have dtype {images.dtype}; expected floating point,"
-      " normalised as the model was trained."
-    )

@@ -33,11 +33,7 @@ class VectorInputConfig:
   channels: int
 
   def __post_init__(self) -> None:
-    bounds.check(self)
-    if self.channels < 1:
-      raise ValueError(
-        f"Vector input: channels is {self.channels}; expected at least 1."
-      )
+    bounds.check(self, "channels")
 
   @property
   def shape(self) -> tuple[int, ...]:
@@ -89,10 +85,7 @@ class ModalityConfig:
         f"Modality: name is {self.name!r}; expected letters, digits and "
         "underscores."
       )
-    if not 0 <= self.mask_rate <= 1:
-      raise ValueError(
-        f"Modality {self.name}: mask_rate is {self.mask_rate}; expected [0, 1]."
-      )
+    bounds.check_ranges(self, mask_rate="[0, 1]")
 
   @property
   def optional(self) -> bool:
@@ -116,17 +109,12 @@ class MultimodalInputConfig:
   mask_tokens: bool = False
 
   def __post_init__(self) -> None:
-    bounds.check(self)
+    bounds.check(self, min_padding="[0, inf)")
     names = [modality.name for modality in self.modalities]
     if not names or len(set(names)) < len(names):
       raise ValueError(
         f"Multimodal input: the modalities are {names}; expected at least one, "
         "and no name twice."
-      )
-    if self.min_padding < 0:
-      raise ValueError(
-        f"Multimodal input: min_padding is {self.min_padding}; expected at "
-        "least 0."
       )
     masked = [x.name for x in self.modalities if x.optional]
     if masked and not self.mask_tokens:

@@ -35,12 +35,7 @@ class TextInputConfig:
   init_scale: float = 0.02
 
   def __post_init__(self) -> None:
-    bounds.check(self)
-    for name in ("vocab_size", "max_length", "channels"):
-      if getattr(self, name) < 1:
-        raise ValueError(
-          f"Text input: {name} is {getattr(self, name)}; expected at least 1."
-        )
+    bounds.check(self, "vocab_size", "max_length", "channels")
     _ = self.vectors
 
   def resizable_tables(self) -> dict[str, tuple[int, ...]]:

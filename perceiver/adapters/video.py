@@ -8,12 +8,13 @@ import haiku as hk
 from perceiver import bounds
 from perceiver import position_encoding
 from perceiver.adapters import checks
+from perceiver.adapters import grid
 from perceiver.adapters import patches
 from perceiver.attention import blockwise
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class VideoInputConfig:
+class VideoInputConfig(grid.GridInputConfig):
   """The adapter of videos.
 
   Attributes:
@@ -32,18 +33,14 @@ class VideoInputConfig:
   positions: position_encoding.Encoding
 
   def __post_init__(self) -> None:
-    bounds.check(self)
+    bounds.check(self, "num_frames", "size", "channels", "patch")
     clip = (self.num_frames, *self.size)
-    if min(*clip, self.channels, *self.patch) < 1 or any(
-      n % p for n, p in zip(clip, self.patch)
-    ):
+    if any(n % p for n, p in zip(clip, self.patch)):
       raise ValueError(
-        f"Video input: num_frames is {self.num_frames}, size {self.size}, "
-        f"channels {self.channels} and patch {self.patch}; expected at least 1 "
-        "everywhere, and a patch that divides the clip."
+        f"Video input: patch is {self.patch} and the clip {clip}; expected a "
+        "patch that divides the clip."
       )
-    _ = self.input_channels
-    position_encoding.check_grid(self.positions, self.grid)
+    self.check_grid()
 
   @property
   def shape(self) -> tuple[int, ...]:
@@ -57,16 +54,9 @@ class VideoInputConfig:
     return self.num_frames // t, self.size[0] // h, self.size[1] // w
 
   @property
-  def num_inputs(self) -> int:
-    """The number M of inputs."""
-    return math.prod(self.grid)
-
-  @property
-  def input_channels(self) -> int:
-    """Channels of the inputs with their positions."""
-    return math.prod(self.patch) * self.channels + (
-      position_encoding.num_channels(self.positions, num_axes=3)
-    )
+  def num_values(self) -> int:
+    """Channels of an input without its position."""
+    return math.prod(self.patch) * self.channels
 
 
 @dataclasses.dataclass
@@ -81,6 +71,4 @@ class VideoInput(hk.Module):
     config = self.config
     checks.floats("Video input", videos, config.shape)
     cut = patches.space_to_depth(videos, config.patch)  # [B, t, h, w, values]
-    values = cut.reshape(len(videos), config.num_inputs, cut.shape[-1])
-    positions = position_encoding.encode(config.positions, config.grid)
-    return values, positions.astype(values.dtype)  # [1, M, P]
+    return config.with_positions(cut)

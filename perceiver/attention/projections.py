@@ -28,6 +28,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from perceiver import bounds
 from perceiver import layers
 from perceiver.attention import blockwise
 from perceiver.attention import mapping
@@ -58,11 +59,9 @@ class AttentionConfig:
   dropout_rate: float = 0.0
 
   def __post_init__(self) -> None:
-    for name in ("num_heads", "qk_channels", "v_channels", "output_channels"):
-      if getattr(self, name) < 1:
-        raise ValueError(
-          f"Attention: {name} is {getattr(self, name)}; expected at least 1."
-        )
+    bounds.check_ranges(
+      self, "num_heads", "qk_channels", "v_channels", "output_channels"
+    )
     for name in ("qk_channels", "v_channels"):
       if getattr(self, name) % self.num_heads:
         raise ValueError(

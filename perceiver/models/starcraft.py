@@ -48,12 +48,7 @@ class EntityTransformerConfig:
   mlp_widening: int = 4
 
   def __post_init__(self) -> None:
-    bounds.check(self)
-    if self.num_layers < 1:
-      raise ValueError(
-        f"Entity Transformer: num_layers is {self.num_layers}; expected at "
-        "least 1."
-      )
+    bounds.check(self, "num_layers")
     self.layer.attention(self.channels, self.channels)
 
   @property

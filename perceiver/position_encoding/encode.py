@@ -26,12 +26,7 @@ class Projected:
   channels: int
 
   def __post_init__(self) -> None:
-    bounds.check(self)
-    if self.channels < 1:
-      raise ValueError(
-        f"Projected positions: channels is {self.channels}; expected at least "
-        "1."
-      )
+    bounds.check(self, "channels")
 
 
 Encoding = fourier.Fourier | learned.Learned | Projected

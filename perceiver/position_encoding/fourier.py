@@ -38,14 +38,9 @@ class Fourier:
   sine_only: bool = False
 
   def __post_init__(self) -> None:
-    bounds.check_number(
-      "Fourier positions", "num_bands", self.num_bands, bounds.MAX_SIZE
+    bounds.check_ranges(
+      self, num_bands=f"[1, {bounds.MAX_SIZE}]", max_resolution="(0, inf)"
     )
-    if self.num_bands < 1 or any(size <= 0 for size in self.max_resolution):
-      raise ValueError(
-        f"Fourier positions: num_bands is {self.num_bands} and max_resolution "
-        f"{self.max_resolution}; expected at least 1 and positive sizes."
-      )
 
   def channels(self, num_axes: int) -> int:
     """Returns the number of features per position."""

@@ -24,12 +24,7 @@ class Learned:
   init_scale: float = 0.02
 
   def __post_init__(self) -> None:
-    bounds.check(self)
-    if self.channels < 1 or self.init_scale <= 0:
-      raise ValueError(
-        f"Learned positions: channels is {self.channels} and init_scale "
-        f"{self.init_scale}; expected at least 1 and more than 0."
-      )
+    bounds.check(self, "channels", init_scale="(0, inf)")
 
 
 @dataclasses.dataclass

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 import contextlib
 import dataclasses
+import enum
 import statistics
 from typing import Any
 
@@ -40,14 +41,9 @@ class Row:
 
   def to_dict(self) -> dict[str, Any]:
     """Returns all of it as plain values."""
-    job = self.job
+    job = dataclasses.asdict(self.job)
     return {
-      "implementation": job.implementation.value,
-      "computation": job.computation.value,
-      "case": job.case,
-      "batch_size": job.batch_size,
-      "size": job.size,
-      "precision": job.precision.value,
+      **{k: x.value if isinstance(x, enum.Enum) else x for k, x in job.items()},
       "median_seconds": self.median,
       "seconds": list(self.seconds),
       "first_seconds": self.first_seconds,

@@ -17,6 +17,7 @@ import haiku as hk
 import jax
 import tabulate
 
+from experiments.runs import plots
 from perceiver import network as perceiver_network
 from perceiver.models import optical_flow
 
@@ -130,17 +131,12 @@ def table(points: Sequence[Point]) -> str:
 
 def write(points: Sequence[Point], folder: pathlib.Path) -> None:
   """Writes points as JSON and as a plot."""
-  import matplotlib
-
-  matplotlib.use("Agg")
-  from matplotlib import pyplot
-
   folder.mkdir(parents=True, exist_ok=True)
   side = points[0].side.value
   rows = [dataclasses.asdict(p) | {"side": side} for p in points]
   (folder / f"sweep_{side}.json").write_text(json.dumps(rows, indent=2) + "\n")
   counts = [point.count / 1e6 for point in points]
-  figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.4))
+  figure, (left, right) = plots.pyplot.subplots(1, 2, figsize=(9, 3.4))
   left.plot(counts, [point.seconds for point in points], marker="o")
   left.set(xlabel=f"million {side}", ylabel="seconds", ylim=(0, None))
   for name, label in (
@@ -151,6 +147,4 @@ def write(points: Sequence[Point], folder: pathlib.Path) -> None:
     right.plot(counts, sizes, marker="o", label=label)
   right.set(xlabel=f"million {side}", ylabel="GB", ylim=(0, None))
   right.legend()
-  figure.tight_layout()
-  figure.savefig(folder / f"sweep_{side}.png", dpi=110)
-  pyplot.close(figure)
+  plots.save(figure, folder / f"sweep_{side}.png")

@@ -300,8 +300,12 @@ def test_dropout_while_asking_draws_for_all_queries(monkeypatch):
 @pytest.mark.parametrize(
   ("config", "changes", "message"),
   [
-    (SELF, {"mlp_widening": 0}, "Block: mlp_widening is 0; expected at least"),
-    (CROSS, {"mlp_widening": -1}, "Block: mlp_widening is -1; expected"),
+    (
+      SELF,
+      {"mlp_widening": 0},
+      "SelfAttentionConfig: mlp_widening is 0; expected at least",
+    ),
+    (CROSS, {"mlp_widening": -1}, "CrossAttentionConfig: mlp_widening is -1"),
     (SELF, {"dropout_rate": 1.0}, r"dropout_rate is 1.0; expected \[0, 1\)"),
     (CROSS, {"dropout_rate": -0.1}, r"dropout_rate is -0.1; expected \[0, 1\)"),
   ],

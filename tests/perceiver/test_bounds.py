@@ -31,6 +31,35 @@ def test_sizes_and_grids_are_bounded_and_seeds_are_not():
     Config(grid=(2**14 + 1, 2**14))
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ranged:
+  count: int | None = 1
+  pair: tuple[float, ...] = (0.0, 1.0)
+  rate: float = 0.5
+  width: float = 0.5
+
+  def __post_init__(self):
+    bounds.check_ranges(
+      self, "count", pair="[0, 1]", rate="[0, 1)", width="(0, inf)"
+    )
+
+
+def test_ranges_of_counts_shares_and_pairs():
+  Ranged(count=None, pair=(1, 0), rate=0, width=1e300)
+  for field, value, expected in (
+    ("count", 0, "at least 1"),
+    ("pair", (0.0, 1.1), r"\[0, 1\]"),
+    ("rate", 1, r"\[0, 1\)"),
+    ("rate", float("nan"), r"\[0, 1\)"),
+    ("width", 0, r"\(0, inf\)"),
+    ("width", float("inf"), r"\(0, inf\)"),
+  ):
+    with pytest.raises(
+      ValueError, match=rf"Ranged: {field} is .*; expected {expected}\.$"
+    ):
+      Ranged(**{field: value})
+
+
 FOURIER = position_encoding.Fourier(num_bands=64, max_resolution=(8.0, 8.0))
 
 

@@ -312,17 +312,17 @@ def test_mean_decoder():
     (
       ENCODER,
       {"input_channels": 0},
-      "Encoder: input_channels is 0; expected at",
+      "EncoderConfig: input_channels is 0; expected at",
     ),
     (
       ENCODER,
       {"num_latents": 0},
-      "Encoder: num_latents is 0; expected at least",
+      "EncoderConfig: num_latents is 0; expected at least",
     ),
     (
       ENCODER,
       {"latent_channels": -1},
-      "Encoder: latent_channels is -1; expected",
+      "EncoderConfig: latent_channels is -1; expected",
     ),
     (
       ENCODER,
@@ -337,14 +337,18 @@ def test_mean_decoder():
     (
       PROCESSOR,
       {"num_self_attends_per_block": -1},
-      "num_self_attends_per_block is -1 and num_blocks 1",
+      "num_self_attends_per_block is -1; expected at least 0",
     ),
-    (DECODER, {"query_channels": 0}, "Decoder: query_channels is 0"),
-    (DECODER, {"output_channels": 0}, "output_channels 0; expected at least 1"),
+    (DECODER, {"query_channels": 0}, "DecoderConfig: query_channels is 0"),
+    (
+      DECODER,
+      {"output_channels": 0},
+      "output_channels is 0; expected at least 1",
+    ),
     (
       decoder.MeanDecoderConfig(output_channels=1),
       {"output_channels": 0},
-      "Mean decoder: output_channels is 0; expected at least 1",
+      "MeanDecoderConfig: output_channels is 0; expected at least 1",
     ),
   ],
 )

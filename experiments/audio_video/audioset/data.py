@@ -6,6 +6,7 @@ import enum
 from experiments.audio_video.audioset import masking
 from experiments.audio_video.audioset import spectrogram as audioset_spectrogram
 from experiments.audio_video.clips import sources
+from perceiver import bounds
 from perceiver.adapters import audio as audio_inputs
 from perceiver.adapters import multimodal
 from perceiver.adapters import video as video_inputs
@@ -57,10 +58,7 @@ class DataConfig(sources.ClipsConfig):
 
   def __post_init__(self) -> None:
     super().__post_init__()
-    if self.num_segments < 1:
-      raise ValueError(
-        f"DataConfig: num_segments is {self.num_segments}; expected at least 1."
-      )
+    bounds.check_ranges(self, "num_segments")
     if min(self.drop_video, self.drop_audio) < 0 or (
       self.drop_video + self.drop_audio > 1
     ):

@@ -63,39 +63,20 @@ def cross_entropy(
 
 
 def predict(
-  model: perceiver.Model,
-  variables: Any,
-  split: loader.Split,
-  batch_size: int,
-  mesh: Mesh | None = None,
-  *,
-  should_stop: Callable[[], bool] = lambda: False,
-  on_progress: Callable[[int, int], None] = lambda done, total: None,
+  model: perceiver.Model, variables: Any, loop: evaluation.Loop
 ) -> Predictions:
   """Scores every clip of a split once.
 
   Args:
     model: gives logits.
     variables: its parameters and state.
-    split: clips in segments, as `splits.eval_split` opens them.
-    batch_size: clips at a time, over all devices; one segment of each is looked
-      at at a time.
-    mesh: devices that share the clips; every process that has some gets the
-      scores of all. None if this process scores them on its own.
-    should_stop: asked before every batch.
-    on_progress: called with the number of clips that are done.
+    loop: over examples of `examples.EvalTransform`. One segment of each clip is
+      looked at at a time; every process gets the scores of all clips.
 
   Raises:
-    evaluation.Abandoned: if it should stop.
+    evaluation.Abandoned: if the loop is to stop.
   """
-  loop = evaluation.Loop(
-    split=split,
-    batch_size=batch_size,
-    mesh=mesh,
-    should_stop=should_stop,
-    on_progress=on_progress,
-  )
-  compute = functools.partial(_compiled(model, mesh), variables)
+  compute = functools.partial(_compiled(model, loop.mesh), variables)
   return Predictions(**loop.collect(compute))
 
 
@@ -184,15 +165,14 @@ class Evaluator:
       evaluation.Abandoned: if it should stop.
       files.InputError: if a clip does not fit the model.
     """
-    found = predict(
-      self.model,
-      variables,
-      self.split,
-      self.batch_size,
-      sharding.make_mesh(self.devices),
+    loop = evaluation.Loop(
+      split=self.split,
+      batch_size=self.batch_size,
+      mesh=sharding.make_mesh(self.devices),
       should_stop=should_stop,
       on_progress=on_progress,
     )
+    found = predict(self.model, variables, loop)
     precision = average_precision.of(found.labels, found.scores)
     return evaluation.Evaluation(
       metrics={

@@ -9,6 +9,8 @@ import dataclasses
 
 import numpy as np
 
+from perceiver import bounds
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SpecAugmentConfig:
@@ -27,13 +29,13 @@ class SpecAugmentConfig:
   time_part: float = 0.2
 
   def __post_init__(self) -> None:
-    if min(self.band_masks, self.time_masks) < 0 or not (
-      0 <= self.band_part <= 1 and 0 <= self.time_part <= 1
-    ):
-      raise ValueError(
-        f"SpecAugment: {self}; expected masks of at least 0 and parts in "
-        "[0, 1]."
-      )
+    bounds.check_ranges(
+      self,
+      band_masks="[0, inf)",
+      band_part="[0, 1]",
+      time_masks="[0, inf)",
+      time_part="[0, 1]",
+    )
 
 
 def spec_augment(

@@ -1,6 +1,5 @@
 """Plots of a classifier of clips, and of its training."""
 
-import dataclasses
 import pathlib
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ from experiments.audio_video.audioset import average_precision
 from experiments.audio_video.audioset import evaluator
 from experiments.data import loader
 from experiments.runs import plots
+from experiments.training import evaluation
 import perceiver
 from perceiver.adapters import audio
 from perceiver.adapters import multimodal
@@ -22,41 +22,13 @@ _NUM_CLIPS = 4
 _NUM_LATENTS = 3
 
 
-_CURVE = [
+CURVE = [
   plots.Panel("loss", "loss, nats", from_zero=True),
   plots.Panel("map", "mean average precision", "chance_map", "chance", True),
 ]
 
 
-def plot(
-  model: perceiver.Model,
-  variables: Any,
-  split: loader.Split,
-  class_names: tuple[str, ...],
-  workdir: pathlib.Path,
-) -> list[pathlib.Path]:
-  """Plots the run and its model, into `workdir / "figures"`.
-
-  Args:
-    model: the classifier.
-    variables: its parameters and state.
-    split: the clips to look at, each in several segments.
-    class_names: names of the classes.
-    workdir: the run's folder, whose log the curve is plotted from.
-
-  Returns:
-    The files: curve.png if there is a log, classes.png and attention.png.
-  """
-  folder = plots.folder(workdir)
-  made = [
-    *plots.learning_curve(workdir, _CURVE),
-    _classes(model, variables, split, class_names, folder / "classes.png"),
-    _attention(model, variables, split, class_names, folder / "attention.png"),
-  ]
-  return made
-
-
-def _classes(
+def classes(
   model: perceiver.Model,
   variables: Any,
   split: loader.Split,
@@ -70,8 +42,10 @@ def _classes(
   """
   total = len(split.source)
   count = min(_MAX_CLIPS, total)
-  part = dataclasses.replace(split, source=_First(split.source, count))
-  found = evaluator.predict(model, variables, part, _AT_A_TIME)
+  loop = evaluation.Loop(
+    split=loader.first(split, count), batch_size=_AT_A_TIME
+  )
+  found = evaluator.predict(model, variables, loop)
   precision = average_precision.of(found.labels, found.scores)
   order = evaluator.shown(evaluator.ranked(precision), _MAX_CLASSES)[::-1]
   figure, axis = plots.pyplot.subplots(figsize=(7, 1.2 + 0.22 * len(order)))
@@ -86,20 +60,6 @@ def _classes(
   return plots.save(figure, path)
 
 
-@dataclasses.dataclass(frozen=True)
-class _First:
-  """The first clips of a source."""
-
-  source: loader.Source
-  count: int
-
-  def __len__(self) -> int:
-    return self.count
-
-  def __getitem__(self, index: int) -> Any:
-    return self.source[index]
-
-
 # ------------------------------------------------------------------- attention
 
 
@@ -111,7 +71,7 @@ class _Look(NamedTuple):
   attention: dict[str, np.ndarray]  # {modality: [N, M_i]}, mean over heads
 
 
-def _attention(
+def attention(
   model: perceiver.Model,
   variables: Any,
   split: loader.Split,

@@ -10,6 +10,8 @@ import functools
 
 import numpy as np
 
+from perceiver import bounds
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SpectrogramConfig:
@@ -39,17 +41,15 @@ class SpectrogramConfig:
         f"Spectrogram: window is {self.window} and hop {self.hop}; expected a "
         "window that is longer than the hop by an even number."
       )
-    if not 0 <= self.lowest < self.highest <= self.sample_rate / 2:
-      raise ValueError(
-        f"Spectrogram: lowest is {self.lowest} and highest {self.highest}; "
-        f"expected rising frequencies in [0, {self.sample_rate / 2}]."
-      )
-    if self.silence <= 0:
-      raise ValueError(
-        f"Spectrogram: silence is {self.silence}; expected more than 0."
-      )
+    bounds.check_ranges(
+      self,
+      "num_bands",
+      lowest=f"[0, {self.highest})",
+      highest=f"(0, {self.sample_rate / 2}]",
+      silence="(0, inf)",
+    )
     empty = np.flatnonzero(filter_bank(self).sum(axis=0) == 0)
-    if self.num_bands < 1 or len(empty):
+    if len(empty):
       raise ValueError(
         f"Spectrogram: num_bands is {self.num_bands}, of which bands "
         f"{empty.tolist()} are empty at a window of {self.window} samples; "

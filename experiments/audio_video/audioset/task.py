@@ -8,9 +8,12 @@ import jax.numpy as jnp
 
 from experiments.audio_video.audioset import data as audioset_data
 from experiments.audio_video.audioset import evaluator
+from experiments.audio_video.audioset import examples
 from experiments.audio_video.audioset import plots
-from experiments.audio_video.audioset import splits
+from experiments.audio_video.clips import prepared
+from experiments.audio_video.clips import sources
 from experiments.data import loader
+from experiments.runs import plots as runs_plots
 from experiments.training import evaluation
 from experiments.training import sharding
 from experiments.training import tasks
@@ -43,23 +46,47 @@ class AudioSet:
       config.inputs, config.num_classes, self.data
     )
 
+  @property
+  def class_names(self) -> tuple[str, ...]:
+    """Names of the classes."""
+    return sources.open_eval(self.data, self.inputs.num_classes)[0].class_names
+
   def train_split(self) -> loader.Split:
-    """Returns the training split."""
-    return splits.train_split(self.data, self.inputs)
+    """Returns the training split; examples of `examples.TrainTransform`.
+
+    Raises:
+      FileNotFoundError: if there is no such data set.
+      files.InputError: if it does not fit the model, or is not complete.
+    """
+    inputs = self.inputs
+    source, name = sources.open_train(self.data, inputs.num_classes)
+    transform = examples.TrainTransform(self.data, inputs)
+    return loader.Split(source, transform, name)
 
   def eval_split(self) -> loader.Split:
-    """Returns the evaluation split, each clip in several segments."""
-    return splits.eval_split(self.data, self.inputs)
+    """Returns the evaluation split; examples of `examples.EvalTransform`.
+
+    Errors are those of `train_split`.
+    """
+    inputs = self.inputs
+    source, name = sources.open_eval(self.data, inputs.num_classes)
+    transform = examples.EvalTransform(self.data, inputs)
+    return loader.Split(source, transform, name)
 
   def make_evaluator(self) -> evaluation.Evaluator:
     """Returns the evaluator: average precision needs all clips at once."""
+    notes, config = "", self.data
+    if config.data_dir is not None:  # Missing and defective clips.
+      name = config.eval_split.split("[")[0]
+      report = prepared.read_report(config.data_dir)
+      notes = report.splits[name].describe(name)
     return evaluator.Evaluator(
       model=self.model,
       split=self.eval_split(),
-      class_names=splits.class_names(self.data, self.inputs),
+      class_names=self.class_names,
       batch_size=self.eval_batch_size,
       devices=self.devices,
-      notes=splits.notes(self.data),
+      notes=notes,
     )
 
   def losses(
@@ -87,11 +114,15 @@ class AudioSet:
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Plots learning curve, precision by class, where the latents look."""
-    return plots.plot(
-      self.model,
-      variables,
-      self.eval_split(),
-      splits.class_names(self.data, self.inputs),
-      workdir,
-    )
+    """Plots learning curve, precision by class, where the latents look.
+
+    Returns:
+      The files: curve.png if there is a log, classes.png and attention.png.
+    """
+    folder = runs_plots.folder(workdir)
+    found = self.model, variables, self.eval_split(), self.class_names
+    return [
+      *runs_plots.learning_curve(workdir, plots.CURVE),
+      plots.classes(*found, folder / "classes.png"),
+      plots.attention(*found, folder / "attention.png"),
+    ]

@@ -26,31 +26,7 @@ class DataConfig(sources.ClipsConfig):
       )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ClipShape:
-  """Shape of the clips of a model.
-
-  Attributes:
-    num_frames: frames T of a clip.
-    size: height and width of a frame, pixels.
-    num_samples: samples S of its audio.
-    channels: channels of its audio.
-    num_classes: number of labels.
-  """
-
-  num_frames: int
-  size: tuple[int, int]
-  num_samples: int
-  channels: int
-  num_classes: int
-
-  @property
-  def samples_per_frame(self) -> int:
-    """Samples of audio per frame."""
-    return self.num_samples // self.num_frames
-
-
-def train_split(config: DataConfig, shape: ClipShape) -> loader.Split:
+def train_split(config: DataConfig, shape: clips.ClipShape) -> loader.Split:
   """Opens the training split: a random segment of every clip, augmented.
 
   Args:
@@ -65,25 +41,25 @@ def train_split(config: DataConfig, shape: ClipShape) -> loader.Split:
     files.InputError: if the data set does not fit, or is not complete.
   """
   source, name = sources.open_train(_fit(config, shape), shape.num_classes)
-  return loader.Split(source, _TrainTransform(shape, config.augmentation), name)
+  return loader.Split(source, _Transform(shape, config.augmentation), name)
 
 
-def eval_split(config: DataConfig, shape: ClipShape) -> loader.Split:
+def eval_split(config: DataConfig, shape: clips.ClipShape) -> loader.Split:
   """Opens the evaluation split: the centre of every clip, in time and space.
 
   Arguments, results and errors are those of `train_split`.
   """
   source, name = sources.open_eval(_fit(config, shape), shape.num_classes)
-  return loader.Split(source, _EvalTransform(shape), name)
+  return loader.Split(source, _Transform(shape), name)
 
 
-def class_names(config: DataConfig, shape: ClipShape) -> tuple[str, ...]:
+def class_names(config: DataConfig, shape: clips.ClipShape) -> tuple[str, ...]:
   """Returns the names of the labels."""
   fitting = _fit(config, shape)
   return sources.open_eval(fitting, shape.num_classes)[0].class_names
 
 
-def _fit(config: DataConfig, shape: ClipShape) -> DataConfig:
+def _fit(config: DataConfig, shape: clips.ClipShape) -> DataConfig:
   """Returns the config with synthetic clips of a shape."""
   rate = config.synthetic.frame_rate * shape.samples_per_frame
   fitting = dataclasses.replace(
@@ -98,43 +74,31 @@ def _fit(config: DataConfig, shape: ClipShape) -> DataConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class _TrainTransform:
-  """Takes a random segment of a clip and augments its frames."""
+class _Transform:
+  """Takes a random segment of a clip and augments it, or the central one."""
 
-  shape: ClipShape
-  augmentation: sampling.AugmentationConfig
-
-  def __call__(
-    self, clip: clips.Clip, generator: np.random.Generator
-  ) -> dict[str, np.ndarray]:
-    num_frames = self.shape.num_frames
-    start = sampling.random_start(len(clip.frames), num_frames, generator)
-    segment = sampling.segment(clip, start, num_frames)
-    image = sampling.augment(
-      segment.frames[:], self.shape.size, generator, self.augmentation
-    )
-    return _example(segment, image, self.shape)
-
-
-@dataclasses.dataclass(frozen=True)
-class _EvalTransform:
-  """Takes the central segment of a clip, and the centre of its frames."""
-
-  shape: ClipShape
+  shape: clips.ClipShape
+  augmentation: sampling.AugmentationConfig | None = None
 
   def __call__(
     self, clip: clips.Clip, generator: np.random.Generator
   ) -> dict[str, np.ndarray]:
-    del generator  # Nothing is random in evaluation.
-    num_frames = self.shape.num_frames
-    (start,) = sampling.regular_starts(len(clip.frames), num_frames, 1)
-    segment = sampling.segment(clip, start, num_frames)
-    image = sampling.centre_crop(segment.frames[:], self.shape.size)
-    return _example(segment, image, self.shape)
+    length, shape = len(clip.frames), self.shape
+    if self.augmentation is None:
+      (start,) = sampling.regular_starts(length, shape.num_frames, 1)
+    else:
+      start = sampling.random_start(length, shape.num_frames, generator)
+    segment = sampling.segment(clip, start, shape.num_frames)
+    frames = segment.frames[:]
+    if self.augmentation is None:
+      image = sampling.centre_crop(frames, shape.size)
+    else:
+      image = sampling.augment(frames, shape.size, generator, self.augmentation)
+    return _example(segment, image, shape)
 
 
 def _example(
-  segment: clips.Clip, image: np.ndarray, shape: ClipShape
+  segment: clips.Clip, image: np.ndarray, shape: clips.ClipShape
 ) -> dict[str, np.ndarray]:
   found = (*segment.audio.shape, len(segment.labels))
   if found != (shape.num_samples, shape.channels, 1):

@@ -7,17 +7,13 @@ import dataclasses
 import pathlib
 from typing import NamedTuple
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-from matplotlib import pyplot
 import tabulate
 import tyro
 
 from experiments.audio_video.autoencoding import configs
 from experiments.data import files
 from experiments.runs import log as runs_log
+from experiments.runs import plots
 from perceiver import config_json
 
 
@@ -81,24 +77,16 @@ def read(run: pathlib.Path) -> Row:
 def table(rows: list[Row]) -> str:
   """Returns runs as lines, the most latents first."""
   body = [
-    [
-      str(row.num_latents),
-      f"{row.ratio:.2f}",
-      f"{row.audio_psnr:.2f}",
-      f"{row.video_psnr:.2f}",
-      f"{row.top_1:.3f}",
-      str(row.step),
-    ]
-    for row in sorted(rows, reverse=True)
+    (x.num_latents, x.ratio, x.audio_psnr, x.video_psnr, x.top_1, x.step)
+    for x in sorted(rows, reverse=True)
   ]
   means = (rows[0].mean_audio_psnr, rows[0].mean_video_psnr)
-  body.append(["mean", "", *(f"{mean:.2f}" for mean in means)])
   return tabulate.tabulate(
-    body,
+    [*body, ("mean", None, *means)],
     ("latents", "ratio", "audio PSNR", "video PSNR", "top-1", "step"),
     tablefmt="plain",
-    disable_numparse=True,
-    stralign="right",
+    floatfmt=("", ".2f", ".2f", ".2f", ".3f", ""),
+    colalign=["right"] * 6,
   )
 
 
@@ -106,16 +94,13 @@ def plot(rows: list[Row], path: pathlib.Path) -> None:
   """Plots both ratios over the number of latents, beside the mean's."""
   rows = sorted(rows)
   latents = [row.num_latents for row in rows]
-  figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.2))
+  figure, axes = plots.pyplot.subplots(1, 2, figsize=(9, 3.2))
   for axis, name in zip(axes, ("audio_psnr", "video_psnr")):
     axis.plot(latents, [getattr(row, name) for row in rows], marker=".")
     axis.axhline(getattr(rows[0], f"mean_{name}"), linestyle=":")
     axis.set_xscale("log", base=2)
     axis.set(xlabel="latents", title=f"{name}, dB (dotted: mean of the clip)")
-  figure.tight_layout()
-  with files.writing(path) as temporary:
-    figure.savefig(temporary, dpi=120)
-  pyplot.close(figure)
+  plots.save(figure, path)
 
 
 def run(config: TableConfig) -> None:

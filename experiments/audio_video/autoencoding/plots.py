@@ -1,7 +1,6 @@
 """Plots and videos of an autoencoder's reconstructions."""
 
 from collections.abc import Mapping
-import importlib.util
 import pathlib
 from typing import Any
 
@@ -24,7 +23,7 @@ _VIDEO_SAMPLE_RATE = 48_000
 Example = Mapping[str, np.ndarray]
 
 
-_CURVE = [
+CURVE = [
   plots.Panel("loss"),
   plots.Panel("video_psnr", "", "mean_video_psnr", "mean of the clip"),
   plots.Panel("audio_psnr", "", "mean_audio_psnr", "mean of the clip"),
@@ -32,45 +31,12 @@ _CURVE = [
 ]
 
 
-def plot(
-  model: perceiver.Model,
-  variables: Any,
-  split: loader.Split,
-  class_names: tuple[str, ...],
-  workdir: pathlib.Path,
-) -> list[pathlib.Path]:
-  """Plots the run and its model, into `workdir / "figures"`.
-
-  Where PyAV is installed, samples.mp4 is written there too: inputs on the left,
-  reconstructions on the right, in image and audio. Clips follow one another,
-  three times slower than at 25 frames per second, and lower in pitch.
-
-  Args:
-    model: the autoencoder.
-    variables: its parameters and state.
-    split: the clips to look at, of which the first few are.
-    class_names: what labels are called.
-    workdir: the run's folder, whose log the curve is plotted from.
-
-  Returns:
-    The pictures: curve.png if there is a log, samples.png, attention.png, the
-    animation samples.gif, and the video.
-  """
-  folder = plots.folder(workdir)
-  examples = [
+def examples(split: loader.Split) -> list[dict[str, np.ndarray]]:
+  """Returns the first examples of a split."""
+  return [
     split.transform(split.source[i], np.random.default_rng(0))
     for i in range(min(_NUM_SAMPLES, len(split.source)))
   ]
-  found = [reconstruct(model, variables, example) for example in examples]
-  made = [
-    *plots.learning_curve(workdir, _CURVE),
-    _samples(examples, found, class_names, folder / "samples.png"),
-    _attention(model, variables, examples[0], folder / "attention.png"),
-    _animation(examples, found, folder / "samples.gif"),
-  ]
-  if importlib.util.find_spec("av"):
-    made.append(_video(examples, found, folder / "samples.mp4"))
-  return made
 
 
 def reconstruct(
@@ -99,7 +65,7 @@ def _inputs(example: Example) -> dict[str, np.ndarray]:
   }
 
 
-def _samples(
+def samples(
   examples: list[dict[str, np.ndarray]],
   found: list[dict[str, np.ndarray]],
   class_names: tuple[str, ...],
@@ -156,7 +122,7 @@ def attention_by_modality(
   return found
 
 
-def _attention(
+def attention(
   model: perceiver.Model,
   variables: Any,
   example: dict[str, np.ndarray],
@@ -224,16 +190,17 @@ def side_by_side(
   return frames.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
-def _animation(
+def animation(
   examples: list[dict[str, np.ndarray]],
   found: list[dict[str, np.ndarray]],
   path: pathlib.Path,
 ) -> pathlib.Path:
+  """Shows inputs, and reconstructions beside them."""
   frames = [Image.fromarray(x) for x in side_by_side(examples, found)]
   return plots.save_animation(frames, path, _MILLISECONDS)
 
 
-def _video(
+def video(
   examples: list[dict[str, np.ndarray]],
   found: list[dict[str, np.ndarray]],
   path: pathlib.Path,

@@ -1,6 +1,5 @@
 """The autoencode command: reconstructs a clip of video and audio."""
 
-from collections.abc import Callable
 import dataclasses
 import io
 import json
@@ -13,14 +12,14 @@ from PIL import Image
 from scipy.io import wavfile  # type: ignore[import-untyped]
 import tyro
 
+from experiments.audio_video.autoencoding import task
 from experiments.audio_video.clips import user_files
 from experiments.cli import errors
 from experiments.cli import predicting
 from experiments.data import files
+from experiments.runs import plots
 import perceiver
 from perceiver.models import video_autoencoding
-
-_MODALITIES = {"image", "audio", "label"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,9 +70,15 @@ def run(options: Autoencode) -> None:
     video_autoencoding.VideoAutoencoderConfig,
     "video_autoencoding",
   )
-  shape = clip_shape(model)
-  num_classes = _outputs(model)["label"].channels
-  names = predicting.read_labels(options.labels, num_classes)
+  try:
+    shape = task.clip_shape(model.config)
+  except ValueError as error:
+    raise errors.UsageError(str(error)) from error
+  if shape.channels != 1:
+    raise errors.UsageError(
+      f"the model's audio has {shape.channels} channels; this command needs 1"
+    )
+  names = predicting.read_labels(options.labels, shape.num_classes)
   # A second more, so that resampling is not affected by the end of the audio.
   seconds = shape.num_frames / user_files.FRAMES_PER_SECOND + 1
   clip = user_files.read(
@@ -83,38 +88,9 @@ def run(options: Autoencode) -> None:
   for line in changes:
     predicting.say(line)
   latents = model.encode(variables, inputs)
-  found = decode(model, variables, latents, options.chunk, progress=True)
-  report(options.output, shape.rate, inputs, found, changes, names)
-
-
-def _outputs(model: perceiver.Model) -> dict[str, Any]:
-  return {output.name: output for output in model.config.outputs.outputs}
-
-
-def clip_shape(model: perceiver.Model) -> user_files.Shape:
-  """Returns the shape of an autoencoder's clips.
-
-  Raises:
-    errors.UsageError: if its modalities are not image, audio and label, or
-      its outputs differ in shape from its inputs.
-  """
-  inputs = {x.name: x.input for x in model.config.inputs.modalities}
-  outputs = _outputs(model)
-  if set(inputs) != _MODALITIES or set(outputs) != _MODALITIES:
-    raise errors.UsageError(
-      f"the model reads {sorted(inputs)} and gives {sorted(outputs)}; this "
-      f"command needs {sorted(_MODALITIES)} of both"
-    )
-  image, audio = inputs["image"], inputs["audio"]
-  grid = (image.num_frames, *image.size)
-  num_samples = outputs["audio"].num_points * outputs["audio"].channels
-  if outputs["image"].grid != grid or num_samples != audio.num_samples:
-    raise errors.UsageError(
-      "the model gives another number of pixels or samples than it reads"
-    )
-  return user_files.Shape(
-    num_frames=image.num_frames, size=image.size, num_samples=audio.num_samples
-  )
+  found = decode(model, variables, latents, options.chunk)
+  rate = user_files.sample_rate(shape)
+  report(options.output, rate, inputs, found, changes, names)
 
 
 def decode(
@@ -122,21 +98,17 @@ def decode(
   variables: perceiver.Variables,
   latents: Any,  # [1, N, D]
   chunk: int,
-  *,
-  progress: bool = False,
 ) -> dict[str, np.ndarray]:
   """Decodes everything, `chunk` pixels at a time.
 
   Returns:
     {"image": [T, H, W, 3], "audio": [S], "label": logits [classes]}.
   """
-  outputs = _outputs(model)
+  outputs = task.outputs_by_name(model.config)
   total, none = outputs["image"].num_points, np.zeros(0, np.int32)
   chunk = min(chunk, total)
   starts = range(0, total, chunk)
-  show: Callable[[int], None] = lambda done: None
-  if progress:
-    show = predicting.progress("chunks", len(starts) + 1)
+  show = predicting.progress("chunks", len(starts) + 1)
   first = model.decode(variables, latents, {"image": none})
   show(1)
   chunks = []
@@ -230,14 +202,8 @@ def write_videos(
   for i, frame in enumerate(frames):
     with files.writing(folder / "frames" / f"{i:03d}.png") as temporary:
       frame.save(temporary)
-  with files.writing(folder / "comparison.gif") as temporary:
-    frames[0].save(
-      temporary,
-      save_all=True,
-      append_images=frames[1:],
-      duration=1000 // user_files.FRAMES_PER_SECOND,
-      loop=0,
-    )
+  duration = 1000 // user_files.FRAMES_PER_SECOND
+  plots.save_animation(frames, folder / "comparison.gif", duration)
 
 
 def write_audio(path: pathlib.Path, rate: int, samples: np.ndarray) -> None:

@@ -1,8 +1,33 @@
 """Clips of video and audio."""
 
+import dataclasses
 from typing import NamedTuple, Protocol
 
 import numpy as np
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClipShape:
+  """Shape of the clips of a model.
+
+  Attributes:
+    num_frames: frames T of a clip.
+    size: height and width of a frame, pixels.
+    num_samples: samples S of its audio, in the time of all frames.
+    channels: channels of its audio.
+    num_classes: number of labels.
+  """
+
+  num_frames: int
+  size: tuple[int, int]
+  num_samples: int
+  channels: int
+  num_classes: int
+
+  @property
+  def samples_per_frame(self) -> int:
+    """Samples of audio per frame."""
+    return self.num_samples // self.num_frames
 
 
 class Frames(Protocol):

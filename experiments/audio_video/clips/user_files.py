@@ -4,7 +4,6 @@ A clip comes from an .npz file, a folder of frames with a .wav file, or a video
 file. All changes made to it are reported.
 """
 
-import dataclasses
 import fractions
 import math
 import pathlib
@@ -15,6 +14,7 @@ from PIL import Image
 from scipy import signal  # type: ignore[import-untyped]
 from scipy.io import wavfile  # type: ignore[import-untyped]
 
+from experiments.audio_video.clips import clips
 from experiments.audio_video.clips import video_files
 from experiments.data import files
 
@@ -30,24 +30,9 @@ class Clip(NamedTuple):
   rate: int  # samples per second
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Shape:
-  """Shape of the clips of a model.
-
-  Attributes:
-    num_frames: frames of a clip, 25 per second.
-    size: height and width of a frame, pixels.
-    num_samples: samples of audio in the time of all frames.
-  """
-
-  num_frames: int
-  size: tuple[int, int]
-  num_samples: int
-
-  @property
-  def rate(self) -> int:
-    """Samples per second."""
-    return round(self.num_samples * FRAMES_PER_SECOND / self.num_frames)
+def sample_rate(shape: clips.ClipShape) -> int:
+  """Returns samples per second of the clips of a model."""
+  return FRAMES_PER_SECOND * shape.samples_per_frame
 
 
 def read(
@@ -183,7 +168,7 @@ def _read_video(path: pathlib.Path, until: float) -> Clip:
 
 
 def fit(
-  clip: Clip, shape: Shape, start_seconds: float
+  clip: Clip, shape: clips.ClipShape, start_seconds: float
 ) -> tuple[dict[str, np.ndarray], list[str]]:
   """Cuts a clip out of a video and converts it for a model.
 
@@ -212,7 +197,7 @@ def fit(
 
 
 def _fit_frames(
-  clip: Clip, shape: Shape, start: float, changes: list[str]
+  clip: Clip, shape: clips.ClipShape, start: float, changes: list[str]
 ) -> np.ndarray:  # [T, H, W, 3]
   step = clip.fps / FRAMES_PER_SECOND
   # Halfway between two frames the later one counts.
@@ -252,24 +237,23 @@ def _resize(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _fit_audio(
-  clip: Clip, shape: Shape, start: float, changes: list[str]
+  clip: Clip, shape: clips.ClipShape, start: float, changes: list[str]
 ) -> np.ndarray:  # [S]
   if clip.audio is None:
     changes.append("no audio: silence")
     return np.zeros(shape.num_samples, np.float32)
-  audio = clip.audio
-  if clip.rate != shape.rate:
+  audio, rate = clip.audio, sample_rate(shape)
+  if clip.rate != rate:
     if clip.rate < 1:
       raise files.InputError(
         f"the audio has {clip.rate} samples per second; expected at least 1."
       )
     changes.append(
-      f"audio of {clip.rate} Hz: resampled to {shape.rate} Hz with a "
-      "polyphase filter"
+      f"audio of {clip.rate} Hz: resampled to {rate} Hz with a polyphase filter"
     )
-    ratio = fractions.Fraction(shape.rate, clip.rate)
+    ratio = fractions.Fraction(rate, clip.rate)
     audio = signal.resample_poly(audio, ratio.numerator, ratio.denominator)
-  first = round(start * shape.rate)
+  first = round(start * rate)
   part = audio[first : first + shape.num_samples]
   missing = shape.num_samples - len(part)
   if missing:

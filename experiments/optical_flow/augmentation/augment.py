@@ -12,6 +12,7 @@ import numpy as np
 
 from experiments.optical_flow import examples
 from experiments.optical_flow.augmentation import crops
+from perceiver import bounds
 
 # Luma of ITU-R BT.601 and its two axes of colour.
 _YIQ = np.array(
@@ -65,19 +66,16 @@ class AugmentationConfig:
   box_sides: tuple[int, int] = (50, 100)
 
   def __post_init__(self) -> None:
-    for field in dataclasses.fields(self):
-      value = getattr(self, field.name)
-      if field.name.endswith("_rate") and not 0 <= value <= 1:
-        raise ValueError(
-          f"AugmentationConfig: {field.name} is {value}; expected a "
-          "probability in [0, 1]."
-        )
-    for name in ("brightness", "contrast", "saturation"):
-      if not 0 <= getattr(self, name) <= 1:
-        raise ValueError(
-          f"AugmentationConfig: {name} is {getattr(self, name)}; expected a "
-          "number in [0, 1]."
-        )
+    names = [field.name for field in dataclasses.fields(self)]
+    shares = [name for name in names if name.endswith("_rate")]
+    shares += ["brightness", "contrast", "saturation"]
+    bounds.check_ranges(
+      self,
+      "max_boxes",
+      "box_sides",
+      crop_margin="[0, inf)",
+      **dict.fromkeys(shares, "[0, 1]"),
+    )
     for name in ("log_scale", "box_sides"):
       low, high = getattr(self, name)
       if not low <= high:
@@ -85,12 +83,6 @@ class AugmentationConfig:
           f"AugmentationConfig: {name} is ({low}, {high}); expected the "
           "smaller number first."
         )
-    if self.max_boxes < 1 or self.box_sides[0] < 1 or self.crop_margin < 0:
-      raise ValueError(
-        "AugmentationConfig: expected at least 1 box of at least 1 pixel and a "
-        f"crop_margin of at least 0, not {self.max_boxes}, {self.box_sides} "
-        f"and {self.crop_margin}."
-      )
 
 
 def augment(

@@ -14,24 +14,30 @@ from experiments.optical_flow.benchmarks import pairs
 
 
 def autoflow(root: pathlib.Path) -> list[pairs.Pair]:
-  """Returns AutoFlow's examples, by part and name."""
-  found = []
-  for part in files.list_folders(root, "static_40k_png_*_of_4"):
-    for folder in _folders(part):
-      found.append(
-        pairs.Pair(
-          name=f"{part.name}/{folder.name}",
-          frames=(folder / "im0.png", folder / "im1.png"),
-          flow=folder / "forward.flo",
-        )
-      )
-  return found
+  """Returns the examples of AutoFlow (arXiv 2104.14544), by part and name.
+
+  The static data set: static_40k_png_1_of_4 to static_40k_png_4_of_4, with a
+  folder of im0.png, im1.png and forward.flo for each example.
+  """
+  return [
+    pairs.Pair(
+      name=f"{part.name}/{folder.name}",
+      frames=(folder / "im0.png", folder / "im1.png"),
+      flow=folder / "forward.flo",
+    )
+    for part in files.list_folders(root, "static_40k_png_*_of_4")
+    for folder in _folders(part)
+  ]
 
 
 def flying_chairs(
   root: pathlib.Path, split_file: pathlib.Path | None, kept: int
 ) -> list[pairs.Pair]:
-  """Returns the examples of FlyingChairs with `kept` in the split file."""
+  """Returns the examples of FlyingChairs with `kept` in the split file.
+
+  FlyingChairs (Dosovitskiy et al., FlowNet, 2015): the folder data, with
+  00001_img1.ppm, 00001_img2.ppm, 00001_flow.flo and so on.
+  """
   data = root / "data"
   numbers = sorted(
     path.name.removesuffix("_img1.ppm") for path in _files(data, "*_img1.ppm")
@@ -55,43 +61,40 @@ def flying_chairs(
   return found
 
 
-def sintel_train(
-  root: pathlib.Path, render_pass: str, without_invalid: bool
+def sintel(
+  root: pathlib.Path, render_pass: str, train: bool, without_invalid: bool
 ) -> list[pairs.Pair]:
-  """Returns Sintel's pairs with flow, by scene and frame.
+  """Returns the pairs of MPI Sintel (Butler et al., 2012), by scene and frame.
 
-  Without the folder of occlusions, they are unknown.
+  The folders training and test have clean and final, and these a folder of
+  frame_0001.png and so on for each scene; training has flow, and may have
+  occlusions and invalid. Without the folder of occlusions, they are unknown.
   """
-  training = root / "training"
-  occlusions = training / "occlusions"
-  known = occlusions.is_dir()
+  folder = root / ("training" if train else "test")
+  known = train and (folder / "occlusions").is_dir()
   found = []
-  for name, frames in _sintel_frames(training / render_pass):
-    found.append(
-      pairs.Pair(
-        name=name,
-        frames=frames,
-        flow=training / "flow" / f"{name}.flo",
-        occluded=occlusions / f"{name}.png" if known else None,
-        invalid=training / "invalid" / f"{name}.png"
-        if without_invalid
-        else None,
+  for scene in _folders(folder / render_pass):
+    for frames in _neighbours(_files(scene, "frame_*.png")):
+      name = f"{scene.name}/{frames[0].stem}"
+      file = lambda kind: folder / kind / f"{name}.png"  # noqa: B023
+      found.append(
+        pairs.Pair(
+          name=name,
+          frames=frames,
+          flow=file("flow").with_suffix(".flo") if train else None,
+          occluded=file("occlusions") if known else None,
+          invalid=file("invalid") if without_invalid else None,
+        )
       )
-    )
   return found
 
 
-def sintel_test(root: pathlib.Path, render_pass: str) -> list[pairs.Pair]:
-  """Returns Sintel's pairs without flow, by scene and frame."""
-  return [
-    pairs.Pair(name=name, frames=frames)
-    for name, frames in _sintel_frames(root / "test" / render_pass)
-  ]
-
-
 def kitti(root: pathlib.Path, images: str, train: bool) -> list[pairs.Pair]:
-  """Returns KITTI's pairs.
+  """Returns the pairs of KITTI, whose flow is not known at every pixel.
 
+  The folders training and testing have image_2 (2015) or colored_0 (2012) with
+  000000_10.png and 000000_11.png and so on; training has flow_occ, for all
+  pixels, and may have flow_noc, for those that are visible in both frames.
   Without the folder flow_noc, occlusions are unknown.
 
   Args:
@@ -100,25 +103,24 @@ def kitti(root: pathlib.Path, images: str, train: bool) -> list[pairs.Pair]:
     train: whether to list the pairs with flow, or those without.
   """
   folder = root / ("training" if train else "testing")
-  visible = (folder / "flow_noc").is_dir()
-  found = []
-  for first in _files(folder / images, "*_10.png"):
-    second = first.with_name(first.name.replace("_10.png", "_11.png"))
-    found.append(
-      pairs.Pair(
-        name=first.stem,
-        frames=(first, second),
-        flow=folder / "flow_occ" / first.name if train else None,
-        flow_visible=folder / "flow_noc" / first.name
-        if train and visible
-        else None,
-      )
+  visible = train and (folder / "flow_noc").is_dir()
+  return [
+    pairs.Pair(
+      name=first.stem,
+      frames=(first, first.with_name(f"{first.stem[:-3]}_11.png")),
+      flow=folder / "flow_occ" / first.name if train else None,
+      flow_visible=folder / "flow_noc" / first.name if visible else None,
     )
-  return found
+    for first in _files(folder / images, "*_10.png")
+  ]
 
 
 def middlebury(root: pathlib.Path, train: bool) -> list[pairs.Pair]:
-  """Returns Middlebury's scenes: those with flow, or those without."""
+  """Returns the scenes of Middlebury (Baker et al., 2011).
+
+  The folders other-data and other-gt-flow, or eval-data without flow, have
+  frame10.png, frame11.png and flow10.flo in a folder for each scene.
+  """
   data = root / ("other-data" if train else "eval-data")
   truth = root / "other-gt-flow"
   return [
@@ -135,7 +137,12 @@ def middlebury(root: pathlib.Path, train: bool) -> list[pairs.Pair]:
 
 
 def hd1k(root: pathlib.Path, train: bool) -> list[pairs.Pair]:
-  """Returns the pairs of neighbouring frames of HD1K."""
+  """Returns the pairs of neighbouring frames of HD1K (Kondermann et al., 2016).
+
+  The folders hd1k_input/image_2 and hd1k_flow_gt/flow_occ, or
+  hd1k_challenge/image_2 without flow, have 000000_0010.png and so on: the
+  number of the sequence, and of the frame.
+  """
   images = root / ("hd1k_input" if train else "hd1k_challenge") / "image_2"
   truth = root / "hd1k_flow_gt" / "flow_occ"
   return [
@@ -145,17 +152,6 @@ def hd1k(root: pathlib.Path, train: bool) -> list[pairs.Pair]:
       flow=truth / first.name if train else None,
     )
     for first, second in _neighbours(_files(images, "*.png"))
-  ]
-
-
-def _sintel_frames(
-  folder: pathlib.Path,
-) -> list[tuple[str, tuple[pathlib.Path, pathlib.Path]]]:
-  """Returns the names and frames of all pairs in a folder of scenes."""
-  return [
-    (f"{scene.name}/{first.stem}", (first, second))
-    for scene in _folders(folder)
-    for first, second in _neighbours(_files(scene, "frame_*.png"))
   ]
 
 
@@ -186,16 +182,12 @@ def _parse(path: pathlib.Path) -> tuple[str, str]:
 
 
 def _chairs_split_file(root: pathlib.Path) -> pathlib.Path:
-  candidates = [
-    root / "FlyingChairs_train_val.txt",
-    root / "chairs_split.txt",
-  ]
-  for path in candidates:
-    if path.exists():
-      return path
+  for name in ("FlyingChairs_train_val.txt", "chairs_split.txt"):
+    if (root / name).exists():
+      return root / name
   raise files.InputError(
-    f"{root} has neither {candidates[0].name}, which the authors of "
-    f"FlyingChairs publish, nor {candidates[1].name}."
+    f"{root} has neither FlyingChairs_train_val.txt, which the authors of "
+    "FlyingChairs publish, nor chairs_split.txt."
   )
 
 

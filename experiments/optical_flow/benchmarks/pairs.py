@@ -6,7 +6,7 @@ greyscale becomes three equal channels, an alpha channel is dropped, and of
 have the same size.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 import dataclasses
 import itertools
 import pathlib
@@ -69,9 +69,6 @@ class PairSource:
     """Returns an example in backward order, with approximate flow."""
     return backward_flow.approximate(self[index])
 
-  def __iter__(self) -> Iterator[examples.FlowExample]:
-    return (read(pair) for pair in self.pairs)
-
 
 def read(pair: Pair) -> examples.FlowExample:
   """Reads an example; without a flow file, nothing of its flow is valid.
@@ -82,22 +79,34 @@ def read(pair: Pair) -> examples.FlowExample:
   """
   first = files.read_image(pair.frames[0])
   size = first.shape[:2]
-  second = files.read_image(pair.frames[1])
-  _check_size(pair.frames[1], second, pair.frames[0], size)
+
+  def checked(path: pathlib.Path, array: np.ndarray) -> np.ndarray:
+    if array.shape[:2] != size:
+      found, expected = (
+        " × ".join(map(str, x)) for x in (array.shape[:2], size)
+      )
+      raise files.InputError(
+        f"{path} has {found} pixels; expected {expected} as {pair.frames[0]}."
+      )
+    return array
+
+  def mask(path: pathlib.Path) -> np.ndarray:
+    return checked(path, files.read_image(path))[..., 0] > 127
+
+  second = checked(pair.frames[1], files.read_image(pair.frames[1]))
   flow = np.zeros((*size, 2), np.float32)
   valid = np.zeros(size, np.bool_)
   if pair.flow is not None:
     flow, valid = flow_files.read_flow(pair.flow)
-    _check_size(pair.flow, flow, pair.frames[0], size)
+    checked(pair.flow, flow)
   occluded = None
   if pair.flow_visible is not None:
     _, visible = flow_files.read_flow(pair.flow_visible)
-    _check_size(pair.flow_visible, visible, pair.frames[0], size)
-    occluded = valid & ~visible
+    occluded = valid & ~checked(pair.flow_visible, visible)
   elif pair.occluded is not None:
-    occluded = _read_mask(pair.occluded, pair.frames[0], size)
+    occluded = mask(pair.occluded)
   if pair.invalid is not None:
-    valid = valid & ~_read_mask(pair.invalid, pair.frames[0], size)
+    valid = valid & ~mask(pair.invalid)
     flow = np.where(valid[..., None], flow, 0)
   return examples.FlowExample(
     name=pair.name,
@@ -130,24 +139,3 @@ def consecutive(paths: Sequence[pathlib.Path]) -> PairSource:
       f"{', '.join(map(str, paths))}: optical flow needs at least two frames."
     )
   return PairSource(pairs)
-
-
-def _read_mask(
-  path: pathlib.Path, first: pathlib.Path, size: tuple[int, ...]
-) -> np.ndarray:  # [H, W] bool
-  mask = files.read_image(path)[..., 0] > 127
-  _check_size(path, mask, first, size)
-  return mask
-
-
-def _check_size(
-  path: pathlib.Path,
-  array: np.ndarray,  # [H, W, ...]
-  first: pathlib.Path,
-  size: tuple[int, ...],
-) -> None:
-  if array.shape[:2] != size:
-    found, expected = (" × ".join(map(str, x)) for x in (array.shape[:2], size))
-    raise files.InputError(
-      f"{path} has {found} pixels; expected {expected} as {first}."
-    )

@@ -10,8 +10,7 @@ its numbers are no distances in pixels and hardly compare between methods.
 error of the change, in pixels, under noise that does not wrap around.
 """
 
-from collections.abc import Callable, Iterable
-import dataclasses
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -22,9 +21,6 @@ from experiments.optical_flow import colours
 from experiments.optical_flow import examples
 from experiments.optical_flow import flow_metrics
 from experiments.optical_flow.benchmarks import noise
-
-FlowFunction = Callable[[np.ndarray], np.ndarray]  # [2, H, W, 3] -> [H, W, 2]
-Renderer = Callable[[np.ndarray], np.ndarray]  # [H, W, 2] -> [H, W, 3] uint8
 
 # Patch and Gaussian noise, mean squared error between images.
 PUBLISHED = {
@@ -40,8 +36,7 @@ _SQUARE = slice(noise.PATCH, 2 * noise.PATCH)
 _COLUMNS = ("MSE patch", "MSE Gaussian", "pixels patch", "pixels Gaussian")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RobustnessTable:
+class RobustnessTable(NamedTuple):
   """Changes of a flow under noise, means over all pairs.
 
   Attributes:
@@ -62,7 +57,7 @@ class RobustnessTable:
   def __str__(self) -> str:
     """Returns the table, the published numbers first."""
     published = [(name, *numbers) for name, numbers in PUBLISHED.items()]
-    measured = ("this model", *dataclasses.astuple(self)[1:])
+    measured = ("this model", *self[1:])
     table = tabulate.tabulate(
       [*published, measured],
       ["", *_COLUMNS],
@@ -101,12 +96,10 @@ def mse_wo_patch(
 
 
 def evaluate(
-  flow_function: FlowFunction,
+  flow_function: examples.FlowFunction,
   source: Iterable[examples.FlowExample],
   *,
   seed: int = 0,
-  render: Renderer = colours.hsv,
-  on_progress: Callable[[int], None] = lambda done: None,
 ) -> RobustnessTable:
   """Runs the test; the true flow is not used.
 
@@ -115,9 +108,6 @@ def evaluate(
       [2, H, W, 3] uint8. It is called four times for each pair.
     source: the pairs; frames may have different sizes from 200 × 200 on.
     seed: of all noise.
-    render: returns a colour image [H, W, 3] uint8 of a flow; the released one
-      by default.
-    on_progress: called with the number of pairs that are done.
 
   Raises:
     files.InputError: if frames are too small for the patch, there are none, or
@@ -128,60 +118,40 @@ def evaluate(
   rows = []
   for index, example in enumerate(source):
     generator = np.random.default_rng([seed, 2, index])
-    corrupted = _Corrupted(
-      patch=noise.corrupt_patch(example.frames, patch),
-      wrapped=noise.corrupt_gaussian_published(example.frames, published),
-      gaussian=noise.corrupt_gaussian(example.frames, generator),
+    versions = (
+      example.frames,
+      noise.corrupt_patch(example.frames, patch),
+      noise.corrupt_gaussian_published(example.frames, published),
+      noise.corrupt_gaussian(example.frames, generator),
     )
-    rows.append(_changes(flow_function, example, corrupted, render))
-    on_progress(index + 1)
+    rows.append(
+      _changes(*(_flow(flow_function, x, example.name) for x in versions))
+    )
   if not rows:
     raise files.InputError("There is no pair of frames.")
-  means = _Changes(*np.mean(rows, axis=0).tolist())
-  return RobustnessTable(num_pairs=len(rows), **means._asdict())
-
-
-class _Corrupted(NamedTuple):
-  """Two frames under each noise, all [2, H, W, 3] uint8."""
-
-  patch: np.ndarray
-  wrapped: np.ndarray
-  gaussian: np.ndarray
-
-
-class _Changes(NamedTuple):
-  """One row of the numbers of `RobustnessTable`."""
-
-  patch_mse: float
-  gaussian_mse: float
-  patch_epe: float
-  gaussian_epe: float
+  return RobustnessTable(len(rows), *np.mean(rows, axis=0).tolist())
 
 
 def _changes(
-  flow_function: FlowFunction,
-  example: examples.FlowExample,
-  corrupted: _Corrupted,
-  render: Renderer,
-) -> _Changes:
-  """Returns the changes of the flow of one example."""
-  clean, patch, wrapped, gaussian = (
-    _flow(flow_function, frames, example.name)
-    for frames in (example.frames, *corrupted)
-  )
-  reference = render(clean)
+  clean: np.ndarray,  # [H, W, 2], as the others
+  patch: np.ndarray,
+  wrapped: np.ndarray,
+  gaussian: np.ndarray,
+) -> tuple[float, float, float, float]:
+  """Returns the numbers of `RobustnessTable` for the flows of one pair."""
+  reference = colours.hsv(clean)
   change = flow_metrics.end_point_error(patch, clean)  # [H, W]
   change[_SQUARE, _SQUARE] = 0
-  return _Changes(
-    patch_mse=mse_wo_patch(render(patch), reference),
-    gaussian_mse=mse(render(wrapped), reference),
-    patch_epe=float(np.sum(change) / (change.size - noise.PATCH**2)),
-    gaussian_epe=float(np.mean(flow_metrics.end_point_error(gaussian, clean))),
+  return (
+    mse_wo_patch(colours.hsv(patch), reference),
+    mse(colours.hsv(wrapped), reference),
+    float(np.sum(change) / (change.size - noise.PATCH**2)),
+    float(np.mean(flow_metrics.end_point_error(gaussian, clean))),
   )
 
 
 def _flow(
-  flow_function: FlowFunction, frames: np.ndarray, name: str
+  flow_function: examples.FlowFunction, frames: np.ndarray, name: str
 ) -> np.ndarray:  # [H, W, 2]
   flow = flow_function(frames)
   if flow.shape != (*frames.shape[1:3], 2) or not np.all(np.isfinite(flow)):

@@ -17,7 +17,7 @@ from experiments.optical_flow.benchmarks import flow_files
 _KITTI_LOWEST, _KITTI_HIGHEST = -512.0, 512.0 - 1 / 64
 
 
-def path_of(config: datasets.DatasetConfig, name: str) -> pathlib.Path:
+def path_of(dataset: datasets.Dataset, name: str) -> pathlib.Path:
   """Returns the path of an example's flow within the folder of a submission.
 
   Sintel: clean/SCENE/frame0001.flo, and final beside clean. KITTI 2015:
@@ -27,28 +27,28 @@ def path_of(config: datasets.DatasetConfig, name: str) -> pathlib.Path:
     files.InputError: if the data set has no benchmark whose form is supported,
       or the example has a name of another data set.
   """
-  match config:
-    case datasets.Sintel():
+  match dataset:
+    case datasets.Dataset.SINTEL_CLEAN | datasets.Dataset.SINTEL_FINAL:
       scene, number = _parts(r"([\w-]+)/frame_(\d+)", name)
-      folder = config.render_pass.value
-      return pathlib.Path(folder) / scene / f"frame{number}.flo"
-    case datasets.Kitti():
+      render_pass = dataset.value.removeprefix("sintel_")
+      return pathlib.Path(render_pass) / scene / f"frame{number}.flo"
+    case datasets.Dataset.KITTI_2012 | datasets.Dataset.KITTI_2015:
       (stem,) = _parts(r"(\d+_10)", name)
-      new = config.year is datasets.KittiYear.KITTI_2015
+      new = dataset is datasets.Dataset.KITTI_2015
       return pathlib.Path("flow" if new else "") / f"{stem}.png"
-    case datasets.Middlebury():
+    case datasets.Dataset.MIDDLEBURY:
       (scene,) = _parts(r"([\w-]+)/frame10", name)
       return pathlib.Path(scene) / "flow10.flo"
     case _:
       raise files.InputError(
-        f"There is no submission of {type(config).__name__}; expected Sintel, "
-        "Kitti or Middlebury."
+        f"There is no submission of {dataset.value}; expected Sintel, KITTI or "
+        "Middlebury."
       )
 
 
 def write(
   folder: pathlib.Path,
-  config: datasets.DatasetConfig,
+  dataset: datasets.Dataset,
   name: str,
   flow: np.ndarray,  # [H, W, 2]
 ) -> pathlib.Path:
@@ -59,7 +59,7 @@ def write(
 
   Args:
     folder: of the submission; made if it does not exist.
-    config: the data set.
+    dataset: the data set.
     name: of the example, as in `FlowExample.name`.
     flow: pixels.
 
@@ -70,7 +70,7 @@ def write(
     files.InputError: see `path_of`; also if the flow is not finite, or the
       file cannot be written.
   """
-  path = folder / path_of(config, name)
+  path = folder / path_of(dataset, name)
   if not np.all(np.isfinite(flow)):
     raise files.InputError(f"{name}: the flow for {path} is not finite.")
   if path.suffix == ".flo":

@@ -14,10 +14,10 @@ import numpy as np
 
 from experiments.optical_flow import examples
 from experiments.optical_flow.synthetic import motions
-from experiments.optical_flow.synthetic import ranges
 from experiments.optical_flow.synthetic import scenes
 from experiments.optical_flow.synthetic import shapes as synthetic_shapes
 from experiments.optical_flow.synthetic import textures as synthetic_textures
+from perceiver import bounds
 
 _BACKGROUND_SIZE = 1.25  # of its texture, in sizes of the frame
 _MIN_SIZE = 8  # pixels
@@ -66,18 +66,18 @@ class GeneratorConfig:
   max_noise: float = 8.0
 
   def __post_init__(self) -> None:
-    ranges.check(
+    bounds.check_ranges(
       self,
-      num_examples=(1, 2**62),
-      seed=(0, 2**62),
-      min_objects=(0, self.max_objects),
-      max_objects=(self.min_objects, 1000),
-      motion_blur=(0, 1),
-      max_shutter=(0, 1),
-      fog=(0, 1),
-      max_fog=(0, 1),
-      noise=(0, 1),
-      max_noise=(0, 255),
+      num_examples=f"[1, {2**62}]",
+      seed=f"[0, {2**62}]",
+      min_objects=f"[0, {self.max_objects}]",
+      max_objects=f"[{self.min_objects}, 1000]",
+      motion_blur="[0, 1]",
+      max_shutter="[0, 1]",
+      fog="[0, 1]",
+      max_fog="[0, 1]",
+      noise="[0, 1]",
+      max_noise="[0, 255]",
     )
     if len(self.size) != 2 or min(self.size) < _MIN_SIZE:
       raise ValueError(

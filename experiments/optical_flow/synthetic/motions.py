@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from experiments.optical_flow.synthetic import ranges
+from perceiver import bounds
 
 _TOLERANCE = 0.01  # pixels, from which one more step is exact
 _MAX_STEPS = 50
@@ -241,16 +241,16 @@ class MotionConfig:
   slowness: float = 2.0
 
   def __post_init__(self) -> None:
-    ranges.check(
+    bounds.check_ranges(
       self,
-      translation=(0, 10),
-      rotation=(0, 180),
-      zoom=(1, 4),
-      shear=(0, 1),
-      bend=(0, 1),
-      thin_plates=(0, 1),
-      knots=(2, 8),
-      slowness=(0.1, 10),
+      translation="[0, 10]",
+      rotation="[0, 180]",
+      zoom="[1, 4]",
+      shear="[0, 1]",
+      bend="[0, 1]",
+      thin_plates="[0, 1]",
+      knots="[2, 8]",
+      slowness="[0.1, 10]",
     )
 
 

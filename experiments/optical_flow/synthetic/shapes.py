@@ -8,7 +8,7 @@ from PIL import Image
 from PIL import ImageDraw
 from PIL import ImageFilter
 
-from experiments.optical_flow.synthetic import ranges
+from perceiver import bounds
 
 _SUPERSAMPLING = 4  # subpixels along each axis, which are averaged
 _POINTS_PER_EDGE = 12  # of a round outline
@@ -43,16 +43,16 @@ class ShapeConfig:
   edge_blur: float = 0.6
 
   def __post_init__(self) -> None:
-    ranges.check(
+    bounds.check_ranges(
       self,
-      min_radius=(0.001, self.max_radius),
-      max_radius=(self.min_radius, 10),
-      max_corners=(3, 100),
-      irregular=(0, 0.9),
-      round_shapes=(0, 1),
-      flattened=(1, 10),
-      holes=(0, 1),
-      edge_blur=(0, 1),
+      min_radius=f"[0.001, {self.max_radius}]",
+      max_radius=f"[{self.min_radius}, 10]",
+      max_corners="[3, 100]",
+      irregular="[0, 0.9]",
+      round_shapes="[0, 1]",
+      flattened="[1, 10]",
+      holes="[0, 1]",
+      edge_blur="[0, 1]",
     )
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from scipy import fft  # type: ignore[import-untyped]
 
 from experiments.data import files
-from experiments.optical_flow.synthetic import ranges
+from perceiver import bounds
 
 _NUM_COLOURS = 256  # steps of a palette
 _SHORT_SIDE = 1024  # pixels; larger images are kept in memory reduced to it
@@ -47,21 +47,20 @@ class TextureConfig:
   folder_share: float = 0.8
 
   def __post_init__(self) -> None:
-    ranges.check(
+    bounds.check_ranges(
       self,
-      noise=(0, math.inf),
-      gradients=(0, math.inf),
-      stripes=(0, math.inf),
-      largest=(0.01, 10),
-      finest=(2, 1000),
-      grain=(0, 255),
-      folder_share=(0, 1),
+      noise="[0, inf)",
+      gradients="[0, inf)",
+      stripes="[0, inf)",
+      largest="[0.01, 10]",
+      finest="[2, 1000]",
+      grain="[0, 255]",
+      folder_share="[0, 1]",
     )
-    if not 0 < self.noise + self.gradients + self.stripes < math.inf:
+    if not self.noise + self.gradients + self.stripes:
       raise ValueError(
-        "TextureConfig: noise, gradients and stripes are "
-        f"{self.noise}, {self.gradients} and {self.stripes}; expected finite "
-        "numbers, one of them more than 0."
+        "TextureConfig: noise, gradients and stripes are all 0; expected one "
+        "of them more than 0."
       )
 
 

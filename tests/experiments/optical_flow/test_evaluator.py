@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from experiments.data import files
+from experiments.data import loader
 from experiments.optical_flow import evaluator
 from experiments.optical_flow.benchmarks import datasets
 from experiments.optical_flow.benchmarks import flow_files
@@ -38,13 +39,10 @@ def variables(model):
   return variables._replace(params=params)
 
 
-def make(model, source, config=CONFIG, dataset=None):
+def make(model, source, config=CONFIG, dataset=datasets.Dataset.SYNTHETIC):
+  split = loader.Split(source, lambda example, generator: {}, "translations")
   return evaluator.Evaluator(
-    model=model,
-    source=source,
-    name="translations",
-    dataset=dataset,
-    config=config,
+    model=model, split=split, dataset=dataset, config=config
   )
 
 
@@ -145,7 +143,7 @@ class _Named(tiny_flow.Translations):
 
 def test_flow_is_written_for_submission(model, variables, tmp_path):
   config = dataclasses.replace(CONFIG, submission_dir=tmp_path / "flow")
-  sintel = datasets.Sintel(data_dir=tmp_path, split=datasets.Split.TEST)
+  sintel = datasets.Dataset.SINTEL_CLEAN
   make(model, _Named(num_examples=2), config, sintel)(variables)
   folder = tmp_path / "flow" / "clean" / "alley_1"
   names = sorted(path.name for path in folder.iterdir())

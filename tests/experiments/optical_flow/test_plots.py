@@ -3,8 +3,11 @@
 import numpy as np
 from PIL import Image
 
+from experiments.data import loader
+from experiments.optical_flow import data
 from experiments.optical_flow import evaluator
 from experiments.optical_flow import plots
+from experiments.optical_flow import task as flow_task
 import perceiver
 from tests.helpers import noise
 from tests.helpers import tiny_flow
@@ -24,7 +27,7 @@ def test_half_a_pixel_is_half_of_both():
   np.testing.assert_array_equal(back[0, :, 0], [50, 150, 200])
 
 
-def test_pictures_of_frames_of_different_sizes(tmp_path):
+def test_pictures_of_frames_of_different_sizes(tmp_path, monkeypatch):
   """Frames larger and smaller than the model's, one of unknown flow."""
   examples = [
     tiny_flow.Translations(size=(20, 30))[0],
@@ -32,14 +35,15 @@ def test_pictures_of_frames_of_different_sizes(tmp_path):
     tiny_flow.Translations()[2],
   ]
   examples[1].valid[:] = False
-  model = perceiver.create(tiny_flow.model_config())
-  made = plots.plot(
-    model,
-    noise.variables(model),
-    examples,
-    tmp_path,
-    evaluator.EvaluationConfig(min_overlap=4),
+  split = loader.Split(examples, lambda example, generator: {}, "examples")
+  monkeypatch.setattr(flow_task.OpticalFlow, "eval_split", lambda self: split)
+  task = flow_task.OpticalFlow(
+    model=perceiver.create(tiny_flow.model_config()),
+    data=data.DataConfig(),
+    evaluation=evaluator.EvaluationConfig(min_overlap=4),
+    total_examples=0,
   )
+  made = task.plots(noise.variables(task.model), tmp_path)
   names = [path.name for path in made]
   assert names == ["samples.png", "attention.png", "samples.gif"]
   with Image.open(tmp_path / "figures" / "samples.gif") as animation:

@@ -72,7 +72,7 @@ def test_smaller_frames(trained, tmp_path):
     (["--min-overlap", "24"], 2, "less than 24"),
     (["--colour-max", "0"], 2, "more than 0 pixels"),
     (["frame_0.png", "frame_1.png"], 2, "the same name"),
-    (["other.png"], 1, "different sizes: 30 × 40 and 5 × 6"),
+    (["other.png"], 1, "other.png has 5 × 6 pixels; expected 30 × 40"),
     (["--output", "frame_0.png"], 2, "is not a folder"),
   ],
 )

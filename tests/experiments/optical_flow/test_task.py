@@ -141,8 +141,6 @@ def test_points_are_different_and_change_with_the_key():
   assert set(first.tolist()) != set(second.tolist())
   everything = flow_task.sample_points(jax.random.key(0), 50, 50)
   np.testing.assert_array_equal(everything, np.arange(50))
-  with pytest.raises(ValueError, match="expected at most the 50 pixels"):
-    flow_task.sample_points(jax.random.key(0), 50, 51)
 
 
 def test_lengths_have_a_gradient_everywhere():
@@ -183,9 +181,9 @@ def test_the_loss_falls(task, batch):
 @pytest.mark.parametrize(
   ("changes", "message"),
   [
-    ({"exponent": 0.0}, r"expected an exponent in \(0, 1\]"),
+    ({"exponent": 0.0}, r"exponent is 0.0; expected \(0, 1\]"),
     ({"exponent": 0.4}, "expected a positive epsilon"),
-    ({"output_points": 0}, "expected at least 1, or None"),
+    ({"output_points": 0}, "output_points is 0; expected at least 1"),
   ],
 )
 def test_impossible_losses_are_refused(changes, message):

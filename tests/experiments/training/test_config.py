@@ -35,9 +35,9 @@ def test_the_paper_s_length():
   [
     ({"steps": None}, "exactly one"),
     ({"epochs": 1}, "exactly one"),
-    ({"steps": 0}, "steps must be positive"),
-    ({"log_every": 0}, "log_every must be positive"),
-    ({"keep": -1}, "keep must be positive"),
+    ({"steps": 0}, "steps is 0; expected at least 1"),
+    ({"log_every": 0}, "log_every is 0; expected at least 1"),
+    ({"keep": -1}, "keep is -1; expected at least 1"),
   ],
 )
 def test_impossible_settings_are_refused(kwargs, message):

@@ -234,5 +234,5 @@ def test_clipping_can_be_left_out():
 def test_impossible_settings_are_refused():
   with pytest.raises(ValueError, match="clip_norm"):
     optimizers.Lamb(clip_norm=0)
-  with pytest.raises(ValueError, match="b1 and b2"):
+  with pytest.raises(ValueError, match=r"b\d is .*; expected \[0, 1\)"):
     optimizers.Adam(b1=1)

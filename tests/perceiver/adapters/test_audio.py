@@ -55,7 +55,7 @@ def test_bad_input_is_refused():
     audio.AudioInputConfig(num_samples=6, patch_size=4, positions=fourier(2))
   with pytest.raises(ValueError, match="expected 1"):
     audio.AudioInputConfig(num_samples=6, patch_size=3, positions=fourier(2, 2))
-  with pytest.raises(ValueError, match="num_bands 0"):
+  with pytest.raises(ValueError, match="num_bands is 0"):
     audio.SpectrogramInputConfig(
       num_frames=2, num_bands=0, positions=fourier(2, 2)
     )

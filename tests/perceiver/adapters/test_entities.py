@@ -31,5 +31,5 @@ def test_bad_masks_and_configs_are_refused():
     entities.clear(x, MASK.astype(jnp.int32))
   with pytest.raises(ValueError, match="num_slots is 0"):
     entities.EntityInputConfig(num_slots=0, channels=1)
-  with pytest.raises(ValueError, match="embedding_channels 0"):
+  with pytest.raises(ValueError, match="embedding_channels is 0"):
     entities.EntityInputConfig(num_slots=1, channels=1, embedding_channels=0)

@@ -162,7 +162,7 @@ def test_upsampled_flow_is_of_fine_pixels():
   ("make", "message"),
   [
     (lambda: flow.Neighbourhoods(size=2), "size is 2"),
-    (lambda: flow.Neighbourhoods(num_channels=0), "num_channels 0"),
+    (lambda: flow.Neighbourhoods(num_channels=0), "num_channels is 0"),
     (
       lambda: flow.FlowInputConfig(
         size=SIZE,

@@ -251,14 +251,16 @@ def test_a_fourier_classifier_does_not_notice_the_permutation():
   ],
 )
 def test_images_of_another_shape_are_refused(shape, found):
-  message = f"Image input: images have shape {found}; expected "
+  message = f"Image input: the array has shape {found}; expected "
   with pytest.raises(ValueError, match=message + r"\[batch, 8, 12, 3\]"):
     see(SEEN, np.zeros(shape, np.float32))
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "bool"])
 def test_images_that_are_not_floating_point_are_refused(dtype):
-  message = f"images have dtype {dtype}; expected floating point, normalised"
+  message = (
+    f"the array has dtype {dtype}; expected floating point, in the range"
+  )
   with pytest.raises(TypeError, match=message):
     see(SEEN, np.zeros((2, 8, 12, 3), dtype))
 
@@ -273,8 +275,8 @@ def test_inputs_have_the_dtype_of_the_images(dtype):
 @pytest.mark.parametrize(
   ("changes", "message"),
   [
-    ({"size": (0, 8)}, r"size is \(0, 8\) and channels 3; expected at least 1"),
-    ({"channels": 0}, "channels 0; expected at least 1"),
+    ({"size": (0, 8)}, r"size is \(0, 8\); expected at least 1"),
+    ({"channels": 0}, "channels is 0; expected at least 1"),
     (
       {"features": image.Patches(size=3)},
       r"Patches: size is 3; expected a divisor of both sides .*\(8, 12\)",
@@ -309,7 +311,7 @@ def test_impossible_inputs_are_refused(changes, message):
     (lambda: image.Patches(size=2, num_channels=0), "num_channels is 0"),
     (
       lambda: position_encoding.Projected(encoding=FOURIER, channels=0),
-      "Projected positions: channels is 0; expected at least 1",
+      "Projected: channels is 0; expected at least 1",
     ),
   ],
 )

@@ -32,9 +32,8 @@ SCORES = np.stack(
 
 @pytest.mark.parametrize("batch_size", [1, 2, 5, 8])
 def test_scores_are_means_over_segments(batch_size):
-  found = evaluator.predict(
-    ECHO, jnp.float32(1), echo_clips.split(), batch_size
-  )
+  loop = evaluation.Loop(split=echo_clips.split(), batch_size=batch_size)
+  found = evaluator.predict(ECHO, jnp.float32(1), loop)
   np.testing.assert_allclose(found.scores, SCORES, rtol=1e-5)
   np.testing.assert_array_equal(found.labels, LABELS)
   logits = LOGITS[[0, 1, 2]]
@@ -43,7 +42,8 @@ def test_scores_are_means_over_segments(batch_size):
 
 
 def test_silent_clips_are_masked_and_counted():
-  found = evaluator.predict(ECHO, jnp.float32(1), echo_clips.split((3, 4)), 2)
+  loop = evaluation.Loop(split=echo_clips.split((3, 4)), batch_size=2)
+  found = evaluator.predict(ECHO, jnp.float32(1), loop)
   np.testing.assert_array_equal(found.silent, [False, False, False, True, True])
   np.testing.assert_allclose(found.scores[3:], 0.5)
 

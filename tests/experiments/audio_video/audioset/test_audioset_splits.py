@@ -1,5 +1,7 @@
 """Examples and splits of the AudioSet experiment."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -7,9 +9,11 @@ from experiments.audio_video.audioset import data
 from experiments.audio_video.audioset import examples
 from experiments.audio_video.audioset import masking
 from experiments.audio_video.audioset import spectrogram
-from experiments.audio_video.audioset import splits
+from experiments.audio_video.audioset import task as audioset_task
 from experiments.audio_video.clips import sampling
 from experiments.data import files
+from experiments.training import sharding
+import perceiver
 from tests.helpers import tiny_audioset as tiny
 
 
@@ -176,25 +180,31 @@ def test_spectrograms_of_another_rate_are_refused():
 # ---------------------------------------------------------------------- splits
 
 
+def make_task(config):
+  return audioset_task.AudioSet(
+    model=perceiver.create(tiny.model_config()),
+    data=config,
+    eval_batch_size=2,
+    devices=sharding.ParallelConfig(),
+  )
+
+
 def test_synthetic_splits_have_nothing_in_common():
-  config = tiny.data_config()
-  inputs = model_inputs(config)
-  train = splits.train_split(config, inputs)
-  held_out = splits.eval_split(config, inputs)
+  task = make_task(tiny.data_config())
+  train, held_out = task.train_split(), task.eval_split()
   assert (train.name, len(train.source)) == ("synthetic train", 24)
   assert (held_out.name, len(held_out.source)) == ("synthetic evaluation", 6)
   for i in range(6):
     assert (held_out.source[i].audio != train.source[i].audio).any()
-  assert len(splits.class_names(config, inputs)) == 4
+  assert len(task.class_names) == 4
 
 
 def test_other_classes_than_the_models_are_refused():
-  config = tiny.data_config()
-  inputs = data.ModelInputs(tiny.VIDEO.input, None, 5)
+  five = dataclasses.replace(tiny.SYNTHETIC, num_classes=5)
   with pytest.raises(
-    files.InputError, match="has 4 classes; expected the model's 5"
+    files.InputError, match="has 5 classes; expected the model's 4"
   ):
-    splits.train_split(config, inputs)
+    make_task(tiny.data_config(synthetic=five)).train_split()
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,8 @@ def test_the_phase_of_a_tone_does_not_matter():
   [
     ({"window": 1000}, "window is 1000 and hop 1024"),
     ({"window": 1025}, "longer than the hop by an even number"),
-    ({"highest": 30_000.0}, r"rising frequencies in \[0, 24000"),
+    ({"highest": 30_000.0}, r"highest is 30000.0; expected \(0, 24000"),
+    ({"lowest": 20_000.0}, r"lowest is 20000.0; expected \[0, 20000"),
     ({"silence": 0.0}, "silence is 0"),
     ({"num_bands": 400}, "400, of which bands .* are empty"),
   ],

@@ -1,5 +1,6 @@
 """The autoencode command."""
 
+import dataclasses
 import json
 import sys
 
@@ -10,14 +11,15 @@ from scipy.io import wavfile
 
 from experiments import predict
 from experiments.audio_video.autoencoding import predict as autoencoding_predict
+from experiments.audio_video.clips import clips
 from experiments.audio_video.clips import user_files
 from experiments.data import files
 from tests.helpers import tiny_models
 from tests.helpers import tiny_video
 
-SHAPE = user_files.Shape(
-  num_frames=2, size=(16, 16), num_samples=128
-)  # 1,600 Hz
+SHAPE = clips.ClipShape(  # 1,600 Hz
+  num_frames=2, size=(16, 16), num_samples=128, channels=1, num_classes=9
+)
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +55,9 @@ def test_a_clip_of_the_right_shape_is_not_changed():
   assert not changes
   np.testing.assert_allclose(inputs["image"][0], video()[1:3] / 255, rtol=1e-6)
   np.testing.assert_array_equal(inputs["audio"][0, :, 0], audio()[64:192])
-  assert SHAPE.rate == 1600
-  released = user_files.Shape(
-    num_frames=16, size=(224, 224), num_samples=30_720
-  )
-  assert released.rate == 48_000
+  assert user_files.sample_rate(SHAPE) == 1600
+  released = dataclasses.replace(SHAPE, num_frames=16, num_samples=30_720)
+  assert user_files.sample_rate(released) == 48_000
 
 
 def test_missing_frames_and_samples_are_padded():

@@ -7,12 +7,13 @@ import pytest
 
 from experiments import prepare
 from experiments.audio_video.autoencoding import data
+from experiments.audio_video.clips import clips
 from experiments.audio_video.clips import sampling
 from experiments.audio_video.clips import synthetic
 from experiments.data import files
 from tests.helpers import tiny_clips
 
-SHAPE = data.ClipShape(
+SHAPE = clips.ClipShape(
   num_frames=4, size=(16, 20), num_samples=64, channels=1, num_classes=5
 )
 CONFIG = data.DataConfig(

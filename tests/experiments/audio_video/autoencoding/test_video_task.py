@@ -9,6 +9,7 @@ import pytest
 
 from experiments.audio_video.autoencoding import data
 from experiments.audio_video.autoencoding import task as autoencoding_task
+from experiments.audio_video.clips import clips
 import perceiver
 from tests.helpers import tiny_video
 
@@ -162,7 +163,7 @@ def test_points_estimate_the_whole(train, evaluated):
 
 
 def test_the_shape_of_clips():
-  assert autoencoding_task.clip_shape(tiny_video.config()) == data.ClipShape(
+  assert autoencoding_task.clip_shape(tiny_video.config()) == clips.ClipShape(
     num_frames=2, size=(16, 16), num_samples=128, channels=1, num_classes=9
   )
 

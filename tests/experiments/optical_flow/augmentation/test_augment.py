@@ -201,10 +201,10 @@ def test_the_eraser_fills_boxes_of_the_second_frame():
 @pytest.mark.parametrize(
   ("changes", "message"),
   [
-    ({"eraser_rate": 1.5}, "eraser_rate is 1.5; expected a probability"),
-    ({"contrast": -0.1}, "contrast is -0.1; expected a number in"),
+    ({"eraser_rate": 1.5}, r"eraser_rate is 1.5; expected \[0, 1\]"),
+    ({"contrast": -0.1}, r"contrast is -0.1; expected \[0, 1\]"),
     ({"log_scale": (1.0, 0.5)}, r"log_scale is \(1.0, 0.5\)"),
-    ({"max_boxes": 0}, "expected at least 1 box"),
+    ({"max_boxes": 0}, "max_boxes is 0; expected at least 1"),
   ],
 )
 def test_impossible_settings_are_refused(changes, message):

@@ -13,7 +13,14 @@ from experiments.optical_flow.benchmarks import flow_files
 from tests.helpers import foreign
 
 SIZE = (4, 6)
-TEST, TRAIN = datasets.Split.TEST, datasets.Split.TRAIN
+TEST, TRAIN = datasets.Part.TEST, datasets.Part.TRAIN
+Dataset = datasets.Dataset
+
+
+def partial(dataset, root):
+  return datasets.DatasetConfig(
+    dataset=dataset, data_dir=root, allow_partial=True
+  )
 
 
 def grey(path, value):
@@ -51,7 +58,7 @@ def autoflow(root):
       grey(folder / "im1.png", 20 + int(name[-1]))
       moving(folder / "forward.flo", int(name[-1]))
   (root / "static_40k_png_1_of_4" / "notes.txt").touch()
-  return datasets.AutoFlow(data_dir=root, allow_partial=True)
+  return partial(Dataset.AUTOFLOW, root)
 
 
 def chairs(root):
@@ -60,7 +67,7 @@ def chairs(root):
     grey(root / "data" / f"0000{i}_img2.ppm", 10 + i)
     moving(root / "data" / f"0000{i}_flow.flo", 100 + i)
   (root / "FlyingChairs_train_val.txt").write_text("1\n2\n1\n1\n")
-  return datasets.FlyingChairs(data_dir=root, allow_partial=True)
+  return partial(Dataset.FLYING_CHAIRS, root)
 
 
 def sintel(root):
@@ -74,7 +81,7 @@ def sintel(root):
             moving(root / split / "flow" / f"{name}.flo", 10 * s + i)
             grey(root / split / "occlusions" / f"{name}.png", 255 * (i == 1))
             grey(root / split / "invalid" / f"{name}.png", 255 * (i == 2))
-  return datasets.Sintel(data_dir=root, allow_partial=True)
+  return partial(Dataset.SINTEL_CLEAN, root)
 
 
 def kitti(root, images="image_2"):
@@ -86,7 +93,7 @@ def kitti(root, images="image_2"):
         moving(root / split / "flow_occ" / f"00000{i}_10.png", 5 + i)
         moving(root / split / "flow_noc" / f"00000{i}_10.png", 600 * i)
   grey(root / "testing" / images / "000000_12.png", 0)  # of the longer version
-  return datasets.Kitti(data_dir=root, allow_partial=True)
+  return partial(Dataset.KITTI_2015, root)
 
 
 def middlebury(root):
@@ -97,7 +104,7 @@ def middlebury(root):
       grey(root / "eval-data" / frame, 50 + 10 * s + time)
     if s:
       moving(root / "other-gt-flow" / scene / "flow10.flo", s)
-  return datasets.Middlebury(data_dir=root, allow_partial=True)
+  return partial(Dataset.MIDDLEBURY, root)
 
 
 def hd1k(root):
@@ -107,7 +114,7 @@ def hd1k(root):
         name = f"00000{sequence}_00{i}.png"
         grey(root / folder / "image_2" / name, 10 * sequence + i)
         moving(root / "hd1k_flow_gt" / "flow_occ" / name, i)
-  return datasets.Hd1k(data_dir=root)
+  return partial(Dataset.HD1K, root)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +136,7 @@ def hd1k(root):
     ),
     (
       chairs,
-      {"split": datasets.ChairsSplit.VALID},
+      {"part": datasets.Part.VALIDATION},
       [("00002", 2, 12, 102)],
     ),
     (
@@ -144,7 +151,7 @@ def hd1k(root):
     ),
     (
       sintel,
-      {"split": TEST, "render_pass": datasets.RenderPass.FINAL},
+      {"part": TEST, "dataset": Dataset.SINTEL_FINAL},
       [
         ("alley_1/frame_0001", 101, 102, None),
         ("alley_1/frame_0002", 102, 103, None),
@@ -155,7 +162,7 @@ def hd1k(root):
     (kitti, {}, [("000000_10", 10, 11, 5), ("000001_10", 20, 21, 6)]),
     (
       kitti,
-      {"split": TEST},
+      {"part": TEST},
       [("000000_10", 10, 11, None), ("000001_10", 20, 21, None)],
     ),
     (
@@ -165,7 +172,7 @@ def hd1k(root):
     ),
     (
       middlebury,
-      {"split": TEST},
+      {"part": TEST},
       [
         ("Beanbags/frame10", 60, 61, None),
         ("RubberWhale/frame10", 70, 71, None),
@@ -183,7 +190,7 @@ def hd1k(root):
     ),
     (
       hd1k,
-      {"split": TEST},
+      {"part": TEST},
       [
         ("000000_0010", 10, 11, None),
         ("000000_0011", 11, 12, None),
@@ -196,12 +203,12 @@ def test_examples_of_each_data_set(tmp_path, make, changes, expected):
   config = dataclasses.replace(make(tmp_path), **changes)
   source = datasets.open_dataset(config)
   assert described(source) == expected
-  assert source.expected == datasets.expected_count(config)
+  assert source.expected == config.expected
 
 
 def test_the_older_kitti_has_another_folder(tmp_path):
   config = dataclasses.replace(
-    kitti(tmp_path, "colored_0"), year=datasets.KittiYear.KITTI_2012
+    kitti(tmp_path, "colored_0"), dataset=Dataset.KITTI_2012
   )
   expected = [("000000_10", 10, 11, 5), ("000001_10", 20, 21, 6)]
   assert described(datasets.open_dataset(config)) == expected
@@ -215,7 +222,7 @@ def test_occlusions_of_kitti(tmp_path):
   for path in (tmp_path / "training" / "flow_noc").iterdir():
     path.unlink()
   (tmp_path / "training" / "flow_noc").rmdir()
-  config = datasets.Kitti(data_dir=tmp_path, allow_partial=True)
+  config = partial(Dataset.KITTI_2015, tmp_path)
   assert datasets.open_dataset(config)[0].occluded is None
 
 
@@ -230,7 +237,7 @@ def test_masks_of_sintel(tmp_path):
   with pytest.raises(
     ValueError, match="without_invalid is True; expected False"
   ):
-    dataclasses.replace(config, split=TEST)
+    dataclasses.replace(config, part=TEST)
 
 
 def test_sintel_without_occlusions(tmp_path):
@@ -240,34 +247,44 @@ def test_sintel_without_occlusions(tmp_path):
 
 
 def test_official_numbers():
-  root = pathlib.Path("data")
-  valid = datasets.ChairsSplit.VALID
-  old = datasets.KittiYear.KITTI_2012
-  numbers = {
-    datasets.AutoFlow(data_dir=root): 40_000,
-    datasets.FlyingChairs(data_dir=root): 22_232,
-    datasets.FlyingChairs(data_dir=root, split=valid): 640,
-    datasets.Sintel(data_dir=root): 1_041,
-    datasets.Sintel(data_dir=root, split=TEST): 552,
-    datasets.Kitti(data_dir=root): 200,
-    datasets.Kitti(data_dir=root, split=TEST): 200,
-    datasets.Kitti(data_dir=root, year=old): 194,
-    datasets.Kitti(data_dir=root, year=old, split=TEST): 195,
-    datasets.Middlebury(data_dir=root): 8,
-    datasets.Middlebury(data_dir=root, split=TEST): 12,
-    datasets.Hd1k(data_dir=root): None,
+  assert datasets.COUNTS == {
+    (Dataset.AUTOFLOW, TRAIN): 40_000,
+    (Dataset.FLYING_CHAIRS, TRAIN): 22_232,
+    (Dataset.FLYING_CHAIRS, datasets.Part.VALIDATION): 640,
+    (Dataset.SINTEL_CLEAN, TRAIN): 1_041,
+    (Dataset.SINTEL_CLEAN, TEST): 552,
+    (Dataset.SINTEL_FINAL, TRAIN): 1_041,
+    (Dataset.SINTEL_FINAL, TEST): 552,
+    (Dataset.KITTI_2012, TRAIN): 194,
+    (Dataset.KITTI_2012, TEST): 195,
+    (Dataset.KITTI_2015, TRAIN): 200,
+    (Dataset.KITTI_2015, TEST): 200,
+    (Dataset.MIDDLEBURY, TRAIN): 8,
+    (Dataset.MIDDLEBURY, TEST): 12,
+    (Dataset.HD1K, TRAIN): None,
+    (Dataset.HD1K, TEST): None,
   }
-  assert {x: datasets.expected_count(x) for x in numbers} == numbers
+
+
+@pytest.mark.parametrize("dataset", [Dataset.AUTOFLOW, Dataset.FRAMES])
+def test_a_part_that_there_is_not_is_refused(dataset):
+  with pytest.raises(ValueError, match=f"expected one that {dataset.value}"):
+    datasets.DatasetConfig(
+      dataset=dataset, data_dir=pathlib.Path("data"), part=TEST
+    )
 
 
 @pytest.mark.parametrize(
   ("make", "message"),
   [
-    (autoflow, "3 examples of AutoFlow; expected 40000. Set allow_partial"),
-    (chairs, "3 examples of FlyingChairs TRAIN; expected 22232"),
-    (sintel, "4 examples of Sintel TRAIN CLEAN; expected 1041"),
-    (kitti, "2 examples of Kitti KITTI_2015 TRAIN; expected 200"),
-    (middlebury, "2 examples of Middlebury TRAIN; expected 8"),
+    (
+      autoflow,
+      "3 examples of autoflow train; expected 40000. Set allow",
+    ),
+    (chairs, "3 examples of flying_chairs train; expected 22232"),
+    (sintel, "4 examples of sintel_clean train; expected 1041"),
+    (kitti, "2 examples of kitti_2015 train; expected 200"),
+    (middlebury, "2 examples of middlebury train; expected 8"),
   ],
 )
 def test_another_number_is_refused(tmp_path, make, message):
@@ -283,8 +300,8 @@ def test_the_official_number_is_accepted(tmp_path):
       path = tmp_path / "testing" / "colored_0" / f"{i:06d}_{time}.png"
       path.parent.mkdir(parents=True, exist_ok=True)
       path.touch()
-  config = datasets.Kitti(
-    data_dir=tmp_path, year=datasets.KittiYear.KITTI_2012, split=TEST
+  config = datasets.DatasetConfig(
+    dataset=Dataset.KITTI_2012, data_dir=tmp_path, part=TEST
   )
   assert len(datasets.open_dataset(config)) == 195
   path.unlink()
@@ -329,29 +346,28 @@ def test_missing_files_are_counted(tmp_path):
 
 
 @pytest.mark.parametrize(
-  "config",
+  "dataset",
   [
-    datasets.FlyingChairs,
-    datasets.Sintel,
-    datasets.Kitti,
-    datasets.Middlebury,
-    datasets.Hd1k,
+    Dataset.FLYING_CHAIRS,
+    Dataset.SINTEL_CLEAN,
+    Dataset.KITTI_2015,
+    Dataset.MIDDLEBURY,
+    Dataset.HD1K,
   ],
 )
-def test_a_missing_folder_is_named(tmp_path, config):
+def test_a_missing_folder_is_named(tmp_path, dataset):
   for name in ("nowhere", "."):
     with pytest.raises(files.InputError, match=f"no folder {tmp_path}"):
-      datasets.open_dataset(config(data_dir=tmp_path / name))
+      datasets.open_dataset(partial(dataset, tmp_path / name))
 
 
 def test_an_empty_folder_is_no_data_set(tmp_path):
-  with pytest.raises(files.InputError, match="has 0 examples of AutoFlow"):
-    datasets.open_dataset(
-      datasets.AutoFlow(data_dir=tmp_path, allow_partial=True)
-    )
+  with pytest.raises(files.InputError, match="has 0 examples of autoflow"):
+    datasets.open_dataset(partial(Dataset.AUTOFLOW, tmp_path))
   (tmp_path / "hd1k_challenge" / "image_2").mkdir(parents=True)
-  with pytest.raises(files.InputError, match="has 0 examples of Hd1k TEST"):
-    datasets.open_dataset(datasets.Hd1k(data_dir=tmp_path, split=TEST))
+  config = dataclasses.replace(partial(Dataset.HD1K, tmp_path), part=TEST)
+  with pytest.raises(files.InputError, match="has 0 examples of hd1k test"):
+    datasets.open_dataset(config)
 
 
 def test_split_files_of_chairs(tmp_path):

@@ -1,7 +1,5 @@
 """Folders in the form of the benchmarks."""
 
-import pathlib
-
 import numpy as np
 import pytest
 
@@ -10,17 +8,16 @@ from experiments.optical_flow.benchmarks import datasets
 from experiments.optical_flow.benchmarks import flow_files
 from experiments.optical_flow.benchmarks import submissions
 
-ROOT = pathlib.Path("data")
-CLEAN = datasets.Sintel(data_dir=ROOT)
-FINAL = datasets.Sintel(data_dir=ROOT, render_pass=datasets.RenderPass.FINAL)
-KITTI = datasets.Kitti(data_dir=ROOT)
-OLD_KITTI = datasets.Kitti(data_dir=ROOT, year=datasets.KittiYear.KITTI_2012)
-MIDDLEBURY = datasets.Middlebury(data_dir=ROOT)
+CLEAN = datasets.Dataset.SINTEL_CLEAN
+FINAL = datasets.Dataset.SINTEL_FINAL
+KITTI = datasets.Dataset.KITTI_2015
+OLD_KITTI = datasets.Dataset.KITTI_2012
+MIDDLEBURY = datasets.Dataset.MIDDLEBURY
 FLOW = np.float32([[(1, -2), (3.25, 4), (0, 0.5)], [(0, 0), (9, 9), (8, 8)]])
 
 
 @pytest.mark.parametrize(
-  ("config", "name", "path"),
+  ("dataset", "name", "path"),
   [
     (CLEAN, "ambush_1/frame_0021", "clean/ambush_1/frame0021.flo"),
     (FINAL, "temple_1/frame_0001", "final/temple_1/frame0001.flo"),
@@ -29,8 +26,8 @@ FLOW = np.float32([[(1, -2), (3.25, 4), (0, 0.5)], [(0, 0), (9, 9), (8, 8)]])
     (MIDDLEBURY, "Army/frame10", "Army/flow10.flo"),
   ],
 )
-def test_paths_of_flow(tmp_path, config, name, path):
-  written = submissions.write(tmp_path / "mine", config, name, FLOW)
+def test_paths_of_flow(tmp_path, dataset, name, path):
+  written = submissions.write(tmp_path / "mine", dataset, name, FLOW)
   assert written == tmp_path / "mine" / path
   found, known = flow_files.read_flow(written)
   np.testing.assert_array_equal(found, FLOW)
@@ -49,21 +46,21 @@ def test_flow_beyond_kittis_range_is_clipped(tmp_path):
 
 
 @pytest.mark.parametrize(
-  "config",
+  "dataset",
   [
-    datasets.AutoFlow(data_dir=ROOT),
-    datasets.FlyingChairs(data_dir=ROOT),
-    datasets.Hd1k(data_dir=ROOT),
+    datasets.Dataset.AUTOFLOW,
+    datasets.Dataset.FLYING_CHAIRS,
+    datasets.Dataset.HD1K,
   ],
 )
-def test_data_sets_without_a_benchmark_are_refused(tmp_path, config):
-  message = f"no submission of {type(config).__name__}"
+def test_data_sets_without_a_benchmark_are_refused(tmp_path, dataset):
+  message = f"no submission of {dataset.value}"
   with pytest.raises(files.InputError, match=message):
-    submissions.write(tmp_path, config, "00001", FLOW)
+    submissions.write(tmp_path, dataset, "00001", FLOW)
 
 
 @pytest.mark.parametrize(
-  ("config", "name"),
+  ("dataset", "name"),
   [
     (CLEAN, "frame_0001"),
     (CLEAN, "../alley_1/frame_0001"),
@@ -72,9 +69,9 @@ def test_data_sets_without_a_benchmark_are_refused(tmp_path, config):
     (MIDDLEBURY, "Army/frame11"),
   ],
 )
-def test_names_of_other_data_sets_are_refused(tmp_path, config, name):
+def test_names_of_other_data_sets_are_refused(tmp_path, dataset, name):
   with pytest.raises(files.InputError, match=f"is named {name}; expected"):
-    submissions.write(tmp_path, config, name, FLOW)
+    submissions.write(tmp_path, dataset, name, FLOW)
   assert not list(tmp_path.iterdir())
 
 

@@ -1,0 +1,55 @@
+"""From values on a grid to inputs, each with the code of its position."""
+
+import math
+from typing import Protocol
+
+from jaxtyping import Array, Float
+
+from perceiver import position_encoding
+
+
+class GridInputConfig(Protocol):
+  """The base of adapters of inputs on a grid, which are dataclasses.
+
+  Attributes:
+    positions: the encoding of the grid of inputs.
+  """
+
+  positions: position_encoding.Encoding
+
+  @property
+  def grid(self) -> tuple[int, ...]:
+    """The shape of the grid of inputs."""
+
+  @property
+  def num_values(self) -> int:
+    """Channels of an input without its position."""
+
+  def check_grid(self) -> None:
+    """Raises a ValueError if the grid is too large or has no such positions."""
+    _ = self.input_channels
+    position_encoding.check_grid(self.positions, self.grid)
+
+  @property
+  def num_inputs(self) -> int:
+    """The number M of inputs."""
+    return math.prod(self.grid)
+
+  @property
+  def input_channels(self) -> int:
+    """Channels of the inputs with their positions."""
+    return self.num_values + position_encoding.num_channels(
+      self.positions, num_axes=len(self.grid)
+    )
+
+  def with_positions(
+    self, values: Float[Array, "B *grid"]
+  ) -> tuple[
+    Float[Array, "B M C"],
+    Float[Array, "1 M P"] | position_encoding.GridEncoding,
+  ]:
+    """Returns ([B, M, values], [1, M, positions]); inside a Haiku module."""
+    shape = len(values), self.num_inputs, self.num_values
+    values = values.reshape(shape)
+    positions = position_encoding.encode(self.positions, self.grid)
+    return values, positions.astype(values.dtype)
