@@ -14,16 +14,11 @@ The last three compare models, those of runs among them.
 
 from collections.abc import Sequence
 import dataclasses
-import datetime
 import pathlib
-import shlex
 import sys
-from typing import Any, NamedTuple
-
-import jax
-from jax.sharding import Mesh
 
 from experiments.cli import arguments as cli_arguments
+from experiments.cli import candidates
 from experiments.cli import commands
 from experiments.cli import errors
 from experiments.cli import html_report
@@ -34,14 +29,11 @@ from experiments.data import files
 from experiments.runs import log as runs_log
 from experiments.runs import progress
 from experiments.runs import provenance
-from experiments.training import checkpoints as training_checkpoints
 from experiments.training import evaluation
 from experiments.training import sharding
 from experiments.training import tasks
-from experiments.training import trainer
 import perceiver
 from perceiver import config_json
-from perceiver.checkpoints import store
 
 _PROG = "python -m experiments.evaluate"
 _COMMANDS = {
@@ -106,7 +98,7 @@ def _main(arguments: Sequence[str]) -> None:
   registry.check(experiment)
   if options.report is not None:
     _make_folder(options.report)
-  candidate = load(experiment, path)
+  candidate = candidates.load(experiment, path)
   found = evaluate(candidate, options.examples)
   _print(found.describe(choice.result))
   if options.report is not None:
@@ -149,53 +141,6 @@ def _with_experiment(arguments: Sequence[str]) -> list[str]:
   return [registry.name_of(module), "--checkpoint", first, *rest]
 
 
-class Candidate(NamedTuple):
-  """A model to be judged, with what judges it."""
-
-  config: trainer.TrainConfig
-  task: tasks.Task
-  variables: Any
-  mesh: Mesh
-  origin: str  # where the variables were read, and of which step
-
-
-def load(experiment: trainer.Experiment, path: pathlib.Path) -> Candidate:
-  """Reads what is at `path`.
-
-  Args:
-    experiment: gives data, metrics, batch size and devices. A file written by
-      `perceiver.save` brings its own model; any other must fit this one's.
-    path: the folder of a run, of which the newest checkpoint is read, or a
-      model file.
-
-  Raises:
-    FileNotFoundError: if there is no checkpoint.
-    training.checkpoints.MismatchError: if the checkpoint is another model's.
-  """
-  mesh = trainer.check(experiment)
-  loaded: Any = None
-  origin = str(path)
-  if not path.is_dir():
-    if store.is_ours(path):
-      model, loaded = store.load(path, type(experiment.model))
-      origin += f", step {store.notes(path).get('step', 'unknown')}"
-    else:
-      model, loaded = perceiver.load(path, experiment.model)
-    # Every experiment is a dataclass with a field `model`.
-    experiment = dataclasses.replace(experiment, model=model.config)  # type: ignore[type-var]
-  task = experiment.task()
-  shapes = jax.eval_shape(lambda: task.model.init(jax.random.key(0)))
-  target = sharding.with_shardings(
-    shapes, mesh, experiment.train.parallel.min_sharded_size
-  )
-  if loaded is None:
-    variables, origin = _from_run(path, target)
-  else:
-    place = jax.tree.map(lambda x: x.sharding, target)
-    variables = jax.device_put(loaded, place)
-  return Candidate(experiment.train, task, variables, mesh, origin)
-
-
 def load_run(
   path: pathlib.Path,
 ) -> tuple[perceiver.Model, perceiver.Variables]:
@@ -213,12 +158,12 @@ def load_run(
   train = dataclasses.replace(
     experiment.train, parallel=sharding.ParallelConfig(data=1)
   )
-  found = load(dataclasses.replace(experiment, train=train), path)  # type: ignore[type-var]
+  found = candidates.load(dataclasses.replace(experiment, train=train), path)  # type: ignore[type-var]
   return found.task.model, sharding.to_host(found.mesh, found.variables)
 
 
 def evaluate(
-  candidate: Candidate, examples: int | None = None
+  candidate: candidates.Candidate, examples: int | None = None
 ) -> evaluation.Evaluation:
   """Evaluates a model on its task's evaluation split.
 
@@ -243,7 +188,7 @@ def evaluate(
 
 def report(
   folder: pathlib.Path,
-  candidate: Candidate,
+  candidate: candidates.Candidate,
   path: pathlib.Path,
   title: str,
   found: evaluation.Evaluation,
@@ -280,29 +225,12 @@ def report(
         found=found,
         result=result,
         pictures=pictures,
-        facts=_facts(candidate),
+        facts=candidates.facts(candidate),
       )
     )
 
   processes.on_process_zero(write)
   return pages[0] if pages else folder
-
-
-def _facts(candidate: Candidate) -> dict[str, str]:
-  """Returns what the numbers of a page come from."""
-  model = candidate.task.model
-  params = jax.tree.leaves(candidate.variables.params)
-  git = provenance.git_state() or {}
-  changed = " and changes" if git.get("changed") else ""
-  now = datetime.datetime.now(datetime.UTC)
-  return {
-    "model": f"{type(model.config).__name__}, "
-    f"{sum(x.size for x in params):,} parameters",
-    "weights": candidate.origin,
-    "command": shlex.join(["python", *sys.orig_argv[1:]]),
-    "code": f"commit {git.get('commit', 'unknown')}{changed}",
-    "date": now.isoformat(" ", "minutes"),
-  }
 
 
 def _make_folder(path: pathlib.Path) -> None:
@@ -339,24 +267,6 @@ def _choice_of_run(
   if same:
     return same[0]._replace(experiment=stored)
   return choice._replace(experiment=stored, result=None)
-
-
-def _from_run(workdir: pathlib.Path, target: Any) -> tuple[Any, str]:
-  directory = workdir / "checkpoints"
-  restored = None
-  if directory.exists():
-    with training_checkpoints.Checkpoints(
-      directory, read_only=True
-    ) as checkpoints:
-      restored = checkpoints.restore(
-        {"params": target.params, "state": target.state}
-      )
-  if restored is None:
-    raise FileNotFoundError(f"There is no checkpoint in {directory}.")
-  step, items = restored
-  origin = f"checkpoint of step {step} in {directory}"
-  _print(origin)
-  return target._replace(**items), origin
 
 
 def _origin(run: pathlib.Path) -> str:

@@ -24,6 +24,7 @@ from experiments.data import files
 from experiments.runs import log as runs_log
 from experiments.runs import progress
 from experiments.runs import provenance
+from experiments.training import tasks
 import perceiver
 
 _HEADER = ("recipe", "parameters", "GFLOPs", "metric", "paper", "ours")
@@ -54,7 +55,7 @@ def _main(arguments: Sequence[str]) -> None:
     print("\n".join(_runs(options.runs)))
     return
   names = registry.matching(options.names)
-  print(f"{len(names)} experiments; paper: published, ours: this code's\n")
+  print("paper: published results; ours: those of this code\n", flush=True)
   for name in names:
     choices = registry.choices(name)
     command = f"python -m experiments.train {choices[0].name}"
@@ -132,16 +133,21 @@ def _commit(git: Any) -> str:
 
 def _row(choice: registry.Choice) -> tuple[str, ...]:
   model = perceiver.create(choice.experiment.model)
-  result = choice.result
-  number = lambda x: "–" if x is None else f"{x:g}"
   return (
     choice.recipe,
     f"{model.num_parameters():,}",
     f"{model.num_flops() / 1e9:.3g}",
-    f"{result.split} {result.metric}".replace("_", " ") if result else "–",
-    number(result.paper) if result else "–",
-    number(result.ours) if result else "–",
+    *_result(choice.result),
   )
+
+
+def _result(result: tasks.Result | None) -> tuple[str, str, str]:
+  """Returns the metric, the paper's number and ours."""
+  if result is None:
+    return "–", "–", "–"
+  number = lambda x: "–" if x is None else f"{x:g}"
+  metric = f"{result.split} {result.metric}".strip().replace("_", " ")
+  return metric, number(result.paper), number(result.ours)
 
 
 def _table(

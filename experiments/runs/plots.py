@@ -12,7 +12,7 @@ matplotlib.use("Agg")  # There may be no display.
 from matplotlib import pyplot as pyplot
 import numpy as np
 from PIL import Image
-from scipy.io import wavfile
+from scipy.io import wavfile  # type: ignore[import-untyped]
 
 from experiments.data import files
 from experiments.runs import log as runs_log
