@@ -25,6 +25,8 @@ import pytest  # noqa: E402
 
 _CHECKED = (
   "experiments.image_classification.mixing",
+  "experiments.optical_flow.flow_metrics",
+  "experiments.starcraft.objective",
   "experiments.training.gradients",
   "experiments.training.losses",
 )
