@@ -27,7 +27,6 @@ _CHECKED = (
   "experiments.image_classification.mixing",
   "experiments.optical_flow.flow_metrics",
   "experiments.starcraft.objective",
-  "experiments.training.gradients",
   "experiments.training.losses",
 )
 
