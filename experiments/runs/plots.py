@@ -1,9 +1,9 @@
 """Plots of runs: the learning curve, and how every plot is saved."""
 
 from collections.abc import Sequence
-import io
 import pathlib
 from typing import Any, NamedTuple
+import wave
 
 import matplotlib
 
@@ -12,7 +12,6 @@ matplotlib.use("Agg")  # There may be no display.
 from matplotlib import pyplot as pyplot
 import numpy as np
 from PIL import Image
-from scipy.io import wavfile  # type: ignore[import-untyped]
 
 from experiments.data import files
 from experiments.runs import log as runs_log
@@ -135,10 +134,12 @@ def save_audio(
   Raises:
     files.InputError: if the file cannot be written.
   """
-  buffer = io.BytesIO()
-  wavfile.write(buffer, rate, np.rint(32767 * samples).astype(np.int16))
   with files.writing(path) as temporary:
-    temporary.write_bytes(buffer.getvalue())
+    with wave.open(str(temporary), "wb") as file:
+      file.setnchannels(samples[0].size)
+      file.setsampwidth(2)  # bytes
+      file.setframerate(rate)
+      file.writeframes(np.rint(32767 * samples).astype("<i2").tobytes())
   return path
 
 
