@@ -134,12 +134,14 @@ def save_audio(
   Raises:
     files.InputError: if the file cannot be written.
   """
-  with files.writing(path) as temporary:
-    with wave.open(str(temporary), "wb") as file:
-      file.setnchannels(samples[0].size)
-      file.setsampwidth(2)  # bytes
-      file.setframerate(rate)
-      file.writeframes(np.rint(32767 * samples).astype("<i2").tobytes())
+  with (
+    files.writing(path) as temporary,
+    wave.open(str(temporary), "wb") as file,
+  ):
+    file.setnchannels(samples[0].size)
+    file.setsampwidth(2)  # bytes
+    file.setframerate(rate)
+    file.writeframes(np.rint(32767 * samples).astype("<i2").tobytes())
   return path
 
 
