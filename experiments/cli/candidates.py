@@ -67,7 +67,7 @@ def load(experiment: trainer.Experiment, path: pathlib.Path) -> Candidate:
 
 
 def facts(candidate: Candidate) -> dict[str, str]:
-  """Returns what the numbers of a page come from."""
+  """Returns the origin of a page's numbers, by heading."""
   model = candidate.task.model
   params = jax.tree.leaves(candidate.variables.params)
   git = provenance.git_state() or {}

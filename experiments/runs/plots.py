@@ -115,7 +115,7 @@ def save(figure: Any, path: pathlib.Path) -> pathlib.Path:
 
 
 def caption(path: pathlib.Path) -> str:
-  """Returns what a picture shows, or its name if that is all there is."""
+  """Returns the title of a picture, or its name if it has none."""
   name = path.stem.replace("_", " ")
   if known := _CAPTIONS.get(path.stem):
     return known
