@@ -162,7 +162,7 @@ def test_every_experiment_has_a_report(run, tmp_path, capsys):
   assert "top_1" in found.words
   facts = dict(zip(found.words, found.words[1:]))
   assert facts["model"] == "ModelConfig, 74 parameters"
-  assert facts["weights"].startswith("checkpoint of step 40 in ")
+  assert facts["weights"].startswith("checkpoint of step 6 in ")
   assert facts["command"].startswith("python ")
   assert facts["code"].startswith("commit ")
   log = (run / "metrics.jsonl").read_text()

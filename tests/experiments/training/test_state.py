@@ -171,7 +171,7 @@ def test_shapes_and_places_are_known_without_computing():
 
 def test_the_first_bad_step_is_named():
   def state(loss, norm, running):
-    means = {"loss": np.float32(loss), "gradient_norm": np.float32(norm)}
+    means = {"loss": jnp.float32(loss), "gradient_norm": jnp.float32(norm)}
     step = running.num_steps + 1
     return training_losses.add(running, means, step)
 

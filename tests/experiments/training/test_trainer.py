@@ -453,7 +453,7 @@ def test_the_trainers_own_names_are_taken(tmp_path, monkeypatch):
 
 
 def test_a_warm_up_as_long_as_the_training_is_refused_before_it(tmp_path):
-  with pytest.raises(training_config.LengthError, match="warm-up of 4 steps"):
+  with pytest.raises(training_config.LengthError, match="warm-up is 4 steps"):
     trainer.train(_experiment(steps=4), tmp_path / "run")
   assert not (tmp_path / "run").exists()
 
