@@ -174,13 +174,14 @@ def evaluate(
   Raises:
     files.InputError: if the task evaluates its whole split.
   """
+  shown = progress.counter(
+    "evaluating", unit=" examples", is_shown=not sharding.process_index()
+  )
   evaluator = evaluation.make(
     candidate.task,
     candidate.mesh,
     candidate.config,
-    on_progress=progress.counter(
-      "evaluating", unit=" examples", is_shown=not sharding.process_index()
-    ),
+    evaluation.Watch(on_progress=shown),
     only_first=examples,
   )
   return evaluator(candidate.variables)

@@ -10,9 +10,7 @@ import json
 import pathlib
 import types
 import typing
-from typing import Any, TypeVar
-
-T = TypeVar("T")
+from typing import Any
 
 _TYPE = "type"  # tells the members of a union apart
 

@@ -6,7 +6,6 @@ a time, so that what is the same for all examples is held only once.
 
 from collections.abc import Sequence
 
-import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer
 import numpy as np
 
@@ -39,21 +38,3 @@ def fourier(
     return (position_encoding.grid_features(config, shape),)
   positions = position_encoding.subsampled(indices, shape)
   return (position_encoding.features(config, positions)[None],)
-
-
-def pad(
-  parts: blockwise.QueryParts, vector: Float[Array, "P"], channels: int
-) -> blockwise.QueryParts:
-  """Adds a learned vector to every query so that all are equally wide.
-
-  Raises:
-    ValueError: if the result would not have `channels` channels.
-  """
-  width = blockwise.num_channels(parts) + vector.shape[-1]
-  if width != channels:
-    raise ValueError(
-      f"Queries: {width - vector.shape[-1]} channels and {vector.shape[-1]} of "
-      f"padding make {width}; expected {channels}."
-    )
-  length = parts[0].shape[1]
-  return (*parts, jnp.broadcast_to(vector, (1, length, vector.shape[-1])))

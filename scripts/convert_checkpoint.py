@@ -7,6 +7,7 @@ DESTINATION is written whole or not at all; nothing in SOURCE is executed.
 
 from collections.abc import Sequence
 import dataclasses
+import hashlib
 import pathlib
 import sys
 from typing import Annotated, Literal
@@ -16,7 +17,6 @@ import tyro
 import perceiver
 from perceiver.checkpoints.deepmind import files as deepmind_files
 from perceiver.checkpoints.huggingface import folder
-from perceiver.checkpoints.pickle import reader
 
 _SAVE = {
   "deepmind": deepmind_files.save,
@@ -101,9 +101,10 @@ def _describe(label: str, path: pathlib.Path) -> None:
   """Prints size and checksum of a file, or of all files of a folder."""
   files = sorted(path.iterdir()) if path.is_dir() else [path]
   for file in filter(pathlib.Path.is_file, files):
-    found = reader.describe(file)
+    with file.open("rb") as content:
+      checksum = hashlib.file_digest(content, "sha256").hexdigest()
     print(f"{label:10}  {file}")
-    print(f"{'':10}  {found.size:,} bytes, SHA-256 {found.sha256}")
+    print(f"{'':10}  {file.stat().st_size:,} bytes, SHA-256 {checksum}")
 
 
 if __name__ == "__main__":

@@ -68,6 +68,16 @@ def first(split: Split, count: int) -> Split:
   return dataclasses.replace(split, source=source)
 
 
+def stacked(split: Split, count: int) -> dict[str, np.ndarray]:
+  """Returns `count` examples from all over a split, stacked."""
+  rows = np.linspace(0, len(split.source) - 1, count).astype(int)
+  examples = [
+    split.transform(split.source[int(row)], np.random.default_rng(0))
+    for row in rows
+  ]
+  return {name: np.stack([e[name] for e in examples]) for name in examples[0]}
+
+
 def train_batches(
   split: Split,
   *,

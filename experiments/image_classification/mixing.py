@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Float, Int
 
 from experiments.training import losses
+from perceiver import bounds
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,11 +28,7 @@ class MixingConfig:
   cutmix: bool = True
 
   def __post_init__(self) -> None:
-    if self.mixup_alpha is not None and not self.mixup_alpha > 0:
-      raise ValueError(
-        "MixingConfig.mixup_alpha must be positive, or None for no MixUp, not "
-        f"{self.mixup_alpha}"
-      )
+    bounds.check_ranges(self, mixup_alpha="(0, inf)")
 
 
 def mix(

@@ -1,5 +1,6 @@
 """Plots of a trained classifier."""
 
+from collections.abc import Sequence
 import pathlib
 
 import numpy as np
@@ -14,56 +15,20 @@ _NUM_LATENTS = 8
 _NUM_IMAGES = 4
 
 
-_CURVE = [plots.Panel("loss"), plots.Panel("top_1")]
+CURVE = [plots.Panel("loss"), plots.Panel("top_1")]
 
 
-def plot(
+def mistakes(
   model: perceiver.Model,
   variables: perceiver.Variables,
   split: loader.Split,
-  workdir: pathlib.Path,
-  class_names: tuple[str, ...] | None,
-) -> list[pathlib.Path]:
-  """Plots the run and its model, into `workdir / "figures"`.
-
-  Args:
-    model: the classifier.
-    variables: its parameters and state.
-    split: the images.
-    workdir: the run's folder, whose log the curve is plotted from.
-    class_names: names of the classes; numbers if None.
-
-  Returns:
-    The files: curve.png, mistakes.png, and attention.png if the model
-    gives its attention.
-  """
-  folder = plots.folder(workdir)
-  names = class_names or tuple(map(str, range(model.config.num_classes)))
-  batch = next(loader.eval_batches(split, batch_size=_MAX_SCANNED))
-  count = int(batch["weight"].sum())
-  images, labels = batch["images"][:count], batch["labels"][:count]
-  made = [
-    *plots.learning_curve(workdir, _CURVE),
-    _mistakes(model, variables, images, labels, names, folder / "mistakes.png"),
-  ]
-  if hasattr(model.config, "perceiver"):  # others do not attend
-    made.append(
-      _attention(
-        model, variables, images[:_NUM_IMAGES], folder / "attention.png"
-      )
-    )
-  return made
-
-
-def _mistakes(
-  model: perceiver.Model,
-  variables: perceiver.Variables,
-  images: np.ndarray,
-  labels: np.ndarray,
-  names: tuple[str, ...],
+  names: Sequence[str],
   path: pathlib.Path,
 ) -> pathlib.Path:
   """Plots images whose class was not recognised, the surest mistakes first."""
+  batch = next(loader.eval_batches(split, batch_size=_MAX_SCANNED))
+  count = int(batch["weight"].sum())
+  images, labels = batch["images"][:count], batch["labels"][:count]
   logits = np.concatenate(
     [
       np.asarray(model.apply(variables, images[i : i + 32]))
@@ -88,10 +53,10 @@ def _mistakes(
   return plots.save(figure, path)
 
 
-def _attention(
+def attention(
   model: perceiver.Model,
   variables: perceiver.Variables,
-  images: np.ndarray,
+  split: loader.Split,
   path: pathlib.Path,
 ) -> pathlib.Path:
   """Plots the first cross-attention of some latents, one row per image.
@@ -100,6 +65,8 @@ def _attention(
   are chosen that differ most from image to image.
   """
   config = model.config.inputs
+  count = min(_NUM_IMAGES, len(split.source))
+  images = next(loader.eval_batches(split, batch_size=count))["images"]
   maps = np.stack(
     [
       np.asarray(model.attention_map(variables, image[None]))[0].mean(axis=0)

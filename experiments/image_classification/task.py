@@ -11,9 +11,11 @@ import optax
 from experiments.data import loader
 from experiments.image_classification import mixing as classification_mixing
 from experiments.image_classification import plots
+from experiments.runs import plots as runs_plots
 from experiments.training import losses as training_losses
 from experiments.training import tasks
 import perceiver
+from perceiver import bounds
 
 Array = jax.Array
 
@@ -33,15 +35,11 @@ class LossConfig:
   )
 
   def __post_init__(self) -> None:
-    if not 0 <= self.label_smoothing < 1:
-      raise ValueError(
-        f"LossConfig.label_smoothing must be in [0, 1), not "
-        f"{self.label_smoothing}"
-      )
+    bounds.check_ranges(self, label_smoothing="[0, 1)")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ImageClassification:
+class ImageClassification(tasks.HasSplits):
   """Image classification: a model, its splits and its loss.
 
   Attributes:
@@ -58,14 +56,6 @@ class ImageClassification:
   loss: LossConfig = LossConfig()
   top_k: tuple[int, ...] = (1, 5)
   class_names: tuple[str, ...] | None = None
-
-  def train_split(self) -> loader.Split:
-    """Returns the training split."""
-    return self.splits()[0]
-
-  def eval_split(self) -> loader.Split:
-    """Returns the images to evaluate on."""
-    return self.splits()[1]
 
   def losses(
     self,
@@ -105,7 +95,18 @@ class ImageClassification:
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Plots learning curve, mistakes and where the latents look."""
-    return plots.plot(
-      self.model, variables, self.eval_split(), workdir, self.class_names
-    )
+    """Plots learning curve, mistakes and where the latents look.
+
+    Returns:
+      The files: curve.png if there is a log, mistakes.png, and attention.png if
+      the model has latents.
+    """
+    folder = runs_plots.folder(workdir)
+    found = self.model, variables, self.eval_split()
+    classes = range(self.model.config.num_classes)
+    names = self.class_names or tuple(map(str, classes))
+    made = runs_plots.learning_curve(workdir, plots.CURVE)
+    made.append(plots.mistakes(*found, names, folder / "mistakes.png"))
+    if hasattr(self.model.config, "perceiver"):
+      made.append(plots.attention(*found, folder / "attention.png"))
+    return made

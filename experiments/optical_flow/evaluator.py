@@ -104,21 +104,16 @@ class Evaluator:
   config: EvaluationConfig
 
   def __call__(
-    self,
-    variables: Any,
-    *,
-    should_stop: Callable[[], bool] = lambda: False,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    self, variables: Any, watch: evaluation.Watch = evaluation.UNWATCHED
   ) -> evaluation.Evaluation:
     """Returns the metrics of `flow_metrics.FlowMetrics.results`.
 
     Args:
       variables: of the model.
-      should_stop: called before every example: whether to stop.
-      on_progress: called with the number of examples done, and of all.
+      watch: follows it example by example.
 
     Raises:
-      evaluation.Abandoned: if it should stop.
+      evaluation.Abandoned: if the watch stops it.
       files.InputError: if an example cannot be read and none is to be skipped,
         the flow is not finite, or a baseline is not there.
     """
@@ -128,12 +123,7 @@ class Evaluator:
       methods |= baselines.BASELINES
     found = {name: flow_metrics.FlowMetrics() for name in methods}
     skipped = 0
-    for index in evaluation.watch(
-      range(total),
-      total,
-      should_stop=should_stop,
-      on_progress=on_progress,
-    ):
+    for index in watch(range(total), total):
       example = self._read(index)
       if example is None:
         skipped += 1

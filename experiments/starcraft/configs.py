@@ -66,7 +66,7 @@ class Experiment:
       model=perceiver.create(self.model),
       data=self.data,
       rollouts=self.rollouts,
-      eval_batch_size=self.train.eval_batch_size or self.train.batch_size,
+      eval_batch_size=self.train.evaluation_batch_size,
     )
 
 

@@ -15,6 +15,7 @@ from experiments.starcraft.game import scenarios
 from experiments.starcraft.game import scripted_policies
 from experiments.starcraft.game import simulator
 from experiments.starcraft.game import units
+from perceiver import bounds
 
 Array = jax.Array
 
@@ -64,22 +65,12 @@ class DataConfig:
   seed: int = 0
 
   def __post_init__(self) -> None:
-    for name in (
-      "num_battles",
-      "num_eval_battles",
-      "num_transitions",
-      "num_steps",
-    ):
-      if getattr(self, name) < 1:
-        raise ValueError(
-          f"DataConfig.{name} is {getattr(self, name)}; expected at least 1."
-        )
-    for name in ("baseline_share", "max_random_share"):
-      if not 0 <= getattr(self, name) <= 1:
-        raise ValueError(
-          f"DataConfig.{name} is {getattr(self, name)}; expected a number from "
-          "0 to 1."
-        )
+    bounds.check_ranges(
+      self,
+      *("num_battles", "num_eval_battles", "num_transitions", "num_steps"),
+      baseline_share="[0, 1]",
+      max_random_share="[0, 1]",
+    )
 
 
 class Transitions:

@@ -1,12 +1,11 @@
 """Evaluation of a policy: its decisions and its battles."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 import dataclasses
 import functools
 from typing import Any
 
 import jax
-import numpy as np
 
 from experiments.data import loader
 from experiments.starcraft import data
@@ -51,9 +50,9 @@ class Evaluator:
 
   Attributes:
     model: the policy's.
-    split: commanded states that its decisions are compared with.
-    battles: which armies it plays with.
-    rollouts: how it plays.
+    split: states that its decisions are evaluated in.
+    scenario: sizes of the armies of its battles.
+    rollouts: number and length of its battles.
     batch_size: states at a time.
   """
 
@@ -64,11 +63,7 @@ class Evaluator:
   batch_size: int
 
   def __call__(
-    self,
-    variables: Any,
-    *,
-    should_stop: Callable[[], bool] = lambda: False,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    self, variables: Any, watch: evaluation.Watch = evaluation.UNWATCHED
   ) -> evaluation.Evaluation:
     """Returns means of the metrics of `measure`, and scores.
 
@@ -77,43 +72,32 @@ class Evaluator:
 
     Args:
       variables: of the model.
-      should_stop: called between batches and between blocks of battles.
-      on_progress: called with the number of states and battles done.
+      watch: follows it by batches of states and blocks of battles.
 
     Raises:
-      evaluation.Abandoned: if it should stop.
+      evaluation.Abandoned: if the watch stops it.
     """
     # One device, once and for all: the battles are no sharded computation.
     variables = jax.device_put(jax.device_get(variables))
     num_states, opponents = len(self.split.source), matches.OPPONENTS
     total = num_states + len(opponents) * self.rollouts.num_battles
 
+    def part(before: int) -> evaluation.Watch:
+      on_progress = lambda done, _: watch.on_progress(before + done, total)
+      return dataclasses.replace(watch, on_progress=on_progress)
+
     loop = evaluation.Loop(
-      split=self.split,
-      batch_size=self.batch_size,
-      should_stop=should_stop,
-      on_progress=lambda done, _: on_progress(done, total),
+      split=self.split, batch_size=self.batch_size, watch=part(0)
     )
-    found = loop.collect(functools.partial(_measured, self.model, variables))
-    metrics = {
-      name: float(np.mean(values, dtype=np.float64))
-      for name, values in found.items()
-    }
-
-    def battles_done(before: int, done: int) -> None:
-      on_progress(before + done, total)
-      if should_stop():
-        raise evaluation.Abandoned
-
+    metrics = loop.means(functools.partial(_measured, self.model, variables))
     for number, (name, opponent) in enumerate(opponents.items()):
-      before = num_states + number * self.rollouts.num_battles
-      metrics[_SCORES[name]] = matches.score(
+      metrics[name] = matches.score(
         self.model,
         variables,
         opponent,
         self.scenario,
         self.rollouts,
-        functools.partial(battles_done, before),
+        part(num_states + number * self.rollouts.num_battles),
       )
     return evaluation.Evaluation(
       metrics=metrics,
@@ -121,9 +105,6 @@ class Evaluator:
       expected=num_states,
       split=self.split.name,
     )
-
-
-_SCORES = {"baseline": "win_rate", "expert": "expert_score"}
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -16,6 +16,7 @@ import numpy as np
 
 from experiments.starcraft import entities as starcraft_entities
 from experiments.starcraft.game import units
+from perceiver import bounds
 from perceiver import layers
 from perceiver import model
 from perceiver.adapters import checks
@@ -52,11 +53,7 @@ class PolicyConfig:
   message_channels: int = 32
 
   def __post_init__(self) -> None:
-    for name in ("pointer_channels", "message_channels"):
-      if getattr(self, name) < 1:
-        raise ValueError(
-          f"PolicyConfig: {name} is {getattr(self, name)}; expected at least 1."
-        )
+    bounds.check_ranges(self, "pointer_channels", "message_channels")
 
   @property
   def precision(self) -> model.Precision:

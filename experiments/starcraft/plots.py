@@ -6,60 +6,27 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.data import loader
 from experiments.runs import plots
 from experiments.starcraft import data
 from experiments.starcraft import entities as starcraft_entities
 from experiments.starcraft import objective
 from experiments.starcraft.game import units
 import perceiver
-from perceiver.models import starcraft
 
-_NUM_BATTLES = 6
 _NUM_LATENTS = 8
 _COLOURS = ("tab:blue", "tab:orange")  # one's own units, the others
 _MARKERS = ("o", "s", "^", "D")  # by kind
 _RIGHT, _WRONG, _EXPERT = "tab:green", "tab:red", "0.6"
 
 
-_CURVE = [
+CURVE = [
   plots.Panel("loss"),
   plots.Panel("action_accuracy"),
   plots.Panel("winning_accuracy"),
 ]
 
 
-def plot(
-  model: perceiver.Model,
-  variables: Any,
-  split: loader.Split,
-  workdir: pathlib.Path,
-) -> list[pathlib.Path]:
-  """Plots the run and its model, into `workdir / "figures"`.
-
-  Args:
-    model: the policy's.
-    variables: its parameters and state.
-    split: transitions, some of which are shown.
-    workdir: the run's folder, whose log the curve is plotted from.
-
-  Returns:
-    The files: curve.png if there is a log, battles.png, and attention.png if
-    the model has latents.
-  """
-  folder = plots.folder(workdir)
-  rows = np.linspace(0, len(split.source) - 1, _NUM_BATTLES).astype(int)
-  examples = [split.source[int(row)] for row in rows]
-  batch = {name: np.stack([e[name] for e in examples]) for name in examples[0]}
-  made = [
-    *plots.learning_curve(workdir, _CURVE),
-    _battles(model, variables, batch, folder / "battles.png"),
-    _attention(model, variables, batch, folder / "attention.png"),
-  ]
-  return [path for path in made if path is not None]
-
-
-def _battles(
+def battles(
   model: perceiver.Model,
   variables: Any,
   batch: dict[str, np.ndarray],
@@ -142,19 +109,16 @@ def _action(
     axis.scatter(*here, s=90, c=colour, marker="x", zorder=0)
 
 
-def _attention(
+def attention(
   model: perceiver.Model,
   variables: Any,
   batch: dict[str, np.ndarray],
   path: pathlib.Path,
-) -> pathlib.Path | None:
+) -> pathlib.Path:
   """Plots the attention of some latents in one battle.
 
   Those are chosen whose attention differs most from battle to battle.
   """
-  network = model.config.encoder.encoder
-  if isinstance(network, starcraft.EntityTransformerConfig):
-    return None
   state = data.to_transition(batch).state
   entities, mask = starcraft_entities.encode(state)
   maps = model.attention_map(variables, entities, mask=mask)

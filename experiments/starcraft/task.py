@@ -6,6 +6,7 @@ import pathlib
 import jax
 
 from experiments.data import loader
+from experiments.runs import plots as runs_plots
 from experiments.starcraft import data as starcraft_data
 from experiments.starcraft import evaluator
 from experiments.starcraft import plots
@@ -13,12 +14,13 @@ from experiments.starcraft.game import matches
 from experiments.training import evaluation
 from experiments.training import tasks
 import perceiver
+from perceiver.models import starcraft
 
 Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Cloning:
+class Cloning(tasks.HasSplits):
   """Cloning of the scripted expert.
 
   Attributes:
@@ -33,13 +35,9 @@ class Cloning:
   rollouts: matches.RolloutConfig
   eval_batch_size: int
 
-  def train_split(self) -> loader.Split:
-    """Returns the training split."""
-    return starcraft_data.splits(self.data)[0]
-
-  def eval_split(self) -> loader.Split:
-    """Returns the evaluation split."""
-    return starcraft_data.splits(self.data)[1]
+  def splits(self) -> tuple[loader.Split, loader.Split]:
+    """Returns the training and the evaluation split."""
+    return starcraft_data.splits(self.data)
 
   def make_evaluator(self) -> evaluation.Evaluator:
     """Returns the evaluator: compares decisions, and runs battles."""
@@ -69,5 +67,17 @@ class Cloning:
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Plots learning curve, battles and where the latents look."""
-    return plots.plot(self.model, variables, self.eval_split(), workdir)
+    """Plots learning curve, battles and where the latents look.
+
+    Returns:
+      The files: curve.png if there is a log, battles.png, and attention.png if
+      the model has latents.
+    """
+    folder = runs_plots.folder(workdir)
+    found = self.model, variables, loader.stacked(self.eval_split(), 6)
+    made = runs_plots.learning_curve(workdir, plots.CURVE)
+    made.append(plots.battles(*found, folder / "battles.png"))
+    network = self.model.config.encoder.encoder
+    if not isinstance(network, starcraft.EntityTransformerConfig):
+      made.append(plots.attention(*found, folder / "attention.png"))
+    return made

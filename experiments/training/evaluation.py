@@ -114,22 +114,45 @@ def from_row(row: Mapping[str, Any]) -> Evaluation:
   return Evaluation(metrics=metrics, **own)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Watch:
+  """Follows an evaluation, and may stop it.
+
+  Attributes:
+    should_stop: called before every step: whether to raise `Abandoned`.
+    on_progress: called after every step with the number of examples that are
+      done, and of all.
+  """
+
+  should_stop: Callable[[], bool] = lambda: False
+  on_progress: Callable[[int, int], None] = lambda done, total: None
+
+  def __call__(
+    self, items: Iterable[Item], total: int, step: int = 1
+  ) -> Iterator[Item]:
+    """Yields items of `step` examples each, `total` examples in all.
+
+    Raises:
+      Abandoned: if it should stop.
+    """
+    for number, item in enumerate(items, 1):
+      if self.should_stop():
+        raise Abandoned
+      yield item
+      self.on_progress(min(number * step, total), total)
+
+
+UNWATCHED = Watch()
+
+
 class Evaluator(Protocol):
   """A task's own way to evaluate variables."""
 
-  def __call__(
-    self,
-    variables: Any,
-    *,
-    should_stop: Callable[[], bool],
-    on_progress: Callable[[int, int], None],
-  ) -> Evaluation:
-    """Evaluates; may raise `Abandoned` if `should_stop()`.
+  def __call__(self, variables: Any, watch: Watch) -> Evaluation:
+    """Evaluates the model's parameters and state.
 
-    Args:
-      variables: the model's parameters and state.
-      should_stop: called now and then: whether to give up.
-      on_progress: called with the number of examples done, and of all.
+    Raises:
+      Abandoned: if the watch stops it.
     """
 
 
@@ -152,9 +175,7 @@ class Loop:
       if this process computes all of it on its own.
     loader_threads: as in `TrainConfig`.
     loader_workers: as in `TrainConfig`.
-    should_stop: called before every batch: whether to raise `Abandoned`.
-    on_progress: called after every batch with the number of examples that are
-      done and of all.
+    watch: follows it batch by batch.
   """
 
   split: loader.Split
@@ -162,8 +183,7 @@ class Loop:
   mesh: Mesh | None = None
   loader_threads: int | None = None
   loader_workers: int = 0
-  should_stop: Callable[[], bool] = lambda: False
-  on_progress: Callable[[int, int], None] = lambda done, total: None
+  watch: Watch = UNWATCHED
 
   def outputs(
     self, compute: Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -178,13 +198,8 @@ class Loop:
     """
     with contextlib.closing(self._batches()) as batches:
       pending: Mapping[str, Any] | None = None
-      for batch in watch(
-        batches,
-        len(self.split.source),
-        should_stop=self.should_stop,
-        on_progress=self.on_progress,
-        step=self.batch_size,
-      ):
+      total = len(self.split.source)
+      for batch in self.watch(batches, total, self.batch_size):
         shared = sharding.put_batch(self.mesh, batch) if self.mesh else batch
         pending, ready = compute(shared), pending
         if ready is not None:
@@ -208,6 +223,15 @@ class Loop:
     real = whole.pop("weight") > 0
     return {name: array[real] for name, array in whole.items()}
 
+  def means(
+    self, compute: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+  ) -> dict[str, float]:
+    """Returns the means over all examples of what `collect` returns."""
+    return {
+      name: float(np.mean(values, dtype=np.float64))
+      for name, values in self.collect(compute).items()
+    }
+
   def _batches(self) -> loader.Batches:
     return loader.eval_batches(
       self.split,
@@ -219,33 +243,12 @@ class Loop:
     )
 
 
-def watch(
-  items: Iterable[Item],
-  total: int,
-  *,
-  should_stop: Callable[[], bool],
-  on_progress: Callable[[int, int], None],
-  step: int = 1,
-) -> Iterator[Item]:
-  """Yields items of `step` examples each, `total` examples in all.
-
-  Raises:
-    Abandoned: if `should_stop()`, which is called before every item.
-  """
-  for number, item in enumerate(items, 1):
-    if should_stop():
-      raise Abandoned
-    yield item
-    on_progress(min(number * step, total), total)
-
-
 def make(
   task: tasks.Task,
   mesh: Mesh,
   config: training_config.TrainConfig,
+  watch: Watch = UNWATCHED,
   *,
-  should_stop: Callable[[], bool] = lambda: False,
-  on_progress: Callable[[int, int], None] = lambda done, total: None,
   only_first: int | None = None,
 ) -> Callable[[Any], Evaluation]:
   """Prepares the evaluation of a task, to be compiled at its first use.
@@ -256,8 +259,7 @@ def make(
     task: gives the examples and their losses and metrics.
     mesh: the devices.
     config: gives the batch size, over all devices, and the loader's threads.
-    should_stop: as in `Loop`.
-    on_progress: as in `Loop`.
+    watch: follows it.
     only_first: how many examples to evaluate on; all if None.
 
   Returns:
@@ -274,7 +276,7 @@ def make(
       f"{type(task).__name__} evaluates a whole split: leave out --examples"
     )
   if own is not None:
-    return functools.partial(_by_own, own, mesh, should_stop, on_progress)
+    return functools.partial(_by_own, own, mesh, watch)
   size = config.evaluation_batch_size
   sharding.check_batch_size(mesh, size, "the evaluation's batch size")
   whole = task.eval_split()
@@ -284,8 +286,7 @@ def make(
     mesh=mesh,
     loader_threads=config.loader_threads,
     loader_workers=config.loader_workers,
-    should_stop=should_stop,
-    on_progress=on_progress,
+    watch=watch,
   )
   sums_of_batch = jax.jit(
     functools.partial(_weighted_sums, task),
@@ -317,15 +318,11 @@ def _by_batches(
 
 
 def _by_own(
-  own: Evaluator,
-  mesh: Mesh,
-  should_stop: Callable[[], bool],
-  on_progress: Callable[[int, int], None],
-  variables: Any,
+  own: Evaluator, mesh: Mesh, watch: Watch, variables: Any
 ) -> Evaluation:
   if sharding.process_count() > 1:  # Each evaluates all of it.
     variables = sharding.to_host(mesh, variables)
-  found = own(variables, should_stop=should_stop, on_progress=on_progress)
+  found = own(variables, watch)
   _check_complete(found.split, found.examples + found.skipped, found.expected)
   return found
 

@@ -73,13 +73,11 @@ class Run:
       else state.from_items(program.target, restored[1])
     )
     self._reporter = self._open_reporter(experiment, stack)
-    self._evaluate = evaluation.make(
-      task,
-      mesh,
-      config,
+    watch = evaluation.Watch(
       should_stop=lambda: bool(self._signal.now()),
       on_progress=self._reporter.evaluating,
     )
+    self._evaluate = evaluation.make(task, mesh, config, watch)
 
   def _open_reporter(
     self, experiment: Any, stack: contextlib.ExitStack

@@ -1,6 +1,6 @@
 """The interface between an experiment's problem and the trainer."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import dataclasses
 import pathlib
 from typing import Any, NamedTuple, Protocol
@@ -65,6 +65,20 @@ class Task(Protocol):
 
   def plots(self, variables: Any, workdir: pathlib.Path) -> list[pathlib.Path]:
     """Plots the run and its model; returns the files."""
+
+
+class HasSplits:
+  """The splits of a task that opens both at once, by `splits()`."""
+
+  splits: Callable[[], tuple[loader.Split, loader.Split]]
+
+  def train_split(self) -> loader.Split:
+    """Returns the examples to learn from."""
+    return self.splits()[0]
+
+  def eval_split(self) -> loader.Split:
+    """Returns the examples to evaluate on."""
+    return self.splits()[1]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -23,12 +23,6 @@ def file(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     raise
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-  """Writes a text file in UTF-8."""
-  with file(path) as temporary:
-    temporary.write_text(text, encoding="utf-8")
-
-
 @contextlib.contextmanager
 def folder(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
   """Yields a folder to fill, which becomes `path` on success.

@@ -50,6 +50,23 @@ def compare(
     )
 
 
+def no_differences(
+  found: Mapping[str, tuple[Any, Any]], subject: str, advice: str = ""
+) -> None:
+  """Raises a CheckpointError that names the first difference, if any.
+
+  Args:
+    found: {field: (expected, found)}, of `config_json.differences`.
+    subject: of the message, up to the field.
+    advice: its end.
+  """
+  for field, (want, have) in found.items():
+    raise errors.CheckpointError(
+      f"Checkpoint: {subject} {field or 'config'} is {errors.show(have)}; "
+      f"expected {errors.show(want)}. Differences in all: {len(found)}{advice}."
+    )
+
+
 def flatten(variables: perceiver_model.Variables) -> dict[str, Any]:
   """Returns all arrays by collection, module and name."""
   return {
@@ -58,6 +75,15 @@ def flatten(variables: perceiver_model.Variables) -> dict[str, Any]:
     for module, entries in tree.items()
     for name, array in entries.items()
   }
+
+
+def unflatten(arrays: Mapping[str, Any]) -> perceiver_model.Variables:
+  """Returns variables of arrays by collection, module and name."""
+  trees: dict[str, dict[str, dict[str, Any]]] = {"params": {}, "state": {}}
+  for full, array in arrays.items():
+    collection, module, name = full.split(":")
+    trees[collection].setdefault(module, {})[name] = array
+  return perceiver_model.Variables(**trees)
 
 
 def _describe(array: Any) -> str:

@@ -78,7 +78,7 @@ def load_for_finetuning(
   report = Report(
     *(tuple(sorted(x)) for x in (left_out, reinitialised, interpolated))
   )
-  result = _tree(pretrained)
+  result = check.unflatten({n: np.asarray(x) for n, x in pretrained.items()})
   check.fits(model, result, source=str(path))
   return model, result, report
 
@@ -144,11 +144,3 @@ def _check_trunk(
     {name: found[name] for name in trunk if name in found},
     source=str(path),
   )
-
-
-def _tree(arrays: Mapping[str, Any]) -> perceiver_model.Variables:
-  trees: dict[str, dict[str, Any]] = {"params": {}, "state": {}}
-  for full, array in arrays.items():
-    collection, module, name = full.split(":")
-    trees[collection].setdefault(module, {})[name] = np.asarray(array)
-  return perceiver_model.Variables(**trees)

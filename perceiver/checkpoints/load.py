@@ -7,7 +7,7 @@ import warnings
 
 from perceiver import config_json
 from perceiver import model as perceiver_model
-from perceiver.checkpoints import errors
+from perceiver.checkpoints import check
 from perceiver.checkpoints import store
 from perceiver.checkpoints.deepmind import files
 from perceiver.checkpoints.huggingface import folder
@@ -59,7 +59,12 @@ def load(
   if is_pickle:
     return wanted, files.load(wanted, path)
   model, variables = store.load(path, type(wanted.config))
-  _check_same(wanted, model, path)
+  different = config_json.differences(wanted.config, model.config)
+  check.no_differences(
+    different,
+    f"{path} holds another model: its",
+    "; perceiver.load(path) accepts any model",
+  )
   return model, variables
 
 
@@ -88,19 +93,3 @@ def _is_model(first: Any, second: Any) -> bool:
   if isinstance(first, str):
     return False
   return hasattr(first, "network")
-
-
-def _check_same(
-  wanted: perceiver_model.Model,
-  model: perceiver_model.Model,
-  path: pathlib.Path,
-) -> None:
-  """Raises a CheckpointError that names the first difference, if any."""
-  different = config_json.differences(wanted.config, model.config)
-  if different:
-    field, (want, have) = next(iter(different.items()))
-    raise errors.CheckpointError(
-      f"Checkpoint: {path} holds another model: its {field or 'config'} is "
-      f"{errors.show(have)}; expected {errors.show(want)}. Differences in all: "
-      f"{len(different)}; perceiver.load(path) accepts any model."
-    )

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 import json
 import os
 import pathlib
-from typing import Any
+import re
 
 import numpy as np
 
 from perceiver import config_json
 from perceiver import model as perceiver_model
+from perceiver.checkpoints import arrays_file
 from perceiver.checkpoints import atomic
 from perceiver.checkpoints import check
 from perceiver.checkpoints import errors
@@ -22,7 +23,7 @@ from perceiver.models import registry
 
 _FORMAT = "perceiver"
 _VERSION = "1"
-_SEPARATOR = ":"  # collection : module : name
+_NAME = re.compile("(params|state):([^:]+):([^:]*)")
 
 
 def save(
@@ -46,10 +47,8 @@ def save(
 
   check.fits(model, variables, source="what is to be saved")
   arrays = {
-    _SEPARATOR.join((collection, module, name)): np.asarray(array, order="C")
-    for collection, tree in variables._asdict().items()
-    for module, entries in tree.items()
-    for name, array in entries.items()
+    name: np.asarray(array, order="C")
+    for name, array in check.flatten(variables).items()
   }
   metadata = {
     "format": _FORMAT,
@@ -98,19 +97,16 @@ def load(
       f"Checkpoint: {path} does not say what model it holds: {error}"
     ) from error
   model = perceiver_model.Model(config)
-  trees: dict[str, dict[str, Any]] = {"params": {}, "state": {}}
+  named = {}
   for key, array in arrays.items():
-    collection, _, rest = key.partition(_SEPARATOR)
-    module, _, name = rest.rpartition(_SEPARATOR)
-    if text != written:
-      module = migrate.upgrade_module(module)
-    if collection not in trees or not module:
+    if not (parts := _NAME.fullmatch(key)):
       raise errors.CheckpointError(
         f"Checkpoint: {path} has an array {key!r}; expected names such as "
-        f"{_SEPARATOR.join(('params', 'module', 'name'))!r}."
+        "'params:module:name'."
       )
-    trees[collection].setdefault(module, {})[name] = array
-  variables = perceiver_model.Variables(**trees)
+    module = parts[2] if text == written else migrate.upgrade_module(parts[2])
+    named[f"{parts[1]}:{module}:{parts[3]}"] = array
+  variables = check.unflatten(named)
   check.fits(model, variables, source=str(path))
   return model, variables
 
@@ -144,23 +140,10 @@ def is_ours(path: pathlib.Path) -> bool:
 
 
 def _read(path: pathlib.Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-  import safetensors
-
-  if not path.is_file():
-    raise FileNotFoundError(
-      f"Checkpoint: there is no file {path}; expected one written by "
-      "perceiver.save, such as the model.safetensors of a training run."
-    )
-  try:
-    with safetensors.safe_open(path, "numpy") as file:
-      metadata = file.metadata() or {}
-      arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-  except (safetensors.SafetensorError, AttributeError) as error:
-    # The latter for dtypes that NumPy has not.
-    raise errors.CheckpointError(
-      f"Checkpoint: {path} cannot be read: {error}; expected a complete "
-      "safetensors file. It may be cut short, or of another format."
-    ) from error
+  metadata, arrays = arrays_file.read(
+    path,
+    "one written by perceiver.save, such as the model.safetensors of a run",
+  )
   if (metadata.get("format"), metadata.get("version")) != (_FORMAT, _VERSION):
     raise errors.CheckpointError(
       f"Checkpoint: {path} is a safetensors file of format "

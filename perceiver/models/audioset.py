@@ -9,6 +9,7 @@ the published 4,800 inputs with one step every 1,024 samples.
 """
 
 import dataclasses
+import functools
 
 from perceiver import decoder
 from perceiver import encoder
@@ -131,17 +132,14 @@ _QUERY_DECODER = decoder.DecoderConfig(
 _MEAN_DECODER = decoder.MeanDecoderConfig(output_channels=NUM_CLASSES)
 
 
-def _of_2021(
-  *modalities: multimodal.ModalityConfig,
-) -> MultimodalClassifierConfig:
-  """Returns the model of 2103.03206: two cross-attends, each with 8 layers."""
-  return _classifier(
-    *modalities,
-    decoding=_MEAN_DECODER,
-    latent_channels=1024,
-    num_self_attends_per_block=8,
-    num_cross_attends=2,
-  )
+# The model of 2103.03206: two cross-attends, each with 8 layers.
+_of_2021 = functools.partial(
+  _classifier,
+  decoding=_MEAN_DECODER,
+  latent_channels=1024,
+  num_self_attends_per_block=8,
+  num_cross_attends=2,
+)
 
 
 def _of_table_10(

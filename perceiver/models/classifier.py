@@ -5,14 +5,14 @@ from typing import Any
 
 import haiku as hk
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from perceiver import decoder
 from perceiver import model
 from perceiver import network
 from perceiver import queries as learned_queries
 from perceiver.adapters import adapter
-from perceiver.attention import blockwise
+from perceiver.models import base
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,12 +30,7 @@ class ClassifierConfig:
   precision: model.Precision = model.Precision.FLOAT32
 
   def __post_init__(self) -> None:
-    expected = self.inputs.input_channels
-    if self.perceiver.encoder.input_channels != expected:
-      raise ValueError(
-        f"Encoder: input_channels is {self.perceiver.encoder.input_channels}; "
-        f"expected {expected}, the channels of the adapter's inputs."
-      )
+    base.check_channels(self.perceiver, self.inputs.input_channels)
     if self.perceiver.decoder.output_channels is None:
       raise ValueError(
         "Decoder: output_channels is None; expected the number of classes."
@@ -56,24 +51,16 @@ class ClassifierConfig:
 
 
 @dataclasses.dataclass
-class Classifier(hk.Module):
+class Classifier(base.AdaptedPerceiver):
   """Examples to logits; `mask` is that of the adapter."""
 
   config: ClassifierConfig
-  is_training: bool = False
-  name: str | None = None
 
   def __call__(
     self, examples: Any, mask: Any = None
   ) -> Float[Array, "B classes"]:
     """Returns logits, float32."""
     return self.decode(self.encode(examples, mask))
-
-  @hk.name_like("__call__")
-  def encode(self, examples: Any, mask: Any = None) -> Float[Array, "B N D"]:
-    """Returns latents."""
-    inputs, input_mask = self._inputs(examples, mask)
-    return self._network().encode(inputs, input_mask=input_mask)
 
   @hk.name_like("__call__")
   def decode(self, latents: Float[Array, "B N D"]) -> Float[Array, "B classes"]:
@@ -85,27 +72,3 @@ class Classifier(hk.Module):
       queries = (query.astype(latents.dtype),)
     logits = self._network().decode(latents, queries)  # [B, 1, classes]
     return logits[:, 0].astype(jnp.float32)
-
-  @hk.name_like("__call__")
-  def attention_map(
-    self, examples: Any, mask: Any = None
-  ) -> Float[Array, "B H N M"]:
-    """Returns the attention of the first cross-attend."""
-    inputs, input_mask = self._inputs(examples, mask)
-    return self._network().attention_map(inputs, input_mask=input_mask)
-
-  @hk.name_like("__call__")
-  def _network(self) -> network.Perceiver:
-    return network.Perceiver(
-      self.config.perceiver, self.is_training, name="perceiver"
-    )
-
-  @hk.name_like("__call__")
-  def _inputs(
-    self, examples: Any, mask: Any
-  ) -> tuple[blockwise.Parts, Bool[Array, "B M"] | None]:
-    parts, input_mask = self.config.inputs.apply(
-      examples, mask, is_training=self.is_training
-    )
-    dtype = self.config.precision.dtype
-    return tuple(part.astype(dtype) for part in parts), input_mask

@@ -17,14 +17,15 @@ from jaxtyping import Array, Bool, Float, Float32
 from perceiver import bounds
 from perceiver import layers
 from perceiver import model
-from perceiver import network as perceiver_network
+from perceiver import network
 from perceiver import position_encoding
 from perceiver.adapters import checks
 from perceiver.adapters import text
+from perceiver.attention import blockwise
+from perceiver.models import base
 from perceiver.models import language
 
 _MODULE = "language_model"  # as the trunk's, so that parameters keep their name
-_TRUNK = (f"{_MODULE}/text_input", f"{_MODULE}/perceiver")
 
 
 class QueryKind(enum.Enum):
@@ -68,7 +69,7 @@ class GlueConfig:
 
   Attributes:
     trunk: the language model; its parameters keep their names, so that those
-      of its pre-training drop in (`with_trunk`).
+      of its pre-training drop in (`perceiver.load_for_finetuning`).
     tasks: all tasks; one of them for a single-task model.
     query_kind: the decoder's queries for the tasks.
   """
@@ -86,7 +87,7 @@ class GlueConfig:
     if self.max_length < 1:
       raise ValueError(
         f"Tasks: {self.num_tokens} tokens leave no room for text within "
-        f"{self.trunk.text.max_length}; expected fewer."
+        f"{self.text.max_length}; expected fewer."
       )
 
   @property
@@ -101,7 +102,17 @@ class GlueConfig:
   @property
   def max_length(self) -> int:
     """The longest text, in the trunk's own tokens."""
-    return self.trunk.text.max_length - self.num_tokens
+    return self.text.max_length - self.num_tokens
+
+  @property
+  def text(self) -> text.TextInputConfig:
+    """The trunk's vocabulary, longest text and channels."""
+    return self.trunk.text
+
+  @property
+  def perceiver(self) -> network.PerceiverConfig:
+    """The trunk's network."""
+    return self.trunk.perceiver
 
   @property
   def precision(self) -> model.Precision:
@@ -123,12 +134,10 @@ class GlueConfig:
 
 
 @dataclasses.dataclass
-class GlueModel(hk.Module):
+class GlueModel(base.AdaptedPerceiver):
   """Token ids to logits of every task."""
 
   config: GlueConfig
-  is_training: bool = False
-  name: str | None = None
 
   def __call__(
     self,
@@ -142,17 +151,6 @@ class GlueModel(hk.Module):
     for which M must leave room.
     """
     return self.decode(self.encode(ids, input_mask=input_mask))
-
-  @hk.name_like("__call__")
-  def encode(
-    self,
-    ids: checks.Unchecked,  # [B, M] integers
-    *,
-    input_mask: checks.Unchecked | None = None,  # [B, M] bool
-  ) -> Float[Array, "B N D"]:
-    """Returns the latents of texts with the tasks' tokens before them."""
-    inputs, mask = self._inputs(ids, input_mask)
-    return self._network().encode((inputs,), input_mask=mask)
 
   @hk.name_like("__call__")
   def decode(
@@ -169,47 +167,30 @@ class GlueModel(hk.Module):
     }
 
   @hk.name_like("__call__")
-  def attention_map(
-    self,
-    ids: checks.Unchecked,  # [B, M] integers
-    *,
-    input_mask: checks.Unchecked | None = None,  # [B, M] bool
-  ) -> Float[Array, "B H N _"]:  # [B, H, N, P + M]
-    """Returns the attention of the latents, tasks' tokens first."""
-    inputs, mask = self._inputs(ids, input_mask)
-    return self._network().attention_map((inputs,), input_mask=mask)
-
-  @hk.name_like("__call__")
-  def _network(self) -> perceiver_network.Perceiver:
-    return perceiver_network.Perceiver(
-      self.config.trunk.perceiver, self.is_training, name="perceiver"
-    )
-
-  @hk.name_like("__call__")
-  def _inputs(
-    self, ids: checks.Unchecked, input_mask: checks.Unchecked | None
-  ) -> tuple[Float[Array, "B M C"], Bool[Array, "B M"] | None]:
-    cfg = self.config.trunk
+  def _adapt(
+    self, ids: checks.Unchecked, *, input_mask: checks.Unchecked | None = None
+  ) -> tuple[blockwise.Parts, Bool[Array, "B _"] | None]:
+    """Returns the texts with the tasks' tokens before them, and their mask."""
     text.check_mask(input_mask, ids.shape)
     num_tokens = self.config.num_tokens
     prefix = self._vectors(num_tokens, "task_tokens") if num_tokens else None
-    (inputs,) = text.TextInput(cfg.text, name="text_input")(ids, prefix)
+    adapter = text.TextInput(self.config.text, name="text_input")
     if input_mask is not None:
       ahead = ((0, 0), (num_tokens, 0))
       input_mask = jnp.pad(input_mask, ahead, constant_values=True)
-    return inputs.astype(cfg.precision.dtype), input_mask
+    return adapter(ids, prefix), input_mask
 
   @hk.name_like("__call__")
   def _queries(self) -> Float[Array, "#T C"]:
     """Returns the tasks' own queries, or the trunk's at the tokens' places."""
     if self.config.query_kind is QueryKind.QUERIES:
       return self._vectors(len(self.config.tasks), "task_queries")
-    all_queries = self._vectors(self.config.trunk.text.max_length, "queries")
+    all_queries = self._vectors(self.config.text.max_length, "queries")
     return all_queries[: self.config.num_tokens]
 
   @hk.name_like("__call__")
   def _vectors(self, num: int, name: str) -> Float[Array, "{num} C"]:
-    channels = self.config.trunk.text.channels
+    channels = self.config.text.channels
     learned = position_encoding.Learned(channels=channels)
     return position_encoding.LearnedVectors(num, learned, name=name)()
 
@@ -229,56 +210,14 @@ class TaskHead(hk.Module):
     return output.astype(jnp.float32)
 
 
-def with_trunk(
-  variables: model.Variables, pretrained: model.Variables
-) -> model.Variables:
-  """Puts a pre-trained language model's parameters into those of a GLUE model.
-
-  Args:
-    variables: of the GLUE model, from its `init`.
-    pretrained: of the language model that is its trunk.
-
-  Returns:
-    Variables of the GLUE model; heads and the tasks' own vectors stay as in
-    `variables`.
-
-  Raises:
-    ValueError: if a parameter of the trunk is missing or has another shape.
-  """
-  params = {}
-  for module, entries in variables.params.items():
-    known = pretrained.params.get(module)
-    if known is None and module.startswith(_TRUNK):
-      raise ValueError(
-        f"GLUE: the pre-trained model has no {module}; expected a language "
-        "model of the same trunk."
-      )
-    for name, array in entries.items() if known is not None else ():
-      if known[name].shape != array.shape:
-        raise ValueError(
-          f"GLUE: {module} {name} has shape {known[name].shape} in the "
-          f"pre-trained model; expected {array.shape}."
-        )
-    params[module] = dict(entries if known is None else known)
-  return variables._replace(params=params)
-
-
 # ------------------------------------------------------------------ the tasks
 
 # The eight tasks of appendix F.4, without WNLI, and their classes; STS-B asks
 # for a degree of likeness.
+_NAMES = ("cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb")
 TASKS: dict[str, TaskConfig] = {
-  name: TaskConfig(name=name, num_outputs=num_outputs)
-  for name, num_outputs in (
-    ("cola", 2),
-    ("mnli", 3),
-    ("mrpc", 2),
-    ("qnli", 2),
-    ("qqp", 2),
-    ("rte", 2),
-    ("sst2", 2),
-    ("stsb", 1),
-  )
+  name: TaskConfig(name=name, num_outputs={"mnli": 3, "stsb": 1}.get(name, 2))
+  for name in _NAMES
 }
 
 

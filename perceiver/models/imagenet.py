@@ -69,18 +69,22 @@ _QUERY_DECODER = decoder.DecoderConfig(
   query_channels=1024, output_channels=1000
 )
 _MEAN_DECODER = decoder.MeanDecoderConfig(output_channels=1000)
+_CROSS_ATTENTION = blocks.CrossAttentionConfig()
+_SELF_ATTENTION = blocks.SelfAttentionConfig()
 
 
-def _classifier(
+def image_classifier(
   inputs: image.ImageInputConfig,
   decoding: decoder.DecoderConfig | decoder.MeanDecoderConfig,
   *,
+  num_latents: int = 512,
+  latent_channels: int = 1024,
   num_cross_attends: int = 1,
   arrangement: encoder.Arrangement = encoder.Arrangement.INTERLEAVED,
   num_blocks: int = 8,
   num_self_attends_per_block: int = 6,
-  latent_channels: int = 1024,
-  mlp_widening: int = 1,
+  cross_attention: blocks.CrossAttentionConfig = _CROSS_ATTENTION,
+  self_attention: blocks.SelfAttentionConfig = _SELF_ATTENTION,
   share_weights: bool = True,
 ) -> ImageClassifierConfig:
   """Returns a classifier of the papers' base size, but for what is given."""
@@ -89,16 +93,17 @@ def _classifier(
     perceiver=perceiver_network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
         input_channels=inputs.input_channels,
-        num_latents=512,
+        num_latents=num_latents,
         latent_channels=latent_channels,
         num_cross_attends=num_cross_attends,
         arrangement=arrangement,
+        cross_attention=cross_attention,
       ),
       processor=processor.ProcessorConfig(
         channels=latent_channels,
         num_self_attends_per_block=num_self_attends_per_block,
         num_blocks=num_blocks,
-        self_attention=blocks.SelfAttentionConfig(mlp_widening=mlp_widening),
+        self_attention=self_attention,
       ),
       decoder=decoding,
       share_weights=share_weights,
@@ -111,26 +116,26 @@ def _large(
 ) -> ImageClassifierConfig:
   """Returns configuration B: 16 layers, none shared, with MLPs 4 times wide."""
   decoding = dataclasses.replace(_QUERY_DECODER, output_channels=num_classes)
-  return _classifier(
+  return image_classifier(
     inputs,
     decoding,
     num_blocks=1,
     num_self_attends_per_block=16,
-    mlp_widening=4,
+    self_attention=blocks.SelfAttentionConfig(mlp_widening=4),
   )
 
 
 # ------------------------------------------------------------- Perceiver IO
 
-FOURIER = _classifier(_PIXELS_FOURIER, _QUERY_DECODER)
-LEARNED = _classifier(
+FOURIER = image_classifier(_PIXELS_FOURIER, _QUERY_DECODER)
+LEARNED = image_classifier(
   _CONV1X1_LEARNED,
   dataclasses.replace(
     _QUERY_DECODER,
     cross_attention=blocks.CrossAttentionConfig(query_residual=False),
   ),
 )
-CONV = _classifier(_CONV_FOURIER, _QUERY_DECODER)
+CONV = image_classifier(_CONV_FOURIER, _QUERY_DECODER)
 
 # Configuration B. Its pre-training had about 18,000 classes (appendix A.2);
 # table 7's 212 M parameters are those of fine-tuning on 1,000.
@@ -139,7 +144,7 @@ _pretraining = functools.partial(_large, num_classes=NUM_PRETRAINING_CLASSES)
 
 # --------------------------------------------------------- Perceiver of 2021
 
-_of_2021 = functools.partial(_classifier, _PIXELS_FOURIER, _MEAN_DECODER)
+_of_2021 = functools.partial(image_classifier, _PIXELS_FOURIER, _MEAN_DECODER)
 PERCEIVER = _of_2021(num_cross_attends=8)
 _AT_START = encoder.Arrangement.AT_START
 
@@ -196,12 +201,14 @@ CONFIGS: dict[str, ImageClassifierConfig] = {
   "perceiver_imagenet_8_cross_attends_only": _cross_attends_only(8),
   "perceiver_imagenet_12_cross_attends_only": _cross_attends_only(12),
   "perceiver_imagenet_sweep_base": _SWEEP_BASE,
-  "perceiver_imagenet_learned": _classifier(_PIXELS_LEARNED, _MEAN_DECODER),
+  "perceiver_imagenet_learned": image_classifier(
+    _PIXELS_LEARNED, _MEAN_DECODER
+  ),
   # The same network under the training of 2107.14795 (its table 7).
-  "perceiver_imagenet_1_cross_attend_learned": _classifier(
+  "perceiver_imagenet_1_cross_attend_learned": image_classifier(
     _CONV1X1_LEARNED, _MEAN_DECODER
   ),
-  "perceiver_imagenet_1_cross_attend_conv": _classifier(
+  "perceiver_imagenet_1_cross_attend_conv": image_classifier(
     _CONV_FOURIER, _MEAN_DECODER
   ),
 }

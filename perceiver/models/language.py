@@ -10,7 +10,7 @@ import dataclasses
 import haiku as hk
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Float32
+from jaxtyping import Array, Bool, Float, Float32
 
 from perceiver import blocks
 from perceiver import decoder
@@ -23,6 +23,7 @@ from perceiver.adapters import checks
 from perceiver.adapters import rows
 from perceiver.adapters import text
 from perceiver.attention import blockwise
+from perceiver.models import base
 
 # The bytes after six special tokens: padding, begin, end, mask, class and
 # separator. The paper speaks of four (§4.1); the released model has six.
@@ -46,22 +47,12 @@ class LanguageModelConfig:
   precision: model.Precision = model.Precision.FLOAT32
 
   def __post_init__(self) -> None:
-    expected = self.text.channels
-    if self.perceiver.encoder.input_channels != expected:
+    channels = self.text.channels
+    base.check_channels(self.perceiver, channels, channels)
+    if self.perceiver.decoder.output_channels is not None:
       raise ValueError(
-        f"Encoder: input_channels is {self.perceiver.encoder.input_channels}; "
-        f"expected {expected}, the channels of the embeddings."
-      )
-    decoding = self.perceiver.decoder
-    if (
-      not isinstance(decoding, decoder.DecoderConfig)
-      or decoding.output_channels is not None
-      or decoding.query_channels != expected
-    ):
-      raise ValueError(
-        f"Decoder: {decoding}; expected a DecoderConfig with output_channels "
-        f"None and query_channels {expected}, since logits are products with "
-        "the embeddings."
+        f"Decoder: output_channels is {self.perceiver.decoder.output_channels};"
+        " expected None, since logits are products with the embeddings."
       )
 
   def resizable_tables(self) -> dict[str, tuple[int, ...]]:
@@ -81,12 +72,10 @@ class LanguageModelConfig:
 
 
 @dataclasses.dataclass
-class LanguageModel(hk.Module):
+class LanguageModel(base.AdaptedPerceiver):
   """Token ids to logits over tokens."""
 
   config: LanguageModelConfig
-  is_training: bool = False
-  name: str | None = None
 
   def __call__(
     self,
@@ -117,17 +106,6 @@ class LanguageModel(hk.Module):
     return self.decode(latents, positions, query_mask=query_mask)
 
   @hk.name_like("__call__")
-  def encode(
-    self,
-    ids: checks.Unchecked,  # [B, M] integers
-    *,
-    input_mask: checks.Unchecked | None = None,  # [B, M] bool
-  ) -> Float[Array, "B N D"]:
-    """Returns the latents of texts."""
-    text.check_mask(input_mask, ids.shape)
-    return self._network().encode(self._inputs(ids), input_mask=input_mask)
-
-  @hk.name_like("__call__")
   def decode(
     self,
     latents: Float[Array, "B N D"],
@@ -156,28 +134,11 @@ class LanguageModel(hk.Module):
     return text.TiedLogits(name="logits")(decoded, table)
 
   @hk.name_like("__call__")
-  def attention_map(
-    self,
-    ids: checks.Unchecked,  # [B, M] integers
-    *,
-    input_mask: checks.Unchecked | None = None,  # [B, M] bool
-  ) -> Float[Array, "B H N M"]:
-    """Returns the attention of the latents."""
+  def _adapt(
+    self, ids: checks.Unchecked, *, input_mask: checks.Unchecked | None = None
+  ) -> tuple[blockwise.Parts, Bool[Array, "B M"] | None]:
     text.check_mask(input_mask, ids.shape)
-    return self._network().attention_map(
-      self._inputs(ids), input_mask=input_mask
-    )
-
-  @hk.name_like("__call__")
-  def _network(self) -> perceiver_network.Perceiver:
-    return perceiver_network.Perceiver(
-      self.config.perceiver, self.is_training, name="perceiver"
-    )
-
-  @hk.name_like("__call__")
-  def _inputs(self, ids: checks.Unchecked) -> blockwise.Parts:
-    (embedded,) = text.TextInput(self.config.text, name="text_input")(ids)
-    return (embedded.astype(self.config.precision.dtype),)
+    return text.TextInput(self.config.text, name="text_input")(ids), input_mask
 
 
 def _check_positions(positions: checks.Unchecked, batch_size: int) -> None:
@@ -198,16 +159,26 @@ def _check_positions(positions: checks.Unchecked, batch_size: int) -> None:
 # -------------------------------------------------------------------- the sizes
 
 
-def _language_model(
+def language_model(
   *,
   vocab_size: int = NUM_BYTES,
   max_length: int = 2048,
+  channels: int = 768,
   num_latents: int = 256,
   latent_channels: int = 1280,
   num_layers: int = 26,
+  num_heads: int = 8,
+  qk_channels: int = 256,
+  self_attention: blocks.SelfAttentionConfig | None = None,
+  remat: processor.Remat = processor.Remat.ATTENTION,
 ) -> LanguageModelConfig:
-  """Returns the byte model, but for what is given."""
-  channels = 768
+  """Returns the byte model, but for what is given.
+
+  `num_heads` and `qk_channels` are those of the cross-attentions.
+  """
+  cross_attention = blocks.CrossAttentionConfig(
+    num_heads=num_heads, qk_channels=qk_channels, v_channels=latent_channels
+  )
   return LanguageModelConfig(
     text=text.TextInputConfig(
       vocab_size=vocab_size, max_length=max_length, channels=channels
@@ -217,35 +188,31 @@ def _language_model(
         input_channels=channels,
         num_latents=num_latents,
         latent_channels=latent_channels,
-        cross_attention=blocks.CrossAttentionConfig(
-          num_heads=8, qk_channels=256, v_channels=latent_channels
-        ),
+        cross_attention=cross_attention,
       ),
       processor=processor.ProcessorConfig(
         channels=latent_channels,
         num_self_attends_per_block=num_layers,
-        remat=processor.Remat.ATTENTION,
-        self_attention=blocks.SelfAttentionConfig(
+        remat=remat,
+        self_attention=self_attention
+        or blocks.SelfAttentionConfig(
           qk_channels=256, v_channels=latent_channels
         ),
       ),
       decoder=decoder.DecoderConfig(
         query_channels=channels,
         output_channels=None,
-        cross_attention=blocks.CrossAttentionConfig(
-          num_heads=8,
-          qk_channels=256,
-          v_channels=channels,
-          query_residual=False,
+        cross_attention=dataclasses.replace(
+          cross_attention, v_channels=channels, query_residual=False
         ),
       ),
     ),
   )
 
 
-BYTES = _language_model()
-SENTENCEPIECE = _language_model(vocab_size=NUM_SENTENCEPIECES, max_length=512)
-BYTES_LARGE = _language_model(latent_channels=1536, num_layers=40)
+BYTES = language_model()
+SENTENCEPIECE = language_model(vocab_size=NUM_SENTENCEPIECES, max_length=512)
+BYTES_LARGE = language_model(latent_channels=1536, num_layers=40)
 
 CONFIGS: dict[str, LanguageModelConfig] = {
   # Tables 1 and 11: "Perceiver IO", "Perceiver IO Base", "Perceiver IO++".
@@ -253,10 +220,10 @@ CONFIGS: dict[str, LanguageModelConfig] = {
   "language_sentencepiece": SENTENCEPIECE,
   "language_bytes_large": BYTES_LARGE,
   # Table 15: fewer and wider, more and narrower latents.
-  "language_bytes_128_latents": _language_model(
+  "language_bytes_128_latents": language_model(
     num_latents=128, latent_channels=1920
   ),
-  "language_bytes_512_latents": _language_model(
+  "language_bytes_512_latents": language_model(
     num_latents=512, latent_channels=896
   ),
 }

@@ -8,6 +8,7 @@ import dataclasses
 
 import jax
 
+from perceiver import bounds
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import network as perceiver_network
@@ -38,11 +39,7 @@ class PointClassifierConfig(classifier.ClassifierConfig):
 
   def __post_init__(self) -> None:
     super().__post_init__()
-    if self.num_points < 1:
-      raise ValueError(
-        f"Point classifier: num_points is {self.num_points}; expected at least "
-        "1."
-      )
+    bounds.check_ranges(self, "num_points")
 
   def example(self, batch_size: int = 1) -> tuple[jax.ShapeDtypeStruct]:
     """Returns shape and dtype of the points, [B, P, 3] float32."""

@@ -33,6 +33,7 @@ from perceiver.adapters import flow
 from perceiver.adapters import image
 from perceiver.adapters import rows
 from perceiver.attention import blockwise
+from perceiver.models import base
 
 # The released network divides its output by 100 and was trained to give a
 # twentieth of the flow in pixels.
@@ -57,23 +58,13 @@ class OpticalFlowConfig:
   precision: model.Precision = model.Precision.FLOAT32
 
   def __post_init__(self) -> None:
-    expected = self.frames.input_channels
-    if self.perceiver.encoder.input_channels != expected:
+    channels = self.frames.input_channels
+    base.check_channels(self.perceiver, channels, channels)
+    found = self.perceiver.decoder.output_channels
+    if found is None or not (self.upsampled or found == 2):
       raise ValueError(
-        f"Encoder: input_channels is {self.perceiver.encoder.input_channels}; "
-        f"expected {expected}, which pixels and positions make together."
-      )
-    decoding = self.perceiver.decoder
-    if (
-      not isinstance(decoding, decoder.DecoderConfig)
-      or decoding.query_channels != expected
-      or decoding.output_channels is None
-      or not (self.upsampled or decoding.output_channels == 2)
-    ):
-      raise ValueError(
-        f"Decoder: {decoding}; expected a DecoderConfig with query_channels "
-        f"{expected}, as the inputs, and output_channels 2, or any number of "
-        "them for upsampling."
+        f"Decoder: output_channels is {found}; expected 2, or any number for "
+        "upsampling."
       )
 
   @property
@@ -92,7 +83,7 @@ class OpticalFlowConfig:
 
 
 @dataclasses.dataclass
-class OpticalFlow(hk.Module):
+class OpticalFlow(base.AdaptedPerceiver):
   """Pairs of frames to flow.
 
   Queries are the inputs of the first frame themselves, so decoding needs the
@@ -100,8 +91,6 @@ class OpticalFlow(hk.Module):
   """
 
   config: OpticalFlowConfig
-  is_training: bool = False
-  name: str | None = None
 
   def __call__(
     self,
@@ -120,14 +109,9 @@ class OpticalFlow(hk.Module):
     Returns:
       In channel 0 the motion to the right, in channel 1 downwards.
     """
-    inputs = self._inputs(frames)
+    inputs, _ = self._inputs(frames)
     latents = self._network().encode(inputs)  # [B, N, D]
     return self._flow(latents, inputs, output_points)
-
-  @hk.name_like("__call__")
-  def encode(self, frames: checks.Unchecked) -> Float[Array, "B N D"]:
-    """Returns latents of frames [B, 2, H, W, 3] in [-1, 1]."""
-    return self._network().encode(self._inputs(frames))
 
   @hk.name_like("__call__")
   def decode(
@@ -138,25 +122,14 @@ class OpticalFlow(hk.Module):
     output_points: checks.Unchecked | None = None,  # [n] integers
   ) -> Float32[Array, "B H W 2"] | Float32[Array, "B n 2"]:
     """Returns the flow, pixels, for latents and frames; see `__call__`."""
-    return self._flow(latents, self._inputs(frames), output_points)
+    return self._flow(latents, self._inputs(frames)[0], output_points)
 
   @hk.name_like("__call__")
-  def attention_map(self, frames: checks.Unchecked) -> Float[Array, "B H N M"]:
-    """Returns the attention of the latents."""
-    return self._network().attention_map(self._inputs(frames))
-
-  @hk.name_like("__call__")
-  def _network(self) -> perceiver_network.Perceiver:
-    return perceiver_network.Perceiver(
-      self.config.perceiver, self.is_training, name="perceiver"
-    )
-
-  @hk.name_like("__call__")
-  def _inputs(self, frames: checks.Unchecked) -> blockwise.Parts:
-    parts = flow.FlowInput(
+  def _adapt(self, frames: checks.Unchecked) -> tuple[blockwise.Parts, None]:
+    adapter = flow.FlowInput(
       self.config.frames, self.is_training, name="flow_input"
-    )(frames)
-    return tuple(part.astype(self.config.precision.dtype) for part in parts)
+    )
+    return adapter(frames), None
 
   @hk.name_like("__call__")
   def _flow(

@@ -12,6 +12,7 @@ mapped to 128 first. Parameters in the paper's table are those of the agent.
 """
 
 import dataclasses
+from typing import Any
 
 import haiku as hk
 import jax
@@ -28,7 +29,9 @@ from perceiver import network as perceiver_network
 from perceiver import processor
 from perceiver.adapters import checks
 from perceiver.adapters import entities as adapters_entities
+from perceiver.attention import blockwise
 from perceiver.attention import projections
+from perceiver.models import base
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,30 +80,15 @@ class EntityEncoderConfig:
   precision: model.Precision = model.Precision.FLOAT32
 
   def __post_init__(self) -> None:
-    have = self.entities.input_channels
-    if isinstance(self.encoder, EntityTransformerConfig):
-      expected = {"channels": self.encoder.channels}
-    else:
-      decoding = self.encoder.decoder
-      if not isinstance(decoding, decoder.DecoderConfig):
-        raise ValueError(
-          "Decoder: one output for all latents; expected one with queries."
-        )
-      expected = {
-        "input_channels": self.encoder.encoder.input_channels,
-        "query_channels": decoding.query_channels,
-      }
-    for name, channels in expected.items():
-      if channels != have:
-        raise ValueError(
-          f"Entity encoder: {name} is {channels}; expected the {have} channels "
-          "of the entities as inputs."
-        )
-    if self.output_channels < 1:
+    channels = self.entities.input_channels
+    if isinstance(self.encoder, perceiver_network.PerceiverConfig):
+      base.check_channels(self.encoder, channels, channels)
+    elif self.encoder.channels != channels:
       raise ValueError(
-        f"Entity encoder: output_channels is {self.output_channels}; expected "
-        "at least 1."
+        f"Entity encoder: channels is {self.encoder.channels}; expected "
+        f"{channels}, the channels of the entities as inputs."
       )
+    bounds.check_ranges(self, "output_channels")
 
   def network(self, is_training: bool = False) -> "EntityEncoder":
     """Returns the Haiku module."""
@@ -113,15 +101,13 @@ class EntityEncoderConfig:
 
 
 @dataclasses.dataclass
-class EntityEncoder(hk.Module):
+class EntityEncoder(base.AdaptedPerceiver):
   """Entities to a vector for each and one for all.
 
   Values of unused slots change nothing; their own vectors are zeros.
   """
 
   config: EntityEncoderConfig
-  is_training: bool = False
-  name: str | None = None
 
   def __call__(
     self,
@@ -134,15 +120,9 @@ class EntityEncoder(hk.Module):
       entities: as many as there are slots.
       mask: True where a slot is in use; all if None.
     """
-    inputs = self._inputs(entities, mask)  # [B, M, E]
-    return self._decode(self._encode(inputs, mask), inputs, mask)
-
-  @hk.name_like("__call__")
-  def encode(
-    self, entities: checks.Unchecked, mask: checks.Unchecked | None = None
-  ) -> Float[Array, "B N D"]:
-    """Returns latents; of the Transformer, N is M."""
-    return self._encode(self._inputs(entities, mask), mask)
+    inputs, _ = self._inputs(entities, mask)  # [B, M, E]
+    latents = self._network().encode(inputs, input_mask=mask)  # [B, N, D]
+    return self._decode(latents, inputs, mask)
 
   @hk.name_like("__call__")
   def decode(
@@ -152,20 +132,7 @@ class EntityEncoder(hk.Module):
     mask: checks.Unchecked | None = None,  # [B, M] bool
   ) -> tuple[Float32[Array, "B M F"], Float32[Array, "B F"]]:
     """Returns entities and their summary, float32, of latents."""
-    return self._decode(latents, self._inputs(entities, mask), mask)
-
-  @hk.name_like("__call__")
-  def attention_map(
-    self, entities: checks.Unchecked, mask: checks.Unchecked | None = None
-  ) -> Float[Array, "B H N M"]:
-    """Returns the attention of the latents."""
-    network = self._network()
-    if isinstance(network, EntityTransformer):
-      raise ValueError(
-        "Entity encoder: a Transformer has no latents; expected a Perceiver."
-      )
-    inputs = self._inputs(entities, mask)
-    return network.attention_map((inputs,), input_mask=mask)
+    return self._decode(latents, self._inputs(entities, mask)[0], mask)
 
   @hk.name_like("__call__")
   def _network(self) -> "EntityTransformer | perceiver_network.Perceiver":
@@ -177,34 +144,22 @@ class EntityEncoder(hk.Module):
     )
 
   @hk.name_like("__call__")
-  def _inputs(
-    self, entities: checks.Unchecked, mask: checks.Unchecked | None
-  ) -> Float[Array, "B M E"]:
-    embedded = adapters_entities.EntityInput(
+  def _adapt(
+    self, entities: checks.Unchecked, mask: checks.Unchecked | None = None
+  ) -> tuple[blockwise.Parts, Bool[Array, "B M"] | None]:
+    adapter = adapters_entities.EntityInput(
       self.config.entities, name="entity_input"
-    )(entities, mask)
-    return embedded.astype(self.config.precision.dtype)
-
-  @hk.name_like("__call__")
-  def _encode(
-    self, inputs: Float[Array, "B M E"], mask: Bool[Array, "B M"] | None
-  ) -> Float[Array, "B N D"]:
-    network = self._network()
-    if isinstance(network, EntityTransformer):
-      return network(inputs, mask)
-    return network.encode((inputs,), input_mask=mask)
+    )
+    return (adapter(entities, mask),), mask
 
   @hk.name_like("__call__")
   def _decode(
     self,
     latents: Float[Array, "B N D"],
-    inputs: Float[Array, "B M E"],
+    inputs: blockwise.Parts,
     mask: Bool[Array, "B M"] | None,
   ) -> tuple[Float32[Array, "B M F"], Float32[Array, "B F"]]:
-    network = self._network()
-    encoded = latents  # [B, M, E]
-    if isinstance(network, perceiver_network.Perceiver):
-      encoded = network.decode(latents, (inputs,), query_mask=mask)
+    encoded = self._network().decode(latents, inputs, query_mask=mask)
     each, summary = adapters_entities.EntityOutput(
       self.config.output_channels, name="entity_output"
     )(encoded, mask)
@@ -213,18 +168,34 @@ class EntityEncoder(hk.Module):
 
 @dataclasses.dataclass
 class EntityTransformer(hk.Module):
-  """Self-attention among the entities in use."""
+  """Self-attention among the entities in use, with a Perceiver's methods."""
 
   config: EntityTransformerConfig
   name: str | None = None
 
-  def __call__(
+  @hk.name_like("__call__")
+  def encode(
     self,
-    x: Float[Array, "B M E"],
-    mask: Bool[Array, "B M"] | None = None,
+    inputs: blockwise.Parts,
+    *,
+    input_mask: Bool[Array, "B M"] | None = None,
   ) -> Float[Array, "B M E"]:
-    layer = lambda y: _layer(self.config.layer, y, mask)
-    return hk.layer_stack(self.config.num_layers, name="stack")(layer)(x)
+    """Returns encoded entities, which take the place of latents: N is M."""
+    layer = lambda x: _layer(self.config.layer, x, input_mask)
+    stack = hk.layer_stack(self.config.num_layers, name="stack")
+    return stack(layer)(*inputs)
+
+  def decode(
+    self, latents: Float[Array, "B M E"], *_: Any, **__: Any
+  ) -> Float[Array, "B M E"]:
+    """Returns the encoded entities as they are."""
+    return latents
+
+  def attention_map(self, *_: Any, **__: Any) -> None:
+    """Raises a ValueError: there is no cross-attention."""
+    raise ValueError(
+      "Entity encoder: a Transformer has no latents; expected a Perceiver."
+    )
 
 
 def _layer(

@@ -24,6 +24,7 @@ from perceiver.adapters import audio
 from perceiver.adapters import checks
 from perceiver.adapters import multimodal
 from perceiver.adapters import video
+from perceiver.models import base
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,22 +44,9 @@ class VideoAutoencoderConfig:
   precision: model.Precision = model.Precision.FLOAT32
 
   def __post_init__(self) -> None:
-    expected = self.inputs.input_channels
-    if self.perceiver.encoder.input_channels != expected:
-      raise ValueError(
-        f"Encoder: input_channels is {self.perceiver.encoder.input_channels}; "
-        f"expected {expected}, which all modalities are padded to."
-      )
-    decoding = self.perceiver.decoder
-    if not isinstance(decoding, decoder.DecoderConfig):
-      raise ValueError(
-        "Decoder: one output for all latents; expected one with queries."
-      )
-    if decoding.query_channels != self.outputs.query_channels:
-      raise ValueError(
-        f"Decoder: query_channels is {decoding.query_channels}; expected "
-        f"{self.outputs.query_channels}, which all queries are padded to."
-      )
+    base.check_channels(
+      self.perceiver, self.inputs.input_channels, self.outputs.query_channels
+    )
 
   def network(self, is_training: bool = False) -> "VideoAutoencoder":
     """Returns the Haiku module."""
@@ -70,12 +58,10 @@ class VideoAutoencoderConfig:
 
 
 @dataclasses.dataclass
-class VideoAutoencoder(hk.Module):
+class VideoAutoencoder(base.AdaptedPerceiver):
   """Modalities to latents, and latents to any points of the modalities."""
 
   config: VideoAutoencoderConfig
-  is_training: bool = False
-  name: str | None = None
 
   def __call__(
     self,
@@ -91,13 +77,6 @@ class VideoAutoencoder(hk.Module):
       output_points: as for `decode`.
     """
     return self.decode(self.encode(inputs), output_points)
-
-  @hk.name_like("__call__")
-  def encode(
-    self, inputs: Mapping[str, checks.Unchecked]
-  ) -> Float[Array, "B N D"]:
-    """Returns latents of modalities."""
-    return self._network().encode((self._inputs(inputs),))
 
   @hk.name_like("__call__")
   def decode(
@@ -122,28 +101,6 @@ class VideoAutoencoder(hk.Module):
     return multimodal_decoder.MultimodalDecoder(
       config, self.config.outputs, self.is_training, name="decoder"
     )(latents, output_points or {})
-
-  @hk.name_like("__call__")
-  def attention_map(
-    self, inputs: Mapping[str, checks.Unchecked]
-  ) -> Float[Array, "B H N M"]:
-    """Returns the attention of the latents."""
-    return self._network().attention_map((self._inputs(inputs),))
-
-  @hk.name_like("__call__")
-  def _network(self) -> perceiver_network.Perceiver:
-    return perceiver_network.Perceiver(
-      self.config.perceiver, self.is_training, name="perceiver"
-    )
-
-  @hk.name_like("__call__")
-  def _inputs(
-    self, inputs: Mapping[str, checks.Unchecked]
-  ) -> Float[Array, "B M C"]:
-    whole = multimodal.MultimodalInput(
-      self.config.inputs, self.is_training, name="multimodal_input"
-    )(inputs)
-    return whole.astype(self.config.precision.dtype)
 
 
 _NUM_FRAMES, _SIZE, _NUM_CLASSES = 16, (224, 224), 700

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 import dataclasses
+import math
 
 import haiku as hk
 import jax.numpy as jnp
@@ -60,10 +61,8 @@ def interpolate(
   Raises:
     ValueError: if `vectors` is not a table of the old grid's size.
   """
-  size, length = 1, len(old)
-  for n in old:
-    size *= n
-  if vectors.ndim != 2 or len(vectors) != size or length != len(new):
+  size = math.prod(old)
+  if vectors.ndim != 2 or len(vectors) != size or len(old) != len(new):
     raise ValueError(
       f"Learned positions: the table has shape {vectors.shape}; expected "
       f"[{size}, channels] for a grid {tuple(old)} to become {tuple(new)}."

@@ -4,11 +4,9 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 from perceiver import position_encoding
 from perceiver import queries
-from perceiver.attention import blockwise
 
 FOURIER = position_encoding.Fourier(num_bands=3, max_resolution=(4, 6))
 
@@ -49,22 +47,3 @@ def test_the_order_of_points_is_the_order_of_queries():
   np.testing.assert_array_equal(
     ask(9, 2, 9)[0], ask(2, 9)[0][:, jnp.array([1, 0, 1])]
   )
-
-
-def test_padding_makes_queries_equally_wide():
-  parts = (jnp.ones((2, 5, 3)), jnp.zeros((1, 5, 2)))
-  vector = jnp.array([7.0, 8.0])
-  padded = queries.pad(parts, vector, channels=7)
-  assert blockwise.num_channels(padded) == 7
-  whole = blockwise.concatenate(padded)  # [2, 5, 7]
-  np.testing.assert_array_equal(whole[..., :3], np.ones((2, 5, 3)))
-  np.testing.assert_array_equal(whole[..., 3:5], np.zeros((2, 5, 2)))
-  expected = np.broadcast_to(vector, (2, 5, 2))
-  np.testing.assert_array_equal(whole[..., 5:], expected)
-
-
-def test_padding_to_another_width_is_refused():
-  parts = (jnp.ones((2, 5, 3)),)
-  message = "3 channels and 2 of padding make 5; expected 9"
-  with pytest.raises(ValueError, match=message):
-    queries.pad(parts, jnp.zeros(2), channels=9)

@@ -144,11 +144,7 @@ class Evaluator:
   notes: str = ""
 
   def __call__(
-    self,
-    variables: Any,
-    *,
-    should_stop: Callable[[], bool] = lambda: False,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    self, variables: Any, watch: evaluation.Watch = evaluation.UNWATCHED
   ) -> evaluation.Evaluation:
     """Returns "map", and "loss" in nats, a mean over clips and classes.
 
@@ -158,19 +154,17 @@ class Evaluator:
 
     Args:
       variables: of the model.
-      should_stop: asked before every batch.
-      on_progress: called with the number of clips that are done.
+      watch: follows it batch by batch.
 
     Raises:
-      evaluation.Abandoned: if it should stop.
+      evaluation.Abandoned: if the watch stops it.
       files.InputError: if a clip does not fit the model.
     """
     loop = evaluation.Loop(
       split=self.split,
       batch_size=self.batch_size,
       mesh=sharding.make_mesh(self.devices),
-      should_stop=should_stop,
-      on_progress=on_progress,
+      watch=watch,
     )
     found = predict(self.model, variables, loop)
     precision = average_precision.of(found.labels, found.scores)

@@ -9,6 +9,7 @@ images are shuffled by one permutation.
 """
 
 import dataclasses
+from typing import Any
 
 from experiments.image_classification import mixing
 from experiments.image_classification import task as classification_task
@@ -21,10 +22,7 @@ from experiments.training import trainer
 import perceiver
 from perceiver import blocks
 from perceiver import decoder
-from perceiver import encoder
-from perceiver import network
 from perceiver import position_encoding
-from perceiver import processor
 from perceiver.adapters import image
 from perceiver.models import imagenet
 
@@ -64,24 +62,15 @@ _LEARNED = dataclasses.replace(
 def _perceiver(
   inputs: image.ImageInputConfig,
 ) -> imagenet.ImageClassifierConfig:
-  return imagenet.ImageClassifierConfig(
-    inputs=inputs,
-    perceiver=network.PerceiverConfig(
-      encoder=encoder.EncoderConfig(
-        input_channels=inputs.input_channels,
-        num_latents=24,
-        latent_channels=64,
-        cross_attention=blocks.CrossAttentionConfig(qk_channels=64),
-      ),
-      processor=processor.ProcessorConfig(
-        channels=64,
-        num_self_attends_per_block=4,
-        self_attention=blocks.SelfAttentionConfig(num_heads=4),
-      ),
-      decoder=decoder.DecoderConfig(
-        query_channels=64, output_channels=data.NUM_CLASSES
-      ),
-    ),
+  return imagenet.image_classifier(
+    inputs,
+    decoder.DecoderConfig(query_channels=64, output_channels=data.NUM_CLASSES),
+    num_latents=24,
+    latent_channels=64,
+    num_blocks=1,
+    num_self_attends_per_block=4,
+    cross_attention=blocks.CrossAttentionConfig(qk_channels=64),
+    self_attention=blocks.SelfAttentionConfig(num_heads=4),
   )
 
 
@@ -97,27 +86,21 @@ _TRAIN = trainer.TrainConfig(
 )
 
 
-def _experiment(
-  model: imagenet.ImageClassifierConfig | convnet.ConvNetConfig,
-) -> Experiment:
-  return Experiment(model=model, train=_TRAIN)
-
-
-def _permuted(inputs: image.ImageInputConfig) -> image.ImageInputConfig:
-  return dataclasses.replace(inputs, permutation_seed=_PERMUTATION_SEED)
-
-
 def _convnet(inputs: image.ImageInputConfig) -> convnet.ConvNetConfig:
   return convnet.ConvNetConfig(inputs=inputs, num_classes=data.NUM_CLASSES)
 
 
+_MODELS: dict[str, tuple[Any, image.ImageInputConfig]] = {
+  "fourier": (_perceiver, _FOURIER),
+  "learned": (_perceiver, _LEARNED),
+  "convnet": (_convnet, _FOURIER),
+}
 EXPERIMENTS = {
-  "fourier": _experiment(_perceiver(_FOURIER)),
-  "fourier_permuted": _experiment(_perceiver(_permuted(_FOURIER))),
-  "learned": _experiment(_perceiver(_LEARNED)),
-  "learned_permuted": _experiment(_perceiver(_permuted(_LEARNED))),
-  "convnet": _experiment(_convnet(_FOURIER)),
-  "convnet_permuted": _experiment(_convnet(_permuted(_FOURIER))),
+  f"{name}{suffix}": Experiment(
+    model=make(dataclasses.replace(inputs, permutation_seed=seed)), train=_TRAIN
+  )
+  for name, (make, inputs) in _MODELS.items()
+  for suffix, seed in (("", None), ("_permuted", _PERMUTATION_SEED))
 }
 MINI = EXPERIMENTS["fourier"]
 

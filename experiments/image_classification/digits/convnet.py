@@ -8,7 +8,6 @@ import dataclasses
 
 import haiku as hk
 import jax
-import jax.numpy as jnp
 
 from perceiver.adapters import image
 
@@ -35,8 +34,7 @@ class ConvNetConfig:
 
   def example(self, batch_size: int = 1) -> tuple[jax.ShapeDtypeStruct]:
     """Returns shape and dtype of the images, [B, H, W, C] float32."""
-    shape = (batch_size, *self.inputs.size, self.inputs.channels)
-    return (jax.ShapeDtypeStruct(shape, jnp.float32),)
+    return (self.inputs.example(batch_size),)
 
 
 @dataclasses.dataclass

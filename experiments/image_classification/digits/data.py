@@ -5,9 +5,6 @@ of the UCI repository. A fixed random fifth of the images is held out: their
 order follows the digits, so that every fifth one would be no fair sample.
 """
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 from sklearn import datasets
 
@@ -21,21 +18,13 @@ _NUM_HELD_OUT = 360
 _SPLIT_SEED = 0
 
 
-class _Digits(Sequence[Any]):
-  """Images of one split, [8, 8] in [0, 1], and their labels."""
-
-  def __init__(self, held_out: bool) -> None:
-    digits = datasets.load_digits()
-    order = np.random.default_rng(_SPLIT_SEED).permutation(len(digits.target))
-    keep = np.sort(order[:_NUM_HELD_OUT] if held_out else order[_NUM_HELD_OUT:])
-    self._images = (digits.images[keep] / _BRIGHTEST).astype(np.float32)
-    self._labels = digits.target[keep].astype(np.int32)
-
-  def __len__(self) -> int:
-    return len(self._labels)
-
-  def __getitem__(self, index: Any) -> tuple[np.ndarray, np.int32]:
-    return self._images[index], self._labels[index]
+def _digits(held_out: bool) -> list[tuple[np.ndarray, np.int32]]:
+  """Returns images of one split, [8, 8] in [0, 1], and their labels."""
+  digits = datasets.load_digits()
+  order = np.random.default_rng(_SPLIT_SEED).permutation(len(digits.target))
+  keep = np.sort(order[:_NUM_HELD_OUT] if held_out else order[_NUM_HELD_OUT:])
+  images = (digits.images[keep] / _BRIGHTEST).astype(np.float32)
+  return list(zip(images, digits.target[keep].astype(np.int32)))
 
 
 def _normalise(
@@ -54,6 +43,6 @@ def splits() -> tuple[loader.Split, loader.Split]:
   variance 1, and "labels", int32 [B].
   """
   return (
-    loader.Split(_Digits(held_out=False), _normalise, "digits train"),
-    loader.Split(_Digits(held_out=True), _normalise, "digits held out"),
+    loader.Split(_digits(held_out=False), _normalise, "digits train"),
+    loader.Split(_digits(held_out=True), _normalise, "digits held out"),
   )

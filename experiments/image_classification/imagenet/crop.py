@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from perceiver import bounds
+
 # TensorFlow tabulates the bicubic kernel with this many steps per pixel. Its
 # rounding is kept.
 _KERNEL_STEPS = 1024
@@ -49,26 +51,15 @@ class RandomCropConfig:
   num_attempts: int = 10
 
   def __post_init__(self) -> None:
-    if not 0 < self.min_area <= self.max_area <= 1:
-      raise ValueError(
-        f"RandomCropConfig: min_area is {self.min_area} and max_area "
-        f"{self.max_area}; expected 0 < min_area <= max_area <= 1."
-      )
-    if not 0 <= self.min_covered <= self.max_area:
-      raise ValueError(
-        f"RandomCropConfig: min_covered is {self.min_covered}; expected a "
-        f"number from 0 to max_area, {self.max_area}."
-      )
-    if not 0 < self.min_aspect <= self.max_aspect:
-      raise ValueError(
-        f"RandomCropConfig: min_aspect is {self.min_aspect} and max_aspect "
-        f"{self.max_aspect}; expected 0 < min_aspect <= max_aspect."
-      )
-    if self.num_attempts < 1:
-      raise ValueError(
-        f"RandomCropConfig: num_attempts is {self.num_attempts}; expected at "
-        "least 1."
-      )
+    bounds.check_ranges(
+      self,
+      "num_attempts",
+      min_area="(0, 1]",
+      max_area=f"[{self.min_area}, 1]",
+      min_covered=f"[0, {self.max_area}]",
+      min_aspect="(0, inf)",
+      max_aspect=f"[{self.min_aspect}, inf)",
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,11 +74,7 @@ class CentreCropConfig:
   fraction: float = 224 / 256
 
   def __post_init__(self) -> None:
-    if not 0 < self.fraction <= 1:
-      raise ValueError(
-        f"CentreCropConfig: fraction is {self.fraction}; expected a number in "
-        "(0, 1]."
-      )
+    bounds.check_ranges(self, fraction="(0, 1]")
 
 
 def centre_box(height: int, width: int, config: CentreCropConfig) -> Box:

@@ -15,6 +15,7 @@ from experiments.data import loader
 from experiments.data import tfds_reader
 from experiments.image_classification.imagenet import crop
 from experiments.image_classification.imagenet import rand_augment
+from perceiver import bounds
 
 MEAN = (0.485, 0.456, 0.406)  # of pixels in [0, 1]
 STDDEV = (0.229, 0.224, 0.225)
@@ -124,11 +125,7 @@ class DataConfig:
         "TRAIN_AND_VALID; expected another. Train on TRAIN, or evaluate on "
         "TEST."
       )
-    if self.image_size < 1 or self.num_valid < 1:
-      raise ValueError(
-        f"DataConfig: image_size is {self.image_size} and num_valid "
-        f"{self.num_valid}; expected at least 1."
-      )
+    bounds.check_ranges(self, "image_size", "num_valid")
 
 
 def splits(config: DataConfig) -> tuple[loader.Split, loader.Split]:

@@ -3,9 +3,8 @@
 Each image goes through a few random operations, all of one magnitude.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import dataclasses
-import functools
 import math
 from typing import Any
 
@@ -13,6 +12,8 @@ import numpy as np
 from PIL import Image
 from PIL import ImageEnhance
 from PIL import ImageOps
+
+from perceiver import bounds
 
 _FILL = (128, 128, 128)
 _MAX_MAGNITUDE = 10
@@ -34,16 +35,9 @@ class RandAugmentConfig:
   magnitude: float = 5.0
 
   def __post_init__(self) -> None:
-    if self.num_layers < 0:
-      raise ValueError(
-        f"RandAugmentConfig: num_layers is {self.num_layers}; expected at "
-        "least 0."
-      )
-    if not 0 <= self.magnitude <= _MAX_MAGNITUDE:
-      raise ValueError(
-        f"RandAugmentConfig: magnitude is {self.magnitude}; expected a number "
-        f"from 0 to {_MAX_MAGNITUDE}."
-      )
+    bounds.check_ranges(
+      self, num_layers="[0, inf)", magnitude=f"[0, {_MAX_MAGNITUDE}]"
+    )
 
 
 def augment(
@@ -80,37 +74,6 @@ def _sign(generator: np.random.Generator) -> int:
   return -1 if generator.integers(2) else 1
 
 
-def _auto_contrast(
-  image: Image.Image, level: float, generator: np.random.Generator
-) -> Image.Image:
-  return ImageOps.autocontrast(image)
-
-
-def _equalize(
-  image: Image.Image, level: float, generator: np.random.Generator
-) -> Image.Image:
-  return ImageOps.equalize(image)
-
-
-def _invert(
-  image: Image.Image, level: float, generator: np.random.Generator
-) -> Image.Image:
-  return ImageOps.invert(image)
-
-
-def _posterize(
-  image: Image.Image, level: float, generator: np.random.Generator
-) -> Image.Image:
-  # TensorFlow shifts by 7 bits at most, and so keeps one.
-  return ImageOps.posterize(image, max(1, int(level * 4)))
-
-
-def _solarize(
-  image: Image.Image, level: float, generator: np.random.Generator
-) -> Image.Image:
-  return ImageOps.solarize(image, int(level * 256))
-
-
 def _solarize_add(
   image: Image.Image, level: float, generator: np.random.Generator
 ) -> Image.Image:
@@ -119,15 +82,14 @@ def _solarize_add(
   return image.point(table * 3)
 
 
-def _enhance(
-  image: Image.Image,
-  level: float,
-  generator: np.random.Generator,
-  *,
-  enhancer: Callable[[Image.Image], Any],
-) -> Image.Image:
-  factor = level * 1.8 + 0.1
-  return image if factor == 1.0 else enhancer(image).enhance(factor)
+def _enhancing(enhancer: Callable[[Image.Image], Any]) -> Operation:
+  def enhance(
+    image: Image.Image, level: float, generator: np.random.Generator
+  ) -> Image.Image:
+    factor = level * 1.8 + 0.1
+    return image if factor == 1.0 else enhancer(image).enhance(factor)
+
+  return enhance
 
 
 def _rotate(
@@ -143,34 +105,26 @@ def _rotate(
   )
 
 
-def _shear_x(
-  image: Image.Image, level: float, generator: np.random.Generator
-) -> Image.Image:
-  return _affine(image, (1, _sign(generator) * level * 0.3, 0), (0, 1, 0))
+def _moving(size: float, entry: tuple[int, int]) -> Operation:
+  """Returns an operation that shears or translates to one of both sides.
 
+  Args:
+    size: of the entry at level 1.
+    entry: row and column of the affine matrix whose entry it is.
+  """
 
-def _shear_y(
-  image: Image.Image, level: float, generator: np.random.Generator
-) -> Image.Image:
-  return _affine(image, (1, 0, 0), (_sign(generator) * level * 0.3, 1, 0))
+  def move(
+    image: Image.Image, level: float, generator: np.random.Generator
+  ) -> Image.Image:
+    matrix = np.eye(2, 3)
+    matrix[entry] = _sign(generator) * level * size
+    return _affine(image, *matrix.tolist())
 
-
-def _translate_x(
-  image: Image.Image, level: float, generator: np.random.Generator
-) -> Image.Image:
-  return _affine(image, (1, 0, _sign(generator) * level * 100), (0, 1, 0))
-
-
-def _translate_y(
-  image: Image.Image, level: float, generator: np.random.Generator
-) -> Image.Image:
-  return _affine(image, (1, 0, 0), (0, 1, _sign(generator) * level * 100))
+  return move
 
 
 def _affine(
-  image: Image.Image,
-  to_x: tuple[float, float, float],
-  to_y: tuple[float, float, float],
+  image: Image.Image, to_x: Sequence[float], to_y: Sequence[float]
 ) -> Image.Image:
   """Returns the pixels nearest to (to_x, to_y)·(x, y, 1), grey outside.
 
@@ -204,25 +158,26 @@ def _cutout(
   return image
 
 
-def _enhancing(enhancer: Callable[[Image.Image], Any]) -> Operation:
-  return functools.partial(_enhance, enhancer=enhancer)
-
-
 OPERATIONS: dict[str, Operation] = {
-  "AutoContrast": _auto_contrast,
-  "Equalize": _equalize,
-  "Invert": _invert,
+  "AutoContrast": lambda image, *_: ImageOps.autocontrast(image),
+  "Equalize": lambda image, *_: ImageOps.equalize(image),
+  "Invert": lambda image, *_: ImageOps.invert(image),
   "Rotate": _rotate,
-  "Posterize": _posterize,
-  "Solarize": _solarize,
+  # TensorFlow shifts by 7 bits at most, and so keeps one.
+  "Posterize": lambda image, level, _: ImageOps.posterize(
+    image, max(1, int(level * 4))
+  ),
+  "Solarize": lambda image, level, _: ImageOps.solarize(
+    image, int(level * 256)
+  ),
   "Color": _enhancing(ImageEnhance.Color),
   "Contrast": _enhancing(ImageEnhance.Contrast),
   "Brightness": _enhancing(ImageEnhance.Brightness),
   "Sharpness": _enhancing(ImageEnhance.Sharpness),
-  "ShearX": _shear_x,
-  "ShearY": _shear_y,
-  "TranslateX": _translate_x,
-  "TranslateY": _translate_y,
+  "ShearX": _moving(0.3, entry=(0, 1)),
+  "ShearY": _moving(0.3, entry=(1, 0)),
+  "TranslateX": _moving(100, entry=(0, 2)),
+  "TranslateY": _moving(100, entry=(1, 2)),
   "Cutout": _cutout,
   "SolarizeAdd": _solarize_add,
 }

@@ -12,6 +12,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from perceiver import blocks
 from perceiver import layers
 from perceiver import position_encoding
 from perceiver.adapters import text
@@ -52,12 +53,8 @@ class BertConfig:
   @property
   def attention(self) -> projections.AttentionConfig:
     """The attention of every layer."""
-    return projections.AttentionConfig(
-      num_heads=self.num_heads,
-      qk_channels=self.text.channels,
-      v_channels=self.text.channels,
-      output_channels=self.text.channels,
-    )
+    layer = blocks.SelfAttentionConfig(num_heads=self.num_heads)
+    return layer.attention(self.text.channels, self.text.channels)
 
   @property
   def max_length(self) -> int:

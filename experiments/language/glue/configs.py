@@ -69,21 +69,18 @@ class Experiment:
 
     Raises:
       FileNotFoundError: if there is no such checkpoint.
-      files.InputError: if the checkpoint cannot be used.
+      perceiver.CheckpointError: if it cannot be used for this model.
+      files.InputError: if it holds another kind of model.
     """
-    config, model = self.model, perceiver.create(self.model)
-    if self.checkpoint is not None and isinstance(config, glue.GlueConfig):
-      config = dataclasses.replace(
-        config, trunk=pretrained.trunk_of(self.checkpoint)
-      )
+    model = perceiver.create(self.model)
+    if self.checkpoint is not None and isinstance(self.model, glue.GlueConfig):
+      trunk = pretrained.trunk_of(self.checkpoint)
+      config = dataclasses.replace(self.model, trunk=trunk)
       model = pretrained.from_checkpoint(config, self.checkpoint)
-    trunk = config.trunk if isinstance(config, glue.GlueConfig) else config
     return glue_task.Glue(
       model=model,
       data=self.data,
-      max_length=config.max_length,
-      vocab_size=trunk.text.vocab_size,
-      eval_batch_size=self.train.eval_batch_size or self.train.batch_size,
+      eval_batch_size=self.train.evaluation_batch_size,
     )
 
 
@@ -125,27 +122,25 @@ def _published(model: glue.GlueConfig | bert.BertConfig) -> Experiment:
 # ------------------------------------------------------------------------ mini
 
 
-def _mini() -> Experiment:
-  return Experiment(
-    model=glue.multitask(glue.QueryKind.QUERIES, mini_model.CONFIG),
-    # Texts of three words mostly fit into the model's 64 bytes.
-    data=glue_data.DataConfig(
-      source=glue_data.Source.SYNTHETIC,
-      synthetic=synthetic.SyntheticConfig(words=3),
-    ),
-    train=trainer.TrainConfig(
-      batch_size=32,
-      steps=1500,
-      base_rate=5e-4,
-      schedule=schedules.WarmupCosine(warmup_steps=100),
-      optimizer=optimizers.Adam(weight_decay=0.01, clip_norm=1.0),
-      eval_batch_size=64,
-      eval_every=500,
-      checkpoint_every=500,
-      log_every=50,
-    ),
-  )
-
+MINI = Experiment(
+  model=glue.multitask(glue.QueryKind.QUERIES, mini_model.CONFIG),
+  # Texts of three words mostly fit into the model's 64 bytes.
+  data=glue_data.DataConfig(
+    source=glue_data.Source.SYNTHETIC,
+    synthetic=synthetic.SyntheticConfig(words=3),
+  ),
+  train=trainer.TrainConfig(
+    batch_size=32,
+    steps=1500,
+    base_rate=5e-4,
+    schedule=schedules.WarmupCosine(warmup_steps=100),
+    optimizer=optimizers.Adam(weight_decay=0.01, clip_norm=1.0),
+    eval_batch_size=64,
+    eval_every=500,
+    checkpoint_every=500,
+    log_every=50,
+  ),
+)
 
 EXPERIMENTS = {
   "multitask": _published(glue.multitask(glue.QueryKind.QUERIES)),
@@ -161,20 +156,13 @@ EXPERIMENTS = {
     for name, task in glue_tasks.TASKS.items()
   },
 }
-MINI = _mini()
 
 # Table 14, development sets, in hundredths: CoLA, MNLI matched and mismatched,
 # MRPC, QNLI, QQP, RTE, SST-2, STS-B.
-_COLUMNS = (
-  "cola_matthews",
-  "mnli_matched_accuracy",
-  "mnli_mismatched_accuracy",
-  "mrpc_accuracy",
-  "qnli_accuracy",
-  "qqp_accuracy",
-  "rte_accuracy",
-  "sst2_accuracy",
-  "stsb_pearson",
+_COLUMNS = tuple(
+  metric
+  for name in glue_tasks.AVERAGED
+  for metric in glue_tasks.TASKS[name].main_metrics
 )
 _TABLE_14 = {
   "bert": (20.06, 74.11, 75.55, 77.00, 85.75, 88.23, 53.91, 89.00, 82.84),
@@ -210,8 +198,9 @@ def _results() -> dict[str, tasks.Result]:
     found[recipe] = dataclasses.replace(_result("score", average), also=also)
   for prefix, model in (("", "single"), ("bert_", "bert")):
     for name in glue_tasks.AVERAGED:
-      row = zip(_COLUMNS, _TABLE_14[model])
-      first, *also = (_result(m, n) for m, n in row if m.startswith(name))
+      row = dict(zip(_COLUMNS, _TABLE_14[model]))
+      metrics = glue_tasks.TASKS[name].main_metrics
+      first, *also = (_result(metric, row[metric]) for metric in metrics)
       found[prefix + name] = dataclasses.replace(first, also=tuple(also))
   return found
 

@@ -1,14 +1,13 @@
 """Training and development sets of a model's tasks."""
 
-import bisect
 from collections.abc import Sequence
 import dataclasses
 import enum
 import functools
-import itertools
 import pathlib
 import sys
 import tempfile
+from typing import NamedTuple
 
 import numpy as np
 
@@ -58,48 +57,13 @@ class DataConfig:
     synthetic_tables.SyntheticConfig()
   )
 
-  def folder(self) -> pathlib.Path:
-    """Returns the folder of the official files.
 
-    Raises:
-      files.InputError: if none is given.
-    """
-    if self.data_dir is None:
-      raise files.InputError(
-        "The tasks are read from a folder: set data.data_dir to the one that "
-        "holds CoLA, SST-2 and so on, or data.source to synthetic"
-      )
-    return self.data_dir.expanduser()
-
-
-@dataclasses.dataclass(frozen=True)
-class TaskExample:
+class TaskExample(NamedTuple):
   """An example, the number of its task, and that of its development set."""
 
   example: tsv.Example
   task: int
   eval_split: int
-
-
-class Mixture:
-  """Examples of several tables, one table after the other."""
-
-  def __init__(self, tables: Sequence[tuple[int, int, tsv.Table]]) -> None:
-    """Joins tables, each with the numbers of its task and split."""
-    self._tables = list(tables)
-    counts = (len(table.examples) for _, _, table in self._tables)
-    self._ends = list(itertools.accumulate(counts))
-
-  def __len__(self) -> int:
-    return self._ends[-1] if self._ends else 0
-
-  def __getitem__(self, index: int) -> TaskExample:
-    if not 0 <= index < len(self):
-      raise IndexError(index)
-    number = bisect.bisect_right(self._ends, index)
-    task, split, table = self._tables[number]
-    start = self._ends[number] - len(table.examples)
-    return TaskExample(table.examples[index - start], task, split)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +75,7 @@ class Transform:
   def __call__(
     self, raw: TaskExample, generator: np.random.Generator
   ) -> dict[str, np.ndarray]:
-    """Returns "ids", "length", "label" float32, "task", "eval_split" int32."""
+    """Returns the text's, "label" float32, "task" and "eval_split" int32."""
     del generator
     return {
       **self.encoder.padded(raw.example.texts),
@@ -156,6 +120,7 @@ def encoder(
   return texts.Encoder(tokenizer, max_length)
 
 
+@functools.lru_cache(maxsize=2)
 def splits(
   config: DataConfig, names: tuple[str, ...], encoding: texts.Encoder
 ) -> tuple[loader.Split, loader.Split]:
@@ -172,95 +137,78 @@ def splits(
   Raises:
     files.InputError: if a file or data set is missing or cannot be used.
   """
-  train, dev = _tables(config, names, encoding)
+  train: list[TaskExample] = []
+  for number, name in enumerate(names):
+    task = glue_tasks.TASKS[name]
+    table = _read(config, task, "train", task.train_count, encoding)
+    train += (TaskExample(example, number, 0) for example in table.examples)
+  dev: list[TaskExample] = []
+  for number, (task, split) in enumerate(eval_splits(names)):
+    part = f"dev{split.suffix}"
+    table = _read(config, task, part, split.dev_count, encoding)
+    index = names.index(task.name)
+    dev += (TaskExample(example, index, number) for example in table.examples)
   label = " ".join(names) if len(names) < 4 else f"{len(names)} tasks"
   transform = Transform(encoding)
   return (
-    loader.Split(Mixture(train), transform, f"{label} train"),
-    loader.Split(Mixture(dev), transform, f"{label} dev"),
+    loader.Split(train, transform, f"{label} train"),
+    loader.Split(dev, transform, f"{label} dev"),
   )
 
 
-_Tables = list[tuple[int, int, tsv.Table]]
-
-
-@functools.lru_cache(maxsize=2)
-def _tables(
-  config: DataConfig, names: tuple[str, ...], encoding: texts.Encoder
-) -> tuple[_Tables, _Tables]:
-  train: _Tables = []
-  for number, name in enumerate(names):
-    task = glue_tasks.TASKS[name]
-    table = _read(config, task, "train", "train.tsv", task.train_count)
-    train.append((number, 0, table))
-  dev: _Tables = []
-  for number, (task, split) in enumerate(eval_splits(names)):
-    table = _read(
-      config, task, split.dev_split, split.dev_file, split.dev_count
-    )
-    dev.append((names.index(task.name), number, table))
-  for _, _, table in (*train, *dev):
-    report(table, encoding)
-  return train, dev
-
-
 def read_test(
-  config: DataConfig, task: glue_tasks.Task, split: glue_tasks.EvalSplit
+  config: DataConfig,
+  task: glue_tasks.Task,
+  split: glue_tasks.EvalSplit,
+  encoding: texts.Encoder,
 ) -> tsv.Table:
   """Reads a test set, all of it.
 
   Raises:
     files.InputError: if it is missing or cannot be used.
   """
-  return _read(
-    config, task, split.test_split, split.test_file, split.test_count
-  )
+  part = f"test{split.suffix}"
+  return _read(config, task, part, split.test_count, encoding)
 
 
 def _read(
   config: DataConfig,
   task: glue_tasks.Task,
-  tfds_split: str,
-  file: str,
+  part: str,
   count: int | None,
+  encoding: texts.Encoder,
 ) -> tsv.Table:
-  """Reads a split of a task, by its name or file, of `count` examples."""
-  is_test = file.startswith("test")
+  """Reads and reports a part of a task, such as "dev", of `count` examples."""
+  is_test, file = part.startswith("test"), f"{part}.tsv"
   if config.source is Source.SYNTHETIC:
     with tempfile.TemporaryDirectory() as scratch:
       path = pathlib.Path(scratch) / file
       synthetic_tables.write_file(path, config.synthetic, task)
       table = tsv.read(task, path, is_test=is_test)
-    return table._replace(name=f"synthetic {task.folder}/{file}")
-  if config.source is Source.TFDS:
-    table = tfds_tables.read(task, tfds_split, config.data_dir)
+    table = table._replace(name=f"synthetic {task.folder}/{file}")
+  elif config.source is Source.TFDS:
+    split = part.replace("dev", "validation")
+    table = tfds_tables.read(task, split, config.data_dir)
+  elif config.data_dir is None:
+    raise files.InputError(
+      "The tasks are read from a folder: set data.data_dir to the one that "
+      "holds CoLA, SST-2 and so on, or data.source to synthetic"
+    )
   else:
-    path = config.folder() / task.folder / file
+    path = config.data_dir.expanduser() / task.folder / file
     table = tsv.read(task, path, is_test=is_test)
-  if not config.allow_partial:
-    check_count(table, count)
+  found = len(table.examples) + len(table.skipped)
+  is_checked = config.source is not Source.SYNTHETIC and count is not None
+  if is_checked and not config.allow_partial and found != count:
+    raise files.InputError(
+      f"{table.name} has {found:,} examples where the official data set has "
+      f"{count:,}; set data.allow_partial to use it as it is"
+    )
+  _report(table, encoding)
   return table
 
 
-def check_count(table: tsv.Table, expected: int | None) -> None:
-  """Refuses a table with another number of lines than the official one.
-
-  Args:
-    table: its skipped lines count as well.
-    expected: the number; None if it is not certain, which is never refused.
-
-  Raises:
-    files.InputError: naming both numbers.
-  """
-  found = len(table.examples) + len(table.skipped)
-  if expected is not None and found != expected:
-    raise files.InputError(
-      f"{table.name} has {found:,} examples where the official data set has "
-      f"{expected:,}; set data.allow_partial to use it as it is"
-    )
-
-
-def report(table: tsv.Table, encoding: texts.Encoder) -> None:
+def _report(table: tsv.Table, encoding: texts.Encoder) -> None:
   """Prints numbers of read, skipped and cut examples on standard error."""
   cut = sum(encoding.is_cut(example.texts) for example in table.examples)
   line = (

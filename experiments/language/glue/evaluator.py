@@ -1,6 +1,6 @@
 """Answers to examples of several tasks, and the metrics of whole sets."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 import dataclasses
 import functools
 from typing import Any, NamedTuple
@@ -28,12 +28,6 @@ class Answers(NamedTuple):
 
   loss: Array  # [B], nats, or squared error of a degree over 2.5
   predictions: Array  # [B], number of the likeliest class, or degree
-
-
-def text_mask(batch: Mapping[str, Array]) -> Array:  # [B, M] bool
-  """Returns the mask of text, False at padding."""
-  positions = jnp.arange(batch["ids"].shape[1])  # [M]
-  return positions < batch["length"][:, None]
 
 
 def answers(
@@ -86,31 +80,21 @@ class Evaluator:
   batch_size: int
 
   def __call__(
-    self,
-    variables: Any,
-    *,
-    should_stop: Callable[[], bool] = lambda: False,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    self, variables: Any, watch: evaluation.Watch = evaluation.UNWATCHED
   ) -> evaluation.Evaluation:
     """Returns metrics of every set, "loss", and "score", their average.
 
     Args:
       variables: of the model.
-      should_stop: called before every batch.
-      on_progress: called with the number of examples done, and of all.
+      watch: follows it batch by batch.
 
     Raises:
-      evaluation.Abandoned: if it should stop.
+      evaluation.Abandoned: if the watch stops it.
     """
-    found = predict(
-      self.model,
-      variables,
-      self.names,
-      self.split,
-      self.batch_size,
-      should_stop=should_stop,
-      on_progress=on_progress,
+    loop = evaluation.Loop(
+      split=self.split, batch_size=self.batch_size, watch=watch
     )
+    found = predict(self.model, variables, self.names, loop)
     results = {"loss": float(np.mean(found["loss"], dtype=np.float64))}
     for number, (task, split) in enumerate(data.eval_splits(self.names)):
       rows = found["eval_split"] == number
@@ -129,42 +113,30 @@ def predict(
   model: perceiver.Model,
   variables: Any,
   names: tuple[str, ...],
-  split: loader.Split,
-  batch_size: int,
-  *,
-  should_stop: Callable[[], bool] = lambda: False,
-  on_progress: Callable[[int, int], None] = lambda done, total: None,
+  loop: evaluation.Loop,
 ) -> dict[str, np.ndarray]:
-  """Answers every example of a split once, in order.
+  """Answers every example of a loop's split once, in order.
 
   Returns:
     "prediction", "loss", "label" and "eval_split" of the examples, each [n].
 
   Raises:
-    evaluation.Abandoned: if it should stop.
+    evaluation.Abandoned: if the watch stops it.
   """
-  loop = evaluation.Loop(
-    split=split,
-    batch_size=batch_size,
-    should_stop=should_stop,
-    on_progress=on_progress,
-  )
-  return loop.collect(functools.partial(_compiled(model, names), variables))
+  return loop.collect(functools.partial(_predictions, model, names, variables))
 
 
-@functools.lru_cache(maxsize=8)
-def _compiled(
-  model: perceiver.Model, names: tuple[str, ...]
-) -> Callable[[Any, Mapping[str, Any]], dict[str, Array]]:
-  """Returns a function of variables and batch, the same for every call."""
-
-  def compute(variables: Any, batch: Mapping[str, Array]) -> dict[str, Array]:
-    outputs = model.apply(variables, batch["ids"], input_mask=text_mask(batch))
-    found = answers(names, outputs, batch)
-    return {
-      "prediction": found.predictions,
-      "loss": found.loss,
-      **{name: batch[name] for name in ("label", "eval_split", "weight")},
-    }
-
-  return jax.jit(compute)
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _predictions(
+  model: perceiver.Model,
+  names: tuple[str, ...],
+  variables: Any,
+  batch: Mapping[str, Array],
+) -> dict[str, Array]:
+  outputs = model.apply(variables, batch["ids"], input_mask=batch["input_mask"])
+  found = answers(names, outputs, batch)
+  return {
+    "prediction": found.predictions,
+    "loss": found.loss,
+    **{name: batch[name] for name in ("label", "eval_split", "weight")},
+  }

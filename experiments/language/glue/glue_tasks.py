@@ -5,33 +5,18 @@ papers.
 """
 
 import dataclasses
+from typing import NamedTuple
 
 from perceiver.models import glue
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EvalSplit:
-  """A development set of a task and its test set.
+class EvalSplit(NamedTuple):
+  """A development set of a task and its test set, without public labels."""
 
-  Attributes:
-    name: the task's, or for MNLI the task's and "matched" or "mismatched".
-    dev_file: the development set's file in the task's folder.
-    test_file: the test set's file, without labels, which are not public.
-    dev_split: the development set's name in TensorFlow Datasets.
-    test_split: the test set's name in TensorFlow Datasets.
-    dev_count: the official number of examples; None if it is not certain.
-    test_count: the same of the test set.
-    submission: the name of the file that the test server expects.
-  """
-
-  name: str
-  dev_file: str = "dev.tsv"
-  test_file: str = "test.tsv"
-  dev_split: str = "validation"
-  test_split: str = "test"
-  dev_count: int | None
-  test_count: int | None
-  submission: str
+  dev_count: int | None  # official number of examples; None if not certain
+  test_count: int
+  submission: str  # name of the file that the test server expects
+  suffix: str = ""  # of the names of its files and splits, such as "_matched"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,7 +27,8 @@ class Task:
     name: as in `perceiver.models.glue`.
     folder: the folder of the official files.
     texts: names of the columns of one or two texts.
-    tfds_texts: names of the same features in TensorFlow Datasets.
+    tfds_texts: names of the same features in TensorFlow Datasets; those of
+      `texts` if None.
     label: name of the label's column.
     classes: labels as the files spell them, in the order of the logits; empty
       for a degree from 0 to 5.
@@ -58,7 +44,7 @@ class Task:
   name: str
   folder: str
   texts: tuple[str, ...]
-  tfds_texts: tuple[str, ...]
+  tfds_texts: tuple[str, ...] | None = None
   label: str = "label"
   classes: tuple[str, ...] = ("0", "1")
   headerless: tuple[str, ...] = ()
@@ -77,31 +63,18 @@ class Task:
     """The task's head in a model."""
     return glue.TaskConfig(name=self.name, num_outputs=self.num_outputs)
 
+  @property
+  def main_metrics(self) -> tuple[str, ...]:
+    """Names of the metric of the averages, of each development set."""
+    return tuple(
+      f"{self.name}{split.suffix}_{self.metrics[0]}"
+      for split in self.eval_splits
+    )
+
 
 MAX_DEGREE = 5.0  # of likeness, in STS-B
 _ENTAILMENT = ("entailment", "not_entailment")
 _PAIR = ("sentence1", "sentence2")
-
-
-def _single_split(
-  name: str, dev: int | None, test: int | None, submission: str
-) -> tuple[EvalSplit, ...]:
-  return (
-    EvalSplit(name=name, dev_count=dev, test_count=test, submission=submission),
-  )
-
-
-def _mnli_split(name: str, dev: int, test: int, submission: str) -> EvalSplit:
-  return EvalSplit(
-    name=f"mnli_{name}",
-    dev_file=f"dev_{name}.tsv",
-    test_file=f"test_{name}.tsv",
-    dev_split=f"validation_{name}",
-    test_split=f"test_{name}",
-    dev_count=dev,
-    test_count=test,
-    submission=submission,
-  )
 
 
 _ALL = (
@@ -109,10 +82,9 @@ _ALL = (
     name="cola",
     folder="CoLA",
     texts=("sentence",),
-    tfds_texts=("sentence",),
     headerless=("source", "label", "star", "sentence"),
     train_count=8551,
-    eval_splits=_single_split("cola", 1043, 1063, "CoLA.tsv"),
+    eval_splits=(EvalSplit(1043, 1063, "CoLA.tsv"),),
     metrics=("matthews", "accuracy"),
   ),
   Task(
@@ -124,8 +96,8 @@ _ALL = (
     classes=("entailment", "neutral", "contradiction"),
     train_count=392_702,
     eval_splits=(
-      _mnli_split("matched", 9815, 9796, "MNLI-m.tsv"),
-      _mnli_split("mismatched", 9832, 9847, "MNLI-mm.tsv"),
+      EvalSplit(9815, 9796, "MNLI-m.tsv", "_matched"),
+      EvalSplit(9832, 9847, "MNLI-mm.tsv", "_mismatched"),
     ),
   ),
   Task(
@@ -135,64 +107,58 @@ _ALL = (
     tfds_texts=_PAIR,
     label="Quality",
     train_count=3668,
-    eval_splits=_single_split("mrpc", 408, 1725, "MRPC.tsv"),
+    eval_splits=(EvalSplit(408, 1725, "MRPC.tsv"),),
     metrics=("accuracy", "f1"),
   ),
   Task(
     name="qnli",
     folder="QNLI",
     texts=("question", "sentence"),
-    tfds_texts=("question", "sentence"),
     classes=_ENTAILMENT,
     train_count=104_743,
-    eval_splits=_single_split("qnli", 5463, 5463, "QNLI.tsv"),
+    eval_splits=(EvalSplit(5463, 5463, "QNLI.tsv"),),
   ),
   Task(
     name="qqp",
     folder="QQP",
     texts=("question1", "question2"),
-    tfds_texts=("question1", "question2"),
     label="is_duplicate",
     test_index="id",
     train_count=None,  # releases differ by a few lines
-    eval_splits=_single_split("qqp", None, 390_965, "QQP.tsv"),
+    eval_splits=(EvalSplit(None, 390_965, "QQP.tsv"),),
     metrics=("accuracy", "f1"),
   ),
   Task(
     name="rte",
     folder="RTE",
     texts=_PAIR,
-    tfds_texts=_PAIR,
     classes=_ENTAILMENT,
     train_count=2490,
-    eval_splits=_single_split("rte", 277, 3000, "RTE.tsv"),
+    eval_splits=(EvalSplit(277, 3000, "RTE.tsv"),),
   ),
   Task(
     name="sst2",
     folder="SST-2",
     texts=("sentence",),
-    tfds_texts=("sentence",),
     train_count=67_349,
-    eval_splits=_single_split("sst2", 872, 1821, "SST-2.tsv"),
+    eval_splits=(EvalSplit(872, 1821, "SST-2.tsv"),),
   ),
   Task(
     name="stsb",
     folder="STS-B",
     texts=_PAIR,
-    tfds_texts=_PAIR,
     label="score",
     classes=(),
     train_count=5749,
-    eval_splits=_single_split("stsb", 1500, 1379, "STS-B.tsv"),
+    eval_splits=(EvalSplit(1500, 1379, "STS-B.tsv"),),
     metrics=("pearson", "spearman"),
   ),
   Task(
     name="wnli",
     folder="WNLI",
     texts=_PAIR,
-    tfds_texts=_PAIR,
     train_count=635,
-    eval_splits=_single_split("wnli", 71, 146, "WNLI.tsv"),
+    eval_splits=(EvalSplit(71, 146, "WNLI.tsv"),),
   ),
 )
 TASKS: dict[str, Task] = {task.name: task for task in _ALL}

@@ -15,36 +15,10 @@ _NUM_LATENTS = 8
 _MAX_SHOWN = 96  # tokens
 
 
-_CURVE = [plots.Panel("loss"), plots.Panel("score")]
+CURVE = [plots.Panel("loss"), plots.Panel("score")]
 
 
-def plot(
-  model: perceiver.Model,
-  variables: perceiver.Variables,
-  split: loader.Split,
-  workdir: pathlib.Path,
-) -> list[pathlib.Path]:
-  """Plots the run and its model, into `workdir / "figures"`.
-
-  Args:
-    model: the model.
-    variables: its parameters and state.
-    split: the examples.
-    workdir: the run's folder, whose log the curve is plotted from.
-
-  Returns:
-    The files: curve.png, if there is a log, and attention.png, if the model
-    gives its attention.
-  """
-  folder = plots.folder(workdir)
-  made = plots.learning_curve(workdir, _CURVE)
-  if hasattr(model.config, "trunk"):  # others have no latents
-    path = folder / "attention.png"
-    made.append(_attention(model, variables, split, path))
-  return made
-
-
-def _attention(
+def attention(
   model: perceiver.Model,
   variables: perceiver.Variables,
   split: loader.Split,
@@ -64,12 +38,13 @@ def _attention(
   for axis, number in zip(axes[:, 0], range(count)):
     raw = split.source[number]
     batch = split.transform(raw, np.random.default_rng(0))
-    length = int(batch["length"])
-    mask = (np.arange(len(batch["ids"])) < length)[None]
-    maps = model.attention_map(variables, batch["ids"][None], input_mask=mask)
+    mask = batch["input_mask"]
+    maps = model.attention_map(
+      variables, batch["ids"][None], input_mask=mask[None]
+    )
     prefix = model.config.num_tokens
     shown = np.asarray(maps)[0].mean(axis=0)  # [N, P + M]
-    shown = shown[:, prefix : prefix + min(length, _MAX_SHOWN)]
+    shown = shown[:, prefix : prefix + min(mask.sum(), _MAX_SHOWN)]
     chosen = np.sort(np.argsort(-shown.std(axis=1))[:_NUM_LATENTS])
     axis.imshow(shown[chosen], aspect="auto", cmap="magma")
     axis.set_yticks(range(len(chosen)), [f"latent {n}" for n in chosen])

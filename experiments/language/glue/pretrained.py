@@ -11,13 +11,11 @@ import jax
 
 from experiments.data import files
 import perceiver
-from perceiver.checkpoints import load
+from perceiver.checkpoints import check
 from perceiver.models import glue
 from perceiver.models import language
 
 Array = jax.Array
-# {"params" or "state": {module: {name: array}}}
-_Trees = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,10 +23,11 @@ class FineTuned(perceiver.Model):
   """A model that is initialised from a checkpoint.
 
   Attributes:
-    pretrained: the arrays of the checkpoint; all others are reinitialised.
+    pretrained: arrays of the checkpoint, by "params:module:name" and so on; all
+      others are reinitialised.
   """
 
-  pretrained: _Trees = dataclasses.field(compare=False, repr=False)
+  pretrained: Mapping[str, Any] = dataclasses.field(compare=False, repr=False)
 
   def init(self, key: Array) -> perceiver.Variables:
     """Returns the variables before the first step; may be traced by JAX."""
@@ -38,14 +37,10 @@ class FineTuned(perceiver.Model):
     )
     # Called, not closed over: compiled code would hold a copy of every array.
     known = jax.pure_callback(lambda: self.pretrained, shapes)
-    merged = {
-      collection: {
-        module: {**entries, **known.get(collection, {}).get(module, {})}
-        for module, entries in tree.items()
-      }
-      for collection, tree in fresh._asdict().items()
-    }
-    return perceiver.Variables(**merged)
+    name = functools.partial(jax.tree_util.keystr, simple=True, separator=":")
+    return jax.tree.map_with_path(
+      lambda path, array: known.get(name(path), array), fresh
+    )
 
 
 @functools.lru_cache(maxsize=1)
@@ -61,19 +56,11 @@ def from_checkpoint(config: Any, path: pathlib.Path) -> FineTuned:
 
   Raises:
     FileNotFoundError: if there is nothing at the path.
-    files.InputError: if it cannot be used for this model.
+    perceiver.CheckpointError: if it cannot be used for this model.
   """
-  try:
-    _, variables, report = perceiver.load_for_finetuning(config, path)
-  except perceiver.CheckpointError as error:
-    raise files.InputError(str(error)) from error
-  pretrained: dict[str, dict[str, dict[str, Any]]] = {}
-  for collection, tree in variables._asdict().items():
-    for module, entries in tree.items():
-      for name, array in entries.items():
-        if f"{collection}:{module}:{name}" not in report.reinitialised:
-          kept = pretrained.setdefault(collection, {}).setdefault(module, {})
-          kept[name] = array
+  _, variables, report = perceiver.load_for_finetuning(config, path)
+  arrays = check.flatten(variables)
+  pretrained = {n: arrays[n] for n in arrays.keys() - {*report.reinitialised}}
   print(
     f"{path}: {len(report.reinitialised)} arrays are reinitialised, "
     f"{', '.join(report.reinitialised[:4])} among them",
@@ -89,13 +76,10 @@ def trunk_of(path: pathlib.Path) -> language.LanguageModelConfig:
 
   Raises:
     FileNotFoundError: if there is nothing at the path.
-    files.InputError: if it is damaged, or holds something else.
+    perceiver.CheckpointError: if it is damaged.
+    files.InputError: if it holds something else.
   """
-  try:
-    model, _ = load.load(path)
-  except perceiver.CheckpointError as error:
-    raise files.InputError(str(error)) from error
-  config = model.config
+  config = perceiver.load(path)[0].config
   if isinstance(config, glue.GlueConfig):
     config = config.trunk
   if not isinstance(config, language.LanguageModelConfig):

@@ -1,6 +1,8 @@
 """The metrics of GLUE, each of a whole development set, and their average."""
 
 from collections.abc import Callable, Mapping
+import functools
+from typing import Any
 
 import numpy as np
 from scipy import stats  # type: ignore[import-untyped]
@@ -12,43 +14,25 @@ from experiments.language.glue import glue_tasks
 Metric = Callable[[np.ndarray, np.ndarray], float]
 
 
-def accuracy(labels: np.ndarray, predictions: np.ndarray) -> float:
-  """Returns the share of predictions that are right."""
-  return float(np.mean(labels == predictions))
+def _correlation(function: Callable[..., Any]) -> Metric:
+  """Returns a correlation of SciPy's; 0 if one of the two is constant."""
 
+  def metric(labels: np.ndarray, predictions: np.ndarray) -> float:
+    if any(np.all(x == x[:1]) for x in (labels, predictions)):
+      return 0.0
+    return float(function(labels, predictions).statistic)
 
-def f1(labels: np.ndarray, predictions: np.ndarray) -> float:
-  """Returns the F1 of class 1; 0 where it neither occurs nor is predicted."""
-  return float(metrics.f1_score(labels, predictions, zero_division=0))
-
-
-def matthews(labels: np.ndarray, predictions: np.ndarray) -> float:
-  """Returns Matthews' correlation; 0 if one of the two is constant."""
-  if _is_constant(labels) or _is_constant(predictions):
-    return 0.0
-  return float(metrics.matthews_corrcoef(labels, predictions))
-
-
-def pearson(labels: np.ndarray, predictions: np.ndarray) -> float:
-  """Returns the linear correlation; 0 if one of the two is constant."""
-  if _is_constant(labels) or _is_constant(predictions):
-    return 0.0
-  return float(stats.pearsonr(labels, predictions).statistic)
-
-
-def spearman(labels: np.ndarray, predictions: np.ndarray) -> float:
-  """Returns the correlation of ranks; 0 if one of the two is constant."""
-  if _is_constant(labels) or _is_constant(predictions):
-    return 0.0
-  return float(stats.spearmanr(labels, predictions).statistic)
+  return metric
 
 
 METRICS: dict[str, Metric] = {
-  "accuracy": accuracy,
-  "f1": f1,
-  "matthews": matthews,
-  "pearson": pearson,
-  "spearman": spearman,
+  "accuracy": metrics.accuracy_score,
+  # Of class 1; 0 where it neither occurs nor is predicted.
+  "f1": functools.partial(metrics.f1_score, zero_division=0),
+  # 0 if labels or predictions are constant.
+  "matthews": metrics.matthews_corrcoef,
+  "pearson": _correlation(stats.pearsonr),
+  "spearman": _correlation(stats.spearmanr),
 }
 
 
@@ -59,12 +43,10 @@ def split_metrics(
   predictions: np.ndarray,  # [n]
 ) -> dict[str, float]:
   """Returns {"split_metric": value} of a development set, all in [-1, 1]."""
-  labels, predictions = (
-    np.asarray(x, np.float64) for x in (labels, predictions)
-  )
+  both = [np.asarray(x, np.float64) for x in (labels, predictions)]
+  prefix = f"{task.name}{split.suffix}"
   return {
-    f"{split.name}_{name}": METRICS[name](labels, predictions)
-    for name in task.metrics
+    f"{prefix}_{name}": float(METRICS[name](*both)) for name in task.metrics
   }
 
 
@@ -83,7 +65,7 @@ def score(found: Mapping[str, float]) -> float:
   """
   means = {}
   for task in glue_tasks.TASKS.values():
-    names = [f"{split.name}_{task.metrics[0]}" for split in task.eval_splits]
+    names = task.main_metrics
     values = [found[name] for name in names if name in found]
     if values and len(values) < len(names):
       raise ValueError(f"{task.name}: of {names} only {len(values)} are known")
@@ -94,7 +76,3 @@ def score(found: Mapping[str, float]) -> float:
   if len(means) > 1:
     means.pop("wnli", None)
   return sum(means.values()) / len(means)
-
-
-def _is_constant(values: np.ndarray) -> bool:
-  return bool(np.all(values == values[:1]))

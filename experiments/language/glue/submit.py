@@ -3,10 +3,6 @@
   python -m experiments.predict glue-submission \\
       --models runs/glue/model.safetensors \\
       --data.data-dir DIR --output submission
-
-Each file, such as CoLA.tsv, has the columns "index" and "prediction": classes
-as the training files write them, degrees from 0 to 5 with three digits. Where
-several models answer a task, the last one does.
 """
 
 import dataclasses
@@ -20,6 +16,7 @@ from experiments.language.glue import data as glue_data
 from experiments.language.glue import evaluator
 from experiments.language.glue import glue_tasks
 from experiments.language.glue import tsv
+from experiments.training import evaluation
 import perceiver
 from perceiver.models import glue
 
@@ -28,7 +25,8 @@ from perceiver.models import glue
 class SubmitConfig:
   """Writes the files that the test server of GLUE expects.
 
-  Each file, such as CoLA.tsv, has the columns "index" and "prediction". Where
+  Each file, such as CoLA.tsv, has the columns "index" and "prediction": classes
+  as the training files write them, degrees from 0 to 5 with three digits. Where
   several models answer a task, the last one does.
 
   Attributes:
@@ -49,30 +47,31 @@ def submit(config: SubmitConfig) -> list[pathlib.Path]:
 
   Raises:
     FileNotFoundError: if a model is not there.
+    perceiver.CheckpointError: if a model is damaged.
     files.InputError: if a model or a test set cannot be used.
   """
   written: dict[pathlib.Path, None] = {}
   for path in config.models:
-    try:
-      model, variables = perceiver.load(path)
-    except perceiver.CheckpointError as error:
-      raise files.InputError(str(error)) from error
+    model, variables = perceiver.load(path)
     if not isinstance(model.config, glue.GlueConfig):
       raise files.InputError(
         f"{path} holds {type(model.config).__name__}; expected a model of GLUE"
       )
     names = tuple(task.name for task in model.config.tasks)
     encoding = glue_data.encoder(
-      config.data, model.config.max_length, model.config.trunk.text.vocab_size
+      config.data, model.config.max_length, model.config.text.vocab_size
     )
     for number, (task, eval_split) in enumerate(glue_data.eval_splits(names)):
-      table = glue_data.read_test(config.data, task, eval_split)
-      glue_data.report(table, encoding)
-      mixed = glue_data.Mixture([(names.index(task.name), number, table)])
-      split = loader.Split(mixed, glue_data.Transform(encoding), table.name)
-      found = evaluator.predict(
-        model, variables, names, split, config.batch_size
-      )
+      table = glue_data.read_test(config.data, task, eval_split, encoding)
+      index = names.index(task.name)
+      examples = [
+        glue_data.TaskExample(example, index, number)
+        for example in table.examples
+      ]
+      transform = glue_data.Transform(encoding)
+      split = loader.Split(examples, transform, table.name)
+      loop = evaluation.Loop(split=split, batch_size=config.batch_size)
+      found = evaluator.predict(model, variables, names, loop)
       file = config.output / eval_split.submission
       files.write_text(file, contents(task, table, found["prediction"]))
       written[file] = None
@@ -100,6 +99,7 @@ def run(config: SubmitConfig) -> None:
 
   Raises:
     FileNotFoundError: if a model is not there.
+    perceiver.CheckpointError: if a model is damaged.
     files.InputError: if a model or a test set cannot be used.
   """
   for path in submit(config):

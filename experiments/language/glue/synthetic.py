@@ -19,7 +19,6 @@ the rules put words that occur nowhere else:
 from collections.abc import Callable, Sequence
 import dataclasses
 import functools
-import itertools
 import pathlib
 import re
 from typing import Annotated
@@ -31,6 +30,7 @@ import tyro
 from experiments.data import files
 from experiments.language.glue import glue_tasks
 from experiments.language.text import topics
+from perceiver import bounds
 
 _GOOD = ("useful", "simple", "correct", "valid", "complete", "safe")
 _BAD = ("invalid", "missing", "wrong", "empty", "illegal", "broken")
@@ -57,12 +57,8 @@ class SyntheticConfig:
   seed: int = 0
 
   def __post_init__(self) -> None:
-    for name in ("train", "dev", "test", "words"):
-      if getattr(self, name) < 2:
-        raise ValueError(
-          f"SyntheticConfig: {name} is {getattr(self, name)}; expected at "
-          "least 2"
-        )
+    counts = dict.fromkeys(("train", "dev", "test", "words"), "[2, inf)")
+    bounds.check_ranges(self, **counts)
 
 
 def write(
@@ -77,100 +73,87 @@ def write(
   """
   for name in names:
     task = glue_tasks.TASKS[name]
-    splits = [(split.dev_file, split.test_file) for split in task.eval_splits]
-    for file in ("train.tsv", *itertools.chain(*splits)):
-      write_file(folder / task.folder / file, config, task)
+    suffixes = [split.suffix for split in task.eval_splits]
+    parts = [f"{part}{end}" for part in ("dev", "test") for end in suffixes]
+    for part in ("train", *parts):
+      write_file(folder / task.folder / f"{part}.tsv", config, task)
 
 
 def write_file(
   path: pathlib.Path, config: SyntheticConfig, task: glue_tasks.Task
 ) -> None:
-  """Writes a file of a task; its name begins with train, dev or test.
+  """Writes a file of a task, all labels in turn.
+
+  Args:
+    path: its name begins with train, dev or test; development and test
+      sentences are from other topics than training sentences.
+    config: numbers, length and seed.
+    task: the task, which has a rule.
 
   Raises:
     files.InputError: if it cannot be written.
   """
-  kind = re.split(r"[._]", path.name)[0]
-  is_test = kind == "test"
-  columns = _columns(task, is_test)
-  headerless = not is_test and task.headerless
-  lines = [] if headerless else ["\t".join(columns)]
-  found = examples(config, task, path.name, getattr(config, kind))
-  for number, (texts, label) in enumerate(found):
-    row = dict(zip(task.texts, texts)) | {task.label: label}
-    row |= {task.test_index: str(number)}
+  part = re.split(r"[._]", path.name)[0]
+  columns = task.headerless or ("index", *task.texts, task.label)
+  if part == "test":
+    columns = (task.test_index, *task.texts)
+  has_header = part == "test" or not task.headerless
+  lines = ["\t".join(columns)] * has_header
+  stream = zlib.crc32(f"{task.folder}/{path.name}".encode())
+  generator = np.random.default_rng([config.seed, stream])
+  prose = _Prose(generator, prose_words(part != "train"), config.words)
+  for number in range(getattr(config, part)):
+    choice = number % (len(task.classes) or 6)
+    row = dict(zip(task.texts, _RULES[task.name](prose, choice)))
+    row[task.label] = task.classes[choice] if task.classes else f"{choice:.3f}"
+    row[task.test_index] = str(number)
     lines.append("\t".join(row.get(name, "-") for name in columns))
   files.write_text(path, "\n".join(lines) + "\n")
 
 
-def _columns(task: glue_tasks.Task, is_test: bool) -> tuple[str, ...]:
-  if is_test:
-    return (task.test_index, *task.texts)
-  return task.headerless or ("index", *task.texts, task.label)
-
-
-def examples(
-  config: SyntheticConfig, task: glue_tasks.Task, file: str, count: int
-) -> list[tuple[tuple[str, ...], str]]:
-  """Returns texts and labels, all labels in turn.
-
-  Args:
-    config: gives seed and length.
-    task: the task, which has a rule.
-    file: the name of the file; development and test sentences are from other
-      topics than training sentences.
-    count: number of examples.
-  """
-  stream = zlib.crc32(f"{task.folder}/{file}".encode())
-  generator = np.random.default_rng([config.seed, stream])
-  held_out = file != "train.tsv"
-  prose = _Prose(generator, held_out, config.words)
-  rule = _RULES[task.name]
-  found = []
-  for number in range(count):
-    choice = number % (len(task.classes) or 6)
-    label = task.classes[choice] if task.classes else f"{choice:.3f}"
-    found.append((rule(prose, choice), label))
-  return found
-
-
+@dataclasses.dataclass(frozen=True)
 class _Prose:
   """Samples consecutive words, and words of the rules."""
 
-  def __init__(
-    self, generator: np.random.Generator, held_out: bool, words: int
-  ) -> None:
-    self._generator, self._words = generator, words
-    self._prose = prose_words(held_out)
-
-  def row(self) -> list[str]:
-    """Returns some consecutive words of the prose."""
-    last = len(self._prose) - self._words
-    start = int(self._generator.integers(last))
-    return list(self._prose[start : start + self._words])
-
-  def pick(self, choices: Sequence[str]) -> str:
-    """Returns a random word of some."""
-    return choices[int(self._generator.integers(len(choices)))]
+  generator: np.random.Generator
+  words: tuple[str, ...]
+  length: int  # of a row
 
   def number(self, end: int) -> int:
-    """Returns a random number from 0 to `end` - 1."""
-    return int(self._generator.integers(end))
+    return int(self.generator.integers(end))
 
-  def shuffled(self, items: Sequence[str]) -> list[str]:
-    """Returns the same in another order."""
-    if len(set(items)) == 1:
-      return list(items)
-    while True:
-      order = self._generator.permutation(len(items))
-      if (found := [items[i] for i in order]) != list(items):
-        return found
+  def pick(self, choices: Sequence[str]) -> str:
+    return choices[self.number(len(choices))]
+
+  def pair(self, same: bool) -> tuple[int, int]:
+    """Returns 0 or 1 twice, or one and the other."""
+    first = self.number(2)
+    return first, first if same else 1 - first
+
+  def row(self) -> list[str]:
+    start = self.number(len(self.words) - self.length)
+    return list(self.words[start : start + self.length])
+
+  def text(self) -> str:
+    return " ".join(self.row())
 
   def with_word(self, word: str) -> str:
     """Returns a row with a word inserted at a random position."""
     row = self.row()
     row.insert(self.number(len(row) + 1), word)
     return " ".join(row)
+
+  def shuffled(self, items: Sequence[str]) -> list[str]:
+    """Returns the same in another order."""
+    if len(set(items)) == 1:
+      return list(items)
+    while True:
+      order = self.generator.permutation(len(items))
+      if (found := [items[i] for i in order]) != list(items):
+        return found
+
+
+_Rule = Callable[[_Prose, int], tuple[str, ...]]
 
 
 def _spelling(prose: _Prose, choice: int) -> tuple[str, ...]:
@@ -185,20 +168,17 @@ def _praise(prose: _Prose, choice: int) -> tuple[str, ...]:
 
 
 def _same_kind(prose: _Prose, choice: int) -> tuple[str, ...]:
-  first = prose.number(2)
-  second = first if choice else 1 - first
-  return tuple(prose.with_word(prose.pick(_KINDS[k])) for k in (first, second))
+  kinds = prose.pair(bool(choice))
+  return tuple(prose.with_word(prose.pick(_KINDS[kind])) for kind in kinds)
 
 
 def _same_question(prose: _Prose, choice: int) -> tuple[str, ...]:
-  first = prose.number(2)
-  second = first if choice else 1 - first
-  return tuple(" ".join([_QUESTIONS[k], *prose.row()]) for k in (first, second))
+  words = [_QUESTIONS[number] for number in prose.pair(bool(choice))]
+  return tuple(f"{word} {prose.text()}" for word in words)
 
 
 def _question_and_kind(prose: _Prose, choice: int) -> tuple[str, ...]:
-  expected = prose.number(2)
-  kind = expected if choice == 0 else 1 - expected
+  expected, kind = prose.pair(not choice)
   question = f"{('what container', 'what code')[expected]} is it"
   return question, prose.with_word(prose.pick(_KINDS[kind]))
 
@@ -206,25 +186,23 @@ def _question_and_kind(prose: _Prose, choice: int) -> tuple[str, ...]:
 def _degree(prose: _Prose, choice: int) -> tuple[str, ...]:
   good = [prose.pick(_GOOD) for _ in range(choice)]
   bad = [prose.pick(_BAD) for _ in range(5 - choice)]
-  return " ".join(prose.row()), " ".join(prose.shuffled([*good, *bad]))
+  return prose.text(), " ".join(prose.shuffled([*good, *bad]))
 
 
-def _with_marker(
-  prose: _Prose, choice: int, words: Sequence[str]
-) -> tuple[str, ...]:
-  return " ".join(prose.row()), prose.with_word(words[choice])
+def _marked(*words: str) -> _Rule:
+  return lambda prose, choice: (prose.text(), prose.with_word(words[choice]))
 
 
-_RULES: dict[str, Callable[[_Prose, int], tuple[str, ...]]] = {
+_RULES: dict[str, _Rule] = {
   "cola": _spelling,
   "sst2": _praise,
   "mrpc": _same_kind,
   "stsb": _degree,
   "qqp": _same_question,
-  "mnli": functools.partial(_with_marker, words=("also", "perhaps", "never")),
+  "mnli": _marked("also", "perhaps", "never"),
   "qnli": _question_and_kind,
-  "rte": functools.partial(_with_marker, words=("also", "never")),
-  "wnli": functools.partial(_with_marker, words=("without", "with")),
+  "rte": _marked("also", "never"),
+  "wnli": _marked("without", "with"),
 }
 
 

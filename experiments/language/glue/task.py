@@ -12,6 +12,7 @@ from experiments.language.glue import data as glue_data
 from experiments.language.glue import evaluator
 from experiments.language.glue import plots
 from experiments.language.glue import texts
+from experiments.runs import plots as runs_plots
 from experiments.training import tasks
 import perceiver
 
@@ -19,7 +20,7 @@ Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Glue:
+class Glue(tasks.HasSplits):
   """A model of one task or more, and its training and development sets.
 
   Every example is of one task; only that task's output counts.
@@ -27,15 +28,11 @@ class Glue:
   Attributes:
     model: ids [B, M] -> {task: logits [B, classes] or degree [B, 1]}.
     data: the examples.
-    max_length: the model's longest text, in ids.
-    vocab_size: the model's number of ids.
     eval_batch_size: examples at a time in evaluation.
   """
 
   model: perceiver.Model
   data: glue_data.DataConfig
-  max_length: int
-  vocab_size: int
   eval_batch_size: int
 
   @property
@@ -46,15 +43,14 @@ class Glue:
   @functools.cached_property
   def encoder(self) -> texts.Encoder:
     """The encoder of texts into the model's ids."""
-    return glue_data.encoder(self.data, self.max_length, self.vocab_size)
+    config = self.model.config
+    return glue_data.encoder(
+      self.data, config.max_length, config.text.vocab_size
+    )
 
-  def train_split(self) -> loader.Split:
-    """Returns the training examples of all tasks."""
-    return glue_data.splits(self.data, self.names, self.encoder)[0]
-
-  def eval_split(self) -> loader.Split:
-    """Returns the development sets, one after the other."""
-    return glue_data.splits(self.data, self.names, self.encoder)[1]
+  def splits(self) -> tuple[loader.Split, loader.Split]:
+    """Returns the training examples, and the development sets in a row."""
+    return glue_data.splits(self.data, self.names, self.encoder)
 
   def make_evaluator(self) -> evaluator.Evaluator:
     """Returns the evaluator: metrics are those of whole sets."""
@@ -82,7 +78,7 @@ class Glue:
     outputs, state = self.model.apply_and_update(
       variables,
       batch["ids"],
-      input_mask=evaluator.text_mask(batch),
+      input_mask=batch["input_mask"],
       rng=rng,
       is_training=is_training,
     )  # {task: [B, outputs]}
@@ -94,5 +90,15 @@ class Glue:
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Plots the learning curve, and where latents look in some texts."""
-    return plots.plot(self.model, variables, self.eval_split(), workdir)
+    """Plots the learning curve, and where latents look in some texts.
+
+    Returns:
+      The files: curve.png if there is a log, and attention.png if the model
+      has latents.
+    """
+    made = runs_plots.learning_curve(workdir, plots.CURVE)
+    if hasattr(self.model.config, "trunk"):
+      path = runs_plots.folder(workdir) / "attention.png"
+      split = self.eval_split()
+      made.append(plots.attention(self.model, variables, split, path))
+    return made

@@ -11,6 +11,7 @@ import dataclasses
 import numpy as np
 
 from experiments.language.text import tokenizers
+from perceiver import bounds
 
 SEPARATOR = tokenizers.SEP
 
@@ -28,11 +29,8 @@ class Encoder:
   max_length: int
 
   def __post_init__(self) -> None:
-    if self.max_length < 3:
-      raise ValueError(
-        f"Encoder: max_length is {self.max_length}; expected at least 3, for "
-        "two texts and the separator"
-      )
+    # At least two texts and the separator.
+    bounds.check_ranges(self, max_length="[3, inf)")
 
   def ids(self, texts: Sequence[str]) -> np.ndarray:  # [<= max_length] int32
     """Returns the ids of one text, or of two with the separator between.
@@ -50,11 +48,11 @@ class Encoder:
     return np.concatenate(segments)
 
   def padded(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
-    """Returns {"ids": int32 [max_length], "length": int32 [], ids in use}."""
+    """Returns "ids" int32 and "input_mask" bool, False at padding."""
     ids = self.ids(texts)
     row = np.full(self.max_length, tokenizers.PAD, np.int32)
     row[: len(ids)] = ids
-    return {"ids": row, "length": np.asarray(len(ids), np.int32)}
+    return {"ids": row, "input_mask": np.arange(self.max_length) < len(ids)}
 
   def is_cut(self, texts: Sequence[str]) -> bool:
     """Returns whether an example is too long."""

@@ -24,10 +24,11 @@ def read(
     files.InputError: if the data set is missing or incomplete, or has other
       classes or labels than the task.
   """
+  columns = task.tfds_texts or task.texts
   builder = tfds_reader.open_dataset(
     f"glue/{task.name}",
     splits=(split,),
-    features=(*task.tfds_texts, "label", "idx"),
+    features=(*columns, "label", "idx"),
     data_dir=data_dir,
     advice="Or set data.source to files and data.data_dir to the official "
     "folders.",
@@ -43,7 +44,7 @@ def read(
       )
   examples, skipped = [], []
   for number, row in enumerate(builder.as_data_source(split=split)):
-    texts = tuple(_text(row[name]) for name in task.tfds_texts)
+    texts = tuple(_text(row[name]) for name in columns)
     source = f"{folder} {split}, example {number}"
     label = tsv.UNKNOWN
     if not split.startswith("test"):

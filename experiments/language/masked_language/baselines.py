@@ -166,11 +166,7 @@ def evaluate(predictor: Predictor, split: loader.Split) -> dict[str, float]:
     found = language_task.masked_metrics(nats, right, batch)
     return {**found, "weight": batch["weight"]}
 
-  loop = evaluation.Loop(split=split, batch_size=_BATCH)
-  return {
-    name: float(np.mean(values, dtype=np.float64))
-    for name, values in loop.collect(measure).items()
-  }
+  return evaluation.Loop(split=split, batch_size=_BATCH).means(measure)
 
 
 def table(

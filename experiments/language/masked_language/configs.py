@@ -63,40 +63,32 @@ _TRAIN = trainer.TrainConfig(
 )
 
 
-def _published(name: str) -> Experiment:
-  return Experiment(model=language.CONFIGS[name], train=_TRAIN)
-
-
 # ------------------------------------------------------------------------ mini
 
 
-def _mini() -> Experiment:
-  return Experiment(
-    model=mini_model.CONFIG,
-    data=language_data.DataConfig(
-      corpus=corpora.Corpus.PYTHON_TOPICS,
-      max_masked=0.4,
-      eval_examples=None,
-      eval_masks=2,
-    ),
-    loss=language_task.LossConfig(visible=0.5),
-    train=trainer.TrainConfig(
-      batch_size=32,
-      steps=6000,
-      base_rate=1e-3,
-      schedule=schedules.WarmupCosine(warmup_steps=200),
-      optimizer=optimizers.Adam(weight_decay=0.01, clip_norm=1.0),
-      eval_every=1000,
-      checkpoint_every=500,
-      log_every=100,
-    ),
-  )
-
+MINI = Experiment(
+  model=mini_model.CONFIG,
+  data=language_data.DataConfig(
+    corpus=corpora.Corpus.PYTHON_TOPICS,
+    max_masked=0.4,
+    eval_examples=None,
+    eval_masks=2,
+  ),
+  loss=language_task.LossConfig(visible=0.5),
+  train=trainer.TrainConfig(
+    batch_size=32,
+    steps=6000,
+    base_rate=1e-3,
+    schedule=schedules.WarmupCosine(warmup_steps=200),
+    optimizer=optimizers.Adam(weight_decay=0.01, clip_norm=1.0),
+    eval_every=1000,
+    checkpoint_every=500,
+    log_every=100,
+  ),
+)
 
 EXPERIMENTS = {
-  "bytes": _published("language_bytes"),
-  "sentencepiece": _published("language_sentencepiece"),
-  "bytes_large": _published("language_bytes_large"),
+  name: Experiment(model=language.CONFIGS[f"language_{name}"], train=_TRAIN)
+  for name in ("bytes", "sentencepiece", "bytes_large")
 }
-MINI = _mini()
 RESULTS = {"mini": tasks.Result(metric="bits_per_byte", ours=3.78)}

@@ -12,6 +12,7 @@ from experiments.language.text import corpora
 from experiments.language.text import masking
 from experiments.language.text import sentencepiece
 from experiments.language.text import tokenizers
+from perceiver import bounds
 
 # Between documents; the paper does not state the separator.
 _BETWEEN = b"\n\n"
@@ -47,24 +48,12 @@ class DataConfig:
   eval_masks: int = 1
 
   def __post_init__(self) -> None:
-    for name in ("mask_rate", "max_masked"):
-      if not 0 < getattr(self, name) <= 1:
-        raise ValueError(
-          f"DataConfig: {name} is {getattr(self, name)}; expected (0, 1]."
-        )
-    for name in ("documents", "eval_examples", "eval_masks"):
-      value = getattr(self, name)
-      if value is not None and value < 1:
-        raise ValueError(f"DataConfig: {name} is {value}; expected at least 1.")
-
-
-def tokenizer(config: DataConfig) -> tokenizers.Tokenizer:
-  """Returns the tokenizer.
-
-  Raises:
-    files.InputError: if there is no such model, or it is none.
-  """
-  return sentencepiece.tokenizer(config.sentencepiece_model)
+    bounds.check_ranges(
+      self,
+      *("documents", "eval_examples", "eval_masks"),
+      mask_rate="(0, 1]",
+      max_masked="(0, 1]",
+    )
 
 
 def splits(
@@ -87,18 +76,21 @@ def splits(
     FileNotFoundError: if texts are not there.
     ValueError: if they cannot be used.
   """
-  tokens = tokenizer(config)
+  tokens = sentencepiece.tokenizer(config.sentencepiece_model)
   train, _ = corpora.open_corpus(config.corpus, config.data_dir)
   mask = Masking(tokens, config.mask_rate, length, max_masked(config, length))
   name = config.corpus.value
   return (
     loader.Split(
-      corpora.mixture(train),
+      corpora.Mixture(
+        tuple(len(part.documents) for part in train),
+        tuple(part.share for part in train),
+      ),
       TrainTransform(train, config, mask),
       f"{name} train",
     ),
     loader.Split(
-      _Repeated(windows(config, length), config.eval_masks),
+      list(enumerate(windows(config, length) * config.eval_masks)),
       EvalTransform(mask),
       f"{name} held out",
     ),
@@ -116,7 +108,7 @@ def windows(config: DataConfig, length: int) -> list[np.ndarray]:
   The last of a component of the corpus may be shorter. All components have
   their shares if there are more windows than examples.
   """
-  tokens = tokenizer(config)
+  tokens = sentencepiece.tokenizer(config.sentencepiece_model)
   _, held_out = corpora.open_corpus(config.corpus, config.data_dir)
   found: list[np.ndarray] = []
   for component in held_out:
@@ -140,20 +132,6 @@ def _windows(
       rest = rest[length:]
   if np.any(tokens.words(rest) >= 0):
     yield rest
-
-
-@dataclasses.dataclass(frozen=True)
-class _Repeated(Sequence[tuple[int, np.ndarray]]):
-  """Every window several times, each time with another number."""
-
-  windows: Sequence[np.ndarray]
-  times: int
-
-  def __len__(self) -> int:
-    return self.times * len(self.windows)
-
-  def __getitem__(self, index: int) -> tuple[int, np.ndarray]:  # type: ignore[override]
-    return index, self.windows[index % len(self.windows)]
 
 
 @dataclasses.dataclass(frozen=True)

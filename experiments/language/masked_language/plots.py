@@ -5,55 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from experiments.data import loader
 from experiments.language.text import tokenizers
 from experiments.runs import plots
 import perceiver
 
-_NUM_TEXTS = 4
 _NUM_LATENTS = 12
 _COLUMNS = 100  # characters in a line
 _MAX_SHOWN = 160  # tokens of the text under attention
 _GIVEN, _RIGHT, _WRONG = "black", "tab:green", "tab:red"
 
 
-_CURVE = [
-  plots.Panel(m) for m in ("bits_per_byte", "accuracy", "word_accuracy")
-]
-
-
-def plot(
-  model: perceiver.Model,
-  variables: perceiver.Variables,
-  split: loader.Split,
-  tokenizer: tokenizers.Tokenizer,
-  workdir: pathlib.Path,
-) -> list[pathlib.Path]:
-  """Plots the run and its model, into `workdir / "figures"`.
-
-  Args:
-    model: the language model.
-    variables: its parameters and state.
-    split: the masked texts, some of which are shown.
-    tokenizer: what their ids mean.
-    workdir: the run's folder, whose log the curve is plotted from.
-
-  Returns:
-    The files: curve.png, filled.png and attention.png.
-  """
-  folder = plots.folder(workdir)
-  rows = np.linspace(0, len(split.source) - 1, _NUM_TEXTS).astype(int)
-  examples = [
-    split.transform(split.source[int(row)], np.random.default_rng(0))
-    for row in rows
-  ]
-  texts = {name: np.stack([e[name] for e in examples]) for name in examples[0]}
-  made = [
-    *plots.learning_curve(workdir, _CURVE),
-    _filled(model, variables, texts, tokenizer, folder / "filled.png"),
-    _attention(model, variables, texts, tokenizer, folder / "attention.png"),
-  ]
-  return made
+CURVE = [plots.Panel(m) for m in ("bits_per_byte", "accuracy", "word_accuracy")]
 
 
 def guesses(
@@ -71,7 +33,7 @@ def guesses(
   return np.asarray(logits).argmax(axis=-1)
 
 
-def _filled(
+def filled(
   model: perceiver.Model,
   variables: perceiver.Variables,
   texts: dict[str, np.ndarray],
@@ -124,7 +86,7 @@ def _shown(tokenizer: tokenizers.Tokenizer, number: Any) -> str:
   return "".join(c if c.isprintable() else "·" for c in text.replace("$", "＄"))
 
 
-def _attention(
+def attention(
   model: perceiver.Model,
   variables: perceiver.Variables,
   texts: dict[str, np.ndarray],

@@ -8,12 +8,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from experiments.data import loader
 from experiments.language.masked_language import data as language_data
 from experiments.language.masked_language import plots
+from experiments.language.text import sentencepiece
+from experiments.runs import plots as runs_plots
 from experiments.training import tasks
 import perceiver
+from perceiver import bounds
 
 Array = jax.Array
 
@@ -35,14 +39,11 @@ class LossConfig:
   visible: float = 0.0
 
   def __post_init__(self) -> None:
-    if not self.visible >= 0:
-      raise ValueError(
-        f"LossConfig: visible is {self.visible}; expected at least 0."
-      )
+    bounds.check_ranges(self, visible="[0, inf)")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MaskedLanguage:
+class MaskedLanguage(tasks.HasSplits):
   """A masked language model, and its training and held-out texts.
 
   Attributes:
@@ -55,15 +56,8 @@ class MaskedLanguage:
   data: language_data.DataConfig
   loss: LossConfig = LossConfig()
 
-  def train_split(self) -> loader.Split:
-    """Returns the training texts."""
-    return self._splits()[0]
-
-  def eval_split(self) -> loader.Split:
-    """Returns the texts to evaluate on."""
-    return self._splits()[1]
-
-  def _splits(self) -> tuple[loader.Split, loader.Split]:
+  def splits(self) -> tuple[loader.Split, loader.Split]:
+    """Returns the training and the held-out texts."""
     return language_data.splits(self.data, self.model.config.text.max_length)
 
   def losses(
@@ -103,14 +97,20 @@ class MaskedLanguage:
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Plots learning curve, filled texts, and where the latents look."""
-    return plots.plot(
-      self.model,
-      variables,
-      self.eval_split(),
-      language_data.tokenizer(self.data),
-      workdir,
-    )
+    """Plots learning curve, filled texts, and where the latents look.
+
+    Returns:
+      The files: curve.png if there is a log, filled.png and attention.png.
+    """
+    folder = runs_plots.folder(workdir)
+    texts = loader.stacked(self.eval_split(), 4)
+    tokenizer = sentencepiece.tokenizer(self.data.sentencepiece_model)
+    found = self.model, variables, texts, tokenizer
+    return [
+      *runs_plots.learning_curve(workdir, plots.CURVE),
+      plots.filled(*found, folder / "filled.png"),
+      plots.attention(*found, folder / "attention.png"),
+    ]
 
 
 def cross_entropy(
@@ -118,9 +118,9 @@ def cross_entropy(
   targets: Array,  # [B, P] integers
 ) -> Array:  # [B, P]
   """Returns the cross-entropy in nats of every token."""
-  logits = logits.astype(jnp.float32)
-  picked = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
-  return jax.nn.logsumexp(logits, axis=-1) - picked
+  return optax.losses.softmax_cross_entropy_with_integer_labels(
+    logits.astype(jnp.float32), targets
+  )
 
 
 def visible_nats(

@@ -71,14 +71,6 @@ class Mixture(Sequence[tuple[int, int]]):
     raise AssertionError
 
 
-def mixture(components: Sequence[Component]) -> Mixture:
-  """Returns the epoch of some components."""
-  return Mixture(
-    tuple(len(component.documents) for component in components),
-    tuple(component.share for component in components),
-  )
-
-
 @functools.lru_cache(maxsize=4)
 def open_corpus(
   corpus: Corpus, data_dir: pathlib.Path | None

@@ -7,6 +7,7 @@ U+2581, with which the library marks spaces, is decoded as a space.
 """
 
 from collections.abc import Iterable, Iterator
+import contextlib
 import dataclasses
 import functools
 import io
@@ -51,26 +52,14 @@ class SentencePiece:
         f"{self.name} is not a SentencePiece model"
       ) from error
     for piece, expected in _SPECIAL.items():
-      if not self._has(piece, expected):
+      found = None
+      with contextlib.suppress(IndexError, UnicodeDecodeError):
+        found = self._processor.id_to_piece(expected)
+      if found != piece:
         raise files.InputError(
           f"{self.name} has no piece {piece} of id {expected}; {_MAKE_ONE} "
           "that has"
         )
-
-  def _has(self, piece: str, number: int) -> bool:
-    processor = self._processor
-    try:
-      found = processor.piece_to_id(piece), processor.id_to_piece(number)
-    except (IndexError, UnicodeDecodeError):
-      return False
-    return bool(found == (number, piece))
-
-  def __getstate__(self) -> dict[str, Any]:
-    # Cached properties are computed again after pickling.
-    return {"model": self.model, "name": self.name}
-
-  def __setstate__(self, state: dict[str, Any]) -> None:
-    self.__dict__.update(state)
 
   @functools.cached_property
   def _processor(self) -> Any:
@@ -141,9 +130,12 @@ def tokenizer(
     vocab_size: the expected number of ids, None for any.
 
   Raises:
-    files.InputError: if the file cannot be used, or has another number of ids.
+    files.InputError: if the file cannot be read, is no model, has other special
+      ids, or another number of ids.
   """
-  found = tokenizers.Bytes() if path is None else load(path)
+  found: tokenizers.Tokenizer = tokenizers.Bytes()
+  if path is not None:
+    found = SentencePiece(files.read_bytes(path), str(path))
   if vocab_size not in (None, found.vocab_size):
     raise files.InputError(
       f"{path or 'the vocabulary of bytes'} has {found.vocab_size} tokens; "
@@ -151,15 +143,6 @@ def tokenizer(
       f"data.sentencepiece_model: {_MAKE_ONE}"
     )
   return found
-
-
-def load(path: pathlib.Path) -> SentencePiece:
-  """Reads a model.
-
-  Raises:
-    files.InputError: if it cannot be read, is none, or has other special ids.
-  """
-  return SentencePiece(files.read_bytes(path), str(path))
 
 
 def train(lines: Iterator[str], vocab_size: int) -> bytes:

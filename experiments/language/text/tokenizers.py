@@ -6,13 +6,13 @@ BOS 1, EOS 2, MASK 3, CLS 4 and SEP 5; no text encodes to them.
 
 from collections.abc import Iterable
 import dataclasses
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
 from experiments.data import bytes_tokenizer
 
-PAD, BOS, EOS, MASK, CLS, SEP = range(6)
+PAD, BOS, EOS, MASK, CLS, SEP = range(bytes_tokenizer.NUM_SPECIAL)
 _WHITESPACE = np.frombuffer(b" \t\n\r\f\v", np.uint8)
 
 
@@ -50,18 +50,9 @@ class Tokenizer(Protocol):
 class Bytes:
   """Every byte of the text in UTF-8 is a token; whitespace is ASCII's."""
 
-  @property
-  def vocab_size(self) -> int:
-    """Returns 262, the bytes and the special ids."""
-    return bytes_tokenizer.VOCAB_SIZE
-
-  def encode(self, text: str | bytes) -> np.ndarray:  # [bytes] int32
-    """Returns the ids of any text or bytes."""
-    return bytes_tokenizer.encode(text)
-
-  def decode(self, ids: Iterable[int]) -> str:
-    """Returns the text; invalid UTF-8 becomes the replacement character."""
-    return bytes_tokenizer.decode(ids)
+  vocab_size: ClassVar[int] = bytes_tokenizer.VOCAB_SIZE
+  encode = staticmethod(bytes_tokenizer.encode)
+  decode = staticmethod(bytes_tokenizer.decode)
 
   def words(self, ids: np.ndarray) -> np.ndarray:  # [bytes] -> [bytes] int32
     """Returns the number of every byte's word, -1 for whitespace."""

@@ -31,11 +31,6 @@ def documents(held_out: bool) -> list[bytes]:
   return [text.encode() for text in kept if text.strip()]
 
 
-def names(held_out: bool) -> list[str]:
-  """Returns the names of the topics, sorted."""
-  return list(_divided()[not held_out])
-
-
 def _divided() -> tuple[dict[str, str], dict[str, str]]:
   """Returns topics held out, and the others."""
   from pydoc_data import topics

@@ -1,6 +1,5 @@
 """Scores of a policy in battles between even armies."""
 
-from collections.abc import Callable
 import dataclasses
 import functools
 from typing import Any
@@ -14,17 +13,19 @@ from experiments.starcraft.game import scenarios
 from experiments.starcraft.game import scripted_policies
 from experiments.starcraft.game import simulator
 from experiments.starcraft.game import units
+from experiments.training import evaluation
 import perceiver
+from perceiver import bounds
 
 Array = jax.Array
 
 _BLOCK = 64  # battles per compiled call
 
-# The policies of the other army. The baseline replaces the built-in bot of the
-# paper.
+# The policies of the other army, by the name of the score against them. The
+# baseline replaces the built-in bot of the paper.
 OPPONENTS: dict[str, simulator.Policy] = {
-  "baseline": scripted_policies.baseline,
-  "expert": scripted_policies.expert,
+  "win_rate": scripted_policies.baseline,
+  "expert_score": scripted_policies.expert,
 }
 
 
@@ -43,11 +44,7 @@ class RolloutConfig:
   seed: int = 2
 
   def __post_init__(self) -> None:
-    if min(self.num_battles, self.num_steps) < 1:
-      raise ValueError(
-        f"RolloutConfig: num_battles is {self.num_battles} and num_steps "
-        f"{self.num_steps}; expected at least 1."
-      )
+    bounds.check_ranges(self, "num_battles", "num_steps")
 
 
 def policy(
@@ -75,7 +72,7 @@ def score(
   opponent: simulator.Policy,
   scenario: scenarios.ScenarioConfig,
   config: RolloutConfig,
-  on_progress: Callable[[int], None] = lambda done: None,
+  watch: evaluation.Watch = evaluation.UNWATCHED,
 ) -> float:
   """Returns the share of battles won, a draw counted as half a win.
 
@@ -85,11 +82,13 @@ def score(
     opponent: policy of the other army, which begins as an equal of the first.
     scenario: sizes of the armies.
     config: number and length of the battles.
-    on_progress: called with the number of battles done; may raise to stop.
+    watch: follows it by blocks of battles.
   """
   key = jax.random.key(config.seed)
   found = []
-  for first in range(0, config.num_battles, _BLOCK):
+  for first in watch(
+    range(0, config.num_battles, _BLOCK), config.num_battles, _BLOCK
+  ):
     points = _points(
       model,
       opponent,
@@ -99,7 +98,6 @@ def score(
       jax.random.fold_in(key, first // _BLOCK),
     )
     found.append(np.asarray(points)[: config.num_battles - first])
-    on_progress(first + len(found[-1]))
   return float(np.mean(np.concatenate(found), dtype=np.float64))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from perceiver.checkpoints import arrays_file
 from perceiver.checkpoints import errors
 
 ARRAYS = "model.safetensors"
@@ -15,6 +16,10 @@ _INDEX = "model.safetensors.index.json"
 _KEPT = "perceiver"  # our entry of the metadata
 _MAX_JSON = 2**24
 _HALVES = ("float16", "bfloat16")
+_EXPECTED = (
+  "arrays in the format safetensors. Files of PyTorch are pickles, which are "
+  "not read"
+)
 
 
 def read(
@@ -34,7 +39,7 @@ def read(
   arrays: dict[str, np.ndarray] = {}
   kept: dict[str, np.ndarray] = {}
   for name in names:
-    found, metadata = _read_file(folder / name)
+    metadata, found = arrays_file.read(folder / name, _EXPECTED)
     arrays |= found
     kept |= _decode(metadata.get(_KEPT, "{}"), folder / name)
   for name, array in arrays.items():
@@ -96,27 +101,6 @@ def _shards(index: pathlib.Path) -> list[str]:
       "file; expected names of files in the same folder."
     )
   return sorted(set(listed.values()))
-
-
-def _read_file(
-  path: pathlib.Path,
-) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-  import safetensors
-
-  if not path.is_file():
-    raise FileNotFoundError(
-      f"Checkpoint: there is no file {path}; expected arrays in the format "
-      "safetensors. Files of PyTorch are pickles, which are not read."
-    )
-  try:
-    with safetensors.safe_open(path, "numpy") as file:
-      keys = file.keys()
-      return {key: file.get_tensor(key) for key in keys}, file.metadata() or {}
-  except (safetensors.SafetensorError, AttributeError, OSError) as error:
-    raise errors.CheckpointError(
-      f"Checkpoint: {path} cannot be read: {error}; expected a complete "
-      "safetensors file."
-    ) from error
 
 
 def _encode(array: np.ndarray) -> dict[str, Any]:

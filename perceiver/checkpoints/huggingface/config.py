@@ -4,8 +4,9 @@ Much of a model is fixed there by its class and stands in no file: the number
 of Fourier bands, heads of the decoder, the resolution that images have.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import dataclasses
+import functools
 import math
 from typing import Any
 
@@ -15,11 +16,8 @@ from perceiver import encoder
 from perceiver import network
 from perceiver import position_encoding
 from perceiver import processor
-from perceiver.adapters import audio
 from perceiver.adapters import image
-from perceiver.adapters import multimodal
 from perceiver.adapters import text
-from perceiver.adapters import video
 from perceiver.checkpoints import errors
 from perceiver.models import imagenet
 from perceiver.models import language
@@ -57,15 +55,10 @@ _DEFAULTS: dict[str, Any] = {
   "v_channels": None,
   "vocab_size": 262,
 }
-_OTHER_KINDS: dict[str, tuple[type, ...]] = {
-  "attention_probs_dropout_prob": (float, int),
-  "cross_attention_shape_for_attention": (str,),
-  "hidden_act": (str,),
-  "output_shape": (list,),
-  "qk_channels": (int, type(None)),
-  "train_size": (list,),
-  "use_query_residual": (bool,),
-  "v_channels": (int, type(None)),
+# Types that entries may have, by those of the defaults, if not these alone.
+_KINDS: dict[type, tuple[type, ...]] = {
+  float: (float, int),
+  type(None): (int, type(None)),
 }
 # Far beyond any model; keeps hostile files from asking for endless grids.
 _MOST = 2**24
@@ -96,7 +89,8 @@ def read(class_name: str, entries: Json, shapes: Shapes) -> Any:
     )
   given = _DEFAULTS | {k: v for k, v in entries.items() if k in _DEFAULTS}
   for key, value in given.items():
-    kinds = _OTHER_KINDS.get(key, (int,))
+    default = type(_DEFAULTS[key])
+    kinds = _KINDS.get(default, (default,))
     if not isinstance(value, kinds) or (
       isinstance(value, bool) and bool not in kinds
     ):
@@ -178,6 +172,9 @@ def _network(
 def _read_classifier(
   inputs: image.ImageInputConfig, entries: Json, shapes: Shapes
 ) -> imagenet.ImageClassifierConfig:
+  if inputs == imagenet.LEARNED.inputs:  # no other positions have a size
+    size = (entries["image_size"], entries["image_size"])
+    inputs = dataclasses.replace(inputs, size=size)
   (num_classes,) = shapes.get(_LOGITS, (1,))
   decoding = decoder.DecoderConfig(
     query_channels=entries["d_latents"],
@@ -186,27 +183,6 @@ def _read_classifier(
   return imagenet.ImageClassifierConfig(
     inputs=inputs, perceiver=_network(entries, inputs.input_channels, decoding)
   )
-
-
-def _read_fourier(
-  entries: Json, shapes: Shapes
-) -> imagenet.ImageClassifierConfig:
-  return _read_classifier(imagenet.FOURIER.inputs, entries, shapes)
-
-
-def _read_conv(entries: Json, shapes: Shapes) -> imagenet.ImageClassifierConfig:
-  inputs = dataclasses.replace(
-    imagenet.CONV.inputs, features=image.ConvPool(centred=True)
-  )
-  return _read_classifier(inputs, entries, shapes)
-
-
-def _read_learned(
-  entries: Json, shapes: Shapes
-) -> imagenet.ImageClassifierConfig:
-  size = (entries["image_size"], entries["image_size"])
-  inputs = dataclasses.replace(imagenet.LEARNED.inputs, size=size)
-  return _read_classifier(inputs, entries, shapes)
 
 
 def _read_language(
@@ -290,17 +266,18 @@ def _modalities(
   label_queries = position_encoding.Learned(
     channels=entries["_label_trainable_num_channels"]
   )
-  inputs: dict[str, Any] = {
-    "image": video.VideoInputConfig(
-      num_frames=clip[0],
-      size=clip[1:],
-      patch=(1, 4, 4),
-      positions=image_positions,
-    ),
-    "audio": audio.AudioInputConfig(
-      num_samples=num_samples, patch_size=patch_size, positions=audio_positions
-    ),
-    "label": multimodal.VectorInputConfig(channels=num_classes),
+  inputs: dict[str, dict[str, Any]] = {
+    "image": {
+      "num_frames": clip[0],
+      "size": clip[1:],
+      "positions": image_positions,
+    },
+    "audio": {
+      "num_samples": num_samples,
+      "patch_size": patch_size,
+      "positions": audio_positions,
+    },
+    "label": {"channels": num_classes},
   }
   outputs: dict[str, dict[str, Any]] = {
     "image": {"grid": clip, "positions": image_positions},
@@ -313,8 +290,8 @@ def _modalities(
   }
   read, given = video_autoencoding.INPUTS, video_autoencoding.OUTPUTS
   modalities = tuple(
-    dataclasses.replace(modality, input=inputs[modality.name])
-    for modality in read.modalities
+    dataclasses.replace(x, input=dataclasses.replace(x.input, **inputs[x.name]))
+    for x in read.modalities
   )
   answers = tuple(
     dataclasses.replace(output, **outputs[output.name])
@@ -340,10 +317,20 @@ def _sizes(entries: Json, key: str, length: int) -> tuple[int, ...]:
   return tuple(value)
 
 
-_READERS = {
-  "PerceiverForImageClassificationConvProcessing": _read_conv,
-  "PerceiverForImageClassificationFourier": _read_fourier,
-  "PerceiverForImageClassificationLearned": _read_learned,
+_IMAGE_INPUTS = {
+  "ConvProcessing": dataclasses.replace(
+    imagenet.CONV.inputs, features=image.ConvPool(centred=True)
+  ),
+  "Fourier": imagenet.FOURIER.inputs,
+  "Learned": imagenet.LEARNED.inputs,
+}
+_READERS: dict[str, Callable[[Json, Shapes], Any]] = {
+  **{
+    f"PerceiverForImageClassification{kind}": functools.partial(
+      _read_classifier, inputs
+    )
+    for kind, inputs in _IMAGE_INPUTS.items()
+  },
   "PerceiverForMaskedLM": _read_language,
   "PerceiverForMultimodalAutoencoding": _read_autoencoder,
   "PerceiverForOpticalFlow": _read_flow,

@@ -15,6 +15,7 @@ from perceiver import position_encoding
 from perceiver.adapters import audio
 from perceiver.adapters import image
 from perceiver.adapters import video
+from perceiver.checkpoints import check
 from perceiver.checkpoints import errors
 from perceiver.checkpoints.huggingface import config as huggingface_config
 from perceiver.models import imagenet
@@ -56,13 +57,10 @@ def write(config: Any) -> tuple[str, dict[str, Any]]:
   known = _DEVIATIONS.get(class_name, {})
   found = differences(class_name, config, _again(config))
   different = {field: x for field, x in found.items() if field not in known}
-  if different:
-    field, (ours, theirs) = next(iter(different.items()))
-    raise errors.CheckpointError(
-      f"Checkpoint: the class {class_name} of transformers has no model whose "
-      f"{field} is {errors.show(ours)}; expected {errors.show(theirs)}. "
-      f"Differences in all: {len(different)}."
-    )
+  check.no_differences(
+    {field: (theirs, ours) for field, (ours, theirs) in different.items()},
+    f"the class {class_name} of transformers has no model whose",
+  )
   return class_name, entries
 
 
@@ -144,36 +142,24 @@ def _explicit(config: Any) -> Any:
   network = getattr(config, "perceiver", None)
   if not isinstance(network, perceiver_network.PerceiverConfig):
     return config
-  encoding, processing, decoding = (
-    network.encoder,
-    network.processor,
-    network.decoder,
+  encoding, processing = network.encoder, network.processor
+  decoding, latents = network.decoder, encoding.latent_channels
+  cross = _with_channels(
+    encoding.cross_attention, latents, encoding.input_channels
   )
-  latents = encoding.latent_channels
-  parts: dict[str, Any] = {
-    "encoder": dataclasses.replace(
-      encoding,
-      cross_attention=_with_channels(
-        encoding.cross_attention, latents, encoding.input_channels
-      ),
-    ),
-    "processor": dataclasses.replace(
-      processing,
-      self_attention=_with_channels(
-        processing.self_attention, latents, latents
-      ),
-    ),
-  }
+  layer = _with_channels(processing.self_attention, latents, latents)
   if isinstance(decoding, decoder.DecoderConfig):
-    parts["decoder"] = dataclasses.replace(
-      decoding,
-      cross_attention=_with_channels(
-        decoding.cross_attention, decoding.query_channels, latents
-      ),
+    last = _with_channels(
+      decoding.cross_attention, decoding.query_channels, latents
     )
-  return dataclasses.replace(
-    config, perceiver=dataclasses.replace(network, **parts)
+    decoding = dataclasses.replace(decoding, cross_attention=last)
+  network = dataclasses.replace(
+    network,
+    encoder=dataclasses.replace(encoding, cross_attention=cross),
+    processor=dataclasses.replace(processing, self_attention=layer),
+    decoder=decoding,
   )
+  return dataclasses.replace(config, perceiver=network)
 
 
 def _with_channels(

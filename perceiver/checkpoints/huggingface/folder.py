@@ -53,11 +53,6 @@ _KEPT_BIAS = ":".join(("params", *_BIAS))
 _MANY_UPDATES = 10_000
 
 
-def is_folder(path: pathlib.Path) -> bool:
-  """Returns whether a path is a folder with a config.json."""
-  return (path / _CONFIG).is_file()
-
-
 def read(
   folder: str | os.PathLike[str],
 ) -> tuple[perceiver_model.Model, perceiver_model.Variables]:
@@ -91,13 +86,9 @@ def load(
   arrays, kept = huggingface_arrays.read(folder)
   class_name, config = _config(folder, arrays, kept)
   different = export.differences(class_name, model.config, config, lenient=True)
-  if different:
-    field, (want, have) = next(iter(different.items()))
-    raise errors.CheckpointError(
-      f"Checkpoint: {folder} ({class_name}) holds another model: its "
-      f"{field or 'config'} is {errors.show(have)}; expected "
-      f"{errors.show(want)}. Differences in all: {len(different)}."
-    )
+  check.no_differences(
+    different, f"{folder} ({class_name}) holds another model: its"
+  )
   return _variables(model, arrays, kept, f"{folder} ({class_name})")
 
 
@@ -177,24 +168,18 @@ def _variables(
   arrays = {k: x for k, x in arrays.items() if k != _BATCHES}
   wanted, _ = _rename(model, files.shapes(model))
   check.compare(wanted, arrays, source)
-  multimodal = _is_multimodal(model)
-  trees: list[dict[str, dict[str, Any]]] = []
-  for collection, tree in files.shapes(model)._asdict().items():
-    renamed: dict[str, dict[str, Any]] = {}
-    for module, entries in tree.items():
-      for name, stand_in in entries.items():
-        key = names.key(module, name, multimodal=multimodal)
-        if key is None:
-          array = kept.get(":".join((collection, module, name)))
-          if array is None:
-            array = _statistic(module, name, arrays).reshape(stand_in.shape)
-        else:
-          array = names.from_theirs(arrays[key], name, stand_in.shape)
-        renamed.setdefault(module, {})[name] = array
-    trees.append(renamed)
-  return files.from_theirs(
-    model, perceiver_model.Variables(*trees), source=source
-  )
+  found = {}
+  for full, stand_in in check.flatten(files.shapes(model)).items():
+    _, module, name = full.split(":")
+    key = names.key(module, name, multimodal=_is_multimodal(model))
+    if key is not None:
+      found[full] = names.from_theirs(arrays[key], name, stand_in.shape)
+    elif full in kept:
+      found[full] = kept[full]
+    else:
+      statistic = _statistic(module, name, arrays)
+      found[full] = statistic.reshape(stand_in.shape)
+  return files.from_theirs(model, check.unflatten(found), source=source)
 
 
 def _statistic(
@@ -228,15 +213,13 @@ def _rename(
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
   """Returns released arrays under their names, and those without any."""
   arrays, kept = {}, {}
-  multimodal = _is_multimodal(model)
-  for collection, tree in released._asdict().items():
-    for module, entries in tree.items():
-      for name, array in entries.items():
-        key = names.key(module, name, multimodal=multimodal)
-        if key is None:
-          kept[":".join((collection, module, name))] = array
-        else:
-          arrays[key] = names.to_theirs(array, name)
+  for full, array in check.flatten(released).items():
+    _, module, name = full.split(":")
+    key = names.key(module, name, multimodal=_is_multimodal(model))
+    if key is None:
+      kept[full] = array
+    else:
+      arrays[key] = names.to_theirs(array, name)
   return arrays, kept
 
 

@@ -6,7 +6,6 @@ checked first, and names stand for inert functions of ours; see `unpickler`.
 """
 
 import dataclasses
-import hashlib
 import os
 import pathlib
 from typing import Any
@@ -18,30 +17,6 @@ from perceiver.checkpoints.pickle import unpickler
 _MAX_BYTES = 4 * 2**30
 _MAX_DEPTH = 8  # of mappings in mappings
 _MAX_KEY = 500  # characters
-_CHUNK = 2**20
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Description:
-  """Size and checksum of a file, for comparison with published ones.
-
-  Attributes:
-    size: in bytes.
-    sha256: of its content, 64 hexadecimal digits.
-  """
-
-  size: int
-  sha256: str
-
-
-def describe(path: str | os.PathLike[str]) -> Description:
-  """Returns size and SHA-256 of a file without interpreting it."""
-  checksum, size = hashlib.sha256(), 0
-  with open(path, "rb") as file:
-    while chunk := file.read(_CHUNK):
-      checksum.update(chunk)
-      size += len(chunk)
-  return Description(size=size, sha256=checksum.hexdigest())
 
 
 def is_pickle(path: pathlib.Path) -> bool:

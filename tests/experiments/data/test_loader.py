@@ -244,3 +244,9 @@ def test_transform_may_not_give_a_weight():
   )
   with pytest.raises(ValueError, match='transform of split "w" gives an entry'):
     next(loader.eval_batches(split, batch_size=1))
+
+
+def test_examples_from_all_over_a_split():
+  batch = loader.stacked(_split(10), 4)
+  assert batch["value"].tolist() == [0, 9, 36, 81]
+  assert batch["noise"].shape == (4, 3)

@@ -70,7 +70,8 @@ def test_errors_are_gathered(model, variables):
   source = tiny_flow.Translations(size=(20, 30), num_examples=5)
   seen = []
   found = make(model, source)(
-    variables, on_progress=lambda done, total: seen.append((done, total))
+    variables,
+    evaluation.Watch(on_progress=lambda *counts: seen.append(counts)),
   )
   assert (found.examples, found.expected, found.skipped) == (5, 5, 0)
   assert found.split == "translations"
@@ -124,7 +125,9 @@ def test_what_cannot_be_read_is_skipped_on_demand(model, variables, capsys):
 
 def test_it_can_be_given_up(model, variables):
   with pytest.raises(evaluation.Abandoned):
-    make(model, tiny_flow.Translations())(variables, should_stop=lambda: True)
+    make(model, tiny_flow.Translations())(
+      variables, evaluation.Watch(should_stop=lambda: True)
+    )
 
 
 def test_flow_that_is_not_finite_is_an_error(model, variables):

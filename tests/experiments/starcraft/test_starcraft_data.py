@@ -217,5 +217,5 @@ def test_settings_are_checked():
   with pytest.raises(ValueError, match="num_transitions is 0"):
     dataclasses.replace(CONFIG, num_transitions=0)
   for name in ("baseline_share", "max_random_share"):
-    with pytest.raises(ValueError, match=f"{name} is 2; expected a number"):
+    with pytest.raises(ValueError, match=rf"{name} is 2; expected \[0, 1\]"):
       dataclasses.replace(CONFIG, **{name: 2})

@@ -107,8 +107,10 @@ def test_it_can_be_given_up(task, variables):
     _evaluate(
       task,
       variables,
-      should_stop=lambda: len(seen) == 2,
-      on_progress=lambda done, total: seen.append((done, total)),
+      watch=evaluation.Watch(
+        should_stop=lambda: len(seen) == 2,
+        on_progress=lambda *counts: seen.append(counts),
+      ),
     )
   assert seen == [(8, 21), (16, 21)]
 
@@ -134,16 +136,20 @@ class _HasEvaluator:
   def make_evaluator(self):
     return self._evaluate
 
-  def _evaluate(self, variables, *, should_stop, on_progress):
-    assert not should_stop()
-    on_progress(5, 5)
+  def _evaluate(self, variables, watch):
+    assert not watch.should_stop()
+    watch.on_progress(5, 5)
     return self.found
 
 
 def test_a_task_may_have_its_own_evaluator():
   seen = []
   task = _HasEvaluator(4, skipped=1)
-  found = _evaluate(task, None, on_progress=lambda *counts: seen.append(counts))
+  found = _evaluate(
+    task,
+    None,
+    watch=evaluation.Watch(on_progress=lambda *counts: seen.append(counts)),
+  )
   assert found is task.found
   assert seen == [(5, 5)]
 

@@ -11,6 +11,7 @@ import pytest
 from perceiver import position_encoding
 from perceiver.adapters import audio
 from perceiver.adapters import multimodal
+from perceiver.attention import blockwise
 
 
 def config(**changes) -> multimodal.MultimodalInputConfig:
@@ -143,3 +144,11 @@ def test_bad_inputs_are_refused(inputs):
     build(config(), {**inputs, "word": inputs["word"][:1]})
   with pytest.raises(ValueError, match="Modality word"):
     build(config(), {**inputs, "word": inputs["word"][:, :3]})
+
+
+def test_padding_adds_the_same_vector_to_every_query():
+  parts = (jnp.ones((2, 5, 3)), jnp.zeros((1, 5, 2)))
+  padded = multimodal.pad(parts, jnp.array([[7.0, 8.0]]))
+  whole = blockwise.concatenate(padded)  # [2, 5, 7]
+  expected = np.broadcast_to([1.0, 1, 1, 0, 0, 7, 8], (2, 5, 7))
+  np.testing.assert_array_equal(whole, expected)

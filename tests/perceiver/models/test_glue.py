@@ -3,7 +3,6 @@
 import dataclasses
 
 import haiku as hk
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -157,44 +156,16 @@ def test_the_longest_text(filled):
     model.apply(variables, np.zeros((1, expected + 1), np.int32))
 
 
-def test_parameters_of_the_pretrained_trunk_drop_in(filled):
-  _, variables = filled
-  pretrained = noise.variables(test_language.MODEL, seed=7)
-  merged = glue.with_trunk(variables, pretrained)
-  assert jax.tree.structure(merged) == jax.tree.structure(variables)
-  new = {"one_head", "two_head", "task_queries", "task_tokens"}
-  for module, entries in merged.params.items():
-    own = module.split("/")[1] in new
-    source = variables if own else pretrained
-    for name, array in entries.items():
-      np.testing.assert_array_equal(array, source.params[module][name])
-  unused = set(pretrained.params) - set(merged.params)
-  assert unused <= {"language_model/logits", "language_model/queries"}
-
-
 def test_queries_and_trunk_agree_on_the_latents():
   """With no tokens before the text, the trunk reads as in pre-training."""
   pretrained = noise.variables(test_language.MODEL, seed=7)
   model = small(glue.QueryKind.QUERIES)
-  variables = glue.with_trunk(noise.variables(model), pretrained)
+  params = noise.variables(model).params
+  variables = pretrained._replace(params={**params, **pretrained.params})
   np.testing.assert_array_equal(
     model.encode(variables, IDS, input_mask=MASK),
     test_language.MODEL.encode(pretrained, IDS, input_mask=MASK),
   )
-
-
-def test_another_trunk_is_refused():
-  model = small(glue.QueryKind.QUERIES)
-  variables = noise.variables(model)
-  config = test_language.small_config()
-  wider = dataclasses.replace(
-    config, text=dataclasses.replace(config.text, vocab_size=12)
-  )
-  other = noise.variables(perceiver.create(wider))
-  with pytest.raises(ValueError, match=r"token_embedding.*\(12, 8\)"):
-    glue.with_trunk(variables, other)
-  with pytest.raises(ValueError, match="has no language_model/"):
-    glue.with_trunk(variables, perceiver.Variables({}, {}))
 
 
 @pytest.mark.parametrize(

@@ -249,8 +249,12 @@ def test_bad_input(variables, arguments, error, message):
   ("part", "changes", "message"),
   [
     ("encoder", {"input_channels": 7}, "expected 8, the channels of the"),
-    ("decoder", {"query_channels": 7}, "query_channels 8"),
-    ("decoder", {"output_channels": 11}, "output_channels None"),
+    ("decoder", {"query_channels": 7}, "query_channels is 7; expected 8"),
+    (
+      "decoder",
+      {"output_channels": 11},
+      "is 11; expected None",
+    ),
   ],
 )
 def test_bad_configs(part, changes, message):
@@ -265,7 +269,7 @@ def test_bad_configs(part, changes, message):
 def test_a_mean_decoder_is_refused():
   config = small_config()
   mean = decoder.MeanDecoderConfig(output_channels=8)
-  with pytest.raises(ValueError, match="DecoderConfig"):
+  with pytest.raises(ValueError, match="expected one with queries"):
     dataclasses.replace(
       config, perceiver=dataclasses.replace(config.perceiver, decoder=mean)
     )

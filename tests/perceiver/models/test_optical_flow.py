@@ -284,8 +284,8 @@ def test_bad_points():
   ("part", "changes", "message"),
   [
     ("encoder", {"input_channels": 7}, "expected 16"),
-    ("decoder", {"query_channels": 7}, "query_channels 16"),
-    ("decoder", {"output_channels": 3}, "output_channels 2"),
+    ("decoder", {"query_channels": 7}, "query_channels is 7; expected 16"),
+    ("decoder", {"output_channels": 3}, "output_channels is 3; expected 2"),
   ],
 )
 def test_bad_configs(part, changes, message):
@@ -300,7 +300,7 @@ def test_bad_configs(part, changes, message):
 def test_a_mean_decoder_is_refused():
   config = small().config
   mean = decoder.MeanDecoderConfig(output_channels=2)
-  with pytest.raises(ValueError, match="DecoderConfig"):
+  with pytest.raises(ValueError, match="expected one with queries"):
     dataclasses.replace(
       config, perceiver=dataclasses.replace(config.perceiver, decoder=mean)
     )

@@ -190,7 +190,7 @@ def test_bad_inputs_are_refused(model, variables, entities, mask):
     model.apply(variables, entities, mask[:, :8])
   with pytest.raises(TypeError, match="mask has dtype float32"):
     model.apply(variables, entities, mask.astype(jnp.float32))
-  with pytest.raises(ValueError, match="expected the 7 channels"):
+  with pytest.raises(ValueError, match="expected 7, the channels"):
     dataclasses.replace(
       model.config,
       entities=adapters_entities.EntityInputConfig(num_slots=9, channels=7),

@@ -89,11 +89,12 @@ def test_processes_share_the_clips_and_find_the_same(tmp_path):
 def test_progress_and_stopping():
   done = []
   make_evaluator(batch_size=2)(
-    jnp.float32(1), on_progress=lambda n, total: done.append((n, total))
+    jnp.float32(1),
+    evaluation.Watch(on_progress=lambda *counts: done.append(counts)),
   )
   assert done == [(2, 5), (4, 5), (5, 5)]
   with pytest.raises(evaluation.Abandoned):
-    make_evaluator()(jnp.float32(1), should_stop=lambda: True)
+    make_evaluator()(jnp.float32(1), evaluation.Watch(should_stop=lambda: True))
 
 
 def test_pixels_are_in_the_models_units():

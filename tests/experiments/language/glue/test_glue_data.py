@@ -90,6 +90,7 @@ def test_test_sets(folder):
     config(source=data.Source.FILES, data_dir=folder, **changes),
     task,
     task.eval_splits[1],
+    data.encoder(config(), 64, 262),
   )
   with pytest.raises(files.InputError, match=r"has 3 examples .* has 9,847"):
     read()
@@ -129,10 +130,11 @@ def test_a_vocabulary_of_another_size(tmp_path):
 def build(root, name, label, labels):
   """Writes glue/NAME with pairs; test sets have the label -1."""
   task = glue_tasks.TASKS[name]
-  texts = {n: tfds.features.Text() for n in task.tfds_texts}
+  names = task.tfds_texts or task.texts
+  texts = {n: tfds.features.Text() for n in names}
   features = {**texts, "label": label, "idx": np.int32}
   row = lambda i, label: {
-    **{n: f"{n} {i}é" for n in task.tfds_texts},
+    **{n: f"{n} {i}é" for n in names},
     "label": label,
     "idx": 10 + i,
   }
@@ -157,7 +159,8 @@ def test_prepared_data_sets(tmp_path):
   assert examples[1].texts == ("sentence1 1é", "sentence2 1é")
   assert len(dev.source) == 2
   task = glue_tasks.TASKS["rte"]
-  test = data.read_test(found, task, task.eval_splits[0])
+  encoder = data.encoder(found, 64, 262)
+  test = data.read_test(found, task, task.eval_splits[0], encoder)
   assert [e.label for e in test.examples] == [-1, -1]
   with pytest.raises(files.InputError, match=r"has 3 examples .* has 2,490"):
     splits(("rte",), source=data.Source.TFDS, data_dir=tmp_path)

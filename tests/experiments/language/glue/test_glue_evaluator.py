@@ -42,12 +42,6 @@ def test_other_tasks_get_no_gradient():
     assert np.flatnonzero(used).tolist() == rows
 
 
-def test_text_mask():
-  batch = {"ids": jnp.zeros((3, 4)), "length": jnp.array([0, 2, 4])}
-  expected = [[0, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 1]]
-  np.testing.assert_array_equal(evaluator.text_mask(batch), expected)
-
-
 class Longest:
   """Predicts class 1 for more than three bytes, and the length as degree."""
 
@@ -70,7 +64,11 @@ def split():
       (),
     ),
   ]
-  mixed = data.Mixture([(i, i, table) for i, table in enumerate(tables)])
+  mixed = [
+    data.TaskExample(example, i, i)
+    for i, table in enumerate(tables)
+    for example in table.examples
+  ]
   encoder = texts.Encoder(tokenizers.Bytes(), 8)
   return loader.Split(mixed, data.Transform(encoder), "tiny dev")
 
@@ -88,7 +86,8 @@ def evaluate(batch_size):
 def test_metrics_are_of_whole_sets(batch_size):
   progress = []
   found = evaluate(batch_size)(
-    jnp.ones([]), on_progress=lambda done, total: progress.append((done, total))
+    jnp.ones([]),
+    evaluation.Watch(on_progress=lambda *counts: progress.append(counts)),
   )
   # 2 right of 3 guessed and of 2 there are: (2·2 − 1·0) / √(3·2·2·3)
   matthews = 4 / 6
@@ -107,4 +106,4 @@ def test_metrics_are_of_whole_sets(batch_size):
 
 def test_evaluation_can_be_stopped():
   with pytest.raises(evaluation.Abandoned):
-    evaluate(3)(jnp.ones([]), should_stop=lambda: True)
+    evaluate(3)(jnp.ones([]), evaluation.Watch(should_stop=lambda: True))

@@ -53,7 +53,7 @@ def test_eight_tasks_at_once(workdir):
   last = rows[-1]
   assert (last["examples"], last["expected"]) == (54, 54)  # MNLI has two sets
   expected = {
-    f"{split.name}_{metric}"
+    f"{name}{split.suffix}_{metric}"
     for name in glue_tasks.AVERAGED
     for split in glue_tasks.TASKS[name].eval_splits
     for metric in glue_tasks.TASKS[name].metrics
@@ -105,7 +105,7 @@ def test_other_query_kinds(query_kind):
   model = glue.multitask(query_kind, tiny_glue.TRUNK)
   experiment = dataclasses.replace(recipe.MINI, model=model)
   task = experiment.task()
-  assert task.max_length == 24 - model.num_tokens
+  assert task.encoder.max_length == 24 - model.num_tokens
   variables = task.model.init(jax.random.key(0))
   found = task.make_evaluator()(variables)
   assert (found.examples, found.expected) == (54, 54)
@@ -125,7 +125,7 @@ def test_the_baseline_in_the_same_task():
     model=model, data=recipe.MINI.data, train=recipe.MINI.train
   )
   task = experiment.task()
-  assert task.max_length == 23
+  assert task.encoder.max_length == 23
   variables = task.model.init(jax.random.key(0))
   found = task.make_evaluator()(variables)
   assert set(found.metrics) == {

@@ -37,12 +37,12 @@ def test_ids():
   # Bytes are 6 more than their value; 5 separates, 0 pads.
   found = encoder.padded(("ab", "c"))
   np.testing.assert_array_equal(found["ids"], [103, 104, 5, 105, 0, 0])
-  assert (found["ids"].dtype, found["length"].dtype) == (np.int32, np.int32)
-  assert found["length"] == 4
+  assert (found["ids"].dtype, found["input_mask"].dtype) == (np.int32, bool)
+  np.testing.assert_array_equal(found["input_mask"], [1, 1, 1, 1, 0, 0])
   found = encoder.padded(("é",))
   np.testing.assert_array_equal(found["ids"], [201, 175, 0, 0, 0, 0])
-  assert found["length"] == 2
-  assert encoder.padded(("",))["length"] == 0
+  assert found["input_mask"].sum() == 2
+  assert not encoder.padded(("",))["input_mask"].any()
 
 
 def test_long_texts_are_cut():

@@ -85,7 +85,7 @@ def test_trunks_of_checkpoints(trunk, tmp_path):
   with pytest.raises(files.InputError, match="ImageClassifierConfig; expected"):
     glue_pretrained.trunk_of(path)
   (tmp_path / "broken").write_bytes(b"\x00" * 100)
-  with pytest.raises(files.InputError, match="broken cannot be read"):
+  with pytest.raises(perceiver.CheckpointError, match="broken cannot be read"):
     glue_pretrained.trunk_of(tmp_path / "broken")
   with pytest.raises(FileNotFoundError, match="none"):
     glue_pretrained.trunk_of(tmp_path / "none")
@@ -95,5 +95,5 @@ def test_another_trunk_is_refused(trunk):
   text = dataclasses.replace(tiny_glue.TRUNK.text, vocab_size=300)
   other = dataclasses.replace(tiny_glue.TRUNK, text=text)
   config = glue.single_task("rte", other)
-  with pytest.raises(files.InputError, match=r"expected float32\[300, 8\]"):
+  with pytest.raises(perceiver.CheckpointError, match=r"float32\[300, 8\]"):
     glue_pretrained.from_checkpoint(config, trunk[0])

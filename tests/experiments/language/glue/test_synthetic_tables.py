@@ -33,8 +33,8 @@ def read(folder, name, file="train.tsv"):
 def test_all_files_are_read(folder, task):
   assert len(read(folder, task.name)) == 60
   for split in task.eval_splits:
-    assert len(read(folder, task.name, split.dev_file)) == 12
-    test = read(folder, task.name, split.test_file)
+    assert len(read(folder, task.name, f"dev{split.suffix}.tsv")) == 12
+    test = read(folder, task.name, f"test{split.suffix}.tsv")
     assert [e.number for e in test] == ["0", "1", "2", "3", "4", "5"]
   labels = {e.label for e in read(folder, task.name)}
   assert labels == set(range(len(task.classes) or 6))
@@ -58,7 +58,8 @@ RULES = {
 
 @pytest.mark.parametrize("name", RULES)
 def test_rules_hold(folder, name):
-  for file in ("train.tsv", glue_tasks.TASKS[name].eval_splits[0].dev_file):
+  suffix = glue_tasks.TASKS[name].eval_splits[0].suffix
+  for file in ("train.tsv", f"dev{suffix}.tsv"):
     for example in read(folder, name, file):
       found = RULES[name](*example.texts)
       if name == "mnli":

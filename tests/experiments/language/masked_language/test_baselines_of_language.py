@@ -6,11 +6,12 @@ import pytest
 from experiments.data import bytes_tokenizer
 from experiments.language.masked_language import baselines
 from experiments.language.masked_language import data
+from experiments.language.text import tokenizers
 
 
 def masked(texts, numbers):
   """Returns a batch of texts, each with the words of given numbers masked."""
-  mask = data.Masking(data.tokenizer(data.DataConfig()), 1.0, 16, 16)
+  mask = data.Masking(tokenizers.Bytes(), 1.0, 16, 16)
   rows = []
   for text, number in zip(texts, numbers):
     ids = bytes_tokenizer.encode(text)

@@ -11,6 +11,7 @@ from experiments.data import files
 from experiments.data import loader
 from experiments.language.masked_language import data
 from experiments.language.text import corpora
+from experiments.language.text import sentencepiece
 from experiments.language.text import topics
 from tests.helpers import tiny_language
 
@@ -77,7 +78,9 @@ def test_examples_are_crops_of_the_training_texts():
 
 def test_documents_are_joined_before_the_cut():
   components = (corpora.Component([b"a" * 10, b"b" * 10]),)
-  mask = data.Masking(data.tokenizer(CONFIG), 0.5, 1000, 500)
+  mask = data.Masking(
+    sentencepiece.tokenizer(CONFIG.sentencepiece_model), 0.5, 1000, 500
+  )
   transform = data.TrainTransform(components, CONFIG, mask)
   example = transform((0, 1), np.random.default_rng(0))
   batch = {name: value[None] for name, value in example.items()}
@@ -90,7 +93,9 @@ def test_documents_are_joined_before_the_cut():
 
 def test_words_are_numbered_and_counted():
   ids = bytes_tokenizer.encode("aa b cc ö")
-  mask = data.Masking(data.tokenizer(CONFIG), 1.0, 12, 8)
+  mask = data.Masking(
+    sentencepiece.tokenizer(CONFIG.sentencepiece_model), 1.0, 12, 8
+  )
   found = mask(ids, np.random.default_rng(0))
   assert list(found["ids"]) == [3, 3, 38, 3, 38, 3, 3, 38, 3, 3, 0, 0]
   assert list(found["input_mask"]) == [True] * 10 + [False] * 2
@@ -145,7 +150,7 @@ def test_other_masks_and_fewer_examples():
 def test_bytes_and_pieces_encode_the_same_texts(pieces):
   texts = []
   for config in (CONFIG, pieces):
-    tokenizer = data.tokenizer(config)
+    tokenizer = sentencepiece.tokenizer(config.sentencepiece_model)
     _, held_out = data.splits(config, LENGTH)
     (batch,) = loader.eval_batches(held_out, batch_size=len(held_out.source))
     rows = [unmasked(batch, row) for row in range(len(batch["ids"]))]
@@ -158,7 +163,8 @@ def test_masked_words_match_the_rate(pieces):
   """Within five deviations; 40 % of the tokens is never reached by pieces."""
   for config in (CONFIG, pieces):
     _, held_out = data.splits(config, 1000)
-    tokenizer, masked, total = data.tokenizer(config), 0, 0
+    tokenizer = sentencepiece.tokenizer(config.sentencepiece_model)
+    masked, total = 0, 0
     for batch in loader.eval_batches(held_out, batch_size=1):
       masked += batch["words"].max() + 1
       total += tokenizer.words(unmasked(batch, 0)).max() + 1

@@ -11,11 +11,7 @@ from tests.helpers import tfds_folders
 
 
 def test_an_epoch_has_every_document_and_the_shares():
-  components = [
-    corpora.Component([b"c"] * 70, 0.7),
-    corpora.Component([b"w"] * 6, 0.3),
-  ]
-  mixture = corpora.mixture(components)
+  mixture = corpora.Mixture((70, 6), (0.7, 0.3))
   assert len(mixture) == 100
   found = collections.Counter(mixture[i] for i in range(len(mixture)))
   assert found == {
@@ -38,7 +34,7 @@ def test_shares_hold_for_any_sizes(sizes, shares):
 
 
 def test_a_corpus_of_one_component_is_read_once():
-  mixture = corpora.mixture([corpora.Component([b"x"] * 5)])
+  mixture = corpora.Mixture((5,), (1.0,))
   assert [mixture[i] for i in range(len(mixture))] == [(0, i) for i in range(5)]
 
 

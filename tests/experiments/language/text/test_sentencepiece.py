@@ -50,10 +50,10 @@ def test_models_survive_pickling(model):
 def test_files_that_are_no_model_are_refused(tmp_path):
   path = tmp_path / "a.model"
   with pytest.raises(files.InputError, match=r"a\.model cannot be read"):
-    sentencepiece.load(path)
+    sentencepiece.tokenizer(path)
   path.write_bytes(b"nothing of the kind")
   with pytest.raises(files.InputError, match=r"a\.model is not a Sentence"):
-    sentencepiece.load(path)
+    sentencepiece.tokenizer(path)
 
 
 def test_models_with_other_special_ids_are_refused(tmp_path):
@@ -67,7 +67,7 @@ def test_models_with_other_special_ids_are_refused(tmp_path):
   )
   (tmp_path / "foreign.model").write_bytes(foreign.getvalue())
   with pytest.raises(files.InputError, match=r"no piece \[PAD\] of id 0"):
-    sentencepiece.load(tmp_path / "foreign.model")
+    sentencepiece.tokenizer(tmp_path / "foreign.model")
 
 
 def test_the_command_makes_a_model(tmp_path, capsys):
@@ -80,6 +80,6 @@ def test_the_command_makes_a_model(tmp_path, capsys):
   arguments += ["--output", str(output)]
   assert not prepare.main([*arguments, "--vocab-size", "310"])
   assert "310 pieces of 5" in capsys.readouterr().out
-  assert sentencepiece.load(output).vocab_size == 310
+  assert sentencepiece.tokenizer(output).vocab_size == 310
   assert prepare.main([*arguments, "--vocab-size", "31000"]) == 1
   assert "no 31000 pieces can be made" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from experiments.starcraft.game import matches
 from experiments.starcraft.game import scenarios
 from experiments.starcraft.game import scripted_policies
 from experiments.starcraft.game import units
+from experiments.training import evaluation
 import perceiver
 from tests.helpers import tiny_battles
 
@@ -78,7 +79,7 @@ def test_battles_are_counted_and_the_same_every_time():
       scripted_policies.expert,
       scripted_policies.baseline,
       few,
-      on_progress=done.append,
+      watch=evaluation.Watch(on_progress=lambda n, _: done.append(n)),
     )
     for _ in range(2)
   )
@@ -123,7 +124,8 @@ def test_every_transition_is_evaluated_once():
   )
   calls = []
   found = make_evaluator(4)(
-    variables, on_progress=lambda done, total: calls.append((done, total))
+    variables,
+    evaluation.Watch(on_progress=lambda *counts: calls.append(counts)),
   )
   assert calls == [(n, 10) for n in (4, 6, 8, 10)]
   assert (found.examples, found.expected) == (6, 6)
@@ -132,5 +134,5 @@ def test_every_transition_is_evaluated_once():
   assert other.metrics == pytest.approx(found.metrics, abs=1e-5)
   loss = found.metrics["actions"] + 0.1 * found.metrics["winning"]
   assert found.metrics["loss"] == pytest.approx(loss, abs=1e-5)
-  with pytest.raises(evaluator.evaluation.Abandoned):
-    make_evaluator(4)(variables, should_stop=lambda: True)
+  with pytest.raises(evaluation.Abandoned):
+    make_evaluator(4)(variables, evaluation.Watch(should_stop=lambda: True))

@@ -1,7 +1,6 @@
 """Pickles of arrays: whole, cut short, damaged, and of other things."""
 
 import collections
-import hashlib
 import io
 import pickle
 from typing import ClassVar
@@ -159,13 +158,6 @@ def test_arrays_that_stand_twice_are_read_once(path):
   path.write_bytes(pickle.dumps({"a": {"w": array}, "b": {"w": array}}))
   found = reader.read(path)
   assert found["a"]["w"] is found["b"]["w"]
-
-
-def test_files_are_described(path):
-  path.write_bytes(bytes(range(256)) * 10_000)
-  found = reader.describe(path)
-  assert found.size == 2_560_000
-  assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_a_missing_file_is_named(path):
