@@ -106,24 +106,25 @@ def save(figure: Any, path: pathlib.Path) -> pathlib.Path:
   """
   if figure.get_layout_engine() is None:
     figure.tight_layout()
-  titles = [figure.get_suptitle(), *(x.get_title() for x in figure.axes[:1])]
-  title = next(filter(None, titles), "").replace("\n", " ")
+  title = figure.get_suptitle()
+  if not title and len(figure.axes) <= 2:  # the second one is a scale
+    title = figure.axes[0].get_title()
   with files.writing(path) as temporary:
-    figure.savefig(temporary, dpi=_DPI, metadata={_TITLE: title})
+    figure.savefig(
+      temporary, dpi=_DPI, metadata={_TITLE: title.replace("\n", " ")}
+    )
   pyplot.close(figure)
   return path
 
 
 def caption(path: pathlib.Path) -> str:
   """Returns the title of a picture, or its name if it has none."""
-  name = path.stem.replace("_", " ")
-  if known := _CAPTIONS.get(path.stem):
-    return known
+  known = _CAPTIONS.get(path.stem, path.stem.replace("_", " "))
   try:
     with Image.open(path, formats=("PNG",)) as picture:
-      return picture.info.get(_TITLE) or name
+      return picture.info.get(_TITLE) or known
   except (OSError, SyntaxError, ValueError):
-    return name
+    return known
 
 
 def save_audio(
