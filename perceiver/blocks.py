@@ -13,8 +13,8 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from perceiver import bounds
 from perceiver import layers
-from perceiver.attention import blockwise
 from perceiver.attention import cross_attention
+from perceiver.attention import input_parts
 from perceiver.attention import projections
 from perceiver.attention import reference
 from perceiver.attention import self_attention
@@ -137,11 +137,11 @@ class CrossAttentionBlock(hk.Module):
   def __call__(
     self,
     queries: Float[Array, "B N E"],
-    inputs: blockwise.Parts,
+    inputs: input_parts.Parts,
     *,
     input_mask: Bool[Array, "B M"] | None = None,
   ) -> Float[Array, "B N E"]:
-    channels = blockwise.num_channels(inputs)
+    channels = input_parts.num_channels(inputs)
     weights, keys = self._weights(queries.shape[-1], channels), self._keys()
     if reference.enabled():
       keys_values = self._keys_values(
@@ -162,7 +162,7 @@ class CrossAttentionBlock(hk.Module):
   @hk.name_like("__call__")
   def decode_queries(
     self,
-    queries: blockwise.QueryParts,
+    queries: input_parts.QueryParts,
     inputs: Float[Array, "B N C"],
     output: Callable[[Float[Array, "B T E"]], Float[Array, "B T F"]],
     *,
@@ -173,14 +173,14 @@ class CrossAttentionBlock(hk.Module):
     Nothing as wide as the queries ever exists for all of them at once, unless
     dropout is on, whose mask is drawn for all queries together.
     """
-    channels = blockwise.num_channels(queries)
+    channels = input_parts.num_channels(queries)
     weights, keys = self._weights(channels, inputs.shape[-1]), self._keys()
     num_queries = queries[0].shape[1]
     keys_values = self._keys_values(weights, (inputs,), None, num_queries)
 
     def decode(operands: Any) -> Float[Array, "B T F"]:
       parts, mask = operands
-      joined = blockwise.concatenate(parts, len(inputs))  # [B, T, E]
+      joined = input_parts.concatenate(parts, len(inputs))  # [B, T, E]
       return output(self._attend(weights, keys_values, joined, mask, keys))
 
     if any(key is not None for key in keys):
@@ -193,12 +193,12 @@ class CrossAttentionBlock(hk.Module):
   def attention_map(
     self,
     queries: Float[Array, "B N E"],
-    inputs: blockwise.Parts,
+    inputs: input_parts.Parts,
     *,
     input_mask: Bool[Array, "B M"] | None = None,
   ) -> Float[Array, "B H N M"]:
     """Returns the attention weights of every query; they sum to one."""
-    weights = self._weights(queries.shape[-1], blockwise.num_channels(inputs))
+    weights = self._weights(queries.shape[-1], input_parts.num_channels(inputs))
     keys_values = self._keys_values(
       weights, inputs, input_mask, queries.shape[1]
     )
@@ -245,14 +245,14 @@ class CrossAttentionBlock(hk.Module):
   def _keys_values(
     self,
     weights: CrossAttentionWeights,
-    inputs: blockwise.Parts,
+    inputs: input_parts.Parts,
     input_mask: Bool[Array, "B M"] | None,
     num_queries: int,
   ) -> projections.KeysValues:
     return projections.project_keys_values(
       self._attention(weights),
       weights.attention,
-      weights.input_norm(blockwise.concatenate(inputs, mask=input_mask)),
+      weights.input_norm(input_parts.concatenate(inputs, mask=input_mask)),
       num_queries=num_queries,
       input_mask=input_mask,
     )

@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float
 from perceiver import blocks
 from perceiver import bounds
 from perceiver import layers
-from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ class Decoder(hk.Module):
   def __call__(
     self,
     latents: Float[Array, "B N D"],
-    queries: blockwise.QueryParts,
+    queries: input_parts.QueryParts,
     *,
     query_mask: Bool[Array, "B O"] | None = None,
   ) -> Float[Array, "B O F"]:

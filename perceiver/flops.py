@@ -30,13 +30,19 @@ def _count(jaxpr: Any) -> int:
     elif name == "conv_general_dilated":
       total += _convolution(equation)
     elif name == "cond":
-      total += max(
-        _count(branch.jaxpr) for branch in equation.params["branches"]
-      )
+      counts = [_count(branch.jaxpr) for branch in _branches(equation)]
+      total += max(counts)
     else:
       times = equation.params["length"] if name == "scan" else 1
       total += times * sum(_count(inner) for inner in _inner(equation))
   return total
+
+
+def _branches(equation: Any) -> Any:
+  """Returns the branches of a choice; of those by hardware, the general one."""
+  branches = equation.params["branches"]
+  by_hardware = equation.params.get("branches_platforms")
+  return branches if by_hardware is None else branches[-1:]
 
 
 def _inner(equation: Any) -> Iterator[Any]:

@@ -22,10 +22,10 @@ from perceiver import layers
 from perceiver import position_encoding
 from perceiver.adapters import checks
 from perceiver.adapters import multimodal
-from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 from perceiver.attention import reference
 
-Queries = Callable[[Integer[Array, "O"]], blockwise.QueryParts]
+Queries = Callable[[Integer[Array, "O"]], input_parts.QueryParts]
 OutputMap = Callable[[Float[Array, "B O E"]], Float[Array, "B O F"]]
 
 # Queries that exist at a time. Each such block prepares the latents anew, which
@@ -152,7 +152,7 @@ class MultimodalDecoder(hk.Module):
         output.num_points, positions, name=f"{output.name}_queries"
       )()
 
-    def make(indices: Integer[Array, "O"]) -> blockwise.QueryParts:
+    def make(indices: Integer[Array, "O"]) -> input_parts.QueryParts:
       """Returns queries of indices."""
       if isinstance(positions, position_encoding.Fourier):
         where = position_encoding.subsampled(indices, output.grid)

@@ -15,7 +15,7 @@ from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import processor
-from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,8 +77,8 @@ class Perceiver(hk.Module):
 
   def __call__(
     self,
-    inputs: blockwise.Parts,
-    queries: blockwise.QueryParts | None = None,
+    inputs: input_parts.Parts,
+    queries: input_parts.QueryParts | None = None,
     *,
     input_mask: Bool[Array, "B M"] | None = None,
     query_mask: Bool[Array, "B O"] | None = None,
@@ -89,7 +89,7 @@ class Perceiver(hk.Module):
   @hk.name_like("__call__")
   def encode(
     self,
-    inputs: blockwise.Parts,
+    inputs: input_parts.Parts,
     *,
     input_mask: Bool[Array, "B M"] | None = None,
   ) -> Float[Array, "B N D"]:
@@ -104,7 +104,7 @@ class Perceiver(hk.Module):
   def decode(
     self,
     latents: Float[Array, "B N D"],
-    queries: blockwise.QueryParts | None = None,
+    queries: input_parts.QueryParts | None = None,
     *,
     query_mask: Bool[Array, "B O"] | None = None,
   ) -> Float[Array, "B O F"] | Float[Array, "B 1 F"]:
@@ -113,9 +113,9 @@ class Perceiver(hk.Module):
     if isinstance(config, decoder.MeanDecoderConfig):
       return decoder.MeanDecoder(config, name="decoder")(latents)
     if queries is None or (
-      blockwise.num_channels(queries) != config.query_channels
+      input_parts.num_channels(queries) != config.query_channels
     ):
-      found = None if queries is None else blockwise.num_channels(queries)
+      found = None if queries is None else input_parts.num_channels(queries)
       raise ValueError(
         f"Decoder: queries have {found} channels; expected "
         f"{config.query_channels}."
@@ -127,7 +127,7 @@ class Perceiver(hk.Module):
   @hk.name_like("__call__")
   def attention_map(
     self,
-    inputs: blockwise.Parts,
+    inputs: input_parts.Parts,
     *,
     input_mask: Bool[Array, "B M"] | None = None,
   ) -> Float[Array, "B H N M"]:
@@ -138,8 +138,10 @@ class Perceiver(hk.Module):
     )
 
   @hk.name_like("__call__")
-  def _initial_latents(self, inputs: blockwise.Parts) -> Float[Array, "B N D"]:
-    batch_size = blockwise.common_batch_size(inputs)
+  def _initial_latents(
+    self, inputs: input_parts.Parts
+  ) -> Float[Array, "B N D"]:
+    batch_size = input_parts.common_batch_size(inputs)
     return encoder.initial_latents(
       self.config.encoder, batch_size, inputs[0].dtype
     )
@@ -148,7 +150,7 @@ class Perceiver(hk.Module):
   def _encode_shared(
     self,
     latents: Float[Array, "B N D"],
-    inputs: blockwise.Parts,
+    inputs: input_parts.Parts,
     input_mask: Bool[Array, "B M"] | None,
   ) -> Float[Array, "B N D"]:
     """Alternates between cross-attends and blocks with shared weights.
@@ -184,7 +186,7 @@ class Perceiver(hk.Module):
   def _encode_unshared(
     self,
     latents: Float[Array, "B N D"],
-    inputs: blockwise.Parts,
+    inputs: input_parts.Parts,
     input_mask: Bool[Array, "B M"] | None,
   ) -> Float[Array, "B N D"]:
     """Alternates between cross-attends and blocks with weights of their own."""
@@ -199,11 +201,11 @@ class Perceiver(hk.Module):
     num_blocks = self.config.processor.num_blocks
     return hk.layer_stack(num_blocks, name="stack")(step)(latents)
 
-  def _check_inputs(self, inputs: blockwise.Parts) -> None:
+  def _check_inputs(self, inputs: input_parts.Parts) -> None:
     shapes = [part.shape for part in inputs]
     expected = self.config.encoder.input_channels
     if any(len(shape) != 3 or not shape[1] for shape in shapes) or (
-      blockwise.num_channels(inputs) != expected
+      input_parts.num_channels(inputs) != expected
     ):
       raise ValueError(
         f"Encoder: the parts of the inputs have shapes {shapes}; expected "

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Integer
 import numpy as np
 
 from perceiver import position_encoding
-from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 
 
 def learned(
@@ -25,7 +25,7 @@ def fourier(
   config: position_encoding.Fourier,
   shape: Sequence[int],
   indices: Integer[Array | np.ndarray, "O"] | None = None,
-) -> blockwise.QueryParts:
+) -> input_parts.QueryParts:
   """Returns queries for positions of a grid, the same for all examples.
 
   Args:

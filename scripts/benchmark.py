@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import dataclasses
 import importlib.util
 import json
+import os
 import pathlib
 import sys
 
@@ -89,6 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     description=__doc__,
     config=(tyro.conf.EnumChoicesFromValues, tyro.conf.AvoidSubcommands),
   )
+  # Processes of several implementations share a GPU: nobody takes all memory.
+  os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
   rate = ours.matrix_rate(options.precision)
   _report(f"{_machine()}; matrix product {rate / 1e9:,.0f} GFLOP/s")
   if options.sweep:

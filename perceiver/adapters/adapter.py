@@ -4,7 +4,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Array, Bool
 
-from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 
 
 @runtime_checkable
@@ -20,7 +20,7 @@ class InputAdapter(Protocol):
 
   def apply(
     self, examples: Any, mask: Any = None, *, is_training: bool = False
-  ) -> tuple[blockwise.Parts, Bool[Array, "B M"] | None]:
+  ) -> tuple[input_parts.Parts, Bool[Array, "B M"] | None]:
     """Returns inputs and their mask; inside a Haiku module.
 
     Args:

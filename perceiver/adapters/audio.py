@@ -8,7 +8,7 @@ from perceiver import bounds
 from perceiver import position_encoding
 from perceiver.adapters import checks
 from perceiver.adapters import grid
-from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ class AudioInput(hk.Module):
   config: AudioInputConfig | SpectrogramInputConfig
   name: str | None = None
 
-  def __call__(self, audio: checks.Unchecked) -> blockwise.Parts:
+  def __call__(self, audio: checks.Unchecked) -> input_parts.Parts:
     """Returns ([B, M, values], [1, M, positions]).
 
     `audio` is a waveform [B, S, channels] or a spectrogram [B, times, bands],

@@ -19,7 +19,7 @@ from perceiver import position_encoding
 from perceiver.adapters import checks
 from perceiver.adapters import image
 from perceiver.adapters import patches
-from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ class FlowInput(hk.Module):
   is_training: bool = False
   name: str | None = None
 
-  def __call__(self, frames: checks.Unchecked) -> blockwise.Parts:
+  def __call__(self, frames: checks.Unchecked) -> input_parts.Parts:
     """Returns ([B, M, features], [1, M, positions]).
 
     Args:
@@ -145,8 +145,8 @@ def _join_frames(
 
 
 def first_frame(
-  config: FlowInputConfig, parts: blockwise.Parts
-) -> blockwise.QueryParts:
+  config: FlowInputConfig, parts: input_parts.Parts
+) -> input_parts.QueryParts:
   """Returns the inputs of the first frame, which are the queries."""
   if config.concatenate_frames:
     return parts

@@ -20,7 +20,7 @@ from perceiver import position_encoding
 from perceiver.adapters import checks
 from perceiver.adapters import grid
 from perceiver.adapters import patches
-from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -183,7 +183,7 @@ class ImageInputConfig(grid.GridInputConfig):
     mask: checks.Unchecked | None = None,
     *,
     is_training: bool = False,
-  ) -> tuple[blockwise.Parts, None]:
+  ) -> tuple[input_parts.Parts, None]:
     """Returns the inputs of normalised images; see `InputAdapter`.
 
     Raises:

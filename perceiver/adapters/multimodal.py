@@ -19,7 +19,7 @@ from perceiver import position_encoding
 from perceiver.adapters import audio
 from perceiver.adapters import checks
 from perceiver.adapters import video
-from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -153,7 +153,7 @@ class MultimodalInputConfig:
     mask: Mapping[str, checks.Unchecked] | None = None,
     *,
     is_training: bool = False,
-  ) -> tuple[blockwise.Parts, Bool[Array, "B M"] | None]:
+  ) -> tuple[input_parts.Parts, Bool[Array, "B M"] | None]:
     """Returns the inputs of all modalities, and their mask.
 
     Args:
@@ -212,9 +212,11 @@ class MultimodalInput(hk.Module):
     channels = self.config.input_channels
     parts = _parts(modality, array)
     vector = learned_vector(
-      f"{modality.name}_padding", channels - blockwise.num_channels(parts)
+      f"{modality.name}_padding", channels - input_parts.num_channels(parts)
     )
-    padded = blockwise.concatenate(pad(parts, vector), len(array))  # [B, M, C]
+    padded = input_parts.concatenate(
+      pad(parts, vector), len(array)
+    )  # [B, M, C]
     if not self.config.mask_tokens:
       return padded
     # The parameter exists whether or not anything is masked.
@@ -237,7 +239,7 @@ class MultimodalInput(hk.Module):
 
 def _parts(
   modality: ModalityConfig, array: checks.Unchecked
-) -> blockwise.Parts:
+) -> input_parts.Parts:
   """Returns the inputs of one modality, not yet padded."""
   config, name = modality.input, f"{modality.name}_input"
   if isinstance(config, video.VideoInputConfig):
@@ -256,7 +258,9 @@ def learned_vector(name: str, channels: int) -> Float[Array, "1 {channels}"]:
   return position_encoding.LearnedVectors(1, config, name=name)()
 
 
-def pad(parts: blockwise.Parts, vector: Float[Array, "1 P"]) -> blockwise.Parts:
+def pad(
+  parts: input_parts.Parts, vector: Float[Array, "1 P"]
+) -> input_parts.Parts:
   """Adds the same vector to every input or query, as a part of its own."""
   shape = (1, parts[0].shape[1], vector.shape[-1])
   return (*parts, jnp.broadcast_to(vector, shape).astype(parts[0].dtype))

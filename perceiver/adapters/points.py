@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float
 from perceiver import bounds
 from perceiver import position_encoding
 from perceiver.adapters import checks
-from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class PointInputConfig:
     mask: checks.Unchecked | None = None,  # [B, P] bool
     *,
     is_training: bool = False,
-  ) -> tuple[blockwise.Parts, Bool[Array, "B M"] | None]:
+  ) -> tuple[input_parts.Parts, Bool[Array, "B M"] | None]:
     """Returns the inputs of points, and their mask; see `InputAdapter`."""
     del is_training
     if mask is not None:

@@ -10,7 +10,7 @@ from perceiver import position_encoding
 from perceiver.adapters import checks
 from perceiver.adapters import grid
 from perceiver.adapters import patches
-from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ class VideoInput(hk.Module):
   config: VideoInputConfig
   name: str | None = None
 
-  def __call__(self, videos: checks.Unchecked) -> blockwise.Parts:
+  def __call__(self, videos: checks.Unchecked) -> input_parts.Parts:
     """Returns ([B, M, values], [1, M, positions]) of [B, T, H, W, 3]."""
     config = self.config
     checks.floats("Video input", videos, config.shape)

@@ -15,17 +15,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 import numpy as np
 
-from perceiver.position_encoding import grid_encoding
+from perceiver.attention import block_sizes
+from perceiver.attention import input_parts
+from perceiver.attention import wide_heads
 
-# Arrays that are concatenated along the channels, one block at a time. Parts
-# that are the same for every example, such as positions, have batch size 1;
-# encodings of a grid need not even exist as arrays, and get no gradient then.
-Part = Float[Array, "#B M _"] | grid_encoding.GridEncoding
-Parts = tuple[Part, ...]
-QueryParts = tuple[Float[Array, "#B O _"] | grid_encoding.GridEncoding, ...]
 # (parameters, block [B, S, C]) -> keys [B, G, S, K], values [B, G, S, V]
 Project = Callable[[Any, Array], tuple[Array, Array]]
 
@@ -34,66 +30,29 @@ _MASKED = float(np.finfo(np.float32).min)
 
 
 class Options(NamedTuple):
-  """The static settings of `attend`."""
+  """The static settings of `attend`.
+
+  Attributes:
+    project: projects a block of inputs to keys and values.
+    block_size: inputs of a block on a CPU.
+    dropout_rate: share of the attention weights dropped, which needs a key.
+    accelerator_block_size: inputs of a block elsewhere; `block_size` if None.
+    shared_keys: whether `project` gives one group whose keys are its values,
+      and needs no parameters.
+  """
 
   project: Project
   block_size: int
   dropout_rate: float = 0.0
-
-
-def concatenate(
-  parts: Parts,
-  batch_size: int | None = None,
-  mask: Bool[Array, "#B M"] | None = None,
-) -> Float[Array, "B M C"]:
-  """Joins parts along the channels, for every example of the batch.
-
-  Masked positions are zeros, whatever they hold: 0 · NaN is NaN, so a weight of
-  zero would not do, neither here nor in the gradient.
-  """
-  batch = common_batch_size(parts) if batch_size is None else batch_size
-  whole = [
-    jnp.broadcast_to(grid_encoding.materialise(part), (batch, *part.shape[1:]))
-    for part in parts
-  ]
-  joined = jnp.concatenate(whole, axis=-1) if len(whole) > 1 else whole[0]
-  return joined if mask is None else jnp.where(mask[..., None], joined, 0)
-
-
-def common_batch_size(parts: Parts) -> int:
-  """Returns B, to which parts of batch size 1 are broadcast."""
-  return jnp.broadcast_shapes(*(part.shape[:1] for part in parts))[0]
-
-
-def num_channels(parts: Parts) -> int:
-  """Returns the channels of the joined parts."""
-  return sum(part.shape[-1] for part in parts)
-
-
-def num_positions(operands: Any) -> int:
-  """Returns the length M of a tree of parts and arrays [B or 1, M, ...]."""
-  return jax.tree.leaves(operands, is_leaf=_is_grid_encoding)[0].shape[1]
-
-
-def choose_block(length: int, target: int) -> int:
-  """Returns a block size of about `target` that divides `length` if one does.
-
-  A divisor between half of `target` and `target` is preferred, since it
-  leaves no odd block at the end, which would be compiled separately.
-  """
-  if length <= target:
-    return length
-  for size in range(target, target // 2, -1):
-    if length % size == 0:
-      return size
-  return target
+  accelerator_block_size: int | None = None
+  shared_keys: bool = False
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def attend(
   options: Options,
   queries: Float[Array, "B G T K"],
-  parts: Parts,
+  parts: input_parts.Parts,
   parameters: Any,
   input_mask: Bool[Array, "B M"] | None,
   key: PRNGKeyArray | None,
@@ -101,8 +60,7 @@ def attend(
   """Attends from few queries to many inputs.
 
   Args:
-    options: the projection of a block of inputs to keys and values; block
-      size; share of the attention weights dropped, which needs `key`.
+    options: projection, block sizes and dropout.
     queries: in G independent groups, scaled by 1/√K.
     parts: the inputs, not joined.
     parameters: handed to `options.project`.
@@ -116,11 +74,71 @@ def attend(
   return _forward(options, queries, parts, parameters, input_mask, key)[0]
 
 
-def split_blocks(length: int, size: int) -> list[tuple[int, int, int]]:
-  """Splits `length` into runs of (first index, block size, number)."""
-  count, rest = divmod(length, size)
-  runs = [(0, size, count)] if count else []
-  return [*runs, (count * size, rest, 1)] if rest else runs
+def _forward(
+  options: Options,
+  queries: Float[Array, "B G T K"],
+  parts: input_parts.Parts,
+  parameters: Any,
+  input_mask: Bool[Array, "B M"] | None,
+  key: PRNGKeyArray | None,
+) -> tuple[Float[Array, "B G T V"], Any]:
+  operands = (queries, parts, parameters, input_mask, key)
+  cuda = None
+  if options.shared_keys and wide_heads.supports(
+    queries.dtype,
+    queries.shape[-1],
+    separate_values=False,
+    dropout=options.dropout_rate > 0,
+  ):
+    cuda = functools.partial(_attend_at_once, options)
+  out, normaliser = _by_platform(options, _attend_blocks, operands, cuda)
+  return out.astype(queries.dtype), (*operands, out, normaliser)
+
+
+def _backward(
+  options: Options, residuals: Any, cotangent: Float[Array, "B G T V"]
+) -> tuple[Float[Array, "B G T K"], input_parts.Parts, Any, None, None]:
+  gradients = _by_platform(options, _differentiate, (*residuals, cotangent))
+  return (*gradients, None, None)
+
+
+attend.defvjp(_forward, _backward)
+
+
+def _by_platform(
+  options: Options,
+  function: Callable[..., Any],
+  operands: tuple[Any, ...],
+  cuda: Callable[..., Any] | None = None,
+) -> Any:
+  """Applies a function with the block size of the hardware lowered for."""
+  larger = options.accelerator_block_size or options.block_size
+  cpu = functools.partial(function, options)
+  default = functools.partial(function, options._replace(block_size=larger))
+  if cuda is None and larger == options.block_size:
+    return cpu(*operands)
+  others = {} if cuda is None else {"cuda": cuda}
+  return jax.lax.platform_dependent(
+    *operands, cpu=cpu, default=default, **others
+  )
+
+
+def _attend_at_once(
+  options: Options,
+  queries: Float[Array, "B 1 T K"],
+  parts: input_parts.Parts,
+  parameters: Any,
+  input_mask: Bool[Array, "B M"] | None,
+  key: PRNGKeyArray | None,
+) -> tuple[Float[Array, "B 1 T V"], Float[Array, "B 1 T"]]:
+  """Attends by one kernel to all inputs, whose keys exist in memory."""
+  del key
+  inputs = input_parts.concatenate(parts, queries.shape[0], input_mask)
+  keys, _ = options.project(parameters, inputs)
+  out, normaliser = wide_heads.attend(
+    queries[:, 0], keys[:, 0], mask=input_mask
+  )
+  return out[:, None], normaliser[:, None]
 
 
 def _loop(
@@ -130,7 +148,7 @@ def _loop(
   carry: Any,
 ) -> Any:
   """Runs `body(carry, start, size, block_index)` over all blocks in order."""
-  for first, width, count in split_blocks(length, size):
+  for first, width, count in block_sizes.split_blocks(length, size):
     step = functools.partial(_step, body, first, width, first // size)
     if count == 1:
       carry = step(carry, jnp.int32(0))[0]
@@ -148,25 +166,6 @@ def _step(
   i: Int[Array, ""],
 ) -> tuple[Any, None]:
   return body(carry, first + i * size, size, first_block + i), None
-
-
-def slice_parts(parts: Any, start: Int[Array, ""], size: int) -> Any:
-  """Takes positions `start` … `start + size` of arrays [B, M, ...]."""
-
-  def take(
-    part: Shaped[Array, "#B M ..."] | grid_encoding.GridEncoding,
-  ) -> Shaped[Array, "#B S ..."]:
-    if part.shape[1] == size:
-      return grid_encoding.materialise(part)
-    if isinstance(part, grid_encoding.GridEncoding):
-      return part.slice(start, size)
-    return jax.lax.dynamic_slice_in_dim(part, start, size, axis=1)
-
-  return jax.tree.map(take, parts, is_leaf=_is_grid_encoding)
-
-
-def _is_grid_encoding(part: Any) -> bool:
-  return isinstance(part, grid_encoding.GridEncoding)
 
 
 def _weights(
@@ -202,14 +201,15 @@ def _scores(
   return jnp.where(mask[:, None, None, :], scores, _MASKED)
 
 
-def _forward(
+def _attend_blocks(
   options: Options,
   queries: Float[Array, "B G T K"],
-  parts: Parts,
+  parts: input_parts.Parts,
   parameters: Any,
   input_mask: Bool[Array, "B M"] | None,
   key: PRNGKeyArray | None,
-) -> tuple[Float[Array, "B G T V"], Any]:
+) -> tuple[Float[Array, "B G T V"], Float[Array, "B G T"]]:
+  """Returns the attended values and log Σ exp(scores), both float32."""
   batch, groups, num_queries, _ = queries.shape
   length = parts[0].shape[1]
 
@@ -217,8 +217,8 @@ def _forward(
     carry: Any, start: Int[Array, ""], size: int, index: Int[Array, ""]
   ) -> Any:
     top, total, attended = carry
-    block, mask = slice_parts((parts, input_mask), start, size)
-    joined = concatenate(block, batch, mask)  # [B, S, C]
+    block, mask = input_parts.slice_parts((parts, input_mask), start, size)
+    joined = input_parts.concatenate(block, batch, mask)  # [B, S, C]
     keys, values = options.project(parameters, joined)
     scores = _scores(queries, keys, mask)  # [B, G, T, S]
     new_top = jnp.maximum(top, jnp.max(scores, axis=-1))
@@ -234,9 +234,9 @@ def _forward(
     return new_top, total, attended * shrink[..., None] + update
 
   _, values = jax.eval_shape(
-    lambda p, x: options.project(p, concatenate(x, batch)),
+    lambda p, x: options.project(p, input_parts.concatenate(x, batch)),
     parameters,
-    slice_parts(parts, jnp.int32(0), 1),
+    input_parts.slice_parts(parts, jnp.int32(0), 1),
   )
   rows = (batch, groups, num_queries)
   top, total, attended = _loop(
@@ -253,17 +253,21 @@ def _forward(
   any_input = total != 0
   total = jnp.where(any_input, total, 1)
   out = jnp.where(any_input[..., None], attended / total[..., None], 0)
-  normaliser = jnp.where(
-    any_input, top + jnp.log(total), 0
-  )  # log Σ exp(scores)
-  residuals = (queries, parts, parameters, input_mask, key, out, normaliser)
-  return out.astype(queries.dtype), residuals
+  return out, jnp.where(any_input, top + jnp.log(total), 0)
 
 
-def _backward(
-  options: Options, residuals: Any, cotangent: Float[Array, "B G T V"]
-) -> tuple[Float[Array, "B G T K"], Parts, Any, None, None]:
-  queries, parts, parameters, input_mask, key, out, normaliser = residuals
+def _differentiate(
+  options: Options,
+  queries: Float[Array, "B G T K"],
+  parts: input_parts.Parts,
+  parameters: Any,
+  input_mask: Bool[Array, "B M"] | None,
+  key: PRNGKeyArray | None,
+  out: Float[Array, "B G T V"],
+  normaliser: Float[Array, "B G T"],
+  cotangent: Float[Array, "B G T V"],
+) -> tuple[Float[Array, "B G T K"], input_parts.Parts, Any]:
+  """Returns the gradients of queries, parts and parameters."""
   batch = queries.shape[0]
   mean = jnp.sum(cotangent.astype(jnp.float32) * out, axis=-1)  # [B, G, T]
 
@@ -271,9 +275,9 @@ def _backward(
     carry: Any, start: Int[Array, ""], size: int, index: Int[Array, ""]
   ) -> Any:
     d_queries, d_parts, d_parameters = carry
-    block, mask = slice_parts((parts, input_mask), start, size)
+    block, mask = input_parts.slice_parts((parts, input_mask), start, size)
     (keys, values), pull = jax.vjp(
-      lambda p, x: options.project(p, concatenate(x, batch, mask)),
+      lambda p, x: options.project(p, input_parts.concatenate(x, batch, mask)),
       parameters,
       block,
     )
@@ -303,7 +307,7 @@ def _backward(
       + jnp.einsum(
         "bgts,bgsk->bgtk", d_scores, keys, preferred_element_type=jnp.float32
       ),
-      _write(d_parts, d_block, start),
+      input_parts.write(d_parts, d_block, start),
       jax.tree.map(jnp.add, d_parameters, d_block_parameters),
     )
 
@@ -317,18 +321,4 @@ def _backward(
       jax.tree.map(jnp.zeros_like, parameters),
     ),
   )
-  return d_queries.astype(queries.dtype), d_parts, d_parameters, None, None
-
-
-def _write(whole: Parts, block: Any, start: Int[Array, ""]) -> Parts:
-  """Puts the gradient of a block into that of the parts."""
-
-  def write(part: Part, gradient: Array) -> Part:
-    if isinstance(part, grid_encoding.GridEncoding):
-      return part
-    return jax.lax.dynamic_update_slice_in_dim(part, gradient, start, axis=1)
-
-  return jax.tree.map(write, whole, block, is_leaf=_is_grid_encoding)
-
-
-attend.defvjp(_forward, _backward)
+  return d_queries.astype(queries.dtype), d_parts, d_parameters

@@ -11,7 +11,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from perceiver import layers
+from perceiver.attention import block_sizes
 from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 from perceiver.attention import projections
 
 
@@ -20,7 +22,7 @@ def attend(
   weights: projections.AttentionWeights,
   norm: layers.NormWeights,
   queries: Float[Array, "B T E"],
-  inputs: blockwise.Parts,
+  inputs: input_parts.Parts,
   *,
   input_mask: Bool[Array, "B M"] | None = None,
   key: PRNGKeyArray | None = None,
@@ -33,14 +35,12 @@ def attend(
   the result is the output bias.
   """
   query = projections.split_heads(weights.query(queries), config) * config.scale
-  num_channels = blockwise.num_channels(inputs)
+  num_channels = input_parts.num_channels(inputs)
   if _fold_inputs(config, queries.shape[1], num_channels, key is not None):
     attended = _attend_folded(config, weights, norm, query, inputs, input_mask)
   else:
-    options = blockwise.Options(
-      project=_Projection(config),
-      block_size=_block_size(query, inputs),
-      dropout_rate=config.dropout_rate if key is not None else 0.0,
+    options = _options(query, inputs, _Projection(config))._replace(
+      dropout_rate=config.dropout_rate if key is not None else 0.0
     )
     attended = blockwise.attend(
       options,
@@ -59,7 +59,7 @@ def _attend_folded(
   weights: projections.AttentionWeights,
   norm: layers.NormWeights,
   query: Float[Array, "B T H K"],
-  inputs: blockwise.Parts,
+  inputs: input_parts.Parts,
   input_mask: Bool[Array, "B M"] | None,
 ) -> Float[Array, "B T H V"]:
   """Attends to the normalised inputs themselves, projecting only the result.
@@ -71,7 +71,7 @@ def _attend_folded(
   w = projections.split_heads(weights.key.w, config).astype(dtype)  # [C, H, K]
   query = jnp.einsum("bthk,chk->bthc", query, w) * norm.scale.astype(dtype)
   batch, num_queries, num_heads, channels = query.shape
-  options = blockwise.Options(_normalised, _block_size(query, inputs))
+  options = _options(query, inputs, _normalised)._replace(shared_keys=True)
   attended = blockwise.attend(
     options,
     query.reshape(batch, 1, num_queries * num_heads, channels),
@@ -132,7 +132,15 @@ def _fold_inputs(
   return folded < projected and not (dropout and config.dropout_rate)
 
 
-def _block_size(query: Float[Array, "B T H K"], inputs: blockwise.Parts) -> int:
+def _options(
+  query: Float[Array, "B T H K"],
+  inputs: input_parts.Parts,
+  project: blockwise.Project,
+) -> blockwise.Options:
   batch, num_queries, num_heads, _ = query.shape
-  target = projections.target_block(batch * num_queries * num_heads)
-  return blockwise.choose_block(inputs[0].shape[1], target)
+  sizes = block_sizes.choose(
+    inputs[0].shape[1], batch * num_queries * num_heads
+  )
+  return blockwise.Options(
+    project, sizes.cpu, accelerator_block_size=sizes.accelerator
+  )

@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from perceiver.attention import blockwise
+from perceiver.attention import block_sizes
+from perceiver.attention import input_parts
 
 
 def map_blocks(
@@ -28,11 +29,11 @@ def map_blocks(
   Returns:
     A tree of arrays [B, O, ...]. The backward pass recomputes each block.
   """
-  length = blockwise.num_positions(operands)
+  length = input_parts.num_positions(operands)
   if length <= block_size:
-    return function(blockwise.slice_parts(operands, jnp.int32(0), length))
+    return function(input_parts.slice_parts(operands, jnp.int32(0), length))
   results = []
-  for first, size, count in blockwise.split_blocks(length, block_size):
+  for first, size, count in block_sizes.split_blocks(length, block_size):
     results.append(
       _map_run(jax.checkpoint(function), operands, first, size, count)
     )
@@ -46,7 +47,7 @@ def _map_run(
 
   def step(_: None, i: Int[Array, ""]) -> tuple[None, Any]:
     return None, function(
-      blockwise.slice_parts(operands, first + i * size, size)
+      input_parts.slice_parts(operands, first + i * size, size)
     )
 
   if count == 1:

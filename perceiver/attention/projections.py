@@ -30,14 +30,11 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from perceiver import bounds
 from perceiver import layers
-from perceiver.attention import blockwise
+from perceiver.attention import block_sizes
+from perceiver.attention import input_parts
 from perceiver.attention import mapping
 from perceiver.attention import reference
-
-# Scores held at a time by one block of `attend` and `map_blocks`: large enough
-# for full speed of the matrix products, small enough to stay near the core.
-_BLOCK_SCORES = 2**21
-_BLOCK_RANGE = (256, 4096)
+from perceiver.attention import wide_heads
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -174,18 +171,57 @@ def attend(
   Masked queries, and queries all of whose keys are masked, attend to nothing:
   their result is the output bias.
   """
-  attention = attention_map(
-    config, weights, keys_values, queries
-  )  # [B, H, T, S]
+
+  def at_once(queries: Float[Array, "B T E"]) -> Float[Array, "B T V"]:
+    attention = attention_map(
+      config, weights, keys_values, queries
+    )  # [B, H, T, S]
+    attention = layers.dropout(attention, config.dropout_rate, key)
+    attention = attention.astype(keys_values.values.dtype)
+    if keys_values.output_folded:
+      return jnp.einsum("bhts,bshd->btd", attention, keys_values.values)
+    return join_heads(
+      jnp.einsum("bhts,bshv->bthv", attention, keys_values.values)
+    )
+
+  def by_kernel(queries: Float[Array, "B T E"]) -> Float[Array, "B T V"]:
+    bias = keys_values.bias
+    return wide_heads.attend_differentiably(
+      weights.query(queries) if bias is None else queries,
+      keys_values.keys[:, :, 0],
+      keys_values.values[:, :, 0],
+      None if bias is None else bias[:, :, 0],
+    )
+
+  if _has_kernel(config, keys_values, key is not None):
+    attended = jax.lax.platform_dependent(
+      queries, cuda=by_kernel, default=at_once
+    )
+  else:
+    attended = at_once(queries)
   if query_mask is not None:
-    attention = jnp.where(query_mask[:, None, :, None], attention, 0)
-  attention = layers.dropout(attention, config.dropout_rate, key)
-  attention = attention.astype(keys_values.values.dtype)
+    attended = jnp.where(query_mask[..., None], attended, 0)
   if keys_values.output_folded:
-    out = jnp.einsum("bhts,bshd->btd", attention, keys_values.values)
-    return out + weights.output.b.astype(out.dtype)
-  attended = jnp.einsum("bhts,bshv->bthv", attention, keys_values.values)
-  return weights.output(join_heads(attended))
+    return attended + weights.output.b.astype(attended.dtype)
+  return weights.output(attended)
+
+
+def _has_kernel(
+  config: AttentionConfig, keys_values: KeysValues, dropout: bool
+) -> bool:
+  """Returns whether a GPU attends by one kernel."""
+  keys, values = keys_values.keys, keys_values.values
+  return (
+    not reference.enabled()
+    and config.num_heads == 1
+    and keys_values.mask is None
+    and wide_heads.supports(
+      keys.dtype,
+      max(keys.shape[-1], values.shape[-1]),
+      separate_values=True,
+      dropout=dropout and config.dropout_rate > 0,
+    )
+  )
 
 
 def attention_map(
@@ -244,10 +280,16 @@ def map_queries(
   batch, num_keys = keys_values.keys.shape[:2]
   if reference.enabled():
     return function(operands)
-  length = blockwise.num_positions(operands)
-  target = target_block(batch * config.num_heads * num_keys)
-  return mapping.map_blocks(
-    function, operands, blockwise.choose_block(length, target)
+  length = input_parts.num_positions(operands)
+  sizes = block_sizes.choose(length, batch * config.num_heads * num_keys)
+  if sizes.cpu == sizes.accelerator:
+    return mapping.map_blocks(function, operands, sizes.cpu)
+
+  def map_with(size: int) -> Callable[[Any], Any]:
+    return lambda operands: mapping.map_blocks(function, operands, size)
+
+  return jax.lax.platform_dependent(
+    operands, cpu=map_with(sizes.cpu), default=map_with(sizes.accelerator)
   )
 
 
@@ -280,10 +322,3 @@ def _fold_queries(
     pays(config.qk_channels, num_channels),
     pays(config.v_channels, config.output_channels),
   )
-
-
-def target_block(scores_per_position: int) -> int:
-  """Returns the number of positions of the long side in one block."""
-  lowest, highest = _BLOCK_RANGE
-  target = _BLOCK_SCORES // max(scores_per_position, 1)  # no example: any size
-  return min(max(target, lowest), highest)

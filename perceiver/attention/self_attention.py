@@ -3,13 +3,18 @@
 All keys fit into memory here, but a stack of many layers takes most of a
 model's time, and most of that goes into moving scores. On a CPU heads are
 therefore taken one after another, each in blocks of keys that stay near the
-core. Accelerators get one large product.
+core. A GPU gets cuDNN's kernel where precision and sizes allow. All else gets
+one large product.
 """
+
+import contextlib
+import functools
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from perceiver.attention import block_sizes
 from perceiver.attention import blockwise
 from perceiver.attention import projections
 from perceiver.attention import reference
@@ -33,17 +38,68 @@ def attend(
     key: randomness of the dropout; none is applied without.
   """
   batch, length, _ = x.shape
+  at_once = functools.partial(_at_once, config)
   num_scores = batch * config.num_heads * length**2
-  if reference.enabled() or num_scores < _MIN_SCORES or _has_accelerator():
-    keys_values = projections.project_keys_values(
-      config, weights, x, num_queries=length
-    )
-    return projections.attend(config, weights, keys_values, x, key=key)
-  return weights.output(_by_heads(config, weights, x, key))
+  if reference.enabled() or num_scores < _MIN_SCORES:
+    return at_once(weights, x, key)
+  fused = functools.partial(_fused, config)
+  return jax.lax.platform_dependent(
+    weights,
+    x,
+    key,
+    cpu=functools.partial(_by_heads, config),
+    cuda=fused if _can_fuse(config, weights, x, key) else at_once,
+    default=at_once,
+  )
 
 
-def _has_accelerator() -> bool:
-  return jax.default_backend() != "cpu"
+def _at_once(
+  config: projections.AttentionConfig,
+  weights: projections.AttentionWeights,
+  x: Float[Array, "B N D"],
+  key: PRNGKeyArray | None,
+) -> Float[Array, "B N F"]:
+  """Attends with all scores in memory."""
+  keys_values = projections.project_keys_values(
+    config, weights, x, num_queries=x.shape[1]
+  )
+  return projections.attend(config, weights, keys_values, x, key=key)
+
+
+def _fused(
+  config: projections.AttentionConfig,
+  weights: projections.AttentionWeights,
+  x: Float[Array, "B N D"],
+  key: None,
+) -> Float[Array, "B N F"]:
+  """Attends by cuDNN's kernel."""
+  del key
+  query, keys, values = (
+    projections.split_heads(part(x), config)
+    for part in (weights.query, weights.key, weights.value)
+  )
+  attended = jax.nn.dot_product_attention(
+    query, keys, values, scale=config.scale, implementation="cudnn"
+  )
+  return weights.output(projections.join_heads(attended))
+
+
+def _can_fuse(
+  config: projections.AttentionConfig,
+  weights: projections.AttentionWeights,
+  x: Float[Array, "B N D"],
+  key: PRNGKeyArray | None,
+) -> bool:
+  """Returns whether cuDNN is installed and takes dtype and sizes."""
+  if config.qk_channels != config.v_channels:
+    return False
+  if key is not None and config.dropout_rate:
+    return False
+  # JAX raises these errors, with the reason, while it traces.
+  with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+    jax.eval_shape(functools.partial(_fused, config), weights, x, None)
+    return True
+  return False
 
 
 def _by_heads(
@@ -51,7 +107,7 @@ def _by_heads(
   weights: projections.AttentionWeights,
   x: Float[Array, "B N D"],
   key: PRNGKeyArray | None,
-) -> Float[Array, "B N HV"]:
+) -> Float[Array, "B N F"]:
   """Attends with one head at a time, in blocks of keys."""
   batch, length, _ = x.shape
   width = config.qk_channels // config.num_heads  # K
@@ -64,9 +120,7 @@ def _by_heads(
 
   options = blockwise.Options(
     project=split,
-    block_size=blockwise.choose_block(
-      length, projections.target_block(batch * length)
-    ),
+    block_size=block_sizes.choose(length, batch * length).cpu,
     dropout_rate=0.0 if key is None else config.dropout_rate,
   )
 
@@ -88,4 +142,5 @@ def _by_heads(
   joined = jnp.concatenate([keys, values], axis=-1)
   operands = (query * config.scale, joined)
   attended = jax.lax.scan(head, jnp.int32(0), operands)[1]
-  return jnp.moveaxis(attended, 0, 2).reshape(batch, length, -1)
+  attended = jnp.moveaxis(attended, 0, 2)  # [B, N, H, V]
+  return weights.output(attended.reshape(batch, length, -1))

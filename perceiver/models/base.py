@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float
 
 from perceiver import decoder
 from perceiver import network
-from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 
 
 def check_channels(
@@ -83,7 +83,7 @@ class AdaptedPerceiver(hk.Module):
   @hk.name_like("__call__")
   def _inputs(
     self, *examples: Any, **options: Any
-  ) -> tuple[blockwise.Parts, Bool[Array, "B M"] | None]:
+  ) -> tuple[input_parts.Parts, Bool[Array, "B M"] | None]:
     """Returns inputs, of the dtype of activations, and their mask."""
     parts, input_mask = self._adapt(*examples, **options)
     dtype = self.config.precision.dtype
@@ -92,7 +92,7 @@ class AdaptedPerceiver(hk.Module):
   @hk.name_like("__call__")
   def _adapt(
     self, *examples: Any, **options: Any
-  ) -> tuple[blockwise.Parts, Bool[Array, "B M"] | None]:
+  ) -> tuple[input_parts.Parts, Bool[Array, "B M"] | None]:
     """Returns inputs of examples, and their mask, None if there is none."""
     return self.config.inputs.apply(
       *examples, **options, is_training=self.is_training

@@ -21,7 +21,7 @@ from perceiver import network
 from perceiver import position_encoding
 from perceiver.adapters import checks
 from perceiver.adapters import text
-from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 from perceiver.models import base
 from perceiver.models import language
 
@@ -169,7 +169,7 @@ class GlueModel(base.AdaptedPerceiver):
   @hk.name_like("__call__")
   def _adapt(
     self, ids: checks.Unchecked, *, input_mask: checks.Unchecked | None = None
-  ) -> tuple[blockwise.Parts, Bool[Array, "B _"] | None]:
+  ) -> tuple[input_parts.Parts, Bool[Array, "B _"] | None]:
     """Returns the texts with the tasks' tokens before them, and their mask."""
     text.check_mask(input_mask, ids.shape)
     num_tokens = self.config.num_tokens

@@ -22,7 +22,7 @@ from perceiver import queries
 from perceiver.adapters import checks
 from perceiver.adapters import rows
 from perceiver.adapters import text
-from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 from perceiver.models import base
 
 # The bytes after six special tokens: padding, begin, end, mask, class and
@@ -136,7 +136,7 @@ class LanguageModel(base.AdaptedPerceiver):
   @hk.name_like("__call__")
   def _adapt(
     self, ids: checks.Unchecked, *, input_mask: checks.Unchecked | None = None
-  ) -> tuple[blockwise.Parts, Bool[Array, "B M"] | None]:
+  ) -> tuple[input_parts.Parts, Bool[Array, "B M"] | None]:
     text.check_mask(input_mask, ids.shape)
     return text.TextInput(self.config.text, name="text_input")(ids), input_mask
 

@@ -32,7 +32,7 @@ from perceiver.adapters import checks
 from perceiver.adapters import flow
 from perceiver.adapters import image
 from perceiver.adapters import rows
-from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 from perceiver.models import base
 
 # The released network divides its output by 100 and was trained to give a
@@ -125,7 +125,7 @@ class OpticalFlow(base.AdaptedPerceiver):
     return self._flow(latents, self._inputs(frames)[0], output_points)
 
   @hk.name_like("__call__")
-  def _adapt(self, frames: checks.Unchecked) -> tuple[blockwise.Parts, None]:
+  def _adapt(self, frames: checks.Unchecked) -> tuple[input_parts.Parts, None]:
     adapter = flow.FlowInput(
       self.config.frames, self.is_training, name="flow_input"
     )
@@ -135,7 +135,7 @@ class OpticalFlow(base.AdaptedPerceiver):
   def _flow(
     self,
     latents: Float[Array, "B N D"],
-    inputs: blockwise.Parts,
+    inputs: input_parts.Parts,
     points: checks.Unchecked | None,
   ) -> Float32[Array, "B H W 2"] | Float32[Array, "B n 2"]:
     cfg = self.config

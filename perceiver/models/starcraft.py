@@ -29,7 +29,7 @@ from perceiver import network as perceiver_network
 from perceiver import processor
 from perceiver.adapters import checks
 from perceiver.adapters import entities as adapters_entities
-from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 from perceiver.attention import projections
 from perceiver.models import base
 
@@ -146,7 +146,7 @@ class EntityEncoder(base.AdaptedPerceiver):
   @hk.name_like("__call__")
   def _adapt(
     self, entities: checks.Unchecked, mask: checks.Unchecked | None = None
-  ) -> tuple[blockwise.Parts, Bool[Array, "B M"] | None]:
+  ) -> tuple[input_parts.Parts, Bool[Array, "B M"] | None]:
     adapter = adapters_entities.EntityInput(
       self.config.entities, name="entity_input"
     )
@@ -156,7 +156,7 @@ class EntityEncoder(base.AdaptedPerceiver):
   def _decode(
     self,
     latents: Float[Array, "B N D"],
-    inputs: blockwise.Parts,
+    inputs: input_parts.Parts,
     mask: Bool[Array, "B M"] | None,
   ) -> tuple[Float32[Array, "B M F"], Float32[Array, "B F"]]:
     encoded = self._network().decode(latents, inputs, query_mask=mask)
@@ -176,7 +176,7 @@ class EntityTransformer(hk.Module):
   @hk.name_like("__call__")
   def encode(
     self,
-    inputs: blockwise.Parts,
+    inputs: input_parts.Parts,
     *,
     input_mask: Bool[Array, "B M"] | None = None,
   ) -> Float[Array, "B M E"]:

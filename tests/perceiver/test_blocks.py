@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from perceiver import blocks
-from perceiver.attention import blockwise
-from perceiver.attention import projections
+from perceiver.attention import block_sizes
+from perceiver.attention import input_parts
 from perceiver.attention import reference
 from tests.helpers import fill
 
@@ -193,7 +193,7 @@ def test_asking_is_the_same_block_from_the_other_side(changes):
   few = normal(4, B, N, C)
   parts = (normal(5, B, 400, 5), normal(6, 1, 400, E - 5))
   mask = jnp.broadcast_to(jnp.arange(400) % 3 > 0, (B, 400))
-  joined = blockwise.concatenate(parts)
+  joined = input_parts.concatenate(parts)
   for query_mask in (None, mask):
     found = decode_queries(params, None, parts, few, query_mask=query_mask)
     expected = cross_attention(
@@ -216,7 +216,7 @@ def test_asking_by_blocks_is_asking_at_once(monkeypatch):
     return jax.jit(jax.value_and_grad(objective, (0, 1, 2)))(params, few, parts)
 
   expected = value_and_gradient()
-  monkeypatch.setattr(projections, "_BLOCK_RANGE", (8, 8))
+  monkeypatch.setattr(block_sizes, "_BLOCK_RANGE", (8, 8))
   found = value_and_gradient()
   for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
     np.testing.assert_allclose(a, b, atol=1e-4)
@@ -289,7 +289,7 @@ def test_dropout_acts_in_training_only(rate):
 
 
 def test_dropout_while_asking_draws_for_all_queries(monkeypatch):
-  monkeypatch.setattr(projections, "_BLOCK_RANGE", (8, 8))
+  monkeypatch.setattr(block_sizes, "_BLOCK_RANGE", (8, 8))
   config = dataclasses.replace(CROSS, dropout_rate=0.5)
   params, _, decode_queries, _ = functions(config, True)
   parts = (jnp.broadcast_to(normal(5, 1, 1, E), (1, 40, E)),)  # all the same

@@ -11,7 +11,7 @@ import pytest
 from perceiver import position_encoding
 from perceiver.adapters import audio
 from perceiver.adapters import multimodal
-from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 
 
 def config(**changes) -> multimodal.MultimodalInputConfig:
@@ -149,6 +149,6 @@ def test_bad_inputs_are_refused(inputs):
 def test_padding_adds_the_same_vector_to_every_query():
   parts = (jnp.ones((2, 5, 3)), jnp.zeros((1, 5, 2)))
   padded = multimodal.pad(parts, jnp.array([[7.0, 8.0]]))
-  whole = blockwise.concatenate(padded)  # [2, 5, 7]
+  whole = input_parts.concatenate(padded)  # [2, 5, 7]
   expected = np.broadcast_to([1.0, 1, 1, 0, 0, 7, 8], (2, 5, 7))
   np.testing.assert_array_equal(whole, expected)

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from perceiver import position_encoding
+from perceiver.attention import block_sizes
 from perceiver.attention import blockwise
+from perceiver.attention import input_parts
 from perceiver.attention import mapping
 
 B, G, T, S, K, V = 2, 3, 4, 21, 5, 6
@@ -23,7 +25,7 @@ def project(parameters, block):
 
 def at_once(queries, parts, parameters, mask, weights_factor=1.0):
   """The plain form of `blockwise.attend`, with a factor on the weights."""
-  keys, values = project(parameters, blockwise.concatenate(parts, B))
+  keys, values = project(parameters, input_parts.concatenate(parts, B))
   scores = jnp.einsum("bgtk,bgsk->bgts", queries, keys)
   if mask is not None:
     scores = jnp.where(mask[:, None, None], scores, -1e30)
@@ -121,10 +123,10 @@ def test_dropout_drops_weights_in_both_directions(arrays):
 
 
 def test_block_sizes_divide_where_they_can():
-  assert blockwise.choose_block(50_176, 4096) == 3584
-  assert blockwise.choose_block(182_528, 1024) == 992
-  assert blockwise.choose_block(100, 1024) == 100
-  assert blockwise.choose_block(1009, 100) == 100  # a prime
+  assert block_sizes.choose_block(50_176, 4096) == 3584
+  assert block_sizes.choose_block(182_528, 1024) == 992
+  assert block_sizes.choose_block(100, 1024) == 100
+  assert block_sizes.choose_block(1009, 100) == 100  # a prime
 
 
 @pytest.mark.parametrize("block_size", [1, 4, 5, 21, 30])
@@ -133,7 +135,7 @@ def test_mapping_blocks_changes_nothing(block_size):
   y = jax.random.normal(jax.random.key(1), (1, S, 2))
 
   def function(operands):
-    joined = blockwise.concatenate(operands, B)
+    joined = input_parts.concatenate(operands, B)
     return {"sum": jnp.sum(joined**2, axis=-1), "same": joined}
 
   found = mapping.map_blocks(function, (x, y), block_size)
@@ -173,7 +175,7 @@ def test_codes_of_a_grid_need_not_be_materialised(arrays):
 def test_mapping_blocks_of_codes_of_a_grid():
   config = position_encoding.Fourier(num_bands=2, max_resolution=(5, 5))
   codes = position_encoding.grid_features(config, (5, 5))
-  double = lambda x: 2 * blockwise.concatenate(x)
+  double = lambda x: 2 * input_parts.concatenate(x)
   for size in (4, 25):
     found = mapping.map_blocks(double, (codes,), size)
     expected = 2 * position_encoding.materialise(codes)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from perceiver import layers
+from perceiver.attention import block_sizes
 from perceiver.attention import cross_attention
 from perceiver.attention import projections
 
@@ -80,7 +81,7 @@ MASKS = {
 @pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize("size", SIZES)
 def test_attending_to_many_equals_plain_attention(size, mask, monkeypatch):
-  monkeypatch.setattr(projections, "_BLOCK_RANGE", (8, 8))
+  monkeypatch.setattr(block_sizes, "_BLOCK_RANGE", (8, 8))
   config, weights, norm = make(*SIZES[size])
   queries, parts = data()
   found = cross_attention.attend(
@@ -92,7 +93,7 @@ def test_attending_to_many_equals_plain_attention(size, mask, monkeypatch):
 
 @pytest.mark.parametrize("size", SIZES)
 def test_gradients_equal_those_of_plain_attention(size, monkeypatch):
-  monkeypatch.setattr(projections, "_BLOCK_RANGE", (8, 8))
+  monkeypatch.setattr(block_sizes, "_BLOCK_RANGE", (8, 8))
   config, weights, norm = make(*SIZES[size])
   queries, parts = data()
   objective = lambda function: jax.grad(

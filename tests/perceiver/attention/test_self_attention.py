@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from perceiver import layers
+from perceiver.attention import block_sizes
 from perceiver.attention import projections
 from perceiver.attention import reference
 from perceiver.attention import self_attention
@@ -33,10 +34,8 @@ def latents():
 def by_heads(monkeypatch):
   """Makes small arrays count as large, and blocks small: 40 is 16 + 16 + 8."""
   monkeypatch.setattr(self_attention, "_MIN_SCORES", 0)
-  monkeypatch.setattr(projections, "_BLOCK_RANGE", (1, 16))
-  monkeypatch.setattr(
-    self_attention.blockwise, "choose_block", lambda length, target: 16
-  )
+  monkeypatch.setattr(block_sizes, "_BLOCK_RANGE", (1, 16))
+  monkeypatch.setattr(block_sizes, "choose_block", lambda length, target: 16)
 
 
 def outcome(weights, x, config=CONFIG):
@@ -48,10 +47,17 @@ def outcome(weights, x, config=CONFIG):
   return [y, *jax.tree.leaves(gradients)]
 
 
-def program():
-  """Returns the jaxpr, traced anew every time."""
-  traced = jax.make_jaxpr(lambda weights, x: outcome(weights, x))
-  return str(traced(make_weights(), latents()))
+def lowered(platform="cpu"):
+  """Returns the program for some hardware, traced anew every time."""
+  traced = jax.jit(lambda weights, x: outcome(weights, x)).trace(
+    make_weights(), latents()
+  )
+  return traced.lower(lowering_platforms=(platform,))
+
+
+def program(platform="cpu"):
+  """Returns the text of the program before compilation."""
+  return lowered(platform).as_text()
 
 
 def assert_close(found, expected):
@@ -61,22 +67,23 @@ def assert_close(found, expected):
 
 def test_outputs_and_gradients_agree(by_heads, monkeypatch):
   weights, x = make_weights(), latents()
-  assert "scan" in program()
+  assert "while" in program()
   found = outcome(weights, x)
   monkeypatch.setattr(self_attention, "_MIN_SCORES", 2**60)
-  assert "scan" not in program()
+  assert "while" not in program()
   assert_close(found, outcome(weights, x))
 
 
-def test_accelerators_get_one_product(by_heads, monkeypatch):
-  monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-  assert "scan" not in program()
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_accelerators_get_one_product(by_heads, platform):
+  assert "while" in program()
+  assert "while" not in program(platform)
 
 
 def test_no_array_of_all_scores(by_heads):
-  assert f"{N},{N}]" not in program()
+  assert f"{N},{N}]" not in lowered().compile().as_text()
   with reference.implementation():
-    assert f"{N},{N}]" in program()
+    assert f"{N},{N}]" in lowered().compile().as_text()
 
 
 def test_dropout_is_drawn_for_every_head(by_heads):
