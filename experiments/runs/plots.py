@@ -109,10 +109,9 @@ def save(figure: Any, path: pathlib.Path) -> pathlib.Path:
   title = figure.get_suptitle()
   if not title and len(figure.axes) <= 2:  # the second one is a scale
     title = figure.axes[0].get_title()
+  metadata = {_TITLE: title.replace("\n", " ")}
   with files.writing(path) as temporary:
-    figure.savefig(
-      temporary, dpi=_DPI, metadata={_TITLE: title.replace("\n", " ")}
-    )
+    figure.savefig(temporary, dpi=_DPI, metadata=metadata)
   pyplot.close(figure)
   return path
 
