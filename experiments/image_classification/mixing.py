@@ -5,7 +5,8 @@ import dataclasses
 import jax
 from jax import Array
 import jax.numpy as jnp
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
+import numpy as np
 
 from experiments.training import losses
 from perceiver import bounds
@@ -61,7 +62,7 @@ def mix(
 
 def top_k_correct(
   logits: Float[Array, "B F"],
-  labels: Int[Array, "B"],
+  labels: Integer[Array | np.ndarray, "B"],
   mixed: Float[Array, "B F"],
   k: int,
 ) -> Float[Array, "B"]:

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Float32, Integer, Shaped
+import numpy as np
 
 from experiments.starcraft import model
 from experiments.starcraft.game import simulator
@@ -21,7 +22,7 @@ def to_actions(decisions: model.Decisions) -> units.Actions:
 def losses(
   decisions: model.Decisions,
   transition: simulator.Transition,
-  won: Float[Array, "B"],
+  won: Float[Array | np.ndarray, "B"],
 ) -> dict[str, Float[Array, "B"]]:
   """Compares decisions with the actions of the living units of army 0.
 
@@ -61,7 +62,7 @@ def losses(
 
 
 def _cross_entropy(
-  logits: Float[Array, "B U F"], labels: Integer[Array, "B U"]
+  logits: Float[Array, "B U F"], labels: Integer[Array | np.ndarray, "B U"]
 ) -> Float32[Array, "B U"]:
   log_probabilities = jax.nn.log_softmax(logits.astype(jnp.float32))
   return -units.take_target(log_probabilities, labels)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Float32, Int, Int32, Integer
+import numpy as np
 import optax
 
 from perceiver import errors
@@ -25,7 +26,7 @@ class NonFiniteError(errors.PerceiverError, FloatingPointError):
 
 def softmax_cross_entropy(
   logits: Float[Array, "B F"],
-  targets: Float[Array, "B F"],
+  targets: Float[Array | np.ndarray, "B F"],
 ) -> Float32[Array, "B"]:
   """Returns optax's cross-entropy in nats; rows of targets sum to one."""
   return optax.losses.softmax_cross_entropy(logits.astype(jnp.float32), targets)
@@ -33,7 +34,7 @@ def softmax_cross_entropy(
 
 def top_k_correct(
   logits: Float[Array, "B F"],
-  labels: Integer[Array, "B"],
+  labels: Integer[Array | np.ndarray, "B"],
   k: int = 1,
 ) -> Float32[Array, "B"]:
   """Returns 1.0 where the label is among the k largest logits, else 0.0.
