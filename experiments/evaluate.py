@@ -14,6 +14,7 @@ The last three compare models, those of runs among them.
 
 from collections.abc import Sequence
 import dataclasses
+import os
 import pathlib
 import sys
 
@@ -34,6 +35,7 @@ from experiments.training import sharding
 from experiments.training import tasks
 import perceiver
 from perceiver import config_json
+from perceiver import errors as perceiver_errors
 
 _PROG = "python -m experiments.evaluate"
 _COMMANDS = {
@@ -217,7 +219,8 @@ def report(
 
   def write() -> None:
     if log.exists() and log.parent.resolve() != folder.resolve():
-      files.write_text(folder / log.name, log.read_text(encoding="utf-8"))
+      text = files.read_bytes(log).decode("utf-8", "replace")
+      files.write_text(folder / log.name, text)
     pictures = candidate.task.plots(variables, folder)
     pages.append(
       html_report.write(
@@ -239,7 +242,10 @@ def _make_folder(path: pathlib.Path) -> None:
   try:
     path.mkdir(parents=True, exist_ok=True)
   except OSError as error:
-    raise files.InputError(f"{path} cannot be made: {error}") from error
+    reason = perceiver_errors.reason(error)
+    raise files.InputError(f"{path} cannot be made: {reason}") from error
+  if not os.access(path, os.W_OK):
+    raise files.InputError(f"{path} cannot be written: it is read-only")
 
 
 def _choice_of_run(

@@ -64,7 +64,7 @@ def _main(arguments: Sequence[str]) -> None:
   choice = options.choose()
   experiment = cli_arguments.override(Train, choice, arguments, _PROG)
   processes.start(options.distributed)
-  registry.check(experiment)
+  experiment = registry.fit(choice, experiment)
   workdir = options.workdir or registry.default_workdir(choice)
   if options.restart:
     processes.on_process_zero(lambda: run_folder.restart(workdir))

@@ -30,8 +30,8 @@ class Selection:
   """Selects one recipe of one experiment.
 
   Attributes:
-    experiment: name of an experiment, or the dotted name of a module of your
-      own. EXPERIMENT --help shows all options of an experiment.
+    experiment: name of an experiment, or the name or the file of a module of
+      your own. EXPERIMENT --help shows all options of an experiment.
     recipe: name of one of its recipes; its first one if None.
     mini: take the recipe that is small enough for two CPU cores, on data that
       needs no download.

@@ -6,14 +6,17 @@ An experiment is a module of configurations, imported only when it is chosen:
   MINI: the same code at a size that trains in minutes and needs no download
   RESULTS: {recipe name or "mini": `task.Result`}, may be left out
 
-An experiment of your own needs no entry here: give its module's dotted name. In
-names of experiments and recipes, hyphens mean underscores.
+An experiment of your own needs no entry here: give its module's name, or the
+path of its file. In names of experiments and recipes, hyphens mean underscores.
 """
 
 from collections.abc import Collection, Sequence
+import dataclasses
 import difflib
 import importlib
+from importlib import util
 import pathlib
+import sys
 from types import ModuleType
 from typing import NamedTuple
 
@@ -54,7 +57,7 @@ def matching(parts: Sequence[str]) -> list[str]:
 
   Args:
     parts: names or parts of them, with hyphens or underscores; none for all.
-      The dotted name of a module stands for itself.
+      The name of a module, or its file, stands for itself.
 
   Raises:
     errors.UsageError: if nothing contains one of them.
@@ -63,7 +66,7 @@ def matching(parts: Sequence[str]) -> list[str]:
   for part in parts:
     spelling = part.replace("-", "_")
     matches = [name for name in names() if spelling in name]
-    if not matches and "." not in part:
+    if not matches and not _may_be_module(part):
       raise errors.UsageError(_unknown("experiment", part, names()))
     found += matches or [part]
   return sorted(set(found))
@@ -81,12 +84,12 @@ def choices(name: str) -> list[Choice]:
   """Returns all recipes of an experiment, the default first, mini last.
 
   Args:
-    name: one of `names()`, or the dotted name of a module like theirs.
+    name: one of `names()`, or the name or file of a module like theirs.
 
   Raises:
     errors.UsageError: if there is no such experiment.
   """
-  name = _known_spelling(name, _MODULES)
+  name = _importable(_known_spelling(name, _MODULES))
   module = _module(name)
   results = getattr(module, "RESULTS", {})
   recipes = {**module.EXPERIMENTS, _MINI: module.MINI}
@@ -120,16 +123,42 @@ def _known_spelling(name: str, known: Collection[str]) -> str:
   return spelling if spelling in known else name
 
 
+def _importable(name: str) -> str:
+  """Returns the name of a module, of which `name` may be the file."""
+  if not name.endswith(".py"):
+    return name
+  path, root = pathlib.Path(name).resolve(), pathlib.Path.cwd()
+  if not path.is_file():
+    raise errors.UsageError(f"there is no file {name!r}")
+  inside = path.is_relative_to(root)
+  if not inside or "." in str(path.parent.relative_to(root)).lstrip("."):
+    root = path.parent
+  if str(root) not in sys.path:
+    sys.path.insert(0, str(root))
+  return ".".join(path.relative_to(root).with_suffix("").parts)
+
+
+def _may_be_module(name: str) -> bool:
+  return "." in name or util.find_spec(name) is not None
+
+
 def _module(name: str) -> ModuleType:
-  if name not in _MODULES and "." not in name:
+  if name not in _MODULES and not _may_be_module(name):
     raise errors.UsageError(_unknown("experiment", name, names()))
   path = _MODULES.get(name, name)
   try:
-    return importlib.import_module(path)
-  except ModuleNotFoundError as error:
-    if error.name is None or not f"{path}.".startswith(f"{error.name}."):
+    module = importlib.import_module(path)
+  except (ModuleNotFoundError, TypeError) as error:  # .NAME is no whole name
+    missing = path if isinstance(error, TypeError) else error.name
+    if missing is None or not f"{path}.".startswith(f"{missing}."):
       raise
     raise errors.UsageError(f"there is no module {path!r}") from None
+  if not hasattr(module, "EXPERIMENTS") or not hasattr(module, "MINI"):
+    raise errors.UsageError(
+      f"the module {path!r} has no EXPERIMENTS and MINI, as experiments have; "
+      f"did you mean one of {', '.join(names())}?"
+    )
+  return module
 
 
 def _unknown(what: str, name: str, known: Sequence[str]) -> str:
@@ -148,6 +177,27 @@ def check(experiment: trainer.Experiment) -> None:
     trainer.check(experiment)
   except ValueError as error:
     raise errors.UsageError(str(error)) from error
+
+
+def fit(choice: Choice, experiment: trainer.Experiment) -> trainer.Experiment:
+  """Gives a model the data's number of classes, unless another was asked for.
+
+  Args:
+    choice: the recipe, with the number that was not asked for.
+    experiment: the recipe with the command line's changes, which must be able
+      to work on this machine, as in `check`.
+  """
+  check(experiment)
+  known = getattr(choice.experiment.model, "num_classes", None)
+  of_data = getattr(experiment, "num_classes", None)
+  if of_data is None or experiment.model.num_classes != known:
+    return experiment
+  count = of_data()
+  if count in (None, known):
+    return experiment
+  print(f"model: {count} classes, as the data has, not {known}", flush=True)
+  model = experiment.model.with_num_classes(count)
+  return dataclasses.replace(experiment, model=model)  # type: ignore[type-var]
 
 
 def default_workdir(choice: Choice) -> pathlib.Path:

@@ -19,6 +19,7 @@ def open_dataset(
   name: str,
   *,
   splits: Sequence[str],
+  optional_splits: Sequence[str] = (),
   features: Sequence[str],
   data_dir: pathlib.Path | None = None,
   version: str = "*",
@@ -32,6 +33,7 @@ def open_dataset(
     name: NAME or NAME/CONFIG, such as "c4/en".
     splits: splits that are needed; slices such as "train[99%:]" count as their
       split.
+    optional_splits: further splits that are checked if they are there.
     features: features that are needed.
     data_dir: folder of data sets; None is `default_data_dir()`.
     version: a version or a pattern such as "5.*"; the newest match is opened.
@@ -66,7 +68,8 @@ def open_dataset(
   _check_names("features", builder.info.features, features, folder)
   splits = list(dict.fromkeys(split.partition("[")[0] for split in splits))
   _check_names("splits", builder.info.splits, splits, folder)
-  for split in splits:
+  more = builder.info.splits.keys() & optional_splits
+  for split in {*splits, *more}:
     _check_split(builder.info.splits[split], folder, (counts or {}).get(split))
   return builder
 

@@ -42,9 +42,8 @@ def save(
 
   Raises:
     CheckpointError: if the variables do not fit the model.
+    WriteError: if the file cannot be written.
   """
-  from safetensors import numpy as safetensors_numpy
-
   check.fits(model, variables, source="what is to be saved")
   arrays = {
     name: np.asarray(array, order="C")
@@ -57,19 +56,7 @@ def save(
     "notes": json.dumps(dict(notes or {})),
   }
   with atomic.file(path) as temporary:
-    safetensors_numpy.save_file(arrays, temporary, metadata)
-    _sort_metadata(temporary)
-
-
-def _sort_metadata(path: pathlib.Path) -> None:
-  """Sorts what safetensors leaves to chance: equal models make equal files."""
-  with path.open("r+b") as file:
-    size = int.from_bytes(file.read(8), "little")
-    header = json.loads(file.read(size))
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False)
-    file.seek(8)
-    file.write(text.encode().ljust(size))
+    arrays_file.write(temporary, arrays, metadata)
 
 
 def load(

@@ -41,6 +41,14 @@ class ClassifierConfig:
     """The number of classes."""
     return self.perceiver.decoder.output_channels or 0
 
+  def with_num_classes(self, count: int) -> "ClassifierConfig":
+    """Returns the configuration with another number of classes."""
+    decoding = dataclasses.replace(
+      self.perceiver.decoder, output_channels=count
+    )
+    network = dataclasses.replace(self.perceiver, decoder=decoding)
+    return dataclasses.replace(self, perceiver=network)
+
   def network(self, is_training: bool = False) -> "Classifier":
     """Returns the Haiku module."""
     return Classifier(self, is_training, name="classifier")

@@ -26,6 +26,8 @@ from perceiver.adapters import multimodal
 from perceiver.adapters import video
 from perceiver.models import base
 
+_LABEL = "label"
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VideoAutoencoderConfig:
@@ -46,6 +48,35 @@ class VideoAutoencoderConfig:
   def __post_init__(self) -> None:
     base.check_channels(
       self.perceiver, self.inputs.input_channels, self.outputs.query_channels
+    )
+
+  @property
+  def num_classes(self) -> int:
+    """The number of labels; 0 without any."""
+    labels = [x for x in self.outputs.outputs if x.name == _LABEL]
+    return labels[0].channels if labels else 0
+
+  def with_num_classes(self, count: int) -> "VideoAutoencoderConfig":
+    """Returns the configuration with another number of labels."""
+    modalities = tuple(
+      dataclasses.replace(x, input=multimodal.VectorInputConfig(channels=count))
+      if x.name == _LABEL
+      else x
+      for x in self.inputs.modalities
+    )
+    outputs = tuple(
+      dataclasses.replace(x, channels=count) if x.name == _LABEL else x
+      for x in self.outputs.outputs
+    )
+    inputs = dataclasses.replace(self.inputs, modalities=modalities)
+    encoding = dataclasses.replace(
+      self.perceiver.encoder, input_channels=inputs.input_channels
+    )
+    return dataclasses.replace(
+      self,
+      inputs=inputs,
+      outputs=dataclasses.replace(self.outputs, outputs=outputs),
+      perceiver=dataclasses.replace(self.perceiver, encoder=encoding),
     )
 
   def network(self, is_training: bool = False) -> "VideoAutoencoder":

@@ -17,6 +17,7 @@ from experiments.audio_video.audioset import masking
 from experiments.audio_video.audioset import spectrogram
 from experiments.audio_video.audioset import task as audioset_task
 from experiments.audio_video.clips import sampling
+from experiments.audio_video.clips import sources
 from experiments.audio_video.clips import synthetic
 from experiments.training import optimizers
 from experiments.training import schedules
@@ -47,6 +48,10 @@ class Experiment:
     audioset_data.model_inputs(
       self.model.inputs, self.model.num_classes, self.data
     )
+
+  def num_classes(self) -> int | None:
+    """Returns the data's number of classes, which a model follows."""
+    return sources.num_classes(self.data)
 
   def task(self) -> audioset_task.AudioSet:
     """Returns the task."""

@@ -24,6 +24,7 @@ import dataclasses
 from experiments.audio_video.autoencoding import data as autoencoding_data
 from experiments.audio_video.autoencoding import task as autoencoding_task
 from experiments.audio_video.clips import sampling
+from experiments.audio_video.clips import sources
 from experiments.audio_video.clips import synthetic
 from experiments.training import optimizers
 from experiments.training import schedules
@@ -62,6 +63,10 @@ class Experiment:
           f"loss.{name}_points is {points}; expected at most the "
           f"{given[name].num_points} points of a clip"
         )
+
+  def num_classes(self) -> int | None:
+    """Returns the data's number of classes, which a model follows."""
+    return sources.num_classes(self.data)
 
   def task(self) -> autoencoding_task.VideoAutoencoding:
     """Returns the task."""

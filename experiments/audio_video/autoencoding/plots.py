@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from scipy import signal  # type: ignore[import-untyped]
 
-from experiments.audio_video.clips import video_files
+from experiments.audio_video.clips import video_writer
 from experiments.data import loader
 from experiments.runs import plots
 import perceiver
@@ -209,7 +209,7 @@ def video(
   frames = side_by_side(examples, found)
   stereo = np.stack([_audio(clips) for clips in (examples, found)], axis=-1)
   frame_rate = 1000 / _MILLISECONDS
-  video_files.write(path, frames, frame_rate, stereo, _VIDEO_SAMPLE_RATE)
+  video_writer.write(path, frames, frame_rate, stereo, _VIDEO_SAMPLE_RATE)
   return path
 
 

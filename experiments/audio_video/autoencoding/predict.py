@@ -79,15 +79,16 @@ def run(options: Autoencode) -> None:
   names = predicting.read_labels(options.labels, shape.num_classes)
   # A second more, so that resampling is not affected by the end of the audio.
   seconds = shape.num_frames / user_files.FRAMES_PER_SECOND + 1
+  rate = user_files.sample_rate(shape)
+  end = options.start + seconds
   clip = user_files.read(
-    options.clip, options.audio, options.fps, options.start + seconds
+    options.clip, options.audio, options.fps, options.start, end, rate
   )
   inputs, changes = user_files.fit(clip, shape, options.start)
   for line in changes:
     predicting.say(line)
   latents = model.encode(variables, inputs)
   found = decode(model, variables, latents, options.chunk)
-  rate = user_files.sample_rate(shape)
   report(options.output, rate, inputs, found, changes, names)
 
 

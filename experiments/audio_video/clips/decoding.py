@@ -6,132 +6,84 @@ Defective files are treated as follows:
   damaged     left out and listed: cannot be decoded to the end, or no video
   short       kept; segments beyond its end repeat the last frame, in silence
   silent      kept, with silence, and marked as having no audio
-  other rate  converted to the data set's: the nearest frames in time, also
-              where a file's rate varies; audio through FFmpeg's resampler
-  stereo      mixed to mono, or mono doubled, as the data set has it
+  others      kept; changes such as another rate are counted by their kinds
 """
 
-import collections
 import dataclasses
 import io
 import pathlib
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from experiments.audio_video.clips import video_files
 from experiments.data import files
+from perceiver import bounds
 
 # Seconds that a clip of 10 seconds may lack without the remark "short".
 _TOLERANCE = 0.25
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class StorageConfig:
-  """Format of stored clips.
+class StorageConfig(video_files.Format):
+  """Format of stored clips; samples per second are a multiple of the frames.
 
   Attributes:
-    frame_rate: frames per second.
-    sample_rate: audio samples per second, a multiple of it.
-    channels: channels of the audio, 1 or 2.
-    short_side: pixels of the shorter side of a frame.
     quality: JPEG quality of the frames, from 1 to 95. At 90 and 256 pixels,
       10 seconds take about 4 MB.
     whole_videos: whether files are whole videos, of which the times in the list
       are cut out; otherwise they are clips.
   """
 
-  frame_rate: float = 25.0
-  sample_rate: int = 48_000
-  channels: int = 1
-  short_side: int = 256
   quality: int = 90
   whole_videos: bool = False
 
   def __post_init__(self) -> None:
-    if (
-      min(self.frame_rate, self.sample_rate, self.short_side) < 1
-      or self.sample_rate % self.frame_rate
-      or self.channels not in (1, 2)
-      or not 1 <= self.quality <= 95
-    ):
+    super().__post_init__()
+    bounds.check_ranges(self, quality="[1, 95]")
+    if self.sample_rate % self.frame_rate:
       raise ValueError(
-        f"StorageConfig: {self}; expected positive rates, samples a multiple "
-        "of frames, 1 or 2 channels and a quality from 1 to 95."
+        f"StorageConfig: sample_rate is {self.sample_rate}; expected a "
+        f"multiple of frame_rate, {self.frame_rate:g}."
       )
 
 
-@dataclasses.dataclass(frozen=True)
-class Job:
-  """A file to decode.
+class Job(NamedTuple):
+  """A clip to decode."""
 
-  Attributes:
-    path: the file.
-    start: seconds in the whole video.
-    end: seconds in the whole video.
-  """
-
+  key: str
+  labels: tuple[int, ...]
   path: pathlib.Path
-  start: float
+  start: float  # seconds in the whole video
   end: float
 
 
-@dataclasses.dataclass(frozen=True)
-class Stored:
-  """A stored clip.
+class Stored(NamedTuple):
+  """A stored clip."""
 
-  Attributes:
-    frames: JPEG files.
-    audio: interleaved 16-bit integers, little-endian; empty if there is none.
-    remarks: defects of the file, such as "short".
-  """
-
-  frames: list[bytes]
-  audio: bytes
-  remarks: tuple[str, ...]
+  frames: list[bytes]  # JPEG files
+  audio: bytes  # interleaved 16-bit integers, little-endian; may be empty
+  remarks: tuple[str, ...]  # kinds of defects, such as "short"
 
 
 def decode(job: Job, config: StorageConfig) -> Stored | str:
-  """Decodes a file; returns an error message if it is damaged."""
-  window = (job.start, job.end) if config.whole_videos else (0.0, None)
+  """Decodes a file; returns its path and a reason if it is damaged."""
   length = job.end - job.start
+  start = job.start if config.whole_videos else 0.0
   try:
-    found = video_files.decode(
-      job.path,
-      video_files.DecodeConfig(
-        start=window[0],
-        # Files that are clips may be a little longer than the list says.
-        end=window[1] or length,
-        short_side=config.short_side,
-        frame_rate=config.frame_rate,
-        sample_rate=config.sample_rate,
-        channels=config.channels,
-      ),
-    )
+    # Files that are clips may be a little longer than the list says.
+    found = video_files.decode(job.path, config, start, start + length)
   except files.InputError as error:
     return str(error)
-  audio = b"" if found.audio is None else to_bytes(found.audio)
-  frames = [_jpeg(frame, config.quality) for frame in found.frames]
-  return Stored(frames, audio, tuple(_remarks(found, length, config)))
-
-
-def _remarks(
-  found: video_files.Decoded, length: float, config: StorageConfig
-) -> list[str]:
-  remarks = []
+  remarks = list(found.remarks)
   if len(found.frames) < (length - _TOLERANCE) * config.frame_rate:
     remarks.append("short")
-  if abs(found.frame_rate - config.frame_rate) > 0.01:
-    remarks.append("other frame rate")
-  if not found.is_regular:
-    remarks.append("variable frame rate")
   if found.audio is None:
-    return [*remarks, "silent"]
-  if found.source_rate != config.sample_rate:
-    remarks.append("other sample rate")
-  if found.source_channels != config.channels:
-    remarks.append("other number of channels")
-  return remarks
+    remarks.append("silent")
+  audio = b"" if found.audio is None else to_bytes(found.audio)
+  frames = [_jpeg(frame, config.quality) for frame in found.frames]
+  return Stored(frames, audio, tuple(remarks))
 
 
 def _jpeg(frame: np.ndarray, quality: int) -> bytes:
@@ -152,8 +104,3 @@ def from_bytes(
   values = np.frombuffer(audio, "<i2").reshape(-1, channels)[:num_samples]
   values = values.astype(np.float32) / np.float32(32767)
   return np.pad(values, ((0, num_samples - len(values)), (0, 0)))
-
-
-def count(remarks: list[tuple[str, ...]]) -> dict[str, int]:
-  """Counts the remarks."""
-  return dict(collections.Counter(x for each in remarks for x in each))

@@ -8,33 +8,38 @@
 
 The first is for Kinetics, the second for AudioSet; see `clip_folder` for files
 and lists, `decoding` for files that are not as they should be.
-Every file is decoded once. The data set, ArrayRecord in the form of TensorFlow
-Datasets, is then read without PyAV:
+Every file is decoded once; finished clips are kept in OUTPUT.unfinished, and
+the same command goes on from them. The data set, ArrayRecord in the form of
+TensorFlow Datasets, is then read without PyAV:
 
   --data.data-dir OUTPUT
 """
 
+import collections
 from collections.abc import Iterator
 import contextlib
 import dataclasses
 import functools
+import itertools
 import json
-import multiprocessing
 import os
 import pathlib
 import sys
-import tempfile
-from typing import Any
+from typing import NamedTuple
+import zlib
 
-import tensorflow_datasets as tfds
+from tensorflow_datasets.core import hashing
 import tyro
 
 from experiments.audio_video.clips import clip_folder
 from experiments.audio_video.clips import decoding
+from experiments.audio_video.clips import parts
 from experiments.audio_video.clips import prepared
+from experiments.audio_video.clips import video_files
 from experiments.data import files
-
-_NAME, _VERSION = "clips", "1.0.0"
+from experiments.data import parallel
+from experiments.runs import progress
+from perceiver import bounds
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,102 +76,16 @@ class PrepareConfig:
   def __post_init__(self) -> None:
     if not (self.train or self.validation or self.test):
       raise ValueError("PrepareConfig: no lists; give at least one of --train.")
-    if self.workers < 0:
-      raise ValueError(
-        f"PrepareConfig: workers is {self.workers}; expected at least 0."
-      )
+    bounds.check_ranges(self, workers="[0, inf)")
 
 
-@dataclasses.dataclass(frozen=True)
-class _Plan:
-  """Clips to store, and their files.
+class _Plan(NamedTuple):
+  """Clips to store, and their files."""
 
-  Attributes:
-    kind: "kinetics" or "audioset".
-    classes: classes of the labels.
-    rows: clips by split.
-    found: video files by name.
-  """
-
-  kind: str
+  kind: str  # "kinetics" or "audioset"
   classes: clip_folder.Classes
-  rows: dict[str, list[clip_folder.Row]]
-  found: dict[str, pathlib.Path]
-
-
-class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
-  """Decodes the files into encoded frames and audio."""
-
-  VERSION = tfds.core.Version(_VERSION)
-
-  def __init__(self, config: PrepareConfig, plan: _Plan, folder: pathlib.Path):
-    self.name = _NAME
-    self._clips, self._plan = config, plan
-    self.reports: dict[str, prepared.SplitReport] = {}
-    super().__init__(data_dir=folder, file_format="array_record")
-
-  def _info(self) -> tfds.core.DatasetInfo:
-    label = tfds.features.ClassLabel(names=_distinct(self._plan.classes))
-    # As text, whose encoding needs no TensorFlow, bytes stay as they are.
-    features = tfds.features.FeaturesDict(
-      {
-        "frames": tfds.features.Sequence(tfds.features.Text()),
-        # The name in all data sets of this version.
-        "sound": tfds.features.Text(),
-        "labels": tfds.features.Sequence(label),
-        "name": tfds.features.Text(),
-      }
-    )
-    return tfds.core.DatasetInfo(builder=self, features=features)
-
-  def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
-    return {split: self._generate_examples(split) for split in self._plan.rows}
-
-  def _generate_examples(
-    self, split: str
-  ) -> Iterator[tuple[str, dict[str, Any]]]:
-    rows, missing, damaged = self._plan.rows[split], [], []
-    present, remarks = [], []
-    for row in rows:
-      path = clip_folder.file_of(row, self._plan.found)
-      if path is None:
-        missing.append(_key(row))
-      else:
-        present.append((row, decoding.Job(path, row.start, row.end)))
-    jobs = [job for _, job in present]
-    with _decoded(jobs, self._clips) as results:
-      for (row, _), stored in zip(present, results):
-        if isinstance(stored, str):
-          if self._clips.stop_at_damaged:
-            raise files.InputError(stored)
-          damaged.append(stored)
-          continue
-        remarks.append(stored.remarks)
-        yield _key(row), self._example(row, stored)
-    if not remarks:
-      raise files.InputError(
-        f"none of the {len(rows)} clips of {split} could be read in "
-        f"{self._clips.videos}."
-      )
-    self.reports[split] = prepared.SplitReport(
-      listed=len(rows),
-      official=len(rows)
-      in clip_folder.OFFICIAL_COUNTS.get((self._plan.kind, split), ()),
-      kept=len(remarks),
-      remarks=decoding.count(remarks),
-      missing=tuple(missing),
-      damaged=tuple(damaged),
-    )
-
-  def _example(
-    self, row: clip_folder.Row, stored: decoding.Stored
-  ) -> dict[str, Any]:
-    return {
-      "frames": stored.frames,
-      "sound": stored.audio,
-      "labels": list(self._plan.classes.numbers(row)),
-      "name": _key(row),
-    }
+  rows: dict[str, list[clip_folder.Row]]  # by split
+  found: dict[str, pathlib.Path]  # video files by name
 
 
 def _key(row: clip_folder.Row) -> str:
@@ -180,19 +99,6 @@ def _distinct(classes: clip_folder.Classes) -> list[str]:
     name if names.count(name) == 1 else f"{name} ({key})"
     for key, name in zip(classes.keys, names)
   ]
-
-
-@contextlib.contextmanager
-def _decoded(
-  jobs: list[decoding.Job], config: PrepareConfig
-) -> Iterator[Iterator[decoding.Stored | str]]:
-  """Decodes files, in order, several at a time."""
-  decode = functools.partial(decoding.decode, config=config.storage)
-  if not config.workers or not jobs:
-    yield map(decode, jobs)
-    return
-  with multiprocessing.get_context("spawn").Pool(config.workers) as pool:
-    yield pool.imap(decode, jobs)
 
 
 def prepare(config: PrepareConfig) -> prepared.DatasetReport:
@@ -209,25 +115,96 @@ def prepare(config: PrepareConfig) -> prepared.DatasetReport:
     raise files.InputError(
       f"{config.output} is there already; remove it first."
     )
+  video_files.load_av()
   plan = _plan(config)
-  parent = config.output.absolute().parent
-  parent.mkdir(parents=True, exist_ok=True)
-  with tempfile.TemporaryDirectory(dir=parent, prefix=".preparing_") as scratch:
-    builder = _Builder(config, plan, pathlib.Path(scratch))
-    with contextlib.redirect_stdout(sys.stderr):
-      builder.download_and_prepare()
-    report = prepared.DatasetReport(
-      kind=plan.kind,
-      frame_rate=config.storage.frame_rate,
-      sample_rate=config.storage.sample_rate,
-      channels=config.storage.channels,
-      splits=builder.reports,
-    )
-    folder = pathlib.Path(builder.data_path)
-    text = json.dumps(dataclasses.asdict(report), indent=2)
-    files.write_text(folder / prepared.REPORT, text + "\n")
-    os.rename(folder, config.output)
+  folder = config.output.absolute()
+  folder = folder.with_name(f"{folder.name}.unfinished")
+  _claim(folder, repr((config.storage, plan.classes, plan.rows)))
+  found = parts.open_parts(folder, list(plan.rows), _distinct(plan.classes))
+  report = prepared.DatasetReport(
+    kind=plan.kind,
+    frame_rate=config.storage.frame_rate,
+    sample_rate=config.storage.sample_rate,
+    channels=config.storage.channels,
+    splits={part.split: _write(config, plan, part) for part in found},
+  )
+  parts.write_metadata(folder, found)
+  text = json.dumps(dataclasses.asdict(report), indent=2)
+  files.write_text(folder / prepared.REPORT, text + "\n")
+  os.rename(folder, config.output)
   return report
+
+
+def _claim(folder: pathlib.Path, settings: str) -> None:
+  """Makes the folder, or makes sure that it was begun with the same settings.
+
+  Raises:
+    files.InputError: if it was not.
+  """
+  path, mark = folder / "settings", f"{zlib.crc32(settings.encode())}"
+  if path.exists() and path.read_text() != mark:
+    raise files.InputError(
+      f"{folder} has clips of an earlier command with other lists or settings; "
+      "go on with those, or remove it."
+    )
+  files.write_text(path, mark)
+
+
+def _write(
+  config: PrepareConfig, plan: _Plan, finished: parts.Parts
+) -> prepared.SplitReport:
+  """Decodes the clips of a split that are not finished yet."""
+  split, there = finished.split, finished.remarks
+  if there:
+    print(f"{split}: {len(there):,} clips are there", file=sys.stderr)
+  rows = {_key(row): row for row in plan.rows[split]}
+  # Mixed, so that the first ones are a fair sample.
+  left = sorted(rows.keys() - there, key=hashing.Hasher(split).hash_key)
+  jobs, missing, damaged = [], [], []
+  for key in left:
+    path = clip_folder.file_of(rows[key], plan.found)
+    if path is None:
+      missing.append(key)
+    else:
+      labels = plan.classes.numbers(rows[key])
+      start, end = rows[key].start, rows[key].end
+      jobs.append(decoding.Job(key, labels, path, start, end))
+  show = progress.counter(split, unit=" clips")
+  decoded = parallel.ordered_map(
+    functools.partial(decoding.decode, config=config.storage),
+    jobs,
+    config.workers,
+    died=lambda job: f"{job.path}: the process that decodes it dies",
+  )
+
+  def clips() -> Iterator[tuple[decoding.Job, decoding.Stored]]:
+    for number, (job, stored) in enumerate(zip(jobs, decoded), 1):
+      show(number, len(jobs))
+      if not isinstance(stored, str):
+        yield job, stored
+      elif config.stop_at_damaged:
+        raise files.InputError(stored)
+      else:
+        damaged.append(stored)
+
+  with contextlib.closing(decoded):
+    finished.add_all(clips())
+  if not finished.remarks:
+    reasons = [*damaged, *(f"{key}: it has no file" for key in missing)]
+    raise files.InputError(
+      f"none of the {len(rows)} clips of {split} could be read in "
+      f"{config.videos}: {files.commonest(reasons)}"
+    )
+  official = clip_folder.OFFICIAL_COUNTS.get((plan.kind, split), ())
+  counts = collections.Counter(itertools.chain(*finished.remarks.values()))
+  return prepared.SplitReport(
+    listed=len(rows),
+    official=len(rows) in official,
+    kept=len(finished.remarks),
+    remarks=dict(counts),
+    missing=tuple(sorted(missing)),
+    damaged=tuple(damaged),
+  )
 
 
 def _plan(config: PrepareConfig) -> _Plan:
@@ -262,6 +239,8 @@ def _plan(config: PrepareConfig) -> _Plan:
   rows = {
     s: [r for x in lists for r in x.rows] for s, lists in listings.items()
   }
+  if not classes.keys and (config.train or config.validation):
+    raise files.InputError("the lists have no labels; expected a column label.")
   for split, clips in rows.items():
     for row in clips:
       classes.numbers(row)

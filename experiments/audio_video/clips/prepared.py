@@ -45,6 +45,8 @@ class SplitReport:
       f"{len(self.missing):,} missing, {len(self.damaged):,} damaged"
     ]
     lines += [f"  {what}: {n:,}" for what, n in sorted(self.remarks.items())]
+    if self.damaged:
+      lines.append(f"  damaged: {files.commonest(self.damaged)}")
     for what, entries in (("missing", self.missing), ("damaged", self.damaged)):
       lines += [f"  {what}: {entry}" for entry in entries[:_NUM_SHOWN]]
       if len(entries) > _NUM_SHOWN:

@@ -40,6 +40,16 @@ class ClipsConfig:
       )
 
 
+def num_classes(config: ClipsConfig) -> int | None:
+  """Returns the number of classes of a data set, None for synthetic clips."""
+  if config.data_dir is None:
+    return None
+  source = prepared.open_split(
+    config.data_dir, config.train_split, allow_partial=True
+  )
+  return len(source.class_names)
+
+
 def open_train(
   config: ClipsConfig, num_classes: int
 ) -> tuple[clips.ClipSource, str]:

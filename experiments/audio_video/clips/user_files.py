@@ -7,14 +7,14 @@ file. All changes made to it are reported.
 import fractions
 import math
 import pathlib
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 from scipy import signal  # type: ignore[import-untyped]
 from scipy.io import wavfile  # type: ignore[import-untyped]
 
 from experiments.audio_video.clips import clips
+from experiments.audio_video.clips import sampling
 from experiments.audio_video.clips import video_files
 from experiments.data import files
 
@@ -22,12 +22,14 @@ FRAMES_PER_SECOND = 25  # of the models' clips (2107.14795 appendix I)
 
 
 class Clip(NamedTuple):
-  """Video and audio as they are in the files."""
+  """Video and audio, and the changes made in reading them."""
 
   frames: list[np.ndarray]  # each [H, W, 3] uint8
   fps: float
   audio: np.ndarray | None  # [S] float32 in [-1, 1]
   rate: int  # samples per second
+  start: float = 0.0  # second of the first frame and sample
+  changes: tuple[str, ...] = ()
 
 
 def sample_rate(shape: clips.ClipShape) -> int:
@@ -39,7 +41,9 @@ def read(
   path: pathlib.Path,
   audio: pathlib.Path | None = None,
   fps: float = FRAMES_PER_SECOND,
-  until: float = math.inf,
+  start: float = 0.0,
+  end: float = math.inf,
+  rate: int = 48_000,
 ) -> Clip:
   """Reads a clip from an .npz file, a folder of frames, or a video file.
 
@@ -49,7 +53,9 @@ def read(
     audio: a .wav file; None takes the audio of the video, of a folder the only
       .wav file in it.
     fps: frames per second of arrays and folders; video files have their own.
-    until: last second that is read of a video file.
+    start: first second that is read of a video file.
+    end: last second that is read of a video file.
+    rate: samples per second of a video file's audio, which is resampled.
 
   Raises:
     FileNotFoundError: if a file does not exist.
@@ -65,9 +71,18 @@ def read(
   elif path.suffix.lower() == ".npz":
     clip = _read_npz(path, fps)
   else:
-    clip = _read_video(path, until)
+    form = video_files.Format(sample_rate=rate, short_side=None)
+    found = video_files.decode(path, form, start, end)
+    clip = Clip(
+      frames=found.frames,
+      fps=form.frame_rate,
+      audio=None if found.audio is None else found.audio[:, 0],
+      rate=rate,
+      start=start,
+      changes=tuple(found.remarks.values()),
+    )
   if audio is not None:
-    clip = clip._replace(**_read_wav(audio))
+    clip = _with_wav(clip, audio)
   sizes = {frame.shape for frame in clip.frames}
   if len(sizes) != 1:
     raise files.InputError(
@@ -100,17 +115,14 @@ def _read_npz(path: pathlib.Path, fps: float) -> Clip:
       f"{path} has {found} under the name 'image'; expected [frames, height, "
       "width, 3]."
     )
+  changes: list[str] = []
   if image.dtype != np.uint8:
     if image.dtype.kind != "f":
       raise files.InputError(
         f"{path}: 'image' has dtype {image.dtype}; expected uint8, or floats "
         "from 0 to 1."
       )
-    if not (image.min() >= 0 and image.max() <= 1):
-      raise files.InputError(
-        f"{path}: 'image' goes from {image.min()} to {image.max()}; expected "
-        "uint8, or floats from 0 to 1."
-      )
+    image = _clipped(image, (0, 1), 0.1, f"{path}: 'image'", changes)
     image = np.rint(image * 255).astype(np.uint8)
   rate = np.asarray(arrays.get("rate", 48_000))
   if rate.ndim or rate.dtype.kind not in "iu" or rate < 1:
@@ -118,21 +130,25 @@ def _read_npz(path: pathlib.Path, fps: float) -> Clip:
       f"{path}: 'rate' is {rate}; expected a whole number, samples per second."
     )
   if audio is not None:
-    audio = _mono(audio, str(path))
-  return Clip(list(image), fps, audio, int(rate))
+    audio = _mono(audio, str(path), changes)
+  return Clip(list(image), fps, audio, int(rate), changes=tuple(changes))
 
 
-def _read_wav(path: pathlib.Path) -> dict[str, Any]:
+def _with_wav(clip: Clip, path: pathlib.Path) -> Clip:
   try:
     rate, samples = wavfile.read(path)
   except Exception as error:  # Damage can raise any error.
     raise files.InputError(f"{path} is not a .wav file: {error}") from error
   if rate < 1:
     raise files.InputError(f"{path} has {rate} samples per second.")
-  return {"audio": _mono(samples, str(path)), "rate": int(rate)}
+  changes = list(clip.changes)
+  audio = _mono(samples, str(path), changes)[round(clip.start * rate) :]
+  return clip._replace(audio=audio, rate=int(rate), changes=tuple(changes))
 
 
-def _mono(samples: np.ndarray, source: str) -> np.ndarray:  # [S] float32
+def _mono(
+  samples: np.ndarray, source: str, changes: list[str]
+) -> np.ndarray:  # [S] float32
   """Returns the mean of the channels, integers scaled to [-1, 1]."""
   if samples.ndim not in (1, 2) or not samples.size:
     raise files.InputError(
@@ -143,25 +159,36 @@ def _mono(samples: np.ndarray, source: str) -> np.ndarray:  # [S] float32
     raise files.InputError(
       f"{source}: the audio has dtype {samples.dtype}; expected numbers."
     )
+  scaled = samples.astype(np.float32)
   if samples.dtype == np.uint8:
-    scaled = samples.astype(np.float32) / 128 - 1
+    scaled = scaled / 128 - 1
   elif samples.dtype.kind == "i":
-    scaled = samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
-  else:
-    scaled = samples.astype(np.float32)
-  if not np.abs(scaled).max() <= 1:
-    raise files.InputError(
-      f"{source}: the audio leaves [-1, 1]; expected integers, or floats in it."
-    )
+    scaled /= -float(np.iinfo(samples.dtype).min)
+  scaled = _clipped(scaled, (-1, 1), 0.5, f"{source}: the audio", changes)
   return scaled if scaled.ndim == 1 else scaled.mean(axis=1)
 
 
-def _read_video(path: pathlib.Path, until: float) -> Clip:
-  """Reads the first `until` seconds of a video file, and a frame more."""
-  end = until + 1 / FRAMES_PER_SECOND
-  found = video_files.decode(path, video_files.DecodeConfig(end=end))
-  audio = None if found.audio is None else found.audio[:, 0]
-  return Clip(found.frames, found.frame_rate, audio, found.sample_rate)
+def _clipped(
+  values: np.ndarray,
+  limits: tuple[float, float],
+  slack: float,
+  name: str,
+  changes: list[str],
+) -> np.ndarray:
+  """Clips what goes a little beyond the limits, by up to `slack`."""
+  found = (float(values.min()), float(values.max()))
+  beyond = max(limits[0] - found[0], found[1] - limits[1])
+  if not beyond <= slack:  # NaN neither
+    raise files.InputError(
+      f"{name} goes from {found[0]:g} to {found[1]:g}; expected integers of "
+      f"the full range, or floats from {limits[0]} to {limits[1]}."
+    )
+  if beyond > 0:
+    changes.append(
+      f"{name} goes from {found[0]:.4g} to {found[1]:.4g}: clipped to "
+      f"[{limits[0]}, {limits[1]}]"
+    )
+  return np.clip(values, *limits)
 
 
 # ------------------------------------------------------------------ to a model
@@ -184,56 +211,50 @@ def fit(
   Raises:
     files.InputError: if the video has ended by then.
   """
-  length = len(clip.frames) / clip.fps
+  length = clip.start + len(clip.frames) / clip.fps
   if not 0 <= start_seconds < length:
     raise files.InputError(
       f"the clip is to begin after {start_seconds:g} s; the video has "
       f"{length:.3g} s."
     )
-  changes: list[str] = []
-  image = _fit_frames(clip, shape, start_seconds, changes)
-  audio = _fit_audio(clip, shape, start_seconds, changes)
+  changes = list(clip.changes)
+  start = start_seconds - clip.start
+  image = _fit_frames(clip, shape, start, changes)
+  audio = _fit_audio(clip, shape, start, changes)
   return {"image": image[None], "audio": audio[None, :, None]}, changes
 
 
 def _fit_frames(
   clip: Clip, shape: clips.ClipShape, start: float, changes: list[str]
 ) -> np.ndarray:  # [T, H, W, 3]
-  step = clip.fps / FRAMES_PER_SECOND
-  # Halfway between two frames the later one counts.
-  wanted = np.floor(
-    start * clip.fps + step * np.arange(shape.num_frames) + 0.5
-  ).astype(int)
+  frames = ((i / clip.fps, frame) for i, frame in enumerate(clip.frames))
+  window = (start, start + shape.num_frames / FRAMES_PER_SECOND)
+  chosen = list(
+    video_files.nearest(frames, FRAMES_PER_SECOND, window, 1 / clip.fps)
+  )
   if clip.fps != FRAMES_PER_SECOND:
     changes.append(
       f"{clip.fps:g} frames per second: of them the nearest to "
       f"{FRAMES_PER_SECOND} per second"
     )
-  missing = int(np.sum(wanted >= len(clip.frames)))
+  missing = shape.num_frames - len(chosen)
   if missing:
     changes.append(
       f"the video ends {missing} frames early: its last frame repeated"
     )
-  chosen = [clip.frames[min(i, len(clip.frames) - 1)] for i in wanted]
-  height, width = chosen[0].shape[:2]
+  image = np.stack(chosen + [clip.frames[-1]] * missing)  # [T, h, w, 3]
+  height, width = image.shape[1:3]
   if (height, width) != shape.size:
     changes.append(
       f"frames of {height} × {width} pixels: the centre, in the shape of "
-      f"{shape.size[0]} × {shape.size[1]}, resized to it bicubically"
+      f"{shape.size[0]} × {shape.size[1]}, resized to it"
     )
-    chosen = [_resize(frame, shape.size) for frame in chosen]
-  return np.stack(chosen).astype(np.float32) / 255
-
-
-def _resize(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-  """Resizes the largest central crop of the right aspect ratio."""
-  height, width = frame.shape[:2]
-  scale = min(height / size[0], width / size[1])
-  tall, wide = round(scale * size[0]), round(scale * size[1])
+  scale = min(height / shape.size[0], width / shape.size[1])
+  tall, wide = (round(scale * side) for side in shape.size)
   top, left = (height - tall) // 2, (width - wide) // 2
-  crop = Image.fromarray(frame[top : top + tall, left : left + wide])
-  resized = crop.resize((size[1], size[0]), Image.Resampling.BICUBIC)
-  return np.asarray(resized)
+  image = image[:, top : top + tall, left : left + wide]
+  image = sampling.resize(image, shape.size, (0, 0, wide, tall))
+  return image.astype(np.float32) / 255
 
 
 def _fit_audio(
@@ -244,10 +265,6 @@ def _fit_audio(
     return np.zeros(shape.num_samples, np.float32)
   audio, rate = clip.audio, sample_rate(shape)
   if clip.rate != rate:
-    if clip.rate < 1:
-      raise files.InputError(
-        f"the audio has {clip.rate} samples per second; expected at least 1."
-      )
     changes.append(
       f"audio of {clip.rate} Hz: resampled to {rate} Hz with a polyphase filter"
     )

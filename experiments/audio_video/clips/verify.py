@@ -11,6 +11,7 @@ import tyro
 from experiments.audio_video.clips import clips
 from experiments.audio_video.clips import prepared
 from experiments.data import files
+from perceiver import bounds
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,10 +27,7 @@ class VerifyConfig:
   every: int = 1
 
   def __post_init__(self) -> None:
-    if self.every < 1:
-      raise ValueError(
-        f"VerifyConfig: every is {self.every}; expected at least 1."
-      )
+    bounds.check_ranges(self, "every")
 
 
 def verify(config: VerifyConfig) -> list[str]:

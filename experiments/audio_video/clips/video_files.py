@@ -1,245 +1,298 @@
-"""Reading and writing of video files with PyAV, an optional dependency."""
+"""Reading of video files with PyAV, an optional dependency.
+
+Time stamps decide, for frames and for audio; the first frame is at 0 seconds.
+Whatever is constant in a good file may change in the middle of another.
+"""
 
 from collections.abc import Iterable, Iterator
 import dataclasses
-import fractions
 import importlib
 import math
 import pathlib
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from experiments.data import files
+from perceiver import bounds
 
 _SLACK = 1e-6  # seconds by which rounding may move a time
+_JITTER = 0.04  # seconds by which time stamps of audio may be off
 
 SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v")
 
-
-class Decoded(NamedTuple):
-  """Video and audio of a file."""
-
-  frames: list[np.ndarray]  # each [H, W, 3] uint8
-  times: np.ndarray  # [T] seconds from the first frame to each
-  audio: np.ndarray | None  # [S, channels] float32 in [-1, 1], from then on
-  sample_rate: int  # per second; 0 without audio
-  frame_rate: float  # per second, on average, in the file
-  is_regular: bool  # whether its frames are evenly spaced
-  source_channels: int  # of the audio in the file
-  source_rate: int  # samples per second in the file
+T = TypeVar("T")
+# Whether something is so, its kind, and the change made for it in words.
+_Remarks = list[tuple[Any, str, str]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DecodeConfig:
-  """Part of a video file that is read, and its format.
+class Format:
+  """Format of decoded clips.
 
   Attributes:
-    start: first second, from the first frame on.
-    end: last second, from the first frame on.
-    short_side: pixels of the shorter side of a resized frame; None leaves
-      frames as they are.
-    frame_rate: frames per second, each the nearest in time of the file's, whose
-      rate may vary; None keeps all frames.
-    sample_rate: audio samples per second; None keeps the file's.
+    frame_rate: frames per second, each the nearest in time of the file's.
+    sample_rate: audio samples per second.
     channels: channels of the audio: 1 for the mean of all, 2 for the first two,
       or the only one twice.
+    short_side: pixels of the shorter side of a frame; None leaves the size.
   """
 
-  start: float = 0.0
-  end: float = math.inf
-  short_side: int | None = None
-  frame_rate: float | None = None
-  sample_rate: int | None = None
+  frame_rate: float = 25.0
+  sample_rate: int = 48_000
   channels: int = 1
+  short_side: int | None = 256
 
   def __post_init__(self) -> None:
-    if not 0 <= self.start < self.end or self.channels not in (1, 2):
-      raise ValueError(
-        f"DecodeConfig: start is {self.start}, end {self.end} and channels "
-        f"{self.channels}; expected 0 or more, more than that, and 1 or 2."
-      )
+    sizes = ("frame_rate", "sample_rate", "short_side")
+    bounds.check_ranges(self, *sizes, channels="[1, 2]")
 
 
-def decode(path: pathlib.Path, config: DecodeConfig) -> Decoded:
-  """Reads video and audio of a file; its first frame is at 0 seconds.
+class Decoded(NamedTuple):
+  """Video and audio of a file, from some second on."""
+
+  frames: list[np.ndarray]  # each [H, W, 3] uint8
+  audio: np.ndarray | None  # [S, channels] float32 in [-1, 1]
+  remarks: dict[str, str]  # kinds of changes made, and each in words
+
+
+def decode(
+  path: pathlib.Path, form: Format, start: float = 0.0, end: float = math.inf
+) -> Decoded:
+  """Reads video and audio of a file.
 
   Args:
     path: the file, in any format that FFmpeg can read.
-    config: the part of it, and the format.
+    form: the format of the result.
+    start: first second.
+    end: last second.
 
   Raises:
     files.InputError: if PyAV is missing, or the file is damaged, has no
-      video, or ends before the start.
+      video, or ends before the start: the path, a colon and the reason.
   """
-  av = _av(path)
+  av = load_av()
+  opened = lambda: av.open(str(path), metadata_errors="replace")
   try:
-    with av.open(str(path), metadata_errors="replace") as container:
-      if not container.streams.video:
-        raise files.InputError(f"{path} has no video.")
-      stream = _decodable(path, container.streams.video[0])
-      stream.thread_type = "AUTO"
-      rate = float(stream.average_rate or 25)
-      frames, times, first, regular = _frames(container, stream, config, rate)
-    if not frames:
-      raise files.InputError(
-        f"{path} has no frames after {config.start:g} seconds."
-      )
-    with av.open(str(path), metadata_errors="replace") as container:
-      stream = container.streams.audio[0] if container.streams.audio else None
-      if stream is None:
-        return Decoded(frames, times, None, 0, rate, regular, 0, 0)
-      _decodable(path, stream)
-      wanted = config.sample_rate or stream.rate
-      channels, source_rate = stream.codec_context.channels, stream.rate
-      audio = _audio(av, container, stream, config, first, wanted)
-  except (av.FFmpegError, OSError) as error:
-    raise files.InputError(f"{path} cannot be decoded: {error}") from error
-  if audio is None:
-    return Decoded(frames, times, None, 0, rate, regular, 0, 0)
-  return Decoded(
-    frames, times, audio, wanted, rate, regular, channels, source_rate
-  )
+    with opened() as container:
+      frames, first, remarks = _video(container, form, (start, end))
+    seconds = len(frames) / form.frame_rate
+    with opened() as container:
+      audio, more = _audio(av, container, form, (first + start, seconds))
+  except Exception as error:  # Damage can raise any error.
+    reason = getattr(error, "strerror", None) or str(error) or repr(error)
+    raise files.InputError(f"{path}: it cannot be decoded: {reason}") from error
+  changes = {kind: words for so, kind, words in (*remarks, *more) if so}
+  return Decoded(frames, audio, changes)
 
 
-def _av(path: pathlib.Path) -> Any:
+def load_av() -> Any:
+  """Returns the module of PyAV.
+
+  Raises:
+    files.InputError: if it is not there.
+  """
   try:
     return importlib.import_module("av")
-  except ModuleNotFoundError as error:
+  except ImportError as error:
     raise files.InputError(
-      f"{path} is taken for a video, and those need PyAV: pip install av, or "
-      'the extra "video" of this package.'
+      'Video files need PyAV: pip install av, or the extra "video" of this '
+      f"package: {error}."
     ) from error
 
 
-def _decodable(path: pathlib.Path, stream: Any) -> Any:
-  if stream.codec_context is None:
-    raise files.InputError(
-      f"{path} has {stream.type} in a format that FFmpeg cannot read."
-    )
-  return stream
+def _best(streams: Any) -> Any:
+  """Returns the stream of the most pixels, or the first of audio; or None."""
+  known = [x for x in streams if x.codec_context is not None]
+  if streams and not known:
+    raise ValueError(f"FFmpeg has no decoder for its {streams[0].type}")
+  # Covers of albums are videos of one frame.
+  videos = [x for x in known if not x.disposition & x.disposition.attached_pic]
+  pixels = lambda x: x.width * x.height if x.type == "video" else 0
+  return max(videos or known, key=pixels, default=None)
 
 
-def _frames(
-  container: Any, stream: Any, config: DecodeConfig, rate: float
-) -> tuple[list[np.ndarray], np.ndarray, float, bool]:
-  """Returns frames, their times, the first's time, and if they are regular."""
-  kept: list[tuple[float, np.ndarray]] = []
-  decoded_times: list[float] = []
+# ----------------------------------------------------------------------- video
+
+
+def _video(
+  container: Any, form: Format, window: tuple[float, float]
+) -> tuple[list[np.ndarray], float, _Remarks]:
+  """Returns frames, the time stamp of the file's first one, and remarks."""
+  stream = _best(container.streams.video)
+  if stream is None:
+    raise ValueError("it has no video")
+  stream.thread_type = "AUTO"
+  rate = float(stream.average_rate or form.frame_rate)
+  times: list[float] = []
+  late, sizes, matrices = 0, set(), set()
 
   def decoded() -> Iterator[tuple[float, Any]]:
+    nonlocal late
     for number, frame in enumerate(container.decode(stream)):
       # Some formats carry no times.
-      decoded_times.append(number / rate if frame.time is None else frame.time)
-      yield decoded_times[-1] - decoded_times[0], frame
+      time = number / rate if frame.time is None else frame.time
+      if times and time <= times[-1]:
+        late += 1
+        continue
+      times.append(time)
+      yield time - times[0], frame
 
-  chosen: Iterable[tuple[float, Any]] = decoded()
-  if config.frame_rate is None:
-    chosen = _between(chosen, config)
-  else:
-    chosen = nearest(chosen, config.frame_rate, 1 / rate, config)
-  last: tuple[Any, np.ndarray] = (None, np.zeros(0))
-  for time, frame in chosen:
-    if frame is not last[0]:
-      last = (frame, _to_array(frame, config.short_side))
-    kept.append((time, last[1]))
-  times = np.array([time for time, _ in kept])
-  steps = np.diff(decoded_times)
+  frames: list[np.ndarray] = []
+  size, last = None, None
+  for frame in nearest(decoded(), form.frame_rate, window, 1 / rate):
+    if frame is last:
+      frames.append(frames[-1])
+      continue
+    size = size or _size(frame, form, float(stream.sample_aspect_ratio or 1))
+    matrix = np.frombuffer(
+      bytes(frame.side_data.get("DISPLAYMATRIX") or b""), np.int32
+    )
+    frames.append(_turned(_resized(frame, size), matrix))
+    sizes.add((frame.width, frame.height))
+    matrices.add(tuple(np.sign(matrix[:5])))
+    last = frame
+  if not frames:
+    raise ValueError(f"it has no frames after {window[0]:g} seconds")
   # Times are often rounded to milliseconds.
-  regular = not len(steps) or float(np.ptp(steps)) < 0.1 / rate
-  first = decoded_times[0] if decoded_times else 0.0
-  return [array for _, array in kept], times, first, regular
-
-
-def _between(
-  frames: Iterable[tuple[float, Any]], config: DecodeConfig
-) -> Iterator[tuple[float, Any]]:
-  for time, frame in frames:
-    if time >= config.end - _SLACK:
-      return
-    if time >= config.start - _SLACK:
-      yield time, frame
+  varies = len(times) > 1 and np.ptp(np.diff(times)) >= 0.1 / rate
+  other = abs(rate - form.frame_rate) > 0.01
+  kept = f"of them the nearest in time to {form.frame_rate:g} per second"
+  turned = matrices - {(), (1, 0, 0, 0, 1)}
+  remarks = [
+    (varies, "variable frame rate", f"frames at irregular times: {kept}"),
+    (other, "other frame rate", f"{rate:g} frames per second: {kept}"),
+    (late, "frames out of order", f"{late} frames out of order: left out"),
+    (len(sizes) > 1, "frames of several sizes", "frames resized to one size"),
+    (turned, "turned", "turned or mirrored, as the file asks for"),
+  ]
+  return frames, times[0], remarks
 
 
 def nearest(
-  frames: Iterable[tuple[float, Any]],
+  frames: Iterable[tuple[float, T]],
   frame_rate: float,
+  window: tuple[float, float],
   duration: float,
-  config: DecodeConfig,
-) -> Iterator[tuple[float, Any]]:
+) -> Iterator[T]:
   """Yields frames at regular times, each the nearest of the given ones.
 
   Args:
-    frames: times in rising order, seconds, and frames of any type.
+    frames: times in rising order, seconds, and frames.
     frame_rate: frames per second of the result.
+    window: first and last second.
     duration: duration of the last frame, seconds.
-    config: first and last second.
   """
-  number = math.ceil(config.start * frame_rate - _SLACK)
-  before: tuple[float, Any] | None = None
+  start, end = window
+  number = 0
+  before: tuple[float, T] | None = None
   for time, frame in frames:
     # Halfway between two frames the later one counts.
-    while (
-      before is not None
-      and number / frame_rate < (before[0] + time) / 2 - _SLACK
+    while before and (at := start + number / frame_rate) < (
+      (before[0] + time) / 2 - _SLACK
     ):
-      if number / frame_rate >= config.end - _SLACK:
+      if at >= end - _SLACK:
         return
-      yield number / frame_rate, before[1]
+      yield before[1]
       number += 1
     before = (time, frame)
   if before is None:
     return
-  end = min(config.end, before[0] + duration) - _SLACK
-  while number / frame_rate < end:
-    yield number / frame_rate, before[1]
+  end = min(end, before[0] + duration) - _SLACK
+  while start + number / frame_rate < end:
+    yield before[1]
     number += 1
 
 
-def _to_array(frame: Any, short_side: int | None) -> np.ndarray:  # [H, W, 3]
-  if short_side is None or short_side == min(frame.width, frame.height):
+def _size(frame: Any, form: Format, aspect: float) -> tuple[int, int]:
+  """Returns width and height on display, given the aspect ratio of a pixel."""
+  width, height = aspect * frame.width, frame.height
+  scale = (form.short_side or min(width, height)) / min(width, height)
+  return max(1, round(scale * width)), max(1, round(scale * height))
+
+
+def _resized(frame: Any, size: tuple[int, int]) -> np.ndarray:  # [H, W, 3]
+  if size == (frame.width, frame.height):
     return frame.to_ndarray(format="rgb24")
-  scale = short_side / min(frame.width, frame.height)
-  return frame.reformat(
-    width=max(1, round(scale * frame.width)),
-    height=max(1, round(scale * frame.height)),
-    format="rgb24",
-    interpolation="AREA" if scale < 1 else "BICUBIC",
-  ).to_ndarray()
+  smooth = "AREA" if size[1] < frame.height else "BICUBIC"
+  frame = frame.reformat(*size, format="rgb24", interpolation=smooth)
+  return frame.to_ndarray()
+
+
+def _turned(frame: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+  """Turns and mirrors a frame by its display matrix, by multiples of 90°."""
+  if not len(matrix):
+    return frame
+  # Column and row on display are a·column + c·row and b·column + d·row.
+  a, b, _, c, d = matrix[:5].tolist()
+  if abs(b) > abs(a):
+    frame, a, d = frame.swapaxes(0, 1), c, b
+  return np.ascontiguousarray(
+    frame[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+  )
+
+
+# ----------------------------------------------------------------------- audio
 
 
 def _audio(
-  av: Any,
-  container: Any,
-  stream: Any,
-  config: DecodeConfig,
-  first: float,
-  rate: int,
-) -> np.ndarray | None:  # [S, channels] float32
-  """Returns the audio from `config.start` on; None if there is none."""
-  # Without a layout channels stay as they are: FFmpeg's own mix of two channels
-  # is louder than either.
-  mixer = av.AudioResampler(format="flt", rate=rate)
-  blocks: list[np.ndarray] = []
-  begin: float | None = None
-  length = 0
-  for frame in container.decode(stream):
-    begin = (frame.time or 0.0) - first if begin is None else begin
-    if length > (config.end - begin) * rate:
+  av: Any, container: Any, form: Format, window: tuple[float, float]
+) -> tuple[np.ndarray | None, _Remarks]:  # [S, channels] float32
+  """Returns audio, None if there is none, and remarks.
+
+  Args:
+    av: the module of PyAV.
+    container: the opened file.
+    form: the format of the result.
+    window: time stamp of the beginning, and length, seconds.
+  """
+  audio = np.zeros((round(window[1] * form.sample_rate), form.channels), "f4")
+  length = at = 0  # of what there is, and the place of the next block
+
+  def add(blocks: Iterable[Any]) -> None:
+    nonlocal length, at
+    for block in blocks:
+      samples = _mixed(block, form.channels)[max(0, -at) :]
+      place = audio[max(0, at) :][: len(samples)]
+      place[:] = samples[: len(place)]
+      length = max(length, max(0, at) + len(place)) if len(place) else length
+      at += block.samples
+
+  stream = _best(container.streams.audio)
+  mixer, kinds, expected, gaps = None, [], 0.0, 0
+  for frame in container.decode(stream) if stream else ():
+    time = expected if frame.time is None else frame.time
+    if time > sum(window) + 1:
       break
-    for block in mixer.resample(frame):
-      blocks.append(_mixed(block, config.channels))
-      length += len(blocks[-1])
-  blocks += [_mixed(x, config.channels) for x in mixer.resample(None)]
-  if begin is None or not length:
-    return None
-  audio = np.concatenate(blocks)
-  # Audio and video of a file may begin at different times.
-  skipped = round((config.start - begin) * rate)
-  audio = np.pad(audio, ((max(0, -skipped), 0), (0, 0)))[max(0, skipped) :]
-  if math.isfinite(config.end):
-    audio = audio[: round((config.end - config.start) * rate)]
-  return np.clip(audio, -1, 1).astype(np.float32) if len(audio) else None
+    kind = (frame.rate, frame.layout.nb_channels, frame.format.name)
+    moved = abs(time - expected) > _JITTER
+    if mixer is None or moved or kind != kinds[-1]:
+      if mixer is not None:
+        add(mixer.resample(None))
+        gaps += moved
+      # Without a layout channels stay as they are: FFmpeg's own mix of two
+      # channels is louder than either.
+      mixer = av.AudioResampler(format="flt", rate=form.sample_rate)
+      kinds.append(kind)
+      at, expected = round((time - window[0]) * form.sample_rate), time
+    add(mixer.resample(frame))
+    expected += frame.samples / frame.rate
+  if mixer is not None:
+    add(mixer.resample(None))
+  if not length:
+    return None, []
+  peak = float(np.abs(audio).max())
+  rates, counts = (sorted({kind[i] for kind in kinds}) for i in (0, 1))
+  resampled = f"audio of {rates} Hz: resampled to {form.sample_rate} Hz"
+  mixed = f"audio of {counts} channels: mixed to {form.channels}"
+  remarks = [
+    (rates != [form.sample_rate], "other sample rate", resampled),
+    (counts != [form.channels], "other number of channels", mixed),
+    (len(set(kinds)) > 1, "audio that changes", "audio of several formats"),
+    (gaps, "gaps in the audio", f"{gaps} gaps or jumps in the audio"),
+    (peak > 1, "clipped", f"audio up to {peak:.4g}: clipped to [-1, 1]"),
+  ]
+  return np.clip(audio[:length], -1, 1), remarks
 
 
 def _mixed(frame: Any, channels: int) -> np.ndarray:  # [S, channels]
@@ -248,74 +301,3 @@ def _mixed(frame: Any, channels: int) -> np.ndarray:  # [S, channels]
   if channels == 1:
     return audio.mean(axis=1, keepdims=True)
   return audio[:, :2] if audio.shape[1] > 1 else audio.repeat(2, axis=1)
-
-
-def write(
-  path: pathlib.Path,
-  frames: np.ndarray,  # [T, H, W, 3] uint8
-  frame_rate: float,
-  audio: np.ndarray | None = None,  # [S, channels] in [-1, 1]
-  sample_rate: int = 48_000,
-) -> None:
-  """Writes a video file, H.264 with AAC audio, whole or not at all.
-
-  Args:
-    path: ends in .mp4; height and width are padded to even numbers, which the
-      format requires, by repeating edges.
-    frames: the video.
-    frame_rate: frames per second.
-    audio: mono or stereo.
-    sample_rate: samples per second.
-
-  Raises:
-    files.InputError: if PyAV is missing, or the file cannot be written.
-  """
-  av = _av(path)
-  height, width = frames.shape[1:3]
-  even = ((0, 0), (0, height % 2), (0, width % 2), (0, 0))
-  frames = np.pad(frames, even, mode="edge")
-  try:
-    with (
-      files.writing(path) as temporary,
-      av.open(str(temporary), "w") as container,
-    ):
-      video = _video_stream(av, container, frames, frame_rate)
-      # All streams are added before the first is encoded.
-      if audio is not None:
-        layout = "mono" if audio.shape[1] == 1 else "stereo"
-        stream = container.add_stream("aac", rate=sample_rate, layout=layout)
-      for array in frames:
-        frame = av.VideoFrame.from_ndarray(array, format="rgb24")
-        container.mux(video.encode(frame))
-      container.mux(video.encode(None))
-      if audio is not None:
-        _write_audio(av, container, stream, audio, sample_rate)
-  except av.FFmpegError as error:
-    raise files.InputError(f"{path} cannot be encoded: {error}") from error
-
-
-def _video_stream(
-  av: Any, container: Any, frames: np.ndarray, frame_rate: float
-) -> Any:
-  rate = fractions.Fraction(frame_rate).limit_denominator(1001)
-  # The codec that browsers play, where FFmpeg was built with it.
-  known = "libx264" in av.codecs_available
-  stream = container.add_stream("libx264" if known else "mpeg4", rate=rate)
-  stream.height, stream.width = frames.shape[1:3]
-  stream.pix_fmt, stream.bit_rate = "yuv420p", 4_000_000
-  return stream
-
-
-def _write_audio(
-  av: Any, container: Any, stream: Any, audio: np.ndarray, rate: int
-) -> None:
-  planes = np.ascontiguousarray(audio.T.astype(np.float32))  # [channels, S]
-  layout = "mono" if len(planes) == 1 else "stereo"
-  frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=layout)
-  frame.sample_rate, frame.pts = rate, 0
-  frame.time_base = fractions.Fraction(1, rate)
-  queue = av.AudioFifo()
-  queue.write(frame)
-  for block in queue.read_many(stream.codec_context.frame_size or 1024, True):
-    container.mux(stream.encode(block))
-  container.mux(stream.encode(None))

@@ -12,7 +12,6 @@ Permuted pixels (2103.03206 table 2): add `--model.inputs.permutation-seed 0`.
 import dataclasses
 import pathlib
 
-from experiments.data import tfds_reader
 from experiments.image_classification import mixing
 from experiments.image_classification import task as classification_task
 from experiments.image_classification.imagenet import crop
@@ -41,7 +40,7 @@ class Experiment:
   train: trainer.TrainConfig
 
   def __post_init__(self) -> None:
-    size = (self.data.image_size,) * 2
+    size = (self.data.image_size or self.model.inputs.size[0],) * 2
     if self.model.inputs.size != size or self.model.inputs.channels != 3:
       raise ValueError(
         f"model.inputs is {self.model.inputs.size} with "
@@ -49,24 +48,18 @@ class Experiment:
         "with 3; set data.image_size to the model's"
       )
 
-  def task(self) -> classification_task.ImageClassification:
-    """Returns the task; makes the synthetic data set first if it is that one.
+  def num_classes(self) -> int:
+    """Returns the data's number of classes, which a model follows."""
+    return imagenet_data.num_classes(self.data)
 
-    Raises:
-      ValueError: if the data has another number of classes than the model.
-    """
-    if self.data.dataset == painted_digits.NAME:
-      root = self.data.data_dir or tfds_reader.default_data_dir()
-      painted_digits.prepare(root.expanduser())
-    classes = imagenet_data.num_classes(self.data)
-    if classes != self.model.num_classes:
-      raise ValueError(
-        f"model: the decoder's output_channels is {self.model.num_classes}; "
-        f"{self.data.dataset} has {classes} classes"
-      )
+  def task(self) -> classification_task.ImageClassification:
+    """Returns the task, of images of the model's size."""
+    imagenet_data.check_classes(self.data, self.model.num_classes)
+    size = self.model.inputs.size[0]
+    data = dataclasses.replace(self.data, image_size=size)
     return classification_task.ImageClassification(
       model=perceiver.create(self.model),
-      splits=lambda: imagenet_data.splits(self.data),
+      splits=lambda: imagenet_data.splits(data),
       loss=self.loss,
     )
 
@@ -144,7 +137,6 @@ def _mini() -> Experiment:
     data=imagenet_data.DataConfig(
       dataset=painted_digits.NAME,
       data_dir=pathlib.Path("runs") / "data",
-      image_size=size[0],
       augmentation=augmentation,
     ),
     loss=classification_task.LossConfig(label_smoothing=0.1),

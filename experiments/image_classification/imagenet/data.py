@@ -1,9 +1,11 @@
 """ImageNet in the format of TensorFlow Datasets, without TensorFlow."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 import dataclasses
 import enum
+import functools
 import pathlib
+import sys
 from typing import Any
 
 import numpy as np
@@ -14,9 +16,12 @@ from experiments.data import files
 from experiments.data import loader
 from experiments.data import tfds_reader
 from experiments.image_classification.imagenet import crop
+from experiments.image_classification.imagenet import painted_digits
 from experiments.image_classification.imagenet import rand_augment
 from perceiver import bounds
 
+# Splits for evaluation, the first choice first.
+_HELD_OUT = ("validation", "test")
 MEAN = (0.485, 0.456, 0.406)  # of pixels in [0, 1]
 STDDEV = (0.229, 0.224, 0.225)
 
@@ -50,7 +55,8 @@ class EvalSplit(enum.Enum):
 
   VALID is the first 10,000 training images, for choosing between settings.
   TEST is the 50,000 images of the official validation set, which the papers
-  report.
+  report; of another data set its validation split, or its test split if it has
+  no other.
   """
 
   VALID = "valid"
@@ -82,8 +88,8 @@ class DataConfig:
 
   Attributes:
     dataset: the data set's name in TensorFlow Datasets, or one made by
-      `experiments.prepare images`. It needs the splits "train" and
-      "validation" and the features "image" and "label".
+      `experiments.prepare images`. It needs the split "train" and the features
+      "image" and "label".
     version: a version of the data set such as 5.1.0, or a pattern such as
       5.*.*; the newest one on disk that matches is read.
     data_dir: the folder of data sets; None is $TFDS_DATA_DIR, or else
@@ -94,7 +100,8 @@ class DataConfig:
       ImageNet.
     allow_partial: accept fewer or more images than the official numbers. Only
       imagenet2012 is checked.
-    image_size: height and width of the prepared images, in pixels.
+    image_size: height and width of the prepared images, in pixels; None for
+      those of the model.
     augmentation: augmentation of training images.
     eval_crop: centre crop for evaluation, and for training where no random crop
       fits.
@@ -107,7 +114,7 @@ class DataConfig:
   eval_split: EvalSplit = EvalSplit.TEST
   num_valid: int = 10_000
   allow_partial: bool = False
-  image_size: int = 224
+  image_size: int | None = None
   augmentation: AugmentationConfig = dataclasses.field(
     default_factory=AugmentationConfig
   )
@@ -151,13 +158,33 @@ def splits(config: DataConfig) -> tuple[loader.Split, loader.Split]:
   if TrainSplit.TRAIN is train or EvalSplit.VALID is evaluation:
     _check_larger(dataset.info.splits["train"].num_examples, config)
   train_part = f"train[{valid}:]" if train is TrainSplit.TRAIN else "train"
-  eval_part = (
-    f"train[:{valid}]" if evaluation is EvalSplit.VALID else "validation"
-  )
+  eval_part = f"train[:{valid}]"
+  if evaluation is EvalSplit.TEST:
+    eval_part = _held_out(config, dataset.info.splits)
   return (
     _split(dataset, config, train_part, TrainTransform(config)),
     _split(dataset, config, eval_part, EvalTransform(config)),
   )
+
+
+def _held_out(config: DataConfig, splits: Collection[str]) -> str:
+  """Returns the split for evaluation; says so if it is not the first choice."""
+  for name in _HELD_OUT:
+    if name in splits:
+      if name != _HELD_OUT[0]:
+        _say(f"{config.dataset} has no split validation: {name} is evaluated")
+      return name
+  raise files.InputError(
+    f"{config.dataset} has the splits {sorted(splits)}; expected validation or "
+    f"test among them. Or hold out the first {config.num_valid} images: "
+    "--data.train-split train --data.eval-split valid --data.num-valid N."
+  )
+
+
+@functools.cache
+def _say(text: str) -> None:
+  """Prints a line on standard error, once."""
+  print(text, file=sys.stderr, flush=True)
 
 
 def _check_larger(count: int, config: DataConfig) -> None:
@@ -169,17 +196,33 @@ def _check_larger(count: int, config: DataConfig) -> None:
     )
 
 
+def check_classes(config: DataConfig, expected: int) -> None:
+  """Raises `files.InputError` if the data has another number of classes."""
+  if (found := num_classes(config)) != expected:
+    raise files.InputError(
+      f"model: the decoder's output_channels is {expected}; {config.dataset} "
+      f"has {found} classes"
+    )
+
+
 def num_classes(config: DataConfig) -> int:
   """Returns the data set's number of classes (1000 for ImageNet)."""
   return int(open_dataset(config).info.features["label"].num_classes)
 
 
 def open_dataset(config: DataConfig) -> Any:
-  """Finds the data set on disk and checks it; the errors are `splits`'s."""
+  """Finds the data set on disk and checks it; the errors are `splits`'s.
+
+  The synthetic data set is made first.
+  """
+  if config.dataset == painted_digits.NAME:
+    root = config.data_dir or tfds_reader.default_data_dir()
+    painted_digits.prepare(root.expanduser())
   is_original = config.dataset == "imagenet2012"
   return tfds_reader.open_dataset(
     config.dataset,
-    splits=("train", "validation"),
+    splits=("train", "validation") if is_original else ("train",),
+    optional_splits=_HELD_OUT,
     features=("image", "label"),
     version=config.version,
     data_dir=config.data_dir,
@@ -275,8 +318,9 @@ def _crop(image: Image.Image, box: crop.Box) -> Image.Image:
 
 
 def _finish(
-  image: Image.Image, example: Mapping[str, Any], size: int
+  image: Image.Image, example: Mapping[str, Any], size: int | None
 ) -> dict[str, np.ndarray]:
+  assert size is not None  # An experiment replaces it by the model's.
   resized = crop.resize_bicubic(np.asarray(image), size, size)
   return {
     "images": normalise(resized),  # [size, size, 3]

@@ -19,9 +19,14 @@ import tyro
 from experiments.data import files
 from experiments.data import tfds_reader
 
-_SPLITS = ("train", "validation")
+# Splits, and the names that their folders may have.
+_SPLITS = {
+  "train": ("train",),
+  "validation": ("validation", "val", "valid", "test"),
+}
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 _VERSION = "1.0.0"
+_NUM_SHOWN = 10  # of the images left out
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,7 +34,8 @@ class PrepareConfig:
   """Turns a folder of images into a data set, without TensorFlow.
 
   The folder holds train/CLASS/*.jpg and validation/CLASS/*.jpg (or .jpeg,
-  .png). The data set is read with --data.dataset NAME --data.data-dir DIR.
+  .png); val, valid or test stand for validation if it is not there. The data
+  set is read with --data.dataset NAME --data.data-dir DIR.
 
   Attributes:
     folder: holds train/CLASS/*.jpg and validation/CLASS/*.jpg.
@@ -60,7 +66,8 @@ class Prepared:
   Attributes:
     folder: of the data set.
     counts: examples in each split.
-    corrupt: the images left out, relative to the folder of images.
+    corrupt: the images left out, relative to the folder of images, each with a
+      colon and the reason.
   """
 
   folder: pathlib.Path
@@ -98,24 +105,31 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type
   def _generate_examples(
     self, split: str
   ) -> Iterator[tuple[str, dict[str, Any]]]:
-    root = self._images.folder / split
+    root, empty = _root(self._images.folder, split), True
     for label in self._classes:
       for path in _images(root / label):
         name = f"{label}/{path.name}"
         if self._can_be_decoded(path):
           example = {"image": path, "label": label, "file_name": name}
           yield name, example
+          empty = False
+    if empty:
+      raise files.InputError(
+        f"{root} has no image that can be decoded: "
+        f"{files.commonest(self.corrupt)}."
+      )
 
   def _can_be_decoded(self, path: pathlib.Path) -> bool:
     try:
-      files.decode_image(path.read_bytes())
+      files.decode_image(files.read_bytes(path))
     except ValueError as error:
       if not self._images.skip_corrupt:
         raise files.InputError(
           f"{path}: {error}. Remove it, or leave such images out with "
           "--skip-corrupt."
         ) from error
-      self.corrupt.append(str(path.relative_to(self._images.folder)))
+      name = path.relative_to(self._images.folder)
+      self.corrupt.append(f"{name}: {error}")
       return False
     return True
 
@@ -141,11 +155,6 @@ def prepare(config: PrepareConfig) -> Prepared:
     builder = _Builder(config, pathlib.Path(scratch))
     builder.download_and_prepare()
     counts = {s: builder.info.splits[s].num_examples for s in _SPLITS}
-    for split, count in counts.items():
-      if not count:
-        raise files.InputError(
-          f"{config.folder / split} has no image that can be decoded."
-        )
     target.parent.mkdir(exist_ok=True)
     os.rename(builder.data_path, target)
   return Prepared(target, counts, builder.corrupt)
@@ -155,9 +164,7 @@ def _classes(folder: pathlib.Path) -> list[str]:
   """Returns the classes, sorted; both splits must have the same."""
   found = {}
   for split in _SPLITS:
-    root = folder / split
-    if not root.is_dir():
-      raise files.InputError(f"{root} is missing; images go to {root}/CLASS/.")
+    root = _root(folder, split)
     found[split] = [p.name for p in files.list_folders(root)]
     empty = [c for c in found[split] if not _images(root / c)]
     if empty or not found[split]:
@@ -172,6 +179,14 @@ def _classes(folder: pathlib.Path) -> list[str]:
   return found["train"]
 
 
+def _root(folder: pathlib.Path, split: str) -> pathlib.Path:
+  for name in _SPLITS[split]:
+    if (folder / name).is_dir():
+      return folder / name
+  root = folder / split
+  raise files.InputError(f"{root} is missing; images go to {root}/CLASS/.")
+
+
 def _images(folder: pathlib.Path) -> list[pathlib.Path]:
   return files.list_files(folder, *(f"*{suffix}" for suffix in _SUFFIXES))
 
@@ -183,7 +198,9 @@ def run(config: PrepareConfig) -> None:
     files.InputError: see `prepare`.
   """
   prepared = prepare(config)
-  for name in prepared.corrupt:
-    print(f"left out, not readable: {name}")
+  for name in prepared.corrupt[:_NUM_SHOWN]:
+    print(f"left out: {name}")
+  if prepared.corrupt:
+    print(f"reasons: {files.commonest(prepared.corrupt)}")
   counts = ", ".join(f"{n:,} {s}" for s, n in prepared.counts.items())
   print(f"{prepared.folder}: {counts} images, {len(prepared.corrupt)} left out")

@@ -17,9 +17,9 @@ class Corpus(enum.Enum):
   """A corpus and its source.
 
   PYTHON_TOPICS is the prose that ships with Python, half a megabyte. FILES is a
-  folder of .txt and .jsonl files. C4_AND_WIKIPEDIA are the paper's, as prepared
-  by TensorFlow Datasets: C4's validation and the last hundredth of Wikipedia
-  are held out.
+  folder of .txt and .jsonl files, or one file. C4_AND_WIKIPEDIA are the
+  paper's, as prepared by TensorFlow Datasets: C4's validation and the last
+  hundredth of Wikipedia are held out.
   """
 
   PYTHON_TOPICS = "python_topics"
@@ -79,8 +79,8 @@ def open_corpus(
 
   Args:
     corpus: the corpus.
-    data_dir: the folder of FILES, or of TensorFlow Datasets (None for its
-      default); unused for PYTHON_TOPICS.
+    data_dir: the folder of FILES, or the file, or the folder of TensorFlow
+      Datasets (None for its default); unused for PYTHON_TOPICS.
 
   Raises:
     FileNotFoundError: if the folder of FILES is missing.
@@ -93,7 +93,7 @@ def open_corpus(
     case Corpus.FILES:
       if data_dir is None:
         raise FileNotFoundError(
-          "The corpus FILES needs data.data_dir, the folder of the files."
+          "The corpus files needs data.data_dir, a folder of files, or a file."
         )
       train_files, held_out_files = text_files.read(data_dir)
       return (Component(train_files),), (Component(held_out_files),)

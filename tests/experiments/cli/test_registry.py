@@ -1,5 +1,6 @@
 """The command lines: what they choose, change, refuse and print."""
 
+import importlib
 import json
 import os
 import pathlib
@@ -76,6 +77,38 @@ def test_the_registered_experiments():
   ]
 
 
+@pytest.mark.parametrize(
+  ("file", "name", "expected"),
+  [
+    ("mine.py", "mine", "mine"),
+    ("mine.py", "mine.py", "mine"),
+    ("mine.py", "./mine.py", "mine"),
+    ("mine/recipe.py", "mine/recipe.py", "mine.recipe"),
+    ("v1.2/recipe_b.py", "v1.2/recipe_b.py", "recipe_b"),
+    ("../elsewhere.py", "../elsewhere.py", "elsewhere"),
+  ],
+)
+def test_modules_of_ones_own(tmp_path, monkeypatch, file, name, expected):
+  folder = tmp_path / "here"
+  (folder / file).parent.mkdir(parents=True, exist_ok=True)
+  (folder / file).write_text(f"from {TINY} import EXPERIMENTS, MINI\n")
+  monkeypatch.chdir(folder)
+  monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
+  monkeypatch.setattr(sys, "modules", dict(sys.modules))
+  importlib.invalidate_caches()
+  choice = registry.choose(name)
+  assert (choice.name, choice.recipe) == (expected, "plain")
+  assert registry.matching([name]) == [name]
+  assert registry.default_workdir(choice) == pathlib.Path("runs") / expected
+
+
+def test_a_folder_that_is_a_file(tiny, tmp_path, capsys):
+  (tmp_path / "run").write_text("notes")
+  assert train.main([tiny, "--workdir", str(tmp_path / "run")]) == 1
+  assert f"{tmp_path / 'run'}" in capsys.readouterr().err.splitlines()[-1]
+  assert (tmp_path / "run").read_text() == "notes"
+
+
 def test_hyphens_mean_underscores():
   found = registry.choose("optical-flow", "conv-small")
   assert (found.name, found.recipe) == ("optical_flow", "conv_small")
@@ -87,6 +120,9 @@ def test_hyphens_mean_underscores():
   [
     (["tny"], "no experiment 'tny'. Did you mean 'tiny'? There are: tiny"),
     (["tiny.nothing"], "there is no module 'tiny.nothing'"),
+    ([".nothing"], "there is no module '.nothing'"),
+    (["nothing.py"], "there is no file 'nothing.py'"),
+    (["json"], "the module 'json' has no EXPERIMENTS and MINI"),
     (
       ["tiny", "--recipe", "wid"],
       "of tiny 'wid'. Did you mean 'wide'",

@@ -86,9 +86,36 @@ def test_folders_without_texts_are_refused(tmp_path):
     text_files.read(tmp_path / "missing")
   with pytest.raises(files.InputError, match="has 0 documents"):
     text_files.read(tmp_path)
-  (tmp_path / "a.txt").write_text("a single one")
-  with pytest.raises(files.InputError, match="expected some on both sides"):
+  (tmp_path / "a.txt").write_text("x")
+  with pytest.raises(files.InputError, match=r"1 documents .* expected more"):
     text_files.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+  ("name", "text", "end"),
+  [
+    ("a.txt", "a word " * 40, "word "),
+    ("a.jsonl", "a word " * 40, "word "),
+    ("a.text", "字" * 100, "字" * 5),
+    ("a.txt", "\n" + "x" * 100, "x" * 6),
+  ],
+)
+def test_of_a_single_document_the_end_is_held_out(
+  tmp_path, capsys, name, text, end
+):
+  path = tmp_path / name
+  line = json.dumps({"text": text}) if name.endswith("l") else text
+  path.write_text(line, encoding="utf-8")
+  train, held_out = text_files.read(path)
+  assert (len(train), len(held_out)) == (1, 1)
+  assert (train[0] + held_out[0]).decode() == text
+  assert held_out[0].decode().endswith(end)
+  assert len(end.encode()) <= len(held_out[0]) < len(text.encode()) / 10
+  held_out[0].decode()  # no character is cut
+  assert "the last 20th of each is held out" in capsys.readouterr().err
+  if name != "a.text":
+    again = text_files.read(tmp_path)
+    assert [list(side) for side in again] == [list(train), list(held_out)]
 
 
 def test_foreign_files_are_no_documents(tmp_path):

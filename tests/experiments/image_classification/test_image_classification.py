@@ -202,6 +202,40 @@ def test_wrong_number_of_classes_is_refused(painted):
     experiment.task()
 
 
+def test_the_number_of_classes_is_that_of_the_data(painted, capsys):
+  choice = registry.choose("imagenet")
+  data = dataclasses.replace(
+    choice.experiment.data, dataset=painted_digits.NAME, data_dir=painted
+  )
+  experiment = dataclasses.replace(choice.experiment, data=data)
+  found = registry.fit(choice, experiment)
+  assert (found.model.num_classes, found.task().model.config) == (
+    10,
+    found.model,
+  )
+  assert (
+    "model: 10 classes, as the data has, not 1000" in capsys.readouterr().out
+  )
+  asked = dataclasses.replace(
+    experiment, model=experiment.model.with_num_classes(11)
+  )
+  assert registry.fit(choice, asked) == asked
+
+
+def test_the_size_of_the_images_is_that_of_the_model(painted):
+  mini = imagenet.MINI
+  experiment = dataclasses.replace(
+    mini,
+    data=dataclasses.replace(mini.data, data_dir=painted),
+    model=dataclasses.replace(
+      mini.model, inputs=dataclasses.replace(mini.model.inputs, size=(32, 32))
+    ),
+  )
+  split = experiment.task().eval_split()
+  example = split.transform(split.source[0], np.random.default_rng(0))
+  assert example["images"].shape == (32, 32, 3)
+
+
 def test_missing_imagenet_says_how_to_get_it(tmp_path, capsys):
   code = train.main(
     [

@@ -14,6 +14,7 @@ from experiments.audio_video.autoencoding import predict as autoencoding_predict
 from experiments.audio_video.clips import clips
 from experiments.audio_video.clips import user_files
 from experiments.data import files
+from tests.helpers import tiny_clips
 from tests.helpers import tiny_models
 from tests.helpers import tiny_video
 
@@ -202,21 +203,63 @@ def test_video_files_need_pyav(trained, tmp_path, monkeypatch, capsys):
 
 
 def test_video_files(tmp_path):
-  av = pytest.importorskip("av", reason='needs the extra "video"')
-  with av.open(str(tmp_path / "a.mp4"), "w") as container:
-    stream = container.add_stream("mpeg4", rate=25)
-    stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-    for i in range(20):
-      grey = np.full((48, 64, 3), 10 * i, np.uint8)
-      frame = av.VideoFrame.from_ndarray(grey, format="rgb24")
-      container.mux(stream.encode(frame))
-    container.mux(stream.encode())
-  found = user_files.read(tmp_path / "a.mp4")
+  pytest.importorskip("av", reason='needs the extra "video"')
+  path = tmp_path / "a.mp4"
+  tiny_clips.write_video(path, seconds=0.8, audio=False)
+  found = user_files.read(path)
   assert (len(found.frames), found.fps, found.audio) == (20, 25, None)
   for i, frame in enumerate(found.frames):
-    assert frame.shape == (48, 64, 3)
+    assert frame.shape == (24, 32, 3)
     assert abs(frame.mean() - 10 * i) < 6
-  assert len(user_files.read(tmp_path / "a.mp4", until=0.2).frames) == 6
+  part = user_files.read(path, start=0.4, end=0.6)
+  assert (len(part.frames), part.start) == (5, 0.4)
+  inputs, _ = user_files.fit(part, SHAPE, 0.44)
+  np.testing.assert_allclose(
+    inputs["image"].mean(axis=(0, 2, 3, 4)) * 255, [110, 120], atol=6
+  )
+  with pytest.raises(files.InputError, match="no frames after 3 seconds"):
+    user_files.read(path, start=3.0, end=4.0)
+
+
+def test_frames_of_a_varying_rate_are_chosen_by_their_times(tmp_path):
+  pytest.importorskip("av", reason='needs the extra "video"')
+  path = tmp_path / "a.mkv"
+  tiny_clips.write_irregular_video(path, [0, 4, 8, 28, 32])
+  inputs, changes = user_files.fit(
+    user_files.read(path, start=0.16, end=9.0), SHAPE, 0.16
+  )
+  means = inputs["image"].mean(axis=(0, 2, 3, 4)) * 255
+  np.testing.assert_allclose(means, [20, 30], atol=6)
+  assert "of them the nearest in time to 25 per second" in changes[0]
+
+
+def test_audio_from_elsewhere_begins_with_the_video(tmp_path):
+  pytest.importorskip("av", reason='needs the extra "video"')
+  tiny_clips.write_video(tmp_path / "a.mp4", seconds=0.4)
+  ramp = (np.arange(640) * 50).astype(np.int16)
+  wavfile.write(tmp_path / "a.wav", 1600, ramp)
+  part = user_files.read(tmp_path / "a.mp4", tmp_path / "a.wav", start=0.2)
+  inputs, _ = user_files.fit(part, SHAPE, 0.2)
+  np.testing.assert_allclose(inputs["audio"][0, 0], 320 * 50 / 32768)
+
+
+@pytest.mark.parametrize(
+  ("name", "arrays", "expected"),
+  [
+    ("audio", {"audio": np.float32([1.003, -0.5])}, [1, -0.5]),
+    ("image", {"image": np.float64([[[[-0.02, 0.5, 1.01]]]])}, [0, 128, 255]),
+  ],
+)
+def test_a_little_too_much_is_clipped_and_mentioned(
+  tmp_path, name, arrays, expected
+):
+  np.savez(tmp_path / "a.npz", **{"image": video(), **arrays})
+  found = user_files.read(tmp_path / "a.npz")
+  values = found.audio if name == "audio" else found.frames[0][0, 0]
+  np.testing.assert_allclose(values, expected)
+  assert "clipped to" in found.changes[0]
+  _, changes = user_files.fit(found, SHAPE, 0.0)
+  assert found.changes[0] in changes
 
 
 @pytest.mark.parametrize(
@@ -224,9 +267,12 @@ def test_video_files(tmp_path):
   [
     ({"video": video()}, "nothing under the name 'image'"),
     ({"image": video()[0]}, "an array of (16, 16, 3)"),
-    ({"image": video().astype(np.float32)}, "floats from 0 to 1"),
+    ({"image": video().astype(np.float32)}, "or floats from 0 to 1"),
     ({"image": video()[:0]}, "an array of (0, 16, 16, 3)"),
-    ({"image": video(), "audio": 2 * np.ones(9)}, "leaves [-1, 1]"),
+    (
+      {"image": video(), "audio": 2 * np.ones(9)},
+      "the audio goes from 2 to 2; expected",
+    ),
     (
       {"image": video(), "audio": np.ones(9), "rate": 0},
       "'rate' is 0; expected a whole number",

@@ -53,7 +53,8 @@ def test_the_video_has_audio(workdir):
     assert not (workdir / "figures" / "samples.mp4").exists()
     return
   path = workdir / "figures" / "samples.mp4"
-  found = video_files.decode(path, video_files.DecodeConfig(channels=2))
+  form = video_files.Format(frame_rate=1 / 0.12, channels=2, short_side=None)
+  found = video_files.decode(path, form)
   assert len(found.frames) == 8
   assert found.frames[0].shape == (160, 320, 3)
   seconds = 8 * 0.12

@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 
 from experiments import prepare as experiments_prepare
+from experiments.audio_video.audioset import configs as audioset
+from experiments.audio_video.autoencoding import configs as autoencoding
 from experiments.audio_video.clips import clip_folder
 from experiments.audio_video.clips import decoding
 from experiments.audio_video.clips import prepare
 from experiments.audio_video.clips import prepared
 from experiments.audio_video.clips import sampling
+from experiments.audio_video.clips import sources
+from experiments.cli import registry
 from experiments.data import files
 from tests.helpers import tiny_clips
 
@@ -112,6 +116,7 @@ def test_missing_and_defective_clips_are_reported(dataset, videos, capsys):
   assert "train: 4 of 8 clips of no official list, 2 missing, 2 damaged" in out
   assert "  silent: 1\n" in out
   assert "  missing: gone 0-1\n" in out
+  assert "  damaged: 2 × it cannot be decoded: Invalid data found" in out
   assert out.endswith("all that is there can be read\n")
 
 
@@ -123,6 +128,18 @@ def test_incomplete_splits_must_be_allowed(dataset):
   assert len(source) == 2
   with pytest.raises(files.InputError, match="no split 'test'"):
     prepared.open_split(dataset, "test")
+
+
+def test_models_follow_the_number_of_classes(dataset):
+  assert sources.num_classes(sources.ClipsConfig(data_dir=dataset)) == 2
+  assert sources.num_classes(sources.ClipsConfig()) is None
+  for experiment in (audioset.MINI, autoencoding.MINI):
+    data = dataclasses.replace(experiment.data, data_dir=dataset)
+    experiment = dataclasses.replace(experiment, data=data)
+    choice = registry.Choice("clips", "mini", experiment, None)
+    model = registry.fit(choice, experiment).model
+    assert (experiment.model.num_classes > 2, model.num_classes) == (True, 2)
+    assert model.inputs.input_channels == model.perceiver.encoder.input_channels
 
 
 def test_a_data_set_needs_no_pyav(dataset, monkeypatch):
@@ -143,7 +160,84 @@ def test_a_damaged_file_stops_the_job_if_asked(videos, tmp_path, capsys):
   arguments += ["--train", str(videos / "train.csv")]
   arguments += ["--workers", "0", "--stop-at-damaged"]
   assert experiments_prepare.main(arguments) == 1
-  assert "cut_000000_000001.mp4" in capsys.readouterr().err
+  assert "_000000_000001.mp4: it cannot be decoded" in capsys.readouterr().err
+  assert not (tmp_path / "out").exists()
+
+
+def test_finished_clips_are_kept(videos, tmp_path, monkeypatch, capsys):
+  rows = [("a", name, 1) for name in ("whole", "short", "silent", "fast")]
+  config = prepare.PrepareConfig(
+    videos=videos / "videos",
+    output=tmp_path / "out",
+    train=(write_list(tmp_path / "list.csv", rows),),
+    storage=STORAGE,
+    workers=0,
+  )
+  decoded, decode = [], decoding.decode
+
+  def interrupted(job, config):
+    if len(decoded) == 2:
+      raise KeyboardInterrupt
+    decoded.append(job.key)
+    return decode(job, config)
+
+  with monkeypatch.context() as patch:
+    patch.setattr(decoding, "decode", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+      prepare.prepare(config)
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "out.unfinished" / ".DS_Store").touch()
+    other = dataclasses.replace(STORAGE, quality=50)
+    with pytest.raises(files.InputError, match="other lists or settings"):
+      prepare.prepare(dataclasses.replace(config, storage=other))
+  again = []
+  monkeypatch.setattr(
+    decoding,
+    "decode",
+    lambda job, config: again.append(job.key) or decode(job, config),
+  )
+  report = prepare.prepare(config)
+  assert "train: 2 clips are there" in capsys.readouterr().err
+  assert not set(decoded) & set(again)
+  assert len(again) == 2
+  assert (report.splits["train"].kept, len(report.splits["train"].remarks)) == (
+    4,
+    5,
+  )
+  source = prepared.open_split(tmp_path / "out", "train")
+  assert set(by_name(source)) == {"whole", "short", "silent", "fast"}
+  assert not (tmp_path / "out.unfinished").exists()
+
+
+def test_sound_that_changes_midway_loses_no_clip(tmp_path):
+  frames = [(tick, tiny_clips.grey(0)) for tick in range(0, 76, 4)]
+  one = tiny_clips.tone(1152 * 16)
+  audio = [(0, one.repeat(2, axis=1)), (38, one)]
+  (tmp_path / "videos").mkdir()
+  tiny_clips.write_changing_video(tmp_path / "videos/abc.mkv", frames, audio)
+  tiny_clips.write_video(tmp_path / "videos/def.mp4", seconds=0.4)
+  rows = [("a", "abc", 1), ("a", "def", 1)]
+  config = prepare.PrepareConfig(
+    videos=tmp_path / "videos",
+    output=tmp_path / "out",
+    train=(write_list(tmp_path / "list.csv", rows),),
+    storage=STORAGE,
+    workers=0,
+  )
+  report = prepare.prepare(config).splits["train"]
+  assert (report.kept, report.damaged) == (2, ())
+  assert report.remarks["audio that changes"] == 1
+
+
+def test_without_pyav_nothing_is_begun(videos, tmp_path, monkeypatch):
+  monkeypatch.setitem(sys.modules, "av", None)
+  config = prepare.PrepareConfig(
+    videos=videos / "videos",
+    output=tmp_path / "out",
+    train=(videos / "train.csv",),
+  )
+  with pytest.raises(files.InputError, match='the extra "video"'):
+    prepare.prepare(config)
   assert not list(tmp_path.iterdir())
 
 
@@ -151,10 +245,19 @@ def test_lists_without_a_readable_clip(videos, tmp_path):
   config = prepare.PrepareConfig(
     videos=videos / "videos",
     output=tmp_path / "out",
-    train=(write_list(tmp_path / "list.csv", [("a", "text", 1)]),),
+    train=(
+      write_list(
+        tmp_path / "list.csv",
+        [("a", "text", 1), ("a", "cut", 1), ("a", "gone", 1)],
+      ),
+    ),
     workers=0,
   )
-  with pytest.raises(files.InputError, match="none of the 1 clips of train"):
+  message = (
+    "none of the 3 clips of train .*: 2 × it cannot be decoded: Invalid data "
+    "found when processing input; 1 × it has no file"
+  )
+  with pytest.raises(files.InputError, match=message):
     prepare.prepare(config)
   assert not (tmp_path / "out").exists()
 
@@ -205,6 +308,8 @@ def test_lists_that_do_not_fit_together(tmp_path):
   assert "use one" in plan_error(tmp_path, train=(one,), validation=(other,))
   assert "--classes" in plan_error(tmp_path, train=(other,))
   assert "name a clip twice" in plan_error(tmp_path, train=(one, one))
+  one.write_text(HEADER.replace("label", "class") + "a,abc,0,1,x\n")
+  assert "have no labels" in plan_error(tmp_path, train=(one,))
   with pytest.raises(ValueError, match="no lists"):
     prepare.PrepareConfig(videos=tmp_path, output=tmp_path / "out")
 

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import pathlib
 import sys
@@ -5,6 +6,7 @@ import sys
 import numpy as np
 from PIL import Image
 import pytest
+import tensorflow_datasets as tfds
 
 from experiments.data import files
 from experiments.data import loader
@@ -12,6 +14,7 @@ from experiments.image_classification.imagenet import crop
 from experiments.image_classification.imagenet import data
 from experiments.image_classification.imagenet import prepare_folder
 from tests.helpers import foreign
+from tests.helpers import tfds_folders
 
 _COUNTS = {"train": 9, "validation": 3}  # images per class
 _CLASSES = ("ant", "bee")
@@ -102,6 +105,41 @@ def test_train_and_valid_share_no_image(data_dir):
   assert [len(n) for n in names] == [13, 5]
   assert not names[0] & names[1]
   assert (train.name, valid.name) == ("insects train[5:]", "insects train[:5]")
+
+
+def _write_tfds(root, images, *splits):
+  features = {
+    "image": tfds.features.Image(),
+    "label": tfds.features.ClassLabel(num_classes=3),
+  }
+  row = {"image": images / "train" / "ant" / "0.jpg", "label": 2}
+  rows = {split: [row] * count for split, count in splits}
+  tfds_folders.write(root, "small/plain", features, rows)
+  return _config(root, dataset="small/plain")
+
+
+def test_splits_are_those_of_the_data_set(tmp_path, images, capsys):
+  # As of CIFAR and MNIST.
+  config = _write_tfds(tmp_path, images, ("train", 3), ("test", 2))
+  train, evaluation = data.splits(config)
+  assert [len(s.source) for s in (train, evaluation)] == [3, 2]
+  assert evaluation.name == "small/plain test"
+  data.splits(config)
+  message = "small/plain has no split validation: test is evaluated\n"
+  assert capsys.readouterr().err.count(message) == 1
+
+
+def test_without_a_split_for_evaluation_images_are_held_out(tmp_path, images):
+  config = _write_tfds(tmp_path, images, ("train", 3))
+  with pytest.raises(files.InputError, match=r"\['train'\].*eval-split valid"):
+    data.splits(config)
+  config = dataclasses.replace(
+    config,
+    train_split=data.TrainSplit.TRAIN,
+    eval_split=data.EvalSplit.VALID,
+    num_valid=1,
+  )
+  assert [len(s.source) for s in data.splits(config)] == [2, 1]
 
 
 def test_number_of_classes(data_dir):
@@ -266,16 +304,32 @@ def test_corrupt_images_stop_the_script_or_are_counted(tmp_path):
   with pytest.raises(ValueError, match=r"bee/4\.jpg: not a readable.*--skip"):
     prepare_folder.prepare(config)
   assert list((tmp_path / "data").iterdir()) == []
-  prepared = prepare_folder.prepare(
-    prepare_folder.PrepareConfig(
-      folder=folder,
-      name="damaged",
-      data_dir=tmp_path / "data",
-      skip_corrupt=True,
-    )
-  )
-  assert prepared.corrupt == ["train/bee/4.jpg"]
+  skipping = dataclasses.replace(config, skip_corrupt=True)
+  prepared = prepare_folder.prepare(skipping)
+  (corrupt,) = prepared.corrupt
+  assert corrupt.startswith("train/bee/4.jpg: not a readable image")
   assert prepared.counts == {"train": 17, "validation": 6}
+
+
+def test_reasons_are_counted(tmp_path, capsys):
+  folder = _make_folder(tmp_path / "images")
+  (folder / "validation").rename(folder / "val")
+  for path in folder.glob("train/*/[1-6].jpg"):
+    path.write_bytes(b"no image at all")
+  config = prepare_folder.PrepareConfig(
+    folder=folder, name="damaged", data_dir=tmp_path / "data", skip_corrupt=True
+  )
+  prepare_folder.run(config)
+  out = capsys.readouterr().out
+  assert out.count("left out: train/") == 10
+  assert "reasons: 12 × not a readable image" in out
+  assert "6 train, 6 validation images, 12 left out" in out
+  for path in folder.glob("val/*/*.jpg"):
+    path.write_bytes(b"no image at all")
+  with pytest.raises(
+    files.InputError, match=r"val has no image .*: 18 × not a"
+  ):
+    prepare_folder.prepare(dataclasses.replace(config, name="worse"))
 
 
 def test_the_script_overwrites_nothing(images, data_dir):

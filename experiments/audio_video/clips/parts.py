@@ -1,0 +1,131 @@
+"""Growing data sets of clips: files of examples that are kept if work ends.
+
+The files are ArrayRecord in the form of TensorFlow Datasets.
+"""
+
+from collections.abc import Iterator, Sequence
+import dataclasses
+import itertools
+import json
+import pathlib
+
+from array_record.python import array_record_module  # type: ignore[import-untyped]
+import tensorflow_datasets as tfds
+
+from experiments.audio_video.clips import decoding
+from experiments.data import files
+
+_CLIPS_PER_FILE = 256  # about a gigabyte
+
+Clips = Iterator[tuple[decoding.Job, decoding.Stored]]
+
+
+@dataclasses.dataclass
+class Parts:
+  """Finished clips of a split: files of examples, each with a list of them.
+
+  A file counts once its list is there.
+
+  Attributes:
+    split: name of the split.
+    template: names of the files of examples.
+    features: types of the entries of an example.
+    lists: for each file the remarks on its clips, by their keys.
+  """
+
+  split: str
+  template: tfds.core.ShardedFileTemplate
+  features: tfds.features.FeaturesDict
+  lists: list[dict[str, Sequence[str]]]
+
+  @property
+  def remarks(self) -> dict[str, Sequence[str]]:
+    """Remarks on all clips by their keys."""
+    return {key: found for part in self.lists for key, found in part.items()}
+
+  def add_all(self, clips: Clips) -> None:
+    """Writes clips; those before an error are kept."""
+    for first in clips:
+      more = itertools.islice(clips, _CLIPS_PER_FILE - 1)
+      self._add(itertools.chain([first], more))
+
+  def _add(self, clips: Clips) -> None:
+    number = len(self.lists)
+    part: dict[str, Sequence[str]] = {}
+    writer = array_record_module.ArrayRecordWriter(
+      str(self.path(number)), "group_size:1"
+    )
+    try:
+      for job, stored in clips:
+        example = {
+          "frames": stored.frames,
+          # The name in all data sets of this version.
+          "sound": stored.audio,
+          "labels": list(job.labels),
+          "name": job.key,
+        }
+        encoded = self.features.encode_example(example)
+        writer.write(self.features.serialize_example(encoded))
+        part[job.key] = stored.remarks
+    finally:
+      writer.close()
+      name = f"{self.split}.{number:05d}.json"
+      files.write_text(self.template.data_dir / name, json.dumps(part))
+      self.lists.append(part)
+
+  def path(self, number: int) -> pathlib.Path:
+    """Returns a file of examples."""
+    return pathlib.Path(
+      self.template.sharded_filepath(shard_index=number, num_shards=None)
+    )
+
+
+def open_parts(
+  folder: pathlib.Path, splits: Sequence[str], class_names: Sequence[str]
+) -> list[Parts]:
+  """Returns what is finished of each split."""
+  # As text, whose encoding needs no TensorFlow, bytes stay as they are.
+  text, label = tfds.features.Text(), tfds.features.ClassLabel
+  features = tfds.features.FeaturesDict(
+    {
+      "frames": tfds.features.Sequence(text),
+      "sound": text,
+      "labels": tfds.features.Sequence(label(names=list(class_names))),
+      "name": text,
+    }
+  )
+  found = []
+  for split in splits:
+    template = tfds.core.ShardedFileTemplate(
+      data_dir=folder,
+      dataset_name="clips",
+      split=split,
+      filetype_suffix="array_record",
+      template="{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_INDEX}",
+    )
+    lists = files.list_files(folder, f"{split}.*.json")
+    texts = (path.read_text(encoding="utf-8") for path in lists)
+    found.append(Parts(split, template, features, list(map(json.loads, texts))))
+  return found
+
+
+def write_metadata(folder: pathlib.Path, found: Sequence[Parts]) -> None:
+  """Makes a data set of TensorFlow Datasets of the finished files."""
+  tfds.folder_dataset.write_metadata(
+    data_dir=folder,
+    features=found[0].features,
+    split_infos=[
+      tfds.core.SplitInfo(
+        name=parts.split,
+        shard_lengths=list(map(len, parts.lists)),
+        num_bytes=sum(
+          parts.path(i).stat().st_size for i in range(len(parts.lists))
+        ),
+        filename_template=parts.template,
+      )
+      for parts in found
+    ],
+    version="1.0.0",
+    filename_template=found[0].template,
+    check_data=False,  # needs TensorFlow
+  )
