@@ -62,7 +62,7 @@ def losses(
 
 
 def _cross_entropy(
-  logits: Float[Array, "B U F"], labels: Integer[Array | np.ndarray, "B U"]
+  logits: Float[Array, "B U F"], labels: Integer[Array, "B U"]
 ) -> Float32[Array, "B U"]:
   log_probabilities = jax.nn.log_softmax(logits.astype(jnp.float32))
   return -units.take_target(log_probabilities, labels)
