@@ -1,6 +1,7 @@
 """The loop of training: log, checkpoints, evaluation and signals."""
 
 import contextlib
+import math
 import pathlib
 import signal
 from typing import Any, NoReturn
@@ -18,7 +19,9 @@ from experiments.training import checkpoints
 from experiments.training import config as training_config
 from experiments.training import evaluation
 from experiments.training import losses as training_losses
+from experiments.training import non_finite
 from experiments.training import program as training_program
+from experiments.training import resuming
 from experiments.training import sharding
 from experiments.training import state
 from experiments.training import tasks
@@ -42,6 +45,7 @@ class Run:
     workdir: pathlib.Path,
     stop: signals.StopRequest,
     stack: contextlib.ExitStack,
+    changes: run_folder.Changes,
   ) -> None:
     """Goes on from the folder's newest checkpoint, or begins.
 
@@ -53,6 +57,7 @@ class Run:
       workdir: the run's folder, which exists.
       stop: whether a signal has come.
       stack: closes what is opened here.
+      changes: settings that were others when the run was left.
     """
     config: training_config.TrainConfig = experiment.train
     self._config, self._task, self._mesh = config, task, mesh
@@ -66,13 +71,8 @@ class Run:
         in_background=config.checkpoint_in_background,
       )
     )
-    restored = self._checkpoints.restore(state.to_items(program.target))
-    self._state = (
-      program.first_state()
-      if restored is None
-      else state.from_items(program.target, restored[1])
-    )
-    self._reporter = self._open_reporter(experiment, stack)
+    self._state = resuming.first_state(self._checkpoints, program)
+    self._reporter = self._open_reporter(experiment, stack, changes)
     watch = evaluation.Watch(
       should_stop=lambda: bool(self._signal.now()),
       on_progress=self._reporter.evaluating,
@@ -80,7 +80,10 @@ class Run:
     self._evaluate = evaluation.make(task, mesh, config, watch)
 
   def _open_reporter(
-    self, experiment: Any, stack: contextlib.ExitStack
+    self,
+    experiment: Any,
+    stack: contextlib.ExitStack,
+    changes: run_folder.Changes,
   ) -> log.Reporter:
     first_step, changed = int(self._state.step), list[str]()
     processes.on_process_zero(
@@ -91,6 +94,7 @@ class Run:
           devices=sharding.describe(self._mesh),
           first_step=first_step,
           splits=(self._split, self._task.eval_split()),
+          changes=changes,
         )
       )
     )
@@ -104,6 +108,10 @@ class Run:
     )
     if first_step:
       reporter.say(f"Going on from step {first_step} in {self._workdir}")
+    for text in resuming.describe(
+      changes, first_step, self._num_steps, self._rate
+    ):
+      reporter.say(text)
     for name in changed:
       reporter.say(f"The examples of {name} are not those of the run's start.")
     return reporter
@@ -117,6 +125,12 @@ class Run:
         self._make_steps(step)
     except evaluation.Abandoned:
       self._leave(int(self._state.step), self._signal.now())
+    except Exception:
+      # A signal often comes together with other trouble: saving comes first.
+      if sharding.process_count() == 1 and (number := self._signal.now()):
+        with contextlib.suppress(Exception):
+          self._leave(int(self._state.step), number)
+      raise
 
   def _make_steps(self, step: int) -> None:
     first_step, losses = step, list[Array]()
@@ -177,30 +191,9 @@ class Run:
       raise self._non_finite_error()
 
   def _non_finite_error(self) -> training_losses.NonFiniteError:
-    found = training_losses.first_broken(self._state.running)
-    assert found is not None
-    step, name = found
-    self._checkpoints.wait()
-    last = max(self._checkpoints.steps(), default=None)
-    intact = (
-      f"The checkpoint of step {last} is intact."
-      if last
-      else "There is no checkpoint yet."
+    return non_finite.error(
+      self._state.running, self._checkpoints, self._batches, self._workdir
     )
-    kept = self._keep_batch(step)
-    return training_losses.NonFiniteError(
-      f"{name} is not a finite number at step {step}. {intact}"
-      + f" The step's batch is in {kept}." * bool(kept)
-    )
-
-  def _keep_batch(self, step: int) -> pathlib.Path | None:
-    """Prepares the batch of a step again, and writes down this one's share."""
-    index = sharding.process_index()
-    name = f"step-{step}" + f"-process-{index}" * bool(index) + ".npz"
-    with contextlib.closing(self._batches(step - 1)) as batches:
-      return run_folder.keep_batch(
-        next(batches), self._workdir / "non_finite" / name, step=step
-      )
 
   def _save(self, step: int) -> None:
     self._check_finite()
@@ -215,7 +208,7 @@ class Run:
       f"Stopped by {signal.Signals(number).name} after step {step}; the same "
       "command goes on from here."
     )
-    raise SystemExit(128 + number)
+    raise SystemExit(signals.exit_code(number))
 
   def _evaluate_if_due(self, step: int) -> None:
     every = self._config.eval_every
@@ -227,6 +220,12 @@ class Run:
       result = self._evaluate(self._state.variables)
       self._reporter.write("eval", step, result.to_row())
       self._reporter.say(f"step {step}: {result.describe_briefly()}")
+      broken = [n for n, x in result.metrics.items() if not math.isfinite(x)]
+      if broken:
+        self._reporter.say(
+          f"At step {step} {', '.join(broken)} over {result.examples} examples "
+          "is not a number; the run goes on."
+        )
       self._reporter.resume_clock(step)
 
   def result(self) -> tuple[int, evaluation.Evaluation]:
@@ -235,6 +234,15 @@ class Run:
     row = self._reporter.find("eval", self._num_steps)
     assert row is not None
     return self._num_steps, evaluation.from_row(row)
+
+  def leave_if_asked(self) -> None:
+    """Exits after a signal that came when all steps had been made.
+
+    Raises:
+      SystemExit: with the signal's exit code.
+    """
+    if number := self._signal.now():
+      raise SystemExit(signals.exit_code(number))
 
   def variables(self) -> Any:
     """Returns parameters and model state as arrays of NumPy."""

@@ -24,6 +24,7 @@ class Program:
     split: the examples to learn from.
     rate: the learning rate as a function of the step.
     num_steps: the length of the run.
+    skips: whether steps without a number are left out and counted.
     target: shapes and shardings of the state.
   """
 
@@ -42,20 +43,26 @@ class Program:
     self._config, self._task, self._mesh = config, task, mesh
     self._optimizer = optimizers.build(config.optimizer, self.rate)
     self._batch = tasks.batch_shapes(self.split, config.batch_size)
-    self._initial = state.initializer(
-      task,
-      self._optimizer,
-      self._batch,
-      config.seed,
-      skips=config.non_finite is training_config.NonFinite.SKIP,
-    )
-    self.target = state.abstract(
-      self._initial, mesh, config.parallel.min_sharded_size
-    )
+    self.skips = config.non_finite is training_config.NonFinite.SKIP
+    self.target = self.shapes(self.skips)
+
+  def shapes(self, skips: bool) -> state.TrainState:
+    """Returns shapes and shardings of a state that counts skipped steps."""
+    size = self._config.parallel.min_sharded_size
+    return state.abstract(self._initial(skips), self._mesh, size)
 
   def first_state(self) -> state.TrainState:
     """Computes the state before the first step."""
-    return state.create(self._initial, self.target)
+    return state.create(self._initial(self.skips), self.target)
+
+  def _initial(self, skips: bool) -> Callable[[], state.TrainState]:
+    return state.initializer(
+      self._task,
+      self._optimizer,
+      self._batch,
+      self._config.seed,
+      skips=skips,
+    )
 
   @functools.cached_property
   def step(self) -> Callable[..., tuple[state.TrainState, jax.Array]]:
