@@ -41,6 +41,7 @@ def record(
   devices: Mapping[str, Any],
   first_step: int,
   splits: Sequence[loader.Split],
+  changes: Mapping[str, Sequence[Any]] | None = None,
 ) -> list[str]:
   """Records the start of this part of the run.
 
@@ -50,6 +51,7 @@ def record(
     devices: the devices in words.
     first_step: steps made before.
     splits: the data.
+    changes: {setting: (value before, value from this start on)}.
 
   Returns:
     The names of splits whose examples are not those of the run's first part.
@@ -64,8 +66,9 @@ def record(
       "seed": experiment.train.seed,
       "command": sys.argv,
       "devices": dict(devices),
+      "changes": {name: list(pair) for name, pair in (changes or {}).items()},
       "data": data,
-      "git": _git_state(),
+      "git": git_state(),
       "python": platform.python_version(),
       "versions": {p: importlib.metadata.version(p) for p in _PACKAGES},
     }
@@ -100,7 +103,7 @@ def _describe(split: loader.Split) -> dict[str, Any]:
   return {"examples": size, "digest": checksum.hexdigest()[:16]}
 
 
-def _git_state() -> dict[str, Any] | None:
+def git_state() -> dict[str, Any] | None:
   """Returns the code's commit, None where it is not under version control."""
   folder = pathlib.Path(__file__).parent
 

@@ -83,7 +83,7 @@ class Parts:
 def open_parts(
   folder: pathlib.Path, splits: Sequence[str], class_names: Sequence[str]
 ) -> list[Parts]:
-  """Returns what is finished of each split."""
+  """Returns the finished clips of each split."""
   # As text, whose encoding needs no TensorFlow, bytes stay as they are.
   text, label = tfds.features.Text(), tfds.features.ClassLabel
   features = tfds.features.FeaturesDict(

@@ -8,6 +8,7 @@ from experiments.audio_video.clips import prepared
 from experiments.audio_video.clips import sampling
 from experiments.audio_video.clips import synthetic as synthetic_clips
 from experiments.data import files
+from perceiver import bounds
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,10 +35,7 @@ class ClipsConfig:
   augmentation: sampling.AugmentationConfig = sampling.AugmentationConfig()
 
   def __post_init__(self) -> None:
-    if self.num_eval < 1:
-      raise ValueError(
-        f"DataConfig: num_eval is {self.num_eval}; expected at least 1."
-      )
+    bounds.check_ranges(self, "num_eval")
 
 
 def num_classes(config: ClipsConfig) -> int | None:
