@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from experiments.audio_video.clips import clips
+from perceiver import bounds
 
 # Weights of red, green and blue in luma (ITU-R BT.601).
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -39,17 +40,14 @@ class AugmentationConfig:
   saturation: float = 0.4
 
   def __post_init__(self) -> None:
-    if not 0 < self.min_area <= 1 or self.max_aspect < 1:
-      raise ValueError(
-        f"AugmentationConfig: min_area is {self.min_area} and max_aspect "
-        f"{self.max_aspect}; expected (0, 1] and at least 1."
-      )
-    for name in ("brightness", "contrast", "saturation"):
-      if not 0 <= getattr(self, name) <= 1:
-        raise ValueError(
-          f"AugmentationConfig: {name} is {getattr(self, name)}; expected "
-          "[0, 1]."
-        )
+    bounds.check_ranges(
+      self,
+      min_area="(0, 1]",
+      max_aspect="[1, inf)",
+      brightness="[0, 1]",
+      contrast="[0, 1]",
+      saturation="[0, 1]",
+    )
 
 
 # Whole frames as they are, or their centre if they have another shape.

@@ -7,6 +7,7 @@ import numpy as np
 
 from experiments.audio_video.clips import clips
 from experiments.audio_video.clips import events
+from perceiver import bounds
 
 _DARKEST, _BRIGHTEST = 0.0, 0.45  # of backgrounds
 
@@ -51,29 +52,22 @@ class SyntheticConfig:
   noise: float = 0.0
 
   def __post_init__(self) -> None:
-    ranges = {
-      "num_examples": (1, 2**62),
-      "seed": (0, 2**62),
-      "num_frames": (1, 2**20),
-      "frame_rate": (1, 1000),
-      "channels": (1, 2),
-      "num_classes": (1, 2**20),
-      "audio_only": (0, self.num_classes),
-      "video_only": (0, self.num_classes - self.audio_only),
-      "distractors": (0, 1000),
-      "noise": (0, 1),
-    }
-    for name, (low, high) in ranges.items():
-      if not low <= getattr(self, name) <= high:
-        raise ValueError(
-          f"SyntheticConfig.{name} is {getattr(self, name)}; expected {low} "
-          f"to {high}."
-        )
-    if len(self.size) != 2 or min(self.size) < 1:
-      raise ValueError(
-        f"SyntheticConfig.size is {self.size}; expected a height and a width."
-      )
-    if self.sample_rate < 1 or self.sample_rate % self.frame_rate:
+    bounds.check_ranges(
+      self,
+      "size",
+      "sample_rate",
+      num_examples=f"[1, {2**62}]",
+      seed=f"[0, {2**62}]",
+      num_frames=f"[1, {2**20}]",
+      num_classes=f"[1, {2**20}]",
+      frame_rate="[1, 1000]",
+      channels="[1, 2]",
+      audio_only=f"[0, {self.num_classes}]",
+      video_only=f"[0, {self.num_classes - self.audio_only}]",
+      distractors="[0, 1000]",
+      noise="[0, 1]",
+    )
+    if self.sample_rate % self.frame_rate:
       raise ValueError(
         f"SyntheticConfig.sample_rate is {self.sample_rate}; expected a "
         f"multiple of the {self.frame_rate:g} frames per second."

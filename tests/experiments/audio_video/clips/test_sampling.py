@@ -146,7 +146,7 @@ def test_colours():
   ("changes", "message"),
   [
     ({"min_area": 0.0}, "min_area is 0.0"),
-    ({"max_aspect": 0.9}, "max_aspect 0.9"),
+    ({"max_aspect": 0.9}, "max_aspect is 0.9"),
     ({"contrast": 1.5}, "contrast is 1.5"),
   ],
 )

@@ -102,9 +102,9 @@ def test_ends_of_the_source():
 @pytest.mark.parametrize(
   ("changes", "message"),
   [
-    ({"num_examples": 0}, "num_examples is 0; expected 1 to"),
-    ({"channels": 3}, "channels is 3; expected 1 to 2"),
-    ({"size": (0, 4)}, "a height and a width"),
+    ({"num_examples": 0}, r"num_examples is 0; expected \[1, "),
+    ({"channels": 3}, r"channels is 3; expected \[1, 2\]"),
+    ({"size": (0, 4)}, r"size is \(0, 4\); expected at least 1"),
     ({"sample_rate": 1601}, "a multiple of the 25 frames"),
     ({"events": (2, 1)}, "two rising numbers"),
     ({"num_classes": 3, "events": (1, 4)}, "between 0 and 3"),
