@@ -14,6 +14,7 @@ The last three compare models, those of runs among them.
 
 from collections.abc import Sequence
 import dataclasses
+import os
 import pathlib
 import sys
 from typing import Any, NamedTuple
@@ -39,6 +40,7 @@ from experiments.training import tasks
 from experiments.training import trainer
 import perceiver
 from perceiver import config_json
+from perceiver import errors as perceiver_errors
 from perceiver.checkpoints import store
 
 _PROG = "python -m experiments.evaluate"
@@ -238,7 +240,8 @@ def report(
 
   def write() -> None:
     if log.exists() and log.parent.resolve() != folder.resolve():
-      files.write_text(folder / log.name, log.read_text(encoding="utf-8"))
+      text = files.read_bytes(log).decode("utf-8", "replace")
+      files.write_text(folder / log.name, text)
     pictures = candidate.task.plots(variables, folder)
     pages.append(
       html_report.write(
@@ -255,7 +258,10 @@ def _make_folder(path: pathlib.Path) -> None:
   try:
     path.mkdir(parents=True, exist_ok=True)
   except OSError as error:
-    raise files.InputError(f"{path} cannot be made: {error}") from error
+    reason = perceiver_errors.reason(error)
+    raise files.InputError(f"{path} cannot be made: {reason}") from error
+  if not os.access(path, os.W_OK):
+    raise files.InputError(f"{path} cannot be written: it is read-only")
 
 
 def _choice_of_run(

@@ -3,3 +3,14 @@
 
 class PerceiverError(Exception):
   """An error whose message is for the person who caused it."""
+
+
+class WriteError(PerceiverError, OSError):
+  """A file or a folder cannot be written."""
+
+
+def reason(error: OSError) -> str:
+  """Returns what the operating system has against an operation."""
+  if isinstance(error, FileExistsError) and error.filename:
+    return f"{error.filename} is a file"
+  return error.strerror or str(error)

@@ -1,6 +1,7 @@
 """Errors of commands, and their messages."""
 
 from collections.abc import Callable
+import gc
 import os
 import select
 import sys
@@ -25,27 +26,37 @@ def run(main: Callable[[], Any]) -> int:
   Returns:
     The exit code: 0, 1 if the run failed, 2 if the command makes no sense.
   """
-  code = 0
+  message, code = "", 0
   try:
     main()
     sys.stdout.flush()
   except BrokenPipeError:
     if _has_reader():
       raise
-  except (perceiver.PerceiverError, FileNotFoundError) as error:
-    print(f"error: {error}", file=sys.stderr)
-    code = 2 if isinstance(error, UsageError) else 1
   except SystemExit:  # All processes stop together.
     _has_reader()
     processes.shut_down(0)
     raise
-  except Exception:
-    if processes.is_running():
-      traceback.print_exc()
-      processes.shut_down(1)
-    raise
+  except Exception as error:
+    message, code = _message(error), 2 if isinstance(error, UsageError) else 1
+    if not message:
+      if processes.is_running():
+        traceback.print_exc()
+        processes.shut_down(1)
+      raise
+  if message:
+    gc.collect()  # What the error held may complain as it is freed.
+    print(f"error: {message}", file=sys.stderr)
   processes.shut_down(code)
   return code
+
+
+def _message(error: Exception) -> str:
+  """Returns what to tell the person who can mend it; empty if nobody can."""
+  if isinstance(error, OSError) and error.filename:
+    return f"{error.filename}: {error.strerror}"
+  mendable = isinstance(error, (perceiver.PerceiverError, FileNotFoundError))
+  return str(error) if mendable else ""
 
 
 def _has_reader() -> bool:

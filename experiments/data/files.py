@@ -39,8 +39,8 @@ def writing(path: pathlib.Path) -> Iterator[pathlib.Path]:
   try:
     with atomic.file(path) as temporary:
       yield temporary
-  except OSError as error:
-    raise InputError(f"{path} cannot be written: {error}") from error
+  except errors.WriteError as error:
+    raise InputError(str(error)) from error
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
@@ -101,7 +101,9 @@ def read_bytes(path: pathlib.Path) -> bytes:
   try:
     return path.read_bytes()
   except OSError as error:
-    raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    raise InputError(
+      f"{path} cannot be read: {errors.reason(error)}"
+    ) from error
 
 
 def read_image(path: pathlib.Path) -> np.ndarray:  # [H, W, 3] uint8

@@ -11,6 +11,7 @@ import numpy as np
 from experiments.data import files
 from experiments.runs import progress
 from perceiver import errors
+from perceiver.checkpoints import atomic
 
 CONFIG = "config.json"
 CHECKPOINTS = "checkpoints"
@@ -69,6 +70,7 @@ def claim(
       f"{workdir / CHECKPOINTS}. Those that could not be read, if any, are in "
       f"{DAMAGED}.{RESTART}"
     )
+  atomic.remove_unfinished(workdir)
   files.write_text(path, config)
 
 
@@ -97,7 +99,9 @@ def restart(workdir: pathlib.Path) -> None:
   try:
     workdir.rename(path)
   except OSError as error:
-    raise files.InputError(f"{workdir} cannot be moved: {error}") from error
+    raise files.InputError(
+      f"{workdir} cannot be moved: {errors.reason(error)}"
+    ) from error
   progress.write(f"The run that was in {workdir} is in {path} now.")
 
 

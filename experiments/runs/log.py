@@ -11,6 +11,7 @@ import json
 import pathlib
 import time
 from typing import Any, TextIO
+import warnings
 
 from tensorboardX import event_file_writer
 from tensorboardX.proto import event_pb2
@@ -148,19 +149,38 @@ class Reporter:
 
 
 def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
-  """Reads `metrics.jsonl`, up to a line that a killed run left unfinished."""
-  rows = list[dict[str, Any]]()
-  for line in path.read_bytes().splitlines():
-    try:
-      row = json.loads(line)
-    except (RecursionError, ValueError):
-      break
-    if not isinstance(row, dict) or not isinstance(row.get("step"), int):
-      break
-    if not isinstance(row.get("kind"), str):
-      break
-    rows.append(row)
-  return rows
+  """Reads `metrics.jsonl`.
+
+  A last line that a killed run left unfinished is left out.
+
+  Warns:
+    UserWarning: for other lines that are no rows, which are left out.
+
+  Raises:
+    files.InputError: if the file cannot be read.
+  """
+  lines = files.read_bytes(path).split(b"\n")
+  rows = [_row(line) for line in lines]
+  whole = enumerate(zip(lines[:-1], rows), 1)
+  if bad := [number for number, (line, row) in whole if line and row is None]:
+    warnings.warn(
+      f"{path} has {len(bad)} lines that are no rows of numbers, the first of "
+      f"them line {bad[0]}; they are left out",
+      stacklevel=2,
+    )
+  return [row for row in rows if row is not None]
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+  """Returns what is in a line; None if that is no row."""
+  try:
+    row = json.loads(line)
+  except (RecursionError, ValueError):
+    return None
+  known = isinstance(row, dict) and {"step": int, "kind": str}
+  if known and all(isinstance(row.get(n), kind) for n, kind in known.items()):
+    return row
+  return None
 
 
 class _EventFile:

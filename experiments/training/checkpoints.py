@@ -5,10 +5,14 @@ the state, so that parameters can be read without the optimizer's. It appears
 under its name only when it is complete.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 import contextlib
+import gc
 import logging
+import os
 import pathlib
+import re
+import sys
 from typing import Any
 import warnings
 
@@ -36,14 +40,34 @@ class SaveError(errors.PerceiverError, RuntimeError):
 
 
 @contextlib.contextmanager
-def _no_warnings() -> Iterator[None]:
-  logger = logging.getLogger("absl")
-  level = logger.level
-  logger.setLevel(logging.ERROR)
+def _without_logs() -> Iterator[None]:
+  """Silences the logs of Orbax and its threads, which raise errors as well."""
+  loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
+  levels = [logger.level for logger in loggers]
+  for logger in loggers:
+    logger.setLevel(logging.CRITICAL)
   try:
     yield
   finally:
-    logger.setLevel(level)
+    for logger, level in zip(loggers, levels):
+      logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _without_unraisable() -> Iterator[None]:
+  """Silences threads that find the loop of a failed save closed."""
+  hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+  try:
+    yield
+  finally:
+    sys.unraisablehook = hook
+
+
+def _free() -> None:
+  """Frees what a failed save left; what nobody awaited warns of it."""
+  with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    gc.collect()
 
 
 class Checkpoints:
@@ -85,19 +109,20 @@ class Checkpoints:
       enable_async_checkpointing=in_background,
     )
     self._handlers = {n: ocp.StandardCheckpointHandler() for n in _ITEMS}
-    # Orbax warns that what is opened for reading only cannot be written.
-    with _no_warnings() if read_only else contextlib.nullcontext():
-      self._manager = ocp.CheckpointManager(
-        self.directory, options=options, item_handlers=self._handlers
-      )
+    self._logs = contextlib.ExitStack()
+    self._logs.enter_context(_without_logs())
+    self._manager: Any = ocp.CheckpointManager(
+      self.directory, options=options, item_handlers=self._handlers
+    )
 
   def __enter__(self) -> "Checkpoints":
     return self
 
   def __exit__(self, kind: object, *unused: object) -> None:
     if kind is not None:  # The first error is the one to report.
-      with contextlib.suppress(Exception):
+      with _without_unraisable(), contextlib.suppress(Exception):
         self.close()
+        _free()
       return
     try:
       self.wait()
@@ -106,7 +131,9 @@ class Checkpoints:
 
   def close(self) -> None:
     """Lets go of threads and files, once they are written."""
-    self._manager.close()
+    with self._logs:
+      manager, self._manager = self._manager, None
+      manager.close()
 
   def wait(self) -> None:
     """Returns when all that was saved is complete on disk.
@@ -115,21 +142,33 @@ class Checkpoints:
       SaveError: if it could not be written.
     """
     step, self._unsealed = self._unsealed, None
-    if step is None:
-      return
-    try:
-      self._manager.wait_until_finished()
-      # What a process does that fails alone must not leave others waiting.
-      processes.on_process_zero(lambda: self._seal(step))
-    except Exception as error:  # Orbax and TensorStore have many.
-      raise self._save_error(step, error) from error
+    if step is not None:
+      self._raising_save_error(step, lambda: self._complete(step))
+
+  def _complete(self, step: int) -> None:
+    self._manager.wait_until_finished()
+    # What a process does that fails alone must not leave others waiting.
+    processes.on_process_zero(lambda: self._seal(step))
 
   def _seal(self, step: int) -> None:
     checksums.write(self.directory / str(step))
     run_folder.note_checkpoint(self.directory.parent)
 
+  def _raising_save_error(self, step: int, action: Callable[[], None]) -> None:
+    failure: SaveError | None = None
+    with _without_unraisable():
+      try:
+        action()
+      except Exception as error:  # Orbax and TensorStore have many.
+        failure = self._save_error(step, error)
+      if failure is not None:
+        _free()
+    if failure is not None:
+      self._unsealed = None
+      raise failure
+
   def _save_error(self, step: int, error: Exception) -> SaveError:
-    reason = next(iter(str(error).splitlines()), type(error).__name__)[:300]
+    reason = _reason(error)
     intact = [s for s in self.steps() if s != step]
     return SaveError(
       f"The checkpoint of step {step} cannot be written in {self.directory}: "
@@ -167,11 +206,10 @@ class Checkpoints:
       if jax.tree.leaves(tree)  # Orbax has no notion of an empty tree.
     }
     self._unsealed = step
-    try:
-      self._manager.save(step, args=ocp.args.Composite(**args))
-    except Exception as error:
-      self._unsealed = None
-      raise self._save_error(step, error) from error
+    self._raising_save_error(
+      step,
+      lambda: self._manager.save(step, args=ocp.args.Composite(**args)),
+    )
     if not self._in_background:
       self.wait()
 
@@ -276,6 +314,14 @@ class Checkpoints:
   def _move(self, step: int, path: pathlib.Path) -> None:
     path.parent.mkdir(exist_ok=True)
     (self.directory / str(step)).rename(path)
+
+
+def _reason(error: Exception) -> str:
+  """Returns the operating system's reason for an error, if it has one."""
+  number = re.search(r"os_error_code='(\d+)'", str(error))
+  if number:
+    return os.strerror(int(number[1]))
+  return next(iter(str(error).splitlines()), type(error).__name__)[:300]
 
 
 def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:

@@ -4,23 +4,30 @@ from collections.abc import Iterator
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import uuid
+
+from perceiver import errors
+
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}(\..*)?")
 
 
 @contextlib.contextmanager
 def file(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
-  """Yields a path of the same suffix, which becomes `path` on success."""
+  """Yields a path of the same suffix, which becomes `path` on success.
+
+  Raises:
+    WriteError: if it cannot be written.
+  """
   path = pathlib.Path(path)
-  path.parent.mkdir(parents=True, exist_ok=True)
   temporary = _beside(path)
-  try:
+  with _naming(path), contextlib.ExitStack() as stack:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stack.callback(temporary.unlink, missing_ok=True)
     yield temporary
     _sync(temporary)
     os.replace(temporary, path)
-  except BaseException:
-    temporary.unlink(missing_ok=True)
-    raise
 
 
 @contextlib.contextmanager
@@ -29,23 +36,43 @@ def folder(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 
   Raises:
     FileExistsError: if there is something at `path` already.
+    WriteError: if it cannot be written.
   """
   path = pathlib.Path(path)
   if path.exists():
     raise FileExistsError(
       f"Checkpoint: there is something at {path} already; expected none."
     )
-  path.parent.mkdir(parents=True, exist_ok=True)
   temporary = _beside(path)
-  temporary.mkdir()
-  try:
+  with _naming(path), contextlib.ExitStack() as stack:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary.mkdir()
+    stack.callback(shutil.rmtree, temporary, ignore_errors=True)
     yield temporary
     for written in temporary.iterdir():
       _sync(written)
     os.replace(temporary, path)
-  except BaseException:
-    shutil.rmtree(temporary, ignore_errors=True)
-    raise
+
+
+def remove_unfinished(folder: pathlib.Path) -> None:
+  """Removes what killed writers left in a folder and the folders in it.
+
+  Raises:
+    OSError: if it cannot be removed.
+  """
+  for path in folder.rglob(".*"):
+    if _TEMPORARY.fullmatch(path.name) and path.is_file():
+      path.unlink()
+
+
+@contextlib.contextmanager
+def _naming(path: pathlib.Path) -> Iterator[None]:
+  try:
+    yield
+  except OSError as error:
+    raise errors.WriteError(
+      f"{path} cannot be written: {errors.reason(error)}"
+    ) from error
 
 
 def _beside(path: pathlib.Path) -> pathlib.Path:

@@ -42,9 +42,8 @@ def save(
 
   Raises:
     CheckpointError: if the variables do not fit the model.
+    WriteError: if the file cannot be written.
   """
-  from safetensors import numpy as safetensors_numpy
-
   check.fits(model, variables, source="what is to be saved")
   arrays = {
     name: np.asarray(array, order="C")
@@ -57,7 +56,7 @@ def save(
     "notes": json.dumps(dict(notes or {})),
   }
   with atomic.file(path) as temporary:
-    safetensors_numpy.save_file(arrays, temporary, metadata)
+    arrays_file.write(temporary, arrays, metadata)
 
 
 def load(

@@ -54,14 +54,11 @@ def write(
   kept: Mapping[str, np.ndarray],
 ) -> None:
   """Writes arrays, with some that have no place there in the metadata."""
-  from safetensors import numpy as safetensors_numpy
-
   # transformers requires "pt".
   metadata = {"format": "pt"}
   if kept:
     metadata[_KEPT] = json.dumps({k: _encode(x) for k, x in kept.items()})
-  whole = {name: np.array(x, order="C") for name, x in arrays.items()}
-  safetensors_numpy.save_file(whole, folder / ARRAYS, metadata)
+  arrays_file.write(folder / ARRAYS, arrays, metadata)
 
 
 def read_json(path: pathlib.Path) -> dict[str, Any]:

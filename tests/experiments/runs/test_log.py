@@ -56,6 +56,33 @@ def test_rows_of_steps_to_be_made_again_are_dropped(tmp_path):
   assert rows == [(10, 1.0), (20, 1.0), (30, 2.0)]
 
 
+@pytest.mark.parametrize(
+  "bad",
+  [
+    b"garbage",
+    b"\0\0\0",
+    b"\xff\xfe",
+    b"[" * 100_000,
+    b'{"step": "2", "kind": "train"}',
+    b'{"step": 2}',
+    b'{"step": 1, "kind": "tr{"step": 2, "kind": "train"}',
+  ],
+)
+def test_bad_lines_cost_no_good_ones(tmp_path, bad):
+  path = tmp_path / "metrics.jsonl"
+  good = [b'{"step": %d, "kind": "train"}' % step for step in (1, 3, 4)]
+  path.write_bytes(b"\n".join([good[0], bad, b"", *good[1:], b'{"st']))
+  with pytest.warns(UserWarning, match="1 lines .* first of them line 2"):
+    rows = log.read_rows(path)
+  assert [row["step"] for row in rows] == [1, 3, 4]
+  with (
+    pytest.warns(UserWarning, match="they are left out"),
+    _reporter(tmp_path, first_step=3),
+  ):
+    pass
+  assert [row["step"] for row in log.read_rows(path)] == [1, 3]
+
+
 def test_rows_hold_finite_numbers_only(tmp_path):
   with (
     _reporter(tmp_path) as reporter,

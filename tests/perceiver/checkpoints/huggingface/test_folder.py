@@ -12,6 +12,7 @@ from safetensors import numpy as safetensors_numpy
 import perceiver
 from perceiver import position_encoding
 from perceiver.adapters import image
+from perceiver.checkpoints import arrays_file
 from perceiver.checkpoints.deepmind import files
 from perceiver.checkpoints.huggingface import config as huggingface_config
 from perceiver.checkpoints.huggingface import folder as huggingface_folder
@@ -219,7 +220,7 @@ def test_a_failed_write_leaves_nothing(folder, tmp_path, monkeypatch):
   def fail(*args):
     raise OSError("disk full")
 
-  monkeypatch.setattr(safetensors_numpy, "save_file", fail)
+  monkeypatch.setattr(arrays_file, "write", fail)
   with pytest.raises(OSError, match="disk full"):
     huggingface_folder.save(tmp_path / "new", model, variables)
   assert list(tmp_path.iterdir()) == [folder]
