@@ -21,6 +21,7 @@ from experiments.cli import errors
 from experiments.cli import registry
 from experiments.cluster import processes
 from experiments.runs import folder as run_folder
+from experiments.runs import progress
 from experiments.training import sharding
 from experiments.training import trainer
 
@@ -37,11 +38,15 @@ class Train(cli_arguments.Selection):
   Attributes:
     workdir: the folder of the run; runs/EXPERIMENT if None.
     restart: begin anew if the run's checkpoints are gone.
+    amend: go on with changed steps, rate, schedule, clipping or non_finite.
+    from_step: go on from this checkpoint; later ones are moved aside.
     distributed: the processes of the run.
   """
 
   workdir: pathlib.Path | None = None
   restart: bool = False
+  amend: bool = False
+  from_step: int | None = None
   distributed: processes.DistributedConfig = processes.DistributedConfig()
 
 
@@ -68,13 +73,17 @@ def _main(arguments: Sequence[str]) -> None:
   workdir = options.workdir or registry.default_workdir(choice)
   if options.restart:
     processes.on_process_zero(lambda: run_folder.restart(workdir))
-  report = trainer.train(experiment, workdir)
+  if (step := options.from_step) is not None:
+    processes.on_process_zero(lambda: run_folder.go_back(workdir, step))
+  report = trainer.train(experiment, workdir, amend=options.amend)
   if sharding.process_index():
     return
-  print(report.evaluation.describe(choice.result))
-  print(f"model: {report.model_file}")
+  # All is done: nothing may fail now.
+  stream = progress.Quiet(sys.stdout or sys.stderr)
+  print(report.evaluation.describe(choice.result), file=stream)
+  print(f"model: {report.model_file}", file=stream)
   for path in report.plots:
-    print(f"plot: {path}")
+    print(f"plot: {path}", file=stream)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 import gc
-import os
 import select
 import sys
 import traceback
 from typing import Any
 
 from experiments.cluster import processes
+from experiments.cluster import signals
+from experiments.runs import progress
 import perceiver
 
 _STDOUT = 1
@@ -28,8 +29,10 @@ def run(main: Callable[[], Any]) -> int:
   """
   message, code = "", 0
   try:
-    main()
-    sys.stdout.flush()
+    with progress.quiet_stderr(), signals.exiting():
+      main()
+    if sys.stdout:  # None where it is closed.
+      sys.stdout.flush()
   except BrokenPipeError:
     if _has_reader():
       raise
@@ -46,7 +49,8 @@ def run(main: Callable[[], Any]) -> int:
       raise
   if message:
     gc.collect()  # What the error held may complain as it is freed.
-    print(f"error: {message}", file=sys.stderr)
+    with progress.quiet_stderr():
+      print(f"error: {message}", file=sys.stderr)
   processes.shut_down(code)
   return code
 
@@ -68,5 +72,5 @@ def _has_reader() -> bool:
   poll.register(_STDOUT, select.POLLERR)
   if not any(event & select.POLLERR for _, event in poll.poll(0)):
     return True
-  os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
+  progress.silence(sys.stdout)
   return False

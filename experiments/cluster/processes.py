@@ -24,6 +24,7 @@ import numpy as np
 
 from experiments.cluster import startup
 from experiments.cluster import watchdog
+from perceiver import bounds
 from perceiver import errors
 
 # A process that sends nothing for so long counts as dead.
@@ -79,28 +80,10 @@ class DistributedConfig:
         "several processes need --distributed.coordinator, .num-processes and "
         f".process-id; without {', '.join(missing)} they cannot start"
       )
-    if self.start_timeout <= 0:
-      raise ValueError(
-        f"--distributed.start-timeout must be positive, not "
-        f"{self.start_timeout}"
-      )
+    bounds.check_ranges(self, "num_processes", "start_timeout")
     if not missing:
-      self._check()
-
-  def _check(self) -> None:
-    assert self.num_processes is not None
-    assert self.process_id is not None
-    self.address()
-    if self.num_processes < 1:
-      raise ValueError(
-        f"--distributed.num-processes must be at least 1, not "
-        f"{self.num_processes}"
-      )
-    if not 0 <= self.process_id < self.num_processes:
-      raise ValueError(
-        f"--distributed.process-id must be in [0, {self.num_processes}), not "
-        f"{self.process_id}"
-      )
+      self.address()
+      bounds.check_ranges(self, process_id=f"[0, {self.num_processes})")
 
   def address(self) -> tuple[str, int]:
     """Returns host and port of process 0.
@@ -253,6 +236,17 @@ def broadcast(text: str) -> str:
   same_size = np.resize(mine, size) if mine.size else np.zeros(size, np.uint8)
   found = multihost_utils.broadcast_one_to_all(same_size)
   return bytes(np.asarray(found, np.uint8)).decode()
+
+
+def from_process_zero(function: Callable[[], Any]) -> Any:
+  """Returns what a function returns in process 0, as JSON would keep it.
+
+  Raises:
+    PeerError: in the other processes, if it fails; process 0 raises its error.
+  """
+  found: list[Any] = [None]
+  on_process_zero(lambda: found.append(function()))
+  return json.loads(broadcast(json.dumps(found[-1])))
 
 
 def on_process_zero(action: Callable[[], Any]) -> None:

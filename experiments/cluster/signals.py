@@ -1,17 +1,69 @@
-"""Signals that ask a program to stop at the end of its current step."""
+"""Signals that ask a program to stop.
 
+Schedulers and terminals send them to all processes of a group: SIGTERM, SIGINT
+(Ctrl-C), SIGUSR1 and SIGUSR2 (Slurm's --signal), SIGHUP (a terminal is closed;
+left alone where it is ignored, as under nohup).
+"""
+
+from collections.abc import Callable, Iterator
+import contextlib
+from multiprocessing import resource_tracker
+import os
 import signal
 import threading
 from types import FrameType
 from typing import Any
 
+_CAUGHT = (
+  signal.SIGTERM,
+  signal.SIGINT,
+  signal.SIGUSR1,
+  signal.SIGUSR2,
+  signal.SIGHUP,
+)
+_Handler = Callable[[int, FrameType | None], Any]
+
+
+def exit_code(number: int) -> int:
+  """Returns the exit code after a signal: 130 for SIGINT, 143 for all else."""
+  return 130 if number == signal.SIGINT else 143
+
+
+@contextlib.contextmanager
+def exiting() -> Iterator[None]:
+  """Turns signals into SystemExit, where there is nothing to be saved."""
+
+  def leave(number: int, frame: FrameType | None) -> None:
+    del frame
+    raise SystemExit(exit_code(number))
+
+  previous = _install(leave)
+  try:
+    yield
+  finally:
+    _restore(previous)
+
+
+@contextlib.contextmanager
+def not_inherited() -> Iterator[None]:
+  """Keeps signals from processes and threads that are started in the context.
+
+  None is lost: the thread that enters it gets them at its end.
+  """
+  # Its start, which comes with that of the first process, would undo this.
+  resource_tracker.ensure_running()
+  before = signal.pthread_sigmask(signal.SIG_BLOCK, _CAUGHT)
+  try:
+    yield
+  finally:
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
 
 class StopRequest:
-  """Catches SIGTERM or SIGINT while its context is entered.
+  """Catches a signal while its context is entered.
 
-  Only the first signal is caught; a second one has its usual effect and ends
-  the program at once. Outside the main thread, where Python does not allow
-  handlers, nothing is caught.
+  Only the first one is caught; a second one ends the program at once. Outside
+  the main thread, where Python does not allow handlers, nothing is caught.
 
   Attributes:
     signal: the caught signal, None before.
@@ -22,20 +74,38 @@ class StopRequest:
     self._previous: dict[signal.Signals, Any] = {}
 
   def __enter__(self) -> "StopRequest":
-    if threading.current_thread() is threading.main_thread():
-      for number in (signal.SIGTERM, signal.SIGINT):
-        self._previous[number] = signal.signal(number, self._catch)
+    self._previous = _install(self._catch)
     return self
 
   def __exit__(self, *unused: object) -> None:
-    self._restore()
+    _restore(self._previous)
 
   def _catch(self, number: int, frame: FrameType | None) -> None:
     del frame
     self.signal = signal.Signals(number)
-    self._restore()
+    _install(_end)
+    # Without Python's part, so that they end it while it computes, too.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-  def _restore(self) -> None:
-    for number, handler in self._previous.items():
-      signal.signal(number, handler)
-    self._previous.clear()
+
+def _end(number: int, frame: FrameType | None) -> None:
+  del frame
+  os._exit(exit_code(number))
+
+
+def _install(handler: _Handler) -> dict[signal.Signals, Any]:
+  """Sets the handler of all signals; returns those of before."""
+  if threading.current_thread() is not threading.main_thread():
+    return {}
+  is_ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+  return {
+    number: signal.signal(number, handler)
+    for number in _CAUGHT
+    if number != signal.SIGHUP or not is_ignored
+  }
+
+
+def _restore(previous: dict[signal.Signals, Any]) -> None:
+  for number, handler in previous.items():
+    signal.signal(number, handler)

@@ -15,6 +15,7 @@ from absl import flags
 import grain
 import numpy as np
 
+from experiments.cluster import signals
 from perceiver import errors
 
 Batches = Generator[dict[str, np.ndarray], None, None]
@@ -248,19 +249,27 @@ def _batches(
       num_threads=num_threads, prefetch_buffer_size=ahead
     )
     examples = dataset.to_iter_dataset(options)
-    return _closing(iter(examples.batch(size, drop_remainder=True)))
+    return _closing(examples.batch(size, drop_remainder=True))
   if not flags.FLAGS.is_parsed():
     flags.FLAGS.mark_as_parsed()  # Grain's workers read them.
   # Batched before the workers: Grain would lose rows the other way round.
   options = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
   batches = dataset.batch(size, drop_remainder=True).to_iter_dataset(options)
   workers = grain.MultiprocessingOptions(num_workers=num_workers)
-  return _closing(iter(batches.mp_prefetch(workers)))
+  return _closing(batches.mp_prefetch(workers), num_workers)
 
 
-def _closing(iterator: grain.DatasetIterator) -> Batches:
-  """Yields all of an iterator, names dead workers, and closes it."""
+def _closing(dataset: grain.IterDataset, num_workers: int = 0) -> Batches:
+  """Yields all of a data set, names dead workers, and stops its threads."""
+  iterator = iter(dataset)
   try:
+    # Workers, which start with their first batches, leave signals to the run.
+    for _ in range(num_workers):
+      with signals.not_inherited():
+        batch = next(iterator, None)
+      if batch is None:
+        return
+      yield batch
     yield from iterator
   except RuntimeError as error:
     if "exit code" not in str(error):  # Grain has no error class for it.

@@ -51,7 +51,8 @@ class Experiment:
         f"loss.output_points is {points}; expected at most the {pixels} pixels "
         "of a frame"
       )
-    if self.evaluation.submission_dir and not self.data.takes_submissions:
+    takes_submissions = self.data.evaluate_on in flow_data.SUBMITTED
+    if self.evaluation.submission_dir and not takes_submissions:
       raise ValueError(
         "evaluation.submission_dir is given, but data.evaluate_on is "
         f"{self.data.evaluate_on.name}, which takes no submissions"

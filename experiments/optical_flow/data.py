@@ -21,7 +21,7 @@ Dataset = datasets.Dataset
 _TRAIN = datasets.Part.TRAIN
 
 # Those whose form of submissions is known.
-_SUBMITTED = {
+SUBMITTED = {
   Dataset.SINTEL_CLEAN,
   Dataset.SINTEL_FINAL,
   Dataset.KITTI_2012,
@@ -55,15 +55,13 @@ class DataConfig:
   evaluate_dir: pathlib.Path | None = None
   test_part: bool = False
   allow_partial: bool = False
-  synthetic: synthetic_generator.GeneratorConfig = dataclasses.field(
-    default_factory=synthetic_generator.GeneratorConfig
+  synthetic: synthetic_generator.GeneratorConfig = (
+    synthetic_generator.GeneratorConfig()
   )
   num_eval: int = 256
-  augmentation: augment.AugmentationConfig = dataclasses.field(
-    default_factory=augment.AugmentationConfig
-  )
-  curriculum: augmentation_curriculum.CurriculumConfig = dataclasses.field(
-    default_factory=augmentation_curriculum.CurriculumConfig
+  augmentation: augment.AugmentationConfig = augment.AugmentationConfig()
+  curriculum: augmentation_curriculum.CurriculumConfig = (
+    augmentation_curriculum.CurriculumConfig()
   )
 
   def __post_init__(self) -> None:
@@ -79,18 +77,6 @@ class DataConfig:
         f"DataConfig: evaluate_on is {self.evaluate_on.name}, which has no "
         "test part; set test_part to False."
       )
-
-  @property
-  def evaluation_part(self) -> datasets.Part:
-    """The part of `evaluate_on` that is read."""
-    if self.evaluate_on is Dataset.FLYING_CHAIRS:
-      return datasets.Part.VALIDATION
-    return datasets.Part.TEST if self.test_part else _TRAIN
-
-  @property
-  def takes_submissions(self) -> bool:
-    """True if flow of `evaluate_on` can be written in its benchmark's form."""
-    return self.evaluate_on in _SUBMITTED
 
 
 def train_split(
@@ -112,10 +98,8 @@ def train_split(
   source: augmentation_curriculum.Source
   if config.train_on is Dataset.SYNTHETIC:
     source = synthetic_generator.Generator(config.synthetic)
-  elif config.data_dir is None:
-    raise _missing(config.train_on, "data.data_dir")
   else:
-    source = _open(config, config.train_on, config.data_dir, _TRAIN)
+    source = _open(config, config.train_on, _TRAIN)
   transform = augmentation_curriculum.TrainTransform(
     source=source,
     curriculum=config.curriculum,
@@ -150,24 +134,12 @@ def eval_split(config: DataConfig, size: tuple[int, int]) -> loader.Split:
       seed=config.synthetic.seed + 1,
     )
     source = synthetic_generator.Generator(held_out)
-  elif config.evaluate_on is Dataset.FRAMES:
-    source = pairs.consecutive([_folder(config)])
   else:
-    source = _open(
-      config, config.evaluate_on, _folder(config), config.evaluation_part
-    )
+    whole = datasets.Part.TEST if config.test_part else _TRAIN
+    is_chairs = config.evaluate_on is Dataset.FLYING_CHAIRS
+    read = datasets.Part.VALIDATION if is_chairs else whole
+    source = _open(config, config.evaluate_on, read, evaluation=True)
   return loader.Split(source, _whole, f"{config.evaluate_on.value} {part}")
-
-
-def _folder(config: DataConfig) -> pathlib.Path:
-  folder = config.evaluate_dir or config.data_dir
-  if folder is None:
-    raise _missing(config.evaluate_on, "data.data_dir or data.evaluate_dir")
-  return folder
-
-
-def _missing(name: Dataset, setting: str) -> files.InputError:
-  return files.InputError(f"{name.name} is read from a folder: set {setting}.")
 
 
 def _whole(
@@ -180,9 +152,21 @@ def _whole(
 def _open(
   config: DataConfig,
   dataset: Dataset,
-  folder: pathlib.Path,
   part: datasets.Part,
+  *,
+  evaluation: bool = False,
 ) -> pairs.PairSource:
+  """Opens the folder of a data set."""
+  folder, setting = config.data_dir, "data.data_dir"
+  if evaluation:
+    folder = config.evaluate_dir or folder
+    setting += " or data.evaluate_dir"
+  if folder is None:
+    raise files.InputError(
+      f"{dataset.name} is read from a folder: set {setting}."
+    )
+  if dataset is Dataset.FRAMES:
+    return pairs.consecutive([folder])
   return datasets.open_dataset(
     datasets.DatasetConfig(
       dataset=dataset,

@@ -48,11 +48,6 @@ class EvaluationConfig:
   min_overlap: int = tiling.MIN_OVERLAP
   even_tiles: bool = False
 
-  @property
-  def needs_whole_frames(self) -> bool:
-    """True if batches of the model's size are not enough."""
-    return self.baselines or self.robustness
-
 
 def flow_function(
   model: perceiver.Model, variables: Any, config: EvaluationConfig

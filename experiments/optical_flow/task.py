@@ -87,7 +87,7 @@ class OpticalFlow:
     for baselines and robustness, which need whole frames.
     """
     if self.data.evaluate_on is flow_data.Dataset.SYNTHETIC and not (
-      self.evaluation.needs_whole_frames
+      self.evaluation.baselines or self.evaluation.robustness
     ):
       return None
     return evaluator.Evaluator(

@@ -17,6 +17,7 @@ from experiments.point_clouds.files import clouds
 from experiments.point_clouds.files import datasets
 from experiments.point_clouds.files import hdf5_files
 from experiments.point_clouds.synthetic import shapes as synthetic_shapes
+from perceiver import bounds
 
 
 class Dataset(enum.Enum):
@@ -65,11 +66,7 @@ class DataConfig:
   point_scaling: float = 0.01
 
   def __post_init__(self) -> None:
-    if self.num_eval < 1 or not 0 <= self.point_scaling < 1:
-      raise ValueError(
-        f"DataConfig: num_eval is {self.num_eval} and point_scaling "
-        f"{self.point_scaling}; expected at least 1, and from 0 to less than 1."
-      )
+    bounds.check_ranges(self, "num_eval", point_scaling="[0, 1)")
 
 
 @dataclasses.dataclass(frozen=True)

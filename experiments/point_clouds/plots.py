@@ -19,40 +19,7 @@ _NUM_LATENTS = 6
 _VIEW = np.array([[0.87, -0.2, 0.46], [-0.5, -0.35, 0.8], [0.0, 0.92, 0.4]])
 
 
-_CURVE = [plots.Panel("loss"), plots.Panel("top_1")]
-
-
-def plot(
-  model: perceiver.Model,
-  variables: perceiver.Variables,
-  split: loader.Split,
-  workdir: pathlib.Path,
-  class_names: Sequence[str],
-) -> list[pathlib.Path]:
-  """Plots the run and its model, into `workdir / "figures"`.
-
-  Args:
-    model: the classifier.
-    variables: its parameters and state.
-    split: the shapes.
-    workdir: the run's folder, whose log the curve is plotted from.
-    class_names: names of the classes.
-
-  Returns:
-    The files: curve.png if there is a log, confusion.png, and attention.png if
-    the model gives its attention.
-  """
-  folder = plots.folder(workdir)
-  counts = confusions(model, variables, split)
-  made = [
-    *plots.learning_curve(workdir, _CURVE),
-    _confusion(counts, class_names, folder / "confusion.png"),
-  ]
-  if hasattr(model.config, "perceiver"):  # others do not attend
-    made.append(
-      _attention(model, variables, split, class_names, folder / "attention.png")
-    )
-  return made
+CURVE = [plots.Panel("loss"), plots.Panel("top_1")]
 
 
 def confusions(
@@ -69,7 +36,7 @@ def confusions(
   return counts
 
 
-def _confusion(
+def confusion(
   counts: np.ndarray,  # [classes, classes]
   names: Sequence[str],
   path: pathlib.Path,
@@ -88,7 +55,7 @@ def _confusion(
   return plots.save(figure, path)
 
 
-def _attention(
+def attention(
   model: perceiver.Model,
   variables: perceiver.Variables,
   split: loader.Split,

@@ -8,6 +8,7 @@ import jax
 from experiments.data import loader
 from experiments.point_clouds import data as points_data
 from experiments.point_clouds import plots
+from experiments.runs import plots as runs_plots
 from experiments.training import losses as training_losses
 from experiments.training import tasks
 import perceiver
@@ -58,11 +59,17 @@ class PointClassification:
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Plots learning curve, confusions and where the latents look."""
-    return plots.plot(
-      self.model,
-      variables,
-      self.eval_split(),
-      workdir,
-      self.data.dataset.class_names,
-    )
+    """Plots learning curve, confusions and where the latents look.
+
+    Returns:
+      The files: curve.png if there is a log, confusion.png, and attention.png
+      if the model gives its attention.
+    """
+    folder, names = runs_plots.folder(workdir), self.data.dataset.class_names
+    found = self.model, variables, self.eval_split()
+    made = runs_plots.learning_curve(workdir, plots.CURVE)
+    counts = plots.confusions(*found)
+    made.append(plots.confusion(counts, names, folder / "confusion.png"))
+    if hasattr(self.model.config, "perceiver"):  # others do not attend
+      made.append(plots.attention(*found, names, folder / "attention.png"))
+    return made

@@ -16,11 +16,15 @@ from perceiver.checkpoints import atomic
 CONFIG = "config.json"
 CHECKPOINTS = "checkpoints"
 DAMAGED = "checkpoints-damaged"  # where those go that cannot be read
+SET_ASIDE = "checkpoints-set-aside"  # where those go that --from-step leaves
 RESTART = (
   " Put one back, or begin anew: with --restart, which moves the folder aside "
   "first, or in another folder."
 )
 _NOTE = "checkpointed.txt"
+
+
+Changes = dict[str, tuple[Any, Any]]  # {setting: (then, now)}
 
 
 class ConfigError(errors.PerceiverError, ValueError):
@@ -32,8 +36,13 @@ class GoneError(errors.PerceiverError, RuntimeError):
 
 
 def claim(
-  workdir: pathlib.Path, config: str, may_differ: Sequence[str] = ()
-) -> None:
+  workdir: pathlib.Path,
+  config: str,
+  may_differ: Sequence[str] = (),
+  may_be_amended: Sequence[str] = (),
+  *,
+  amend: bool = False,
+) -> Changes:
   """Makes a run's folder, or makes sure that it is of the same run.
 
   Args:
@@ -41,26 +50,39 @@ def claim(
     config: the configuration as JSON, to be kept as config.json.
     may_differ: dotted names of fields that may change between the parts of
       one run; everything below such a field may change too.
+    may_be_amended: names of those that may change on purpose.
+    amend: whether that is the purpose.
+
+  Returns:
+    The settings that were changed on purpose.
 
   Raises:
     ConfigError: naming the fields that differ, with both values.
     GoneError: if the run had checkpoints, and none is left.
   """
-  path = workdir / CONFIG
+  path, changes = workdir / CONFIG, Changes()
   if path.exists():
     then = settings(_read_config(path), may_differ)
     now = settings(config, may_differ)
-    differing = [
-      f"  {name}: {then.get(name, 'absent')} then, "
-      f"{now.get(name, 'absent')} now"
+    changes = {
+      name: (then.get(name, "absent"), now.get(name, "absent"))
       for name in sorted({*then, *now})
       if then.get(name, ...) != now.get(name, ...)
-    ]
-    if differing:
+    }
+    fixed = [n for n in changes if not _is_below(n, may_be_amended)]
+    if changes and (fixed or not amend):
+      remedy = "with the old one"
+      if not fixed:
+        remedy += ", with the new one from here on (--amend)"
       raise ConfigError(
         f"The run in {workdir} was started with another configuration:\n"
-        + "\n".join(differing)
-        + "\nGo on with the old one, or choose another --workdir."
+        + "".join(
+          f"  {name}: {before} then, {after} now\n"
+          for name, (before, after) in changes.items()
+        )
+        + f"Go on {remedy}, or choose another --workdir."
+        + f" --amend does not change {', '.join(fixed)}."
+        * (amend and bool(fixed))
       )
   if _has_checkpoints(workdir):
     note_checkpoint(workdir)
@@ -72,6 +94,7 @@ def claim(
     )
   atomic.remove_unfinished(workdir)
   files.write_text(path, config)
+  return changes
 
 
 def note_checkpoint(workdir: pathlib.Path) -> None:
@@ -103,6 +126,33 @@ def restart(workdir: pathlib.Path) -> None:
       f"{workdir} cannot be moved: {errors.reason(error)}"
     ) from error
   progress.write(f"The run that was in {workdir} is in {path} now.")
+
+
+def go_back(workdir: pathlib.Path, step: int) -> None:
+  """Moves the checkpoints after a step aside.
+
+  Raises:
+    ConfigError: if there is no checkpoint of that step.
+    files.InputError: if one cannot be moved.
+  """
+  folders = {
+    int(path.name): path
+    for path in files.list_folders(workdir / CHECKPOINTS)
+    if path.name.isdecimal()
+  }
+  if step not in folders:
+    raise ConfigError(
+      f"--from-step is {step}; {workdir / CHECKPOINTS} has the steps "
+      f"{sorted(folders)}."
+    )
+  for later in sorted(found for found in folders if found > step):
+    path = unused(workdir / SET_ASIDE / str(later))
+    try:
+      path.parent.mkdir(exist_ok=True)
+      folders[later].rename(path)
+    except OSError as error:
+      raise files.InputError(f"{path} cannot be made: {error}") from error
+    progress.write(f"The checkpoint of step {later} is in {path} now.")
 
 
 def _has_checkpoints(workdir: pathlib.Path) -> bool:
@@ -168,8 +218,13 @@ def settings(config: str, leaving_out: Sequence[str] = ()) -> dict[str, Any]:
   return {
     name: value
     for name, value in leaves.items()
-    if not any(f"{name}.".startswith(f"{free}.") for free in leaving_out)
+    if not _is_below(name, leaving_out)
   }
+
+
+def _is_below(name: str, fields: Sequence[str]) -> bool:
+  """Returns whether a dotted name is one of some fields, or below one."""
+  return any(f"{name}.".startswith(f"{field}.") for field in fields)
 
 
 def _leaves(value: Any, prefix: str = "") -> dict[str, Any]:

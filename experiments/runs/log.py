@@ -99,7 +99,7 @@ class Reporter:
     Args:
       kind: "train" or "eval".
       step: steps made so far.
-      values: the numbers, all finite.
+      values: the numbers; what is not one is written as NaN or Infinity.
 
     Raises:
       files.InputError: if the disk is full.
@@ -108,7 +108,7 @@ class Reporter:
     self._rows.append(row)
     if not self._is_writer:
       return
-    text = json.dumps(row, allow_nan=False) + "\n"
+    text = json.dumps(row) + "\n"
     with self._writing():
       self._file.write(text)
       self._file.flush()

@@ -1,12 +1,16 @@
 """The display of progress, on standard error.
 
 A terminal shows a bar, which is gone once it is complete. Anything else, such
-as a file, gets a line now and then, so that it is never silent for long.
+as a file, gets a line now and then, so that it is never silent for long. What
+cannot be shown, as the terminal is closed or the disk full, is dropped: work is
+worth more than word of it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+import contextlib
+import os
 import sys
-from typing import TextIO
+from typing import Any, cast, TextIO
 
 from tqdm import std
 
@@ -24,18 +28,61 @@ class Bar(std.tqdm):
   monitor_interval = 0
 
 
-class _Lines:
-  """Turns what a bar overwrites on a terminal into lines."""
+class Quiet:
+  """A stream whose errors are dropped, with all that is written after one."""
 
   def __init__(self, stream: TextIO) -> None:
     self._stream = stream
 
+  def __getattr__(self, name: str) -> Any:
+    return getattr(self._stream, name)
+
   def write(self, text: str) -> None:
-    if line := text.strip():
-      self._stream.write(line + "\n")
+    """Writes to the stream, if it still can be."""
+    self._attempt(lambda: self._stream.write(text))
 
   def flush(self) -> None:
-    self._stream.flush()
+    """Completes what was written."""
+    self._attempt(self._stream.flush)
+
+  def _attempt(self, action: Callable[[], Any]) -> None:
+    try:
+      action()
+    except UnicodeError:
+      pass  # Other text may have no characters that the stream lacks.
+    except (OSError, ValueError):  # The latter if it was closed.
+      silence(self._stream)
+
+
+class _Lines(Quiet):
+  """Turns what a bar overwrites on a terminal into lines."""
+
+  def write(self, text: str) -> None:
+    if line := text.strip():
+      super().write(line + "\n")
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+  """Drops what cannot be written to standard error, which may be closed."""
+  stream = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+  with contextlib.redirect_stderr(cast(TextIO, Quiet(stream))):
+    yield
+
+
+def silence(stream: TextIO) -> None:
+  """Sends all that is and will be written to a standard stream nowhere.
+
+  Python would try again as it ends, and exit with 120.
+  """
+  try:
+    number = stream.fileno()
+  except (OSError, ValueError):
+    return
+  if number in (1, 2):
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    os.close(nowhere)
 
 
 def bar(
@@ -68,7 +115,7 @@ def bar(
     total=total,
     initial=first,
     unit=unit,
-    file=stream if is_terminal else _Lines(stream),
+    file=Quiet(stream) if is_terminal else _Lines(stream),
     leave=not is_terminal and every is None,
     bar_format=_BAR if is_terminal else _LINE,
     dynamic_ncols=is_terminal,
@@ -118,6 +165,6 @@ def write(text: str, stream: TextIO | None = None) -> None:
   """Writes a line that stays, above all bars."""
   stream = sys.stderr if stream is None else stream
   if stream.isatty():
-    Bar.write(text, file=stream)
+    Bar.write(text, file=Quiet(stream))
   else:
-    print(text, file=stream, flush=True)
+    print(text, file=Quiet(stream), flush=True)

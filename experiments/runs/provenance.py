@@ -41,6 +41,7 @@ def record(
   devices: Mapping[str, Any],
   first_step: int,
   splits: Sequence[loader.Split],
+  changes: Mapping[str, Sequence[Any]] | None = None,
 ) -> list[str]:
   """Records the start of this part of the run.
 
@@ -50,6 +51,7 @@ def record(
     devices: the devices in words.
     first_step: steps made before.
     splits: the data.
+    changes: {setting: (value before, value from this start on)}.
 
   Returns:
     The names of splits whose examples are not those of the run's first part.
@@ -64,6 +66,7 @@ def record(
       "seed": experiment.train.seed,
       "command": sys.argv,
       "devices": dict(devices),
+      "changes": {name: list(pair) for name, pair in (changes or {}).items()},
       "data": data,
       "git": _git_state(),
       "python": platform.python_version(),

@@ -73,6 +73,7 @@ class DataConfig:
     )
 
 
+@dataclasses.dataclass(frozen=True)
 class Transitions:
   """Data source of transitions, with the expert's actions and the winner.
 
@@ -86,57 +87,47 @@ class Transitions:
     action_kind: int8 [U] and target: int16 [U], the expert's actions.
     won: float32, the points of army 0 if both armies follow the expert from
       there on: 1 for a win, 0.5 for a draw, 0 for a loss.
+
+  Attributes:
+    config: sizes of the armies, and the transitions that are taken.
+    num_battles: number of battles.
+    seed: seed of all battles.
   """
 
-  def __init__(self, config: DataConfig, num_battles: int, seed: int) -> None:
-    """Simulates nothing yet.
-
-    Args:
-      config: sizes of the armies, and the transitions that are taken.
-      num_battles: number of battles.
-      seed: seed of all battles.
-    """
-    self._config, self._num_battles, self._seed = config, num_battles, seed
-    self._blocks: dict[int, dict[str, np.ndarray]] = {}
-    self._lock = threading.Lock()
+  config: DataConfig
+  num_battles: int
+  seed: int
 
   def __len__(self) -> int:
-    return self._num_battles * self._config.num_transitions
+    return self.num_battles * self.config.num_transitions
 
   def __getitem__(self, index: int) -> dict[str, np.ndarray]:
     index = operator.index(index)
     if not 0 <= index < len(self):
       raise IndexError(f"There are {len(self)} examples, and no {index}.")
-    battle, transition = divmod(index, self._config.num_transitions)
-    block, row = divmod(battle, _BLOCK)
-    found = {n: x[row, transition] for n, x in self._block(block).items()}
+    battle, transition = divmod(index, self.config.num_transitions)
+    number, row = divmod(battle, _BLOCK)
+    with _LOCK:
+      arrays = block(self.config, self.seed, number)
+    found = {name: array[row, transition] for name, array in arrays.items()}
     if index % 2:
       found["owner"] = 1 - found["owner"]
       found["won"] = np.float32(1) - found["won"]
     return found
 
-  def _block(self, number: int) -> dict[str, np.ndarray]:
-    with self._lock:
-      if number not in self._blocks:
-        with jax.default_device(jax.local_devices(backend="cpu")[0]):
-          key = jax.random.fold_in(jax.random.key(self._seed), number)
-          simulated = jax.device_get(_simulate(self._config, key))
-        self._blocks[number] = {
-          name: np.asarray(array, _DTYPES[name])
-          for name, array in simulated.items()
-        }
-      return self._blocks[number]
 
-  def __getstate__(self) -> dict[str, Any]:
-    """Leaves out the blocks, which worker processes simulate, and the lock."""
-    return {
-      name: value
-      for name, value in vars(self).items()
-      if name not in ("_blocks", "_lock")
-    }
+_LOCK = threading.Lock()  # Threads would simulate the same block.
 
-  def __setstate__(self, state: dict[str, Any]) -> None:
-    vars(self).update(state, _blocks={}, _lock=threading.Lock())
+
+@functools.cache
+def block(
+  config: DataConfig, seed: int, number: int
+) -> dict[str, np.ndarray]:  # {name of the entry: [battles, transitions, ...]}
+  """Returns a block of simulated battles."""
+  with jax.default_device(jax.local_devices(backend="cpu")[0]):
+    key = jax.random.fold_in(jax.random.key(seed), number)
+    simulated = jax.device_get(_simulate(config, key))
+  return {n: np.asarray(x, _DTYPES[n]) for n, x in simulated.items()}
 
 
 @functools.partial(jax.jit, static_argnums=0)

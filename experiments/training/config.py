@@ -28,6 +28,17 @@ MAY_DIFFER = (
   "train.parallel",
 )
 
+# Fields that may be changed on purpose while a run goes on.
+MAY_BE_AMENDED = (
+  "train.base_rate",
+  "train.epochs",
+  "train.non_finite",
+  "train.optimizer.clip_norm",
+  "train.scale_rate_with_batch",
+  "train.schedule",
+  "train.steps",
+)
+
 # Fields that may differ between the processes of one run.
 MAY_DIFFER_BETWEEN_PROCESSES = (
   "data.data_dir",
@@ -88,12 +99,8 @@ class TrainConfig:
   epochs: float | None = None
   base_rate: float
   scale_rate_with_batch: bool = False
-  schedule: schedules.Schedule = dataclasses.field(
-    default_factory=schedules.ConstantThenCosine
-  )
-  optimizer: optimizers.Optimizer = dataclasses.field(
-    default_factory=optimizers.Lamb
-  )
+  schedule: schedules.Schedule = schedules.ConstantThenCosine()
+  optimizer: optimizers.Optimizer = optimizers.Lamb()
   seed: int = 0
   eval_every: int | None = None
   eval_batch_size: int | None = None
@@ -105,9 +112,7 @@ class TrainConfig:
   log_every: int = 100
   loader_threads: int | None = None
   loader_workers: int = 0
-  parallel: sharding.ParallelConfig = dataclasses.field(
-    default_factory=sharding.ParallelConfig
-  )
+  parallel: sharding.ParallelConfig = sharding.ParallelConfig()
 
   def __post_init__(self) -> None:
     if (self.steps is None) == (self.epochs is None):
@@ -153,9 +158,9 @@ def learning_rate(
       f"{config.epochs} epochs of {num_examples} examples are less than one "
       f"batch of {config.batch_size}"
     )
-  peak = schedules.peak_rate(
-    config.base_rate, config.batch_size, scale=config.scale_rate_with_batch
-  )
+  peak = config.base_rate
+  if config.scale_rate_with_batch:
+    peak = peak * config.batch_size / 256
   try:
     rate = schedules.build(config.schedule, peak, length, steps_per_epoch)
   except ValueError as error:

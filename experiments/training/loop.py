@@ -1,13 +1,13 @@
 """The loop of training: log, checkpoints, evaluation and signals."""
 
 import contextlib
+import math
 import pathlib
 import signal
 from typing import Any, NoReturn
 
 import jax
 from jax.sharding import Mesh
-import optax
 
 from experiments.cluster import processes
 from experiments.cluster import signals
@@ -19,7 +19,9 @@ from experiments.training import checkpoints
 from experiments.training import config as training_config
 from experiments.training import evaluation
 from experiments.training import losses as training_losses
+from experiments.training import non_finite
 from experiments.training import optimizers
+from experiments.training import resuming
 from experiments.training import sharding
 from experiments.training import state
 from experiments.training import tasks
@@ -42,6 +44,7 @@ class Run:
     workdir: pathlib.Path,
     stop: signals.StopRequest,
     stack: contextlib.ExitStack,
+    changes: run_folder.Changes,
   ) -> None:
     """Goes on from the folder's newest checkpoint, or begins.
 
@@ -52,6 +55,7 @@ class Run:
       workdir: the run's folder, which exists.
       stop: whether a signal has come.
       stack: closes what is opened here.
+      changes: settings that were others when the run was left.
     """
     config: training_config.TrainConfig = experiment.train
     self._config, self._task, self._mesh = config, task, mesh
@@ -68,35 +72,24 @@ class Run:
         in_background=config.checkpoint_in_background,
       )
     )
-    self._state = self._first_state(optimizer)
+    self._state = resuming.first_state(
+      self._checkpoints, task, optimizer, mesh, config
+    )
     self._make_step = state.make_step(
       task, optimizer, mesh, self._state, parts=config.accumulate
     )
-    self._reporter = self._open_reporter(experiment, stack)
+    self._reporter = self._open_reporter(experiment, stack, changes)
     watch = evaluation.Watch(
       should_stop=lambda: bool(self._signal.now()),
       on_progress=self._reporter.evaluating,
     )
     self._evaluate = evaluation.make(task, mesh, config, watch)
 
-  def _first_state(
-    self, optimizer: optax.GradientTransformation
-  ) -> state.TrainState:
-    """Goes on from the newest checkpoint, or begins."""
-    shapes = tasks.batch_shapes(self._split, self._config.batch_size)
-    settings: dict[str, Any] = {
-      "skips": self._config.non_finite is training_config.NonFinite.SKIP,
-      "min_size": self._config.parallel.min_sharded_size,
-    }
-    arguments = (self._task, optimizer, shapes, self._mesh)
-    target = state.abstract(*arguments, **settings)
-    restored = self._checkpoints.restore(state.to_items(target))
-    if restored is None:
-      return state.create(*arguments, self._config.seed, **settings)
-    return state.from_items(target, restored[1])
-
   def _open_reporter(
-    self, experiment: Any, stack: contextlib.ExitStack
+    self,
+    experiment: Any,
+    stack: contextlib.ExitStack,
+    changes: run_folder.Changes,
   ) -> log.Reporter:
     first_step, changed = int(self._state.step), list[str]()
     processes.on_process_zero(
@@ -107,6 +100,7 @@ class Run:
           devices=sharding.describe(self._mesh),
           first_step=first_step,
           splits=(self._split, self._task.eval_split()),
+          changes=changes,
         )
       )
     )
@@ -120,6 +114,10 @@ class Run:
     )
     if first_step:
       reporter.say(f"Going on from step {first_step} in {self._workdir}")
+    for text in resuming.describe(
+      changes, first_step, self._num_steps, self._rate
+    ):
+      reporter.say(text)
     for name in changed:
       reporter.say(f"The examples of {name} are not those of the run's start.")
     return reporter
@@ -133,6 +131,12 @@ class Run:
         self._make_steps(step)
     except evaluation.Abandoned:
       self._leave(int(self._state.step), self._signal.now())
+    except Exception:
+      # A signal often comes together with other trouble: saving comes first.
+      if sharding.process_count() == 1 and (number := self._signal.now()):
+        with contextlib.suppress(Exception):
+          self._leave(int(self._state.step), number)
+      raise
 
   def _make_steps(self, step: int) -> None:
     first_step, losses = step, list[Array]()
@@ -192,30 +196,9 @@ class Run:
       raise self._non_finite_error()
 
   def _non_finite_error(self) -> training_losses.NonFiniteError:
-    found = training_losses.first_broken(self._state.running)
-    assert found is not None
-    step, name = found
-    self._checkpoints.wait()
-    last = max(self._checkpoints.steps(), default=None)
-    intact = (
-      f"The checkpoint of step {last} is intact."
-      if last
-      else "There is no checkpoint yet."
+    return non_finite.error(
+      self._state.running, self._checkpoints, self._batches, self._workdir
     )
-    kept = self._keep_batch(step)
-    return training_losses.NonFiniteError(
-      f"{name} is not a finite number at step {step}. {intact}"
-      + f" The step's batch is in {kept}." * bool(kept)
-    )
-
-  def _keep_batch(self, step: int) -> pathlib.Path | None:
-    """Prepares the batch of a step again, and writes down this one's share."""
-    index = sharding.process_index()
-    name = f"step-{step}" + f"-process-{index}" * bool(index) + ".npz"
-    with contextlib.closing(self._batches(step - 1)) as batches:
-      return run_folder.keep_batch(
-        next(batches), self._workdir / "non_finite" / name, step=step
-      )
 
   def _save(self, step: int) -> None:
     self._check_finite()
@@ -230,7 +213,7 @@ class Run:
       f"Stopped by {signal.Signals(number).name} after step {step}; the same "
       "command goes on from here."
     )
-    raise SystemExit(128 + number)
+    raise SystemExit(signals.exit_code(number))
 
   def _evaluate_if_due(self, step: int) -> None:
     every = self._config.eval_every
@@ -242,6 +225,12 @@ class Run:
       result = self._evaluate(self._state.variables)
       self._reporter.write("eval", step, result.to_row())
       self._reporter.say(f"step {step}: {result.describe_briefly()}")
+      broken = [n for n, x in result.metrics.items() if not math.isfinite(x)]
+      if broken:
+        self._reporter.say(
+          f"At step {step} {', '.join(broken)} over {result.examples} examples "
+          "is not a number; the run goes on."
+        )
       self._reporter.resume_clock(step)
 
   def result(self) -> tuple[int, evaluation.Evaluation]:
@@ -250,6 +239,15 @@ class Run:
     row = self._reporter.find("eval", self._num_steps)
     assert row is not None
     return self._num_steps, evaluation.from_row(row)
+
+  def leave_if_asked(self) -> None:
+    """Exits after a signal that came when all steps had been made.
+
+    Raises:
+      SystemExit: with the signal's exit code.
+    """
+    if number := self._signal.now():
+      raise SystemExit(signals.exit_code(number))
 
   def variables(self) -> Any:
     """Returns parameters and model state as arrays of NumPy."""

@@ -71,9 +71,10 @@ def build(
   Returns:
     A transformation whose updates are to be added to the parameters.
   """
-  chain = []
+  clip = optax.identity()  # The state is the same with and without it.
   if config.clip_norm is not None:
-    chain.append(optax.clip_by_global_norm(config.clip_norm))
+    clip = optax.clip_by_global_norm(config.clip_norm)
+  chain = [clip]
   chain.append(optax.scale_by_adam(config.b1, config.b2, config.eps))
   mask = lambda params: decay_mask(
     params, decay_positions=config.decay_positions

@@ -87,17 +87,6 @@ class Steps:
 Schedule = Constant | ConstantThenCosine | WarmupCosine | Steps
 
 
-def peak_rate(base_rate: float, batch_size: int, *, scale: bool) -> float:
-  """Returns the rate to start from, for a global batch of `batch_size`.
-
-  Args:
-    base_rate: the rate for a batch of 256 if `scale`, else for any batch.
-    batch_size: examples per step over all devices.
-    scale: whether the rate grows in proportion to the batch.
-  """
-  return base_rate * batch_size / 256 if scale else base_rate
-
-
 def build(
   config: Schedule,
   base_rate: float,

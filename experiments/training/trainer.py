@@ -5,8 +5,9 @@ reduction over the batch, the schedule, devices, checkpoints, the log and
 signals. A step is in `state`, the work between steps in `loop`.
 
 The same command continues a run, exactly: the data position is the step, and
-all else is in the checkpoint. SIGTERM and SIGINT (Ctrl-C) save after the
-current step and exit with code 143 and 130; a second one stops at once.
+all else is in the checkpoint. SIGTERM, SIGINT (Ctrl-C), SIGUSR1, SIGUSR2 and
+SIGHUP save after the current step and exit with code 143, SIGINT with 130; a
+second one stops at once.
 """
 
 import contextlib
@@ -67,13 +68,16 @@ class Report:
   plots: tuple[pathlib.Path, ...]
 
 
-def train(experiment: Experiment, workdir: pathlib.Path) -> Report:
+def train(
+  experiment: Experiment, workdir: pathlib.Path, *, amend: bool = False
+) -> Report:
   """Trains to the end, from wherever the folder's last checkpoint is.
 
   Args:
     experiment: the recipe.
     workdir: the run's folder, made if it does not exist. Several processes
       share one.
+    amend: go on with changed values of `training_config.MAY_BE_AMENDED`.
 
   Returns:
     The result, once everything is on disk.
@@ -90,7 +94,7 @@ def train(experiment: Experiment, workdir: pathlib.Path) -> Report:
     loader.WorkerError: if a process that prepares examples dies.
     processes.DisagreementError: if processes have different configurations.
     processes.PeerError: if another process of the run fails.
-    SystemExit: with code 143 or 130 after SIGTERM or SIGINT.
+    SystemExit: with code 130 after SIGINT, 143 after another signal.
   """
   mesh = check(experiment)
   task = experiment.task()
@@ -103,13 +107,19 @@ def train(experiment: Experiment, workdir: pathlib.Path) -> Report:
     text, training_config.MAY_DIFFER_BETWEEN_PROCESSES
   )
   processes.check_same(settings)
-  processes.on_process_zero(
-    lambda: run_folder.claim(workdir, text, training_config.MAY_DIFFER)
+  changes = processes.from_process_zero(
+    lambda: run_folder.claim(
+      workdir,
+      text,
+      training_config.MAY_DIFFER,
+      training_config.MAY_BE_AMENDED,
+      amend=amend,
+    )
   )
   with contextlib.ExitStack() as stack:
     stop = stack.enter_context(signals.StopRequest())
     stack.enter_context(processes.raising_peer_errors())
-    run = loop.Run(experiment, task, mesh, workdir, stop, stack)
+    run = loop.Run(experiment, task, mesh, workdir, stop, stack, changes)
     run.to_the_end()
     return _finish(run, task, workdir)
 
@@ -143,9 +153,12 @@ def _finish(run: loop.Run, task: tasks.Task, workdir: pathlib.Path) -> Report:
 
   def write() -> None:
     perceiver.save(model_file, task.model, variables, {"step": str(step)})
-    plots.extend(task.plots(variables, workdir))
 
   processes.on_process_zero(write)
+  run.leave_if_asked()  # Plots can wait for the same command.
+  processes.on_process_zero(
+    lambda: plots.extend(task.plots(variables, workdir))
+  )
   return Report(
     step=step, evaluation=result, model_file=model_file, plots=tuple(plots)
   )

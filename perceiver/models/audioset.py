@@ -11,6 +11,7 @@ the published 4,800 inputs with one step every 1,024 samples.
 import dataclasses
 import functools
 
+from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import network as perceiver_network
@@ -94,11 +95,13 @@ MEL = multimodal.ModalityConfig(
 # ------------------------------------------------------------------- networks
 
 
-def _classifier(
+def classifier_of(
   *modalities: multimodal.ModalityConfig,
   decoding: decoder.DecoderConfig | decoder.MeanDecoderConfig,
+  num_latents: int = 512,
   latent_channels: int,
   num_self_attends_per_block: int,
+  num_heads: int = 8,
   num_cross_attends: int = 1,
 ) -> MultimodalClassifierConfig:
   """Returns a classifier in which cross-attends and layers share nothing."""
@@ -111,7 +114,7 @@ def _classifier(
     perceiver=perceiver_network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
         input_channels=inputs.input_channels,
-        num_latents=512,
+        num_latents=num_latents,
         latent_channels=latent_channels,
         num_cross_attends=num_cross_attends,
       ),
@@ -119,6 +122,7 @@ def _classifier(
         channels=latent_channels,
         num_self_attends_per_block=num_self_attends_per_block,
         num_blocks=num_cross_attends,
+        self_attention=blocks.SelfAttentionConfig(num_heads=num_heads),
       ),
       decoder=decoding,
       share_weights=num_cross_attends == 1,
@@ -134,7 +138,7 @@ _MEAN_DECODER = decoder.MeanDecoderConfig(output_channels=NUM_CLASSES)
 
 # The model of 2103.03206: two cross-attends, each with 8 layers.
 _of_2021 = functools.partial(
-  _classifier,
+  classifier_of,
   decoding=_MEAN_DECODER,
   latent_channels=1024,
   num_self_attends_per_block=8,
@@ -148,7 +152,7 @@ def _of_table_10(
   latent_channels: int,
 ) -> MultimodalClassifierConfig:
   """Returns a model of 2107.14795 table 10: one cross-attend, twelve layers."""
-  return _classifier(
+  return classifier_of(
     VIDEO,
     audio_input,
     decoding=decoding,

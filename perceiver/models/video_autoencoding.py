@@ -134,8 +134,6 @@ class VideoAutoencoder(base.AdaptedPerceiver):
     )(latents, output_points or {})
 
 
-_NUM_FRAMES, _SIZE, _NUM_CLASSES = 16, (224, 224), 700
-_NUM_SAMPLES, _PATCH_SAMPLES = 30_720, 16
 # The released resolutions: that of the video counts its patches of 4×4 pixels,
 # for the queries of single pixels too; that of the audio counts samples, for
 # patches of 16 too.
@@ -143,85 +141,100 @@ _IMAGE_POSITIONS = position_encoding.Fourier(
   num_bands=32, max_resolution=(16, 56, 56)
 )
 _AUDIO_POSITIONS = position_encoding.Fourier(
-  num_bands=192, max_resolution=(_NUM_SAMPLES,)
+  num_bands=192, max_resolution=(30_720,)
 )
 
-INPUTS = multimodal.MultimodalInputConfig(
-  modalities=(
-    multimodal.ModalityConfig(
-      name="image",
-      input=video.VideoInputConfig(
-        num_frames=_NUM_FRAMES,
-        size=_SIZE,
-        patch=(1, 4, 4),
-        positions=_IMAGE_POSITIONS,
+
+def video_autoencoder(
+  *,
+  num_frames: int = 16,
+  size: tuple[int, int] = (224, 224),
+  patch: tuple[int, int, int] = (1, 4, 4),
+  image_positions: position_encoding.Fourier = _IMAGE_POSITIONS,
+  num_samples: int = 30_720,
+  patch_size: int = 16,
+  audio_positions: position_encoding.Fourier = _AUDIO_POSITIONS,
+  num_classes: int = 700,
+  label_channels: int = 1024,
+  num_latents: int = 784,
+  latent_channels: int = 512,
+  latent_init_scale: float = 0.02,
+  num_layers: int = 8,
+  num_heads: int = 8,
+  output_channels: int = 512,
+) -> VideoAutoencoderConfig:
+  """Returns the main model, but for what is given."""
+  inputs = multimodal.MultimodalInputConfig(
+    modalities=(
+      multimodal.ModalityConfig(
+        name="image",
+        input=video.VideoInputConfig(
+          num_frames=num_frames,
+          size=size,
+          patch=patch,
+          positions=image_positions,
+        ),
+      ),
+      multimodal.ModalityConfig(
+        name="audio",
+        input=audio.AudioInputConfig(
+          num_samples=num_samples,
+          patch_size=patch_size,
+          positions=audio_positions,
+        ),
+      ),
+      # Masked in evaluation, where it is predicted: §4.3.
+      multimodal.ModalityConfig(
+        name="label",
+        input=multimodal.VectorInputConfig(channels=num_classes),
+        mask_rate=0.5,
+        masked_in_evaluation=True,
       ),
     ),
-    multimodal.ModalityConfig(
-      name="audio",
-      input=audio.AudioInputConfig(
-        num_samples=_NUM_SAMPLES,
-        patch_size=_PATCH_SAMPLES,
-        positions=_AUDIO_POSITIONS,
+    mask_tokens=True,
+  )
+  outputs = multimodal_decoder.MultimodalOutputConfig(
+    outputs=(
+      multimodal_decoder.OutputConfig(
+        name="image",
+        grid=(num_frames, *size),
+        positions=image_positions,
+        channels=3,
+      ),
+      multimodal_decoder.OutputConfig(
+        name="audio",
+        grid=(num_samples // patch_size,),
+        positions=audio_positions,
+        channels=patch_size,
+        joined=True,
+      ),
+      multimodal_decoder.OutputConfig(
+        name="label",
+        grid=(1,),
+        positions=position_encoding.Learned(channels=label_channels),
+        channels=num_classes,
+        joined=True,
       ),
     ),
-    # Masked in evaluation, where it is predicted: §4.3.
-    multimodal.ModalityConfig(
-      name="label",
-      input=multimodal.VectorInputConfig(channels=_NUM_CLASSES),
-      mask_rate=0.5,
-      masked_in_evaluation=True,
-    ),
-  ),
-  min_padding=4,
-  mask_tokens=True,
-)
-
-OUTPUTS = multimodal_decoder.MultimodalOutputConfig(
-  outputs=(
-    multimodal_decoder.OutputConfig(
-      name="image",
-      grid=(_NUM_FRAMES, *_SIZE),
-      positions=_IMAGE_POSITIONS,
-      channels=3,
-    ),
-    multimodal_decoder.OutputConfig(
-      name="audio",
-      grid=(_NUM_SAMPLES // _PATCH_SAMPLES,),
-      positions=_AUDIO_POSITIONS,
-      channels=_PATCH_SAMPLES,
-      joined=True,
-    ),
-    multimodal_decoder.OutputConfig(
-      name="label",
-      grid=(1,),
-      positions=position_encoding.Learned(channels=1024),
-      channels=_NUM_CLASSES,
-      joined=True,
-    ),
-  ),
-  min_padding=2,
-)
-
-
-def _autoencoder(num_latents: int) -> VideoAutoencoderConfig:
-  """Returns the published model with some number of latents."""
+  )
   return VideoAutoencoderConfig(
-    inputs=INPUTS,
-    outputs=OUTPUTS,
+    inputs=inputs,
+    outputs=outputs,
     perceiver=perceiver_network.PerceiverConfig(
       encoder=encoder.EncoderConfig(
-        input_channels=INPUTS.input_channels,
+        input_channels=inputs.input_channels,
         num_latents=num_latents,
-        latent_channels=512,
+        latent_channels=latent_channels,
+        latent_init_scale=latent_init_scale,
       ),
       processor=processor.ProcessorConfig(
-        channels=512,
-        num_self_attends_per_block=8,
+        channels=latent_channels,
+        num_self_attends_per_block=num_layers,
+        self_attention=blocks.SelfAttentionConfig(num_heads=num_heads),
       ),
       decoder=decoder.DecoderConfig(
-        query_channels=OUTPUTS.query_channels,
-        output_channels=512,
+        query_channels=outputs.query_channels,
+        output_channels=output_channels,
         cross_attention=blocks.CrossAttentionConfig(query_residual=False),
       ),
     ),
@@ -231,7 +244,7 @@ def _autoencoder(num_latents: int) -> VideoAutoencoderConfig:
 CONFIGS: dict[str, VideoAutoencoderConfig] = {
   # 88, 176 and 352 times fewer numbers in the latents than in the inputs, by
   # the paper's count, which has 480 patches of audio instead of 1,920.
-  "video_autoencoding": _autoencoder(784),
-  "video_autoencoding_392": _autoencoder(392),
-  "video_autoencoding_196": _autoencoder(196),
+  "video_autoencoding": video_autoencoder(),
+  "video_autoencoding_392": video_autoencoder(num_latents=392),
+  "video_autoencoding_196": video_autoencoder(num_latents=196),
 }

@@ -1,6 +1,7 @@
 """Measures a model of ours."""
 
 import time
+import timeit
 from typing import Any
 
 import jax
@@ -85,10 +86,6 @@ def matrix_rate(precision: Any, size: int = 4096, repeats: int = 5) -> float:
   key = jax.random.key(0)
   x = jax.random.normal(key, (size, size), precision.dtype)
   product = jax.jit(jnp.matmul)
-  product(x, x).block_until_ready()
-  seconds = []
-  for _ in range(repeats):
-    started = time.perf_counter()
-    product(x, x).block_until_ready()
-    seconds.append(time.perf_counter() - started)
+  run = lambda: product(x, x).block_until_ready()
+  seconds = timeit.repeat(run, number=1, repeat=1 + repeats)[1:]
   return 2 * size**3 / min(seconds)

@@ -10,7 +10,7 @@ import dataclasses
 import enum
 import json
 import pathlib
-import time
+import timeit
 from typing import Any
 
 import haiku as hk
@@ -74,7 +74,8 @@ def measure(side: Side, count: int, repeats: int) -> Point:
   params = jax.jit(transformed.init)(jax.random.key(2), long[:, :8], latents)
   arguments = (params, None, long, latents)
   compiled = jax.jit(transformed.apply).lower(*arguments).compile()
-  seconds = [_time(compiled, arguments) for _ in range(repeats + 1)][1:]
+  once = lambda: jax.block_until_ready(compiled(*arguments))
+  seconds = timeit.repeat(once, number=1, repeat=1 + repeats)[1:]
   memory: Any = compiled.memory_analysis()
   return Point(
     side=side,
@@ -102,12 +103,6 @@ def _compute(
   if side is Side.INPUTS:
     return network.encode((long,))
   return network.decode(latents, (long,))
-
-
-def _time(compiled: Any, arguments: Any) -> float:
-  started = time.perf_counter()
-  jax.block_until_ready(compiled(*arguments))
-  return time.perf_counter() - started
 
 
 def table(points: Sequence[Point]) -> str:

@@ -4,19 +4,17 @@ The processes of several implementations live side by side, and only one of them
 runs at a time: A B A B, so that a slow minute of the machine slows down all.
 """
 
-from collections.abc import Callable
-import contextlib
+from concurrent import futures
+from concurrent.futures import process
 import multiprocessing
-from multiprocessing import connection as multiprocessing_connection
 from types import ModuleType
 from typing import Any
 
 from scripts.benchmarking import job as benchmarking_job
 
-# Nothing is inherited: neither a device nor memory.
-_CONTEXT = multiprocessing.get_context("spawn")
-# A process ends by itself when its connection is closed, unless it computes.
-_STOP_SECONDS = 5
+# Of a process, which measures one job: its measurement, and the seconds of the
+# first run.
+_measured: list[tuple[Any, float]] = []
 
 
 class WorkerError(RuntimeError):
@@ -28,10 +26,9 @@ class Worker:
 
   def __init__(self, job: benchmarking_job.Job) -> None:
     self.job = job
-    self._connection, other_end = _CONTEXT.Pipe()
-    self._process = _CONTEXT.Process(target=serve, args=(job, other_end))
-    self._process.start()
-    other_end.close()
+    # Nothing is inherited: neither a device nor memory.
+    context = multiprocessing.get_context("spawn")
+    self._pool = futures.ProcessPoolExecutor(1, context, _start, (job,))
 
   def first_seconds(self) -> float:
     """Waits for the first run; returns its seconds.
@@ -39,35 +36,30 @@ class Worker:
     Raises:
       WorkerError: if the process has died.
     """
-    return self._receive()
+    return self.request("first")
 
   def request(self, name: str) -> Any:
-    """Sends one of the requests of `serve`; returns the response.
+    """Returns the response to a request.
+
+    Args:
+      name: "run", for the seconds of a further run, "first", for those of the
+        first one, "facts", for all that is known besides time, or "outputs",
+        for a sample of them.
 
     Raises:
       WorkerError: if the process has died.
     """
-    with contextlib.suppress(BrokenPipeError):
-      self._connection.send(name)
-    return self._receive()
-
-  def _receive(self) -> Any:
     try:
-      return self._connection.recv()
-    except (EOFError, ConnectionResetError) as error:
-      self._process.join()
+      return self._pool.submit(_respond, name).result()
+    except process.BrokenProcessPool as error:
       raise WorkerError(
         f"{self.job.implementation.value} could not measure {self.job.case}: "
-        f"exit code {self._process.exitcode}"
+        "see the output of its process"
       ) from error
 
   def stop(self) -> None:
     """Ends the process."""
-    self._connection.close()
-    self._process.join(_STOP_SECONDS)
-    self._process.kill()
-    self._process.join()
-    self._process.close()
+    self._pool.shutdown()
 
 
 def _module(implementation: benchmarking_job.Implementation) -> ModuleType:
@@ -80,27 +72,22 @@ def _module(implementation: benchmarking_job.Implementation) -> ModuleType:
   return ours
 
 
-def serve(
-  job: benchmarking_job.Job, connection: multiprocessing_connection.Connection
-) -> None:
-  """Computes once, sends the seconds, then responds to requests.
+def _start(job: benchmarking_job.Job) -> None:
+  """Makes the first run.
 
-  Args:
-    job: the measurement.
-    connection: receives "run", for the seconds of a further run, "facts", for
-      all that is known besides time, and "outputs", for a sample of them.
+  It differs from the others: it takes its memory from the system.
   """
   measurement = _module(job.implementation).Measurement(job)
   benchmarking_job.forget_peak()
-  # The first run differs from the others: it takes its memory from the system.
-  connection.send(measurement.run())
-  responses: dict[str, Callable[[], Any]] = {
-    "run": measurement.run,
-    "facts": lambda: (
-      measurement.facts() | {"peak_bytes": benchmarking_job.peak()}
-    ),
-    "outputs": lambda: benchmarking_job.sample(measurement.outputs()),
-  }
-  with contextlib.suppress(EOFError):
-    while True:
-      connection.send(responses[connection.recv()]())
+  _measured.append((measurement, measurement.run()))
+
+
+def _respond(name: str) -> Any:
+  ((measurement, first_seconds),) = _measured
+  if name == "first":
+    return first_seconds
+  if name == "run":
+    return measurement.run()
+  if name == "facts":
+    return measurement.facts() | {"peak_bytes": benchmarking_job.peak()}
+  return benchmarking_job.sample(measurement.outputs())

@@ -318,7 +318,7 @@ def test_dropout_is_drawn_from_the_key():
   ("changes", "message"),
   [
     ({"num_cross_attends": 0}, "num_cross_attends is 0"),
-    ({"num_blocks": 0}, "num_blocks 0; expected at least 0 and 1"),
+    ({"num_blocks": 0}, "num_blocks is 0; expected at least 1"),
     (
       {"share_weights": False, "num_cross_attends": 2, "num_blocks": 4},
       "expected the same number of cross-attends before every block",

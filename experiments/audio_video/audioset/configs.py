@@ -24,12 +24,8 @@ from experiments.training import schedules
 from experiments.training import tasks
 from experiments.training import trainer
 import perceiver
-from perceiver import blocks
 from perceiver import decoder
-from perceiver import encoder
-from perceiver import network
 from perceiver import position_encoding
-from perceiver import processor
 from perceiver.adapters import audio
 from perceiver.adapters import multimodal
 from perceiver.adapters import video
@@ -97,61 +93,44 @@ _MEL_ALONE = dataclasses.replace(_MEL, drop_video=0.0)
 
 # ------------------------------------------------------------------------ mini
 
-_NUM_FRAMES, _SIZE, _NUM_CLASSES = 8, (16, 16), 12
+_SIZE, _NUM_CLASSES = (16, 16), 12
 _TIMES, _BANDS, _HOP = 10, 20, 128
 
 
-def _mini_model() -> audioset.MultimodalClassifierConfig:
-  inputs = multimodal.MultimodalInputConfig(
-    modalities=(
-      multimodal.ModalityConfig(
-        name=audioset_data.VIDEO,
-        input=video.VideoInputConfig(
-          num_frames=_NUM_FRAMES,
-          size=_SIZE,
-          patch=(4, 4, 4),
-          positions=position_encoding.Fourier(
-            num_bands=2, max_resolution=(2, 4, 4)
-          ),
-        ),
-      ),
-      multimodal.ModalityConfig(
-        name=audioset_data.AUDIO,
-        input=audio.SpectrogramInputConfig(
-          num_frames=_TIMES,
-          num_bands=_BANDS,
-          positions=position_encoding.Fourier(
-            num_bands=8, max_resolution=(_TIMES, _BANDS)
-          ),
-        ),
-      ),
+_MINI_VIDEO = multimodal.ModalityConfig(
+  name=audioset_data.VIDEO,
+  input=video.VideoInputConfig(
+    num_frames=8,
+    size=_SIZE,
+    patch=(4, 4, 4),
+    positions=position_encoding.Fourier(num_bands=2, max_resolution=(2, 4, 4)),
+  ),
+)
+_MINI_AUDIO = multimodal.ModalityConfig(
+  name=audioset_data.AUDIO,
+  input=audio.SpectrogramInputConfig(
+    num_frames=_TIMES,
+    num_bands=_BANDS,
+    positions=position_encoding.Fourier(
+      num_bands=8, max_resolution=(_TIMES, _BANDS)
     ),
-    min_padding=4,
-  )
-  channels = 64
-  return audioset.MultimodalClassifierConfig(
-    inputs=inputs,
-    perceiver=network.PerceiverConfig(
-      encoder=encoder.EncoderConfig(
-        input_channels=inputs.input_channels,
-        num_latents=32,
-        latent_channels=channels,
-      ),
-      processor=processor.ProcessorConfig(
-        channels=channels,
-        num_self_attends_per_block=3,
-        self_attention=blocks.SelfAttentionConfig(num_heads=4),
-      ),
-      decoder=decoder.DecoderConfig(
-        query_channels=channels, output_channels=_NUM_CLASSES
-      ),
-    ),
-  )
+  ),
+)
 
 
 def _mini() -> Experiment:
   return Experiment(
-    model=_mini_model(),
+    model=audioset.classifier_of(
+      _MINI_VIDEO,
+      _MINI_AUDIO,
+      decoding=decoder.DecoderConfig(
+        query_channels=64, output_channels=_NUM_CLASSES
+      ),
+      num_latents=32,
+      latent_channels=64,
+      num_self_attends_per_block=3,
+      num_heads=4,
+    ),
     data=audioset_data.DataConfig(
       synthetic=synthetic.SyntheticConfig(
         num_frames=12,

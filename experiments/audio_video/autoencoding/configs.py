@@ -31,16 +31,7 @@ from experiments.training import schedules
 from experiments.training import tasks
 from experiments.training import trainer
 import perceiver
-from perceiver import blocks
-from perceiver import decoder
-from perceiver import encoder
-from perceiver import multimodal_decoder
-from perceiver import network
 from perceiver import position_encoding
-from perceiver import processor
-from perceiver.adapters import audio
-from perceiver.adapters import multimodal
-from perceiver.adapters import video
 from perceiver.models import video_autoencoding
 
 
@@ -106,33 +97,30 @@ def _published(name: str, label_weight: float = 1e-4) -> Experiment:
 
 # ------------------------------------------------------------------------ mini
 
-_FRAMES, _SIZE, _SAMPLES, _PATCH, _CLASSES = 8, (16, 16), 512, 16, 8
+_CLASSES = 8
 
 
 def _mini() -> Experiment:
-  inputs, outputs = _mini_inputs(), _mini_outputs()
   return Experiment(
-    model=video_autoencoding.VideoAutoencoderConfig(
-      inputs=inputs,
-      outputs=outputs,
-      perceiver=network.PerceiverConfig(
-        encoder=encoder.EncoderConfig(
-          input_channels=inputs.input_channels,
-          num_latents=48,
-          latent_channels=64,
-          latent_init_scale=1.0,
-        ),
-        processor=processor.ProcessorConfig(
-          channels=64,
-          num_self_attends_per_block=2,
-          self_attention=blocks.SelfAttentionConfig(num_heads=4),
-        ),
-        decoder=decoder.DecoderConfig(
-          query_channels=outputs.query_channels,
-          output_channels=64,
-          cross_attention=blocks.CrossAttentionConfig(query_residual=False),
-        ),
+    model=video_autoencoding.video_autoencoder(
+      num_frames=8,
+      size=(16, 16),
+      patch=(2, 4, 4),
+      image_positions=position_encoding.Fourier(
+        num_bands=6, max_resolution=(8, 16, 16)
       ),
+      num_samples=512,
+      audio_positions=position_encoding.Fourier(
+        num_bands=8, max_resolution=(16,)
+      ),
+      num_classes=_CLASSES,
+      label_channels=16,
+      num_latents=48,
+      latent_channels=64,
+      latent_init_scale=1.0,
+      num_layers=2,
+      num_heads=4,
+      output_channels=64,
     ),
     data=autoencoding_data.DataConfig(
       synthetic=synthetic.SyntheticConfig(num_classes=_CLASSES)
@@ -151,69 +139,6 @@ def _mini() -> Experiment:
       checkpoint_every=1000,
       log_every=250,
     ),
-  )
-
-
-_IMAGE_POSITIONS = position_encoding.Fourier(
-  num_bands=6, max_resolution=(8, 16, 16)
-)
-_AUDIO_POSITIONS = position_encoding.Fourier(num_bands=8, max_resolution=(16,))
-
-
-def _mini_inputs() -> multimodal.MultimodalInputConfig:
-  return multimodal.MultimodalInputConfig(
-    modalities=(
-      multimodal.ModalityConfig(
-        name="image",
-        input=video.VideoInputConfig(
-          num_frames=_FRAMES,
-          size=_SIZE,
-          patch=(2, 4, 4),
-          positions=_IMAGE_POSITIONS,
-        ),
-      ),
-      multimodal.ModalityConfig(
-        name="audio",
-        input=audio.AudioInputConfig(
-          num_samples=_SAMPLES, patch_size=_PATCH, positions=_AUDIO_POSITIONS
-        ),
-      ),
-      multimodal.ModalityConfig(
-        name="label",
-        input=multimodal.VectorInputConfig(channels=_CLASSES),
-        mask_rate=0.5,
-        masked_in_evaluation=True,
-      ),
-    ),
-    mask_tokens=True,
-  )
-
-
-def _mini_outputs() -> multimodal_decoder.MultimodalOutputConfig:
-  output = multimodal_decoder.OutputConfig
-  return multimodal_decoder.MultimodalOutputConfig(
-    outputs=(
-      output(
-        name="image",
-        grid=(_FRAMES, *_SIZE),
-        positions=_IMAGE_POSITIONS,
-        channels=3,
-      ),
-      output(
-        name="audio",
-        grid=(_SAMPLES // _PATCH,),
-        positions=_AUDIO_POSITIONS,
-        channels=_PATCH,
-        joined=True,
-      ),
-      output(
-        name="label",
-        grid=(1,),
-        positions=position_encoding.Learned(channels=16),
-        channels=_CLASSES,
-        joined=True,
-      ),
-    )
   )
 
 

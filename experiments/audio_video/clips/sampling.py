@@ -40,14 +40,8 @@ class AugmentationConfig:
   saturation: float = 0.4
 
   def __post_init__(self) -> None:
-    bounds.check_ranges(
-      self,
-      min_area="(0, 1]",
-      max_aspect="[1, inf)",
-      brightness="[0, 1]",
-      contrast="[0, 1]",
-      saturation="[0, 1]",
-    )
+    shares = dict.fromkeys(("brightness", "contrast", "saturation"), "[0, 1]")
+    bounds.check_ranges(self, "max_aspect", min_area="(0, 1]", **shares)
 
 
 # Whole frames as they are, or their centre if they have another shape.

@@ -11,7 +11,7 @@ import os
 import pathlib
 import re
 import tempfile
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow_datasets as tfds
 import tyro
@@ -59,19 +59,12 @@ class PrepareConfig:
       )
 
 
-@dataclasses.dataclass(frozen=True)
-class Prepared:
-  """A data set that was written.
-
-  Attributes:
-    folder: of the data set.
-    counts: examples in each split.
-    corrupt: the images left out, relative to the folder of images, each with a
-      colon and the reason.
-  """
+class Prepared(NamedTuple):
+  """A data set that was written."""
 
   folder: pathlib.Path
-  counts: dict[str, int]
+  counts: dict[str, int]  # examples in each split
+  # Images left out, relative to the folder of images, a colon and the reason.
   corrupt: list[str]
 
 

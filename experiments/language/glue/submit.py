@@ -42,8 +42,8 @@ class SubmitConfig:
   batch_size: int = 64
 
 
-def submit(config: SubmitConfig) -> list[pathlib.Path]:
-  """Predicts all test sets of the models' tasks; returns the files.
+def run(config: SubmitConfig) -> None:
+  """Runs the command `predict glue-submission`; prints the files.
 
   Raises:
     FileNotFoundError: if a model is not there.
@@ -75,7 +75,7 @@ def submit(config: SubmitConfig) -> list[pathlib.Path]:
       file = config.output / eval_split.submission
       files.write_text(file, contents(task, table, found["prediction"]))
       written[file] = None
-  return list(written)
+  print(*written, sep="\n")
 
 
 def contents(
@@ -92,15 +92,3 @@ def contents(
       value = f"{min(max(float(prediction), 0.0), glue_tasks.MAX_DEGREE):.3f}"
     lines.append(f"{example.number}\t{value}")
   return "\n".join(lines) + "\n"
-
-
-def run(config: SubmitConfig) -> None:
-  """Runs the command `predict glue-submission`.
-
-  Raises:
-    FileNotFoundError: if a model is not there.
-    perceiver.CheckpointError: if a model is damaged.
-    files.InputError: if a model or a test set cannot be used.
-  """
-  for path in submit(config):
-    print(path)

@@ -117,18 +117,10 @@ def read_kitti(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
     raise files.InputError(f"{path} is not a readable PNG: {error}") from error
   if image.shape != (height, 3 * width):
     raise files.InputError(f"{path} is not a readable PNG: it is cut short.")
-  flow, known = from_kitti(image.reshape(height, width, 3))
-  return np.where(known[..., None], flow, 0), known
-
-
-def from_kitti(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-  """Returns flow [H, W, 2] and the mask [H, W] of a KITTI image.
-
-  Args:
-    image: [H, W, 3] uint16.
-  """
+  image = image.reshape(height, width, 3)
   flow = (image[..., :2].astype(np.float32) - _KITTI_ZERO) / _KITTI_SCALE
-  return flow, image[..., 2] > 0
+  known = image[..., 2] > 0
+  return np.where(known[..., None], flow, 0), known
 
 
 def read_flow(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,6 @@ with whole numbers at the centres of pixels.
 import dataclasses
 import functools
 import math
-from typing import Protocol
 
 import numpy as np
 
@@ -21,16 +20,6 @@ _MAX_BEND = 0.5
 _CHUNK_SIZE = 1024  # points whose intermediate values fit into the cache
 _IDENTITY = np.eye(2)
 _TINY = 1e-30  # keeps the logarithm finite at a knot
-
-
-class Motion(Protocol):
-  """A one-to-one map of the plane."""
-
-  def displacement(self, points: np.ndarray) -> np.ndarray:
-    """Returns the displacements of points of the first frame, [2, P]."""
-
-  def inverse(self, points: np.ndarray) -> np.ndarray:
-    """Returns the origins of points of the second frame, [2, P]."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -164,6 +153,9 @@ class ThinPlate:
       np.multiply(2 * logarithm, offsets[axis], out=slope[:count])
       slope[count:] = np.eye(3)[axis + 1][:, None]
     return basis
+
+
+Motion = Affine | ThinPlate  # one-to-one maps of the plane
 
 
 def thin_plate(

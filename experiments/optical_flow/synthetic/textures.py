@@ -203,14 +203,6 @@ Pattern = Callable[
 ]
 
 
-def _noise(
-  generator: np.random.Generator,
-  size: tuple[int, int],
-  waves: tuple[float, float],
-) -> np.ndarray:
-  return 0.5 + 0.25 * noise(generator, size, waves)
-
-
 def _gradient(
   generator: np.random.Generator,
   size: tuple[int, int],
@@ -245,4 +237,8 @@ def _stripes(
   return 0.5 + 0.5 * np.clip(sharp * wave, -1, 1)
 
 
-_PATTERNS: tuple[Pattern, ...] = (_noise, _gradient, _stripes)
+_PATTERNS: tuple[Pattern, ...] = (
+  lambda *settings: 0.5 + 0.25 * noise(*settings),
+  _gradient,
+  _stripes,
+)

@@ -14,6 +14,7 @@ import numpy as np
 from experiments.point_clouds.files import clouds
 from experiments.point_clouds.files import meshes
 from experiments.point_clouds.synthetic import shape_classes
+from perceiver import bounds
 
 CLASS_NAMES = tuple(shape_classes.SHAPE_CLASSES)
 _MAKERS = tuple(shape_classes.SHAPE_CLASSES.values())
@@ -32,11 +33,7 @@ class SyntheticConfig:
   seed: int = 0
 
   def __post_init__(self) -> None:
-    if self.num_examples < 1 or self.seed < 0:
-      raise ValueError(
-        f"SyntheticConfig: num_examples is {self.num_examples} and seed "
-        f"{self.seed}; expected at least 1 and at least 0."
-      )
+    bounds.check_ranges(self, "num_examples", seed="[0, inf)")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -230,76 +230,27 @@ def _read_autoencoder(
       f"audio_samples_per_frame makes {num_samples} samples; expected at most "
       f"{_MOST}"
     )
-  read, given = _modalities(
-    entries,
-    clip=(num_frames, height, width),
+  image_size = entries["image_size"]
+  sized = video_autoencoding.video_autoencoder(
+    num_frames=num_frames,
+    size=(height, width),
+    image_positions=position_encoding.Fourier(
+      num_bands=32, max_resolution=(num_frames, image_size, image_size)
+    ),
     num_samples=num_samples,
+    patch_size=entries["samples_per_patch"],
+    audio_positions=position_encoding.Fourier(
+      num_bands=192, max_resolution=(num_samples,)
+    ),
     num_classes=shapes.get(_LABELS, (1,))[0],
-  )
-  decoding = decoder.DecoderConfig(
-    query_channels=given.query_channels,
+    label_channels=entries["_label_trainable_num_channels"],
     output_channels=entries["output_num_channels"],
-    cross_attention=blocks.CrossAttentionConfig(query_residual=False),
   )
-  return video_autoencoding.VideoAutoencoderConfig(
-    inputs=read,
-    outputs=given,
-    perceiver=_network(entries, read.input_channels, decoding),
-  )
-
-
-def _modalities(
-  entries: Json,
-  clip: tuple[int, int, int],
-  num_samples: int,
-  num_classes: int,
-) -> tuple[Any, Any]:
-  """Returns the released inputs and outputs with other sizes."""
-  patches = (clip[0], entries["image_size"], entries["image_size"])
-  image_positions = position_encoding.Fourier(
-    num_bands=32, max_resolution=patches
-  )
-  audio_positions = position_encoding.Fourier(
-    num_bands=192, max_resolution=(num_samples,)
-  )
-  patch_size = entries["samples_per_patch"]
-  label_queries = position_encoding.Learned(
-    channels=entries["_label_trainable_num_channels"]
-  )
-  inputs: dict[str, dict[str, Any]] = {
-    "image": {
-      "num_frames": clip[0],
-      "size": clip[1:],
-      "positions": image_positions,
-    },
-    "audio": {
-      "num_samples": num_samples,
-      "patch_size": patch_size,
-      "positions": audio_positions,
-    },
-    "label": {"channels": num_classes},
-  }
-  outputs: dict[str, dict[str, Any]] = {
-    "image": {"grid": clip, "positions": image_positions},
-    "audio": {
-      "grid": (num_samples // patch_size,),
-      "positions": audio_positions,
-      "channels": patch_size,
-    },
-    "label": {"positions": label_queries, "channels": num_classes},
-  }
-  read, given = video_autoencoding.INPUTS, video_autoencoding.OUTPUTS
-  modalities = tuple(
-    dataclasses.replace(x, input=dataclasses.replace(x.input, **inputs[x.name]))
-    for x in read.modalities
-  )
-  answers = tuple(
-    dataclasses.replace(output, **outputs[output.name])
-    for output in given.outputs
-  )
-  return (
-    dataclasses.replace(read, modalities=modalities),
-    dataclasses.replace(given, outputs=answers),
+  decoding = sized.perceiver.decoder
+  assert isinstance(decoding, decoder.DecoderConfig)
+  channels = sized.inputs.input_channels
+  return dataclasses.replace(
+    sized, perceiver=_network(entries, channels, decoding)
   )
 
 

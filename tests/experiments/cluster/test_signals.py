@@ -2,11 +2,14 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
 from experiments.cluster import signals
+from tests.helpers import folders
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -17,19 +20,6 @@ def test_the_first_signal_is_caught(number):
     os.kill(os.getpid(), number)
     assert stop.signal == number
   assert signal.getsignal(number) == before
-
-
-def test_the_second_signal_has_its_usual_effect():
-  # A shell starts background jobs with SIGINT ignored.
-  before = signal.signal(signal.SIGINT, signal.default_int_handler)
-  try:
-    with signals.StopRequest() as stop:
-      os.kill(os.getpid(), signal.SIGTERM)
-      assert stop.signal == signal.SIGTERM
-      with pytest.raises(KeyboardInterrupt):
-        os.kill(os.getpid(), signal.SIGINT)
-  finally:
-    signal.signal(signal.SIGINT, before)
 
 
 def test_outside_the_main_thread_nothing_is_caught():
@@ -44,3 +34,72 @@ def test_outside_the_main_thread_nothing_is_caught():
   thread.start()
   thread.join()
   assert found == [(before, None)]
+
+
+@pytest.mark.parametrize(
+  ("number", "code"),
+  [
+    (signal.SIGINT, 130),
+    (signal.SIGTERM, 143),
+    (signal.SIGUSR1, 143),
+    (signal.SIGHUP, 143),
+  ],
+)
+def test_exit_codes(number, code):
+  assert signals.exit_code(number) == code
+  with pytest.raises(SystemExit) as caught, signals.exiting():
+    os.kill(os.getpid(), number)
+  assert caught.value.code == code
+
+
+def test_an_ignored_hangup_stays_ignored():
+  before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+  try:
+    with signals.StopRequest() as stop:
+      os.kill(os.getpid(), signal.SIGHUP)
+    assert stop.signal is None
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+  finally:
+    signal.signal(signal.SIGHUP, before)
+
+
+def test_signals_that_are_not_inherited_come_all_the_same():
+  with signals.StopRequest() as stop:
+    with signals.not_inherited():
+      os.kill(os.getpid(), signal.SIGUSR2)
+      child = subprocess.Popen(
+        [sys.executable, "-c", _PRINT_MASK], text=True, stdout=subprocess.PIPE
+      )
+    assert stop.signal == signal.SIGUSR2
+  assert child.communicate()[0].split() == ["1", "10", "12", "15", "2"]
+
+
+_PRINT_MASK = """
+import signal
+mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+print(*sorted(str(int(number)) for number in mask))
+"""
+
+_SIGNALLED_TWICE = """
+import os, signal, time
+from experiments.cluster import signals
+from tests.helpers import folders
+with signals.StopRequest() as stop:
+  os.kill(os.getpid(), signal.SIGUSR1)
+  assert stop.signal == signal.SIGUSR1
+  os.kill(os.getpid(), signal.{second})
+  time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+  ("second", "code"),
+  [("SIGTERM", -15), ("SIGINT", -2), ("SIGUSR1", 143), ("SIGHUP", 143)],
+)
+def test_the_second_signal_ends_at_once(second, code):
+  program = _SIGNALLED_TWICE.format(second=second)
+  result = subprocess.run(
+    [sys.executable, "-c", program], cwd=folders.ROOT, timeout=50
+  )
+  # A shell reports death by a signal as 128 and its number: 143 and 130.
+  assert result.returncode == code

@@ -101,13 +101,13 @@ def test_other_programs_are_not_counted():
     ({"coordinator": "a:0", "num_processes": 2, "process_id": 0}, "HOST:PORT"),
     (
       {"coordinator": "a:1", "num_processes": 2, "process_id": 2},
-      r"process-id must be in \[0, 2\), not 2",
+      r"process_id is 2; expected \[0, 2\)",
     ),
     (
       {"coordinator": "a:1", "num_processes": 0, "process_id": 0},
-      "num-processes must be at least 1",
+      "num_processes is 0; expected at least 1",
     ),
-    ({"start_timeout": 0}, "start-timeout must be positive"),
+    ({"start_timeout": 0}, "start_timeout is 0; expected at least 1"),
   ],
 )
 def test_options_that_do_not_fit_are_refused(settings, message):

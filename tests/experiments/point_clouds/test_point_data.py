@@ -135,5 +135,5 @@ def test_modelnet40_needs_its_folder(tmp_path):
 
 @pytest.mark.parametrize("changes", [{"num_eval": 0}, {"point_scaling": 1.0}])
 def test_impossible_data_is_refused(changes):
-  with pytest.raises(ValueError, match="expected at least 1, and from 0"):
+  with pytest.raises(ValueError, match=r"expected (at least 1|\[0, 1\))"):
     data.DataConfig(**changes)

@@ -83,12 +83,14 @@ def test_bad_lines_cost_no_good_ones(tmp_path, bad):
   assert [row["step"] for row in log.read_rows(path)] == [1, 3]
 
 
-def test_rows_hold_finite_numbers_only(tmp_path):
-  with (
-    _reporter(tmp_path) as reporter,
-    pytest.raises(ValueError, match="not JSON compliant"),
-  ):
-    reporter.write("train", 1, {"loss": float("nan")})
+def test_what_is_not_a_number_is_written_as_such(tmp_path):
+  values = {"loss": float("nan"), "norm": float("inf")}
+  with _reporter(tmp_path) as reporter:
+    reporter.write("eval", 1, values)
+  assert '"loss": NaN, "norm": Infinity' in (tmp_path / log.METRICS).read_text()
+  (row,) = log.read_rows(tmp_path / log.METRICS)
+  assert row["norm"] == float("inf")
+  assert row["loss"] != row["loss"]
 
 
 def test_other_processes_write_nothing_but_know_the_rows(tmp_path):

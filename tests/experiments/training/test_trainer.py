@@ -420,7 +420,7 @@ def test_what_is_not_a_number_stops_and_leaves_good_checkpoints(
   assert "loss is not a finite number at step" in message or (
     "gradient_norm is not a finite number at step" in message
   )
-  assert "The checkpoint of step 5 is intact." in message
+  assert "The checkpoint of step 5 is intact: go on" in message
   assert os.listdir(tmp_path / "checkpoints") == ["5"]
   rows = (tmp_path / "metrics.jsonl").read_text()
   assert "NaN" not in rows

@@ -65,11 +65,12 @@ def test_parameters_and_operations(name):
 
 
 def test_shapes_of_the_paper():
-  config = video_autoencoding.INPUTS
+  released = video_autoencoding.CONFIGS["video_autoencoding"]
+  config = released.inputs
   assert config.num_inputs == 50_176 + 1_920 + 1
   assert config.input_channels == 704
-  assert video_autoencoding.OUTPUTS.query_channels == 1026
-  points = [x.num_points for x in video_autoencoding.OUTPUTS.outputs]
+  assert released.outputs.query_channels == 1026
+  points = [x.num_points for x in released.outputs.outputs]
   assert sum(points) == 804_737
 
 

@@ -106,5 +106,5 @@ def test_a_tube_keeps_its_distance_from_its_line():
 
 @pytest.mark.parametrize("changes", [{"num_examples": 0}, {"seed": -1}])
 def test_impossible_shapes_are_refused(changes):
-  with pytest.raises(ValueError, match="expected at least 1 and at least 0"):
+  with pytest.raises(ValueError, match=r"expected at least \d"):
     synthetic_shapes.SyntheticConfig(**changes)

@@ -1,0 +1,59 @@
+"""The end of a run whose loss or gradient is not a number."""
+
+from collections.abc import Callable
+import contextlib
+import pathlib
+
+from experiments.data import loader
+from experiments.runs import folder as run_folder
+from experiments.training import checkpoints
+from experiments.training import losses
+from experiments.training import sharding
+
+
+def error(
+  running: losses.Running,
+  stored: checkpoints.Checkpoints,
+  batches: Callable[[int], loader.Batches],
+  workdir: pathlib.Path,
+) -> losses.NonFiniteError:
+  """Returns the error of a run that cannot go on, and keeps the batch.
+
+  Args:
+    running: the sums of the log, with the step.
+    stored: the checkpoints of the run.
+    batches: from a step on.
+    workdir: the run's folder.
+  """
+  found = losses.first_broken(running)
+  assert found is not None
+  step, name = found
+  stored.wait()
+  last = max(stored.steps(), default=None)
+  intact = (
+    f"The checkpoint of step {last} is intact: go on from it with --amend and "
+    "--train.non-finite skip, a lower --train.base-rate or a clipped gradient "
+    "(--train.optimizer.clip-norm), or from an earlier one with --from-step."
+    if last
+    else "There is no checkpoint yet: begin anew with a lower rate."
+  )
+  kept = _keep_batch(step, batches, workdir)
+  all_skipped = " nor at any step since, all skipped"
+  return losses.NonFiniteError(
+    f"{name} is not a finite number at step {step}"
+    f"{all_skipped * (losses.SKIPPED in running.sums)}. {intact}"
+    + f" The step's batch is in {kept}."
+    * bool(kept)
+  )
+
+
+def _keep_batch(
+  step: int, batches: Callable[[int], loader.Batches], workdir: pathlib.Path
+) -> pathlib.Path | None:
+  """Prepares the batch of a step again, and writes down this one's share."""
+  index = sharding.process_index()
+  name = f"step-{step}" + f"-process-{index}" * bool(index) + ".npz"
+  with contextlib.closing(batches(step - 1)) as again:
+    return run_folder.keep_batch(
+      next(again), workdir / "non_finite" / name, step=step
+    )

@@ -1,0 +1,97 @@
+"""The state that a run goes on from, in its folder's newest checkpoint."""
+
+import contextlib
+from typing import Any
+
+from jax.sharding import Mesh
+import optax
+
+from experiments.runs import folder as run_folder
+from experiments.training import checkpoints
+from experiments.training import config as training_config
+from experiments.training import losses
+from experiments.training import state as training_state
+from experiments.training import tasks
+
+
+def first_state(
+  stored: checkpoints.Checkpoints,
+  task: tasks.Task,
+  optimizer: optax.GradientTransformation,
+  mesh: Mesh,
+  config: training_config.TrainConfig,
+) -> training_state.TrainState:
+  """Goes on from the newest checkpoint, or begins.
+
+  A checkpoint may be from before the run was amended to skip steps without a
+  number, or not to.
+
+  Args:
+    stored: the checkpoints of the run.
+    task: the problem.
+    optimizer: gives its own first state.
+    mesh: the devices.
+    config: of the training.
+  """
+  shapes = tasks.batch_shapes(task.train_split(), config.batch_size)
+  skips = config.non_finite is training_config.NonFinite.SKIP
+  settings: dict[str, Any] = {"min_size": config.parallel.min_sharded_size}
+  arguments = (task, optimizer, shapes, mesh)
+
+  def restore(skipped: bool) -> training_state.TrainState | None:
+    target = training_state.abstract(*arguments, skips=skipped, **settings)
+    found = stored.restore(training_state.to_items(target))
+    return found and training_state.from_items(target, found[1])
+
+  try:
+    state = restore(skips)
+  except checkpoints.MismatchError as error:
+    with contextlib.suppress(checkpoints.MismatchError):
+      state = restore(not skips)
+      assert state is not None
+      return _count_skipped(state, skips)
+    raise error
+  if state is None:
+    return training_state.create(
+      *arguments, config.seed, skips=skips, **settings
+    )
+  return state
+
+
+def _count_skipped(
+  state: training_state.TrainState, skips: bool
+) -> training_state.TrainState:
+  """Adds the number of skipped steps to the sums of the log, or drops it."""
+  sums = dict(state.running.sums)
+  if skips:
+    zeros = training_state.clear_running(state).running.sums
+    sums[losses.SKIPPED] = zeros[losses.GUARDED[0]]
+  else:
+    del sums[losses.SKIPPED]
+  return state._replace(running=state.running._replace(sums=sums))
+
+
+def describe(
+  changes: run_folder.Changes,
+  first_step: int,
+  num_steps: int,
+  rate: optax.Schedule,
+) -> list[str]:
+  """Returns lines on the settings that a run goes on with.
+
+  Args:
+    changes: of settings.
+    first_step: steps made before.
+    num_steps: of the whole run.
+    rate: learning rate of a step, counted from 0.
+  """
+  lines = [
+    f"From step {first_step} on {name} is {now}, not {then}."
+    for name, (then, now) in changes.items()
+  ]
+  if changes:
+    lines.append(
+      f"The learning rate is {float(rate(first_step)):.3g} at step {first_step}"
+      f" and {float(rate(num_steps - 1)):.3g} at the end, step {num_steps}."
+    )
+  return lines
