@@ -1,1 +1,8 @@
-"""Everything that trains and evaluates the models in `perceiver`."""
+"""Commands, wings and service rooms."""
+
+import sys
+
+# Python imports this before a command, whose own imports take seconds, and half
+# a minute from a slow disk. Its first argument is still "-m" then.
+if sys.argv[0] == "-m" and sys.stderr.isatty():
+  print("loading …", file=sys.stderr, flush=True)

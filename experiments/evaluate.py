@@ -17,12 +17,9 @@ import dataclasses
 import os
 import pathlib
 import sys
-from typing import Any, NamedTuple
-
-import jax
-from jax.sharding import Mesh
 
 from experiments.cli import arguments as cli_arguments
+from experiments.cli import candidates
 from experiments.cli import commands
 from experiments.cli import errors
 from experiments.cli import html_report
@@ -33,15 +30,12 @@ from experiments.data import files
 from experiments.runs import log as runs_log
 from experiments.runs import progress
 from experiments.runs import provenance
-from experiments.training import checkpoints as training_checkpoints
 from experiments.training import evaluation
 from experiments.training import sharding
 from experiments.training import tasks
-from experiments.training import trainer
 import perceiver
 from perceiver import config_json
 from perceiver import errors as perceiver_errors
-from perceiver.checkpoints import store
 
 _PROG = "python -m experiments.evaluate"
 _COMMANDS = {
@@ -106,7 +100,7 @@ def _main(arguments: Sequence[str]) -> None:
   registry.check(experiment)
   if options.report is not None:
     _make_folder(options.report)
-  candidate = load(experiment, path)
+  candidate = candidates.load(experiment, path)
   found = evaluate(candidate, options.examples)
   _print(found.describe(choice.result))
   if options.report is not None:
@@ -129,8 +123,16 @@ def _with_experiment(arguments: Sequence[str]) -> list[str]:
   """
   first, *rest = arguments or [""]
   run = pathlib.Path(first)
-  if not first or first.startswith("-") or not (run / "config.json").exists():
+  if not first or first.startswith("-"):
     return list(arguments)
+  if not (run / "config.json").exists():
+    if "/" not in first:
+      return list(arguments)
+    reason = "has no config.json" if run.exists() else "does not exist"
+    raise errors.UsageError(
+      f"{run} is not the folder of a run: it {reason}. A model file needs the "
+      f"name of its experiment: EXPERIMENT --checkpoint {run}"
+    )
   starts = provenance.read(run)
   module = starts[-1].get("experiment") if starts else None
   if not isinstance(module, str):
@@ -141,52 +143,29 @@ def _with_experiment(arguments: Sequence[str]) -> list[str]:
   return [registry.name_of(module), "--checkpoint", first, *rest]
 
 
-class Candidate(NamedTuple):
-  """A model to be judged, with what judges it."""
-
-  config: trainer.TrainConfig
-  task: tasks.Task
-  variables: Any
-  mesh: Mesh
-
-
-def load(experiment: trainer.Experiment, path: pathlib.Path) -> Candidate:
-  """Reads what is at `path`.
+def load_run(
+  path: pathlib.Path,
+) -> tuple[perceiver.Model, perceiver.Variables]:
+  """Reads the newest checkpoint of a run on one device.
 
   Args:
-    experiment: gives data, metrics, batch size and devices. A file written by
-      `perceiver.save` brings its own model; any other must fit this one's.
-    path: the folder of a run, of which the newest checkpoint is read, or a
-      model file.
+    path: the folder of the run, finished or not.
 
   Raises:
-    FileNotFoundError: if there is no checkpoint.
-    training.checkpoints.MismatchError: if the checkpoint is another model's.
+    errors.UsageError: if it is the folder of no run that this version reads.
+    FileNotFoundError: if it has no checkpoint.
   """
-  mesh = trainer.check(experiment)
-  loaded: Any = None
-  if not path.is_dir():
-    if store.is_ours(path):
-      model, loaded = store.load(path, type(experiment.model))
-    else:
-      model, loaded = perceiver.load(path, experiment.model)
-    # Every experiment is a dataclass with a field `model`.
-    experiment = dataclasses.replace(experiment, model=model.config)  # type: ignore[type-var]
-  task = experiment.task()
-  shapes = jax.eval_shape(lambda: task.model.init(jax.random.key(0)))
-  target = sharding.with_shardings(
-    shapes, mesh, experiment.train.parallel.min_sharded_size
+  options = cli_arguments.select(Evaluate, _with_experiment([str(path)]), _PROG)
+  experiment = _choice_of_run(options.choose(), options, path).experiment
+  train = dataclasses.replace(
+    experiment.train, parallel=sharding.ParallelConfig(data=1)
   )
-  if loaded is None:
-    variables = _from_run(path, target)
-  else:
-    place = jax.tree.map(lambda x: x.sharding, target)
-    variables = jax.device_put(loaded, place)
-  return Candidate(experiment.train, task, variables, mesh)
+  found = candidates.load(dataclasses.replace(experiment, train=train), path)  # type: ignore[type-var]
+  return found.task.model, sharding.to_host(found.mesh, found.variables)
 
 
 def evaluate(
-  candidate: Candidate, examples: int | None = None
+  candidate: candidates.Candidate, examples: int | None = None
 ) -> evaluation.Evaluation:
   """Evaluates a model on its task's evaluation split.
 
@@ -212,7 +191,7 @@ def evaluate(
 
 def report(
   folder: pathlib.Path,
-  candidate: Candidate,
+  candidate: candidates.Candidate,
   path: pathlib.Path,
   title: str,
   found: evaluation.Evaluation,
@@ -245,7 +224,12 @@ def report(
     pictures = candidate.task.plots(variables, folder)
     pages.append(
       html_report.write(
-        folder, title=title, found=found, result=result, pictures=pictures
+        folder,
+        title=title,
+        found=found,
+        result=result,
+        pictures=pictures,
+        facts=candidates.facts(candidate),
       )
     )
 
@@ -290,23 +274,6 @@ def _choice_of_run(
   if same:
     return same[0]._replace(experiment=stored)
   return choice._replace(experiment=stored, result=None)
-
-
-def _from_run(workdir: pathlib.Path, target: Any) -> Any:
-  directory = workdir / "checkpoints"
-  restored = None
-  if directory.exists():
-    with training_checkpoints.Checkpoints(
-      directory, read_only=True
-    ) as checkpoints:
-      restored = checkpoints.restore(
-        {"params": target.params, "state": target.state}
-      )
-  if restored is None:
-    raise FileNotFoundError(f"There is no checkpoint in {directory}.")
-  step, items = restored
-  _print(f"checkpoint of step {step} in {directory}")
-  return target._replace(**items)
 
 
 def _origin(run: pathlib.Path) -> str:

@@ -15,7 +15,6 @@ import textwrap
 from typing import Any
 
 import tabulate
-import tqdm
 import tyro
 
 from experiments.cli import arguments as cli_arguments
@@ -23,11 +22,13 @@ from experiments.cli import errors
 from experiments.cli import registry
 from experiments.data import files
 from experiments.runs import log as runs_log
+from experiments.runs import progress
 from experiments.runs import provenance
 from experiments.training import tasks
 import perceiver
 
-_HEADER = ("recipe", "parameters", "GFLOPs", "paper", "ours")
+_HEADER = ("recipe", "parameters", "GFLOPs", "metric", "paper", "ours")
+_WIDTHS = (None, None, None, 16, None, None)  # 80 columns, all in all
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,16 +54,18 @@ def _main(arguments: Sequence[str]) -> None:
   if options.runs is not None:
     print("\n".join(_runs(options.runs)))
     return
-  # Counting takes its time: a terminal shows how far it is.
-  for name in tqdm.tqdm(registry.matching(options.names), disable=None):
-    tqdm.tqdm.write(_experiment(registry.choices(name)))
-
-
-def _experiment(choices: Sequence[registry.Choice]) -> str:
-  """Returns an experiment's command and a table of its recipes."""
-  command = f"python -m experiments.train {choices[0].name}"
-  rows = [_row(choice) for choice in choices]
-  return f"{command} --recipe NAME | --mini\n{_table(rows, _HEADER)}\n"
+  names = registry.matching(options.names)
+  print("paper: published results; ours: those of this code\n", flush=True)
+  for name in names:
+    choices = registry.choices(name)
+    command = f"python -m experiments.train {choices[0].name}"
+    print(f"{command} --recipe NAME | --mini", flush=True)
+    count = progress.counter("counting operations", unit=" recipes")
+    rows = []
+    for number, choice in enumerate(choices, 1):
+      rows.append(_row(choice))
+      count(number, len(choices))
+    print(f"{_table(rows, _HEADER, _WIDTHS)}\n", flush=True)
 
 
 def _runs(folder: pathlib.Path) -> list[str]:
@@ -130,26 +133,35 @@ def _commit(git: Any) -> str:
 
 def _row(choice: registry.Choice) -> tuple[str, ...]:
   model = perceiver.create(choice.experiment.model)
-  result = choice.result
-  number = lambda x: "–" if x is None else f"{x:g}"
   return (
     choice.recipe,
     f"{model.num_parameters():,}",
-    f"{model.num_flops() / 1e9:.4g}",
-    f"{_label(result)} {number(result.paper)}" if result else "–",
-    number(result.ours) if result else "–",
+    f"{model.num_flops() / 1e9:.3g}",
+    *_result(choice.result),
   )
 
 
-def _label(result: tasks.Result) -> str:
-  """Returns the split and the metric of a result."""
-  return f"{result.split} {result.metric}".strip()
+def _result(result: tasks.Result | None) -> tuple[str, str, str]:
+  """Returns the metric, the paper's number and ours."""
+  if result is None:
+    return "–", "–", "–"
+  number = lambda x: "–" if x is None else f"{x:g}"
+  metric = f"{result.split} {result.metric}".strip().replace("_", " ")
+  return metric, number(result.paper), number(result.ours)
 
 
-def _table(rows: Iterable[Sequence[str]], headers: Sequence[str] = ()) -> str:
-  """Returns words in columns, indented."""
+def _table(
+  rows: Iterable[Sequence[str]],
+  headers: Sequence[str] = (),
+  widths: Sequence[int | None] = (None, None),
+) -> str:
+  """Returns words in columns, indented; wide ones are broken into lines."""
   text = tabulate.tabulate(
-    rows, headers, tablefmt="plain", disable_numparse=True
+    rows,
+    headers,
+    tablefmt="plain",
+    disable_numparse=True,
+    maxcolwidths=[*widths],
   )
   return textwrap.indent(text, "  ")
 

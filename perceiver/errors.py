@@ -10,7 +10,7 @@ class WriteError(PerceiverError, OSError):
 
 
 def reason(error: OSError) -> str:
-  """Returns what the operating system has against an operation."""
+  """Returns the operating system's reason against an operation."""
   if isinstance(error, FileExistsError) and error.filename:
     return f"{error.filename} is a file"
   return error.strerror or str(error)

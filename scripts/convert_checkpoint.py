@@ -30,9 +30,9 @@ class ConvertConfig:
   """Converts a checkpoint between forms.
 
   Attributes:
-    source: a file written by perceiver.save, the folder of a finished training
-      run, a pickle of DeepMind's releases, or a folder of transformers; its
-      content decides.
+    source: a file written by perceiver.save, the folder of a training run,
+      finished or not, a pickle of DeepMind's releases, or a folder of
+      transformers; its content decides.
     destination: a new file, or a new folder for huggingface.
     model: name of the model that the source holds, of those that
       perceiver.list_models() gives; found in the source by default.
@@ -68,7 +68,7 @@ def _convert(config: ConvertConfig) -> None:
     raise FileExistsError(
       f"{destination} is there already; expected a new path."
     )
-  model, variables = perceiver.load(source, config.model)
+  model, variables = _load(source, config.model)
   _describe("from", source)
   known = [x for x in perceiver.list_models() if perceiver.create(x) == model]
   print(f"model       {', '.join(known) or type(model.config).__name__}")
@@ -78,6 +78,23 @@ def _convert(config: ConvertConfig) -> None:
   if config.to == "huggingface":
     for sentence in folder.deviations(model):
       print(f"note        In transformers {sentence}.")
+
+
+def _load(
+  source: pathlib.Path, name: str | None
+) -> tuple[perceiver.Model, perceiver.Variables]:
+  """Reads a checkpoint, or the newest one of a run that is not finished."""
+  is_run = (source / "config.json").exists() and (
+    source / "metrics.jsonl"
+  ).exists()
+  if not is_run or (source / "model.safetensors").exists():
+    return perceiver.load(source, name)
+  from experiments import evaluate  # much to load, for this case alone
+
+  model, variables = evaluate.load_run(source)
+  if name is not None and perceiver.create(name) != model:
+    raise ValueError(f"{source} is a run of another model; expected {name}.")
+  return model, variables
 
 
 def _describe(label: str, path: pathlib.Path) -> None:

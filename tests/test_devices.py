@@ -2,6 +2,7 @@
 
 import functools
 
+import chex
 import jax
 import jax.numpy as jnp
 from jax.sharding import AxisType
@@ -57,9 +58,7 @@ def run(num_devices):
 
 
 def assert_close(found, expected):
-  assert jax.tree.structure(found) == jax.tree.structure(expected)
-  for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
-    np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+  chex.assert_trees_all_close(found, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_several_devices_are_simulated():

@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import functools
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -165,8 +166,7 @@ def test_variables_are_float32_and_have_the_shapes_that_were_announced():
 def test_initialisation_depends_on_the_key_alone():
   model, variables = classifier()
   again, other = (model.init(jax.random.key(i)) for i in (0, 1))
-  for a, b in zip(jax.tree.leaves(again), jax.tree.leaves(variables)):
-    np.testing.assert_array_equal(a, b)
+  chex.assert_trees_all_equal(again, variables)
   module = "classifier/perceiver/latents"
   assert np.any(
     other.params[module]["embeddings"] != again.params[module]["embeddings"]
@@ -260,8 +260,7 @@ def test_state_changes_in_training_only():
   model, variables = conv_classifier()
   assert variables.state
   _, after = model.apply_and_update(variables, IMAGES)
-  for a, b in zip(jax.tree.leaves(after), jax.tree.leaves(variables.state)):
-    np.testing.assert_array_equal(a, b)
+  chex.assert_trees_all_equal(after, variables.state)
   logits, after = model.apply_and_update(variables, IMAGES, is_training=True)
   assert logits.shape == (2, 3)
   assert jax.tree.structure(after) == jax.tree.structure(

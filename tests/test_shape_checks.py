@@ -5,6 +5,8 @@ import jaxtyping
 import numpy as np
 import pytest
 
+from experiments.image_classification import mixing
+from experiments.training import losses
 from perceiver import layers
 from perceiver import position_encoding
 from perceiver import queries
@@ -54,3 +56,12 @@ def test_a_wrong_result_is_refused():
 
 def test_numpy_arrays_are_accepted_where_users_have_them():
   assert len(queries.fourier(_FOURIER, (4, 4), np.arange(3))) == 1
+
+
+def test_shapes_are_checked_where_experiments_take_arrays():
+  with pytest.raises(jaxtyping.TypeCheckError):
+    losses.top_k_correct(jnp.ones((2, 3)), jnp.array([1, 2, 0]))
+  with pytest.raises(jaxtyping.TypeCheckError):
+    mixing.top_k_correct(
+      jnp.ones((2, 3)), jnp.array([1, 2]), jnp.ones((2, 4)), 1
+    )

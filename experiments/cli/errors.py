@@ -56,7 +56,7 @@ def run(main: Callable[[], Any]) -> int:
 
 
 def _message(error: Exception) -> str:
-  """Returns what to tell the person who can mend it; empty if nobody can."""
+  """Returns the message for the person who can mend it; empty if nobody can."""
   if isinstance(error, OSError) and error.filename:
     return f"{error.filename}: {error.strerror}"
   mendable = isinstance(error, (perceiver.PerceiverError, FileNotFoundError))

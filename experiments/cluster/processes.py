@@ -239,7 +239,7 @@ def broadcast(text: str) -> str:
 
 
 def from_process_zero(function: Callable[[], Any]) -> Any:
-  """Returns what a function returns in process 0, as JSON would keep it.
+  """Returns a function's result in process 0, as JSON would keep it.
 
   Raises:
     PeerError: in the other processes, if it fails; process 0 raises its error.

@@ -35,7 +35,7 @@ def to_bytes(ids: Iterable[int]) -> bytes:
     ) from error
   if np.any((ids < 0) | (ids >= VOCAB_SIZE)):
     raise ValueError(
-      f"Bytes: ids go from {ids.min()} to {ids.max()}; expected 0 to "
+      f"Bytes: ids go from {np.min(ids)} to {np.max(ids)}; expected 0 to "
       f"{VOCAB_SIZE - 1}."
     )
   return (ids[ids >= NUM_SPECIAL] - NUM_SPECIAL).astype(np.uint8).tobytes()

@@ -5,8 +5,14 @@ import dataclasses
 import jax
 from jax import Array
 import jax.numpy as jnp
+from jaxtyping import Float, Integer, PRNGKeyArray
+import numpy as np
 
+from experiments.training import losses
 from perceiver import bounds
+
+Images = Float[Array | np.ndarray, "B H W C"]
+Targets = Float[Array | np.ndarray, "B F"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,8 +36,8 @@ class MixingConfig:
 
 
 def mix(
-  key: Array, images: Array, targets: Array, config: MixingConfig
-) -> tuple[Array, Array]:
+  key: PRNGKeyArray, images: Images, targets: Targets, config: MixingConfig
+) -> tuple[Images, Targets]:
   """Mixes each example with the one before it in the batch.
 
   The released code mixes each example with one from a second, independent set
@@ -41,13 +47,13 @@ def mix(
 
   Args:
     key: a random key; ratios and boxes are sampled for each example.
-    images: [B, H, W, 3], in any units.
-    targets: [B, F] soft labels, for instance one-hot or smoothed.
+    images: in any units.
+    targets: soft labels, for instance one-hot or smoothed.
     config: which mixings are on.
 
   Returns:
-    images, [B, H, W, 3], and targets, [B, F], with the shapes and dtypes that
-    came in. An example's share of its own target is its share of the image.
+    Images and targets with the shapes and dtypes that came in. An example's
+    share of its own target is its share of the image.
   """
   if config.mixup_alpha is None and not config.cutmix:
     return images, targets
@@ -57,7 +63,28 @@ def mix(
   return _blend(masks, images), _blend(shares[:, None], targets)
 
 
-def _blend(share: Array, values: Array) -> Array:
+def top_k_correct(
+  logits: Float[Array, "B F"],
+  labels: Integer[Array | np.ndarray, "B"],
+  mixed: Float[Array, "B F"],
+  k: int,
+) -> Float[Array, "B"]:
+  """Returns the share of each mixed image whose label is among the top k.
+
+  Args:
+    logits: of the mixed images.
+    labels: before mixing.
+    mixed: one-hot labels, mixed as the images are.
+    k: how many classes count.
+  """
+  own = jnp.take_along_axis(mixed, labels[:, None], axis=-1)[:, 0]  # [B]
+  correct, other = (
+    losses.top_k_correct(logits, x, k) for x in (labels, jnp.roll(labels, 1))
+  )
+  return own * correct + (1 - own) * other
+
+
+def _blend(share: Array, values: Images | Targets) -> Array:
   # A roll, not a gather: over sharded batches only one row per device moves.
   return share * values + (1 - share) * jnp.roll(values, 1, axis=0)
 

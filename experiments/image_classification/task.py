@@ -5,6 +5,7 @@ import dataclasses
 import pathlib
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from experiments.data import loader
@@ -66,22 +67,26 @@ class ImageClassification(tasks.HasSplits):
   ) -> tasks.Losses:
     """Computes cross-entropy in nats and whether the label is among the top k.
 
-    In training, images and targets are smoothed and mixed as configured; the
-    accuracies then compare with the labels of the images before mixing.
+    In training, images and targets are smoothed and mixed as configured; a
+    label then counts by its share of the mixed image.
     """
     images, labels = batch["images"], batch["labels"]
-    targets = jax.nn.one_hot(labels, self.model.config.num_classes)
+    targets = mixed = jax.nn.one_hot(labels, self.model.config.num_classes)
     if is_training and rng is not None:
       mixing_key, rng = jax.random.split(rng)
       targets = optax.losses.smooth_labels(targets, self.loss.label_smoothing)
-      images, targets = classification_mixing.mix(
-        mixing_key, images, targets, self.loss.mixing
+      images, both = classification_mixing.mix(
+        mixing_key,
+        images,
+        jnp.concatenate([targets, mixed], axis=-1),
+        self.loss.mixing,
       )
+      targets, mixed = jnp.split(both, 2, axis=-1)
     logits, state = self.model.apply_and_update(
       variables, images, rng=rng, is_training=is_training
     )  # [B, classes]
     correct = {
-      f"top_{k}": training_losses.top_k_correct(logits, labels, k)
+      f"top_{k}": classification_mixing.top_k_correct(logits, labels, mixed, k)
       for k in self.top_k
     }
     loss = training_losses.softmax_cross_entropy(logits, targets)

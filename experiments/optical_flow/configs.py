@@ -184,3 +184,4 @@ def _result(clean: float, final: float, kitti: float) -> tasks.Result:
 
 
 RESULTS = {recipe: _result(*row) for recipe, (_, *row) in _TABLE_16.items()}
+RESULTS["mini"] = tasks.Result(metric="epe", ours=0.39)

@@ -7,6 +7,7 @@ papers report the mean over images of each image's mean instead; that is
 `epe_by_image`.
 """
 
+from jaxtyping import Bool, Float, Float64, Shaped
 import numpy as np
 
 from experiments.optical_flow import examples
@@ -23,18 +24,16 @@ _SPEEDS = {
 
 
 def end_point_error(
-  flow: np.ndarray,  # [H, W, 2]
-  truth: np.ndarray,  # [H, W, 2]
-) -> np.ndarray:  # [H, W] float64
+  flow: Float[np.ndarray, "H W 2"], truth: Float[np.ndarray, "H W 2"]
+) -> Float64[np.ndarray, "H W"]:
   """Returns the length of the difference at every pixel, in pixels."""
   difference = flow.astype(np.float64) - truth
   return np.hypot(difference[..., 0], difference[..., 1])
 
 
 def outliers(
-  flow: np.ndarray,  # [H, W, 2]
-  truth: np.ndarray,  # [H, W, 2]
-) -> np.ndarray:  # [H, W] bool
+  flow: Float[np.ndarray, "H W 2"], truth: Float[np.ndarray, "H W 2"]
+) -> Bool[np.ndarray, "H W"]:
   """Returns the pixels with errors of more than 3 pixels and 5 %."""
   error = end_point_error(flow, truth)
   return (error > _OUTLIER_PIXELS) & (error > _OUTLIER_SHARE * _speed(truth))
@@ -103,11 +102,11 @@ class FlowMetrics:
       if count
     }
 
-  def _add(self, name: str, values: np.ndarray) -> None:
-    """Adds values [n] to one mean."""
+  def _add(self, name: str, values: Shaped[np.ndarray, "n"]) -> None:
+    """Adds values to one mean."""
     self._sums[name] = self._sums.get(name, 0.0) + float(np.sum(values))
     self._counts[name] = self._counts.get(name, 0) + values.size
 
 
-def _speed(flow: np.ndarray) -> np.ndarray:  # [H, W]
+def _speed(flow: Float[np.ndarray, "H W 2"]) -> Float64[np.ndarray, "H W"]:
   return np.hypot(*np.moveaxis(flow.astype(np.float64), -1, 0))

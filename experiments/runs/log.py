@@ -13,10 +13,6 @@ import time
 from typing import Any, TextIO
 import warnings
 
-from tensorboardX import event_file_writer
-from tensorboardX.proto import event_pb2
-from tensorboardX.proto import summary_pb2
-
 from experiments.data import files
 from experiments.runs import progress
 
@@ -172,7 +168,7 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
 
 
 def _row(line: bytes) -> dict[str, Any] | None:
-  """Returns what is in a line; None if that is no row."""
+  """Returns the row in a line; None if that is none."""
   try:
     row = json.loads(line)
   except (RecursionError, ValueError):
@@ -200,8 +196,14 @@ class _EventFile:
     Raises:
       OSError: if the disk is full.
     """
+    # Only runs wait for this: it loads PyTorch where that is installed.
+    from tensorboardX import event_file_writer
+    from tensorboardX.proto import event_pb2
+    from tensorboardX.proto import summary_pb2
+
+    self._events, self._summaries = event_pb2, summary_pb2
     self._writer = event_file_writer.EventsWriter(str(folder / "events"))
-    started = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+    started = self._events.SessionLog(status=self._events.SessionLog.START)
     self._write(first_step + 1, session_log=started)
 
   def add(self, name: str, value: float, step: int) -> None:
@@ -210,14 +212,14 @@ class _EventFile:
     Raises:
       OSError: if the disk is full.
     """
-    number = summary_pb2.Summary.Value(tag=name, simple_value=value)
-    self._write(step, summary=summary_pb2.Summary(value=[number]))
+    number = self._summaries.Summary.Value(tag=name, simple_value=value)
+    self._write(step, summary=self._summaries.Summary(value=[number]))
 
   def close(self) -> None:
     """Completes the file."""
     self._writer.close()
 
   def _write(self, step: int, **content: object) -> None:
-    event = event_pb2.Event(step=step, wall_time=time.time(), **content)
+    event = self._events.Event(step=step, wall_time=time.time(), **content)
     self._writer.write_event(event)
     self._writer.flush()

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 import pathlib
 from typing import Any, NamedTuple
+import wave
 
 import matplotlib
 
 matplotlib.use("Agg")  # There may be no display.
 
 from matplotlib import pyplot as pyplot
+import numpy as np
 from PIL import Image
 
 from experiments.data import files
@@ -16,6 +18,14 @@ from experiments.runs import log as runs_log
 
 ATTENTION_TITLE = "attention of some latents in the first cross-attend"
 _DPI = 120
+_TITLE = "Title"  # of PNG's own vocabulary
+# Pictures without a title of their own.
+_CAPTIONS = {
+  "curve": "metrics over the steps of training; of the evaluation, with dots",
+  "samples": "examples of the evaluation split, and the model's results",
+  "inputs": "audio of the examples, one after the other",
+  "reconstructions": "audio of their reconstructions, one after the other",
+}
 
 
 class Panel(NamedTuple):
@@ -88,16 +98,50 @@ def _line(
 def save(figure: Any, path: pathlib.Path) -> pathlib.Path:
   """Writes a figure to a file, whole or not at all, and closes it.
 
-  Its layout is made tight unless it has a layout engine.
+  Its layout is made tight unless it has a layout engine. The figure's title
+  goes into the file, too, where a report finds it (`caption`).
 
   Raises:
     files.InputError: if the file cannot be written.
   """
   if figure.get_layout_engine() is None:
     figure.tight_layout()
+  title = figure.get_suptitle()
+  if not title and len(figure.axes) <= 2:  # the second one is a scale
+    title = figure.axes[0].get_title()
+  metadata = {_TITLE: title.replace("\n", " ")}
   with files.writing(path) as temporary:
-    figure.savefig(temporary, dpi=_DPI)
+    figure.savefig(temporary, dpi=_DPI, metadata=metadata)
   pyplot.close(figure)
+  return path
+
+
+def caption(path: pathlib.Path) -> str:
+  """Returns the title of a picture, or its name if it has none."""
+  known = _CAPTIONS.get(path.stem, path.stem.replace("_", " "))
+  try:
+    with Image.open(path, formats=("PNG",)) as picture:
+      return picture.info.get(_TITLE) or known
+  except (OSError, SyntaxError, ValueError):
+    return known
+
+
+def save_audio(
+  path: pathlib.Path, rate: int, samples: np.ndarray
+) -> pathlib.Path:
+  """Writes audio [S] or [S, channels] in [-1, 1] as 16-bit WAV.
+
+  Raises:
+    files.InputError: if the file cannot be written.
+  """
+  with (
+    files.writing(path) as temporary,
+    wave.open(str(temporary), "wb") as file,
+  ):
+    file.setnchannels(samples[0].size)
+    file.setsampwidth(2)  # bytes
+    file.setframerate(rate)
+    file.writeframes(np.rint(32767 * samples).astype("<i2").tobytes())
   return path
 
 

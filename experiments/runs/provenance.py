@@ -68,7 +68,7 @@ def record(
       "devices": dict(devices),
       "changes": {name: list(pair) for name, pair in (changes or {}).items()},
       "data": data,
-      "git": _git_state(),
+      "git": git_state(),
       "python": platform.python_version(),
       "versions": {p: importlib.metadata.version(p) for p in _PACKAGES},
     }
@@ -103,7 +103,7 @@ def _describe(split: loader.Split) -> dict[str, Any]:
   return {"examples": size, "digest": checksum.hexdigest()[:16]}
 
 
-def _git_state() -> dict[str, Any] | None:
+def git_state() -> dict[str, Any] | None:
   """Returns the code's commit, None where it is not under version control."""
   folder = pathlib.Path(__file__).parent
 

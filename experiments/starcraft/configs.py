@@ -31,6 +31,7 @@ from experiments.starcraft.game import matches
 from experiments.starcraft.game import scenarios
 from experiments.training import optimizers
 from experiments.training import schedules
+from experiments.training import tasks
 from experiments.training import trainer
 import perceiver
 from perceiver import blocks
@@ -164,3 +165,14 @@ EXPERIMENTS = {
 # A Perceiver IO needs more steps. With them it still takes fewer operations in
 # all, for 512 entities.
 MINI = _mini(_MINI_PERCEIVER, steps=8000)
+# Of games against a bot that is no part of this project.
+_PAPER = tasks.Result(
+  metric="win_rate", paper=0.87, split="Elite bot", source="2107.14795 table 8"
+)
+RESULTS = {
+  "perceiver_io_32": _PAPER,
+  "perceiver_io_64": _PAPER,
+  "transformer": _PAPER,
+  "mini_transformer": tasks.Result(metric="win_rate", ours=0.8),
+  "mini": tasks.Result(metric="win_rate", ours=0.797),
+}

@@ -2,13 +2,13 @@
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Float32, Integer, Shaped
+import numpy as np
 
 from experiments.starcraft import model
 from experiments.starcraft.game import simulator
 from experiments.starcraft.game import units
 from experiments.training import losses as training_losses
-
-Array = jax.Array
 
 
 def to_actions(decisions: model.Decisions) -> units.Actions:
@@ -22,9 +22,14 @@ def to_actions(decisions: model.Decisions) -> units.Actions:
 def losses(
   decisions: model.Decisions,
   transition: simulator.Transition,
-  won: Array,  # [B], 1, 0 or 0.5
-) -> dict[str, Array]:  # {name: [B]}
+  won: Float[Array | np.ndarray, "B"],
+) -> dict[str, Float[Array, "B"]]:
   """Compares decisions with the actions of the living units of army 0.
+
+  Args:
+    decisions: of the policy.
+    transition: with the expert's actions.
+    won: 1 if army 0 wins, 0 if it loses, 0.5 for a draw.
 
   Returns:
     "actions": mean cross-entropy over these units, in nats, of the kind of
@@ -57,15 +62,16 @@ def losses(
 
 
 def _cross_entropy(
-  logits: Array,  # [B, U, F]
-  labels: Array,  # [B, U] integers
-) -> Array:  # [B, U]
+  logits: Float[Array, "B U F"], labels: Integer[Array, "B U"]
+) -> Float32[Array, "B U"]:
   log_probabilities = jax.nn.log_softmax(logits.astype(jnp.float32))
   return -units.take_target(log_probabilities, labels)
 
 
-def _mean_over(values: Array, mask: Array, otherwise: float) -> Array:
-  """Returns means [B] of values [B, U] where the mask is True."""
+def _mean_over(
+  values: Shaped[Array, "B U"], mask: Bool[Array, "B U"], otherwise: float
+) -> Float32[Array, "B"]:
+  """Returns means of values where the mask is True."""
   total = jnp.sum(jnp.where(mask, values, 0), axis=1, dtype=jnp.float32)
   number = jnp.sum(mask, axis=1)
   return jnp.where(number > 0, total / jnp.maximum(number, 1), otherwise)

@@ -155,8 +155,9 @@ def learning_rate(
   length = config.steps or (config.epochs or 0) * steps_per_epoch
   if length < 1:
     raise LengthError(
-      f"{config.epochs} epochs of {num_examples} examples are less than one "
-      f"batch of {config.batch_size}"
+      f"train.epochs is {config.epochs}, which of {num_examples} examples is "
+      f"less than one batch of {config.batch_size}; expected more. Change "
+      "--train.epochs, --train.steps or --train.batch-size."
     )
   peak = config.base_rate
   if config.scale_rate_with_batch:
@@ -164,5 +165,8 @@ def learning_rate(
   try:
     rate = schedules.build(config.schedule, peak, length, steps_per_epoch)
   except ValueError as error:
-    raise LengthError(str(error)) from error
+    raise LengthError(
+      f"{error} Change --train.steps or --train.epochs, and with them "
+      "--train.schedule.warmup-steps or --train.schedule.warmup-epochs."
+    ) from error
   return rate, int(length)

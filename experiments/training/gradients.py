@@ -7,17 +7,17 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
+from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
 from experiments.training import sharding
 from experiments.training import tasks
-
-Array = jax.Array
 
 
 class Gradient(NamedTuple):
   """The gradient of a batch, with its metrics and the next state."""
 
-  means: dict[str, Array]  # {metric: weighted mean over the batch}, with "loss"
+  # Of every metric, and of "loss", the weighted mean over the batch.
+  means: dict[str, Float[Array, ""]]
   state: Any  # the model's state after the step
   grads: Any  # of the mean loss
 
@@ -25,8 +25,8 @@ class Gradient(NamedTuple):
 def of_batch(
   task: tasks.Task,
   variables: Any,
-  batch: Mapping[str, Array],
-  rng: Array,
+  batch: Mapping[str, Shaped[Array, "B ..."]],
+  rng: PRNGKeyArray,
   mesh: Mesh,
   parts: int = 1,
 ) -> Gradient:
@@ -67,15 +67,17 @@ def of_batch(
   )
 
 
-def _mean(total: Array, parts: int) -> Array:
+def _mean(total: Shaped[Array, "..."], parts: int) -> Shaped[Array, "..."]:
   """Divides a sum; that of counters, which are all alike, without a rest."""
   if jnp.issubdtype(total.dtype, jnp.integer):
     return total // parts
   return total / parts
 
 
-def _divide(x: Array, mesh: Mesh, parts: int) -> Array:
-  """Returns [parts, B / parts, ...]; no example leaves its device."""
+def _divide(
+  x: Shaped[Array, "B ..."], mesh: Mesh, parts: int
+) -> Shaped[Array, "{parts} _ ..."]:
+  """Divides a batch into parts; no example leaves its device."""
   x = x.reshape(x.shape[0] // parts, parts, *x.shape[1:])
   return jax.lax.with_sharding_constraint(
     jnp.swapaxes(x, 0, 1), sharding.parts_sharding(mesh)
@@ -85,13 +87,14 @@ def _divide(x: Array, mesh: Mesh, parts: int) -> Array:
 def _of_part(
   task: tasks.Task,
   variables: Any,
-  batch: Mapping[str, Array],
-  rng: Array,
-  total: Array,  # [], the weight of the whole batch
+  batch: Mapping[str, Shaped[Array, "B ..."]],
+  rng: PRNGKeyArray,
+  total: Float[Array, ""],
 ) -> Gradient:
+  """Computes a part's share of the gradient; the whole batch weighs `total`."""
   weight = batch["weight"]  # [B]
 
-  def mean(value: Array) -> Array:
+  def mean(value: Float[Array, "B"]) -> Float[Array, ""]:
     return jnp.sum(weight * value) / total
 
   def objective(params: Any) -> tuple[Array, Any]:

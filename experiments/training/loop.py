@@ -20,7 +20,7 @@ from experiments.training import config as training_config
 from experiments.training import evaluation
 from experiments.training import losses as training_losses
 from experiments.training import non_finite
-from experiments.training import optimizers
+from experiments.training import program as training_program
 from experiments.training import resuming
 from experiments.training import sharding
 from experiments.training import state
@@ -40,6 +40,7 @@ class Run:
     self,
     experiment: Any,
     task: tasks.Task,
+    program: training_program.Program,
     mesh: Mesh,
     workdir: pathlib.Path,
     stop: signals.StopRequest,
@@ -51,6 +52,7 @@ class Run:
     Args:
       experiment: the recipe.
       task: its problem.
+      program: what it computes.
       mesh: the devices.
       workdir: the run's folder, which exists.
       stop: whether a signal has come.
@@ -60,11 +62,8 @@ class Run:
     config: training_config.TrainConfig = experiment.train
     self._config, self._task, self._mesh = config, task, mesh
     self._workdir, self._signal = workdir, sharding.SharedSignal(mesh, stop)
-    self._split = task.train_split()
-    self._rate, self._num_steps = training_config.learning_rate(
-      config, len(self._split.source)
-    )
-    optimizer = optimizers.build(config.optimizer, self._rate)
+    self._program, self._split = program, program.split
+    self._rate, self._num_steps = program.rate, program.num_steps
     self._checkpoints = stack.enter_context(
       checkpoints.Checkpoints(
         workdir / "checkpoints",
@@ -72,12 +71,7 @@ class Run:
         in_background=config.checkpoint_in_background,
       )
     )
-    self._state = resuming.first_state(
-      self._checkpoints, task, optimizer, mesh, config
-    )
-    self._make_step = state.make_step(
-      task, optimizer, mesh, self._state, parts=config.accumulate
-    )
+    self._state = resuming.first_state(self._checkpoints, program)
     self._reporter = self._open_reporter(experiment, stack, changes)
     watch = evaluation.Watch(
       should_stop=lambda: bool(self._signal.now()),
@@ -140,17 +134,18 @@ class Run:
 
   def _make_steps(self, step: int) -> None:
     first_step, losses = step, list[Array]()
+    make_step = self._program.step
     with contextlib.closing(self._batches(step)) as batches:
       while step < self._num_steps:
         batch = sharding.put_batch(self._mesh, next(batches))
-        self._state, loss = self._make_step(self._state, batch)
+        self._state, loss = make_step(self._state, batch)
         step += 1
         # The host prepares batches while the devices compute, but never more
         # than two ahead, or they would fill the devices' memory.
         losses = [*losses, loss][-2:]
         jax.block_until_ready(losses[0])
         if step == first_step + 1:
-          self._reporter.resume_clock(step)  # Compiling is no step's time.
+          self._reporter.resume_clock(step)  # The first one loads the data.
         self._after(step)
 
   def _batches(self, step: int) -> Any:

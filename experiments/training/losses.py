@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Float32, Int, Int32, Integer
+import numpy as np
 import optax
 
 from perceiver import errors
-
-Array = jax.Array
 
 # The metrics whose every value must be a number for training to go on.
 GUARDED = ("loss", "gradient_norm")
@@ -25,20 +25,21 @@ class NonFiniteError(errors.PerceiverError, FloatingPointError):
 
 
 def softmax_cross_entropy(
-  logits: Array,  # [B, F]
-  targets: Array,  # [B, F], rows sum to one
-) -> Array:  # [B]
-  """Returns optax's cross-entropy in nats, computed in float32."""
+  logits: Float[Array, "B F"],
+  targets: Float[Array | np.ndarray, "B F"],
+) -> Float32[Array, "B"]:
+  """Returns optax's cross-entropy in nats; rows of targets sum to one."""
   return optax.losses.softmax_cross_entropy(logits.astype(jnp.float32), targets)
 
 
 def top_k_correct(
-  logits: Array,  # [B, F]
-  labels: Array,  # [B] integers in [0, F)
+  logits: Float[Array, "B F"],
+  labels: Integer[Array | np.ndarray, "B"],
   k: int = 1,
-) -> Array:  # [B]
+) -> Float32[Array, "B"]:
   """Returns 1.0 where the label is among the k largest logits, else 0.0.
 
+  Labels are in [0, F).
   Of equal logits the one of the lower class counts as the larger. A logit
   that is not a number counts as larger than the label's, so that a broken
   prediction is never right by accident.
@@ -57,9 +58,10 @@ class Running(NamedTuple):
   interrupted run writes the same rows as one that never stopped.
   """
 
-  sums: Mapping[str, Array]  # {metric: sum over steps of the batch's mean}
-  num_steps: Array  # [] int32
-  broken_at: Mapping[str, Array]  # {metric: first non-finite step, 0 = none}
+  # Of every metric, the sum over steps of the batch's mean.
+  sums: Mapping[str, Float[Array, ""]]
+  num_steps: Int32[Array, ""]
+  broken_at: Mapping[str, Int32[Array, ""]]  # first non-finite step, 0 = none
 
 
 def empty(names: Sequence[str]) -> Running:
@@ -71,12 +73,14 @@ def empty(names: Sequence[str]) -> Running:
   )
 
 
-def is_broken(means: Mapping[str, Array]) -> Array:  # [] bool
+def is_broken(means: Mapping[str, Float[Array, ""]]) -> Bool[Array, ""]:
   """Returns whether loss or gradient is not a number."""
   return ~jnp.all(jnp.stack([jnp.isfinite(means[n]) for n in GUARDED]))
 
 
-def add(running: Running, means: Mapping[str, Array], step: Array) -> Running:
+def add(
+  running: Running, means: Mapping[str, Float[Array, ""]], step: Int[Array, ""]
+) -> Running:
   """Adds a step's means; a step that is skipped counts as such alone.
 
   Args:

@@ -1,25 +1,18 @@
 """The state that a run goes on from, in its folder's newest checkpoint."""
 
 import contextlib
-from typing import Any
 
-from jax.sharding import Mesh
 import optax
 
 from experiments.runs import folder as run_folder
 from experiments.training import checkpoints
-from experiments.training import config as training_config
 from experiments.training import losses
+from experiments.training import program as training_program
 from experiments.training import state as training_state
-from experiments.training import tasks
 
 
 def first_state(
-  stored: checkpoints.Checkpoints,
-  task: tasks.Task,
-  optimizer: optax.GradientTransformation,
-  mesh: Mesh,
-  config: training_config.TrainConfig,
+  stored: checkpoints.Checkpoints, program: training_program.Program
 ) -> training_state.TrainState:
   """Goes on from the newest checkpoint, or begins.
 
@@ -28,34 +21,23 @@ def first_state(
 
   Args:
     stored: the checkpoints of the run.
-    task: the problem.
-    optimizer: gives its own first state.
-    mesh: the devices.
-    config: of the training.
+    program: what the run computes.
   """
-  shapes = tasks.batch_shapes(task.train_split(), config.batch_size)
-  skips = config.non_finite is training_config.NonFinite.SKIP
-  settings: dict[str, Any] = {"min_size": config.parallel.min_sharded_size}
-  arguments = (task, optimizer, shapes, mesh)
 
-  def restore(skipped: bool) -> training_state.TrainState | None:
-    target = training_state.abstract(*arguments, skips=skipped, **settings)
+  def restore(skips: bool) -> training_state.TrainState | None:
+    target = program.shapes(skips)
     found = stored.restore(training_state.to_items(target))
     return found and training_state.from_items(target, found[1])
 
   try:
-    state = restore(skips)
+    state = restore(program.skips)
   except checkpoints.MismatchError as error:
     with contextlib.suppress(checkpoints.MismatchError):
-      state = restore(not skips)
+      state = restore(not program.skips)
       assert state is not None
-      return _count_skipped(state, skips)
+      return _count_skipped(state, program.skips)
     raise error
-  if state is None:
-    return training_state.create(
-      *arguments, config.seed, skips=skips, **settings
-    )
-  return state
+  return program.first_state() if state is None else state
 
 
 def _count_skipped(

@@ -142,8 +142,8 @@ def _warmup_cosine(
     warmup = config.warmup_epochs * steps_per_epoch
   if warmup >= total_steps:
     raise ValueError(
-      f"a warm-up of {warmup:g} steps leaves nothing of the training's "
-      f"{total_steps:g} steps"
+      f"The warm-up is {warmup:g} steps; expected less than the training's "
+      f"{total_steps:g}."
     )
   return optax.warmup_cosine_decay_schedule(
     init_value=config.init_value * base_rate,

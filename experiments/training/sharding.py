@@ -72,13 +72,13 @@ def make_mesh(
     if rest or not data:
       raise ValueError(
         f"{len(devices)} devices do not divide into groups of "
-        f"fsdp={config.fsdp}"
+        f"parallel.fsdp={config.fsdp}"
       )
   used = data * config.fsdp
   if used > len(devices):
     raise ValueError(
-      f"data={data} times fsdp={config.fsdp} needs {used} devices, but there "
-      f"are {len(devices)}"
+      f"parallel.data={data} times parallel.fsdp={config.fsdp} needs {used} "
+      f"devices, but there are {len(devices)}"
     )
   if used < len(devices) and process_count() > 1:
     raise ValueError(

@@ -28,55 +28,50 @@ class TrainState(NamedTuple):
   running: losses.Running
 
 
-def create(
+def create(init: Callable[[], TrainState], target: TrainState) -> TrainState:
+  """Makes the state before the first step, laid out on the devices.
+
+  Args:
+    init: from `initializer`.
+    target: its shapes and shardings, from `abstract`.
+  """
+  return jax.jit(init, out_shardings=_shardings(target))()
+
+
+def abstract(
+  init: Callable[[], TrainState],
+  mesh: Mesh,
+  min_size: int = training_sharding.MIN_SHARDED_SIZE,
+) -> TrainState:
+  """Returns the shapes and shardings of the state, without computing it.
+
+  Args:
+    init: from `initializer`.
+    mesh: the devices.
+    min_size: arrays with fewer entries are repeated on every device.
+  """
+  return training_sharding.with_shardings(jax.eval_shape(init), mesh, min_size)
+
+
+def initializer(
   task: tasks.Task,
   optimizer: optax.GradientTransformation,
   batch: tasks.BatchShapes,
-  mesh: Mesh,
   seed: int,
   *,
   skips: bool = False,
-  min_size: int = training_sharding.MIN_SHARDED_SIZE,
-) -> TrainState:
-  """Makes the state before the first step, already laid out on the devices.
+) -> Callable[[], TrainState]:
+  """Returns the function that makes the state before the first step.
 
   Args:
     task: the problem; its model gives the parameters.
     optimizer: gives its own first state.
     batch: shapes and types of a training batch.
-    mesh: the devices.
     seed: determines the parameters and everything random later on.
     skips: whether steps without a number for their loss or gradient are left
       out and counted.
-    min_size: arrays with fewer entries are repeated on every device.
   """
-  init = _initializer(task, optimizer, batch, seed, skips)
-  shapes = jax.eval_shape(init)
-  shardings = training_sharding.state_shardings(mesh, shapes, min_size=min_size)
-  return jax.jit(init, out_shardings=shardings)()
 
-
-def abstract(
-  task: tasks.Task,
-  optimizer: optax.GradientTransformation,
-  batch: tasks.BatchShapes,
-  mesh: Mesh,
-  *,
-  skips: bool = False,
-  min_size: int = training_sharding.MIN_SHARDED_SIZE,
-) -> TrainState:
-  """Returns the shapes and shardings of the state, without computing it."""
-  shapes = jax.eval_shape(_initializer(task, optimizer, batch, 0, skips))
-  return training_sharding.with_shardings(shapes, mesh, min_size)
-
-
-def _initializer(
-  task: tasks.Task,
-  optimizer: optax.GradientTransformation,
-  batch: tasks.BatchShapes,
-  seed: int,
-  skips: bool,
-) -> Callable[[], TrainState]:
   def init() -> TrainState:
     init_key, step_key = jax.random.split(jax.random.key(seed))
     variables = task.model.init(init_key)
@@ -194,10 +189,14 @@ def make_step(
     )
     return next_state, means["loss"]
 
-  shardings = jax.tree.map(operator.attrgetter("sharding"), state)
+  places = _shardings(state)
   return jax.jit(
     step,
-    in_shardings=(shardings, training_sharding.batch_sharding(mesh)),
-    out_shardings=(shardings, training_sharding.replicated(mesh)),
+    in_shardings=(places, training_sharding.batch_sharding(mesh)),
+    out_shardings=(places, training_sharding.replicated(mesh)),
     donate_argnums=0,
   )
+
+
+def _shardings(state: TrainState) -> Any:
+  return jax.tree.map(operator.attrgetter("sharding"), state)

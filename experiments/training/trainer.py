@@ -24,6 +24,7 @@ from experiments.training import config as training_config
 from experiments.training import evaluation
 from experiments.training import loop
 from experiments.training import losses
+from experiments.training import program as training_program
 from experiments.training import sharding
 from experiments.training import tasks
 import perceiver
@@ -89,6 +90,7 @@ def train(
     run_folder.GoneError: if the run has had checkpoints, and none is left.
     checkpoints.MismatchError: if the checkpoint is another model's.
     checkpoints.SaveError: if a checkpoint cannot be written.
+    memory.MemoryLimitError: if a step needs more memory than there is.
     NonFiniteError: if loss or gradient stop being numbers; the checkpoints
       from before remain.
     loader.WorkerError: if a process that prepares examples dies.
@@ -98,10 +100,11 @@ def train(
   """
   mesh = check(experiment)
   task = experiment.task()
-  # Fails before there is a folder if the training is too short.
-  training_config.learning_rate(
-    experiment.train, len(task.train_split().source)
-  )
+  # What cannot be computed is refused before there is a folder.
+  program = training_program.Program(experiment.train, task, mesh)
+  program.announce(workdir)
+  if not (workdir / run_folder.CONFIG).exists():
+    _ = program.step
   text = config_json.to_json(experiment)
   settings = run_folder.settings(
     text, training_config.MAY_DIFFER_BETWEEN_PROCESSES
@@ -119,7 +122,9 @@ def train(
   with contextlib.ExitStack() as stack:
     stop = stack.enter_context(signals.StopRequest())
     stack.enter_context(processes.raising_peer_errors())
-    run = loop.Run(experiment, task, mesh, workdir, stop, stack, changes)
+    run = loop.Run(
+      experiment, task, program, mesh, workdir, stop, stack, changes
+    )
     run.to_the_end()
     return _finish(run, task, workdir)
 

@@ -98,7 +98,7 @@ def _forward(
 def _backward(
   options: Options, residuals: Any, cotangent: Float[Array, "B G T V"]
 ) -> tuple[Float[Array, "B G T K"], input_parts.Parts, Any, None, None]:
-  gradients = _by_platform(options, _differentiate, (*residuals, cotangent))
+  gradients = _by_platform(options, _differentiate, (residuals, cotangent))
   return (*gradients, None, None)
 
 
@@ -257,17 +257,10 @@ def _attend_blocks(
 
 
 def _differentiate(
-  options: Options,
-  queries: Float[Array, "B G T K"],
-  parts: input_parts.Parts,
-  parameters: Any,
-  input_mask: Bool[Array, "B M"] | None,
-  key: PRNGKeyArray | None,
-  out: Float[Array, "B G T V"],
-  normaliser: Float[Array, "B G T"],
-  cotangent: Float[Array, "B G T V"],
+  options: Options, residuals: Any, cotangent: Float[Array, "B G T V"]
 ) -> tuple[Float[Array, "B G T K"], input_parts.Parts, Any]:
   """Returns the gradients of queries, parts and parameters."""
+  queries, parts, parameters, input_mask, key, out, normaliser = residuals
   batch = queries.shape[0]
   mean = jnp.sum(cotangent.astype(jnp.float32) * out, axis=-1)  # [B, G, T]
 

@@ -243,7 +243,17 @@ def _call(
   whole = lambda x: pl.BlockSpec(
     (None, *x.shape[1:]), lambda b, i, s: (b, 0, 0)
   )
-  rows = pl.BlockSpec((None, None, tiles.queries), lambda b, i, s: (b, s, i))
+
+  def results(*channels: int) -> tuple[pl.BlockSpec, jax.ShapeDtypeStruct]:
+    block = (None, None, tiles.queries, *channels)
+    return (
+      pl.BlockSpec(block, lambda b, i, s: (b, s, i, *(0 for _ in channels))),
+      jax.ShapeDtypeStruct(
+        (batch, shares, num_queries, *channels), jnp.float32
+      ),
+    )
+
+  out_specs, out_shape = zip(results(value_channels), results(), results())
   products = 2 * batch * num_queries * length
   return pl.pallas_call(
     kernel,
@@ -255,20 +265,8 @@ def _call(
       ),
       *map(whole, keys_values),
     ],
-    out_specs=[
-      pl.BlockSpec(
-        (None, None, tiles.queries, value_channels),
-        lambda b, i, s: (b, s, i, 0),
-      ),
-      rows,
-      rows,
-    ],
-    out_shape=[
-      jax.ShapeDtypeStruct(
-        (batch, shares, num_queries, value_channels), jnp.float32
-      ),
-      *2 * [jax.ShapeDtypeStruct((batch, shares, num_queries), jnp.float32)],
-    ],
+    out_specs=out_specs,
+    out_shape=out_shape,
     compiler_params=plgpu.CompilerParams(
       num_warps=tiles.warps, num_stages=tiles.stages
     ),

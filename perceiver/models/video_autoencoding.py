@@ -5,7 +5,7 @@ the label are decoded from queries of the same decoder, so that a part of a
 video costs a part of the work: training decodes 1,025 of the 804,737 points.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import dataclasses
 from typing import Any
 
@@ -145,6 +145,54 @@ _AUDIO_POSITIONS = position_encoding.Fourier(
 )
 
 
+def _inputs(
+  image: video.VideoInputConfig,
+  waveform: audio.AudioInputConfig,
+  num_classes: int,
+) -> multimodal.MultimodalInputConfig:
+  # The label is masked in evaluation, where it is predicted: §4.3.
+  label = multimodal.ModalityConfig(
+    name="label",
+    input=multimodal.VectorInputConfig(channels=num_classes),
+    mask_rate=0.5,
+    masked_in_evaluation=True,
+  )
+  return multimodal.MultimodalInputConfig(
+    modalities=(
+      multimodal.ModalityConfig(name="image", input=image),
+      multimodal.ModalityConfig(name="audio", input=waveform),
+      label,
+    ),
+    mask_tokens=True,
+  )
+
+
+def _outputs(
+  image: video.VideoInputConfig,
+  waveform: audio.AudioInputConfig,
+  label: multimodal_decoder.OutputConfig,
+  positions: Sequence[position_encoding.Fourier],
+) -> multimodal_decoder.MultimodalOutputConfig:
+  return multimodal_decoder.MultimodalOutputConfig(
+    outputs=(
+      multimodal_decoder.OutputConfig(
+        name="image",
+        grid=(image.num_frames, *image.size),
+        positions=positions[0],
+        channels=3,
+      ),
+      multimodal_decoder.OutputConfig(
+        name="audio",
+        grid=(waveform.num_samples // waveform.patch_size,),
+        positions=positions[1],
+        channels=waveform.patch_size,
+        joined=True,
+      ),
+      label,
+    ),
+  )
+
+
 def video_autoencoder(
   *,
   num_frames: int = 16,
@@ -164,59 +212,21 @@ def video_autoencoder(
   output_channels: int = 512,
 ) -> VideoAutoencoderConfig:
   """Returns the main model, but for what is given."""
-  inputs = multimodal.MultimodalInputConfig(
-    modalities=(
-      multimodal.ModalityConfig(
-        name="image",
-        input=video.VideoInputConfig(
-          num_frames=num_frames,
-          size=size,
-          patch=patch,
-          positions=image_positions,
-        ),
-      ),
-      multimodal.ModalityConfig(
-        name="audio",
-        input=audio.AudioInputConfig(
-          num_samples=num_samples,
-          patch_size=patch_size,
-          positions=audio_positions,
-        ),
-      ),
-      # Masked in evaluation, where it is predicted: §4.3.
-      multimodal.ModalityConfig(
-        name="label",
-        input=multimodal.VectorInputConfig(channels=num_classes),
-        mask_rate=0.5,
-        masked_in_evaluation=True,
-      ),
-    ),
-    mask_tokens=True,
+  image = video.VideoInputConfig(
+    num_frames=num_frames, size=size, patch=patch, positions=image_positions
   )
-  outputs = multimodal_decoder.MultimodalOutputConfig(
-    outputs=(
-      multimodal_decoder.OutputConfig(
-        name="image",
-        grid=(num_frames, *size),
-        positions=image_positions,
-        channels=3,
-      ),
-      multimodal_decoder.OutputConfig(
-        name="audio",
-        grid=(num_samples // patch_size,),
-        positions=audio_positions,
-        channels=patch_size,
-        joined=True,
-      ),
-      multimodal_decoder.OutputConfig(
-        name="label",
-        grid=(1,),
-        positions=position_encoding.Learned(channels=label_channels),
-        channels=num_classes,
-        joined=True,
-      ),
-    ),
+  waveform = audio.AudioInputConfig(
+    num_samples=num_samples, patch_size=patch_size, positions=audio_positions
   )
+  inputs = _inputs(image, waveform, num_classes)
+  label = multimodal_decoder.OutputConfig(
+    name="label",
+    grid=(1,),
+    positions=position_encoding.Learned(channels=label_channels),
+    channels=num_classes,
+    joined=True,
+  )
+  outputs = _outputs(image, waveform, label, (image_positions, audio_positions))
   return VideoAutoencoderConfig(
     inputs=inputs,
     outputs=outputs,

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 
+import chex
 import haiku as hk
 import jax
 import jax.numpy as jnp
@@ -190,8 +191,7 @@ def test_reference_gives_the_same_outputs_and_gradients(name):
     jax.value_and_grad(lambda p: jnp.sum(jnp.sin(function(p, None, *data()))))
   )(params)
   found, expected = objective(call), objective(in_papers_order)
-  for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
-    np.testing.assert_allclose(a, b, atol=1e-4)
+  chex.assert_trees_all_close(found, expected, rtol=1e-7, atol=1e-4)
 
 
 def test_cross_attends_and_blocks_alternate():

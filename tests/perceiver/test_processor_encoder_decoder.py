@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 
+import chex
 import haiku as hk
 import jax
 import jax.numpy as jnp
@@ -177,8 +178,7 @@ def test_gradients_of_stacked_layers(length, remat):
     jax.grad(lambda p, x: jnp.sum(jnp.sin(function(p, None, x))), (0, 1))
   )(params, LATENTS)
   found, expected = gradient(apply), gradient(unrolled)
-  for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
-    np.testing.assert_allclose(a, b, atol=1e-4)
+  chex.assert_trees_all_close(found, expected, rtol=1e-7, atol=1e-4)
 
 
 def test_every_layer_starts_from_values_of_its_own():

@@ -210,3 +210,4 @@ for _recipes, _train, _source in (
         split="audioset validation",
       )
 MINI = _mini()
+RESULTS["mini"] = tasks.Result(metric="map", ours=0.991)

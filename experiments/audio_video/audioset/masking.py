@@ -58,6 +58,6 @@ def spec_augment(
 
 
 def _mask(size: int, part: float, generator: np.random.Generator) -> slice:
-  width = generator.integers(int(part * size), endpoint=True)
+  width = int(generator.integers(int(part * size), endpoint=True))
   start = generator.integers(size - width, endpoint=True)
   return slice(start, start + width)

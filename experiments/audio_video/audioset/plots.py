@@ -112,6 +112,18 @@ def attention(
   return plots.save(figure, path)
 
 
+def audio_files(
+  split: loader.Split, folder: pathlib.Path
+) -> list[pathlib.Path]:
+  """Writes the audio of the clips whose attention is shown."""
+  clips = [split.source[i] for i in range(min(_NUM_CLIPS, len(split.source)))]
+  return [
+    plots.save_audio(folder / f"clip_{i}.wav", clip.sample_rate, clip.audio)
+    for i, clip in enumerate(clips)
+    if clip.has_audio
+  ]
+
+
 def _look(
   model: perceiver.Model, variables: Any, split: loader.Split, number: int
 ) -> _Look:

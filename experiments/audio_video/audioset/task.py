@@ -121,7 +121,8 @@ class AudioSet:
     """Plots learning curve, precision by class, where the latents look.
 
     Returns:
-      The files: curve.png if there is a log, classes.png and attention.png.
+      The files: curve.png if there is a log, classes.png, attention.png and
+      the audio of its clips.
     """
     folder = runs_plots.folder(workdir)
     found = self.model, variables, self.eval_split(), self.class_names
@@ -129,4 +130,5 @@ class AudioSet:
       *runs_plots.learning_curve(workdir, plots.CURVE),
       plots.classes(*found, folder / "classes.png"),
       plots.attention(*found, folder / "attention.png"),
+      *plots.audio_files(self.eval_split(), folder),
     ]

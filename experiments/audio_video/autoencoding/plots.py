@@ -206,17 +206,29 @@ def video(
   path: pathlib.Path,
 ) -> pathlib.Path:
   """Writes inputs and reconstructions as a video with audio."""
-  audio = [np.concatenate([x["audio"] for x in y]) for y in (examples, found)]
-  stereo = np.stack([x.mean(axis=1) for x in audio], axis=-1)  # [S, 2]
   frames = side_by_side(examples, found)
+  stereo = np.stack([_audio(clips) for clips in (examples, found)], axis=-1)
   frame_rate = 1000 / _MILLISECONDS
-  length = round(len(frames) / frame_rate * _VIDEO_SAMPLE_RATE)
-  # As much slower as the frames are.
-  video_writer.write(
-    path,
-    frames,
-    frame_rate,
-    signal.resample(stereo, length),
-    _VIDEO_SAMPLE_RATE,
-  )
+  video_writer.write(path, frames, frame_rate, stereo, _VIDEO_SAMPLE_RATE)
   return path
+
+
+def audio(
+  examples: list[dict[str, np.ndarray]],
+  found: list[dict[str, np.ndarray]],
+  folder: pathlib.Path,
+) -> list[pathlib.Path]:
+  """Writes the audio of inputs and of reconstructions, as slow as the video."""
+  clips = {"inputs": examples, "reconstructions": found}
+  return [
+    plots.save_audio(folder / f"{name}.wav", _VIDEO_SAMPLE_RATE, _audio(x))
+    for name, x in clips.items()
+  ]
+
+
+def _audio(clips: list[dict[str, np.ndarray]]) -> np.ndarray:  # [S]
+  """Returns the audio of clips after one another, as slow as the frames are."""
+  whole = np.concatenate([clip["audio"].mean(axis=1) for clip in clips])
+  seconds = sum(len(clip["image"]) for clip in clips) * _MILLISECONDS / 1000
+  slow = signal.resample(whole, round(seconds * _VIDEO_SAMPLE_RATE))
+  return np.clip(slow, -1, 1)

@@ -1,7 +1,6 @@
 """The autoencode command: reconstructs a clip of video and audio."""
 
 import dataclasses
-import io
 import json
 import math
 import pathlib
@@ -9,7 +8,6 @@ from typing import Annotated, Any
 
 import numpy as np
 from PIL import Image
-from scipy.io import wavfile  # type: ignore[import-untyped]
 import tyro
 
 from experiments.audio_video.autoencoding import task
@@ -177,8 +175,8 @@ def report(
     "clip": changes,
   }
   write_videos(folder, image, new_image)
-  write_audio(folder / "original.wav", rate, audio)
-  write_audio(folder / "reconstruction.wav", rate, new_audio)
+  plots.save_audio(folder / "original.wav", rate, audio)
+  plots.save_audio(folder / "reconstruction.wav", rate, new_audio)
   files.write_text(folder / "result.json", json.dumps(result, indent=2) + "\n")
   print(f"video PSNR {psnr(image, new_image):.2f} dB (peak 1)")
   print(f"audio PSNR {psnr(audio, new_audio):.2f} dB (peak 1)")
@@ -205,11 +203,3 @@ def write_videos(
       frame.save(temporary)
   duration = 1000 // user_files.FRAMES_PER_SECOND
   plots.save_animation(frames, folder / "comparison.gif", duration)
-
-
-def write_audio(path: pathlib.Path, rate: int, samples: np.ndarray) -> None:
-  """Writes audio [S] in [-1, 1] as 16-bit WAV."""
-  buffer = io.BytesIO()
-  wavfile.write(buffer, rate, np.rint(32767 * samples).astype(np.int16))
-  with files.writing(path) as temporary:
-    temporary.write_bytes(buffer.getvalue())

@@ -143,7 +143,7 @@ class VideoAutoencoding:
 
     Returns:
       The files: curve.png if there is a log, samples.png, attention.png, the
-      animation samples.gif, and the video.
+      animation samples.gif, audio as .wav, and the video.
     """
     folder = runs_plots.folder(workdir)
     names = autoencoding_data.class_names(self.data, self.shape)
@@ -159,6 +159,7 @@ class VideoAutoencoding:
         self.model, variables, examples[0], folder / "attention.png"
       ),
       plots.animation(*found, folder / "samples.gif"),
+      *plots.audio(*found, folder),
     ]
     if importlib.util.find_spec("av"):
       made.append(plots.video(*found, folder / "samples.mp4"))

@@ -30,7 +30,10 @@ def attention(
   """
   count = min(_NUM_TEXTS, len(split.source))
   figure, axes = plots.pyplot.subplots(
-    count, 1, figsize=(12, 2.2 * count), squeeze=False
+    count,
+    1,
+    figsize=(0.13 * _MAX_SHOWN + 1, 2.4 * count),
+    squeeze=False,
   )
   for axis, number in zip(axes[:, 0], range(count)):
     raw = split.source[number]
@@ -46,8 +49,9 @@ def attention(
     axis.imshow(shown[chosen], aspect="auto", cmap="magma")
     axis.set_yticks(range(len(chosen)), [f"latent {n}" for n in chosen])
     tokens = _tokens(split, batch["ids"][: shown.shape[1]])
-    axis.set_xticks(range(len(tokens)), tokens)
-    axis.tick_params(labelsize=6)
+    turned = 90 if max(map(len, tokens)) > 1 else 0
+    axis.set_xticks(range(len(tokens)), tokens, rotation=turned)
+    axis.tick_params(labelsize=8, length=0)
   figure.suptitle(plots.ATTENTION_TITLE, fontsize=10)
   return plots.save(figure, path)
 

@@ -128,7 +128,7 @@ def _unigram(texts: Sequence[Batch]) -> np.ndarray:  # [262]
 def _repeated(table: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
   shape = batch["targets"].shape
   chances = np.broadcast_to(table, (*shape, len(table)))
-  return chances, np.full(shape, table.argmax())
+  return chances, np.full(shape, np.argmax(table))
 
 
 def _contexts(batch: Batch) -> tuple[np.ndarray, np.ndarray]:

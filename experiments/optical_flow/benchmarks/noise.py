@@ -84,7 +84,8 @@ def stretch(
     at = np.clip(at, 0, length - 1)
     below = np.minimum(at.astype(int), max(length - 2, 0))
     above = np.minimum(below + 1, length - 1)
-    share = np.expand_dims(at - below, [x for x in range(3) if x != axis])
+    others = tuple(x for x in range(3) if x != axis)
+    share = np.expand_dims(at - below, others)
     image = (1 - share) * np.take(image, below, axis) + (
       share * np.take(image, above, axis)
     )

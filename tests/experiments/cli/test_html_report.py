@@ -2,12 +2,15 @@
 
 import html.parser
 
+import numpy as np
 import pytest
+from scipy.io import wavfile
 
 from experiments import evaluate
 from experiments import train
 from experiments.cli import html_report
 from experiments.data import files
+from experiments.runs import plots
 from experiments.training import evaluation
 from experiments.training import tasks
 from perceiver.models import registry as models
@@ -61,9 +64,10 @@ def test_numbers_stand_beside_the_papers(tmp_path):
   assert "flow & mini" in words
   assert "7 of 8 examples of sintel <final>, 1 unreadable" in words
   start = words.index("epe")
-  assert words[start : start + 5] == [
+  assert words[start : start + 6] == [
     "epe",
     "2.5000",
+    "pixels",
     "2.42",
     "+0.0800",
     "table 16",
@@ -76,7 +80,38 @@ def test_numbers_of_other_splits_do_not_compare(tmp_path):
   found = page(
     tmp_path, result=tasks.Result(metric="epe", paper=1.81, split="clean")
   )
-  assert "1.81" not in found.words
+  assert not {"1.81", "paper", "difference"} & set(found.words)
+
+
+def test_what_the_numbers_come_from_stands_below_them(tmp_path):
+  found = page(tmp_path, facts={"model": "Small <1>", "date": "today"})
+  words = [word for word in found.words if word.strip()]
+  assert words[words.index("model") + 1] == "Small <1>"
+  assert words[words.index("date") + 1] == "today"
+
+
+def test_a_picture_says_what_it_shows(tmp_path):
+  figure, _ = plots.pyplot.subplots()
+  figure.suptitle("two lines,\none after the other")
+  picture = plots.save(figure, tmp_path / "lines.png")
+  found = page(tmp_path, pictures=[picture, tmp_path / "curve.png"])
+  assert "two lines, one after the other" in found.words
+  assert any(word.startswith("metrics over the steps") for word in found.words)
+
+
+def test_audio_is_played(tmp_path):
+  audio = plots.save_audio(
+    tmp_path / "clip_1.wav", 8000, np.linspace(-1, 1, 80)[:, None]
+  )
+  found = page(tmp_path, pictures=[audio])
+  (player,) = (attrs for tag, attrs in found.tags if tag == "audio")
+  assert player == {"src": "clip_1.wav", "controls": None}
+  rate, samples = wavfile.read(audio)
+  assert (rate, samples.dtype, samples.ravel()[[0, -1]].tolist()) == (
+    8000,
+    np.int16,
+    [-32767, 32767],
+  )
 
 
 def test_pictures_are_named_relative_to_the_page(tmp_path):
@@ -125,6 +160,11 @@ def test_every_experiment_has_a_report(run, tmp_path, capsys):
   assert f"report: {folder / 'index.html'}" in capsys.readouterr().out
   found = _Page((folder / "index.html").read_text())
   assert "top_1" in found.words
+  facts = dict(zip(found.words, found.words[1:]))
+  assert facts["model"] == "ModelConfig, 74 parameters"
+  assert facts["weights"].startswith("checkpoint of step 6 in ")
+  assert facts["command"].startswith("python ")
+  assert facts["code"].startswith("commit ")
   log = (run / "metrics.jsonl").read_text()
   assert (folder / "metrics.jsonl").read_text() == log
 

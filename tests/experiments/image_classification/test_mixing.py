@@ -141,3 +141,15 @@ def test_sharded_batches_are_mixed_alike():
 def test_impossible_alpha_is_refused():
   with pytest.raises(ValueError, match="mixup_alpha is 0"):
     mixing.MixingConfig(mixup_alpha=0.0)
+
+
+def test_labels_count_by_their_shares():
+  labels = jnp.array([0, 1, 1, 2])
+  shares = jnp.array([0.25, 0.5, 0.75, 1.0])[:, None]
+  one_hot = jnp.eye(3)[labels]
+  mixed = shares * one_hot + (1 - shares) * jnp.roll(one_hot, 1, axis=0)
+  found = lambda guesses: mixing.top_k_correct(
+    9 * jnp.eye(3)[jnp.array(guesses)], labels, mixed, 1
+  )
+  np.testing.assert_allclose(found([0, 1, 1, 2]), [0.25, 0.5, 1, 1])
+  np.testing.assert_allclose(found([2, 0, 0, 1]), [0.75, 0.5, 0, 0])

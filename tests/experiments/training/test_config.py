@@ -49,3 +49,14 @@ def test_less_than_a_batch_is_no_training():
   config = _config(steps=None, epochs=0.1)
   with pytest.raises(training_config.LengthError, match="less than one batch"):
     training_config.learning_rate(config, 48)
+
+
+@pytest.mark.parametrize(
+  "settings", [{"warmup_steps": 20}, {"warmup_epochs": 4.0}]
+)
+def test_options_that_belong_together_are_named(settings):
+  config = _config(steps=20, schedule=schedules.WarmupCosine(**settings))
+  with pytest.raises(training_config.LengthError) as caught:
+    training_config.learning_rate(config, 5 * config.batch_size)
+  for option in ("steps", "epochs", "schedule.warmup-steps"):
+    assert f"--train.{option}" in str(caught.value)

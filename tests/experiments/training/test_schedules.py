@@ -77,5 +77,5 @@ def test_impossible_schedules_are_refused():
     schedules.Steps(boundaries=(0.5, 0.2))
   with pytest.raises(ValueError, match="constant_fraction"):
     schedules.ConstantThenCosine(constant_fraction=1)
-  with pytest.raises(ValueError, match="leaves nothing"):
+  with pytest.raises(ValueError, match="expected less than the training's 100"):
     _values(schedules.WarmupCosine(warmup_steps=100), [0])

@@ -27,7 +27,7 @@ def test_mesh_shapes(config, shape):
 
 
 def test_meshes_that_do_not_fit_are_refused():
-  with pytest.raises(ValueError, match=r"4 devices do not divide .* fsdp=3"):
+  with pytest.raises(ValueError, match=r"4 devices do not divide .*fsdp=3"):
     training_sharding.make_mesh(Config(fsdp=3))
   with pytest.raises(ValueError, match="needs 6 devices, but there are 4"):
     training_sharding.make_mesh(Config(data=3, fsdp=2))

@@ -41,12 +41,17 @@ class Task:
     return tasks.Losses(loss, {"double": 2 * loss}, variables.state)
 
 
+def _create(task, optimizer, mesh, skips=False):
+  init = training_state.initializer(
+    task, optimizer, SHAPES, seed=0, skips=skips
+  )
+  return training_state.create(init, training_state.abstract(init, mesh))
+
+
 def _run(task, batches, devices=4, rate=0.5, parts=1, skips=False):
   mesh = sharding.make_mesh(sharding.ParallelConfig(data=devices))
   optimizer = optax.sgd(rate)
-  state = training_state.create(
-    task, optimizer, SHAPES, mesh, seed=0, skips=skips
-  )
+  state = _create(task, optimizer, mesh, skips)
   step = training_state.make_step(task, optimizer, mesh, state, parts=parts)
   losses = []
   for batch in batches:
@@ -137,7 +142,7 @@ def test_a_step_is_compiled_once():
   task = Task(loss)
   mesh = sharding.make_mesh(sharding.ParallelConfig())
   optimizer = optax.adam(0.1)
-  state = training_state.create(task, optimizer, SHAPES, mesh, seed=0)
+  state = _create(task, optimizer, mesh)
   step = training_state.make_step(task, optimizer, mesh, state)
   traces.clear()
   for _ in range(3):
@@ -157,15 +162,16 @@ def test_a_checkpoint_has_all_of_the_state():
 def test_shapes_and_places_are_known_without_computing():
   mesh = sharding.make_mesh(sharding.ParallelConfig())
   optimizer = optax.adam(0.1)
-  real = training_state.create(Task(), optimizer, SHAPES, mesh, seed=0)
-  known = training_state.abstract(Task(), optimizer, SHAPES, mesh)
+  real = _create(Task(), optimizer, mesh)
+  init = training_state.initializer(Task(), optimizer, SHAPES, seed=0)
+  known = training_state.abstract(init, mesh)
   describe = lambda x: (x.shape, x.dtype, x.sharding)
   assert jax.tree.map(describe, known) == jax.tree.map(describe, real)
 
 
 def test_the_first_bad_step_is_named():
   def state(loss, norm, running):
-    means = {"loss": np.float32(loss), "gradient_norm": np.float32(norm)}
+    means = {"loss": jnp.float32(loss), "gradient_norm": jnp.float32(norm)}
     step = running.num_steps + 1
     return training_losses.add(running, means, step)
 

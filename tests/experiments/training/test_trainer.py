@@ -20,7 +20,8 @@ from experiments.runs import folder as run_folder
 from experiments.runs import log
 from experiments.training import checkpoints as training_checkpoints
 from experiments.training import config as training_config
-from experiments.training import optimizers
+from experiments.training import memory
+from experiments.training import program
 from experiments.training import sharding
 from experiments.training import state as training_state
 from experiments.training import trainer
@@ -179,10 +180,10 @@ def test_sigterm_during_an_evaluation_saves_too(
 
 def _interrupt_at(step, experiment, workdir, number=signal.SIGTERM):
   """Sends this process a signal after a step; returns the exit code."""
-  make_step = training_state.make_step
+  compile_within = memory.compile_within
 
-  def making_step(*args, **options):
-    compiled = make_step(*args, **options)
+  def compiling(*args):
+    compiled = compile_within(*args)
 
     def interrupted(state, batch):
       result = compiled(state, batch)
@@ -193,7 +194,7 @@ def _interrupt_at(step, experiment, workdir, number=signal.SIGTERM):
     return interrupted
 
   with pytest.MonkeyPatch.context() as patched:
-    patched.setattr(training_state, "make_step", making_step)
+    patched.setattr(memory, "compile_within", compiling)
     with pytest.raises(SystemExit) as caught:
       trainer.train(experiment, workdir)
   return caught.value.code
@@ -210,12 +211,7 @@ def _last_state(workdir):
   experiment = _experiment()
   mesh = sharding.make_mesh(experiment.train.parallel)
   task = experiment.task()
-  target = training_state.abstract(
-    task,
-    optimizers.build(experiment.train.optimizer, lambda step: 0.0),
-    trainer.batch_shapes(task.train_split(), 8),
-    mesh,
-  )
+  target = program.Program(experiment.train, task, mesh).target
   items = training_state.to_items(target)
   directory = workdir / "checkpoints"
   with training_checkpoints.Checkpoints(
@@ -457,7 +453,7 @@ def test_the_trainers_own_names_are_taken(tmp_path, monkeypatch):
 
 
 def test_a_warm_up_as_long_as_the_training_is_refused_before_it(tmp_path):
-  with pytest.raises(training_config.LengthError, match="warm-up of 4 steps"):
+  with pytest.raises(training_config.LengthError, match="warm-up is 4 steps"):
     trainer.train(_experiment(steps=4), tmp_path / "run")
   assert not (tmp_path / "run").exists()
 

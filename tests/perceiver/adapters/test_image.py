@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 
+import chex
 import haiku as hk
 import jax
 import jax.numpy as jnp
@@ -149,8 +150,7 @@ def test_conv_pool_in_evaluation(size, grid):
   np.testing.assert_allclose(
     features, expected.reshape(2, -1, 6), rtol=1e-4, atol=1e-5
   )
-  for a, b in zip(jax.tree.leaves(after), jax.tree.leaves(state)):
-    np.testing.assert_array_equal(a, b)
+  chex.assert_trees_all_equal(after, state)
 
 
 def test_conv_pool_in_training_uses_the_batch_and_keeps_its_mean():

@@ -15,18 +15,13 @@ from perceiver.checkpoints.deepmind import files
 from perceiver.checkpoints.huggingface import folder as huggingface_folder
 from scripts import convert_checkpoint
 from tests.helpers import huggingface_folders
+from tests.helpers import trees
 
 FOLDER = huggingface_folders.FOLDER / "masked_lm"
 
 
 def convert(*arguments):
   return convert_checkpoint.main([str(argument) for argument in arguments])
-
-
-def assert_identical(found, expected):
-  assert jax.tree.structure(found) == jax.tree.structure(expected)
-  for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
-    assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
 
 
 def test_files_and_checksums_are_printed(tmp_path, capsys):
@@ -51,9 +46,9 @@ def test_all_forms_follow_one_another(tmp_path):
   assert convert(tmp_path / "a", tmp_path / "b", "--to", "deepmind") == 0
   assert convert(tmp_path / "a", tmp_path / "c", "--to", "huggingface") == 0
   assert convert(tmp_path / "c", tmp_path / "d", "--to", "perceiver") == 0
-  assert_identical(perceiver.load(tmp_path / "a")[1], variables)
-  assert_identical(files.load(model, tmp_path / "b"), variables)
-  assert_identical(perceiver.load(tmp_path / "d")[1], variables)
+  trees.assert_identical(perceiver.load(tmp_path / "a")[1], variables)
+  trees.assert_identical(files.load(model, tmp_path / "b"), variables)
+  trees.assert_identical(perceiver.load(tmp_path / "d")[1], variables)
   assert perceiver.load(tmp_path / "d")[0] == model
 
 
@@ -146,7 +141,7 @@ def test_the_folder_of_a_run_is_read(tmp_path):
   perceiver.save(tmp_path / "run" / "model.safetensors", model, variables)
   (tmp_path / "run" / "config.json").write_text("{}")
   assert convert(tmp_path / "run", tmp_path / "a") == 0
-  assert_identical(perceiver.load(tmp_path / "a")[1], variables)
+  trees.assert_identical(perceiver.load(tmp_path / "a")[1], variables)
 
 
 def test_an_unknown_model_is_refused(tmp_path, capsys):

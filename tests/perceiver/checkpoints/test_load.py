@@ -3,7 +3,6 @@
 import dataclasses
 import pickle
 
-import jax
 import numpy as np
 import pytest
 from safetensors import numpy as safetensors_numpy
@@ -14,6 +13,7 @@ from perceiver.checkpoints.huggingface import folder
 from tests.helpers import huggingface_folders
 from tests.helpers import noise
 from tests.helpers import released_models
+from tests.helpers import trees
 
 FOLDER = huggingface_folders.FOLDER / "image_classification_fourier"
 MODEL, VARIABLES = folder.read(FOLDER)
@@ -24,12 +24,6 @@ SAVE = {
 }
 
 
-def assert_identical(found, expected):
-  assert jax.tree.structure(found) == jax.tree.structure(expected)
-  for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
-    assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
-
-
 @pytest.mark.parametrize("kind", SAVE)
 @pytest.mark.parametrize("suffix", ["", ".pickle", ".safetensors"])
 def test_content_decides_the_kind(kind, suffix, tmp_path):
@@ -38,7 +32,7 @@ def test_content_decides_the_kind(kind, suffix, tmp_path):
   for given in (path, str(path)):
     model, variables = perceiver.load(given, MODEL.config)
     assert model == MODEL
-    assert_identical(variables, VARIABLES)
+    trees.assert_identical(variables, VARIABLES)
 
 
 @pytest.mark.parametrize("kind", SAVE)
@@ -78,7 +72,7 @@ def test_the_given_model_decides_where_transformers_deviates():
   config = released_models.with_query_residual(config, False)
   model, variables = perceiver.load(FOLDER, config)
   assert model.config == config
-  assert_identical(variables, VARIABLES)
+  trees.assert_identical(variables, VARIABLES)
 
 
 def test_a_query_that_was_not_added_is_not_added_later(tmp_path):
@@ -104,7 +98,7 @@ def test_the_old_order_and_restore_are_deprecated(tmp_path):
     with pytest.warns(DeprecationWarning, match="path, name_or_config"):
       model, variables = perceiver.load(MODEL.config, given)
     assert model == MODEL
-    assert_identical(variables, VARIABLES)
+    trees.assert_identical(variables, VARIABLES)
   with (
     pytest.warns(DeprecationWarning, match="path, name_or_config"),
     pytest.raises(perceiver.CheckpointError, match="holds another model"),
@@ -113,7 +107,7 @@ def test_the_old_order_and_restore_are_deprecated(tmp_path):
   with pytest.warns(DeprecationWarning, match=r"expected perceiver\.load"):
     model, variables = perceiver.restore(path)
   assert model == MODEL
-  assert_identical(variables, VARIABLES)
+  trees.assert_identical(variables, VARIABLES)
 
 
 def test_a_misspelt_name_in_the_old_order_is_named(tmp_path):

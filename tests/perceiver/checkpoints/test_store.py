@@ -468,3 +468,12 @@ def test_large_models_are_refused_before_they_are_built(path, keys, value):
   entries[keys[-1]] = value
   rewrite(path, config=json.dumps(config))
   assert re.search(r"expected (at most|\[1, 100\])", refusal(path))
+
+
+def test_one_model_has_one_checksum(path, tmp_path):
+  model, variables = perceiver.load(path)
+  files = [tmp_path / f"{number}.safetensors" for number in range(4)]
+  for file in files:
+    store.save(file, model, variables, {"a": "é", "b": "1", "c": "2"})
+  assert len({file.read_bytes() for file in files}) == 1
+  assert store.notes(files[0]) == {"a": "é", "b": "1", "c": "2"}

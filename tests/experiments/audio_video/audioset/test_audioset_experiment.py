@@ -40,7 +40,10 @@ def test_training_writes_metrics_and_figures(workdir):
   assert (last["examples"], last["expected"]) == (6, 6)
   assert {"map", "chance_map", "loss", "classes", "silent"} <= set(last)
   figures = sorted(path.name for path in (workdir / "figures").iterdir())
-  assert figures == ["attention.png", "classes.png", "curve.png"]
+  audio = [name for name in figures if name.endswith(".wav")]
+  pictures = ["attention.png", "classes.png", "curve.png"]
+  assert sorted(set(figures) - set(audio)) == pictures
+  assert audio[0] == "clip_0.wav"
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(workdir, tmp_path):
@@ -66,6 +69,7 @@ def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
   for name in ("curve.png", "classes.png", "attention.png"):
     assert f'src="figures/{name}"' in text
     assert (page / "figures" / name).exists()
+  assert '<audio src="figures/clip_0.wav"' in text
 
 
 def test_a_model_of_both_modalities_is_evaluated_on_one(workdir, capsys):
@@ -168,7 +172,7 @@ def test_models_of_one_modality_are_evaluated_and_plotted(modalities, tmp_path):
   found = task.make_evaluator()(variables)
   assert (found.examples, found.expected) == (3, 3)
   figures = task.plots(variables, tmp_path)
-  assert [path.name for path in figures] == ["classes.png", "attention.png"]
+  assert [p.name for p in figures[:2]] == ["classes.png", "attention.png"]
 
 
 # --------------------------------------------------------------------- recipes

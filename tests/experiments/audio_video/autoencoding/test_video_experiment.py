@@ -41,6 +41,7 @@ def test_training_writes_metrics_and_figures(workdir):
   } <= set(last)
   found = {path.name for path in (workdir / "figures").iterdir()}
   pictures = {"attention.png", "curve.png", "samples.gif", "samples.png"}
+  pictures |= {"inputs.wav", "reconstructions.wav"}
   assert pictures <= found <= pictures | {"samples.mp4"}
   with Image.open(workdir / "figures" / "samples.gif") as animation:
     assert animation.n_frames == 8  # two of each of four clips
@@ -69,6 +70,7 @@ def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
   for name in ("curve.png", "samples.png", "attention.png", "samples.gif"):
     assert f'src="figures/{name}"' in text
     assert (tmp_path / "figures" / name).exists()
+  assert '<audio src="figures/reconstructions.wav"' in text
 
 
 def test_runs_are_compared(workdir, tmp_path, capsys):

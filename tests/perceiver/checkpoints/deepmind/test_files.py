@@ -11,6 +11,7 @@ from perceiver.checkpoints.deepmind import files
 from tests.helpers import noise
 from tests.helpers import released
 from tests.helpers import released_models
+from tests.helpers import trees
 
 NAMES = sorted(released_models.CONFIGS)
 
@@ -25,13 +26,6 @@ def small(name):
   return model, noise.variables(model)
 
 
-def assert_identical(found, expected):
-  assert jax.tree.structure(found) == jax.tree.structure(expected)
-  for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
-    assert (a.dtype, a.shape) == (b.dtype, b.shape)
-    assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
-
-
 def test_all_released_models_are_known():
   assert set(files.RELEASED) == set(NAMES)
   assert set(files.RELEASED) == set(released.released_shapes())
@@ -42,7 +36,7 @@ def test_there_and_back_nothing_changes(name, path):
   model, variables = small(name)
   files.save(path, model, variables)
   assert list(path.parent.iterdir()) == [path]
-  assert_identical(files.load(model, path), variables)
+  trees.assert_identical(files.load(model, path), variables)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -68,7 +62,7 @@ def test_both_forms_are_read_for_all(name, path):
   forms += [] if state else [params, {"params": params}]
   for form in forms:
     path.write_bytes(pickle.dumps(form))
-    assert_identical(files.load(model, path), variables)
+    trees.assert_identical(files.load(model, path), variables)
 
 
 @pytest.mark.parametrize("name", ["imagenet_conv", "video_autoencoding"])
@@ -78,7 +72,7 @@ def test_the_six_are_recognised(name, path):
   files.save(path, model, zeros)
   found, variables = files.identify(path)
   assert found == model
-  assert_identical(variables, zeros)
+  trees.assert_identical(variables, zeros)
 
 
 def test_none_of_the_six_is_refused(path):

@@ -3,7 +3,6 @@
 import json
 import shutil
 
-import jax
 import numpy as np
 import pytest
 from safetensors import numpy as safetensors_numpy
@@ -11,14 +10,9 @@ from safetensors import numpy as safetensors_numpy
 import perceiver
 from perceiver.checkpoints.huggingface import folder as huggingface_folder
 from tests.helpers import huggingface_folders
+from tests.helpers import trees
 
 FOLDER = huggingface_folders.FOLDER
-
-
-def assert_identical(found, expected):
-  assert jax.tree.structure(found) == jax.tree.structure(expected)
-  for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
-    np.testing.assert_array_equal(a, b)
 
 
 @pytest.fixture
@@ -202,7 +196,7 @@ def test_arrays_in_several_files_are_read(folder):
   _, expected = huggingface_folder.read(folder)
   shard(folder)
   _, found = huggingface_folder.read(folder)
-  assert_identical(found, expected)
+  trees.assert_identical(found, expected)
   (folder / "model-1.safetensors").unlink()
   assert "there is no file" in refusal(folder, FileNotFoundError)
 

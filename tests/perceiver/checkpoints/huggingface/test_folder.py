@@ -4,7 +4,6 @@ import dataclasses
 import json
 import shutil
 
-import jax
 import numpy as np
 import pytest
 from safetensors import numpy as safetensors_numpy
@@ -22,15 +21,9 @@ from tests.helpers import huggingface_folders
 from tests.helpers import noise
 from tests.helpers import released
 from tests.helpers import released_models
+from tests.helpers import trees
 
 FOLDER = huggingface_folders.FOLDER
-
-
-def assert_identical(found, expected):
-  assert jax.tree.structure(found) == jax.tree.structure(expected)
-  for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
-    assert (a.dtype, a.shape) == (b.dtype, b.shape)
-    assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
 
 
 def autoencoder():
@@ -78,7 +71,7 @@ def test_there_and_back_nothing_changes(name, tmp_path):
   ]
   found, again = huggingface_folder.read(folder)
   assert found == model
-  assert_identical(again, variables)
+  trees.assert_identical(again, variables)
   expected = huggingface_folders.entries(name)
   written = json.loads((folder / "config.json").read_text())
   for key in set(written) - {"image_size"}:  # which classifiers may not use
@@ -119,9 +112,11 @@ def test_released_models_come_back_bit_for_bit(name, tmp_path):
   _, second = perceiver.load(tmp_path / "ours", model.config)
   huggingface_folder.save(tmp_path / "theirs", model, second)
   _, third = perceiver.load(tmp_path / "theirs", model.config)
-  assert_identical(third, first)
+  trees.assert_identical(third, first)
   files.save(tmp_path / "again", model, third)
-  assert_identical(files.read(tmp_path / "again"), files.read(released_file))
+  trees.assert_identical(
+    files.read(tmp_path / "again"), files.read(released_file)
+  )
 
 
 def test_a_query_that_is_not_added_is_taken_off_the_bias(tmp_path):
@@ -133,7 +128,7 @@ def test_a_query_that_is_not_added_is_taken_off_the_bias(tmp_path):
   huggingface_folder.save(tmp_path / "folder", model, variables)
   found, again = huggingface_folder.read(tmp_path / "folder")
   assert found == model
-  assert_identical(again, variables)
+  trees.assert_identical(again, variables)
   # What transformers makes of it, which knows no metadata.
   path = tmp_path / "folder" / "model.safetensors"
   safetensors_numpy.save_file(safetensors_numpy.load_file(path), path)

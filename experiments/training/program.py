@@ -1,0 +1,107 @@
+"""What a run computes, known before anything is computed."""
+
+from collections.abc import Callable
+import functools
+import math
+import pathlib
+
+import jax
+from jax.sharding import Mesh
+
+from experiments.runs import progress
+from experiments.training import config as training_config
+from experiments.training import memory
+from experiments.training import optimizers
+from experiments.training import sharding
+from experiments.training import state
+from experiments.training import tasks
+
+
+class Program:
+  """A run's length, its first state and its compiled step.
+
+  Attributes:
+    split: the examples to learn from.
+    rate: the learning rate as a function of the step.
+    num_steps: the length of the run.
+    skips: whether steps without a number are left out and counted.
+    target: shapes and shardings of the state.
+  """
+
+  def __init__(
+    self, config: training_config.TrainConfig, task: tasks.Task, mesh: Mesh
+  ) -> None:
+    """Builds shapes only.
+
+    Raises:
+      training_config.LengthError: if the training is too short.
+    """
+    self.split = task.train_split()
+    self.rate, self.num_steps = training_config.learning_rate(
+      config, len(self.split.source)
+    )
+    self._config, self._task, self._mesh = config, task, mesh
+    self._optimizer = optimizers.build(config.optimizer, self.rate)
+    self._batch = tasks.batch_shapes(self.split, config.batch_size)
+    self.skips = config.non_finite is training_config.NonFinite.SKIP
+    self.target = self.shapes(self.skips)
+
+  def shapes(self, skips: bool) -> state.TrainState:
+    """Returns shapes and shardings of a state that counts skipped steps."""
+    size = self._config.parallel.min_sharded_size
+    return state.abstract(self._initial(skips), self._mesh, size)
+
+  def first_state(self) -> state.TrainState:
+    """Computes the state before the first step."""
+    return state.create(self._initial(self.skips), self.target)
+
+  def _initial(self, skips: bool) -> Callable[[], state.TrainState]:
+    return state.initializer(
+      self._task,
+      self._optimizer,
+      self._batch,
+      self._config.seed,
+      skips=skips,
+    )
+
+  @functools.cached_property
+  def step(self) -> Callable[..., tuple[state.TrainState, jax.Array]]:
+    """The compiled step, from state and batch to next state and loss.
+
+    Raises:
+      memory.MemoryLimitError: if the devices have not enough memory.
+    """
+    function = state.make_step(
+      self._task,
+      self._optimizer,
+      self._mesh,
+      self.target,
+      parts=self._config.accumulate,
+    )
+    place = sharding.batch_sharding(self._mesh)
+    batch = {
+      name: jax.ShapeDtypeStruct(
+        x.shape, jax.dtypes.canonicalize_dtype(x.dtype), sharding=place
+      )
+      for name, x in self._batch.items()
+    }
+    return memory.compile_within(function, self.target, batch)
+
+  def announce(self, workdir: pathlib.Path) -> None:
+    """Shows, before anything takes time, what is about to happen."""
+    config, mesh = self._config, sharding.describe(self._mesh)
+    params = jax.tree.leaves(self.target.variables.params)
+    model = getattr(self._task.model, "config", self._task.model)
+    evaluation = f"every {config.eval_every} steps" if config.eval_every else ""
+    lines = (
+      f"run: {self.num_steps:,} steps of {config.batch_size} examples, in "
+      f"{workdir}",
+      f"model: {type(model).__name__}, "
+      f"{sum(math.prod(x.shape) for x in params):,} parameters",
+      f"devices: {math.prod(mesh['mesh'].values())} × {mesh['kind']}",
+      f"loss every {config.log_every} steps, checkpoint every "
+      f"{config.checkpoint_every}, evaluation {evaluation or 'at the end'}",
+      "compiling the step, which may take a minute …",
+    )
+    if not sharding.process_index():
+      progress.write("\n".join(lines))
