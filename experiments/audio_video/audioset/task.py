@@ -10,6 +10,7 @@ from experiments.audio_video.audioset import data as audioset_data
 from experiments.audio_video.audioset import evaluator
 from experiments.audio_video.audioset import examples
 from experiments.audio_video.audioset import plots
+from experiments.audio_video.clips import clips
 from experiments.audio_video.clips import prepared
 from experiments.audio_video.clips import sources
 from experiments.data import loader
@@ -49,7 +50,7 @@ class AudioSet:
   @property
   def class_names(self) -> tuple[str, ...]:
     """Names of the classes."""
-    return sources.open_eval(self.data, self.inputs.num_classes)[0].class_names
+    return self._open(for_training=False)[0].class_names
 
   def train_split(self) -> loader.Split:
     """Returns the training split; examples of `examples.TrainTransform`.
@@ -58,9 +59,8 @@ class AudioSet:
       FileNotFoundError: if there is no such data set.
       files.InputError: if it does not fit the model, or is not complete.
     """
-    inputs = self.inputs
-    source, name = sources.open_train(self.data, inputs.num_classes)
-    transform = examples.TrainTransform(self.data, inputs)
+    source, name = self._open(for_training=True)
+    transform = examples.TrainTransform(self.data, self.inputs)
     return loader.Split(source, transform, name)
 
   def eval_split(self) -> loader.Split:
@@ -68,10 +68,14 @@ class AudioSet:
 
     Errors are those of `train_split`.
     """
-    inputs = self.inputs
-    source, name = sources.open_eval(self.data, inputs.num_classes)
-    transform = examples.EvalTransform(self.data, inputs)
+    source, name = self._open(for_training=False)
+    transform = examples.EvalTransform(self.data, self.inputs)
     return loader.Split(source, transform, name)
+
+  def _open(self, *, for_training: bool) -> tuple[clips.ClipSource, str]:
+    return sources.open_clips(
+      self.data, self.inputs.num_classes, for_training=for_training
+    )
 
   def make_evaluator(self) -> evaluation.Evaluator:
     """Returns the evaluator: average precision needs all clips at once."""

@@ -40,7 +40,7 @@ def train_split(config: DataConfig, shape: clips.ClipShape) -> loader.Split:
   Raises:
     files.InputError: if the data set does not fit, or is not complete.
   """
-  source, name = sources.open_train(_fit(config, shape), shape.num_classes)
+  source, name = _open(config, shape, for_training=True)
   return loader.Split(source, _Transform(shape, config.augmentation), name)
 
 
@@ -49,18 +49,19 @@ def eval_split(config: DataConfig, shape: clips.ClipShape) -> loader.Split:
 
   Arguments, results and errors are those of `train_split`.
   """
-  source, name = sources.open_eval(_fit(config, shape), shape.num_classes)
+  source, name = _open(config, shape, for_training=False)
   return loader.Split(source, _Transform(shape), name)
 
 
 def class_names(config: DataConfig, shape: clips.ClipShape) -> tuple[str, ...]:
   """Returns the names of the labels."""
-  fitting = _fit(config, shape)
-  return sources.open_eval(fitting, shape.num_classes)[0].class_names
+  return _open(config, shape, for_training=False)[0].class_names
 
 
-def _fit(config: DataConfig, shape: clips.ClipShape) -> DataConfig:
-  """Returns the config with synthetic clips of a shape."""
+def _open(
+  config: DataConfig, shape: clips.ClipShape, *, for_training: bool
+) -> tuple[clips.ClipSource, str]:
+  """Opens clips; synthetic ones are of the shape."""
   rate = config.synthetic.frame_rate * shape.samples_per_frame
   fitting = dataclasses.replace(
     config.synthetic,
@@ -70,7 +71,10 @@ def _fit(config: DataConfig, shape: clips.ClipShape) -> DataConfig:
     channels=shape.channels,
     num_classes=shape.num_classes,
   )
-  return dataclasses.replace(config, synthetic=fitting)
+  config = dataclasses.replace(config, synthetic=fitting)
+  return sources.open_clips(
+    config, shape.num_classes, for_training=for_training
+  )
 
 
 @dataclasses.dataclass(frozen=True)

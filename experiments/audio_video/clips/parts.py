@@ -4,7 +4,6 @@ The files are ArrayRecord in the form of TensorFlow Datasets.
 """
 
 from collections.abc import Iterator, Sequence
-import dataclasses
 import itertools
 import json
 import pathlib
@@ -20,23 +19,39 @@ _CLIPS_PER_FILE = 256  # about a gigabyte
 Clips = Iterator[tuple[decoding.Job, decoding.Stored]]
 
 
-@dataclasses.dataclass
 class Parts:
   """Finished clips of a split: files of examples, each with a list of them.
 
-  A file counts once its list is there.
-
-  Attributes:
-    split: name of the split.
-    template: names of the files of examples.
-    features: types of the entries of an example.
-    lists: for each file the remarks on its clips, by their keys.
+  A file counts once its list is there: the remarks on its clips, by their keys.
   """
 
-  split: str
-  template: tfds.core.ShardedFileTemplate
-  features: tfds.features.FeaturesDict
-  lists: list[dict[str, Sequence[str]]]
+  def __init__(
+    self, folder: pathlib.Path, split: str, class_names: Sequence[str]
+  ) -> None:
+    """Reads the lists of what is finished."""
+    self.split, self._folder = split, folder
+    # As text, whose encoding needs no TensorFlow, bytes stay as they are.
+    text, label = tfds.features.Text(), tfds.features.ClassLabel
+    self.features = tfds.features.FeaturesDict(
+      {
+        "frames": tfds.features.Sequence(text),
+        # The name in all data sets of this version.
+        "sound": text,
+        "labels": tfds.features.Sequence(label(names=list(class_names))),
+        "name": text,
+      }
+    )
+    self.template = tfds.core.ShardedFileTemplate(
+      data_dir=folder,
+      dataset_name="clips",
+      split=split,
+      filetype_suffix="array_record",
+      template="{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_INDEX}",
+    )
+    lists = files.list_files(folder, f"{split}.*.json")
+    self.lists: list[dict[str, Sequence[str]]] = [
+      json.loads(files.read_bytes(path)) for path in lists
+    ]
 
   @property
   def remarks(self) -> dict[str, Sequence[str]]:
@@ -59,7 +74,6 @@ class Parts:
       for job, stored in clips:
         example = {
           "frames": stored.frames,
-          # The name in all data sets of this version.
           "sound": stored.audio,
           "labels": list(job.labels),
           "name": job.key,
@@ -70,7 +84,7 @@ class Parts:
     finally:
       writer.close()
       name = f"{self.split}.{number:05d}.json"
-      files.write_text(self.template.data_dir / name, json.dumps(part))
+      files.write_text(self._folder / name, json.dumps(part))
       self.lists.append(part)
 
   def path(self, number: int) -> pathlib.Path:
@@ -78,35 +92,6 @@ class Parts:
     return pathlib.Path(
       self.template.sharded_filepath(shard_index=number, num_shards=None)
     )
-
-
-def open_parts(
-  folder: pathlib.Path, splits: Sequence[str], class_names: Sequence[str]
-) -> list[Parts]:
-  """Returns the finished clips of each split."""
-  # As text, whose encoding needs no TensorFlow, bytes stay as they are.
-  text, label = tfds.features.Text(), tfds.features.ClassLabel
-  features = tfds.features.FeaturesDict(
-    {
-      "frames": tfds.features.Sequence(text),
-      "sound": text,
-      "labels": tfds.features.Sequence(label(names=list(class_names))),
-      "name": text,
-    }
-  )
-  found = []
-  for split in splits:
-    template = tfds.core.ShardedFileTemplate(
-      data_dir=folder,
-      dataset_name="clips",
-      split=split,
-      filetype_suffix="array_record",
-      template="{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_INDEX}",
-    )
-    lists = files.list_files(folder, f"{split}.*.json")
-    texts = (path.read_text(encoding="utf-8") for path in lists)
-    found.append(Parts(split, template, features, list(map(json.loads, texts))))
-  return found
 
 
 def write_metadata(folder: pathlib.Path, found: Sequence[Parts]) -> None:

@@ -120,7 +120,8 @@ def prepare(config: PrepareConfig) -> prepared.DatasetReport:
   folder = config.output.absolute()
   folder = folder.with_name(f"{folder.name}.unfinished")
   _claim(folder, repr((config.storage, plan.classes, plan.rows)))
-  found = parts.open_parts(folder, list(plan.rows), _distinct(plan.classes))
+  names = _distinct(plan.classes)
+  found = [parts.Parts(folder, split, names) for split in plan.rows]
   report = prepared.DatasetReport(
     kind=plan.kind,
     frame_rate=config.storage.frame_rate,

@@ -145,36 +145,26 @@ class EncodedFrames:
       raise files.InputError(f"clip {self.name}: {error}") from error
 
 
+@dataclasses.dataclass(frozen=True)
 class PreparedClips:
-  """The clips of a split."""
+  """The clips of a split.
 
-  def __init__(self, source: Any, report: DatasetReport, names: Sequence[str]):
-    """Wraps a data source of TensorFlow Datasets.
+  Attributes:
+    source: encoded examples, a data source of TensorFlow Datasets.
+    report: report of the data set.
+    class_names: names of the classes, by number.
+  """
 
-    Args:
-      source: encoded examples.
-      report: report of the data set.
-      names: names of the classes.
-    """
-    self._source, self._report = source, report
-    self._names = tuple(names)
-
-  @property
-  def class_names(self) -> tuple[str, ...]:
-    """Names of the classes, by number."""
-    return self._names
-
-  @property
-  def kind(self) -> str:
-    """The kind of the lists, "kinetics" or "audioset"."""
-    return self._report.kind
+  source: Any
+  report: DatasetReport
+  class_names: tuple[str, ...]
 
   def __len__(self) -> int:
-    return len(self._source)
+    return len(self.source)
 
   def __getitem__(self, index: int) -> clips.Clip:
     """Returns a clip whose frames are not decoded yet."""
-    entry, report = self._source[index], self._report
+    entry, report = self.source[index], self.report
     frames = EncodedFrames(list(entry["frames"]), entry["name"].decode())
     ratio = round(report.sample_rate / report.frame_rate)
     audio = decoding.from_bytes(
@@ -220,5 +210,6 @@ def open_split(
       "without them, set data.allow_partial."
     )
   builder = tfds.builder_from_directory(data_dir)
-  label = builder.info.features["labels"].feature
-  return PreparedClips(builder.as_data_source(split=split), report, label.names)
+  names = builder.info.features["labels"].feature.names
+  source = builder.as_data_source(split=split)
+  return PreparedClips(source, report, tuple(names))

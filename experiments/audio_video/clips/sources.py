@@ -48,14 +48,15 @@ def num_classes(config: ClipsConfig) -> int | None:
   return len(source.class_names)
 
 
-def open_train(
-  config: ClipsConfig, num_classes: int
+def open_clips(
+  config: ClipsConfig, num_classes: int, *, for_training: bool
 ) -> tuple[clips.ClipSource, str]:
-  """Opens the training clips.
+  """Opens the clips for training or for evaluation.
 
   Args:
     config: their source.
     num_classes: number of the model's classes.
+    for_training: whether they are for training.
 
   Returns:
     The clips, and the name of the split.
@@ -64,49 +65,24 @@ def open_train(
     FileNotFoundError: if there is no such data set.
     files.InputError: if it does not fit the model, or is not complete.
   """
-  if config.data_dir is None:
-    return _synthetic(config.synthetic, "train", num_classes)
-  return _prepared(config, config.train_split, num_classes)
-
-
-def open_eval(
-  config: ClipsConfig, num_classes: int
-) -> tuple[clips.ClipSource, str]:
-  """Opens the evaluation clips; otherwise like `open_train`."""
+  source: clips.ClipSource
   if config.data_dir is not None:
-    return _prepared(config, config.eval_split, num_classes)
-  held_out = dataclasses.replace(
-    config.synthetic,
-    num_examples=config.num_eval,
-    seed=config.synthetic.seed + 1,
-  )
-  return _synthetic(held_out, "evaluation", num_classes)
-
-
-def _synthetic(
-  config: synthetic_clips.SyntheticConfig, part: str, num_classes: int
-) -> tuple[clips.ClipSource, str]:
-  source = synthetic_clips.SyntheticClips(config)
-  _check_classes("data.synthetic", source, num_classes)
-  return source, f"synthetic {part}"
-
-
-def _prepared(
-  config: ClipsConfig, split: str, num_classes: int
-) -> tuple[clips.ClipSource, str]:
-  assert config.data_dir is not None
-  source = prepared.open_split(
-    config.data_dir, split, allow_partial=config.allow_partial
-  )
-  _check_classes(str(config.data_dir), source, num_classes)
-  return source, f"{source.kind} {split}"
-
-
-def _check_classes(
-  name: str, source: clips.ClipSource, num_classes: int
-) -> None:
+    split = config.train_split if for_training else config.eval_split
+    source = prepared.open_split(
+      config.data_dir, split, allow_partial=config.allow_partial
+    )
+    name = f"{source.report.kind} {split}"
+  else:
+    synthetic = config.synthetic
+    if not for_training:
+      synthetic = dataclasses.replace(
+        synthetic, num_examples=config.num_eval, seed=synthetic.seed + 1
+      )
+    source = synthetic_clips.SyntheticClips(synthetic)
+    name = f"synthetic {'train' if for_training else 'evaluation'}"
   if len(source.class_names) != num_classes:
     raise files.InputError(
-      f"{name} has {len(source.class_names)} classes; expected the model's "
-      f"{num_classes}."
+      f"{config.data_dir or 'data.synthetic'} has {len(source.class_names)} "
+      f"classes; expected the model's {num_classes}."
     )
+  return source, name

@@ -13,6 +13,8 @@ from experiments.audio_video.clips import prepared
 from experiments.data import files
 from perceiver import bounds
 
+_NUM_SHOWN = 20  # clips that cannot be read
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VerifyConfig:
@@ -52,7 +54,7 @@ def verify(config: VerifyConfig) -> list[str]:
         clip.frames[:]
         clips.samples_per_frame(clip)
       except (IndexError, ValueError) as error:
-        wrong.append(f"{name} {index}: {error}")
+        wrong.append(f"{name} {index}, {error}")
   return wrong
 
 
@@ -65,5 +67,6 @@ def run(config: VerifyConfig) -> None:
   wrong = verify(config)
   print(prepared.read_report(config.folder).describe())
   if wrong:
-    raise files.InputError("\n".join(wrong))
+    reasons = f"{len(wrong)} in all: {files.commonest(wrong)}"
+    raise files.InputError("\n".join([*wrong[:_NUM_SHOWN], reasons]))
   print("all that is there can be read")

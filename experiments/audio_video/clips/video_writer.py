@@ -2,7 +2,6 @@
 
 import fractions
 import pathlib
-from typing import Any
 
 import numpy as np
 
@@ -39,43 +38,25 @@ def write(
       files.writing(path) as temporary,
       av.open(str(temporary), "w") as container,
     ):
-      video = _video_stream(av, container, frames, frame_rate)
+      rate = fractions.Fraction(frame_rate).limit_denominator(1001)
+      # The codec that browsers play, where FFmpeg was built with it.
+      known = "libx264" in av.codecs_available
+      video = container.add_stream("libx264" if known else "mpeg4", rate=rate)
+      video.height, video.width = frames.shape[1:3]
+      video.pix_fmt, video.bit_rate = "yuv420p", 4_000_000
       # All streams are added before the first is encoded.
       if audio is not None:
         layout = "mono" if audio.shape[1] == 1 else "stereo"
-        stream = container.add_stream("aac", rate=sample_rate, layout=layout)
+        sound = container.add_stream("aac", rate=sample_rate, layout=layout)
       for array in frames:
         frame = av.VideoFrame.from_ndarray(array, format="rgb24")
         container.mux(video.encode(frame))
       container.mux(video.encode(None))
       if audio is not None:
-        _write_audio(av, container, stream, audio, sample_rate)
+        planes = np.ascontiguousarray(audio.T.astype(np.float32))
+        frame = av.AudioFrame.from_ndarray(planes, "fltp", layout)
+        frame.sample_rate, frame.pts = sample_rate, 0
+        frame.time_base = fractions.Fraction(1, sample_rate)
+        container.mux([*sound.encode(frame), *sound.encode(None)])
   except av.FFmpegError as error:
     raise files.InputError(f"{path} cannot be encoded: {error}") from error
-
-
-def _video_stream(
-  av: Any, container: Any, frames: np.ndarray, frame_rate: float
-) -> Any:
-  rate = fractions.Fraction(frame_rate).limit_denominator(1001)
-  # The codec that browsers play, where FFmpeg was built with it.
-  known = "libx264" in av.codecs_available
-  stream = container.add_stream("libx264" if known else "mpeg4", rate=rate)
-  stream.height, stream.width = frames.shape[1:3]
-  stream.pix_fmt, stream.bit_rate = "yuv420p", 4_000_000
-  return stream
-
-
-def _write_audio(
-  av: Any, container: Any, stream: Any, audio: np.ndarray, rate: int
-) -> None:
-  planes = np.ascontiguousarray(audio.T.astype(np.float32))  # [channels, S]
-  layout = "mono" if len(planes) == 1 else "stereo"
-  frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=layout)
-  frame.sample_rate, frame.pts = rate, 0
-  frame.time_base = fractions.Fraction(1, rate)
-  queue = av.AudioFifo()
-  queue.write(frame)
-  for block in queue.read_many(stream.codec_context.frame_size or 1024, True):
-    container.mux(stream.encode(block))
-  container.mux(stream.encode(None))

@@ -120,6 +120,17 @@ def test_missing_and_defective_clips_are_reported(dataset, videos, capsys):
   assert out.endswith("all that is there can be read\n")
 
 
+def test_reasons_of_unreadable_clips_are_counted(dataset, monkeypatch, capsys):
+  def fail(self, part):
+    raise files.InputError(f"clip {self.name}: not a readable image")
+
+  monkeypatch.setattr(prepared.EncodedFrames, "__getitem__", fail)
+  assert experiments_prepare.main(["verify-clips", str(dataset)]) == 1
+  error = capsys.readouterr().err
+  assert error.count(": not a readable image\n") == 5
+  assert "5 in all: 5 × not a readable image\n" in error
+
+
 def test_incomplete_splits_must_be_allowed(dataset):
   with pytest.raises(files.InputError, match="4 of the 8 clips"):
     prepared.open_split(dataset, "train")
