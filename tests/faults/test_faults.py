@@ -10,6 +10,8 @@ import pathlib
 import resource
 import shutil
 import signal
+import subprocess
+import sys
 import time
 
 import jax
@@ -25,6 +27,7 @@ from experiments.training import checksums
 from experiments.training import config as training_config
 from experiments.training import trainer
 from tests.helpers import faulty
+from tests.helpers import folders
 from tests.helpers import foreign
 from tests.helpers.recipes import sums
 
@@ -307,3 +310,28 @@ def test_parts_that_do_not_divide_are_refused(tmp_path):
   with pytest.raises(ValueError, match="4 devices in 3 parts; 12 does"):
     _train(tmp_path / "run", accumulate=3)
   assert not (tmp_path / "run").exists()
+
+
+def test_on_a_disk_that_is_full_the_last_line_says_so(tmp_path):
+  mounted = tmp_path / "disk"
+  mounted.mkdir()
+  size = ["-t", "tmpfs", "-o", "size=40k", "tmpfs", str(mounted)]
+  mount = subprocess.run(["mount", *size], check=False, capture_output=True)
+  if mount.returncode:
+    pytest.skip("no file system can be mounted here")
+  command = ["-m", "experiments.train", "tests.helpers.recipes.sums", "--mini"]
+  try:
+    found = subprocess.run(
+      [sys.executable, *command, "--workdir", str(mounted / "run")],
+      cwd=folders.ROOT,
+      capture_output=True,
+      text=True,
+      check=False,
+    )
+  finally:
+    subprocess.run(["umount", str(mounted)], check=True)
+  assert found.returncode == 1
+  assert "Traceback" not in found.stderr
+  last = found.stderr.splitlines()[-1]
+  assert last.startswith("error: The checkpoint of step 5 cannot be written in")
+  assert "No space left on device" in last
