@@ -51,7 +51,7 @@ def upgrade(config: Any) -> Any:
   if not isinstance(config, dict):
     return config
   config = {name: upgrade(value) for name, value in config.items()}
-  kind = config.get("type")
+  kind = str(config.get("type"))  # In a damaged file it may be anything.
   if kind in _FIELDS:
     old, new = _FIELDS[kind]
     return {new if n == old else n: x for n, x in config.items()}

@@ -164,3 +164,9 @@ def test_what_is_no_configuration_stays_as_it_is(text):
 )
 def test_modules_of_before(old, new):
   assert migrate.upgrade_module(old) == new
+
+
+@pytest.mark.parametrize("kind", ["[Infinity]", "[[]]", "{}", "null", "1e999"])
+def test_types_that_are_no_names_are_left_alone(kind):
+  text = f'{{"type": {kind}, "a": {{"type": {kind}}}}}'
+  assert migrate.upgrade_json(text) == text
