@@ -2,11 +2,9 @@
 
 import dataclasses
 import json
-import os
 import re
 import struct
 
-import chex
 import jax
 import jax.numpy as jnp
 import ml_dtypes
@@ -17,29 +15,15 @@ from safetensors import numpy as safetensors_numpy
 
 import perceiver
 from perceiver import config_json
-from perceiver.checkpoints import arrays_file
 from perceiver.checkpoints import store
 from tests.helpers import fill
+from tests.helpers import tiny_files
 from tests.helpers import tiny_networks
 
-
-def random_variables(model):
-  """Returns variables that are all different, state included."""
-  params, state = jax.tree.map(lambda x: x.shape, model.shapes())
-  state = {
-    module: {
-      name: np.array(7, np.int32)
-      if name == "counter"
-      else fill.state("store", module, name, shape)
-      for name, shape in entries.items()
-    }
-    for module, entries in state.items()
-  }
-  return perceiver.Variables(fill.parameters("store", params), state)
-
-
-MODEL = perceiver.create(tiny_networks.classifier_config())
-VARIABLES = random_variables(MODEL)
+MODEL = tiny_files.MODEL
+VARIABLES = tiny_files.VARIABLES
+refusal = tiny_files.refusal
+assert_equal = tiny_files.assert_equal
 
 
 @pytest.fixture
@@ -47,26 +31,6 @@ def path(tmp_path):
   """A checkpoint of the small classifier."""
   perceiver.save(tmp_path / "model.safetensors", MODEL, VARIABLES)
   return tmp_path / "model.safetensors"
-
-
-def assert_equal(found, expected):
-  found, expected = tuple(found), tuple(expected)
-  chex.assert_trees_all_equal_shapes_and_dtypes(found, expected)
-  chex.assert_trees_all_equal(found, expected)
-
-
-def refusal(path, error=perceiver.CheckpointError, read=perceiver.load):
-  """Returns the message, one paragraph, with which a file is refused."""
-  with pytest.raises(error) as caught:
-    read(path)
-  message = str(caught.value)
-  assert message.startswith(f"Checkpoint: {path}") or (
-    error is FileNotFoundError and str(path) in message
-  )
-  assert "\n" not in message
-  assert "expected" in message
-  assert len(message) < 1000
-  return message
 
 
 # ----------------------------------------------------------------- whole files
@@ -78,13 +42,14 @@ def test_a_saved_model_is_loaded(path):
   assert_equal(variables, VARIABLES)
   images = fill.array((2, 8, 8, 1), "store")
   np.testing.assert_array_equal(
-    model.apply(variables, images), MODEL.apply(VARIABLES, images)
+    model.apply(variables, images),
+    MODEL.apply(VARIABLES, images),
   )
 
 
 def test_state_is_kept_down_to_counters_of_no_axes(tmp_path):
   model = tiny_networks.conv_classifier()
-  variables = random_variables(model)
+  variables = tiny_files.random_variables(model)
   shapes = [x.shape for x in jax.tree.leaves(variables.state)]
   assert shapes.count(()) == 2
   perceiver.save(tmp_path / "conv", model, variables)
@@ -100,7 +65,11 @@ def test_arrays_of_jax_and_of_any_memory_order_are_saved(tmp_path):
   }
   perceiver.save(tmp_path / "a", MODEL, perceiver.Variables(params, {}))
   assert_equal(perceiver.load(tmp_path / "a")[1], VARIABLES)
-  perceiver.save(tmp_path / "b", MODEL, jax.tree.map(jnp.asarray, VARIABLES))
+  perceiver.save(
+    tmp_path / "b",
+    MODEL,
+    jax.tree.map(jnp.asarray, VARIABLES),
+  )
   assert_equal(perceiver.load(tmp_path / "b")[1], VARIABLES)
 
 
@@ -126,128 +95,6 @@ def test_our_files_are_recognised(path, tmp_path):
   assert not store.is_ours(other)
   assert not store.is_ours(tmp_path / "none")
   assert not store.is_ours(tmp_path)
-
-
-# ---------------------------------------------------------------------- saving
-
-
-def half_written(path, arrays, metadata):
-  """Stands for a disk that is full."""
-  path.write_bytes(b"half")
-  raise OSError(28, "No space left on device")
-
-
-def fails(*args, **kwargs):
-  raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize(
-  ("place", "name", "replacement"),
-  [
-    (arrays_file, "write", half_written),
-    (os, "fsync", fails),
-    (os, "replace", fails),
-  ],
-)
-@pytest.mark.parametrize("exists", [False, True])
-def test_a_write_that_fails_leaves_everything_as_it_was(
-  tmp_path, monkeypatch, place, name, replacement, exists
-):
-  path = tmp_path / "model.safetensors"
-  if exists:
-    perceiver.save(path, MODEL, VARIABLES)
-  before = {p: p.read_bytes() for p in tmp_path.iterdir()}
-  monkeypatch.setattr(place, name, replacement)
-  with pytest.raises((OSError, KeyboardInterrupt)):
-    perceiver.save(path, MODEL, VARIABLES, {"step": "2"})
-  assert {p: p.read_bytes() for p in tmp_path.iterdir()} == before
-
-
-def test_a_disk_that_is_full_is_named(tmp_path, monkeypatch):
-  monkeypatch.setattr(arrays_file, "write", half_written)
-  path = tmp_path / "model.safetensors"
-  with pytest.raises(perceiver.PerceiverError) as caught:
-    perceiver.save(path, MODEL, VARIABLES)
-  assert str(caught.value) == (
-    f"{path} cannot be written: No space left on device"
-  )
-
-
-@pytest.mark.parametrize(
-  ("name", "reason"),
-  [
-    ("file/model", "{folder}/file is a file"),
-    ("file/a/model", "Not a directory"),
-    ("x" * 300, "File name too long"),
-  ],
-)
-def test_paths_that_cannot_be_are_named(tmp_path, name, reason):
-  (tmp_path / "file").touch()
-  with pytest.raises(perceiver.PerceiverError) as caught:
-    perceiver.save(tmp_path / name, MODEL, VARIABLES)
-  reason = reason.format(folder=tmp_path)
-  assert str(caught.value) == f"{tmp_path / name} cannot be written: {reason}"
-
-
-@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
-def test_the_mode_of_a_file_is_that_of_the_umask(tmp_path, mask):
-  before = os.umask(mask)
-  try:
-    perceiver.save(tmp_path / "model", MODEL, VARIABLES)
-  finally:
-    os.umask(before)
-  assert (tmp_path / "model").stat().st_mode & 0o777 == 0o666 & ~mask
-
-
-def test_files_are_a_function_of_their_contents(tmp_path):
-  notes = {str(i): "note" for i in range(20)}
-  perceiver.save(tmp_path / "model", MODEL, VARIABLES, notes)
-  assert store.notes(tmp_path / "model") == notes
-  arrays = {name: np.ones(1) for name in notes}
-  for name, reverse in (("a", False), ("b", True)):
-    order = sorted(notes, reverse=reverse)
-    arrays_file.write(
-      tmp_path / name,
-      {name: arrays[name] for name in order},
-      {name: notes[name] for name in order},
-    )
-  assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-
-
-def test_arrays_of_all_types_are_read_by_the_package(tmp_path):
-  names = ("bool", *(f"int{2**i}" for i in range(3, 7)), "uint8", "float16")
-  dtypes = [np.dtype(name) for name in (*names, "float64", jnp.bfloat16, ">f4")]
-  ramp = np.arange(24).reshape(2, 3, 4).transpose(2, 0, 1)
-  arrays = {f"ü/{dtype}": ramp.astype(dtype) for dtype in dtypes}
-  arrays |= {"scalar": np.float32(7), "empty": np.zeros([0, 3], np.int8)}
-  path = tmp_path / "all"
-  arrays_file.write(path, arrays, {"note": "ü\n"})
-  metadata, found = arrays_file.read(path, "one")
-  assert metadata == {"note": "ü\n"}
-  assert set(found) == set(arrays)
-  for name, array in found.items():
-    assert array.dtype.name == arrays[name].dtype.name
-    np.testing.assert_array_equal(
-      array.astype("f8"), arrays[name].astype("f8"), err_msg=name
-    )
-  with pytest.raises(perceiver.CheckpointError, match="w is of type complex64"):
-    arrays_file.write(path, {"w": np.zeros(2, "c8")}, {})
-
-
-def test_nothing_but_the_file_is_left(path):
-  assert list(path.parent.iterdir()) == [path]
-  perceiver.save(path, MODEL, VARIABLES)  # over the first
-  assert list(path.parent.iterdir()) == [path]
-
-
-def test_variables_of_another_model_are_not_saved(tmp_path):
-  params = dict(VARIABLES.params)
-  del params["classifier/queries"]
-  with pytest.raises(
-    ValueError, match=r"does not fit.*has no params:class.*/qu"
-  ):
-    perceiver.save(tmp_path / "m", MODEL, perceiver.Variables(params, {}))
-  assert not list(tmp_path.iterdir())
 
 
 # --------------------------------------------------------------- damaged files
