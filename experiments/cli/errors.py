@@ -48,7 +48,10 @@ def run(main: Callable[[], Any]) -> int:
         processes.shut_down(1)
       raise
   if message:
-    gc.collect()  # What the error held may complain as it is freed.
+    # What the error held may complain as it is freed. Several processes end
+    # together: each gives its own reason at once.
+    if not processes.is_running():
+      gc.collect()
     with progress.quiet_stderr():
       print(f"error: {message}", file=sys.stderr)
   processes.shut_down(code)

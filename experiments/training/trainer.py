@@ -99,16 +99,16 @@ def train(
   """
   mesh = check(experiment)
   task = experiment.task()
-  # What cannot be computed is refused before there is a folder.
-  program = training_program.Program(experiment.train, task, mesh)
-  program.announce(workdir)
-  if not (workdir / run_folder.CONFIG).exists():
-    _ = program.step
   text = run_folder.to_json(experiment)
   settings = run_folder.settings(
     text, training_config.MAY_DIFFER_BETWEEN_PROCESSES
   )
   processes.check_same(settings)
+  # What cannot be computed is refused before there is a folder.
+  program = training_program.Program(experiment.train, task, mesh)
+  program.announce(workdir)
+  if not (workdir / run_folder.CONFIG).exists():
+    _ = program.step
   changes = processes.from_process_zero(
     lambda: run_folder.claim(
       workdir,

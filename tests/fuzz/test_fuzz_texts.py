@@ -145,6 +145,7 @@ def test_spans(text):
 _ROWS = b'{"step": 3, "kind": "train", "loss": 1.5}\n{"step": 6, "kind": "eval"'
 
 
+@pytest.mark.filterwarnings("ignore:.* lines that are no rows")
 @given(mutations.damaged(_ROWS))
 @example(b"5\n")
 @example(b'{"step": "3", "kind": "train"}\n')
