@@ -37,6 +37,13 @@ class Quiet:
   def __getattr__(self, name: str) -> Any:
     return getattr(self._stream, name)
 
+  # For tqdm, which clears the bars of a stream before it writes a line there.
+  def __eq__(self, other: object) -> bool:
+    return bool(self._stream == getattr(other, "_stream", other))
+
+  def __hash__(self) -> int:
+    return hash(self._stream)
+
   def write(self, text: str) -> None:
     """Writes to the stream, if it still can be."""
     self._attempt(lambda: self._stream.write(text))
