@@ -41,7 +41,7 @@ class SaveError(errors.PerceiverError, RuntimeError):
 
 @contextlib.contextmanager
 def _without_logs() -> Iterator[None]:
-  """Silences the logs of Orbax and its threads, which raise errors as well."""
+  """Silences the logs of Orbax and its threads, which raise errors too."""
   loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
   levels = [logger.level for logger in loggers]
   for logger in loggers:
@@ -120,6 +120,7 @@ class Checkpoints:
 
   def __exit__(self, kind: object, *unused: object) -> None:
     if kind is not None:  # The first error is the one to report.
+      self._logs.pop_all()  # Threads may log the same error a moment later.
       with _without_unraisable(), contextlib.suppress(Exception):
         self.close()
         _free()
