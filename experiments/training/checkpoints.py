@@ -39,18 +39,13 @@ class SaveError(errors.PerceiverError, RuntimeError):
   """A checkpoint could not be written."""
 
 
-@contextlib.contextmanager
-def _without_logs() -> Iterator[None]:
-  """Silences the logs of Orbax and its threads, which raise errors too."""
+def _silence_logs() -> list[tuple[logging.Logger, int]]:
+  """Silences the logs of Orbax and its threads; returns the former levels."""
   loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
-  levels = [logger.level for logger in loggers]
+  levels = [(logger, logger.level) for logger in loggers]
   for logger in loggers:
     logger.setLevel(logging.CRITICAL)
-  try:
-    yield
-  finally:
-    for logger, level in zip(loggers, levels):
-      logger.setLevel(level)
+  return levels
 
 
 @contextlib.contextmanager
@@ -109,8 +104,7 @@ class Checkpoints:
       enable_async_checkpointing=in_background,
     )
     self._handlers = {n: ocp.StandardCheckpointHandler() for n in _ITEMS}
-    self._logs = contextlib.ExitStack()
-    self._logs.enter_context(_without_logs())
+    self._log_levels = _silence_logs()
     self._manager: Any = ocp.CheckpointManager(
       self.directory, options=options, item_handlers=self._handlers
     )
@@ -120,9 +114,9 @@ class Checkpoints:
 
   def __exit__(self, kind: object, *unused: object) -> None:
     if kind is not None:  # The first error is the one to report.
-      self._logs.pop_all()  # Threads may log the same error a moment later.
+      # Logs stay silent: threads and tasks may log that error until the end.
       with _without_unraisable(), contextlib.suppress(Exception):
-        self.close()
+        self._close_manager()
         _free()
       return
     try:
@@ -132,9 +126,13 @@ class Checkpoints:
 
   def close(self) -> None:
     """Lets go of threads and files, once they are written."""
-    with self._logs:
-      manager, self._manager = self._manager, None
-      manager.close()
+    self._close_manager()
+    for logger, level in self._log_levels:
+      logger.setLevel(level)
+
+  def _close_manager(self) -> None:
+    manager, self._manager = self._manager, None
+    manager.close()
 
   def wait(self) -> None:
     """Returns when all that was saved is complete on disk.
