@@ -33,7 +33,7 @@ LIMITS = {
 }
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True)
 class Path:
   """An attention and the sizes of its arrays.
 
@@ -66,71 +66,18 @@ class Path:
     )
 
 
-_FLOW: dict[str, Any] = {"heads": 1, "qk_channels": 512, "v_channels": 512}
+# Name, heads, channels of queries and keys, of values, queries, inputs, mask.
 PATHS = (
-  Path(name="flow encoder", queries=(2048, 512), inputs=(5001, 322), **_FLOW),
-  Path(
-    name="flow encoder, masked",
-    queries=(2048, 512),
-    inputs=(5001, 322),
-    masked=True,
-    **_FLOW,
-  ),
-  Path(
-    name="image encoder",
-    heads=1,
-    qk_channels=261,
-    v_channels=261,
-    queries=(512, 1024),
-    inputs=(8001, 261),
-  ),
-  Path(
-    name="video encoder",
-    heads=1,
-    qk_channels=704,
-    v_channels=704,
-    queries=(784, 512),
-    inputs=(5001, 704),
-  ),
-  Path(
-    name="language encoder",
-    heads=8,
-    qk_channels=256,
-    v_channels=1280,
-    queries=(256, 1280),
-    inputs=(2048, 768),
-    masked=True,
-  ),
-  Path(
-    name="flow latents",
-    heads=16,
-    qk_channels=512,
-    v_channels=512,
-    queries=(2048, 512),
-  ),
-  Path(
-    name="image latents",
-    heads=8,
-    qk_channels=1024,
-    v_channels=1024,
-    queries=(512, 1024),
-  ),
-  Path(
-    name="language latents",
-    heads=8,
-    qk_channels=256,
-    v_channels=1280,
-    queries=(256, 1280),
-  ),
-  Path(name="flow decoder", queries=(5001, 322), inputs=(2048, 512), **_FLOW),
-  Path(
-    name="language decoder",
-    heads=8,
-    qk_channels=256,
-    v_channels=768,
-    queries=(2048, 768),
-    inputs=(256, 1280),
-  ),
+  Path("flow encoder", 1, 512, 512, (2048, 512), (5001, 322)),
+  Path("flow encoder, masked", 1, 512, 512, (2048, 512), (5001, 322), True),
+  Path("image encoder", 1, 261, 261, (512, 1024), (8001, 261)),
+  Path("video encoder", 1, 704, 704, (784, 512), (5001, 704)),
+  Path("language encoder", 8, 256, 1280, (256, 1280), (2048, 768), True),
+  Path("flow latents", 16, 512, 512, (2048, 512)),
+  Path("image latents", 8, 1024, 1024, (512, 1024)),
+  Path("language latents", 8, 256, 1280, (256, 1280)),
+  Path("flow decoder", 1, 512, 512, (5001, 322), (2048, 512)),
+  Path("language decoder", 8, 256, 768, (2048, 768), (256, 1280)),
 )
 
 

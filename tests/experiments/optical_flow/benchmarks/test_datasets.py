@@ -3,39 +3,15 @@
 import dataclasses
 import pathlib
 
-import numpy as np
-from PIL import Image
 import pytest
 
 from experiments.data import files
 from experiments.optical_flow.benchmarks import datasets
-from experiments.optical_flow.benchmarks import flow_files
+from tests.helpers import flow_folders
 from tests.helpers import foreign
 
-SIZE = (4, 6)
 TEST, TRAIN = datasets.Part.TEST, datasets.Part.TRAIN
 Dataset = datasets.Dataset
-
-
-def partial(dataset, root):
-  return datasets.DatasetConfig(
-    dataset=dataset, data_dir=root, allow_partial=True
-  )
-
-
-def grey(path, value):
-  """Writes a frame, or a mask, of one grey."""
-  path.parent.mkdir(parents=True, exist_ok=True)
-  Image.fromarray(np.full(SIZE, value, np.uint8)).save(path)
-
-
-def moving(path, u):
-  """Writes the flow (u, 1)."""
-  flow = np.tile(np.float32([u, 1]), (*SIZE, 1))
-  if path.suffix == ".flo":
-    flow_files.write_flo(path, flow)
-  else:
-    flow_files.write_kitti(path, flow)
 
 
 def described(source):
@@ -50,78 +26,11 @@ def described(source):
   ]
 
 
-def autoflow(root):
-  for part, names in {1: ["table_1", "table_0"], 4: ["table_9"]}.items():
-    for name in names:
-      folder = root / f"static_40k_png_{part}_of_4" / name
-      grey(folder / "im0.png", 10 + int(name[-1]))
-      grey(folder / "im1.png", 20 + int(name[-1]))
-      moving(folder / "forward.flo", int(name[-1]))
-  (root / "static_40k_png_1_of_4" / "notes.txt").touch()
-  return partial(Dataset.AUTOFLOW, root)
-
-
-def chairs(root):
-  for i in range(1, 5):
-    grey(root / "data" / f"0000{i}_img1.ppm", i)
-    grey(root / "data" / f"0000{i}_img2.ppm", 10 + i)
-    moving(root / "data" / f"0000{i}_flow.flo", 100 + i)
-  (root / "FlyingChairs_train_val.txt").write_text("1\n2\n1\n1\n")
-  return partial(Dataset.FLYING_CHAIRS, root)
-
-
-def sintel(root):
-  for split in ("training", "test"):
-    for k, kind in enumerate(("clean", "final")):
-      for s, scene in enumerate(("alley_1", "market_2")):
-        for i in (1, 2, 3):
-          name = f"{scene}/frame_000{i}"
-          grey(root / split / kind / f"{name}.png", 100 * k + 10 * s + i)
-          if split == "training" and i < 3:
-            moving(root / split / "flow" / f"{name}.flo", 10 * s + i)
-            grey(root / split / "occlusions" / f"{name}.png", 255 * (i == 1))
-            grey(root / split / "invalid" / f"{name}.png", 255 * (i == 2))
-  return partial(Dataset.SINTEL_CLEAN, root)
-
-
-def kitti(root, images="image_2"):
-  for split in ("training", "testing"):
-    for i in range(2):
-      for time in (10, 11):
-        grey(root / split / images / f"00000{i}_{time}.png", 10 * i + time)
-      if split == "training":
-        moving(root / split / "flow_occ" / f"00000{i}_10.png", 5 + i)
-        moving(root / split / "flow_noc" / f"00000{i}_10.png", 600 * i)
-  grey(root / "testing" / images / "000000_12.png", 0)  # of the longer version
-  return partial(Dataset.KITTI_2015, root)
-
-
-def middlebury(root):
-  for s, scene in enumerate(("Beanbags", "RubberWhale", "Venus")):
-    for time in (9, 10, 11):
-      frame = f"{scene}/frame{time:02d}.png"
-      grey(root / "other-data" / frame, 10 * s + time)
-      grey(root / "eval-data" / frame, 50 + 10 * s + time)
-    if s:
-      moving(root / "other-gt-flow" / scene / "flow10.flo", s)
-  return partial(Dataset.MIDDLEBURY, root)
-
-
-def hd1k(root):
-  for folder in ("hd1k_input", "hd1k_challenge"):
-    for sequence, last in ((0, 12), (7, 11)):
-      for i in range(10, last + 1):
-        name = f"00000{sequence}_00{i}.png"
-        grey(root / folder / "image_2" / name, 10 * sequence + i)
-        moving(root / "hd1k_flow_gt" / "flow_occ" / name, i)
-  return partial(Dataset.HD1K, root)
-
-
 @pytest.mark.parametrize(
   ("make", "changes", "expected"),
   [
     (
-      autoflow,
+      flow_folders.autoflow,
       {},
       [
         ("static_40k_png_1_of_4/table_0", 10, 20, 0),
@@ -130,17 +39,17 @@ def hd1k(root):
       ],
     ),
     (
-      chairs,
+      flow_folders.chairs,
       {},
       [("00001", 1, 11, 101), ("00003", 3, 13, 103), ("00004", 4, 14, 104)],
     ),
     (
-      chairs,
+      flow_folders.chairs,
       {"part": datasets.Part.VALIDATION},
       [("00002", 2, 12, 102)],
     ),
     (
-      sintel,
+      flow_folders.sintel,
       {},
       [
         ("alley_1/frame_0001", 1, 2, 1),
@@ -150,7 +59,7 @@ def hd1k(root):
       ],
     ),
     (
-      sintel,
+      flow_folders.sintel,
       {"part": TEST, "dataset": Dataset.SINTEL_FINAL},
       [
         ("alley_1/frame_0001", 101, 102, None),
@@ -159,19 +68,23 @@ def hd1k(root):
         ("market_2/frame_0002", 112, 113, None),
       ],
     ),
-    (kitti, {}, [("000000_10", 10, 11, 5), ("000001_10", 20, 21, 6)]),
     (
-      kitti,
+      flow_folders.kitti,
+      {},
+      [("000000_10", 10, 11, 5), ("000001_10", 20, 21, 6)],
+    ),
+    (
+      flow_folders.kitti,
       {"part": TEST},
       [("000000_10", 10, 11, None), ("000001_10", 20, 21, None)],
     ),
     (
-      middlebury,
+      flow_folders.middlebury,
       {},
       [("RubberWhale/frame10", 20, 21, 1), ("Venus/frame10", 30, 31, 2)],
     ),
     (
-      middlebury,
+      flow_folders.middlebury,
       {"part": TEST},
       [
         ("Beanbags/frame10", 60, 61, None),
@@ -180,7 +93,7 @@ def hd1k(root):
       ],
     ),
     (
-      hd1k,
+      flow_folders.hd1k,
       {},
       [
         ("000000_0010", 10, 11, 10),
@@ -189,7 +102,7 @@ def hd1k(root):
       ],
     ),
     (
-      hd1k,
+      flow_folders.hd1k,
       {"part": TEST},
       [
         ("000000_0010", 10, 11, None),
@@ -208,7 +121,7 @@ def test_examples_of_each_data_set(tmp_path, make, changes, expected):
 
 def test_the_older_kitti_has_another_folder(tmp_path):
   config = dataclasses.replace(
-    kitti(tmp_path, "colored_0"), dataset=Dataset.KITTI_2012
+    flow_folders.kitti(tmp_path, "colored_0"), dataset=Dataset.KITTI_2012
   )
   expected = [("000000_10", 10, 11, 5), ("000001_10", 20, 21, 6)]
   assert described(datasets.open_dataset(config)) == expected
@@ -216,18 +129,18 @@ def test_the_older_kitti_has_another_folder(tmp_path):
 
 def test_occlusions_of_kitti(tmp_path):
   """All pixels of the second pair are occluded."""
-  first, second = datasets.open_dataset(kitti(tmp_path))
+  first, second = datasets.open_dataset(flow_folders.kitti(tmp_path))
   assert not first.occluded.any()
   assert second.occluded.all()
   for path in (tmp_path / "training" / "flow_noc").iterdir():
     path.unlink()
   (tmp_path / "training" / "flow_noc").rmdir()
-  config = partial(Dataset.KITTI_2015, tmp_path)
+  config = flow_folders.partial(Dataset.KITTI_2015, tmp_path)
   assert datasets.open_dataset(config)[0].occluded is None
 
 
 def test_masks_of_sintel(tmp_path):
-  config = sintel(tmp_path)
+  config = flow_folders.sintel(tmp_path)
   source = datasets.open_dataset(config)
   assert [bool(x.occluded.all()) for x in source] == [True, False] * 2
   assert all(x.valid.all() for x in source)
@@ -241,7 +154,7 @@ def test_masks_of_sintel(tmp_path):
 
 
 def test_sintel_without_occlusions(tmp_path):
-  config = sintel(tmp_path)
+  config = flow_folders.sintel(tmp_path)
   (tmp_path / "training" / "occlusions").rename(tmp_path / "elsewhere")
   assert datasets.open_dataset(config)[0].occluded is None
 
@@ -278,13 +191,16 @@ def test_a_part_that_there_is_not_is_refused(dataset):
   ("make", "message"),
   [
     (
-      autoflow,
+      flow_folders.autoflow,
       "3 examples of autoflow train; expected 40000. Set allow",
     ),
-    (chairs, "3 examples of flying_chairs train; expected 22232"),
-    (sintel, "4 examples of sintel_clean train; expected 1041"),
-    (kitti, "2 examples of kitti_2015 train; expected 200"),
-    (middlebury, "2 examples of middlebury train; expected 8"),
+    (flow_folders.chairs, "3 examples of flying_chairs train; expected 22232"),
+    (flow_folders.sintel, "4 examples of sintel_clean train; expected 1041"),
+    (flow_folders.kitti, "2 examples of kitti_2015 train; expected 200"),
+    (
+      flow_folders.middlebury,
+      "2 examples of middlebury train; expected 8",
+    ),
   ],
 )
 def test_another_number_is_refused(tmp_path, make, message):
@@ -313,21 +229,21 @@ def test_the_official_number_is_accepted(tmp_path):
 @pytest.mark.parametrize(
   ("make", "lost"),
   [
-    (autoflow, "static_40k_png_1_of_4/table_1/im0.png"),
-    (autoflow, "static_40k_png_1_of_4/table_1/im1.png"),
-    (autoflow, "static_40k_png_4_of_4/table_9/forward.flo"),
-    (chairs, "data/00003_img2.ppm"),
-    (chairs, "data/00003_flow.flo"),
-    (sintel, "training/clean/alley_1/frame_0002.png"),
-    (sintel, "training/flow/alley_1/frame_0002.flo"),
-    (sintel, "training/occlusions/alley_1/frame_0002.png"),
-    (kitti, "training/image_2/000001_11.png"),
-    (kitti, "training/flow_occ/000001_10.png"),
-    (kitti, "training/flow_noc/000001_10.png"),
-    (middlebury, "other-data/Venus/frame10.png"),
-    (middlebury, "other-data/Venus/frame11.png"),
-    (hd1k, "hd1k_input/image_2/000000_0011.png"),
-    (hd1k, "hd1k_flow_gt/flow_occ/000000_0011.png"),
+    (flow_folders.autoflow, "static_40k_png_1_of_4/table_1/im0.png"),
+    (flow_folders.autoflow, "static_40k_png_1_of_4/table_1/im1.png"),
+    (flow_folders.autoflow, "static_40k_png_4_of_4/table_9/forward.flo"),
+    (flow_folders.chairs, "data/00003_img2.ppm"),
+    (flow_folders.chairs, "data/00003_flow.flo"),
+    (flow_folders.sintel, "training/clean/alley_1/frame_0002.png"),
+    (flow_folders.sintel, "training/flow/alley_1/frame_0002.flo"),
+    (flow_folders.sintel, "training/occlusions/alley_1/frame_0002.png"),
+    (flow_folders.kitti, "training/image_2/000001_11.png"),
+    (flow_folders.kitti, "training/flow_occ/000001_10.png"),
+    (flow_folders.kitti, "training/flow_noc/000001_10.png"),
+    (flow_folders.middlebury, "other-data/Venus/frame10.png"),
+    (flow_folders.middlebury, "other-data/Venus/frame11.png"),
+    (flow_folders.hd1k, "hd1k_input/image_2/000000_0011.png"),
+    (flow_folders.hd1k, "hd1k_flow_gt/flow_occ/000000_0011.png"),
   ],
 )
 def test_a_missing_file_is_named(tmp_path, make, lost):
@@ -338,7 +254,7 @@ def test_a_missing_file_is_named(tmp_path, make, lost):
 
 
 def test_missing_files_are_counted(tmp_path):
-  config = chairs(tmp_path)
+  config = flow_folders.chairs(tmp_path)
   for i in (1, 3, 4):
     (tmp_path / "data" / f"0000{i}_flow.flo").unlink()
   with pytest.raises(files.InputError, match=r"00001_flow\.flo, and 2 more"):
@@ -358,20 +274,22 @@ def test_missing_files_are_counted(tmp_path):
 def test_a_missing_folder_is_named(tmp_path, dataset):
   for name in ("nowhere", "."):
     with pytest.raises(files.InputError, match=f"no folder {tmp_path}"):
-      datasets.open_dataset(partial(dataset, tmp_path / name))
+      datasets.open_dataset(flow_folders.partial(dataset, tmp_path / name))
 
 
 def test_an_empty_folder_is_no_data_set(tmp_path):
   with pytest.raises(files.InputError, match="has 0 examples of autoflow"):
-    datasets.open_dataset(partial(Dataset.AUTOFLOW, tmp_path))
+    datasets.open_dataset(flow_folders.partial(Dataset.AUTOFLOW, tmp_path))
   (tmp_path / "hd1k_challenge" / "image_2").mkdir(parents=True)
-  config = dataclasses.replace(partial(Dataset.HD1K, tmp_path), part=TEST)
+  config = dataclasses.replace(
+    flow_folders.partial(Dataset.HD1K, tmp_path), part=TEST
+  )
   with pytest.raises(files.InputError, match="has 0 examples of hd1k test"):
     datasets.open_dataset(config)
 
 
 def test_split_files_of_chairs(tmp_path):
-  config = chairs(tmp_path / "chairs")
+  config = flow_folders.chairs(tmp_path / "chairs")
   names = lambda config: [x.name for x in datasets.open_dataset(config).pairs]
   assert names(config) == ["00001", "00003", "00004"]
   official = tmp_path / "chairs" / "FlyingChairs_train_val.txt"
@@ -393,21 +311,31 @@ def test_split_files_of_chairs(tmp_path):
   ],
 )
 def test_a_split_file_that_does_not_fit_is_refused(tmp_path, content, message):
-  config = chairs(tmp_path)
+  config = flow_folders.chairs(tmp_path)
   (tmp_path / "FlyingChairs_train_val.txt").write_text(content)
   with pytest.raises(files.InputError, match=message):
     datasets.open_dataset(config)
 
 
 def test_a_frame_without_a_number_is_refused(tmp_path):
-  config = sintel(tmp_path)
-  grey(tmp_path / "training" / "clean" / "alley_1" / "frame_last.png", 0)
+  config = flow_folders.sintel(tmp_path)
+  flow_folders.grey(
+    tmp_path / "training" / "clean" / "alley_1" / "frame_last.png", 0
+  )
   with pytest.raises(files.InputError, match=r"frame_last\.png is not named"):
     datasets.open_dataset(config)
 
 
 @pytest.mark.parametrize(
-  "make", [autoflow, chairs, sintel, kitti, middlebury, hd1k]
+  "make",
+  [
+    flow_folders.autoflow,
+    flow_folders.chairs,
+    flow_folders.sintel,
+    flow_folders.kitti,
+    flow_folders.middlebury,
+    flow_folders.hd1k,
+  ],
 )
 def test_foreign_files_are_no_examples(tmp_path, make):
   config = make(tmp_path)
