@@ -73,9 +73,9 @@ def _main(arguments: Sequence[str]) -> None:
   workdir = options.workdir or registry.default_workdir(choice)
   if options.restart:
     processes.on_process_zero(lambda: run_folder.restart(workdir))
-  if (step := options.from_step) is not None:
-    processes.on_process_zero(lambda: run_folder.go_back(workdir, step))
-  report = trainer.train(experiment, workdir, amend=options.amend)
+  report = trainer.train(
+    experiment, workdir, amend=options.amend, from_step=options.from_step
+  )
   if sharding.process_index():
     return
   # All is done: nothing may fail now.

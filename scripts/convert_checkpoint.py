@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
   )
   try:
     _convert(config)
-  except (ValueError, OSError) as error:
+  except (perceiver.PerceiverError, ValueError, OSError) as error:
     print(f"convert_checkpoint: {error}", file=sys.stderr)
     return 1
   return 0

@@ -44,7 +44,8 @@ LIBRARY = (
   ("adapters", "blocks.py", "queries.py"),
   ("decoder.py", "encoder.py", "multimodal_decoder.py", "processor.py"),
   ("network.py",),
-  ("model.py", "models"),
+  ("model.py",),
+  ("models",),
   ("__init__.py", "checkpoints"),
 )
 

@@ -36,9 +36,11 @@ def run(main: Callable[[], Any]) -> int:
   except BrokenPipeError:
     if _has_reader():
       raise
-  except SystemExit:  # All processes stop together.
+  except SystemExit as error:
     _has_reader()
-    processes.shut_down(0)
+    # After a run's own exit all processes stop together.
+    alone = isinstance(error, signals.Ended)
+    processes.shut_down(int(error.code or 0) if alone else 0)
     raise
   except Exception as error:
     message, code = _message(error), 2 if isinstance(error, UsageError) else 1

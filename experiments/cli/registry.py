@@ -21,6 +21,8 @@ from types import ModuleType
 from typing import NamedTuple
 
 from experiments.cli import errors
+from experiments.runs import progress
+from experiments.training import sharding
 from experiments.training import tasks
 from experiments.training import trainer
 
@@ -147,10 +149,11 @@ def _module(name: str) -> ModuleType:
     raise errors.UsageError(_unknown("experiment", name, names()))
   path = _MODULES.get(name, name)
   try:
+    if path.startswith("."):
+      raise ModuleNotFoundError(name=path)
     module = importlib.import_module(path)
-  except (ModuleNotFoundError, TypeError) as error:  # .NAME is no whole name
-    missing = path if isinstance(error, TypeError) else error.name
-    if missing is None or not f"{path}.".startswith(f"{missing}."):
+  except ModuleNotFoundError as error:
+    if error.name is None or not f"{path}.".startswith(f"{error.name}."):
       raise
     raise errors.UsageError(f"there is no module {path!r}") from None
   if not hasattr(module, "EXPERIMENTS") or not hasattr(module, "MINI"):
@@ -195,7 +198,8 @@ def fit(choice: Choice, experiment: trainer.Experiment) -> trainer.Experiment:
   count = of_data()
   if count in (None, known):
     return experiment
-  print(f"model: {count} classes, as the data has, not {known}", flush=True)
+  if not sharding.process_index():
+    progress.write(f"model: {count} classes, as the data has, not {known}")
   model = experiment.model.with_num_classes(count)
   return dataclasses.replace(experiment, model=model)  # type: ignore[type-var]
 

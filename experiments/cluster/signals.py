@@ -29,13 +29,17 @@ def exit_code(number: int) -> int:
   return 130 if number == signal.SIGINT else 143
 
 
+class Ended(SystemExit):
+  """A signal has ended a program that had nothing to save."""
+
+
 @contextlib.contextmanager
 def exiting() -> Iterator[None]:
-  """Turns signals into SystemExit, where there is nothing to be saved."""
+  """Turns signals into `Ended`, where there is nothing to be saved."""
 
   def leave(number: int, frame: FrameType | None) -> None:
     del frame
-    raise SystemExit(exit_code(number))
+    raise Ended(exit_code(number))
 
   previous = _install(leave)
   try:

@@ -8,6 +8,8 @@ import itertools
 import multiprocessing
 from typing import TypeVar
 
+from experiments.cluster import signals
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -62,7 +64,8 @@ def _submit(
   pool: futures.ProcessPoolExecutor, function: Callable[[T], R], item: T
 ) -> "futures.Future[R]":
   try:
-    return pool.submit(function, item)
+    with signals.not_inherited():  # The processes leave signals to this one.
+      return pool.submit(function, item)
   except process.BrokenProcessPool as error:
     broken: futures.Future[R] = futures.Future()
     broken.set_exception(error)
@@ -72,6 +75,6 @@ def _submit(
 def _alone(function: Callable[[T], R], item: T, died: Callable[[T], R]) -> R:
   with _pool(1) as pool:
     try:
-      return pool.submit(function, item).result()
+      return _submit(pool, function, item).result()
     except process.BrokenProcessPool:
       return died(item)

@@ -167,7 +167,16 @@ def to_model(
 def sample_points(
   key: Array, num_pixels: int, num_points: int
 ) -> Array:  # [num_points] integers
-  """Samples different pixels, in rising order."""
+  """Samples different pixels, in rising order.
+
+  Raises:
+    ValueError: if the frame has fewer pixels.
+  """
+  if num_points > num_pixels:
+    raise ValueError(
+      f"LossConfig: output_points is {num_points}; expected at most the "
+      f"{num_pixels} pixels of a frame."
+    )
   return jnp.sort(jax.random.permutation(key, num_pixels)[:num_points])
 
 

@@ -113,8 +113,14 @@ def claim(
       f"{DAMAGED}.{RESTART}"
     )
   atomic.remove_unfinished(workdir)
-  files.write_text(path, config)
+  if not changes:  # Else it waits until they are in the history.
+    files.write_text(path, config)
   return changes
+
+
+def write_config(workdir: pathlib.Path, experiment: Any) -> None:
+  """Writes the configuration that a run goes on with."""
+  files.write_text(workdir / CONFIG, to_json(experiment))
 
 
 def note_checkpoint(workdir: pathlib.Path) -> None:
@@ -149,12 +155,19 @@ def restart(workdir: pathlib.Path) -> None:
 
 
 def go_back(workdir: pathlib.Path, step: int) -> None:
-  """Moves the checkpoints after a step aside.
+  """Moves the checkpoints after a step aside, once.
+
+  The same command goes on afterwards.
 
   Raises:
     ConfigError: if there is no checkpoint of that step.
     files.InputError: if one cannot be moved.
   """
+  aside = workdir / SET_ASIDE
+  note = aside / f"went-back-to-{step}.txt"
+  if note.exists():
+    progress.write(f"The run has gone back to step {step}: see {note}.")
+    return
   folders = {
     int(path.name): path
     for path in files.list_folders(workdir / CHECKPOINTS)
@@ -166,13 +179,17 @@ def go_back(workdir: pathlib.Path, step: int) -> None:
       f"{sorted(folders)}."
     )
   for later in sorted(found for found in folders if found > step):
-    path = unused(workdir / SET_ASIDE / str(later))
+    path = unused(aside / str(later))
     try:
       path.parent.mkdir(exist_ok=True)
       folders[later].rename(path)
     except OSError as error:
-      raise files.InputError(f"{path} cannot be made: {error}") from error
+      raise files.InputError(
+        f"{folders[later]} cannot be moved: {errors.reason(error)}"
+      ) from error
     progress.write(f"The checkpoint of step {later} is in {path} now.")
+  text = "Without this file --from-step goes back there again.\n"
+  files.write_text(note, text)
 
 
 def _has_checkpoints(workdir: pathlib.Path) -> bool:

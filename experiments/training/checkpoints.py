@@ -7,6 +7,7 @@ under its name only when it is complete.
 
 from collections.abc import Callable, Iterator, Mapping
 import contextlib
+import functools
 import gc
 import logging
 import os
@@ -235,8 +236,9 @@ class Checkpoints:
     steps = self.steps()
     for step in reversed(steps):
       # Found before Orbax reads, which takes what it gets for numbers.
-      found = checksums.find_damage(self.directory / str(step))
-      if problem := processes.broadcast(found):
+      folder = self.directory / str(step)
+      damage = functools.partial(checksums.find_damage, folder)
+      if problem := processes.from_process_zero(damage):
         self._report_damage(step, problem)
         continue
       try:
@@ -247,7 +249,7 @@ class Checkpoints:
         if processes.is_running():
           raise  # The others may have found nothing wrong.
         reason = f"{type(error).__name__}: " + str(error).split("\n")[0][:200]
-        if checksums.exist(self.directory / str(step)):
+        if checksums.exist(folder):
           raise DamagedError(
             f"The checkpoint of step {step} in {self.directory} is as it was "
             f"written, and cannot be read: {reason}"

@@ -131,6 +131,8 @@ class TrainConfig:
       "keep",
       "log_every",
       epochs="(0, inf)",
+      loader_threads="[0, inf)",
+      loader_workers="[0, inf)",
     )
 
   @property

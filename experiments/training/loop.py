@@ -14,7 +14,6 @@ from experiments.cluster import signals
 from experiments.data import loader
 from experiments.runs import folder as run_folder
 from experiments.runs import log
-from experiments.runs import provenance
 from experiments.training import checkpoints
 from experiments.training import config as training_config
 from experiments.training import evaluation
@@ -86,15 +85,11 @@ class Run:
     changes: run_folder.Changes,
   ) -> log.Reporter:
     first_step, changed = int(self._state.step), list[str]()
+    splits = self._split, self._task.eval_split()
     processes.on_process_zero(
       lambda: changed.extend(
-        provenance.record(
-          self._workdir,
-          experiment,
-          devices=sharding.describe(self._mesh),
-          first_step=first_step,
-          splits=(self._split, self._task.eval_split()),
-          changes=changes,
+        resuming.record(
+          self._workdir, experiment, self._mesh, first_step, splits, changes
         )
       )
     )

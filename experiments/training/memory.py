@@ -41,9 +41,9 @@ def compile_within(
   except jax.errors.JaxRuntimeError as error:
     if "RESOURCE_EXHAUSTED" not in str(error):
       raise
-    raise _error("more", have) from error
+    raise _error("more memory", have) from error
   if have is not None and need > have:
-    raise _error(_gigabytes(need), have)
+    raise _error(f"{_gigabytes(need)} of memory", have)
   return compiled
 
 
@@ -79,9 +79,9 @@ def device_memory() -> int | None:
 
 
 def _error(need: str, have: int | None) -> MemoryLimitError:
-  there = "it has" if have is None else f"{_gigabytes(have)} are there"
+  there = "" if have is None else f"; {_gigabytes(have)} are there"
   return MemoryLimitError(
-    f"A step needs {need} of memory on every device; {there}. Compute fewer "
+    f"A step needs {need} on every device{there}. Compute fewer "
     "examples at a time, with --train.accumulate or --train.batch-size, use "
     "more devices, or take the small recipe, --mini."
   )

@@ -30,18 +30,21 @@ def error(
   step, name = found
   stored.wait()
   last = max(stored.steps(), default=None)
+  skips = losses.SKIPPED in running.sums
+  skip = "" if skips else "--train.non-finite skip, "
   intact = (
     f"The checkpoint of step {last} is intact: go on from it with --amend and "
-    "--train.non-finite skip, a lower --train.base-rate or a clipped gradient "
+    f"{skip}a lower --train.base-rate or a clipped gradient "
     "(--train.optimizer.clip-norm), or from an earlier one with --from-step."
-    if last
-    else "There is no checkpoint yet: begin anew with a lower rate."
+    if last is not None
+    else "There is no checkpoint yet: begin anew with --amend and a lower "
+    "--train.base-rate."
   )
   kept = _keep_batch(step, batches, workdir)
   all_skipped = " nor at any step since, all skipped"
   return losses.NonFiniteError(
     f"{name} is not a finite number at step {step}"
-    f"{all_skipped * (losses.SKIPPED in running.sums)}. {intact}"
+    f"{all_skipped * skips}. {intact}"
     + f" The step's batch is in {kept}."
     * bool(kept)
   )

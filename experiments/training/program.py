@@ -85,10 +85,12 @@ class Program:
       )
       for name, x in self._batch.items()
     }
+    if not sharding.process_index():
+      progress.write("compiling the step, which may take a minute …")
     return memory.compile_within(function, self.target, batch)
 
   def announce(self, workdir: pathlib.Path) -> None:
-    """Shows, before anything takes time, what is about to happen."""
+    """Shows what is about to happen."""
     config, mesh = self._config, sharding.describe(self._mesh)
     params = jax.tree.leaves(self.target.variables.params)
     model = getattr(self._task.model, "config", self._task.model)
@@ -101,7 +103,6 @@ class Program:
       f"devices: {math.prod(mesh['mesh'].values())} × {mesh['kind']}",
       f"loss every {config.log_every} steps, checkpoint every "
       f"{config.checkpoint_every}, evaluation {evaluation or 'at the end'}",
-      "compiling the step, which may take a minute …",
     )
     if not sharding.process_index():
       progress.write("\n".join(lines))

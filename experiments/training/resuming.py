@@ -1,13 +1,20 @@
 """The state that a run goes on from, in its folder's newest checkpoint."""
 
+from collections.abc import Sequence
 import contextlib
+import pathlib
+from typing import Any
 
+from jax.sharding import Mesh
 import optax
 
+from experiments.data import loader
 from experiments.runs import folder as run_folder
+from experiments.runs import provenance
 from experiments.training import checkpoints
 from experiments.training import losses
 from experiments.training import program as training_program
+from experiments.training import sharding
 from experiments.training import state as training_state
 
 
@@ -22,6 +29,9 @@ def first_state(
   Args:
     stored: the checkpoints of the run.
     program: what the run computes.
+
+  Raises:
+    run_folder.ConfigError: if the run has made more steps than it has.
   """
 
   def restore(skips: bool) -> training_state.TrainState | None:
@@ -32,12 +42,22 @@ def first_state(
   try:
     state = restore(program.skips)
   except checkpoints.MismatchError as error:
+    state = None
     with contextlib.suppress(checkpoints.MismatchError):
       state = restore(not program.skips)
       assert state is not None
-      return _count_skipped(state, program.skips)
-    raise error
-  return program.first_state() if state is None else state
+      state = _count_skipped(state, program.skips)
+    if state is None:
+      raise error
+  if state is None:
+    return program.first_state()
+  if (made := int(state.step)) > program.num_steps:
+    raise run_folder.ConfigError(
+      f"The run in {stored.directory.parent} has made {made} steps; expected "
+      f"at least as many, not {program.num_steps}. Give it more, or go back "
+      "with --from-step."
+    )
+  return state
 
 
 def _count_skipped(
@@ -51,6 +71,33 @@ def _count_skipped(
   else:
     del sums[losses.SKIPPED]
   return state._replace(running=state.running._replace(sums=sums))
+
+
+def record(
+  workdir: pathlib.Path,
+  experiment: Any,
+  mesh: Mesh,
+  first_step: int,
+  splits: Sequence[loader.Split],
+  changes: run_folder.Changes,
+) -> list[str]:
+  """Records the start of a part of a run, and then its configuration.
+
+  In this order no change of a setting is missing from the history.
+
+  Returns:
+    The names of splits whose examples are not those of the run's first part.
+  """
+  changed = provenance.record(
+    workdir,
+    experiment,
+    devices=sharding.describe(mesh),
+    first_step=first_step,
+    splits=splits,
+    changes=changes,
+  )
+  run_folder.write_config(workdir, experiment)
+  return changed
 
 
 def describe(

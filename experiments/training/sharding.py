@@ -8,7 +8,7 @@ A run over several processes differs here alone: `jax.devices()` then lists
 the devices of all of them, and `put_batch` takes this process's share.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 import dataclasses
 import math
 from typing import Any
@@ -51,21 +51,18 @@ class ParallelConfig:
     bounds.check_ranges(self, "fsdp")
 
 
-def make_mesh(
-  config: ParallelConfig, devices: Sequence[jax.Device] | None = None
-) -> Mesh:
+def make_mesh(config: ParallelConfig) -> Mesh:
   """Lays out the devices with axes "data" and "fsdp".
 
   Args:
-    config: how many devices each axis has.
-    devices: the devices to choose from, all of them if None. The first
-      data × fsdp are used; the rest stay idle.
+    config: how many devices each axis has. The first data × fsdp are used;
+      the rest stay idle.
 
   Raises:
     ValueError: if there are too few devices, or they do not divide evenly,
       or some process of several would have none of its own in use.
   """
-  devices = list(jax.devices() if devices is None else devices)
+  devices = jax.devices()
   data = config.data
   if data == -1:
     data, rest = divmod(len(devices), config.fsdp)

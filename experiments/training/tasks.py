@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 import dataclasses
+import functools
 import pathlib
 from typing import Any, NamedTuple, Protocol
 
@@ -72,13 +73,17 @@ class HasSplits:
 
   splits: Callable[[], tuple[loader.Split, loader.Split]]
 
+  @functools.cached_property
+  def _both(self) -> tuple[loader.Split, loader.Split]:
+    return self.splits()
+
   def train_split(self) -> loader.Split:
     """Returns the examples to learn from."""
-    return self.splits()[0]
+    return self._both[0]
 
   def eval_split(self) -> loader.Split:
     """Returns the examples to evaluate on."""
-    return self.splits()[1]
+    return self._both[1]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -69,7 +69,11 @@ class Report:
 
 
 def train(
-  experiment: Experiment, workdir: pathlib.Path, *, amend: bool = False
+  experiment: Experiment,
+  workdir: pathlib.Path,
+  *,
+  amend: bool = False,
+  from_step: int | None = None,
 ) -> Report:
   """Trains to the end, from wherever the folder's last checkpoint is.
 
@@ -78,6 +82,7 @@ def train(
     workdir: the run's folder, made if it does not exist. Several processes
       share one.
     amend: go on with changed values of `training_config.MAY_BE_AMENDED`.
+    from_step: go on from this checkpoint, not from the newest one.
 
   Returns:
     The result, once everything is on disk.
@@ -109,15 +114,20 @@ def train(
   program.announce(workdir)
   if not (workdir / run_folder.CONFIG).exists():
     _ = program.step
-  changes = processes.from_process_zero(
-    lambda: run_folder.claim(
+
+  def claim() -> run_folder.Changes:
+    changes = run_folder.claim(
       workdir,
       text,
       training_config.MAY_DIFFER,
       training_config.MAY_BE_AMENDED,
       amend=amend,
     )
-  )
+    if from_step is not None:
+      run_folder.go_back(workdir, from_step)
+    return changes
+
+  changes = processes.from_process_zero(claim)
   with contextlib.ExitStack() as stack:
     stop = stack.enter_context(signals.StopRequest())
     stack.enter_context(processes.raising_peer_errors())

@@ -18,7 +18,7 @@ def add(root: pathlib.Path) -> None:
   """Adds foreign files and folders to a folder and to all folders in it.
 
   Among them are copies of every file under the names that editors and file
-  systems give them, and copies of every folder.
+  systems give them, and empty folders of the same names.
   """
   for folder in [root, *(path for path in root.rglob("*") if path.is_dir())]:
     inside = list(folder.iterdir())

@@ -69,8 +69,13 @@ def decode(
 
   Raises:
     files.InputError: if PyAV is missing, or the file is damaged, has no
-      video, or ends before the start: the path, a colon and the reason.
+      video, or nothing between start and end: the path, a colon and the
+      reason.
   """
+  if not start < end:
+    raise files.InputError(
+      f"{path}: the part from {start:g} to {end:g} seconds is empty"
+    )
   av = load_av()
   opened = lambda: av.open(str(path), metadata_errors="replace")
   try:

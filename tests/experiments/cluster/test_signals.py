@@ -12,6 +12,14 @@ from experiments.cluster import signals
 from tests.helpers import folders
 
 
+@pytest.fixture(autouse=True)
+def _hangups_are_heard():
+  """Under nohup SIGHUP is ignored, and left alone."""
+  before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+  yield
+  signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_first_signal_is_caught(number):
   before = signal.getsignal(number)
@@ -83,7 +91,6 @@ print(*sorted(str(int(number)) for number in mask))
 _SIGNALLED_TWICE = """
 import os, signal, time
 from experiments.cluster import signals
-from tests.helpers import folders
 with signals.StopRequest() as stop:
   os.kill(os.getpid(), signal.SIGUSR1)
   assert stop.signal == signal.SIGUSR1

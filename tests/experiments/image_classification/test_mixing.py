@@ -139,7 +139,9 @@ def test_sharded_batches_are_mixed_alike():
 
 
 def test_impossible_alpha_is_refused():
-  with pytest.raises(ValueError, match="mixup_alpha is 0"):
+  with pytest.raises(
+    ValueError, match=r"mixup_alpha is 0.0; expected \(0, inf\)"
+  ):
     mixing.MixingConfig(mixup_alpha=0.0)
 
 

@@ -141,6 +141,8 @@ def test_points_are_different_and_change_with_the_key():
   assert set(first.tolist()) != set(second.tolist())
   everything = flow_task.sample_points(jax.random.key(0), 50, 50)
   np.testing.assert_array_equal(everything, np.arange(50))
+  with pytest.raises(ValueError, match="expected at most the 50 pixels"):
+    flow_task.sample_points(jax.random.key(0), 50, 51)
 
 
 def test_lengths_have_a_gradient_everywhere():

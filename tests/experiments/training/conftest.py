@@ -3,11 +3,7 @@
 import pytest
 
 from experiments.training import trainer
-from tests.helpers import folders
 from tests.helpers import tiny_runs
-
-ROOT = folders.ROOT
-STEPS = tiny_runs.STEPS
 
 
 @pytest.fixture(scope="module")

@@ -129,10 +129,36 @@ def test_a_run_goes_back(tmp_path, capsys):
   assert "The checkpoint of step 4 is in" in printed
   assert "Going on from step 2" in printed
   aside = workdir / "checkpoints-set-aside"
-  assert {path.name for path in aside.iterdir()} == {"4", "6"}
+  assert {p.name for p in aside.iterdir() if p.is_dir()} == {"4", "6"}
   assert (workdir / "metrics.jsonl").read_bytes() == before
+  # The same command goes on, until it is told otherwise.
+  assert train.main([*arguments, "--from-step", "2"]) == 0
+  assert "Going on from step 6" in capsys.readouterr().err
+  (aside / "went-back-to-2.txt").unlink()
   assert train.main([*arguments, "--from-step", "2"]) == 0
   assert (aside / "4-2").is_dir()
+
+
+def test_nothing_is_moved_for_another_configuration(tmp_path, capsys):
+  arguments = [TINY, "--mini", "--workdir", str(tmp_path)]
+  arguments += ["--train.checkpoint-every", "2"]
+  assert train.main(arguments) == 0
+  other = [*arguments, "--train.batch-size", "16", "--from-step", "2"]
+  assert train.main(other) == 1
+  assert "--amend does not" not in capsys.readouterr().err
+  assert not (tmp_path / "checkpoints-set-aside").exists()
+
+
+def test_a_run_is_not_made_shorter_than_it_is(tmp_path):
+  trainer.train(experiment(), tmp_path)
+  before = (tmp_path / "config.json").read_bytes()
+  shorter = experiment(steps=8)
+  with pytest.raises(run_folder.ConfigError, match="has made 12 steps"):
+    trainer.train(shorter, tmp_path, amend=True)
+  assert (tmp_path / "config.json").read_bytes() == before
+  step = max(int(p.name) for p in (tmp_path / "checkpoints").glob("[0-9]*"))
+  assert step == 12
+  assert trainer.train(shorter, tmp_path, amend=True, from_step=5).step == 8
 
 
 def test_amend_is_an_option(tmp_path, capsys):

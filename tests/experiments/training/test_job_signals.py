@@ -1,5 +1,6 @@
 """Signals to a run, as schedulers and terminals send them."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -13,6 +14,14 @@ from experiments.runs import log
 from tests.helpers import folders
 
 TINY = "tests.helpers.recipes.sums"
+
+
+@pytest.fixture(autouse=True)
+def _hangups_are_heard():
+  """Under nohup SIGHUP is ignored, and left alone."""
+  before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+  yield
+  signal.signal(signal.SIGHUP, before)
 
 
 def start(workdir, *options, shell=None, seconds_per_example=0.02):
@@ -53,8 +62,13 @@ def end(process):
   try:
     return process.communicate(timeout=120)
   finally:
-    if process.poll() is None:
-      os.killpg(process.pid, signal.SIGKILL)
+    kill(process)
+
+
+def kill(process):
+  """Ends all that is left of the group."""
+  with contextlib.suppress(ProcessLookupError):
+    os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +81,7 @@ def test_a_signal_to_the_group_with_workers(tmp_path, number):
     os.killpg(process.pid, number)
     _, errors = end(process)
   finally:
-    process.kill()
+    kill(process)
   assert process.returncode == (130 if number == signal.SIGINT else 143), errors
   assert f"Stopped by {number.name} after step" in errors
   assert "has died" not in errors
@@ -87,7 +101,7 @@ def test_schedulers_and_terminals_are_heard(tmp_path, number):
     process.send_signal(number)
     _, errors = end(process)
   finally:
-    process.kill()
+    kill(process)
   assert process.returncode == 143, errors
   assert f"Stopped by {number.name} after step {steps(tmp_path)[-1]};" in errors
 
@@ -99,7 +113,7 @@ def test_a_signal_while_the_run_begins(tmp_path):
     process.terminate()
     _, errors = end(process)
   finally:
-    process.kill()
+    kill(process)
   assert process.returncode == 143, errors
   assert "Traceback" not in errors
 

@@ -25,7 +25,6 @@ from tests.helpers import foreign
 from tests.helpers import tiny_runs
 
 ROOT = folders.ROOT
-STEPS = tiny_runs.STEPS
 
 
 def test_stopping_on_other_devices_and_going_on(finished, tmp_path):
@@ -76,7 +75,6 @@ def test_sigterm_during_an_evaluation_saves_too(
 _SCRIPT = """
 import dataclasses, pathlib, sys
 from experiments.training import trainer
-from perceiver import config_json
 from tests.helpers.recipes import sums
 tiny = sums.EXPERIMENTS["plain"]
 settings = dataclasses.replace(tiny.train, steps=12, eval_every=6)

@@ -9,11 +9,9 @@ import pytest
 from experiments.training import config as training_config
 from experiments.training import sharding
 from experiments.training import trainer
-from tests.helpers import folders
 from tests.helpers import tiny_runs
 from tests.helpers.recipes import sums
 
-ROOT = folders.ROOT
 STEPS = tiny_runs.STEPS
 
 

@@ -253,7 +253,7 @@ def test_bad_input(variables, arguments, error, message):
     (
       "decoder",
       {"output_channels": 11},
-      "is 11; expected None",
+      "output_channels is 11; expected None",
     ),
   ],
 )

@@ -252,6 +252,11 @@ def test_damaged_and_missing_files(tmp_path, content, message):
 def test_a_start_behind_the_end(video):
   with pytest.raises(files.InputError, match="no frames after 3 seconds"):
     decode(video, start=3.0, end=4.0)
+  with pytest.raises(files.InputError, match="from 1 to 1 seconds is empty"):
+    decode(video, start=1.0, end=1.0)
+
+
+def test_impossible_formats_are_refused():
   with pytest.raises(ValueError, match="short_side is -1; expected at least 1"):
     video_files.Format(short_side=-1)
 

@@ -20,6 +20,7 @@ def test_a_tenth_of_the_topics_is_held_out():
   assert not set(train) & set(held_out)
   assert any(text.startswith(b"String and Bytes lit") for text in held_out)
   assert any(text.startswith(b"Lambdas\n") for text in train)
+  assert 0.08 < len(held_out) / (len(train) + len(held_out)) < 0.16
   if sys.version_info[:2] == (3, 11):
     assert (len(train), len(held_out)) == (69, 10)
 

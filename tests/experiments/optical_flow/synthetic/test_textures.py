@@ -187,7 +187,7 @@ def test_a_damaged_image_is_named(tmp_path):
       {"noise": 0.0, "gradients": 0.0, "stripes": 0.0},
       "one of them more than 0",
     ),
-    ({"noise": float("inf")}, "noise is inf"),
+    ({"noise": float("inf")}, r"noise is inf; expected at least 0"),
     ({"largest": 0.0}, "largest is 0.0"),
     ({"finest": 1.0}, r"finest is 1.0; expected \[2, 1000\]"),
     ({"folder_share": 2.0}, "folder_share is 2.0"),

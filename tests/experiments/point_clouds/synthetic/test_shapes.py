@@ -104,7 +104,13 @@ def test_a_tube_keeps_its_distance_from_its_line():
   np.testing.assert_allclose(distance, 0.5, rtol=1e-9)
 
 
-@pytest.mark.parametrize("changes", [{"num_examples": 0}, {"seed": -1}])
-def test_impossible_shapes_are_refused(changes):
-  with pytest.raises(ValueError, match=r"expected at least \d"):
+@pytest.mark.parametrize(
+  ("changes", "message"),
+  [
+    ({"num_examples": 0}, "num_examples is 0; expected at least 1"),
+    ({"seed": -1}, "seed is -1; expected at least 0"),
+  ],
+)
+def test_impossible_shapes_are_refused(changes, message):
+  with pytest.raises(ValueError, match=message):
     synthetic_shapes.SyntheticConfig(**changes)
