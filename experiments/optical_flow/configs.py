@@ -55,7 +55,7 @@ class Experiment:
     if self.evaluation.submission_dir and not takes_submissions:
       raise ValueError(
         "evaluation.submission_dir is given, but data.evaluate_on is "
-        f"{self.data.evaluate_on.name}, which takes no submissions"
+        f"{self.data.evaluate_on.value}, which takes no submissions"
       )
     if not 0 <= self.evaluation.min_overlap < min(self.model.frames.size):
       raise ValueError(

@@ -67,14 +67,14 @@ class DataConfig:
   def __post_init__(self) -> None:
     if self.train_on is Dataset.FRAMES:
       raise ValueError(
-        "DataConfig: train_on is FRAMES, whose flow is unknown; expected "
+        "DataConfig: train_on is frames, whose flow is unknown; expected "
         "another data set."
       )
     bounds.check_ranges(self, "num_eval")
     test = (self.evaluate_on, datasets.Part.TEST)
     if self.test_part and test not in datasets.COUNTS:
       raise ValueError(
-        f"DataConfig: evaluate_on is {self.evaluate_on.name}, which has no "
+        f"DataConfig: evaluate_on is {self.evaluate_on.value}, which has no "
         "test part; set test_part to False."
       )
 
@@ -163,7 +163,7 @@ def _open(
     setting += " or data.evaluate_dir"
   if folder is None:
     raise files.InputError(
-      f"{dataset.name} is read from a folder: set {setting}."
+      f"{dataset.value} is read from a folder: set {setting}."
     )
   if dataset is Dataset.FRAMES:
     return pairs.consecutive([folder])

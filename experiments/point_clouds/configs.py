@@ -53,7 +53,7 @@ class Experiment:
     if self.model.num_classes != classes:
       raise ValueError(
         f"the model has {self.model.num_classes} classes; expected {classes}, "
-        f"those of {self.data.dataset.name}"
+        f"those of {self.data.dataset.value}"
       )
 
   def task(self) -> points_task.PointClassification:

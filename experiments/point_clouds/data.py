@@ -131,7 +131,7 @@ def _source(
   if config.dataset is not Dataset.SYNTHETIC:
     if config.data_dir is None:
       raise files.InputError(
-        f"{config.dataset.name} is read from a folder: set data.data_dir."
+        f"{config.dataset.value} is read from a folder: set data.data_dir."
       )
     of_meshes = config.dataset is Dataset.MODELNET40
     opened = datasets.open_dataset if of_meshes else hdf5_files.open_dataset

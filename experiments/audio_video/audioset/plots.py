@@ -108,7 +108,7 @@ def attention(
         axis.set_title(title, fontsize=7)
     names = [class_names[n] for n in np.flatnonzero(look.labels)]
     row[0].set_ylabel("\n".join(names), fontsize=7)
-  figure.suptitle("attention of latents in the first cross-attend", fontsize=10)
+  figure.suptitle(plots.ATTENTION_TITLE, fontsize=10)
   return plots.save(figure, path)
 
 

@@ -83,9 +83,13 @@ class Parts:
         part[job.key] = stored.remarks
     finally:
       writer.close()
-      name = f"{self.split}.{number:05d}.json"
-      files.write_text(self._folder / name, json.dumps(part))
       self.lists.append(part)
+      name = self.list_names()[number]
+      files.write_text(self._folder / name, json.dumps(part))
+
+  def list_names(self) -> list[str]:
+    """Returns the names of the files of lists."""
+    return [f"{self.split}.{i:05d}.json" for i in range(len(self.lists))]
 
   def path(self, number: int) -> pathlib.Path:
     """Returns a file of examples."""

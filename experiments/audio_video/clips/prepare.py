@@ -41,6 +41,8 @@ from experiments.data import parallel
 from experiments.runs import progress
 from perceiver import bounds
 
+_SETTINGS = "settings"  # of a data set that is not finished
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PrepareConfig:
@@ -133,16 +135,18 @@ def prepare(config: PrepareConfig) -> prepared.DatasetReport:
   text = json.dumps(dataclasses.asdict(report), indent=2)
   files.write_text(folder / prepared.REPORT, text + "\n")
   os.rename(folder, config.output)
+  for name in (_SETTINGS, *(x for part in found for x in part.list_names())):
+    (config.output / name).unlink()
   return report
 
 
 def _claim(folder: pathlib.Path, settings: str) -> None:
-  """Makes the folder, or makes sure that it was begun with the same settings.
+  """Marks a folder with its settings; refuses one begun with others.
 
   Raises:
     files.InputError: if it was not.
   """
-  path, mark = folder / "settings", f"{zlib.crc32(settings.encode())}"
+  path, mark = folder / _SETTINGS, f"{zlib.crc32(settings.encode())}"
   if path.exists() and path.read_text() != mark:
     raise files.InputError(
       f"{folder} has clips of an earlier command with other lists or settings; "

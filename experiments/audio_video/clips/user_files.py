@@ -70,10 +70,11 @@ def read(
     clip = Clip(frames, fps, None, 0)
     audio = audio or _only_wav(path)
   elif path.suffix.lower() == ".npz":
-    clip = _read_npz(path, fps)
+    clip = _read_npz(path, fps, with_audio=audio is None)
   else:
     form = video_files.Format(sample_rate=rate, short_side=None)
-    found = video_files.decode(path, form, start, end)
+    with_audio = audio is None  # Else another's takes its place.
+    found = video_files.decode(path, form, start, end, with_audio=with_audio)
     clip = Clip(
       frames=found.frames,
       fps=form.frame_rate,
@@ -102,7 +103,7 @@ def _only_wav(folder: pathlib.Path) -> pathlib.Path | None:
   return found[0] if found else None
 
 
-def _read_npz(path: pathlib.Path, fps: float) -> Clip:
+def _read_npz(path: pathlib.Path, fps: float, *, with_audio: bool) -> Clip:
   try:
     with np.load(path, allow_pickle=False) as file:
       arrays = {name: file[name] for name in file.files}
@@ -132,7 +133,7 @@ def _read_npz(path: pathlib.Path, fps: float) -> Clip:
       f"of at most {_MAX_RATE}."
     )
   if audio is not None:
-    audio = _mono(audio, str(path), changes)
+    audio = _mono(audio, str(path), changes) if with_audio else None
   return Clip(list(image), fps, audio, int(rate), changes=tuple(changes))
 
 

@@ -57,7 +57,12 @@ class Decoded(NamedTuple):
 
 
 def decode(
-  path: pathlib.Path, form: Format, start: float = 0.0, end: float = math.inf
+  path: pathlib.Path,
+  form: Format,
+  start: float = 0.0,
+  end: float = math.inf,
+  *,
+  with_audio: bool = True,
 ) -> Decoded:
   """Reads video and audio of a file.
 
@@ -66,6 +71,7 @@ def decode(
     form: the format of the result.
     start: first second.
     end: last second.
+    with_audio: whether to read the audio, too.
 
   Raises:
     files.InputError: if PyAV is missing, or the file is damaged, has no
@@ -82,8 +88,12 @@ def decode(
     with opened() as container:
       frames, first, remarks = _video(container, form, (start, end))
     seconds = len(frames) / form.frame_rate
-    with opened() as container:
-      audio, more = _audio(av, container, form, (first + start, seconds))
+    audio, more = None, list[Any]()
+    if with_audio:
+      with opened() as container:
+        audio, more = _audio(av, container, form, (first + start, seconds))
+  except files.InputError as error:
+    raise files.InputError(f"{path}: {error}") from error
   except Exception as error:  # Damage can raise any error.
     reason = getattr(error, "strerror", None) or str(error) or repr(error)
     raise files.InputError(f"{path}: it cannot be decoded: {reason}") from error
@@ -110,7 +120,7 @@ def _best(streams: Any) -> Any:
   """Returns the stream of the most pixels, or the first of audio; or None."""
   known = [x for x in streams if x.codec_context is not None]
   if streams and not known:
-    raise ValueError(f"FFmpeg has no decoder for its {streams[0].type}")
+    raise files.InputError(f"FFmpeg has no decoder for its {streams[0].type}")
   # Covers of albums are videos of one frame.
   videos = [x for x in known if not x.disposition & x.disposition.attached_pic]
   pixels = lambda x: x.width * x.height if x.type == "video" else 0
@@ -126,7 +136,7 @@ def _video(
   """Returns frames, the time stamp of the file's first one, and remarks."""
   stream = _best(container.streams.video)
   if stream is None:
-    raise ValueError("it has no video")
+    raise files.InputError("it has no video")
   stream.thread_type = "AUTO"
   rate = float(stream.average_rate or form.frame_rate)
   times: list[float] = []
@@ -158,7 +168,7 @@ def _video(
     matrices.add(tuple(np.sign(matrix[:5])))
     last = frame
   if not frames:
-    raise ValueError(f"it has no frames after {window[0]:g} seconds")
+    raise files.InputError(f"it has no frames after {window[0]:g} seconds")
   # Times are often rounded to milliseconds.
   varies = len(times) > 1 and np.ptp(np.diff(times)) >= 0.1 / rate
   other = abs(rate - form.frame_rate) > 0.01
@@ -288,8 +298,9 @@ def _audio(
     return None, []
   peak = float(np.abs(audio).max())
   rates, counts = (sorted({kind[i] for kind in kinds}) for i in (0, 1))
-  resampled = f"audio of {rates} Hz: resampled to {form.sample_rate} Hz"
-  mixed = f"audio of {counts} channels: mixed to {form.channels}"
+  listed = lambda numbers: ", ".join(map(str, numbers))
+  resampled = f"audio of {listed(rates)} Hz: resampled to {form.sample_rate} Hz"
+  mixed = f"audio of {listed(counts)} channels: mixed to {form.channels}"
   remarks = [
     (rates != [form.sample_rate], "other sample rate", resampled),
     (counts != [form.channels], "other number of channels", mixed),

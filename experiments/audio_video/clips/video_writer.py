@@ -47,7 +47,7 @@ def write(
       # All streams are added before the first is encoded.
       if audio is not None:
         layout = "mono" if audio.shape[1] == 1 else "stereo"
-        sound = container.add_stream("aac", rate=sample_rate, layout=layout)
+        track = container.add_stream("aac", rate=sample_rate, layout=layout)
       for array in frames:
         frame = av.VideoFrame.from_ndarray(array, format="rgb24")
         container.mux(video.encode(frame))
@@ -57,6 +57,6 @@ def write(
         frame = av.AudioFrame.from_ndarray(planes, "fltp", layout)
         frame.sample_rate, frame.pts = sample_rate, 0
         frame.time_base = fractions.Fraction(1, sample_rate)
-        container.mux([*sound.encode(frame), *sound.encode(None)])
+        container.mux([*track.encode(frame), *track.encode(None)])
   except av.FFmpegError as error:
     raise files.InputError(f"{path} cannot be encoded: {error}") from error

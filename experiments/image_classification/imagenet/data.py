@@ -128,9 +128,9 @@ class DataConfig:
       EvalSplit.VALID,
     ):
       raise ValueError(
-        "DataConfig: eval_split is VALID, a part of train_split "
-        "TRAIN_AND_VALID; expected another. Train on TRAIN, or evaluate on "
-        "TEST."
+        "DataConfig: eval_split is valid, a part of train_split "
+        "train_and_valid; expected another. Train on train, or evaluate on "
+        "test."
       )
     bounds.check_ranges(self, "image_size", "num_valid")
 
@@ -192,7 +192,7 @@ def _check_larger(count: int, config: DataConfig) -> None:
     raise files.InputError(
       f'{config.dataset} has {count} examples in "train"; expected more than '
       f"the first {config.num_valid}, which are for validation. Choose a "
-      "smaller num_valid, or train on TRAIN_AND_VALID and evaluate on TEST."
+      "smaller num_valid, or train on train_and_valid and evaluate on test."
     )
 
 

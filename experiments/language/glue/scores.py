@@ -15,12 +15,13 @@ Metric = Callable[[np.ndarray, np.ndarray], float]
 
 
 def _correlation(function: Callable[..., Any]) -> Metric:
-  """Returns a correlation of SciPy's; 0 if one of the two is constant."""
+  """Returns a correlation that is 0 if one of the two is constant."""
 
   def metric(labels: np.ndarray, predictions: np.ndarray) -> float:
     if any(np.all(x == x[:1]) for x in (labels, predictions)):
       return 0.0
-    return float(function(labels, predictions).statistic)
+    found = function(labels, predictions)
+    return float(getattr(found, "statistic", found))
 
   return metric
 
@@ -29,8 +30,7 @@ METRICS: dict[str, Metric] = {
   "accuracy": metrics.accuracy_score,
   # Of class 1; 0 where it neither occurs nor is predicted.
   "f1": functools.partial(metrics.f1_score, zero_division=0),
-  # 0 if labels or predictions are constant.
-  "matthews": metrics.matthews_corrcoef,
+  "matthews": _correlation(metrics.matthews_corrcoef),
   "pearson": _correlation(stats.pearsonr),
   "spearman": _correlation(stats.spearmanr),
 }

@@ -213,7 +213,7 @@ def _read_points(
 ) -> np.ndarray:  # [P, 3] float32
   try:
     # Mapped, for the size that the file states may be any.
-    points = np.load(path, mmap_mode="r", allow_pickle=False)
+    points = np.lib.format.open_memmap(path, mode="r")
   except Exception as error:  # Damage can raise any error.
     raise files.InputError(
       f"{path} cannot be read: {error}. Delete it, and it is made again."

@@ -238,7 +238,10 @@ def test_audio_from_elsewhere_begins_with_the_video(tmp_path):
   tiny_clips.write_video(tmp_path / "a.mp4", seconds=0.4)
   ramp = (np.arange(640) * 50).astype(np.int16)
   wavfile.write(tmp_path / "a.wav", 1600, ramp)
+  alone = user_files.read(tmp_path / "a.mp4", rate=4000)
+  assert any("resampled" in change for change in alone.changes)
   part = user_files.read(tmp_path / "a.mp4", tmp_path / "a.wav", start=0.2)
+  assert not any("audio" in change for change in part.changes)
   inputs, _ = user_files.fit(part, SHAPE, 0.2)
   np.testing.assert_allclose(inputs["audio"][0, 0], 320 * 50 / 32768)
 

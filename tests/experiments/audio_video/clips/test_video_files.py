@@ -35,7 +35,7 @@ def test_a_whole_file(video):
   np.testing.assert_allclose(brightness(found), range(0, 100, 10), atol=3)
   assert found.frames[0].shape == (24, 32, 3)
   assert found.remarks == {
-    "other number of channels": "audio of [2] channels: mixed to 1"
+    "other number of channels": "audio of 2 channels: mixed to 1"
   }
   time = np.arange(19_200) / 48_000
   expected = 0.5 * np.sin(2 * np.pi * 500 * time)

@@ -102,6 +102,7 @@ def test_constants_correlate_with_nothing(name):
   metric = scores.METRICS[name]
   assert metric(LABELS, np.ones(5)) == 0
   assert metric(np.zeros(5), GUESSES) == 0
+  assert metric(np.ones(5), np.ones(5)) == 0
   assert scores.METRICS["f1"](np.zeros(5), np.zeros(5)) == 0
 
 

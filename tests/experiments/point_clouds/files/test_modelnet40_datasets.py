@@ -112,6 +112,7 @@ def _npy(shape, kind="<f4"):
     (_npy((8, 3), "|O"), "cannot be read"),
     (b"\x93NUMPY\2\0\x28\x23\0\0" + b"(" * 9000, "cannot be read"),
     (b"", "cannot be read"),
+    (b"PK\5\6" + b"\0" * 18, "cannot be read"),  # an archive of arrays
     (b"\x93NUMPY", "cannot be read"),
     (
       np.zeros((7, 3), np.float32),
