@@ -65,6 +65,15 @@ def test_no_examples_give_no_results(name, is_training):
     assert empty.shape == (0, *single.shape[1:])
 
 
+@pytest.mark.parametrize("name", ["points", "text"])
+def test_no_examples_are_computed(name):
+  model, variables = build(name)
+  empty = jax.tree.map(
+    lambda x: np.zeros(x.shape, x.dtype), model.config.example(0)
+  )
+  assert jax.tree.leaves(model.apply(variables, *empty))[0].shape[0] == 0
+
+
 def test_no_queries_give_no_outputs():
   model, variables = build("text")
   latents = jnp.zeros((B, 4, 8))

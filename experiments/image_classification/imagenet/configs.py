@@ -45,8 +45,7 @@ class Experiment:
       raise ValueError(
         f"model.inputs is {self.model.inputs.size} with "
         f"{self.model.inputs.channels} channels, but the data gives {size} "
-        "with 3; expected square inputs of 3 channels, and no data.image_size, "
-        "which follows the model"
+        "with 3; expected a square and 3, or another data.image_size"
       )
 
   def num_classes(self) -> int:

@@ -1,6 +1,8 @@
 """Lists of experiments and runs; folders of runs, and what is none."""
 
+import contextlib
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -88,13 +90,19 @@ def test_paths_that_are_no_runs(run, tmp_path, capsys, path, message):
 def test_a_terminal_sees_at_once_that_a_command_has_begun():
   reader, terminal = os.openpty()
   command = [sys.executable, "-m", "experiments.prepare", "--help"]
-  with subprocess.Popen(
-    command, cwd=folders.ROOT, stdout=subprocess.DEVNULL, stderr=terminal
-  ) as process:
+  with (
+    contextlib.closing(os.fdopen(reader, "rb", buffering=0)) as shown,
+    subprocess.Popen(
+      command, cwd=folders.ROOT, stdout=subprocess.DEVNULL, stderr=terminal
+    ) as process,
+  ):
     os.close(terminal)
-    assert os.read(reader, 7) == b"loading"
-    assert process.wait() == 0
-  os.close(reader)
+    try:
+      assert select.select([shown], [], [], 60)[0]
+      assert shown.read(7) == b"loading"
+      assert process.wait(60) == 0
+    finally:
+      process.kill()
 
 
 def test_every_choice_of_options_has_a_folder_of_the_quickstart(tmp_path):

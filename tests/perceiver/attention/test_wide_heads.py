@@ -110,13 +110,18 @@ def test_shards_of_examples_are_computed_where_they_are():
   np.testing.assert_array_equal(found, attend(queries, keys))
 
 
-def test_the_gradient_beside_the_kernel(monkeypatch):
+@pytest.fixture
+def interpreted(monkeypatch):
+  """Makes the kernel run without a GPU."""
   kernel = wide_heads.attend
   monkeypatch.setattr(
     wide_heads,
     "attend",
     lambda *a, **k: kernel(*a, **k, tiles=TILES, interpret=True),
   )
+
+
+def test_the_gradient_beside_the_kernel(interpreted):
   inputs = (*operands(True), array(3, B, S, dtype=jnp.float32))
 
   def loss(function):
@@ -134,14 +139,10 @@ def test_the_gradient_beside_the_kernel(monkeypatch):
     assert relative(x, np.float64(y)) < 2e-2
 
 
-def test_a_cross_attention_by_the_kernel_and_its_gradient(monkeypatch):
+def test_a_cross_attention_by_the_kernel_and_its_gradient(
+  interpreted, monkeypatch
+):
   """The kernel's forward pass fits the backward pass of the blocks."""
-  kernel = wide_heads.attend
-  monkeypatch.setattr(
-    wide_heads,
-    "attend",
-    lambda *a, **k: kernel(*a, **k, tiles=TILES, interpret=True),
-  )
   config = projections.AttentionConfig(
     num_heads=1, qk_channels=K, v_channels=K, output_channels=K
   )
