@@ -214,7 +214,7 @@ def test_the_number_of_classes_is_that_of_the_data(painted, capsys):
     found.model,
   )
   assert (
-    "model: 10 classes, as the data has, not 1000" in capsys.readouterr().out
+    "model: 10 classes, as the data has, not 1000" in capsys.readouterr().err
   )
   asked = dataclasses.replace(
     experiment, model=experiment.model.with_num_classes(11)

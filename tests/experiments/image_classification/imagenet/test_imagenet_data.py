@@ -188,7 +188,7 @@ def test_too_few_images_for_the_validation_part(data_dir):
 
 
 def test_evaluating_on_training_images_is_refused():
-  with pytest.raises(ValueError, match="VALID, a part of train_split"):
+  with pytest.raises(ValueError, match="valid, a part of train_split"):
     data.DataConfig(eval_split=data.EvalSplit.VALID)
 
 
