@@ -121,7 +121,7 @@ def test_a_missing_folder_is_one_paragraph(workdir, capsys):
   arguments = (TINY, "--checkpoint", workdir)
   arguments += ("--data.evaluate-on", "sintel_clean")
   error = commands.command(capsys, evaluate.main, *arguments, code=1)
-  assert "SINTEL_CLEAN is read from a folder: set data.data_dir or" in error
+  assert "sintel_clean is read from a folder: set data.data_dir or" in error
   assert "Traceback" not in error
 
 
@@ -202,7 +202,7 @@ def test_submissions_are_refused_before_anything_is_evaluated(
   if accepted:
     dataclasses.replace(experiment, **changes)
   else:
-    with pytest.raises(ValueError, match=f"{dataset.name}.*no submissions"):
+    with pytest.raises(ValueError, match=f"{dataset.value}.*no submissions"):
       dataclasses.replace(experiment, **changes)
 
 
@@ -211,7 +211,7 @@ def test_submissions_are_refused_before_anything_is_evaluated(
   [
     ({"num_eval": 0}, "num_eval is 0"),
     ({"train_on": data.Dataset.FRAMES}, "whose flow is unknown"),
-    ({"test_part": True}, "evaluate_on is SYNTHETIC, which has no test part"),
+    ({"test_part": True}, "evaluate_on is synthetic, which has no test part"),
   ],
 )
 def test_impossible_data_is_refused(changes, message):
