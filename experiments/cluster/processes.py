@@ -22,6 +22,7 @@ import jax
 from jax.experimental import multihost_utils
 import numpy as np
 
+from experiments.cluster import signals
 from experiments.cluster import startup
 from experiments.cluster import watchdog
 from perceiver import bounds
@@ -182,7 +183,7 @@ def shut_down(code: int) -> None:
 
   After a success the watchdogs are closed, and JAX's barrier at exit waits for
   the other processes. After a failure this process ends at once: the others
-  are in computations that need it.
+  are in computations that need it. After a signal they end with its exit code.
 
   Args:
     code: exit code of the process, 0 after a success.
@@ -191,10 +192,11 @@ def shut_down(code: int) -> None:
     return
   sys.stdout.flush()
   sys.stderr.flush()
+  is_stopped = code in signals.EXIT_CODES
+  while _watchdogs and (is_stopped or not code):
+    _watchdogs.pop().close(code)
   if code:
     os._exit(code)
-  while _watchdogs:
-    _watchdogs.pop().close()
 
 
 @contextlib.contextmanager

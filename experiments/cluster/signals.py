@@ -14,13 +14,14 @@ import threading
 from types import FrameType
 from typing import Any
 
-_CAUGHT = (
+CAUGHT = (
   signal.SIGTERM,
   signal.SIGINT,
   signal.SIGUSR1,
   signal.SIGUSR2,
   signal.SIGHUP,
 )
+EXIT_CODES = (130, 143)
 _Handler = Callable[[int, FrameType | None], Any]
 
 
@@ -31,6 +32,11 @@ def exit_code(number: int) -> int:
 
 class Ended(SystemExit):
   """A signal has ended a program that had nothing to save."""
+
+
+def end_at_once() -> None:
+  """Ends the program at a signal, wherever no other rule of this file holds."""
+  _install(_end)
 
 
 @contextlib.contextmanager
@@ -56,7 +62,7 @@ def not_inherited() -> Iterator[None]:
   """
   # Its start, which comes with that of the first process, would undo this.
   resource_tracker.ensure_running()
-  before = signal.pthread_sigmask(signal.SIG_BLOCK, _CAUGHT)
+  before = signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
   try:
     yield
   finally:
@@ -105,7 +111,7 @@ def _install(handler: _Handler) -> dict[signal.Signals, Any]:
   is_ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
   return {
     number: signal.signal(number, handler)
-    for number in _CAUGHT
+    for number in CAUGHT
     if number != signal.SIGHUP or not is_ignored
   }
 

@@ -1,9 +1,9 @@
 """Watchdog over the other processes of a run.
 
 A connection stays open between process 0 and every other process. It carries
-one message, sent before an orderly end. The operating system closes the
-connection when a process dies for any reason; TCP keep-alive turns the loss of
-a whole machine into an error.
+one message, sent before an orderly end or after a signal. The operating system
+closes the connection when a process dies for any reason; TCP keep-alive turns
+the loss of a whole machine into an error.
 """
 
 from collections.abc import Mapping
@@ -15,6 +15,7 @@ import sys
 import threading
 
 _CLOSING = b"closing\n"
+_STOPPED = b"stop"  # with the exit code, as long as the other
 # Seconds of silence before a probe, seconds between probes, number of probes.
 _KEEP_ALIVE = (
   (socket.SO_KEEPALIVE, socket.SOL_SOCKET, 1),
@@ -42,12 +43,18 @@ class Watchdog:
     self._thread = threading.Thread(target=self._watch, daemon=True)
     self._thread.start()
 
-  def close(self) -> None:
-    """Announces an orderly end; the end of other processes is ignored too."""
+  def close(self, code: int = 0) -> None:
+    """Announces an end; that of other processes is ignored from here on.
+
+    Args:
+      code: of the exit after a signal, for the others to end with, too; 0 for
+        an orderly end, which is this process's own.
+    """
     self._is_closing = True
+    message = b"%s %d" % (_STOPPED, code) if code else _CLOSING
     for connection in self._connections.values():
       with contextlib.suppress(OSError):
-        connection.sendall(_CLOSING)
+        connection.sendall(message)
 
   def _watch(self) -> None:
     with selectors.DefaultSelector() as selector:
@@ -66,16 +73,21 @@ class Watchdog:
     except OSError:
       message = b""
     selector.unregister(key.fileobj)
-    if not message and not self._is_closing:
-      self._end(key.data)
+    if self._is_closing:
+      return
+    if message.startswith(_STOPPED):
+      code = int(message.removeprefix(_STOPPED))
+      self.close(code)
+      self._end(f"Process {key.data} of the run was stopped by a signal.", code)
+    elif not message:
+      self._end(
+        f"error: Process {key.data} of the run has ended: see its output. This "
+        "one cannot go on without it. The same commands, in all processes, go "
+        "on from the last checkpoint.",
+        1,
+      )
 
-  def _end(self, number: int) -> None:
+  def _end(self, text: str, code: int) -> None:
     """Ends this process; its main thread may hang in a collective."""
-    print(
-      f"error: Process {number} of the run has ended: see its output. This one "
-      "cannot go on without it. The same commands, in all processes, go on "
-      "from the last checkpoint.",
-      file=sys.stderr,
-      flush=True,
-    )
-    os._exit(1)
+    print(text, file=sys.stderr, flush=True)
+    os._exit(code)

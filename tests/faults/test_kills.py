@@ -1,6 +1,8 @@
 """A run killed with signal 9 again and again ends like an undisturbed one."""
 
+import itertools
 import random
+import signal
 import time
 
 import pytest
@@ -67,3 +69,39 @@ def test_killed_at_random_moments_the_run_is_the_same(tmp_path):
   process = _start(undisturbed, "only life", checkpoint_every=1000)
   assert process.join() == 0, process.output()
   assert faulty.contents(workdir) == faulty.contents(undisturbed)
+
+
+def _killed_while(workdir, name, moment):
+  """Goes on until a file is being written, and is killed then."""
+  process = process_groups.Process(
+    workdir.with_name(f"{name}-{moment}"),
+    faulty.train_killed,
+    *(name, moment, workdir, {**SHORT, "checkpoint_every": 2}),
+  )
+  assert process.join() == -signal.SIGKILL, process.output()
+
+
+SHORT = {**SETTINGS, "steps": 20, "eval_every": 10}
+FILES = (
+  "config.json",
+  "provenance.json",
+  "metrics.jsonl",
+  "digests.json",
+  "checkpointed.txt",
+  "model.safetensors",
+)
+
+
+def test_killed_while_any_file_is_written_the_run_is_the_same(tmp_path):
+  workdir, undisturbed = tmp_path / "run", tmp_path / "undisturbed"
+  for name, moment in itertools.product(FILES, ("half", "whole", "renamed")):
+    _killed_while(workdir, name, moment)
+  _killed_while(workdir, "metrics.jsonl", "row")
+  for folder in (workdir, undisturbed):
+    process = process_groups.Process(
+      tmp_path / f"of {folder.name}", faulty.train, folder, SHORT
+    )
+    assert process.join() == 0, process.output()
+  assert faulty.contents(workdir) == faulty.contents(undisturbed)
+  for name in {*FILES} - {"digests.json"}:
+    assert not list(workdir.glob(f".{name.partition('.')[0]}.*")), name

@@ -6,6 +6,7 @@ A new process imports this module and calls one of its functions.
 import dataclasses
 import os
 import pathlib
+import signal
 import sys
 from typing import Any
 
@@ -14,8 +15,12 @@ from safetensors import numpy as safetensors_numpy
 from experiments import evaluate as experiments_evaluate
 from experiments.cli import errors
 from experiments.cluster import processes
+from experiments.runs import log
+from experiments.training import checkpoints
+from experiments.training import memory
 from experiments.training import sharding
 from experiments.training import trainer
+import perceiver
 from perceiver.models import registry as model_registry
 from tests.helpers.recipes import sums
 
@@ -47,6 +52,74 @@ def train(
     trainer.train(experiment(**{**settings, "parallel": parallel}), workdir)
 
   sys.exit(errors.run(main))
+
+
+PHASES: dict[str, tuple[Any, str]] = {
+  "start": (trainer, "check"),
+  "compiling": (memory, "compile_within"),
+  "training": (log.Reporter, "progress"),
+  "evaluation": (log.Reporter, "evaluating"),
+  "checkpoint": (checkpoints.ocp.CheckpointManager, "wait_until_finished"),
+  "model": (perceiver, "save"),
+  "plots": (sums.Task, "plots"),
+}
+
+
+def train_signalled(
+  phase: str, number: int, to_group: bool, *arguments: Any
+) -> None:
+  """Trains as `train`; a signal comes as soon as a phase has begun.
+
+  Args:
+    phase: one of `PHASES`.
+    number: of the signal.
+    to_group: whether it goes to all processes of the group.
+    *arguments: of `train`.
+  """
+  owner, name = PHASES[phase]
+  function = getattr(owner, name)
+
+  def interrupted(*args: Any, **kwargs: Any) -> Any:
+    setattr(owner, name, function)  # It comes once.
+    (os.killpg if to_group else os.kill)(
+      os.getpgrp() if to_group else os.getpid(), number
+    )
+    return function(*args, **kwargs)
+
+  setattr(owner, name, interrupted)
+  train(*arguments)
+
+
+def train_killed(name: str, moment: str, *arguments: Any) -> None:
+  """Trains as `train`, until kill -9 comes as a file is written.
+
+  Args:
+    name: of the file.
+    moment: "half" or "whole", of the unfinished file; "renamed", of the file;
+      or "row", half of one more row.
+    *arguments: of `train`.
+  """
+  replace = os.replace
+
+  def killed(temporary: pathlib.Path, path: pathlib.Path) -> None:
+    is_due = pathlib.Path(path).name == name
+    if is_due and moment == "half":
+      os.truncate(temporary, os.path.getsize(temporary) // 2)
+    if not is_due or moment == "renamed":
+      replace(temporary, path)
+    if is_due:
+      os.kill(os.getpid(), signal.SIGKILL)
+
+  def killed_in_a_row(self: log.Reporter, *unused: Any) -> None:
+    self._file.write('{"step": 1')
+    self._file.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+  if moment == "row":
+    log.Reporter.write = killed_in_a_row  # type: ignore[method-assign]
+  else:
+    os.replace = killed  # type: ignore[assignment]
+  train(*arguments)
 
 
 def evaluate(workdir: pathlib.Path, *options: str) -> None:

@@ -1,14 +1,16 @@
-"""Processes for tests that start quickly and may be killed.
+"""Processes for tests that start quickly, and may be signalled and killed.
 
 They are forked from a server that has imported everything, but has not yet
 touched JAX's devices: each process chooses its own.
 """
 
 from collections.abc import Callable, Mapping
+import contextlib
 import multiprocessing
 from multiprocessing import context
 import os
 import pathlib
+import signal
 import time
 from typing import Any
 
@@ -17,7 +19,10 @@ _SECONDS = 500
 
 
 class Process:
-  """A process that calls a function and prints to a file."""
+  """A process that calls a function and prints to a file.
+
+  It leads a group of processes, or is in that of another one.
+  """
 
   def __init__(
     self,
@@ -26,6 +31,7 @@ class Process:
     *arguments: Any,
     devices: int = 1,
     environment: Mapping[str, str] | None = None,
+    leader: "Process | None" = None,
   ) -> None:
     """Starts the process.
 
@@ -35,11 +41,14 @@ class Process:
       *arguments: arguments of the function.
       devices: number of simulated devices.
       environment: further variables of the environment.
+      leader: the process whose group it is in; None if it has its own.
     """
     self._output = output
+    variables = dict(environment or {})
+    group = leader.pid if leader else 0
     self._process = _server().Process(
       target=_run,
-      args=(output, devices, dict(environment or {}), function, arguments),
+      args=(output, group, devices, variables, function, arguments),
     )
     self._process.start()
 
@@ -51,9 +60,15 @@ class Process:
   def is_alive(self) -> bool:
     return self._process.is_alive()
 
+  def signal(self, number: int, *, to_group: bool = False) -> None:
+    """Sends a signal to the process, or to its whole group."""
+    (os.killpg if to_group else os.kill)(self.pid, number)
+
   def kill(self) -> None:
-    """Kills it with signal 9, and waits for its end."""
+    """Kills its group with signal 9, and waits for its end."""
     self._process.kill()
+    with contextlib.suppress(ProcessLookupError):
+      self.signal(signal.SIGKILL, to_group=True)
     self._process.join()
 
   def output(self) -> str:
@@ -74,8 +89,12 @@ class Process:
 
   def wait_for(self, text: str) -> None:
     """Waits until it has printed `text`."""
+    self.wait_until(lambda: text in self.output())
+
+  def wait_until(self, happened: Callable[[], object]) -> None:
+    """Waits until something has happened while it runs."""
     end = time.monotonic() + _SECONDS
-    while text not in self.output():
+    while not happened():
       assert self.is_alive(), self.output()
       assert time.monotonic() < end, self.output()
       time.sleep(0.02)
@@ -92,11 +111,17 @@ def _server() -> context.ForkServerContext:
 
 def _run(
   output: pathlib.Path,
+  group: int,
   devices: int,
   environment: dict[str, str],
   function: Callable[..., Any],
   arguments: tuple[Any, ...],
 ) -> None:
+  while True:
+    with contextlib.suppress(PermissionError):  # The leader may be later.
+      os.setpgid(0, group)
+      break
+  signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it.
   file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
   os.dup2(file, 1)
   os.dup2(file, 2)

@@ -5,9 +5,6 @@ import os
 import pathlib
 import shutil
 import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -20,11 +17,10 @@ from experiments.training import config as training_config
 from experiments.training import sharding
 from experiments.training import trainer
 from perceiver import config_json
-from tests.helpers import folders
+from tests.helpers import faulty
 from tests.helpers import foreign
+from tests.helpers import process_groups
 from tests.helpers import tiny_runs
-
-ROOT = folders.ROOT
 
 
 def test_stopping_on_other_devices_and_going_on(finished, tmp_path):
@@ -72,66 +68,30 @@ def test_sigterm_during_an_evaluation_saves_too(
   tiny_runs.assert_same_run(tmp_path, finished[0])
 
 
-_SCRIPT = """
-import dataclasses, pathlib, sys
-from experiments.training import trainer
-from tests.helpers.recipes import sums
-tiny = sums.EXPERIMENTS["plain"]
-settings = dataclasses.replace(tiny.train, steps=12, eval_every=6)
-tiny = dataclasses.replace(tiny, train=settings)
-trainer.train(tiny, pathlib.Path(sys.argv[1]))
-"""
-
-
-def _start(workdir, seconds_per_example=0.0):
-  environment = {
-    **os.environ,
-    "PYTHONPATH": str(ROOT),
-    "TINY_SECONDS_PER_EXAMPLE": str(seconds_per_example),
-  }
-  return subprocess.Popen(
-    [sys.executable, "-c", _SCRIPT, str(workdir)],
-    env=environment,
-    stderr=subprocess.PIPE,
-    text=True,
+def _start(workdir, name, seconds_per_example=0.0):
+  settings = {"steps": tiny_runs.STEPS, "eval_every": 6}
+  return process_groups.Process(
+    workdir.with_name(name),
+    faulty.train,
+    *(workdir, settings, None, seconds_per_example),
+    devices=4,
   )
 
 
 def test_kill_9_loses_one_interval_at_most_and_changes_nothing(
   finished, tmp_path
 ):
-  process = _start(tmp_path, seconds_per_example=0.05)
+  workdir = tmp_path / "run"
+  process = _start(workdir, "killed", seconds_per_example=0.05)
   try:
-    _wait_for(tmp_path / "checkpoints" / "5", process)
+    process.wait_until((workdir / "checkpoints" / "5").exists)
   finally:
     process.kill()
-    process.communicate()
-  assert not (tmp_path / "model.safetensors").exists()
-  process = _start(tmp_path)
-  _, errors = process.communicate(timeout=120)
-  assert process.returncode == 0, errors
-  assert "Going on from step 5" in errors
-  tiny_runs.assert_same_run(tmp_path, finished[0])
-
-
-def test_sigterm_to_a_process(tmp_path):
-  process = _start(tmp_path, seconds_per_example=0.05)
-  try:
-    _wait_for(tmp_path / "checkpoints" / "5", process)
-    process.terminate()
-    _, errors = process.communicate(timeout=120)
-  finally:
-    process.kill()
-  assert process.returncode == 143, errors
-  assert "Stopped by SIGTERM after step" in errors
-
-
-def _wait_for(path, process):
-  end = time.monotonic() + 120
-  while not path.exists():
-    assert process.poll() is None, process.communicate()[1]
-    assert time.monotonic() < end
-    time.sleep(0.02)
+  assert not (workdir / "model.safetensors").exists()
+  process = _start(workdir, "finished")
+  assert process.join() == 0, process.output()
+  assert "Going on from step 5" in process.output()
+  tiny_runs.assert_same_run(workdir, finished[0])
 
 
 # As Orbax gives up, some of its threads find their event loop closed.
