@@ -11,16 +11,14 @@ not the moments at which they happen.
 """
 
 import collections
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 import contextlib
-import dataclasses
 import os
 import pathlib
 import random
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,147 +28,17 @@ from safetensors import numpy as safetensors_numpy
 import tyro
 
 from experiments.cluster import signals
-from experiments.cluster import startup
 from experiments.runs import folder as run_folder
 from experiments.runs import log
+from scripts.soaking import lives
 
 _DIGITS = (
   "digits --mini --model.perceiver.processor.num-self-attends-per-block 1 "
   "--train.batch-size 8 --train.schedule.warmup-steps 10 --train.steps 90 "
   "--train.log-every 3 --train.eval-every 30"
 )
-_ROOT = pathlib.Path(__file__).parents[1]
 _TOLERANCE = 1e-4
-_MAX_SECONDS = 300.0  # of a life after its end was asked for
 _MAX_LIVES = 8  # of a run, after which it is left alone
-
-
-class Fault(Exception):
-  """A run did not do what it should."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Way:
-  """The way in which a run is started.
-
-  Attributes:
-    devices: of every process.
-    processes: that share the run.
-    options: that may differ between two starts.
-    has_terminal: whether it prints to a terminal.
-  """
-
-  devices: int = 1
-  processes: int = 1
-  options: tuple[str, ...] = ()
-  has_terminal: bool = False
-
-
-class Life:
-  """The processes of a run, from a start to their end; a group of their own.
-
-  Attributes:
-    began: the time of the start.
-  """
-
-  def __init__(self, command: Sequence[str], way: Way) -> None:
-    """Starts the processes, which print to a file, or to a terminal."""
-    number, path = tempfile.mkstemp(prefix="life-")
-    self._path, self._terminal = pathlib.Path(path), -1
-    if way.has_terminal:
-      os.close(number)
-      self._terminal, number = os.openpty()
-      os.set_blocking(self._terminal, False)
-    flag = f"--xla_force_host_platform_device_count={way.devices}"
-    port, self.began = startup.free_port(), time.monotonic()
-    self._processes: list[subprocess.Popen[bytes]] = []
-
-    def prepare() -> None:
-      signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it.
-      if way.has_terminal:
-        os.login_tty(number)
-      else:
-        os.setpgid(0, self._processes[0].pid if self._processes else 0)
-
-    for index in range(way.processes):
-      joined = (
-        f"--distributed.coordinator=localhost:{port}",
-        f"--distributed.num-processes={way.processes}",
-        f"--distributed.process-id={index}",
-      ) * (way.processes > 1)
-      self._processes.append(
-        subprocess.Popen(
-          [*command, *way.options, *joined],
-          cwd=_ROOT,
-          env=os.environ | {"XLA_FLAGS": flag, "NPROC": "32"},
-          stdin=subprocess.DEVNULL,
-          stdout=number,
-          stderr=number,
-          preexec_fn=prepare,
-        )
-      )
-    os.close(number)
-
-  def codes(self) -> list[int | None]:
-    """Returns the exit codes of the processes, None while they live."""
-    return [process.poll() for process in self._processes]
-
-  def output(self) -> str:
-    """Returns the text printed so far."""
-    if self._terminal >= 0:
-      with self._path.open("ab") as file, contextlib.suppress(OSError):
-        while text := os.read(self._terminal, 1 << 16):
-          file.write(text)
-    return self._path.read_text(errors="replace")
-
-  def close_terminal(self) -> None:
-    """Closes the terminal, as when its window is closed."""
-    if self._terminal >= 0:
-      self.output()
-      os.close(self._terminal)
-      self._terminal = -1
-
-  def signal(self, number: int, index: int | None = None) -> None:
-    """Sends a signal to one process, or to all of them and their workers."""
-    with contextlib.suppress(ProcessLookupError):
-      if index is None:
-        os.killpg(self._processes[0].pid, number)
-      elif self._processes[index].poll() is None:
-        os.kill(self._processes[index].pid, number)
-
-  def end(self, codes: set[int]) -> set[int]:
-    """Waits for the end of all processes; returns their exit codes.
-
-    Args:
-      codes: the exit codes that are expected.
-
-    Raises:
-      Fault: if there are others, something failed without a message, or a
-        process does not end; workers must notice that their run was killed.
-    """
-    end = time.monotonic() + _MAX_SECONDS
-    with contextlib.suppress(ProcessLookupError):
-      while True:
-        is_alive = None in self.codes()
-        self.output()
-        os.killpg(self._processes[0].pid, 0)
-        if time.monotonic() > end:
-          raise Fault("it does not end" if is_alive else "a worker is left")
-        time.sleep(0.02)
-    found = {process.wait() for process in self._processes}
-    if not found <= codes:
-      raise Fault(f"the exit codes are {found}, not among {codes}")
-    if "Traceback" in self.output():
-      raise Fault("there is a traceback")
-    return found
-
-  def close(self) -> None:
-    """Kills what is left."""
-    self.signal(signal.SIGKILL)
-    for process in self._processes:
-      process.wait()
-    self.close_terminal()
-    self._path.unlink()
 
 
 class Soak:
@@ -197,7 +65,7 @@ class Soak:
       end: a time after which the run is left alone.
 
     Raises:
-      Fault: at a difference.
+      lives.Fault: at a difference.
     """
     workdir = self._folder / f"run-{self.counts['runs']}"
     may_change = bool(self.counts["runs"] % 2)  # its devices
@@ -217,21 +85,23 @@ class Soak:
     shutil.rmtree(workdir)
 
   @contextlib.contextmanager
-  def _live(self, workdir: pathlib.Path, way: Way) -> Iterator[Life]:
-    life = Life([*self._command, str(workdir)], way)
+  def _live(
+    self, workdir: pathlib.Path, way: lives.Way
+  ) -> Iterator[lives.Life]:
+    life = lives.Life([*self._command, str(workdir)], way)
     try:
       yield life
-    except Fault as fault:
+    except lives.Fault as fault:
       last = "\n".join(life.output().splitlines()[-20:])
-      raise Fault(f"{fault}; {way}; its last lines:\n{last}") from fault
+      raise lives.Fault(f"{fault}; {way}; its last lines:\n{last}") from fault
     finally:
       life.close()
 
   def _leave_alone(self, workdir: pathlib.Path) -> None:
-    with self._live(workdir, Way(options=_restart(workdir))) as life:
+    with self._live(workdir, lives.Way(options=_restart(workdir))) as life:
       life.end({0})
 
-  def _way(self, workdir: pathlib.Path, may_change: bool) -> Way:
+  def _way(self, workdir: pathlib.Path, may_change: bool) -> lives.Way:
     pick = self._random.choice
     options = (
       f"--train.loader-workers={pick((0, 0, 1, 2))}",
@@ -241,9 +111,9 @@ class Soak:
       *_restart(workdir),
     )
     counts = pick(((1, 1), (2, 1), (4, 1), (1, 2))) if may_change else (1, 1)
-    return Way(*counts, options, counts[1] == 1 and pick((True, False)))
+    return lives.Way(*counts, options, counts[1] == 1 and pick((True, False)))
 
-  def _disturb_life(self, workdir: pathlib.Path, way: Way) -> set[int]:
+  def _disturb_life(self, workdir: pathlib.Path, way: lives.Way) -> set[int]:
     """Ends a life at a random moment; returns the exit codes."""
     actions = [*signals.CAUGHT, signal.SIGKILL, signal.SIGKILL]
     number = signal.Signals(self._random.choice(actions))
@@ -270,7 +140,7 @@ class Soak:
     self.counts[name] += 1
     return found
 
-  def _wait(self, life: Life, workdir: pathlib.Path) -> str:
+  def _wait(self, life: lives.Life, workdir: pathlib.Path) -> str:
     """Waits for a random moment; returns its kind."""
     end = life.began + self._random.uniform(0, self._seconds)
     lines = self._random.randrange(1, 12)
@@ -291,7 +161,7 @@ class Soak:
     """Moves the folder, or does something to checkpoints; returns the folder.
 
     Raises:
-      Fault: if a run without checkpoints begins anew unasked.
+      lives.Fault: if a run without checkpoints begins anew unasked.
     """
     action = self._random.choice(("no", "move", "purge", "damage", "purge all"))
     contents = "params/manifest.ocdbt"
@@ -303,10 +173,10 @@ class Soak:
       workdir = workdir.rename(moved)
     elif action == "purge all" and intact and not self._random.randrange(3):
       shutil.rmtree(workdir / run_folder.CHECKPOINTS)
-      with self._live(workdir, Way()) as life:
+      with self._live(workdir, lives.Way()) as life:
         life.end({1})
         if "--restart" not in life.output():
-          raise Fault("it does not name --restart")
+          raise lives.Fault("it does not name --restart")
     elif action == "purge" and len(intact) > 1:
       shutil.rmtree(intact[-1])
     elif action == "damage" and len(intact) > 1:
@@ -321,16 +191,16 @@ class Soak:
 def _compare(
   workdir: pathlib.Path, alone: pathlib.Path, tolerance: float
 ) -> None:
-  """Raises `Fault` if two runs have not the same losses and parameters."""
+  """Raises `lives.Fault` if losses or parameters of two runs differ."""
   found, expected = _results(workdir), _results(alone)
   if found.keys() != expected.keys():
-    raise Fault(f"{workdir} and {alone} have not the same entries")
+    raise lives.Fault(f"{workdir} and {alone} have not the same entries")
   for name, value in expected.items():
     if not np.allclose(found[name], value, rtol=0, atol=tolerance):
-      raise Fault(f"{name} is not the same in {workdir} and {alone}")
+      raise lives.Fault(f"{name} is not the same in {workdir} and {alone}")
   logs = {(folder / log.METRICS).read_bytes() for folder in (workdir, alone)}
   if len(logs) > 1 and not tolerance:
-    raise Fault(f"the logs of {workdir} and {alone} differ")
+    raise lives.Fault(f"the logs of {workdir} and {alone} differ")
 
 
 def _results(workdir: pathlib.Path) -> dict[str, np.ndarray]:
@@ -353,12 +223,12 @@ def _restart(workdir: pathlib.Path) -> tuple[str, ...]:
   return ("--restart",) * (workdir.exists() and not _checkpoints(workdir))
 
 
-def _check_saved(life: Life, workdir: pathlib.Path) -> None:
-  """Raises `Fault` if a signal has lost a step that was logged."""
+def _check_saved(life: lives.Life, workdir: pathlib.Path) -> None:
+  """Raises `lives.Fault` if a signal has lost a step that was logged."""
   logged = re.findall(r"training:[^\r\n]*?(\d+)/\d+ \[", life.output())
   saved = [int(path.name) for path in _checkpoints(workdir)]
   if (made := max(map(int, logged), default=0)) > max(saved, default=0):
-    raise Fault(f"{made} steps were made; saved are {saved}")
+    raise lives.Fault(f"{made} steps were made; saved are {saved}")
 
 
 def main(
@@ -389,7 +259,7 @@ def main(
     counts, end = soak.counts, time.monotonic() + seconds
     while not counts["runs"] or time.monotonic() < end:
       soak.disturb(end)
-  except Fault as fault:
+  except lives.Fault as fault:
     print(f"fault: {fault}\nagain with {again}; its folders are in {folder}")
     outcome = 1
   numbers = ", ".join(f"{name}: {n}" for name, n in sorted(counts.items()))

@@ -128,25 +128,14 @@ def train(
     return changes
 
   changes = processes.from_process_zero(claim)
-  with processes.raising_peer_errors():
-    with contextlib.ExitStack() as stack:
-      stop = stack.enter_context(signals.StopRequest())
-      run = loop.Run(
-        experiment, task, program, mesh, workdir, stop, stack, changes
-      )
-      run.to_the_end()
-      step, result = run.result()
-      variables = run.variables()
-      model_file = _write_model(task, variables, workdir, step)
-    # A signal ends the rest at once: plots can wait for the same command.
-    run.leave_if_asked()
-    plots: list[pathlib.Path] = []
-    processes.on_process_zero(
-      lambda: plots.extend(task.plots(variables, workdir))
+  with contextlib.ExitStack() as stack:
+    stop = stack.enter_context(signals.StopRequest())
+    stack.enter_context(processes.raising_peer_errors())
+    run = loop.Run(
+      experiment, task, program, mesh, workdir, stop, stack, changes
     )
-  return Report(
-    step=step, evaluation=result, model_file=model_file, plots=tuple(plots)
-  )
+    run.to_the_end()
+    return _finish(run, task, workdir)
 
 
 def check(experiment: Experiment) -> Mesh:
@@ -169,11 +158,22 @@ def check(experiment: Experiment) -> Mesh:
   return mesh
 
 
-def _write_model(
-  task: tasks.Task, variables: Any, workdir: pathlib.Path, step: int
-) -> pathlib.Path:
-  path, notes = workdir / "model.safetensors", {"step": str(step)}
-  processes.on_process_zero(
-    lambda: perceiver.save(path, task.model, variables, notes)
+def _finish(run: loop.Run, task: tasks.Task, workdir: pathlib.Path) -> Report:
+  """Writes the model and the plots."""
+  step, result = run.result()
+  model_file = workdir / "model.safetensors"
+  plots: list[pathlib.Path] = []
+  variables = run.variables()
+
+  def write() -> None:
+    perceiver.save(model_file, task.model, variables, {"step": str(step)})
+
+  processes.on_process_zero(write)
+  with signals.exiting():  # Plots can wait for the same command.
+    run.leave_if_asked()
+    processes.on_process_zero(
+      lambda: plots.extend(task.plots(variables, workdir))
+    )
+  return Report(
+    step=step, evaluation=result, model_file=model_file, plots=tuple(plots)
   )
-  return path

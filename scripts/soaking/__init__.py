@@ -1,0 +1,1 @@
+"""Lives of the runs that the soak script disturbs."""
