@@ -164,11 +164,11 @@ class Soak:
       lives.Fault: if a run without checkpoints begins anew unasked.
     """
     action = self._random.choice(("no", "move", "purge", "damage", "purge all"))
-    contents = "params/manifest.ocdbt"
+    contents = "params/manifest.ocdbt"  # not there if killed amid its removal
     saved = _checkpoints(workdir)
-    intact = [path for path in saved if (path / contents).stat().st_size]
+    intact = [p for p in saved if any(map(_size, p.glob(contents)))]
     if action == "move" and workdir.exists():
-      moved = self._folder / f"moved {self._random.randrange(1000)}" / "run"
+      moved = self._folder / f"moved {self.counts.total()}" / "run"
       moved.parent.mkdir(exist_ok=True)
       workdir = workdir.rename(moved)
     elif action == "purge all" and intact and not self._random.randrange(3):
@@ -216,6 +216,10 @@ def _checkpoints(workdir: pathlib.Path) -> list[pathlib.Path]:
   found = (workdir / run_folder.CHECKPOINTS).glob("*")
   steps = [path for path in found if path.name.isdecimal()]
   return sorted(steps, key=lambda path: int(path.name))
+
+
+def _size(path: pathlib.Path) -> int:
+  return path.stat().st_size
 
 
 def _restart(workdir: pathlib.Path) -> tuple[str, ...]:
