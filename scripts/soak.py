@@ -124,7 +124,7 @@ class Soak:
       number, name = signal.SIGHUP, "terminal closed"
     codes = {0, signals.exit_code(number)}
     if number == signal.SIGKILL:
-      codes = {0, -number} | {1} * (way.processes > 1)
+      codes = {0, -number, *[1] * (way.processes > 1)}
     with self._live(workdir, way) as life:
       moment = self._wait(life, workdir)
       if not life.output():  # Python itself may not have begun.
