@@ -16,6 +16,8 @@ import threading
 
 _CLOSING = b"closing\n"
 _STOPPED = b"stop"  # with the exit code, as long as the other
+# For the others to end after a signal.
+_STOP_SECONDS = 5
 # Seconds of silence before a probe, seconds between probes, number of probes.
 _KEEP_ALIVE = (
   (socket.SO_KEEPALIVE, socket.SOL_SOCKET, 1),
@@ -55,6 +57,16 @@ class Watchdog:
     for connection in self._connections.values():
       with contextlib.suppress(OSError):
         connection.sendall(message)
+    if code and 0 not in self._connections:
+      self._outlive()
+
+  def _outlive(self) -> None:
+    """Waits for the ends of the others, which JAX aborts if process 0 ends."""
+    for connection in self._connections.values():
+      connection.settimeout(_STOP_SECONDS)
+      with contextlib.suppress(OSError):
+        while connection.recv(len(_CLOSING)):
+          pass
 
   def _watch(self) -> None:
     with selectors.DefaultSelector() as selector:

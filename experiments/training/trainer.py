@@ -163,12 +163,10 @@ def _finish(run: loop.Run, task: tasks.Task, workdir: pathlib.Path) -> Report:
   step, result = run.result()
   model_file = workdir / "model.safetensors"
   plots: list[pathlib.Path] = []
-  variables = run.variables()
-
-  def write() -> None:
-    perceiver.save(model_file, task.model, variables, {"step": str(step)})
-
-  processes.on_process_zero(write)
+  variables, notes = run.variables(), {"step": str(step)}
+  processes.on_process_zero(
+    lambda: perceiver.save(model_file, task.model, variables, notes)
+  )
   with signals.exiting():  # Plots can wait for the same command.
     run.leave_if_asked()
     processes.on_process_zero(

@@ -86,8 +86,8 @@ FILES = (
   "config.json",
   "provenance.json",
   "metrics.jsonl",
-  "digests.json",
   "checkpointed.txt",
+  "digests.json",
   "model.safetensors",
 )
 
