@@ -242,7 +242,8 @@ class Checkpoints:
         self._report_damage(step, problem)
         continue
       try:
-        return step, self._restore_step(step, targets)
+        with checksums.without_foreign_files(folder) as intact:
+          return step, self._restore_step(step, intact, targets)
       except MismatchError:
         raise
       except Exception as error:  # Orbax has no type of its own for damage.
@@ -263,10 +264,9 @@ class Checkpoints:
     return None
 
   def _restore_step(
-    self, step: int, targets: Mapping[str, Any]
+    self, step: int, folder: pathlib.Path, targets: Mapping[str, Any]
   ) -> dict[str, Any]:
     # Orbax's manager would take any folder beside the parts for one of them.
-    folder = self.directory / str(step)
     wanted = {n: tree for n, tree in targets.items() if jax.tree.leaves(tree)}
     for name in sorted(wanted, key=_ITEMS.index):
       if not (folder / name).is_dir():
