@@ -206,3 +206,8 @@ def run(config: PrepareConfig) -> None:
     print(f"reasons: {files.commonest(prepared.corrupt)}")
   counts = ", ".join(f"{n:,} {s}" for s, n in prepared.counts.items())
   print(f"{prepared.folder}: {counts} images, {len(prepared.corrupt)} left out")
+  root = prepared.folder.parents[1]
+  print(
+    "to train on it, at a small size with --mini: python -m experiments.train "
+    f"imagenet --data.dataset {config.name} --data.data-dir {root}"
+  )

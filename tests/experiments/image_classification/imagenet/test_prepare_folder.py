@@ -128,6 +128,8 @@ def test_reasons_are_counted(tmp_path, capsys):
   assert out.count("left out: train/") == 10
   assert "reasons: 12 × not a readable image" in out
   assert "6 train, 6 validation images, 12 left out" in out
+  data_set = f"--data.dataset damaged --data.data-dir {tmp_path / 'data'}\n"
+  assert f"experiments.train imagenet {data_set}" in out
   for path in folder.glob("val/*/*.jpg"):
     path.write_bytes(b"no image at all")
   with pytest.raises(
