@@ -17,6 +17,7 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core import hashing
 
 from experiments.data import files
+from perceiver import errors
 
 _SETTINGS = "settings"  # of a data set that is not finished
 
@@ -82,16 +83,15 @@ class Split:
 
   def _add(self, examples: Iterator[Example]) -> None:
     part: dict[str, Any] = {}
-    writer = array_record_module.ArrayRecordWriter(
-      str(self.path(len(self.lists))), "group_size:1"
-    )
+    path = self.path(len(self.lists))
+    writer = array_record_module.ArrayRecordWriter(str(path), "group_size:1")
     try:
       for key, example, note in examples:
         encoded = self.features.encode_example(example)
         writer.write(self.features.serialize_example(encoded))
         part[key] = note
     finally:
-      writer.close()
+      _close(writer, path)
       self.lists.append(part)
       files.write_text(self.folder / self.list_names()[-1], json.dumps(part))
 
@@ -114,6 +114,14 @@ class Split:
       num_bytes=sum(path.stat().st_size for path in paths),
       filename_template=self.template,
     )
+
+
+def _close(writer: Any, path: pathlib.Path) -> None:
+  try:
+    writer.close()
+  except RuntimeError as error:  # such as "write() failed: REASON; writing …"
+    reason = str(error).partition(";")[0].rpartition(": ")[2]
+    raise files.InputError(f"{path} cannot be written: {reason}") from error
 
 
 def claim(folder: pathlib.Path, settings: str) -> None:
@@ -144,16 +152,25 @@ def finish(
     target: becomes the data set's folder.
     splits: all of them.
     **info: further fields of `tfds.core.DatasetInfo`.
+
+  Raises:
+    files.InputError: if it cannot be written.
   """
-  tfds.folder_dataset.write_metadata(
-    data_dir=folder,
-    features=splits[0].features,
-    split_infos=[split.info() for split in splits],
-    version="1.0.0",
-    filename_template=splits[0].template,
-    check_data=False,  # needs TensorFlow
-    **info,
-  )
-  os.rename(folder, target)
+  try:
+    tfds.folder_dataset.write_metadata(
+      data_dir=folder,
+      features=splits[0].features,
+      split_infos=[split.info() for split in splits],
+      version="1.0.0",
+      filename_template=splits[0].template,
+      check_data=False,  # needs TensorFlow
+      **info,
+    )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.rename(folder, target)
+  except OSError as error:
+    raise files.InputError(
+      f"{target} cannot be written: {errors.reason(error)}"
+    ) from error
   for name in (_SETTINGS, *(x for split in splits for x in split.list_names())):
     (target / name).unlink()

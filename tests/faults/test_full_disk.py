@@ -17,6 +17,7 @@ from experiments.training import checkpoints as training_checkpoints
 from experiments.training import silence
 from experiments.training import trainer
 import perceiver
+from perceiver.checkpoints import atomic
 from tests.helpers import faulty
 from tests.helpers import folders
 from tests.helpers.recipes import sums
@@ -107,11 +108,11 @@ def test_a_disk_that_becomes_full(
   monkeypatch.setattr(sums.Task, "plots", _write_curve)
   function = getattr(place, name)
 
-  def full(*unused):
+  def full(path):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
   def fill(*arguments, **options):
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(atomic, "_sync", full)
     return function(*arguments, **options)
 
   monkeypatch.setattr(place, name, fill)

@@ -105,14 +105,17 @@ def prepare(config: PrepareConfig) -> Prepared:
     )
     for split in _SPLITS
   ]
-  corrupt = [text for split in splits for text in _write(config, split)]
-  target.parent.mkdir(exist_ok=True)
+  corrupt: list[str] = []
+  for split in splits:
+    _write(config, split, corrupt)
   growing.finish(unfinished, target, splits, supervised_keys=("image", "label"))
   return Prepared(target, {s.name: len(s.notes) for s in splits}, corrupt)
 
 
-def _write(config: PrepareConfig, finished: growing.Split) -> list[str]:
-  """Writes the images of a split that are not finished; returns corrupt ones.
+def _write(
+  config: PrepareConfig, finished: growing.Split, corrupt: list[str]
+) -> None:
+  """Writes the images of a split that are not finished, and notes corrupt ones.
 
   They are handed over as they are, once each has been decoded. Notes on the
   finished ones are their sizes in bytes.
@@ -132,7 +135,6 @@ def _write(config: PrepareConfig, finished: growing.Split) -> list[str]:
         f"what that left, {finished.folder}, to begin anew"
       )
   left = finished.missing(paths)
-  corrupt: list[str] = []
   show = progress.counter(finished.name, unit=" images")
 
   def images() -> Iterator[growing.Example]:
@@ -159,7 +161,6 @@ def _write(config: PrepareConfig, finished: growing.Split) -> list[str]:
     raise files.InputError(
       f"{root} has no image that can be decoded: {files.commonest(corrupt)}."
     )
-  return corrupt
 
 
 def _classes(folder: pathlib.Path) -> list[str]:
@@ -211,3 +212,5 @@ def run(config: PrepareConfig) -> None:
     "to train on it, at a small size with --mini: python -m experiments.train "
     f"imagenet --data.dataset {config.name} --data.data-dir {root}"
   )
+  names = prepared.folder / "label.labels.txt"  # of TensorFlow Datasets
+  print(f"names of its classes, for predict classify --labels: {names}")

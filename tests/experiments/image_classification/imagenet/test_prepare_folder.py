@@ -1,12 +1,15 @@
 """Folders of images that become data sets."""
 
 import dataclasses
+import errno
+import os
 import pathlib
 
 from PIL import Image
 import pytest
 
 from experiments.data import files
+from experiments.data import growing
 from experiments.image_classification.imagenet import data
 from experiments.image_classification.imagenet import painted_digits
 from experiments.image_classification.imagenet import prepare_folder
@@ -100,6 +103,40 @@ def test_images_that_change_meanwhile_are_refused(
     prepare_folder.prepare(config)
 
 
+@pytest.mark.parametrize("place", ["examples", "metadata"])
+def test_a_full_disk_is_named(tmp_path, monkeypatch, place):
+  folder = image_folders.make(tmp_path / "images")
+  config = prepare_folder.PrepareConfig(
+    folder=folder, name="a", data_dir=tmp_path
+  )
+
+  class Writer:
+    def __init__(self, path, options):
+      pathlib.Path(path).touch()
+
+    def write(self, record):
+      pass
+
+    def close(self):
+      raise RuntimeError("write() failed: No space left on device; writing a")
+
+  def fail(**unused):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+  with monkeypatch.context() as patched:
+    if place == "examples":
+      arrays = growing.array_record_module
+      patched.setattr(arrays, "ArrayRecordWriter", Writer)
+    else:
+      patched.setattr(growing.tfds.folder_dataset, "write_metadata", fail)
+    with pytest.raises(files.InputError) as caught:
+      prepare_folder.prepare(config)
+  message = str(caught.value)
+  assert message.startswith(f"{tmp_path / 'a'}")
+  assert message.endswith("cannot be written: No space left on device")
+  assert prepare_folder.prepare(config).counts["train"] == 18
+
+
 def test_two_processes_may_paint_digits(tmp_path, monkeypatch):
   paint = painted_digits._paint_all
 
@@ -130,6 +167,8 @@ def test_reasons_are_counted(tmp_path, capsys):
   assert "6 train, 6 validation images, 12 left out" in out
   data_set = f"--data.dataset damaged --data.data-dir {tmp_path / 'data'}\n"
   assert f"experiments.train imagenet {data_set}" in out
+  labels = pathlib.Path(out.splitlines()[-1].rpartition(" ")[2])
+  assert labels.read_text().split() == ["ant", "bee"]
   for path in folder.glob("val/*/*.jpg"):
     path.write_bytes(b"no image at all")
   with pytest.raises(
