@@ -290,6 +290,8 @@ def _reason(error: Exception) -> str:
   number = re.search(r"os_error_code='(\d+)'", str(error))
   if number:
     return os.strerror(int(number[1]))
+  if isinstance(error, OSError):
+    return errors.reason(error)
   return next(iter(str(error).splitlines()), type(error).__name__)[:300]
 
 
