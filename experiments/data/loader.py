@@ -9,12 +9,14 @@ from collections.abc import Callable, Generator
 import dataclasses
 import functools
 import os
+import re
 from typing import Any, Protocol
 
 from absl import flags
 import grain
 import numpy as np
 
+from experiments.cluster import machine
 from experiments.cluster import signals
 from perceiver import errors
 
@@ -272,11 +274,13 @@ def _closing(dataset: grain.IterDataset, num_workers: int = 0) -> Batches:
       yield batch
     yield from iterator
   except RuntimeError as error:
-    if "exit code" not in str(error):  # Grain has no error class for it.
+    # Grain has no error class for it.
+    code = re.search(r"exit code (-?\d+)", str(error))
+    if code is None:
       raise
     raise WorkerError(
-      "A process that prepares examples has died; perhaps it was out of "
-      f"memory: fewer --train.loader-workers need less. ({error})"
+      "A process that prepares examples has died; "
+      f"{machine.cause_of_death(int(code[1]))}. ({error})"
     ) from error
   finally:
     iterator.close()
