@@ -7,7 +7,7 @@ name. Texts stay on disk until they are read.
 """
 
 import codecs
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 import contextlib
 import json
 import pathlib
@@ -199,7 +199,7 @@ def _documents(file: text_index.File) -> Iterator[_Found]:
     start = end
 
 
-def _lines(file: text_index.File) -> Iterator[bytes]:
+def _lines(file: text_index.File) -> Generator[bytes, None, None]:
   """Yields the lines of a file, one in memory at a time."""
   try:
     with file.content.open("rb") as stream:

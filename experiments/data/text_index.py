@@ -11,6 +11,7 @@ import functools
 import gzip
 import json
 import pathlib
+import re
 import shutil
 import sys
 import tempfile
@@ -24,6 +25,7 @@ from experiments.data import files
 from perceiver import errors
 
 _COLUMNS = 6
+_SPACE = re.compile(r"\s*")
 _AT_ONCE = 1 << 16  # numbers that are held back
 
 
@@ -201,16 +203,16 @@ def json_values(text: str) -> Iterator[tuple[int, int]]:
   Raises:
     ValueError: if it is none.
   """
-  space = json.decoder.WHITESPACE
   decoder = json.JSONDecoder()
-  at = space.match(text, 0).end()  # type: ignore[union-attr]
+  after_space = lambda at: _SPACE.match(text, at).end()  # type: ignore[union-attr]
+  at = after_space(0)
   if text[at : at + 1] != "[":
     raise ValueError("no array")
   while True:
-    start = space.match(text, at + 1).end()  # type: ignore[union-attr]
+    start = after_space(at + 1)
     _, end = decoder.raw_decode(text, start)
     yield start, end
-    at = space.match(text, end).end()  # type: ignore[union-attr]
+    at = after_space(end)
     if text[at : at + 1] != ",":
       break
   if text[at:].strip() != "]":

@@ -187,7 +187,7 @@ def _array(
     for sizes in shapes
   )
   if not fits or found.dtype.kind not in kinds:
-    names = {None: "any", ...: "1"}
+    names: dict[Any, str] = {None: "any", ...: "1"}
     wanted = ", ".join(str(names.get(size, size)) for size in shape)
     raise files.InputError(
       f"{path}: {name} has shape {given} and type {found.dtype}; expected "
