@@ -60,24 +60,22 @@ def open_dataset(config: datasets.ModelNet40, num_points: int) -> Clouds:
     files.InputError: if files are missing or damaged, arrays have other shapes
       or types, or there are not as many clouds as there should be.
   """
-  found = open_others(config, num_points, len(datasets.CLASS_NAMES))
-  points, labels = found.points, found.labels
+  found = _read_all(_listed(config), num_points, len(datasets.CLASS_NAMES))
   expected = _COUNTS[config.split]
-  if len(labels) != expected and not config.allow_partial:
+  if len(found) != expected and not config.allow_partial:
     raise files.InputError(
-      f"{config.data_dir} has {len(labels)} clouds in the split "
+      f"{config.data_dir} has {len(found)} clouds in the split "
       f"{config.split.value}; expected {expected}. Set allow_partial to use "
       "them as they are."
     )
-  return Clouds(points, labels)
+  return found
 
 
 def open_others(
   config: datasets.ModelNet40, num_points: int, num_classes: int
 ) -> Clouds:
   """Reads the clouds of one split of any data set, as `open_dataset`."""
-  read = [_read(path, num_points, num_classes) for path in _listed(config)]
-  return Clouds(*(np.concatenate(arrays) for arrays in zip(*read)))
+  return _read_all(_listed_or_named(config), num_points, num_classes)
 
 
 @functools.lru_cache(maxsize=4)
@@ -97,7 +95,7 @@ def class_names(folder: pathlib.Path) -> tuple[str, ...]:
   largest = max(
     int(_arrays(path)[1].max(initial=0))
     for config in splits
-    for path in _listed(config)
+    for path in _listed_or_named(config)
   )
   return tuple(map(str, range(largest + 1)))
 
@@ -105,16 +103,26 @@ def class_names(folder: pathlib.Path) -> tuple[str, ...]:
 def _listed(config: datasets.ModelNet40) -> list[pathlib.Path]:
   """Returns the files of a split; their folders in the list do not matter."""
   path = config.data_dir / f"{config.split.value}_files.txt"
-  if not path.exists() and config.data_dir.is_dir():
-    part = config.split.value
-    patterns = (f"*{part}*.h5", f"*{part}*.hdf5")
-    if found := files.list_files(config.data_dir, *patterns):
-      return found
   lines = filter(None, map(str.strip, tables.read_lines(path)))
   names = [pathlib.PureWindowsPath(line).name for line in lines]
   if not names:
     raise files.InputError(f"{path} is empty; expected names of HDF5 files.")
   return [config.data_dir / name for name in names]
+
+
+def _listed_or_named(config: datasets.ModelNet40) -> list[pathlib.Path]:
+  part = config.split.value
+  patterns = (f"*{part}*.h5", f"*{part}*.hdf5")
+  named = files.list_files(config.data_dir, *patterns)
+  has_list = (config.data_dir / f"{part}_files.txt").exists()
+  return named if named and not has_list else _listed(config)
+
+
+def _read_all(
+  paths: Sequence[pathlib.Path], num_points: int, num_classes: int
+) -> Clouds:
+  read = [_read(path, num_points, num_classes) for path in paths]
+  return Clouds(*(np.concatenate(arrays) for arrays in zip(*read)))
 
 
 def _read(
