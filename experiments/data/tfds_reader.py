@@ -81,12 +81,14 @@ def default_data_dir() -> pathlib.Path:
   Raises:
     files.InputError: if it is no folder on this machine.
   """
-  name, folder = "TFDS_DATA_DIR", "~/tensorflow_datasets"
+  name = "TFDS_DATA_DIR"
+  folder = os.environ.get(name) or "~/tensorflow_datasets"
   try:
-    return paths.local(os.environ.get(name) or folder)
+    return paths.local(folder)
   except paths.PathError as error:
     raise files.InputError(
-      f"{name} is {os.environ.get(name, folder)!r}; {error.reason}"
+      f"the folder of data sets, ${name} or data.data_dir, is {folder!r}; "
+      f"{error.reason}"
     ) from error
 
 

@@ -1,6 +1,7 @@
 """Paths on the command line: `~` is expanded, addresses are refused."""
 
 import pathlib
+import pwd
 
 import pytest
 
@@ -111,8 +112,28 @@ def test_folder_of_data_sets(home, monkeypatch):
   monkeypatch.delenv("TFDS_DATA_DIR")
   assert tfds_reader.default_data_dir() == home / "tensorflow_datasets"
   monkeypatch.setenv("TFDS_DATA_DIR", "gs://a/b")
-  with pytest.raises(files.InputError, match=r"^TFDS_DATA_DIR is 'gs://a/b'; "):
+  with pytest.raises(files.InputError, match=r"DATA_DIR or .* is 'gs://a/b'; "):
     tfds_reader.default_data_dir()
+
+
+def test_user_without_a_home(tmp_path, monkeypatch, capsys):
+  def unknown(number):
+    raise KeyError(number)
+
+  for name in ("HOME", "TFDS_DATA_DIR"):
+    monkeypatch.delenv(name, raising=False)
+  monkeypatch.setattr(pwd, "getpwuid", unknown)
+  assert train.main([TINY, "--mini", "--workdir", "~/run"]) == 2
+  message = capsys.readouterr().err
+  assert message == (
+    "error: --workdir is '~/run'; this machine has no home folder ~; expected "
+    "a whole path.\n"
+  )
+  # The default folder of data sets is in the home.
+  assert train.main(["masked-language", "--workdir", str(tmp_path)]) == 1
+  last = capsys.readouterr().err.splitlines()[-1]
+  assert last.startswith("error: the folder of data sets, $TFDS_DATA_DIR or ")
+  assert "no home folder ~" in last
 
 
 def test_every_command_line_reads_paths_alike():
