@@ -73,7 +73,7 @@ class Documents(Sequence[bytes]):
     return len(self._rows)
 
   def location(self, index: Any) -> Location:
-    """Returns where a document is."""
+    """Returns the place of a document."""
     return Location(*map(int, self._rows[index]))
 
   def describe(self, index: int) -> str:

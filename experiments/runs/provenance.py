@@ -101,7 +101,7 @@ def describe_move(workdir: pathlib.Path, devices: Mapping[str, Any]) -> str:
   if then in (None, devices["kind"]):
     return ""
   return (
-    f"warning: until now this run was computed on {then}, from here on on "
+    f"warning: the run was computed on {then}, and goes on with "
     f"{devices['kind']}; numbers agree up to rounding, the speed may not"
   )
 

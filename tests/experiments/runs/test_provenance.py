@@ -73,4 +73,4 @@ def test_move_to_another_kind_of_device(tmp_path):
   before = {"devices": {"platform": "cpu", "kind": "cpu"}}
   (tmp_path / provenance.NAME).write_text(json.dumps([before]))
   message = provenance.describe_move(tmp_path, now)
-  assert "was computed on cpu, from here on on NVIDIA H100" in message
+  assert "was computed on cpu, and goes on with NVIDIA H100" in message
