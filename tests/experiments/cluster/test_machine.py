@@ -1,5 +1,7 @@
 """Accelerators that stay unused, and shared memory that is too small."""
 
+import errno
+from multiprocessing import synchronize
 import os
 import signal
 import subprocess
@@ -8,6 +10,7 @@ import sys
 import pytest
 
 from experiments.cluster import machine
+from experiments.data import loader
 from tests.helpers import folders
 
 _ENDS = """
@@ -79,3 +82,14 @@ def test_shared_memory_that_is_not_there(monkeypatch, tmp_path):
   monkeypatch.setattr(machine, "_SHARED_MEMORY", tmp_path / "missing")
   message = machine.cause_of_death(-signal.SIGBUS)
   assert f"{tmp_path / 'missing'}, which is not there, is too small" in message
+
+
+def test_shared_memory_that_is_full(monkeypatch):
+  def full(*unused, **settings):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+  monkeypatch.setattr(synchronize.SemLock, "__init__", full)
+  split = loader.Split(range(8), lambda raw, generator: {"x": raw}, "some")
+  batches = loader.train_batches(split, batch_size=4, seed=0, num_workers=1)
+  with pytest.raises(loader.WorkerError, match="cannot start; the shared mem"):
+    next(batches)
