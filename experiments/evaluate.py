@@ -27,6 +27,7 @@ from experiments.cli import registry
 from experiments.cli import renames
 from experiments.cluster import processes
 from experiments.data import files
+from experiments.data import paths
 from experiments.runs import log as runs_log
 from experiments.runs import progress
 from experiments.runs import provenance
@@ -125,9 +126,9 @@ def _with_experiment(arguments: Sequence[str]) -> list[str]:
     errors.UsageError: if the folder does not say what it is of.
   """
   first, *rest = arguments or [""]
-  run = pathlib.Path(first)
   if not first or first.startswith("-"):
     return list(arguments)
+  run = _path(first)
   if not (run / "config.json").exists():
     if "/" not in first:
       return list(arguments)
@@ -144,7 +145,14 @@ def _with_experiment(arguments: Sequence[str]) -> list[str]:
       f"{run} does not say which experiment it is of; name it: EXPERIMENT "
       f"--checkpoint {run}"
     )
-  return [registry.name_of(module), "--checkpoint", first, *rest]
+  return [registry.name_of(module), "--checkpoint", str(run), *rest]
+
+
+def _path(text: str) -> pathlib.Path:
+  try:
+    return paths.local(text)
+  except paths.PathError as error:
+    raise errors.UsageError(str(error)) from error
 
 
 def load_run(

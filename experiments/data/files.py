@@ -83,11 +83,22 @@ def list_folders(folder: pathlib.Path, *patterns: str) -> list[pathlib.Path]:
 
 
 def _entries(folder: pathlib.Path, recursive: bool) -> list[pathlib.Path]:
-  return sorted(
-    path
-    for path in (folder.rglob if recursive else folder.glob)("*")
-    if not any(map(_FOREIGN.fullmatch, path.relative_to(folder).parts))
-  )
+  """Lists a folder, and the folders below it, linked ones too, each once."""
+  found: list[pathlib.Path] = []
+  below, linked = [folder], list[pathlib.Path]()
+  known = set[pathlib.Path]()
+  while below or linked:
+    inside = below.pop() if below else linked.pop(0)
+    if (place := inside.resolve()) in known:
+      continue
+    known.add(place)
+    for path in sorted(inside.glob("*")):
+      if _FOREIGN.fullmatch(path.name):
+        continue
+      found.append(path)
+      if recursive and path.is_dir():
+        (linked if path.is_symlink() else below).append(path)
+  return sorted(found)
 
 
 def _matches(path: pathlib.Path, patterns: Sequence[str]) -> bool:
