@@ -21,6 +21,7 @@ from experiments.cli import errors
 from experiments.cli import registry
 from experiments.cluster import processes
 from experiments.runs import folder as run_folder
+from experiments.runs import occupancy
 from experiments.runs import progress
 from experiments.training import sharding
 from experiments.training import trainer
@@ -72,7 +73,8 @@ def _main(arguments: Sequence[str]) -> None:
   experiment = registry.fit(choice, experiment)
   workdir = options.workdir or registry.default_workdir(choice)
   if options.restart:
-    processes.on_process_zero(lambda: run_folder.restart(workdir))
+    with occupancy.occupied(workdir):
+      processes.on_process_zero(lambda: run_folder.restart(workdir))
   report = trainer.train(
     experiment, workdir, amend=options.amend, from_step=options.from_step
   )

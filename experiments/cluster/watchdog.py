@@ -1,20 +1,28 @@
 """Watchdog over the other processes of a run.
 
-A connection stays open between process 0 and every other process. It carries
-one message, sent before an orderly end. The operating system closes the
-connection when a process dies for any reason; TCP keep-alive turns the loss of
-a whole machine into an error.
+A connection stays open between process 0 and every other process. It carries a
+byte every few seconds, and another before the process ends. The operating
+system closes the connection when a process dies for any reason; TCP keep-alive
+turns the loss of a whole machine into an error, silence that of a stopped
+process.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 import contextlib
 import os
 import selectors
 import socket
 import sys
 import threading
+import time
 
-_CLOSING = b"closing\n"
+_ALIVE, _CLOSING, _FAILING = b".", b"x", b"f"
+# Seconds between signs of life; so many in a row may be missing.
+BEAT_SECONDS = 5.0
+_MISSING_BEATS = 9
+# For a process whose peer fails to give a reason of its own, and for the peer.
+_GRACE_SECONDS = 1.0
+_LINGER_SECONDS = 3.0
 # Seconds of silence before a probe, seconds between probes, number of probes.
 _KEEP_ALIVE = (
   (socket.SO_KEEPALIVE, socket.SOL_SOCKET, 1),
@@ -25,7 +33,7 @@ _KEEP_ALIVE = (
 
 
 class Watchdog:
-  """Ends this process when another one ends without closing."""
+  """Ends this process when another one ends without closing, or stops."""
 
   def __init__(self, connections: Mapping[int, socket.socket]) -> None:
     """Starts the thread that watches.
@@ -38,44 +46,76 @@ class Watchdog:
       connection.settimeout(None)
       for option, level, value in _KEEP_ALIVE:
         connection.setsockopt(level, option, value)
+    self._silent = dict.fromkeys(self._connections, 0)  # in beats
     self._is_closing = False
     self._thread = threading.Thread(target=self._watch, daemon=True)
     self._thread.start()
 
   def close(self) -> None:
     """Announces an orderly end; the end of other processes is ignored too."""
+    self._announce(_CLOSING)
+
+  def fail(self) -> None:
+    """Announces a failure, and waits a moment for the others to end."""
+    self._announce(_FAILING)
+    self._thread.join(_LINGER_SECONDS)
+
+  def _announce(self, message: bytes) -> None:
     self._is_closing = True
     for connection in self._connections.values():
-      with contextlib.suppress(OSError):
-        connection.sendall(_CLOSING)
+      _send(connection, message)
 
   def _watch(self) -> None:
     with selectors.DefaultSelector() as selector:
       for number, connection in self._connections.items():
         selector.register(connection, selectors.EVENT_READ, number)
+      next_beat = time.monotonic()
       while selector.get_map():
-        for key, _ in selector.select():
+        for key, _ in selector.select(max(0, next_beat - time.monotonic())):
           self._receive(selector, key)
+        if time.monotonic() >= next_beat:
+          # Counted from now: silence while this process was stopped is its own.
+          next_beat = time.monotonic() + BEAT_SECONDS
+          self._beat([key.data for key in selector.get_map().values()])
 
   def _receive(
     self, selector: selectors.BaseSelector, key: selectors.SelectorKey
   ) -> None:
     assert isinstance(key.fileobj, socket.socket)
     try:
-      message = key.fileobj.recv(len(_CLOSING))
+      message = key.fileobj.recv(1000)
     except OSError:
       message = b""
+    self._silent[key.data] = 0
+    if message and not {*_CLOSING, *_FAILING} & {*message}:
+      return
     selector.unregister(key.fileobj)
-    if not message and not self._is_closing:
-      self._end(key.data)
+    if _FAILING in message:
+      time.sleep(_GRACE_SECONDS)
+    if _CLOSING not in message and not self._is_closing:
+      self._end(key.data, "has ended: see its output")
 
-  def _end(self, number: int) -> None:
+  def _beat(self, numbers: Iterable[int]) -> None:
+    if self._is_closing:
+      return
+    for number in numbers:
+      _send(self._connections[number], _ALIVE)
+      self._silent[number] += 1
+      if self._silent[number] > _MISSING_BEATS:
+        self._end(number, "is silent: it, or its machine, has been stopped")
+
+  def _end(self, number: int, what: str) -> None:
     """Ends this process; its main thread may hang in a collective."""
     print(
-      f"error: Process {number} of the run has ended: see its output. This one "
-      "cannot go on without it. The same commands, in all processes, go on "
-      "from the last checkpoint.",
+      f"error: Process {number} of the run {what}. This one cannot go on "
+      "without it. The same commands, in all processes, go on from the last "
+      "checkpoint.",
       file=sys.stderr,
       flush=True,
     )
     os._exit(1)
+
+
+def _send(connection: socket.socket, message: bytes) -> None:
+  with contextlib.suppress(OSError):  # Its end is noticed in reading.
+    connection.sendall(message)

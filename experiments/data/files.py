@@ -63,7 +63,7 @@ def list_files(
     folder: the folder, which exists.
     *patterns: of the files' names, in lower case, such as "*.png"; a file of
       any of them is listed, in whatever case its name is. All if none.
-    recursive: whether folders within the folder count.
+    recursive: whether folders within the folder count, and links to folders.
   """
   return [
     path
@@ -82,11 +82,24 @@ def list_folders(folder: pathlib.Path, *patterns: str) -> list[pathlib.Path]:
 
 
 def _entries(folder: pathlib.Path, recursive: bool) -> list[pathlib.Path]:
-  return sorted(
-    path
-    for path in (folder.rglob if recursive else folder.glob)("*")
-    if not any(map(_FOREIGN.fullmatch, path.relative_to(folder).parts))
-  )
+  """Returns what is in a folder; links are followed, no folder twice."""
+  found, folders, links = [], [folder], list[pathlib.Path]()
+  seen = set[pathlib.Path]()
+  while folders or links:
+    current = (folders or links).pop()  # Links come last.
+    if (target := current.resolve()) in seen:
+      continue
+    seen.add(target)
+    # It may be on its way out, or belong to somebody else.
+    with contextlib.suppress(
+      FileNotFoundError, NotADirectoryError, PermissionError
+    ):
+      for path in current.iterdir():
+        if not _FOREIGN.fullmatch(path.name):
+          found.append(path)
+          if recursive and path.is_dir():
+            (links if path.is_symlink() else folders).append(path)
+  return sorted(found)
 
 
 def _matches(path: pathlib.Path, patterns: Sequence[str]) -> bool:

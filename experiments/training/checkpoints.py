@@ -5,15 +5,10 @@ the state, so that parameters can be read without the optimizer's. It appears
 under its name only when it is complete.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 import contextlib
 import functools
-import gc
-import logging
-import os
 import pathlib
-import re
-import sys
 from typing import Any
 import warnings
 
@@ -22,7 +17,10 @@ import orbax.checkpoint as ocp
 
 from experiments.cluster import processes
 from experiments.runs import folder as run_folder
+from experiments.runs import progress
 from experiments.training import checksums
+from experiments.training import orbax_noise
+from experiments.training import tree_shapes
 from perceiver import errors
 
 _ITEMS = ("params", "state", "opt_state", "rest")
@@ -36,34 +34,12 @@ class DamagedError(errors.PerceiverError, RuntimeError):
   """There are checkpoints, but they cannot be read."""
 
 
+class _DamageFound(Exception):
+  """A checkpoint cannot be read, perhaps because it is being removed."""
+
+
 class SaveError(errors.PerceiverError, RuntimeError):
   """A checkpoint could not be written."""
-
-
-def _silence_logs() -> list[tuple[logging.Logger, int]]:
-  """Silences the logs of Orbax and its threads; returns the former levels."""
-  loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
-  levels = [(logger, logger.level) for logger in loggers]
-  for logger in loggers:
-    logger.setLevel(logging.CRITICAL)
-  return levels
-
-
-@contextlib.contextmanager
-def _without_unraisable() -> Iterator[None]:
-  """Silences threads that find the loop of a failed save closed."""
-  hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
-  try:
-    yield
-  finally:
-    sys.unraisablehook = hook
-
-
-def _free() -> None:
-  """Frees what a failed save left; what nobody awaited warns of it."""
-  with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    gc.collect()
 
 
 class Checkpoints:
@@ -80,6 +56,7 @@ class Checkpoints:
     directory: pathlib.Path,
     *,
     keep: int = 3,
+    keep_every: int | None = None,
     read_only: bool = False,
     in_background: bool = False,
   ) -> None:
@@ -88,27 +65,31 @@ class Checkpoints:
     Args:
       directory: where they are; made on the first save.
       keep: how many are kept, the newest ones.
-      read_only: leave every file as it is. Else what a killed run left
-        unfinished is removed, and `restore` moves damaged checkpoints aside.
+      keep_every: those of every so many steps are kept, too.
+      read_only: leave every file as it is; a run may write there meanwhile.
+        Else what a killed run left unfinished is removed, and `restore` moves
+        damaged checkpoints aside.
       in_background: whether `save` returns before the files are complete.
     """
     self.directory = directory.absolute()
     self._read_only = read_only
     self._in_background = in_background
     self._unsealed: int | None = None
-    options = ocp.CheckpointManagerOptions(
-      max_to_keep=None if read_only else keep,
-      save_interval_steps=0 if read_only else 1,
-      create=not read_only,
-      read_only=read_only,
-      cleanup_tmp_directories=not read_only,
-      enable_async_checkpointing=in_background,
-    )
+    self._intact: set[int] = set()  # not to be read twice for checksums
     self._handlers = {n: ocp.StandardCheckpointHandler() for n in _ITEMS}
-    self._log_levels = _silence_logs()
-    self._manager: Any = ocp.CheckpointManager(
-      self.directory, options=options, item_handlers=self._handlers
-    )
+    self._log_levels = orbax_noise.silence_logs()
+    self._manager: Any = None
+    if not read_only:
+      options = ocp.CheckpointManagerOptions(
+        max_to_keep=keep,
+        keep_period=keep_every,
+        save_interval_steps=1,
+        cleanup_tmp_directories=True,
+        enable_async_checkpointing=in_background,
+      )
+      self._manager = ocp.CheckpointManager(
+        self.directory, options=options, item_handlers=self._handlers
+      )
 
   def __enter__(self) -> "Checkpoints":
     return self
@@ -116,9 +97,9 @@ class Checkpoints:
   def __exit__(self, kind: object, *unused: object) -> None:
     if kind is not None:  # The first error is the one to report.
       # Logs stay silent: threads and tasks may log that error until the end.
-      with _without_unraisable(), contextlib.suppress(Exception):
+      with orbax_noise.without_unraisable(), contextlib.suppress(Exception):
         self._close_manager()
-        _free()
+        orbax_noise.free()
       return
     try:
       self.wait()
@@ -133,7 +114,8 @@ class Checkpoints:
 
   def _close_manager(self) -> None:
     manager, self._manager = self._manager, None
-    manager.close()
+    if manager is not None:
+      manager.close()
 
   def wait(self) -> None:
     """Returns when all that was saved is complete on disk.
@@ -156,20 +138,20 @@ class Checkpoints:
 
   def _raising_save_error(self, step: int, action: Callable[[], None]) -> None:
     failure: SaveError | None = None
-    with _without_unraisable():
+    with orbax_noise.without_unraisable():
       try:
         action()
       except Exception as error:  # Orbax and TensorStore have many.
         failure = self._save_error(step, error)
       if failure is not None:
-        _free()
+        orbax_noise.free()
     if failure is not None:
       self._unsealed = None
       raise failure
 
   def _save_error(self, step: int, error: Exception) -> SaveError:
-    reason = _reason(error)
-    intact = [s for s in self.steps() if s != step]
+    reason = orbax_noise.reason(error)
+    intact = [s for s in self._found() if s != step]
     return SaveError(
       f"The checkpoint of step {step} cannot be written in {self.directory}: "
       f"{reason}. "
@@ -182,7 +164,12 @@ class Checkpoints:
 
   def steps(self) -> list[int]:
     """Returns the steps of which there are checkpoints, oldest first."""
-    return sorted(self._manager.all_steps())
+    return list(processes.from_process_zero(self._found))
+
+  def _found(self) -> list[int]:
+    if not self.directory.is_dir():
+      return []
+    return run_folder.checkpoint_steps(self.directory)
 
   def save(self, step: int, items: Mapping[str, Any]) -> None:
     """Writes a checkpoint; when this returns it is complete on disk.
@@ -214,16 +201,17 @@ class Checkpoints:
       self.wait()
 
   def restore(
-    self, targets: Mapping[str, Any]
+    self, targets: Mapping[str, Any], step: int | None = None
   ) -> tuple[int, dict[str, Any]] | None:
     """Reads the newest checkpoint that is intact.
 
     Args:
       targets: for each item wanted a tree of `jax.ShapeDtypeStruct` with
         shardings, of whatever devices there are now.
+      step: read this one and no other, if it is given.
 
     Returns:
-      The step and the items, or None if there is no checkpoint at all.
+      The step and the items, or None if there is no such checkpoint at all.
 
     Warns:
       UserWarning: for each damaged checkpoint, with its name.
@@ -233,34 +221,73 @@ class Checkpoints:
       DamagedError: if no checkpoint can be read, or the newest cannot for
         another reason than damage.
     """
-    steps = self.steps()
-    for step in reversed(steps):
-      # Found before Orbax reads, which takes what it gets for numbers.
-      folder = self.directory / str(step)
-      damage = functools.partial(checksums.find_damage, folder)
-      if problem := processes.from_process_zero(damage):
-        self._report_damage(step, problem)
-        continue
+    tried, damaged = list[int](), list[int]()
+    while left := [s for s in self.steps() if s not in tried]:
+      chosen = left[-1] if step is None else step
+      if chosen not in left:
+        break
+      tried.append(chosen)
       try:
-        return step, self._restore_step(step, targets)
-      except MismatchError:
-        raise
-      except Exception as error:  # Orbax has no type of its own for damage.
-        if processes.is_running():
-          raise  # The others may have found nothing wrong.
-        reason = f"{type(error).__name__}: " + str(error).split("\n")[0][:200]
-        if checksums.exist(folder):
-          raise DamagedError(
-            f"The checkpoint of step {step} in {self.directory} is as it was "
-            f"written, and cannot be read: {reason}"
-          ) from error
-        self._report_damage(step, reason)
-    if steps:
+        self._check_intact(chosen)
+        return chosen, self._read(chosen, left[-1], targets)
+      except _DamageFound as found:
+        if self._is_removed(chosen, left[-1]):
+          self._say_removed(chosen)
+          continue
+        self._report_damage(chosen, str(found))
+        damaged.append(chosen)
+    if damaged:
       raise DamagedError(
-        f"None of the checkpoints {steps} in {self.directory} can be read."
-        + run_folder.RESTART * (not self._read_only)
+        f"None of the checkpoints {sorted(damaged)} in {self.directory} can be "
+        f"read.{run_folder.RESTART * (not self._read_only)}"
       )
     return None
+
+  def _is_removed(self, step: int, newest: int) -> bool:
+    """Returns whether a run has removed a checkpoint, or does so just now.
+
+    Args:
+      step: of the checkpoint.
+      newest: the newest one that there was when it was chosen; a run removes
+        others when one is added.
+    """
+    now = self.steps()
+    return self._read_only and (step not in now or now[-1] > newest)
+
+  def _say_removed(self, step: int) -> None:
+    if not jax.process_index():
+      progress.write(
+        f"The checkpoint of step {step} was removed while it was read."
+      )
+
+  def _check_intact(self, step: int) -> None:
+    """Raises `_DamageFound`, before Orbax takes what it gets for numbers."""
+    if step in self._intact:
+      return
+    folder = self.directory / str(step)
+    find = functools.partial(checksums.find_damage, folder)
+    if problem := processes.from_process_zero(find):
+      raise _DamageFound(problem)
+    self._intact.add(step)
+
+  def _read(
+    self, step: int, newest: int, targets: Mapping[str, Any]
+  ) -> dict[str, Any]:
+    try:
+      return self._restore_step(step, targets)
+    except MismatchError:
+      raise
+    except Exception as error:  # Orbax has no type of its own for damage.
+      if processes.is_running():
+        raise  # The others may have found nothing wrong.
+      reason = f"{type(error).__name__}: " + str(error).split("\n")[0][:200]
+      is_removed = self._is_removed(step, newest)
+      if checksums.exist(self.directory / str(step)) and not is_removed:
+        raise DamagedError(
+          f"The checkpoint of step {step} in {self.directory} is as it was "
+          f"written, and cannot be read: {reason}"
+        ) from error
+      raise _DamageFound(reason) from error
 
   def _restore_step(
     self, step: int, targets: Mapping[str, Any]
@@ -271,8 +298,10 @@ class Checkpoints:
     for name in sorted(wanted, key=_ITEMS.index):
       if not (folder / name).is_dir():
         raise OSError(f"the part {name!r} is missing")
-      saved = _shapes(self._handlers[name].metadata(folder / name).tree)
-      self._check(step, name, saved, _shapes(wanted[name]))
+      saved = tree_shapes.shapes(
+        self._handlers[name].metadata(folder / name).tree
+      )
+      self._check(step, name, saved, tree_shapes.shapes(wanted[name]))
     restored = {
       name: self._handlers[name].restore(
         folder / name, args=ocp.args.StandardRestore(tree)
@@ -302,7 +331,11 @@ class Checkpoints:
     outcome = "is left where it is"
     if not self._read_only:
       aside = self.directory.parent / run_folder.DAMAGED
-      path = run_folder.unused(aside / str(step))
+      path = pathlib.Path(
+        processes.from_process_zero(
+          lambda: str(run_folder.unused(aside / str(step)))
+        )
+      )
       outcome = f"was moved to {path}"
       processes.on_process_zero(lambda: self._move(step, path))
       self._manager.reload()
@@ -315,36 +348,3 @@ class Checkpoints:
   def _move(self, step: int, path: pathlib.Path) -> None:
     path.parent.mkdir(exist_ok=True)
     (self.directory / str(step)).rename(path)
-
-
-def _reason(error: Exception) -> str:
-  """Returns the operating system's reason for an error, if it has one."""
-  number = re.search(r"os_error_code='(\d+)'", str(error))
-  if number:
-    return os.strerror(int(number[1]))
-  return next(iter(str(error).splitlines()), type(error).__name__)[:300]
-
-
-def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
-  """Returns {path: shape} of the arrays in a tree or in its description."""
-  leaves = jax.tree_util.tree_leaves_with_path(
-    tree, is_leaf=lambda x: hasattr(x, "shape")
-  )
-  name = lambda path: " / ".join(_key_name(key) for key in path)
-  return {
-    name(path): _shape(leaf) for path, leaf in leaves if hasattr(leaf, "shape")
-  }
-
-
-def _shape(leaf: Any) -> tuple[int, ...]:
-  dtype = getattr(leaf, "dtype", None)
-  if dtype is not None and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key):
-    leaf = jax.eval_shape(jax.random.key_data, leaf)  # as Orbax stores it
-  return tuple(leaf.shape)
-
-
-def _key_name(key: Any) -> str:
-  for attribute in ("key", "name", "idx"):
-    if hasattr(key, attribute):
-      return str(getattr(key, attribute))
-  return str(key)

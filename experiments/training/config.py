@@ -22,6 +22,7 @@ MAY_DIFFER = (
   "train.eval_batch_size",
   "train.eval_every",
   "train.keep",
+  "train.keep_every",
   "train.loader_threads",
   "train.loader_workers",
   "train.log_every",
@@ -86,6 +87,7 @@ class TrainConfig:
     checkpoint_in_background: whether training goes on while a checkpoint is
       written; kill -9 may then cost two intervals.
     keep: checkpoints kept, the newest ones.
+    keep_every: checkpoints of a multiple of so many steps are kept, too.
     log_every: steps between rows of the log, which are means over them. A loss
       that is not a number is noticed then.
     loader_threads: threads that read and prepare examples; None is one per
@@ -109,6 +111,7 @@ class TrainConfig:
   checkpoint_every: int = 1000
   checkpoint_in_background: bool = False
   keep: int = 3
+  keep_every: int | None = None
   log_every: int = 100
   loader_threads: int | None = None
   loader_workers: int = 0
@@ -129,6 +132,7 @@ class TrainConfig:
       "accumulate",
       "checkpoint_every",
       "keep",
+      "keep_every",
       "log_every",
       epochs="(0, inf)",
       loader_threads="[0, inf)",

@@ -170,7 +170,8 @@ class Loop:
 
   Attributes:
     split: the examples.
-    batch_size: examples at a time, over all devices.
+    batch_size: examples at a time, over all devices; more if they cannot share
+      so many evenly.
     mesh: the devices, and with several processes their shares of a batch; None
       if this process computes all of it on its own.
     loader_threads: as in `TrainConfig`.
@@ -199,7 +200,7 @@ class Loop:
     with contextlib.closing(self._batches()) as batches:
       pending: Mapping[str, Any] | None = None
       total = len(self.split.source)
-      for batch in self.watch(batches, total, self.batch_size):
+      for batch in self.watch(batches, total, self._size):
         shared = sharding.put_batch(self.mesh, batch) if self.mesh else batch
         pending, ready = compute(shared), pending
         if ready is not None:
@@ -232,10 +233,14 @@ class Loop:
       for name, values in self.collect(compute).items()
     }
 
+  @property
+  def _size(self) -> int:
+    return sharding.round_up(self.mesh, self.batch_size)
+
   def _batches(self) -> loader.Batches:
     return loader.eval_batches(
       self.split,
-      batch_size=self.batch_size,
+      batch_size=self._size,
       process_index=sharding.process_index() if self.mesh else 0,
       process_count=sharding.process_count() if self.mesh else 1,
       num_threads=self.loader_threads,
@@ -277,12 +282,10 @@ def make(
     )
   if own is not None:
     return functools.partial(_by_own, own, mesh, watch)
-  size = config.evaluation_batch_size
-  sharding.check_batch_size(mesh, size, "the evaluation's batch size")
   whole = task.eval_split()
   loop = Loop(
     split=whole if only_first is None else loader.first(whole, only_first),
-    batch_size=size,
+    batch_size=config.evaluation_batch_size,
     mesh=mesh,
     loader_threads=config.loader_threads,
     loader_workers=config.loader_workers,

@@ -8,14 +8,66 @@ from typing import Any
 from jax.sharding import Mesh
 import optax
 
+from experiments.cluster import processes
 from experiments.data import loader
 from experiments.runs import folder as run_folder
 from experiments.runs import provenance
 from experiments.training import checkpoints
+from experiments.training import config as training_config
 from experiments.training import losses
 from experiments.training import program as training_program
 from experiments.training import sharding
 from experiments.training import state as training_state
+
+
+def check_same(experiment: Any) -> None:
+  """Checks that all processes have the same configuration.
+
+  Raises:
+    processes.DisagreementError: if they have different ones.
+  """
+  text = run_folder.to_json(experiment)
+  may_differ = training_config.MAY_DIFFER_BETWEEN_PROCESSES
+  processes.check_same(run_folder.settings(text, may_differ))
+
+
+def claim(
+  workdir: pathlib.Path,
+  experiment: Any,
+  program: training_program.Program,
+  *,
+  amend: bool,
+  from_step: int | None,
+) -> run_folder.Changes:
+  """Makes sure that the folder is of this run, for all processes.
+
+  Returns:
+    The settings that were changed on purpose.
+
+  Raises:
+    run_folder.ConfigError: if the folder is another configuration's.
+    run_folder.GoneError: if the run has had checkpoints, and none is left.
+    memory.MemoryLimitError: if a step needs more memory than there is.
+  """
+  # What cannot be computed is refused before the folder is a run's.
+  if processes.from_process_zero(
+    lambda: not (workdir / run_folder.CONFIG).exists()
+  ):
+    _ = program.step
+
+  def on_disk() -> run_folder.Changes:
+    changes = run_folder.claim(
+      workdir,
+      run_folder.to_json(experiment),
+      training_config.MAY_DIFFER,
+      training_config.MAY_BE_AMENDED,
+      amend=amend,
+    )
+    if from_step is not None:
+      run_folder.go_back(workdir, from_step)
+    return changes
+
+  return processes.from_process_zero(on_disk)
 
 
 def first_state(

@@ -157,22 +157,6 @@ def test_a_killed_peer_ends_a_detected_run_at_once(tmp_path):
   assert "error: Process 1 of the run has ended" in first.output()
 
 
-def _train_behind_firewall(*arguments):
-  startup.route_host = lambda: "0.0.0.1"
-  processes._CONNECT_SECONDS = 1
-  faulty.train(*arguments)
-
-
-def test_a_detected_run_goes_on_without_a_watchdog(tmp_path):
-  started = _start_detected(
-    tmp_path / "run", _train_behind_firewall, steps=8, eval_every=8
-  )
-  _finish(started)
-  for process in started:
-    assert "No watchdog over the other processes." in process.output()
-  assert "Process 1 cannot reach process 0" in started[1].output()
-
-
 def test_different_configurations_end_both(tmp_path):
   workdir = tmp_path / "run"
   port = startup.free_port()
