@@ -128,7 +128,7 @@ def make_training_mesh(
     mesh = make_mesh(config)
   except ValueError as error:
     advice = _advice(config, batch_size, parts)
-    raise ValueError(f"{error}. {advice}") from error
+    raise ValueError(f"{error}. {advice}".strip()) from error
   unit = mesh.size * parts
   if batch_size % unit:
     nearest = max(1, round(batch_size / unit)) * unit

@@ -115,10 +115,19 @@ def test_it_can_be_given_up(task, variables):
   assert seen == [(8, 21), (16, 21)]
 
 
-def test_a_batch_that_does_not_divide_is_refused(task):
-  mesh = sharding.make_mesh(Config())
-  with pytest.raises(ValueError, match="batch size=6"):
-    evaluation.make(task, mesh, _settings(6))
+def test_a_batch_that_does_not_divide_is_made_larger(task):
+  seen = []
+  watch = evaluation.Watch(on_progress=lambda *counts: seen.append(counts))
+  loop = evaluation.Loop(
+    split=task.eval_split(),
+    batch_size=6,
+    mesh=sharding.make_mesh(Config()),
+    watch=watch,
+  )
+  weights = [batch["weight"] for batch in loop.outputs(dict)]
+  assert [len(weight) for weight in weights] == [8, 8, 8]
+  assert sum(map(sum, weights)) == 21
+  assert seen == [(8, 21), (16, 21), (21, 21)]
 
 
 class _HasEvaluator:
