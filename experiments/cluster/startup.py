@@ -63,7 +63,7 @@ def connect(
 
 
 def detect(timeout: int) -> tuple[str, int, int]:
-  """Returns what the environment states: of Cloud TPU, Slurm, Open MPI, ….
+  """Returns the processes of Cloud TPU, Slurm, Open MPI, …, as detected.
 
   Args:
     timeout: seconds to wait at most.

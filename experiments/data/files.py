@@ -82,7 +82,7 @@ def list_folders(folder: pathlib.Path, *patterns: str) -> list[pathlib.Path]:
 
 
 def _entries(folder: pathlib.Path, recursive: bool) -> list[pathlib.Path]:
-  """Returns what is in a folder; links are followed, no folder twice."""
+  """Returns a folder's contents; links are followed, no folder twice."""
   found, folders, links = [], [folder], list[pathlib.Path]()
   seen = set[pathlib.Path]()
   while folders or links:
