@@ -113,6 +113,9 @@ class Watchdog:
       file=sys.stderr,
       flush=True,
     )
+    if len(self._connections) > 1:  # JAX needs this one until all have ended.
+      self._announce(_FAILING)
+      time.sleep(2 * _GRACE_SECONDS)
     os._exit(1)
 
 

@@ -83,9 +83,10 @@ def _locked(workdir: pathlib.Path) -> Iterator[dict[str, Any]]:
   }
   with _lock(workdir) as file:
     try:
-      file.truncate(0)
-      file.write(json.dumps(record) + "\n")
-      file.flush()
+      with _writing(workdir):
+        file.truncate(0)
+        file.write(json.dumps(record) + "\n")
+        file.flush()
       yield record
     finally:
       with contextlib.suppress(OSError):
@@ -97,12 +98,9 @@ def _locked(workdir: pathlib.Path) -> Iterator[dict[str, Any]]:
 def _lock(workdir: pathlib.Path) -> TextIO:
   path, end = workdir / NAME, time.monotonic() + _LOCK_SECONDS
   while True:
-    try:
+    with _writing(workdir):
       workdir.mkdir(parents=True, exist_ok=True)
       file = path.open("a+", encoding="utf-8")
-    except OSError as error:
-      reason = errors.reason(error)
-      raise files.InputError(f"{path} cannot be written: {reason}") from error
     try:
       fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
       with contextlib.suppress(FileNotFoundError):
@@ -121,6 +119,15 @@ def _lock(workdir: pathlib.Path) -> TextIO:
       return file
     file.close()
     time.sleep(_PAUSE_SECONDS)
+
+
+@contextlib.contextmanager
+def _writing(workdir: pathlib.Path) -> Iterator[None]:
+  try:
+    yield
+  except OSError as error:
+    reason = errors.reason(error)
+    raise files.InputError(f"{workdir} cannot be written: {reason}") from error
 
 
 def _in_use(workdir: pathlib.Path, file: TextIO) -> str:
