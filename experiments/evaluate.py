@@ -76,8 +76,6 @@ class Evaluate(cli_arguments.Selection):
   distributed: processes.DistributedConfig = processes.DistributedConfig()
 
   def __post_init__(self) -> None:
-    if self.follow and (self.step or self.examples or self.report):
-      raise ValueError("--follow goes without --step, --examples and --report")
     if self.examples is not None and self.examples < 1:
       raise ValueError(f"--examples must be at least 1, not {self.examples}")
 
@@ -110,6 +108,10 @@ def _main(arguments: Sequence[str]) -> None:
     raise errors.UsageError("--checkpoint PATH is needed")
   processes.start(options.distributed)
   if options.follow:
+    if step or options.examples or options.report:
+      raise errors.UsageError(
+        "--follow goes without --step, --examples and --report"
+      )
     following.follow(experiment, path)
     return
   if options.report is not None:

@@ -119,6 +119,8 @@ def start(config: DistributedConfig) -> None:
   assert config.num_processes is not None
   # JAX would catch SIGTERM for itself.
   jax.config.update("jax_enable_preemption_service", False)
+  # It would warn of proxies, which are not used.
+  jax.config.update("jax_check_proxy_envs", False)
   connections = startup.connect(
     config.address(),
     config.process_id,

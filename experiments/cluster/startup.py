@@ -102,6 +102,8 @@ def bypass_proxies(host: str) -> None:
 
   A proxy is for what lies outside; JAX would abort when it does not answer.
   """
+  if not any(map(os.environ.get, ("grpc_proxy", "https_proxy", "http_proxy"))):
+    return
   names = ("no_grpc_proxy", "no_proxy")  # The first one that is set counts.
   others = next(filter(None, map(os.environ.get, names)), "")
   bypassed = ",".join(filter(None, [others, host]))

@@ -9,8 +9,10 @@ process.
 
 from collections.abc import Iterable, Mapping
 import contextlib
+import ctypes
 import os
 import selectors
+import signal
 import socket
 import sys
 import threading
@@ -48,6 +50,7 @@ class Watchdog:
         connection.setsockopt(level, option, value)
     self._silent = dict.fromkeys(self._connections, 0)  # in beats
     self._is_closing = False
+    _delay_aborts()
     self._thread = threading.Thread(target=self._watch, daemon=True)
     self._thread.start()
 
@@ -117,6 +120,19 @@ class Watchdog:
       self._announce(_FAILING)
       time.sleep(2 * _GRACE_SECONDS)
     os._exit(1)
+
+
+def _delay_aborts() -> None:
+  """Gives a watchdog the time to end this process, and to name the reason.
+
+  JAX aborts it when process 0 is gone. The handler is C's `sleep`, of as many
+  seconds as the number of the signal, 6; then the process is aborted.
+  """
+  library = ctypes.CDLL(None)
+  library.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
+  library.signal.restype = ctypes.c_void_p
+  sleep = ctypes.cast(library.sleep, ctypes.c_void_p)
+  library.signal(signal.SIGABRT, sleep)
 
 
 def _send(connection: socket.socket, message: bytes) -> None:

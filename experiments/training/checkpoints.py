@@ -17,6 +17,7 @@ import orbax.checkpoint as ocp
 
 from experiments.cluster import processes
 from experiments.runs import folder as run_folder
+from experiments.runs import occupancy
 from experiments.runs import progress
 from experiments.training import checksums
 from experiments.training import orbax_noise
@@ -232,7 +233,10 @@ class Checkpoints:
         return chosen, self._read(chosen, left[-1], targets)
       except _DamageFound as found:
         if self._is_removed(chosen, left[-1]):
-          self._say_removed(chosen)
+          if not jax.process_index():
+            progress.write(
+              f"The checkpoint of step {chosen} was removed while it was read."
+            )
           continue
         self._report_damage(chosen, str(found))
         damaged.append(chosen)
@@ -248,17 +252,19 @@ class Checkpoints:
 
     Args:
       step: of the checkpoint.
-      newest: the newest one that there was when it was chosen; a run removes
-        others when one is added.
+      newest: the newest one that there was when it was chosen.
     """
     now = self.steps()
-    return self._read_only and (step not in now or now[-1] > newest)
-
-  def _say_removed(self, step: int) -> None:
-    if not jax.process_index():
-      progress.write(
-        f"The checkpoint of step {step} was removed while it was read."
-      )
+    if not self._read_only or step in now[-1:]:
+      return False
+    is_going_on = functools.partial(
+      occupancy.is_occupied, self.directory.parent
+    )
+    return (
+      step not in now
+      or now[-1] > newest
+      or bool(processes.from_process_zero(is_going_on))
+    )
 
   def _check_intact(self, step: int) -> None:
     """Raises `_DamageFound`, before Orbax takes what it gets for numbers."""
@@ -330,14 +336,8 @@ class Checkpoints:
   def _report_damage(self, step: int, reason: str) -> None:
     outcome = "is left where it is"
     if not self._read_only:
-      aside = self.directory.parent / run_folder.DAMAGED
-      path = pathlib.Path(
-        processes.from_process_zero(
-          lambda: str(run_folder.unused(aside / str(step)))
-        )
-      )
+      path = processes.from_process_zero(lambda: self._move_aside(step))
       outcome = f"was moved to {path}"
-      processes.on_process_zero(lambda: self._move(step, path))
       self._manager.reload()
     warnings.warn(
       f"The checkpoint of step {step} in {self.directory} is damaged "
@@ -345,6 +345,9 @@ class Checkpoints:
       stacklevel=3,
     )
 
-  def _move(self, step: int, path: pathlib.Path) -> None:
+  def _move_aside(self, step: int) -> str:
+    aside = self.directory.parent / run_folder.DAMAGED
+    path = run_folder.unused(aside / str(step))
     path.parent.mkdir(exist_ok=True)
     (self.directory / str(step)).rename(path)
+    return str(path)

@@ -202,7 +202,7 @@ def test_evaluation_on_eight_devices_and_on_one(alone, tmp_path):
 @pytest.mark.parametrize("devices", [1, 3])
 def test_evaluation_takes_the_devices_that_there_are(tmp_path, devices):
   workdir = tmp_path / "run"
-  settings = {"steps": 4, "eval_every": None, "parallel": FSDP}
+  settings = {"steps": 6, "eval_every": None, "parallel": FSDP}
   _finish(_start(workdir, devices=8, **settings))
   evaluating = process_groups.Process(
     tmp_path / "output", faulty.evaluate, workdir, devices=devices
@@ -214,12 +214,12 @@ def test_evaluation_takes_the_devices_that_there_are(tmp_path, devices):
 
 def test_on_other_devices_the_advice_that_is_given_does(tmp_path):
   workdir = tmp_path / "run"
-  _finish(_start(workdir, devices=4, steps=4, eval_every=None))
-  (refused,) = _start(workdir, devices=3, steps=4, eval_every=None)
+  _finish(_start(workdir, devices=4, steps=6, eval_every=None))
+  (refused,) = _start(workdir, devices=3, steps=6, eval_every=None)
   _finish([refused], code=1)
   assert "--train.parallel.data 2 does" in refused.output()
   two = sharding.ParallelConfig(data=2)
-  _finish(_start(workdir, devices=3, steps=4, eval_every=None, parallel=two))
+  _finish(_start(workdir, devices=3, steps=6, eval_every=None, parallel=two))
   assert "--train.batch-size 9 does" in refused.output()
-  settings = {"steps": 4, "eval_every": None, "batch_size": 9}
+  settings = {"steps": 6, "eval_every": None, "batch_size": 9}
   _finish(_start(tmp_path / "new", devices=3, **settings))

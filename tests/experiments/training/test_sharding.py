@@ -83,11 +83,8 @@ def test_two_processes_are_advised_to_use_all_devices(monkeypatch):
   make = training_sharding.make_training_mesh
   with pytest.raises(ValueError, match=r"4 devices\. In a new run .* 8 does"):
     make(Config(), 6)
-  with pytest.raises(
-    ValueError, match=r"not 2\. .*data 2 .*fsdp 2 does\."
-  ) as e:
+  with pytest.raises(ValueError, match=r"not 2\. \S+data 2 does\.$"):
     make(Config(data=1, fsdp=2), 8)
-  assert _options(str(e.value)) == {"data": 2, "fsdp": 2}
 
 
 @pytest.mark.parametrize(
