@@ -254,12 +254,10 @@ class Checkpoints:
       step: of the checkpoint.
       newest: the newest one that there was when it was chosen.
     """
-    now = self.steps()
+    now, run = self.steps(), self.directory.parent
     if not self._read_only or step in now[-1:]:
       return False
-    is_going_on = functools.partial(
-      occupancy.is_occupied, self.directory.parent
-    )
+    is_going_on = functools.partial(occupancy.is_occupied, run)
     return (
       step not in now
       or now[-1] > newest
@@ -304,9 +302,8 @@ class Checkpoints:
     for name in sorted(wanted, key=_ITEMS.index):
       if not (folder / name).is_dir():
         raise OSError(f"the part {name!r} is missing")
-      saved = tree_shapes.shapes(
-        self._handlers[name].metadata(folder / name).tree
-      )
+      metadata = self._handlers[name].metadata(folder / name)
+      saved = tree_shapes.shapes(metadata.tree)
       self._check(step, name, saved, tree_shapes.shapes(wanted[name]))
     restored = {
       name: self._handlers[name].restore(
