@@ -20,7 +20,7 @@ from experiments.runs import folder as run_folder
 from experiments.runs import occupancy
 from experiments.runs import progress
 from experiments.training import checksums
-from experiments.training import orbax_noise
+from experiments.training import silence
 from experiments.training import tree_shapes
 from perceiver import errors
 
@@ -78,7 +78,7 @@ class Checkpoints:
     self._unsealed: int | None = None
     self._intact: set[int] = set()  # not to be read twice for checksums
     self._handlers = {n: ocp.StandardCheckpointHandler() for n in _ITEMS}
-    self._log_levels = orbax_noise.silence_logs()
+    self._silence = silence.Silence()
     self._manager: Any = None
     if not read_only:
       options = ocp.CheckpointManagerOptions(
@@ -97,10 +97,9 @@ class Checkpoints:
 
   def __exit__(self, kind: object, *unused: object) -> None:
     if kind is not None:  # The first error is the one to report.
-      # Logs stay silent: threads and tasks may log that error until the end.
-      with orbax_noise.without_unraisable(), contextlib.suppress(Exception):
+      with contextlib.suppress(Exception):
         self._close_manager()
-        orbax_noise.free()
+        silence.free()
       return
     try:
       self.wait()
@@ -110,8 +109,7 @@ class Checkpoints:
   def close(self) -> None:
     """Lets go of threads and files, once they are written."""
     self._close_manager()
-    for logger, level in self._log_levels:
-      logger.setLevel(level)
+    self._silence.end()
 
   def _close_manager(self) -> None:
     manager, self._manager = self._manager, None
@@ -139,19 +137,17 @@ class Checkpoints:
 
   def _raising_save_error(self, step: int, action: Callable[[], None]) -> None:
     failure: SaveError | None = None
-    with orbax_noise.without_unraisable():
-      try:
-        action()
-      except Exception as error:  # Orbax and TensorStore have many.
-        failure = self._save_error(step, error)
-      if failure is not None:
-        orbax_noise.free()
-    if failure is not None:
+    try:
+      action()
+    except Exception as error:  # Orbax and TensorStore have many.
+      failure = self._save_error(step, error)
+    if failure is not None:  # The error and what it holds are gone.
+      silence.free()
       self._unsealed = None
       raise failure
 
   def _save_error(self, step: int, error: Exception) -> SaveError:
-    reason = orbax_noise.reason(error)
+    reason = silence.reason(error)
     intact = [s for s in self._found() if s != step]
     return SaveError(
       f"The checkpoint of step {step} cannot be written in {self.directory}: "
@@ -277,8 +273,10 @@ class Checkpoints:
   def _read(
     self, step: int, newest: int, targets: Mapping[str, Any]
   ) -> dict[str, Any]:
+    folder = self.directory / str(step)
     try:
-      return self._restore_step(step, targets)
+      with checksums.without_foreign_files(folder) as intact:
+        return self._restore_step(step, intact, targets)
     except MismatchError:
       raise
     except Exception as error:  # Orbax has no type of its own for damage.
@@ -286,7 +284,7 @@ class Checkpoints:
         raise  # The others may have found nothing wrong.
       reason = f"{type(error).__name__}: " + str(error).split("\n")[0][:200]
       is_removed = self._is_removed(step, newest)
-      if checksums.exist(self.directory / str(step)) and not is_removed:
+      if checksums.exist(folder) and not is_removed:
         raise DamagedError(
           f"The checkpoint of step {step} in {self.directory} is as it was "
           f"written, and cannot be read: {reason}"
@@ -294,10 +292,9 @@ class Checkpoints:
       raise _DamageFound(reason) from error
 
   def _restore_step(
-    self, step: int, targets: Mapping[str, Any]
+    self, step: int, folder: pathlib.Path, targets: Mapping[str, Any]
   ) -> dict[str, Any]:
     # Orbax's manager would take any folder beside the parts for one of them.
-    folder = self.directory / str(step)
     wanted = {n: tree for n, tree in targets.items() if jax.tree.leaves(tree)}
     for name in sorted(wanted, key=_ITEMS.index):
       if not (folder / name).is_dir():
