@@ -30,6 +30,7 @@ from experiments.cli import registry
 from experiments.cli import renames
 from experiments.cluster import processes
 from experiments.data import files
+from experiments.data import paths
 from experiments.runs import folder as run_folder
 from experiments.runs import log as runs_log
 from experiments.runs import provenance
@@ -99,6 +100,9 @@ def _main(arguments: Sequence[str]) -> None:
   options = cli_arguments.select(Evaluate, arguments, _PROG)
   choice = options.choose()
   path, step = _parts(options.checkpoint, options.step)
+  if path is not None and not path.exists():
+    hint = files.similar(path)
+    raise FileNotFoundError(f"There is no checkpoint {path}.{hint}")
   if path is not None and path.is_dir():
     choice = _choice_of_run(choice, options, path)
   elif step is not None or options.follow:
@@ -130,11 +134,14 @@ def _parts(
   path: pathlib.Path | None, step: int | None
 ) -> tuple[pathlib.Path | None, int | None]:
   """Returns run and step, of which the path of a checkpoint states both."""
-  if path is None or path.absolute().parent.name != run_folder.CHECKPOINTS:
+  if path is None or not path.name.isdecimal():
     return path, step
-  if not path.name.isdecimal() or step not in (None, int(path.name)):
+  run = path.absolute().parent.parent
+  if path.absolute().parent != run / run_folder.CHECKPOINTS:
+    return path, step
+  if step not in (None, int(path.name)):
     raise errors.UsageError(f"{path} is not the checkpoint of step {step}")
-  return path.parent.parent, int(path.name)
+  return run, int(path.name)
 
 
 def _print(text: str) -> None:
@@ -152,14 +159,16 @@ def _with_experiment(arguments: Sequence[str]) -> list[str]:
   first, *rest = arguments or [""]
   if not first or first.startswith("-"):
     return list(arguments)
-  run = _parts(pathlib.Path(first), None)[0] or pathlib.Path(first)
+  given = _path(first)
+  run = _parts(given, None)[0] or given
   if not (run / "config.json").exists():
     if "/" not in first:
       return list(arguments)
     reason = "has no config.json" if run.exists() else "does not exist"
+    hint = "" if run.exists() else files.similar(run)
     raise errors.UsageError(
       f"{run} is not the folder of a run: it {reason}. A model file needs the "
-      f"name of its experiment: EXPERIMENT --checkpoint {run}"
+      f"name of its experiment: EXPERIMENT --checkpoint {run}.{hint}"
     )
   starts = provenance.read(run)
   module = starts[-1].get("experiment") if starts else None
@@ -168,7 +177,14 @@ def _with_experiment(arguments: Sequence[str]) -> list[str]:
       f"{run} does not say which experiment it is of; name it: EXPERIMENT "
       f"--checkpoint {run}"
     )
-  return [registry.name_of(module), "--checkpoint", first, *rest]
+  return [registry.name_of(module), "--checkpoint", str(given), *rest]
+
+
+def _path(text: str) -> pathlib.Path:
+  try:
+    return paths.local(text)
+  except paths.PathError as error:
+    raise errors.UsageError(str(error)) from error
 
 
 def load_run(
@@ -276,7 +292,9 @@ def _choice_of_run(
   same += [c for c in known if c.experiment.model == stored.model]
   if same:
     return same[0]._replace(experiment=stored)
-  return choice._replace(experiment=stored, result=None)
+  return choice._replace(
+    recipe="with settings of its own", experiment=stored, result=None
+  )
 
 
 def _origin(run: pathlib.Path) -> str:

@@ -71,7 +71,7 @@ def test_one_checkpoint_of_a_run(finished, capsys, arguments):
     (["{}/checkpoints/7"], 1, "no checkpoint of step 7 in"),
     (["{}", "--step", "7"], 1, "there are those of [5, 10, 15, 20, 25, 30]"),
     (["{}/checkpoints/10", "--step", "5"], 2, "not the checkpoint of step 5"),
-    (["{}/checkpoints/all"], 2, "is not the checkpoint of"),
+    (["{}/checkpoints/all"], 2, "is not the folder of a run"),
     ([TINY, "--checkpoint", "{}/model.safetensors", "--step", "5"], 2, "need"),
     (["{}", "--follow", "--step", "5"], 2, "--follow goes without --step"),
   ],
