@@ -168,7 +168,12 @@ _PUBLISHED = {
   "2103.03206 table 2": {"perceiver_learned": 0.709},
 }
 RESULTS = {
-  recipe: tasks.Result(metric="top_1", paper=paper, source=source)
+  recipe: tasks.Result(
+    metric="top_1",
+    paper=paper,
+    source=source,
+    split="imagenet2012 validation",
+  )
   for source, row in _PUBLISHED.items()
   for recipe, paper in row.items()
 }

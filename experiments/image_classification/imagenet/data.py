@@ -250,7 +250,10 @@ def _split(
 ) -> loader.Split:
   decoders = {"image": tfds.decode.SkipDecoding()}  # bytes of the file
   source = dataset.as_data_source(split=part, decoders=decoders)
-  return loader.Split(source, transform, f"{config.dataset} {part}")
+  name = loader.split_name(
+    config.dataset, part, official=not config.allow_partial
+  )
+  return loader.Split(source, transform, name)
 
 
 @dataclasses.dataclass(frozen=True)

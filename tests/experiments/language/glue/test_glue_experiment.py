@@ -79,7 +79,7 @@ def test_an_interrupted_run_ends_the_same(workdir, trunk, tmp_path):
 def test_evaluation_of_a_folder_and_of_a_file(workdir, capsys):
   for path in (workdir, workdir / "model.safetensors"):
     out = commands.command(capsys, evaluate.main, TINY, "--checkpoint", path)
-    assert "54 of 54 examples of 8 tasks dev" in out
+    assert "54 of 54 examples of synthetic 8 tasks dev" in out
   # Metrics do not depend on the batch size.
   arguments = (TINY, "--checkpoint", workdir, "--train.eval-batch-size", 4)
   rows = [line.split()[:2] for line in out.splitlines()[1:]]
