@@ -70,6 +70,7 @@ MINI = Experiment(
   model=mini_model.CONFIG,
   data=language_data.DataConfig(
     corpus=corpora.Corpus.PYTHON_TOPICS,
+    mask_spaces=False,  # whose number of bits is that of words alone
     max_masked=0.4,
     eval_examples=None,
     eval_masks=2,
