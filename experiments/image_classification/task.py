@@ -5,7 +5,6 @@ import dataclasses
 import pathlib
 
 import jax
-import jax.numpy as jnp
 import optax
 
 from experiments.data import loader
@@ -45,7 +44,8 @@ class ImageClassification(tasks.HasSplits):
   Attributes:
     model: images [B, H, W, C] -> logits [B, classes].
     splits: opens the training and the evaluation split, whose batches have
-      "images" and "labels".
+      "images" and "labels"; in training perhaps also "partner_images" and
+      "partner_labels", to be mixed with them.
     loss: the loss of the training.
     top_k: the k of the reported top-k accuracies.
     class_names: names for plots; numbers if None.
@@ -71,22 +71,29 @@ class ImageClassification(tasks.HasSplits):
     label then counts by its share of the mixed image.
     """
     images, labels = batch["images"], batch["labels"]
-    targets = mixed = jax.nn.one_hot(labels, self.model.config.num_classes)
+    one_hot = lambda x: jax.nn.one_hot(x, self.model.config.num_classes)
+    targets = mixed = one_hot(labels)  # [B, classes]
+    others = labels
     if is_training and rng is not None:
       mixing_key, rng = jax.random.split(rng)
-      targets = optax.losses.smooth_labels(targets, self.loss.label_smoothing)
-      images, both = classification_mixing.mix(
+      partners, others = (
+        batch.get(f"partner_{name}", classification_mixing.before(batch[name]))
+        for name in ("images", "labels")
+      )
+      images, mixed = classification_mixing.mix(
         mixing_key,
-        images,
-        jnp.concatenate([targets, mixed], axis=-1),
+        (images, partners),
+        (mixed, one_hot(others)),
         self.loss.mixing,
       )
-      targets, mixed = jnp.split(both, 2, axis=-1)
+      targets = optax.losses.smooth_labels(mixed, self.loss.label_smoothing)
     logits, state = self.model.apply_and_update(
       variables, images, rng=rng, is_training=is_training
     )  # [B, classes]
     correct = {
-      f"top_{k}": classification_mixing.top_k_correct(logits, labels, mixed, k)
+      f"top_{k}": classification_mixing.top_k_correct(
+        logits, (labels, others), mixed, k
+      )
       for k in self.top_k
     }
     loss = training_losses.softmax_cross_entropy(logits, targets)

@@ -57,9 +57,10 @@ class Experiment:
     imagenet_data.check_classes(self.data, self.model.num_classes)
     size = self.model.inputs.size[0]
     data = dataclasses.replace(self.data, image_size=size)
+    pairs = self.loss.mixing.is_on and not self.loss.mixing.within_batch
     return classification_task.ImageClassification(
       model=perceiver.create(self.model),
-      splits=lambda: imagenet_data.splits(data),
+      splits=lambda: imagenet_data.splits(data, pairs=pairs),
       loss=self.loss,
     )
 
