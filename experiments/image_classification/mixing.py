@@ -81,7 +81,7 @@ def top_k_correct(
   labels: tuple[
     Integer[Array | np.ndarray, "B"], Integer[Array | np.ndarray, "B"]
   ],
-  mixed: Float[Array, "B F"],
+  mixed: Targets,
   k: int,
 ) -> Float[Array, "B"]:
   """Returns the share of each mixed image whose label is among the top k.

@@ -136,6 +136,9 @@ class Layer(hk.Module):
 def byte_bert(tasks: tuple[glue.TaskConfig, ...]) -> BertConfig:
   """Returns "BERT (matching FLOPs)" on bytes of table 1, 20 M parameters."""
   text_config = text.TextInputConfig(
-    vocab_size=language.NUM_BYTES, max_length=2048, channels=512
+    vocab_size=language.NUM_BYTES,
+    max_length=2048,
+    channels=512,
+    embedding_init_scale=0.02,  # BERT's
   )
   return BertConfig(text=text_config, tasks=tasks)
