@@ -189,7 +189,7 @@ def _read(
   encoding: texts.Encoder,
 ) -> tsv.Table:
   """Reads and reports a part of a task, such as "dev", of `count` examples."""
-  is_test, file = part.startswith("test"), f"{part}.tsv"
+  is_test, file = part.startswith("test"), task.test_file or f"{part}.tsv"
   if config.source is Source.SYNTHETIC:
     with tempfile.TemporaryDirectory() as scratch:
       path = pathlib.Path(scratch) / file

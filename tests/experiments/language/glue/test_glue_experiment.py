@@ -207,13 +207,13 @@ def submission(workdir, tmp_path_factory):
 
 def test_files_for_the_test_server(submission):
   _, output = submission
+  tested = [glue_tasks.TASKS[name] for name in glue_tasks.AVERAGED]
+  tested.append(glue_tasks.AX)
   assert {path.name for path in output.iterdir()} == {
-    split.submission
-    for name in glue_tasks.AVERAGED
-    for split in glue_tasks.TASKS[name].eval_splits
+    split.submission for task in tested for split in task.eval_splits
   }
-  for name in glue_tasks.AVERAGED:
-    task = glue_tasks.TASKS[name]
+  assert (output / "AX.tsv").exists()
+  for task in tested:
     for split in task.eval_splits:
       lines = (output / split.submission).read_text().splitlines()
       assert lines[0] == "index\tprediction"
