@@ -1,6 +1,8 @@
 """MixUp (Zhang et al., 2017) and CutMix (Yun et al., 2019), on the device."""
 
+from collections.abc import Mapping
 import dataclasses
+from typing import NamedTuple
 
 import jax
 from jax import Array
@@ -13,6 +15,7 @@ from perceiver import bounds
 
 Images = Float[Array | np.ndarray, "B H W C"]
 Targets = Float[Array | np.ndarray, "B F"]
+Labels = Integer[Array | np.ndarray, "B"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,46 @@ class MixingConfig:
   def is_on(self) -> bool:
     """Whether anything is mixed."""
     return self.mixup_alpha is not None or self.cutmix
+
+  @property
+  def in_pairs(self) -> bool:
+    """Whether examples have partners that are read for that alone."""
+    return self.is_on and not self.within_batch
+
+
+class Mixed(NamedTuple):
+  """Images and targets, and the labels of both images in each."""
+
+  images: Images
+  targets: Targets
+  labels: tuple[Labels, Labels]
+
+
+def of_batch(
+  key: PRNGKeyArray | None,
+  batch: Mapping[str, Array],
+  num_classes: int,
+  config: MixingConfig,
+) -> Mixed:
+  """Mixes a batch, unless there is no key.
+
+  Args:
+    key: a random key.
+    batch: "images", "labels", and perhaps "partner_images" and
+      "partner_labels"; else an example's partner is the one before it.
+    num_classes: F.
+    config: which mixings are on.
+  """
+  images, labels = batch["images"], batch["labels"]
+  targets = jax.nn.one_hot(labels, num_classes)  # [B, F]
+  if key is None:
+    return Mixed(images, targets, (labels, labels))
+  partners, others = (
+    batch.get(f"partner_{name}", before(batch[name]))
+    for name in ("images", "labels")
+  )
+  pairs = (images, partners), (targets, jax.nn.one_hot(others, num_classes))
+  return Mixed(*mix(key, *pairs, config), (labels, others))
 
 
 def before(values: Shaped[Array, "B *C"]) -> Shaped[Array, "B *C"]:
@@ -78,9 +121,7 @@ def mix(
 
 def top_k_correct(
   logits: Float[Array, "B F"],
-  labels: tuple[
-    Integer[Array | np.ndarray, "B"], Integer[Array | np.ndarray, "B"]
-  ],
+  labels: tuple[Labels, Labels],
   mixed: Targets,
   k: int,
 ) -> Float[Array, "B"]:

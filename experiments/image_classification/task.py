@@ -70,32 +70,23 @@ class ImageClassification(tasks.HasSplits):
     In training, images and targets are smoothed and mixed as configured; a
     label then counts by its share of the mixed image.
     """
-    images, labels = batch["images"], batch["labels"]
-    one_hot = lambda x: jax.nn.one_hot(x, self.model.config.num_classes)
-    targets = mixed = one_hot(labels)  # [B, classes]
-    others = labels
+    mixing_key = None
     if is_training and rng is not None:
       mixing_key, rng = jax.random.split(rng)
-      partners, others = (
-        batch.get(f"partner_{name}", classification_mixing.before(batch[name]))
-        for name in ("images", "labels")
-      )
-      images, mixed = classification_mixing.mix(
-        mixing_key,
-        (images, partners),
-        (mixed, one_hot(others)),
-        self.loss.mixing,
-      )
-      targets = optax.losses.smooth_labels(mixed, self.loss.label_smoothing)
+    images, targets, labels = classification_mixing.of_batch(
+      mixing_key, batch, self.model.config.num_classes, self.loss.mixing
+    )
     logits, state = self.model.apply_and_update(
       variables, images, rng=rng, is_training=is_training
     )  # [B, classes]
     correct = {
       f"top_{k}": classification_mixing.top_k_correct(
-        logits, (labels, others), mixed, k
+        logits, labels, targets, k
       )
       for k in self.top_k
     }
+    if mixing_key is not None:
+      targets = optax.losses.smooth_labels(targets, self.loss.label_smoothing)
     loss = training_losses.softmax_cross_entropy(logits, targets)
     return tasks.Losses(loss, correct, state)
 

@@ -57,10 +57,9 @@ class Experiment:
     imagenet_data.check_classes(self.data, self.model.num_classes)
     size = self.model.inputs.size[0]
     data = dataclasses.replace(self.data, image_size=size)
-    pairs = self.loss.mixing.is_on and not self.loss.mixing.within_batch
     return classification_task.ImageClassification(
       model=perceiver.create(self.model),
-      splits=lambda: imagenet_data.splits(data, pairs=pairs),
+      splits=lambda: imagenet_data.splits(data, self.loss.mixing.in_pairs),
       loss=self.loss,
     )
 
@@ -170,10 +169,7 @@ _PUBLISHED = {
 }
 RESULTS = {
   recipe: tasks.Result(
-    metric="top_1",
-    paper=paper,
-    source=source,
-    split="imagenet2012 validation",
+    metric="top_1", paper=paper, source=source, split="imagenet2012 validation"
   )
   for source, row in _PUBLISHED.items()
   for recipe, paper in row.items()

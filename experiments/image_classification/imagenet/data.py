@@ -136,7 +136,7 @@ class DataConfig:
 
 
 def splits(
-  config: DataConfig, *, pairs: bool = False
+  config: DataConfig, pairs: bool = False
 ) -> tuple[loader.Split, loader.Split]:
   """Opens the training and the evaluation split.
 
