@@ -14,12 +14,12 @@ with this code.
 import dataclasses
 import pathlib
 
-from experiments.language.glue import bert
 from experiments.language.glue import data as glue_data
 from experiments.language.glue import glue_tasks
 from experiments.language.glue import pretrained
 from experiments.language.glue import synthetic
 from experiments.language.glue import task as glue_task
+from experiments.language.text import bert
 from experiments.language.text import mini_model
 from experiments.training import optimizers
 from experiments.training import schedules

@@ -15,6 +15,7 @@ import dataclasses
 
 from experiments.language.masked_language import data as language_data
 from experiments.language.masked_language import task as language_task
+from experiments.language.text import bert
 from experiments.language.text import corpora
 from experiments.language.text import mini_model
 from experiments.language.text import sentencepiece
@@ -30,7 +31,7 @@ from perceiver.models import language
 class Experiment:
   """Masked language modelling."""
 
-  model: language.LanguageModelConfig
+  model: language.LanguageModelConfig | bert.BertConfig
   data: language_data.DataConfig = language_data.DataConfig()
   loss: language_task.LossConfig = language_task.LossConfig()
   train: trainer.TrainConfig
@@ -92,4 +93,5 @@ EXPERIMENTS = {
   name: Experiment(model=language.CONFIGS[f"language_{name}"], train=_TRAIN)
   for name in ("bytes", "sentencepiece", "bytes_large")
 }
+EXPERIMENTS["bert_bytes"] = Experiment(model=bert.byte_bert(), train=_TRAIN)
 RESULTS = {"mini": tasks.Result(metric="bits_per_byte", ours=3.78)}

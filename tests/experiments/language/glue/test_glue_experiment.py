@@ -10,12 +10,12 @@ import pytest
 from experiments import evaluate
 from experiments import predict
 from experiments import train
-from experiments.language.glue import bert
 from experiments.language.glue import configs
 from experiments.language.glue import data
 from experiments.language.glue import glue_tasks
 from experiments.language.glue import sweep
 from experiments.language.glue import synthetic
+from experiments.language.text import bert
 import perceiver
 from perceiver.models import glue
 from tests.helpers import commands
