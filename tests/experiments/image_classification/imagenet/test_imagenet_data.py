@@ -67,7 +67,7 @@ def _config(data_dir, **kwargs):
 
 def test_partners_are_other_images_cropped_on_their_own(data_dir):
   train, evaluation = data.splits(_config(data_dir), pairs=True)
-  (batch, *_) = loader.train_batches(train, batch_size=18, seed=0)
+  batch = next(loader.train_batches(train, batch_size=18, seed=0))
   assert batch["partner_images"].shape == batch["images"].shape
   pairs = set(zip(batch["labels"].tolist(), batch["partner_labels"].tolist()))
   assert len(pairs) > 2  # of 2 × 2 classes

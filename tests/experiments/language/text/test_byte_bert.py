@@ -155,7 +155,7 @@ def test_a_training_step_lowers_the_loss():
     data=data,
   )
   variables = noise.variables(task.model)
-  (batch, *_) = loader.train_batches(task.train_split(), batch_size=4, seed=0)
+  batch = next(loader.train_batches(task.train_split(), batch_size=4, seed=0))
   loss = lambda params: task.losses(
     variables._replace(params=params), batch, rng=None, is_training=True
   ).loss.mean()
