@@ -76,6 +76,7 @@ _IO_TRAIN = trainer.TrainConfig(
   schedule=schedules.ConstantThenCosine(constant_fraction=0.5),
   optimizer=optimizers.Lamb(weight_decay=0.1, clip_norm=10.0),
   eval_every=12_500,
+  best_metric="top_1",
   checkpoint_every=1250,
 )
 _IO_LOSS = classification_task.LossConfig(
