@@ -60,7 +60,8 @@ def keep(
     )
   value = found.metrics[name]
   before = processes.from_process_zero(lambda: _best(workdir, metric))
-  if before is None or sign * value > sign * before[1]:
+  better = before is None or sign * value > sign * before[1]
+  if math.isfinite(value) and better:
     whole, before = variables(), (step, value)
     notes = {
       "step": str(step),
@@ -71,6 +72,8 @@ def keep(
     processes.on_process_zero(
       lambda: perceiver.save(workdir / FILE, model, whole, notes)
     )
+  if before is None:
+    return lines
   best_step, best = before
   lines.append(
     f"best: {name} {best:.4g} at step {best_step}, in {workdir / FILE}; it is "

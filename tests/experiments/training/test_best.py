@@ -97,6 +97,8 @@ def test_a_best_model_of_steps_that_were_taken_back_does_not_count(run):
 
 def test_numbers_that_are_none(run):
   folder, evaluated = run
+  assert len(evaluated(1, float("nan"))) == 2
+  assert not (folder / best.FILE).exists()
   evaluated(5, 0.5)
   lines = evaluated(10, float("nan"))
   assert "loss, top_1 over 2 examples is not a number" in lines[1]
