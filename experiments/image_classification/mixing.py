@@ -62,7 +62,7 @@ class Mixed(NamedTuple):
 
 def of_batch(
   key: PRNGKeyArray | None,
-  batch: Mapping[str, Array],
+  batch: Mapping[str, Array | np.ndarray],
   num_classes: int,
   config: MixingConfig,
 ) -> Mixed:
@@ -87,7 +87,9 @@ def of_batch(
   return Mixed(*mix(key, *pairs, config), (labels, others))
 
 
-def before(values: Shaped[Array, "B *C"]) -> Shaped[Array, "B *C"]:
+def before(
+  values: Shaped[Array | np.ndarray, "B *C"],
+) -> Shaped[Array, "B *C"]:
   """Returns, for every example, the one before it; for the first, the last."""
   # A roll, not a gather: over sharded batches only one row per device moves.
   return jnp.roll(values, 1, axis=0)
