@@ -6,14 +6,12 @@ to eight times, between its blocks of latent self-attention or before them, and
 takes a linear map of the mean latent.
 """
 
-from collections.abc import Callable
 import dataclasses
-from typing import Any, NamedTuple
 
 import haiku as hk
-import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Float32, Integer
+from jaxtyping import Array, Bool, Float, Integer
 
+from perceiver import attention_maps
 from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
@@ -68,17 +66,6 @@ class PerceiverConfig:
     starts = [i for i, attends in enumerate(self.schedule) if attends]
     ends = [*starts[1:], len(self.schedule)]
     return tuple((end - start, after[end]) for start, end in zip(starts, ends))
-
-
-class Watched(NamedTuple):
-  """Latents, with the attention of the cross-attend after `left` others."""
-
-  latents: Float[Array, "B N D"]
-  attention: Float32[Array, "B H N M"]
-  left: Integer[Array, ""]
-
-
-State = Any  # Float[Array, "B N D"], or Watched
 
 
 @dataclasses.dataclass
@@ -145,13 +132,15 @@ class Perceiver(hk.Module):
   ) -> Float[Array, "B H N M"]:
     """Returns the attention of a cross-attend, by its number from 0."""
     latents = self._initial_latents(inputs)  # [B, N, D]
-    num_heads = self.config.encoder.cross_attention.num_heads
-    shape = (len(latents), num_heads, latents.shape[1], inputs[0].shape[1])
-    state = Watched(latents, jnp.zeros(shape), jnp.asarray(cross_attend))
     is_first = isinstance(cross_attend, int) and not cross_attend
     if is_first and self.config.share_weights:
-      first = _attend(self.config, self.is_training, inputs, input_mask)
-      return first(state).attention  # All else is left out.
+      return _cross_attention(self.config, self.is_training).attention_map(
+        latents, inputs, input_mask=input_mask
+      )
+    num_heads = self.config.encoder.cross_attention.num_heads
+    state = attention_maps.watch(
+      latents, num_heads, inputs[0].shape[1], cross_attend
+    )
     return self._encode(state, inputs, input_mask).attention
 
   @hk.name_like("__call__")
@@ -166,10 +155,10 @@ class Perceiver(hk.Module):
   @hk.name_like("__call__")
   def _encode(
     self,
-    state: State,
+    state: attention_maps.State,
     inputs: input_parts.Parts,
     input_mask: Bool[Array, "B M"] | None,
-  ) -> State:
+  ) -> attention_maps.State:
     """Alternates between cross-attends and blocks with shared weights.
 
     The first cross-attend has weights of its own; all later ones share theirs,
@@ -177,21 +166,26 @@ class Perceiver(hk.Module):
     """
     if not self.config.share_weights:
       return self._encode_unshared(state, inputs, input_mask)
-    first, attend_again = (
-      _attend(self.config, self.is_training, inputs, input_mask, name)
+    first, later = (
+      _cross_attention(self.config, self.is_training, name)
       for name in ("cross_attention", "later_cross_attention")
     )
-    process = _process(self.config, self.is_training)
+    attend = lambda block, x: attention_maps.attend(
+      block, x, inputs, input_mask
+    )
+    attend_again = lambda x: attend(later, x)
+    block = _processor(self.config, self.is_training)
+    process = lambda x: attention_maps.process(block, x)
 
     def process_and_attend(
-      x: State, num_blocks: int, num_attends: int
-    ) -> State:
+      x: attention_maps.State, num_blocks: int, num_attends: int
+    ) -> attention_maps.State:
       x = blocks.repeat(num_blocks, process, x)
       return blocks.repeat(num_attends, attend_again, x)
 
     *rounds, last = self.config.rounds
     num_more = self.config.schedule[0] - 1
-    state = blocks.repeat(num_more, attend_again, first(state))
+    state = blocks.repeat(num_more, attend_again, attend(first, state))
     if len(set(rounds)) > 1:  # the cross-attends do not divide the blocks
       for counts in rounds:
         state = process_and_attend(state, *counts)
@@ -203,17 +197,19 @@ class Perceiver(hk.Module):
   @hk.name_like("__call__")
   def _encode_unshared(
     self,
-    state: State,
+    state: attention_maps.State,
     inputs: input_parts.Parts,
     input_mask: Bool[Array, "B M"] | None,
-  ) -> State:
+  ) -> attention_maps.State:
     """Alternates between cross-attends and blocks with weights of their own."""
 
-    def step(x: State) -> State:
+    def step(x: attention_maps.State) -> attention_maps.State:
       for i in range(self.config.schedule[0]):
         name = f"cross_attention_{i}" if i else "cross_attention"
-        x = _attend(self.config, self.is_training, inputs, input_mask, name)(x)
-      return _process(self.config, self.is_training)(x)
+        attend = _cross_attention(self.config, self.is_training, name)
+        x = attention_maps.attend(attend, x, inputs, input_mask)
+      block = _processor(self.config, self.is_training)
+      return attention_maps.process(block, x)
 
     num_blocks = self.config.processor.num_blocks
     return hk.layer_stack(num_blocks, name="stack")(step)(state)
@@ -235,31 +231,15 @@ class Perceiver(hk.Module):
 # path of its module into the names once more.
 
 
-def _attend(
-  config: PerceiverConfig,
-  is_training: bool,
-  inputs: input_parts.Parts,
-  input_mask: Bool[Array, "B M"] | None,
-  name: str = "cross_attention",
-) -> Callable[[State], State]:
-  settings = config.encoder.cross_attention
-  block = blocks.CrossAttentionBlock(settings, is_training, name=name)
-
-  def attend(x: State) -> State:
-    if not isinstance(x, Watched):
-      return block(x, inputs, input_mask=input_mask)
-    found = block.attention_map(x.latents, inputs, input_mask=input_mask)
-    attention = jnp.where(x.left == 0, found, x.attention)
-    latents = block(x.latents, inputs, input_mask=input_mask)
-    return Watched(latents, attention, x.left - 1)
-
-  return attend
-
-
-def _process(
-  config: PerceiverConfig, is_training: bool
-) -> Callable[[State], State]:
-  block = processor.Processor(config.processor, is_training, name="processor")
-  return lambda x: (
-    x._replace(latents=block(x.latents)) if isinstance(x, Watched) else block(x)
+def _cross_attention(
+  config: PerceiverConfig, is_training: bool, name: str = "cross_attention"
+) -> blocks.CrossAttentionBlock:
+  return blocks.CrossAttentionBlock(
+    config.encoder.cross_attention, is_training, name=name
   )
+
+
+def _processor(
+  config: PerceiverConfig, is_training: bool
+) -> processor.Processor:
+  return processor.Processor(config.processor, is_training, name="processor")
