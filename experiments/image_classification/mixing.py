@@ -43,12 +43,12 @@ class MixingConfig:
 
   @property
   def is_on(self) -> bool:
-    """Whether anything is mixed."""
+    """True if anything is mixed."""
     return self.mixup_alpha is not None or self.cutmix
 
   @property
   def in_pairs(self) -> bool:
-    """Whether examples have partners that are read for that alone."""
+    """True if examples have partners that are read for that alone."""
     return self.is_on and not self.within_batch
 
 

@@ -188,9 +188,9 @@ def test_contrast_is_around_the_mean_of_each_channel():
   for seed in range(5):
     generator = np.random.default_rng(seed)
     found = augment.augment(example, generator, size=(8, 8), config=config)
-    spread = found.frames.std(axis=(0, 1, 2)) / frames.std(axis=(0, 1, 2))
-    contrasts.append(spread[0])
-    np.testing.assert_allclose(spread, spread[0], rtol=0.05, atol=0.02)
+    deviations = found.frames.std(axis=(0, 1, 2)) / frames.std(axis=(0, 1, 2))
+    contrasts.append(deviations[0])
+    np.testing.assert_allclose(deviations, deviations[0], rtol=0.05, atol=0.02)
     mean = found.frames.mean(axis=(0, 1, 2))
     np.testing.assert_allclose(mean, frames.mean(axis=(0, 1, 2)), atol=0.5)
   assert np.ptp(contrasts) > 0.3
