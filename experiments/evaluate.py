@@ -92,6 +92,9 @@ def _main(arguments: Sequence[str]) -> None:
   arguments = _with_experiment(arguments)
   options = cli_arguments.select(Evaluate, arguments, _PROG)
   choice, path = options.choose(), options.checkpoint
+  if path is not None and not path.exists():
+    hint = files.similar(path)
+    raise FileNotFoundError(f"There is no checkpoint {path}.{hint}")
   if path is not None and path.is_dir():
     choice = _choice_of_run(choice, options, path)
   experiment = cli_arguments.override(Evaluate, choice, arguments, _PROG)
@@ -130,9 +133,10 @@ def _with_experiment(arguments: Sequence[str]) -> list[str]:
     if "/" not in first:
       return list(arguments)
     reason = "has no config.json" if run.exists() else "does not exist"
+    hint = "" if run.exists() else files.similar(run)
     raise errors.UsageError(
       f"{run} is not the folder of a run: it {reason}. A model file needs the "
-      f"name of its experiment: EXPERIMENT --checkpoint {run}"
+      f"name of its experiment: EXPERIMENT --checkpoint {run}.{hint}"
     )
   starts = provenance.read(run)
   module = starts[-1].get("experiment") if starts else None
@@ -281,7 +285,9 @@ def _choice_of_run(
   same += [c for c in known if c.experiment.model == stored.model]
   if same:
     return same[0]._replace(experiment=stored)
-  return choice._replace(experiment=stored, result=None)
+  return choice._replace(
+    recipe="with settings of its own", experiment=stored, result=None
+  )
 
 
 def _origin(run: pathlib.Path) -> str:

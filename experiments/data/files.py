@@ -6,6 +6,7 @@ Every defect of a file that is read here raises an `InputError` with its path.
 import collections
 from collections.abc import Iterable, Iterator, Sequence
 import contextlib
+import difflib
 import fnmatch
 import io
 import pathlib
@@ -103,6 +104,17 @@ def _entries(folder: pathlib.Path, recursive: bool) -> list[pathlib.Path]:
 def _matches(path: pathlib.Path, patterns: Sequence[str]) -> bool:
   name = path.name.lower()
   return not patterns or any(fnmatch.fnmatchcase(name, p) for p in patterns)
+
+
+def similar(path: pathlib.Path) -> str:
+  """Returns a sentence on the paths that may be meant by one that is not there.
+
+  It begins with a space; it is empty if there are none.
+  """
+  names = [found.name for found in path.parent.glob("*")]
+  meant = difflib.get_close_matches(path.name, names, n=3)
+  paths = " or ".join(str(path.with_name(name)) for name in meant)
+  return f" Did you mean {paths}?" if paths else ""
 
 
 def read_bytes(path: pathlib.Path) -> bytes:
