@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import Mesh
 
+from experiments.cluster import machine
+from experiments.runs import progress
 from experiments.runs import provenance
 from experiments.training import checkpoints as training_checkpoints
 from experiments.training import sharding
@@ -43,6 +45,9 @@ def load(experiment: trainer.Experiment, path: pathlib.Path) -> Candidate:
     training.checkpoints.MismatchError: if the checkpoint is another model's.
   """
   mesh = trainer.check(experiment)
+  platform = sharding.describe(mesh)["platform"]
+  if warning := machine.unused_accelerator(platform):
+    progress.write(warning)
   loaded: Any = None
   origin = str(path)
   if not path.is_dir():
