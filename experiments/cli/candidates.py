@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import Mesh
 
+from experiments.cluster import machine
 from experiments.runs import folder as run_folder
 from experiments.runs import progress
 from experiments.runs import provenance
@@ -50,12 +51,18 @@ def load(
     training.checkpoints.MismatchError: if the checkpoint is another model's.
   """
   experiment, mesh = _on_these_devices(experiment)
+  platform = sharding.describe(mesh)["platform"]
+  if warning := machine.unused_accelerator(platform):
+    progress.write(warning)
   loaded: Any = None
   origin = str(path)
   if not path.is_dir():
     if store.is_ours(path):
       model, loaded = store.load(path, type(experiment.model))
-      origin += f", step {store.notes(path).get('step', 'unknown')}"
+      notes = store.notes(path)
+      origin += f", step {notes.get('step', 'unknown')}"
+      if selected := notes.get("selected"):
+        origin += f", {selected}: selected on what it is evaluated on"
     else:
       model, loaded = perceiver.load(path, experiment.model)
     # Every experiment is a dataclass with a field `model`.
