@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 import dataclasses
 import functools
 import pathlib
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -68,6 +68,14 @@ class Task(Protocol):
     """Plots the run and its model; returns the files."""
 
 
+@runtime_checkable
+class HasShapes(Protocol):
+  """A task whose batches have shapes that are known without its data."""
+
+  def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns shapes and types of an example of the training split."""
+
+
 class HasSplits:
   """The splits of a task that opens both at once, by `splits()`."""
 
@@ -123,9 +131,18 @@ def batch_shapes(
     raise ValueError(f"split {split.name!r} has no examples")
   example = split.transform(split.source[0], np.random.default_rng(0))
   shapes = {
-    name: jax.ShapeDtypeStruct(
-      (batch_size, *np.shape(value)), np.asarray(value).dtype
-    )
+    name: jax.ShapeDtypeStruct(np.shape(value), np.asarray(value).dtype)
     for name, value in example.items()
   }
-  return shapes | {"weight": jax.ShapeDtypeStruct((batch_size,), np.float32)}
+  return batched(shapes, batch_size)
+
+
+def batched(
+  example: BatchShapes, batch_size: int
+) -> dict[str, jax.ShapeDtypeStruct]:
+  """Returns the shapes of a batch of examples of these shapes."""
+  whole = dict(example) | {"weight": jax.ShapeDtypeStruct((), np.float32)}
+  return {
+    name: jax.ShapeDtypeStruct((batch_size, *x.shape), x.dtype)
+    for name, x in whole.items()
+  }

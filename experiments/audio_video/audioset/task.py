@@ -93,6 +93,19 @@ class AudioSet:
       notes=notes,
     )
 
+  def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns shapes and types of a training example."""
+    inputs, flag = self.inputs, jax.ShapeDtypeStruct((), jnp.bool)
+    labels = jax.ShapeDtypeStruct((inputs.num_classes,), jnp.float32)
+    shapes = {"labels": labels}
+    if (video := inputs.video) is not None:
+      pixels = jax.ShapeDtypeStruct(video.shape, jnp.uint8)
+      shapes |= {"video": pixels, "has_video": flag}
+    if (audio := inputs.audio) is not None:
+      samples = jax.ShapeDtypeStruct(audio.shape, jnp.float32)
+      shapes |= {"audio": samples, "has_audio": flag}
+    return shapes
+
   def losses(
     self,
     variables: perceiver.Variables,

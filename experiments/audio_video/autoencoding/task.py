@@ -78,6 +78,17 @@ class VideoAutoencoding:
     """Returns the evaluation split."""
     return autoencoding_data.eval_split(self.data, self.shape)
 
+  def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns shapes and types of a training example."""
+    clip = self.shape
+    frames = (clip.num_frames, *clip.size, 3)
+    audio = (clip.num_samples, clip.channels)
+    return {
+      "image": jax.ShapeDtypeStruct(frames, jnp.uint8),
+      "audio": jax.ShapeDtypeStruct(audio, jnp.float32),
+      "label": jax.ShapeDtypeStruct((), jnp.int32),
+    }
+
   def losses(
     self,
     variables: perceiver.Variables,

@@ -205,6 +205,14 @@ def check_classes(config: DataConfig, expected: int) -> None:
     )
 
 
+def official_count(config: DataConfig) -> int | None:
+  """Returns the number of training images of ImageNet; None of other data."""
+  whole = OFFICIAL_COUNTS.get(config.dataset, {}).get("train")
+  if whole is None or config.train_split is TrainSplit.TRAIN_AND_VALID:
+    return whole
+  return whole - config.num_valid
+
+
 def num_classes(config: DataConfig) -> int:
   """Returns the data set's number of classes (1000 for ImageNet)."""
   return int(open_dataset(config).info.features["label"].num_classes)

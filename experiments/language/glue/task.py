@@ -61,6 +61,17 @@ class Glue(tasks.HasSplits):
       batch_size=self.eval_batch_size,
     )
 
+  def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns shapes and types of a training example."""
+    length = (self.model.config.max_length,)
+    return {
+      "ids": jax.ShapeDtypeStruct(length, jnp.int32),
+      "input_mask": jax.ShapeDtypeStruct(length, jnp.bool),
+      "label": jax.ShapeDtypeStruct((), jnp.float32),
+      "task": jax.ShapeDtypeStruct((), jnp.int32),
+      "eval_split": jax.ShapeDtypeStruct((), jnp.int32),
+    }
+
   def losses(
     self,
     variables: perceiver.Variables,

@@ -60,6 +60,19 @@ class MaskedLanguage(tasks.HasSplits):
     """Returns the training and the held-out texts."""
     return language_data.splits(self.data, self.model.config.text.max_length)
 
+  def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns shapes and types of a training example."""
+    length = self.model.config.text.max_length
+    ids = jax.ShapeDtypeStruct((length,), jnp.int32)
+    count = language_data.max_masked(self.data, length)
+    masked = jax.ShapeDtypeStruct((count,), jnp.int32)
+    names = ("positions", "targets", "words", "num_bytes")
+    return {
+      "ids": ids,
+      "input_mask": ids.update(dtype=jnp.bool),
+      **dict.fromkeys(names, masked),
+    }
+
   def losses(
     self,
     variables: perceiver.Variables,
