@@ -50,9 +50,9 @@ class Accelerator:
 
   def describe(self) -> str:
     """Returns the hardware in one line."""
-    chips = "chips" if self.platform == "tpu" else "cards"
+    kind = "chips" if self.platform == "tpu" else "cards"
     return (
-      f"{self.name}: {self.chips} {chips}, {self.num_devices} devices of "
+      f"{self.name}: {kind} {self.chips}, devices {self.num_devices} of "
       f"{self.memory / 1e9:.1f} GB, topology {self.topology}"
     )
 

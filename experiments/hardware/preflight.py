@@ -244,7 +244,8 @@ def _evaluation(
     mesh,
     config.parallel.min_sharded_size,
   )
-  return compile_(evaluation.sums_of_batch(task, mesh).lower(variables, batch))
+  sums = evaluation.sums_of_batch(task, mesh)
+  return compile_(sums.lower(variables, batch))  # type: ignore[attr-defined]
 
 
 def _compile(
@@ -254,18 +255,21 @@ def _compile(
   cache: pathlib.Path | None,
 ) -> Compiled:
   """Compiles a program, or reads the account of an equal one."""
-  name = hashlib.sha256(lowered.as_text().encode()).hexdigest()[:32]
+  options = _OPTIONS.get(accelerator.platform)
+  text = f"{options}{lowered.as_text()}"
+  name = hashlib.sha256(text.encode()).hexdigest()[:32]
   path = cache and cache / f"{accelerator.name}-{jax.__version__}-{name}.json"
   if path and path.exists():
     return Compiled(**json.loads(files.read_bytes(path)))
   begun = time.monotonic()
   try:
-    compiled = lowered.compile(_OPTIONS.get(accelerator.platform))
+    compiled = lowered.compile(options)
   except jax.errors.JaxRuntimeError as error:
-    account = Compiled(reason=str(error).strip().split("\n")[0])
-  else:
-    account = _account(compiled, accelerator)
-  account = dataclasses.replace(account, seconds=time.monotonic() - begun)
+    return Compiled(reason=str(error).strip().split("\n")[0])
+  seconds = time.monotonic() - begun
+  account = dataclasses.replace(
+    _account(compiled, accelerator), seconds=seconds
+  )
   if path:
     files.write_text(path, json.dumps(dataclasses.asdict(account)))
   return account
@@ -281,4 +285,5 @@ def _account(compiled: Any, accelerator: accelerators.Accelerator) -> Compiled:
     cycles=text.cycles() if accelerator.clock else None,
     undeclared=len(text.undeclared),
     collectives=text.collectives(),
+    seconds=seconds,
   )

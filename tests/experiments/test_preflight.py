@@ -16,7 +16,9 @@ def test_hardware_is_listed(capsys):
   assert command.main(["--on", "list"]) == 0
   lines = capsys.readouterr().out.splitlines()
   assert len(lines) == len(accelerators.names())
-  assert any(line.startswith("tpu-v5e-64: 64 chips") for line in lines)
+  assert any(
+    line.startswith("tpu-v5e-64: chips 64, devices 64") for line in lines
+  )
 
 
 def test_unknown_hardware_makes_no_sense(capsys):
