@@ -148,7 +148,7 @@ def check(
 
 
 def remat(config: Any) -> str:
-  """Returns what a model computes again for its gradient.
+  """Returns the part of a model that its gradient computes again.
 
   Empty for a model without such a setting.
   """

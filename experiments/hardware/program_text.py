@@ -80,7 +80,7 @@ class Program:
     return total
 
   def _trips(self, line: str) -> int:
-    """Returns how often a loop runs.
+    """Returns the number of runs of a loop's body.
 
     Where the compiler does not say so, the loop counts up to the largest
     number in its condition.
