@@ -140,7 +140,7 @@ def check(
     accumulate=config.accumulate,
     fsdp=config.parallel.fsdp,
     remat=remat(experiment.model),
-    num_steps=_num_steps(config, task),
+    num_steps=_num_steps(experiment, task),
     flops=3 * task.model.num_flops(config.batch_size) / mesh.size,
     training=compile_(_training_step(config, task, mesh)),
     evaluation=_evaluation(config, task, mesh, compile_),
@@ -189,11 +189,12 @@ def _remats(config: Any, prefix: str = "") -> dict[str, str]:
   return found
 
 
-def _num_steps(config: trainer.TrainConfig, task: tasks.Task) -> int | None:
+def _num_steps(experiment: Any, task: tasks.Task) -> int | None:
   """Returns the recipe's steps; None if its epochs are those of absent data."""
+  config: trainer.TrainConfig = experiment.train
   if config.steps:
     return config.steps
-  count = getattr(task, "num_examples", None)
+  count = getattr(experiment.data, "num_examples", None)
   try:
     count = count or len(task.train_split().source)
   except (FileNotFoundError, ValueError):
@@ -266,16 +267,15 @@ def _compile(
     compiled = lowered.compile(options)
   except jax.errors.JaxRuntimeError as error:
     return Compiled(reason=str(error).strip().split("\n")[0])
-  seconds = time.monotonic() - begun
-  account = dataclasses.replace(
-    _account(compiled, accelerator), seconds=seconds
-  )
+  account = _account(compiled, accelerator, time.monotonic() - begun)
   if path:
     files.write_text(path, json.dumps(dataclasses.asdict(account)))
   return account
 
 
-def _account(compiled: Any, accelerator: accelerators.Accelerator) -> Compiled:
+def _account(
+  compiled: Any, accelerator: accelerators.Accelerator, seconds: float
+) -> Compiled:
   text = program_text.Program(compiled.as_text())
   total = memory.required(compiled)
   arguments = compiled.memory_analysis().argument_size_in_bytes

@@ -49,7 +49,6 @@ class ImageClassification(tasks.HasSplits):
     loss: the loss of the training.
     top_k: the k of the reported top-k accuracies.
     class_names: names for plots; numbers if None.
-    num_examples: training examples, where that is known without the data.
   """
 
   model: perceiver.Model
@@ -57,15 +56,11 @@ class ImageClassification(tasks.HasSplits):
   loss: LossConfig = LossConfig()
   top_k: tuple[int, ...] = (1, 5)
   class_names: tuple[str, ...] | None = None
-  num_examples: int | None = None
 
   def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns shapes and types of a training example."""
-    images = self.model.config.inputs.example(1)
-    return {
-      "images": jax.ShapeDtypeStruct(images.shape[1:], jnp.float32),
-      "labels": jax.ShapeDtypeStruct((), jnp.int32),
-    }
+    images = self.model.config.inputs.example(1).shape[1:]
+    return tasks.shapes(images=(images, jnp.float32), labels=((), jnp.int32))
 
   def losses(
     self,

@@ -100,11 +100,11 @@ class OpticalFlow:
   def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns shapes and types of a training example."""
     size = self.model.config.frames.size
-    return {
-      "frames": jax.ShapeDtypeStruct((2, *size, 3), jnp.uint8),
-      "flow": jax.ShapeDtypeStruct((*size, 2), jnp.float32),
-      "valid": jax.ShapeDtypeStruct(size, jnp.bool),
-    }
+    return tasks.shapes(
+      frames=((2, *size, 3), jnp.uint8),
+      flow=((*size, 2), jnp.float32),
+      valid=(size, jnp.bool),
+    )
 
   def losses(
     self,

@@ -40,10 +40,7 @@ class PointClassification:
   def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns shapes and types of a training example."""
     shape = (self.model.config.num_points, 3)
-    return {
-      "points": jax.ShapeDtypeStruct(shape, jnp.float32),
-      "labels": jax.ShapeDtypeStruct((), jnp.int32),
-    }
+    return tasks.shapes(points=(shape, jnp.float32), labels=((), jnp.int32))
 
   def losses(
     self,

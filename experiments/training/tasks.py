@@ -130,11 +130,18 @@ def batch_shapes(
   if not len(split.source):
     raise ValueError(f"split {split.name!r} has no examples")
   example = split.transform(split.source[0], np.random.default_rng(0))
-  shapes = {
-    name: jax.ShapeDtypeStruct(np.shape(value), np.asarray(value).dtype)
+  arrays = {
+    name: (np.shape(value), np.asarray(value).dtype)
     for name, value in example.items()
   }
-  return batched(shapes, batch_size)
+  return batched(shapes(**arrays), batch_size)
+
+
+def shapes(
+  **arrays: tuple[tuple[int, ...], Any],
+) -> dict[str, jax.ShapeDtypeStruct]:
+  """Returns {name: shape and type} of arrays given as (shape, type)."""
+  return {name: jax.ShapeDtypeStruct(*x) for name, x in arrays.items()}
 
 
 def batched(

@@ -95,16 +95,15 @@ class AudioSet:
 
   def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns shapes and types of a training example."""
-    inputs, flag = self.inputs, jax.ShapeDtypeStruct((), jnp.bool)
-    labels = jax.ShapeDtypeStruct((inputs.num_classes,), jnp.float32)
-    shapes = {"labels": labels}
+    inputs, flag = self.inputs, ((), jnp.bool)
+    found = tasks.shapes(labels=((inputs.num_classes,), jnp.float32))
     if (video := inputs.video) is not None:
-      pixels = jax.ShapeDtypeStruct(video.shape, jnp.uint8)
-      shapes |= {"video": pixels, "has_video": flag}
+      pixels = (video.shape, jnp.uint8)
+      found |= tasks.shapes(video=pixels, has_video=flag)
     if (audio := inputs.audio) is not None:
-      samples = jax.ShapeDtypeStruct(audio.shape, jnp.float32)
-      shapes |= {"audio": samples, "has_audio": flag}
-    return shapes
+      samples = (audio.shape, jnp.float32)
+      found |= tasks.shapes(audio=samples, has_audio=flag)
+    return found
 
   def losses(
     self,

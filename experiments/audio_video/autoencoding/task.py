@@ -81,13 +81,11 @@ class VideoAutoencoding:
   def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns shapes and types of a training example."""
     clip = self.shape
-    frames = (clip.num_frames, *clip.size, 3)
-    audio = (clip.num_samples, clip.channels)
-    return {
-      "image": jax.ShapeDtypeStruct(frames, jnp.uint8),
-      "audio": jax.ShapeDtypeStruct(audio, jnp.float32),
-      "label": jax.ShapeDtypeStruct((), jnp.int32),
-    }
+    return tasks.shapes(
+      image=((clip.num_frames, *clip.size, 3), jnp.uint8),
+      audio=((clip.num_samples, clip.channels), jnp.float32),
+      label=((), jnp.int32),
+    )
 
   def losses(
     self,

@@ -12,7 +12,6 @@ Permuted pixels (2103.03206 table 2): add `--model.inputs.permutation-seed 0`.
 import dataclasses
 import pathlib
 
-from experiments.data import loader
 from experiments.image_classification import mixing
 from experiments.image_classification import task as classification_task
 from experiments.image_classification.imagenet import crop
@@ -57,16 +56,10 @@ class Experiment:
     """Returns the task, of images of the model's size."""
     size = self.model.inputs.size[0]
     data = dataclasses.replace(self.data, image_size=size)
-
-    def splits() -> tuple[loader.Split, loader.Split]:
-      imagenet_data.check_classes(data, self.model.num_classes)
-      return imagenet_data.splits(data)
-
     return classification_task.ImageClassification(
       model=perceiver.create(self.model),
-      splits=splits,
+      splits=lambda: imagenet_data.splits(data, self.model.num_classes),
       loss=self.loss,
-      num_examples=imagenet_data.official_count(data),
     )
 
 

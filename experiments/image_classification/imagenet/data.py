@@ -134,8 +134,18 @@ class DataConfig:
       )
     bounds.check_ranges(self, "image_size", "num_valid")
 
+  @property
+  def num_examples(self) -> int | None:
+    """Training images, where their number is known without them."""
+    whole = OFFICIAL_COUNTS.get(self.dataset, {}).get("train")
+    if whole is None or self.train_split is TrainSplit.TRAIN_AND_VALID:
+      return whole
+    return whole - self.num_valid
 
-def splits(config: DataConfig) -> tuple[loader.Split, loader.Split]:
+
+def splits(
+  config: DataConfig, expected_classes: int | None = None
+) -> tuple[loader.Split, loader.Split]:
   """Opens the training and the evaluation split.
 
   Batches of both have "images", float32 [B, size, size, 3], normalised with
@@ -143,6 +153,7 @@ def splits(config: DataConfig) -> tuple[loader.Split, loader.Split]:
 
   Args:
     config: the data set and the preparation of its images.
+    expected_classes: those of the model; any number if None.
 
   Returns:
     The training split, which augments, and the evaluation split, which crops
@@ -150,9 +161,15 @@ def splits(config: DataConfig) -> tuple[loader.Split, loader.Split]:
 
   Raises:
     files.InputError: the data set is missing or incomplete, in another format,
-      or not as large as it should be.
+      not as large as it should be, or has another number of classes.
   """
   dataset = open_dataset(config)
+  classes = int(dataset.info.features["label"].num_classes)
+  if expected_classes not in (None, classes):
+    raise files.InputError(
+      f"model: the decoder's output_channels is {expected_classes}; "
+      f"{config.dataset} has {classes} classes"
+    )
   valid = config.num_valid
   train, evaluation = config.train_split, config.eval_split
   if TrainSplit.TRAIN is train or EvalSplit.VALID is evaluation:
@@ -194,23 +211,6 @@ def _check_larger(count: int, config: DataConfig) -> None:
       f"the first {config.num_valid}, which are for validation. Choose a "
       "smaller num_valid, or train on train_and_valid and evaluate on test."
     )
-
-
-def check_classes(config: DataConfig, expected: int) -> None:
-  """Raises `files.InputError` if the data has another number of classes."""
-  if (found := num_classes(config)) != expected:
-    raise files.InputError(
-      f"model: the decoder's output_channels is {expected}; {config.dataset} "
-      f"has {found} classes"
-    )
-
-
-def official_count(config: DataConfig) -> int | None:
-  """Returns the number of training images of ImageNet; None of other data."""
-  whole = OFFICIAL_COUNTS.get(config.dataset, {}).get("train")
-  if whole is None or config.train_split is TrainSplit.TRAIN_AND_VALID:
-    return whole
-  return whole - config.num_valid
 
 
 def num_classes(config: DataConfig) -> int:

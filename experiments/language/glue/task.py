@@ -64,13 +64,13 @@ class Glue(tasks.HasSplits):
   def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns shapes and types of a training example."""
     length = (self.model.config.max_length,)
-    return {
-      "ids": jax.ShapeDtypeStruct(length, jnp.int32),
-      "input_mask": jax.ShapeDtypeStruct(length, jnp.bool),
-      "label": jax.ShapeDtypeStruct((), jnp.float32),
-      "task": jax.ShapeDtypeStruct((), jnp.int32),
-      "eval_split": jax.ShapeDtypeStruct((), jnp.int32),
-    }
+    return tasks.shapes(
+      ids=(length, jnp.int32),
+      input_mask=(length, jnp.bool),
+      label=((), jnp.float32),
+      task=((), jnp.int32),
+      eval_split=((), jnp.int32),
+    )
 
   def losses(
     self,

@@ -63,15 +63,13 @@ class MaskedLanguage(tasks.HasSplits):
   def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns shapes and types of a training example."""
     length = self.model.config.text.max_length
-    ids = jax.ShapeDtypeStruct((length,), jnp.int32)
-    count = language_data.max_masked(self.data, length)
-    masked = jax.ShapeDtypeStruct((count,), jnp.int32)
+    masked = (language_data.max_masked(self.data, length),)
     names = ("positions", "targets", "words", "num_bytes")
-    return {
-      "ids": ids,
-      "input_mask": ids.update(dtype=jnp.bool),
-      **dict.fromkeys(names, masked),
-    }
+    return tasks.shapes(
+      ids=((length,), jnp.int32),
+      input_mask=((length,), jnp.bool),
+      **dict.fromkeys(names, (masked, jnp.int32)),
+    )
 
   def losses(
     self,
