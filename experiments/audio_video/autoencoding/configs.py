@@ -160,7 +160,7 @@ def _paper(
 ) -> tasks.Result:
   """Returns a row of the table; one without audio is of the text."""
   of = lambda metric, paper: tasks.Result(
-    metric=metric, paper=paper, source=_SOURCE
+    metric=metric, paper=paper, source=_SOURCE, split="kinetics validation"
   )
   also = (of("top_1", top_1),)
   if audio_psnr is not None:

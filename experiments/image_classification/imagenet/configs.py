@@ -58,7 +58,9 @@ class Experiment:
     data = dataclasses.replace(self.data, image_size=size)
     return classification_task.ImageClassification(
       model=perceiver.create(self.model),
-      splits=lambda: imagenet_data.splits(data, self.model.num_classes),
+      splits=lambda: imagenet_data.splits(
+        data, self.model.num_classes, self.loss.mixing.in_pairs
+      ),
       loss=self.loss,
     )
 
@@ -75,6 +77,7 @@ _IO_TRAIN = trainer.TrainConfig(
   schedule=schedules.ConstantThenCosine(constant_fraction=0.5),
   optimizer=optimizers.Lamb(weight_decay=0.1, clip_norm=10.0),
   eval_every=12_500,
+  best_metric="top_1",
   checkpoint_every=1250,
 )
 _IO_LOSS = classification_task.LossConfig(
@@ -167,7 +170,9 @@ _PUBLISHED = {
   "2103.03206 table 2": {"perceiver_learned": 0.709},
 }
 RESULTS = {
-  recipe: tasks.Result(metric="top_1", paper=paper, source=source)
+  recipe: tasks.Result(
+    metric="top_1", paper=paper, source=source, split="imagenet2012 validation"
+  )
   for source, row in _PUBLISHED.items()
   for recipe, paper in row.items()
 }

@@ -14,12 +14,12 @@ with this code.
 import dataclasses
 import pathlib
 
-from experiments.language.glue import bert
 from experiments.language.glue import data as glue_data
 from experiments.language.glue import glue_tasks
 from experiments.language.glue import pretrained
 from experiments.language.glue import synthetic
 from experiments.language.glue import task as glue_task
+from experiments.language.text import bert
 from experiments.language.text import mini_model
 from experiments.training import optimizers
 from experiments.training import schedules
@@ -182,11 +182,14 @@ _AVERAGES = {
 }
 
 
-def _result(metric: str, hundredths: float) -> tasks.Result:
+def _result(recipe: str, metric: str, hundredths: float) -> tasks.Result:
+  experiment = EXPERIMENTS[recipe]
+  names = [task.name for task in experiment.model.tasks]
   return tasks.Result(
     metric=metric,
     paper=round(hundredths / 100, 4),
     source="2107.14795 table 14",
+    split=glue_data.split_name(experiment.data, names, "dev"),
   )
 
 
@@ -194,14 +197,16 @@ def _results() -> dict[str, tasks.Result]:
   found = {"mini": tasks.Result(metric="score", ours=0.712)}
   for recipe, average in _AVERAGES.items():
     row = zip(_COLUMNS, _TABLE_14[recipe])
-    also = tuple(_result(metric, number) for metric, number in row)
-    found[recipe] = dataclasses.replace(_result("score", average), also=also)
+    also = tuple(_result(recipe, *each) for each in row)
+    main = _result(recipe, "score", average)
+    found[recipe] = dataclasses.replace(main, also=also)
   for prefix, model in (("", "single"), ("bert_", "bert")):
     for name in glue_tasks.AVERAGED:
       row = dict(zip(_COLUMNS, _TABLE_14[model]))
       metrics = glue_tasks.TASKS[name].main_metrics
-      first, *also = (_result(metric, row[metric]) for metric in metrics)
-      found[prefix + name] = dataclasses.replace(first, also=tuple(also))
+      recipe = prefix + name
+      first, *also = (_result(recipe, x, row[x]) for x in metrics)
+      found[recipe] = dataclasses.replace(first, also=tuple(also))
   return found
 
 
