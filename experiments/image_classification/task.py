@@ -5,6 +5,7 @@ import dataclasses
 import pathlib
 
 import jax
+import numpy as np
 import optax
 
 from experiments.data import loader
@@ -60,7 +61,7 @@ class ImageClassification(tasks.HasSplits):
   def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns shapes and types of a training example."""
     images = self.model.config.inputs.example(1).shape[1:]
-    entries = {"images": (images, jnp.float32), "labels": ((), jnp.int32)}
+    entries = {"images": (images, np.float32), "labels": ((), np.int32)}
     if self.loss.mixing.in_pairs:
       entries |= {f"partner_{name}": entry for name, entry in entries.items()}
     return tasks.shapes(**entries)
