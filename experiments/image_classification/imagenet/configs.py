@@ -12,15 +12,16 @@ Permuted pixels (2103.03206 table 2): add `--model.inputs.permutation-seed 0`.
 import dataclasses
 import pathlib
 
+from experiments.cli import papers
 from experiments.image_classification import mixing
 from experiments.image_classification import task as classification_task
 from experiments.image_classification.imagenet import crop
 from experiments.image_classification.imagenet import data as imagenet_data
 from experiments.image_classification.imagenet import painted_digits
 from experiments.image_classification.imagenet import rand_augment
+from experiments.image_classification.imagenet import table_recipes
 from experiments.training import optimizers
 from experiments.training import schedules
-from experiments.training import tasks
 from experiments.training import trainer
 import perceiver
 from perceiver import blocks
@@ -153,22 +154,16 @@ def _mini() -> Experiment:
   )
 
 
-EXPERIMENTS = {
+_MAIN = {
   "fourier": _io(imagenet.FOURIER),
   "learned": _io(imagenet.LEARNED),
   "conv": _io(imagenet.CONV),
   "perceiver": _perceiver("perceiver_imagenet"),
   "perceiver_learned": _perceiver("perceiver_imagenet_learned"),
 }
+EXPERIMENTS = {
+  **_MAIN,
+  **table_recipes.recipes(_MAIN["fourier"], _MAIN["perceiver"]),
+}
 MINI = _mini()
-
-_PUBLISHED = {
-  "2107.14795 table 7": {"fourier": 0.790, "learned": 0.727, "conv": 0.821},
-  "2103.03206 table 1": {"perceiver": 0.780},
-  "2103.03206 table 2": {"perceiver_learned": 0.709},
-}
-RESULTS = {
-  recipe: tasks.Result(metric="top_1", paper=paper, source=source)
-  for source, row in _PUBLISHED.items()
-  for recipe, paper in row.items()
-}
+RESULTS = papers.results("imagenet")
