@@ -22,7 +22,7 @@ import tyro
 from experiments.cli import arguments as cli_arguments
 from experiments.cli import errors
 from experiments.cli import registry
-from experiments.cli import tables
+from experiments.cli.papers import listing
 from experiments.data import files
 from experiments.runs import log as runs_log
 from experiments.runs import progress
@@ -59,7 +59,7 @@ def _main(arguments: Sequence[str]) -> None:
   options = cli_arguments.parse(List, arguments, "python -m experiments.list")
   if options.table is not None:
     runs = options.runs or pathlib.Path("runs")
-    print(tables.describe(options.table, runs))
+    print(listing.describe(options.table, runs))
     return
   if options.runs is not None:
     print("\n".join(_runs(options.runs)))
@@ -102,7 +102,7 @@ def _run(workdir: pathlib.Path, starts: Sequence[Mapping[str, Any]]) -> str:
   results = [row for row in rows if row["kind"] == "eval"]
   found = {
     "experiment": registry.name_of(str(start.get("experiment", "–"))),
-    "step": f"{rows[-1]['step'] if rows else 0}{tables.of_steps(workdir)}",
+    "step": f"{rows[-1]['step'] if rows else 0}{listing.of_steps(workdir)}",
     "evaluation": _numbers(results[-1]) if results else "–",
     "seed": str(start.get("seed", "–")),
     "devices": _devices(start.get("devices")),

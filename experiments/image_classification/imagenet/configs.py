@@ -12,7 +12,7 @@ Permuted pixels (2103.03206 table 2): add `--model.inputs.permutation-seed 0`.
 import dataclasses
 import pathlib
 
-from experiments.cli import papers
+from experiments.cli.papers import published
 from experiments.image_classification import mixing
 from experiments.image_classification import task as classification_task
 from experiments.image_classification.imagenet import crop
@@ -166,4 +166,4 @@ EXPERIMENTS = {
   **table_recipes.recipes(_MAIN["fourier"], _MAIN["perceiver"]),
 }
 MINI = _mini()
-RESULTS = papers.results("imagenet")
+RESULTS = published.results("imagenet")

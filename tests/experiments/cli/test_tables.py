@@ -9,13 +9,13 @@ from experiments import evaluate
 from experiments import list as list_experiments
 from experiments import train
 from experiments.cli import arguments
-from experiments.cli import papers
 from experiments.cli import registry
-from experiments.cli import tables
+from experiments.cli.papers import listing
+from experiments.cli.papers import published
 import perceiver
 
 ROWS = [
-  (name, row) for name, table in papers.TABLES.items() for row in table.rows
+  (name, row) for name, table in published.TABLES.items() for row in table.rows
 ]
 # Published counts that are not those of the model as described.
 _NOT_OURS = {
@@ -38,16 +38,16 @@ def parse(command):
 
 def test_every_row_has_a_command_or_a_reason():
   for name, row in ROWS:
-    found = tables.commands(papers.TABLES[name], row)
-    assert found or row.reason, (name, row.name)
-    assert len(row.numbers) <= len(papers.TABLES[name].columns)
+    found = listing.commands(published.TABLES[name], row)
+    assert found or row.note, (name, row.name)
+    assert len(row.numbers) <= len(published.TABLES[name].columns)
 
 
 def test_every_command_parses():
   commands = {
     command
     for name, row in ROWS
-    for command in tables.commands(papers.TABLES[name], row)
+    for command in listing.commands(published.TABLES[name], row)
   }
   for command in commands:
     registry.check(parse(command))
@@ -55,7 +55,7 @@ def test_every_command_parses():
 
 def test_recipes_and_their_results():
   for name, row in ROWS:
-    table = papers.TABLES[name]
+    table = published.TABLES[name]
     for cell in table.cells(row):
       if not cell.recipe:
         continue
@@ -76,7 +76,7 @@ def test_parameters_are_the_published_ones():
   for name, row in ROWS:
     if row.millions is None or (name, row.name) in _NOT_OURS:
       continue
-    cell = next(papers.TABLES[name].cells(row))
+    cell = next(published.TABLES[name].cells(row))
     model = registry.choose(*cell.recipe.split()).experiment.model
     if model not in counts:
       counts[model] = perceiver.create(model).num_parameters()
