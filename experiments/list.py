@@ -30,6 +30,7 @@ from experiments.runs import provenance
 from experiments.training import tasks
 import perceiver
 
+_PROG = "python -m experiments.list"
 _HEADER = ("recipe", "parameters", "GFLOPs", "metric", "paper", "ours")
 _WIDTHS = (None, None, None, 16, None, None)  # 80 columns, all in all
 
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> None:
-  options = cli_arguments.parse(List, arguments, "python -m experiments.list")
+  options = cli_arguments.parse(List, arguments, _PROG)
   if options.table is not None:
     runs = options.runs or pathlib.Path("runs")
     print(listing.describe(options.table, runs))

@@ -63,13 +63,23 @@ def mix(
   return _blend(masks, images), _blend(shares[:, None], targets)
 
 
+def targets(
+  labels: Integer[Array | np.ndarray, "B *L"], num_classes: int
+) -> Float[Array, "B F"]:
+  """Returns ones at the labels, zeros elsewhere; a label of -1 is none."""
+  ones = jax.nn.one_hot(labels, num_classes)  # [B, F] or [B, L, F]
+  return ones if labels.ndim == 1 else jnp.max(ones, axis=1)
+
+
 def top_k_correct(
   logits: Float[Array, "B F"],
-  labels: Integer[Array | np.ndarray, "B"],
+  labels: Integer[Array | np.ndarray, "B *L"],
   mixed: Float[Array, "B F"],
   k: int,
 ) -> Float[Array, "B"]:
   """Returns the share of each mixed image whose label is among the top k.
+
+  Of several labels, one is enough; such images are not mixed.
 
   Args:
     logits: of the mixed images.
@@ -77,6 +87,9 @@ def top_k_correct(
     mixed: one-hot labels, mixed as the images are.
     k: how many classes count.
   """
+  if labels.ndim > 1:
+    of_one = lambda x: losses.top_k_correct(logits, x, k) * (x >= 0)  # [B]
+    return jnp.max(jax.vmap(of_one, in_axes=1)(labels), axis=0)
   own = jnp.take_along_axis(mixed, labels[:, None], axis=-1)[:, 0]  # [B]
   correct, other = (
     losses.top_k_correct(logits, x, k) for x in (labels, jnp.roll(labels, 1))

@@ -45,7 +45,7 @@ class ImageClassification(tasks.HasSplits):
   Attributes:
     model: images [B, H, W, C] -> logits [B, classes].
     splits: opens the training and the evaluation split, whose batches have
-      "images" and "labels".
+      "images" and "labels", [B] or, of several for each image, [B, labels].
     loss: the loss of the training.
     top_k: the k of the reported top-k accuracies.
     class_names: names for plots; numbers if None.
@@ -71,7 +71,9 @@ class ImageClassification(tasks.HasSplits):
     label then counts by its share of the mixed image.
     """
     images, labels = batch["images"], batch["labels"]
-    targets = mixed = jax.nn.one_hot(labels, self.model.config.num_classes)
+    targets = mixed = classification_mixing.targets(
+      labels, self.model.config.num_classes
+    )
     if is_training and rng is not None:
       mixing_key, rng = jax.random.split(rng)
       targets = optax.losses.smooth_labels(targets, self.loss.label_smoothing)

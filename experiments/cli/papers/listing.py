@@ -70,6 +70,7 @@ def commands(table: rows.Table, row: rows.Row) -> list[str]:
         recipe=recipe,
         run=_run(cell.recipe),
         label=cell.column.label,
+        folder=cell.task.split("_")[0].upper(),
       )
       found[f"python -m {command}"] = None
   # Every number of a row is evaluated after all that is trained.

@@ -15,9 +15,9 @@ TABLES = {
     """
     ResNet-50               | | 77.6 | | quoted
     ViT-B/16                | | 77.9 | | quoted
-    ResNet-50 (FF)          | | 73.5 | | todo
-    ViT-B/16 (FF)           | | 76.7 | | todo
-    Transformer (64x64, FF) | | 57.0 | | todo
+    ResNet-50 (FF)          | | 73.5 | resnet
+    ViT-B/16 (FF)           | | 76.7 | vit
+    Transformer (64x64, FF) | | 57.0 | transformer | sizes
     Perceiver (FF)          | 44.9 | 78.0 | perceiver
     """,
   ),
@@ -26,9 +26,10 @@ TABLES = {
     (_TOP_1._replace(label="raw"), _TOP_1._replace(label="permuted")),
     "imagenet",
     """
-    ResNet-50 (FF)          | | 73.5 39.4 | | todo
-    ViT-B/16 (FF)           | | 76.7 61.7 | | todo
-    Transformer (64x64, FF) | | 57.0 57.0 | | todo
+    ResNet-50 (FF)          | | 73.5 39.4 | resnet, resnet_permuted
+    ViT-B/16 (FF)           | | 76.7 61.7 | vit, vit_permuted
+    Transformer (64x64, FF) | | 57.0 57.0 | transformer, transformer_permuted
+      | sizes
     Perceiver (FF)          | | 78.0 78.0 | perceiver, perceiver_permuted
     Perceiver (learned) | | 70.9 70.9
       | perceiver_learned, perceiver_learned_permuted
@@ -60,12 +61,12 @@ TABLES = {
     "modelnet40",
     """
     PointNet++               | | 91.9 | | quoted
-    ResNet-50 (FF)           | | 66.3 | | todo
-    ViT-B-2 (FF)             | | 78.9 | | todo
-    ViT-B-4 (FF)             | | 73.4 | | todo
-    ViT-B-8 (FF)             | | 65.3 | | todo
-    ViT-B-16 (FF)            | | 59.6 | | todo
-    Transformer (44x44)      | | 82.1 | | todo
+    ResNet-50 (FF)           | | 66.3 | resnet
+    ViT-B-2 (FF)             | | 78.9 | vit_2
+    ViT-B-4 (FF)             | | 73.4 | vit_4
+    ViT-B-8 (FF)             | | 65.3 | | grid
+    ViT-B-16 (FF)            | | 59.6 | | grid
+    Transformer (44x44)      | | 82.1 | transformer_44 | sizes
     Perceiver                | | 85.7 | main
     Perceiver, not shared    | | 85.7 | unshared | sharing
     """,

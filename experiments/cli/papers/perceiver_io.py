@@ -37,9 +37,9 @@ TABLES = {
     "masked_language",
     """
     BERT Base (test)                 |     | 81.0 | | quoted
-    BERT Base (ours), SentencePiece  | 110 | 81.1 | bert_sentencepiece
+    BERT Base (ours), SentencePiece  | 110 | 81.1 | | todo
     Perceiver IO Base, SentencePiece | 223 | 81.2 | sentencepiece
-    BERT (matching FLOPs), bytes     | 20  | 71.5 | bert_bytes
+    BERT (matching FLOPs), bytes     | 20  | 71.5 | | todo
     Perceiver IO, bytes              | 201 | 81.0 | bytes
     Perceiver IO++, bytes            | 425 | 81.8 | bytes_large
     """,
@@ -106,13 +106,12 @@ TABLES = {
     (rows.Column("steps/s"),),
     "benchmark",
     """
-    Perceiver (FF)            | | 4.73 | perceiver_imagenet_1_cross_attend | tpu
+    Perceiver (FF)            | | 4.73 | | tpu
     Perceiver IO, A (FF)      | | 4.85 | imagenet_fourier | tpu
-    Perceiver IO, B (FF)      | | 6.41 | imagenet_large_fourier | tpu
-    Perceiver (learned) | | 4.16 | perceiver_imagenet_1_cross_attend_learned
-      | tpu
+    Perceiver IO, B (FF)      | | 6.41 | | tpu
+    Perceiver (learned) | | 4.16 | | tpu
     Perceiver IO, A (learned) | | 4.14 | imagenet_learned | tpu
-    Perceiver (conv) | | 4.73 | perceiver_imagenet_1_cross_attend_conv | tpu
+    Perceiver (conv) | | 4.73 | | tpu
     Perceiver IO, A (conv)    | | 5.58 | imagenet_conv | tpu
     """,
   ),
@@ -145,13 +144,13 @@ TABLES = {
       | 52.10 84.60 83.40 84.80 90.50 89.20 66.40 93.50 87.10 80.95 | | quoted
     BERT Base (ours), SentencePiece |
       | 50.28 85.56 85.68 85.75 92.67 91.05 61.72 93.98 88.04 81.14
-      | bert_sentencepiece_{task}
+      | | todo
     Perceiver IO Base, SentencePiece |
       | 47.11 84.53 85.03 87.25 92.12 90.22 65.23 94.38 88.18 81.16
       | sentencepiece_{task}
     BERT (matching FLOPs), bytes |
       | 20.06 74.11 75.55 77.00 85.75 88.23 53.91 89.00 82.84 71.45
-      | bert_{task}
+      | bert_{task} | scratch
     Perceiver IO, bytes |
       | 50.19 83.22 83.89 87.24 91.71 90.12 64.84 93.17 86.81 80.95 | {task}
     Perceiver IO++, bytes |
@@ -205,7 +204,7 @@ TABLES = {
     "benchmark",
     """
     Perceiver IO              | | 4.4 0.8  | optical_flow | tpu
-    Perceiver IO, convolution | | 17.8 3.3 | optical_flow_conv | tpu
+    Perceiver IO, convolution | | 17.8 3.3 | | tpu
     RAFT                      | | 1.6 10   | | quoted
     """,
   ),

@@ -11,18 +11,19 @@ from experiments.cli.papers import perceiver_io
 from experiments.training import tasks
 
 # By the first word of a row's recipe, or all of it; {run} is the folder of the
-# recipe's run. Words in capitals are folders and files of data.
+# recipe's run, {folder} that of a column's data. Words in capitals are folders
+# and files that a person has.
 _TRAIN = "experiments.train {experiment} --recipe {recipe} --data.data-dir DIR"
 _EVALUATE = "experiments.evaluate {experiment} --checkpoint {run}"
 COMMANDS: dict[str, tuple[str, ...]] = {
   "audioset": (_TRAIN,),
   "count": ("experiments.list {recipe}",),
-  "benchmark": ("scripts.benchmark --cases {recipe} --computations gradients",),
+  "benchmark": ("scripts.benchmark --cases {recipe} --computations gradient",),
   "imagenet": (_TRAIN,),
   "modelnet40": (_TRAIN,),
   "optical_flow": (
     f"{_TRAIN} --data.train-on autoflow",
-    f"{_EVALUATE} --data.evaluate-on {{label}} --data.evaluate-dir {{label}}",
+    f"{_EVALUATE} --data.evaluate-on {{label}} --data.evaluate-dir {{folder}}",
   ),
   "starcraft": ("experiments.train starcraft --recipe {recipe}",),
   "video_autoencoding": (_TRAIN,),
@@ -37,8 +38,6 @@ for _trunk, _prefix in (
   ("bytes_128_latents", "bytes_128_latents_"),
   ("bytes_512_latents", "bytes_512_latents_"),
   ("sentencepiece", "sentencepiece_"),
-  ("bert_bytes", "bert_"),
-  ("bert_sentencepiece", "bert_sentencepiece_"),
 ):
   _run = "masked_language" + f"-{_trunk}" * (_trunk != "bytes")
   _sweep = f"glue-sweep --workdir runs/glue-sweep-{_trunk}"
@@ -50,6 +49,10 @@ for _trunk, _prefix in (
   _key = f"glue {_prefix}{{task}}"
   COMMANDS[_key] = COMMANDS[f"masked_language {_trunk}"]
   RUNS[_key] = f"glue-sweep-{_trunk}/{{task}}/*"
+RUNS["glue bert_{task}"] = "glue-sweep/{task}/*"
+COMMANDS["glue bert_{task}"] = (
+  "experiments.train glue-sweep --baseline --data.data-dir GLUE",
+)
 COMMANDS["glue"] = (
   f"{_MASKED} bytes",
   _TUNING.format("glue --recipe {recipe}", "masked_language"),
@@ -79,6 +82,9 @@ NOTES = {
   "projected": "as appendix A.2 describes it, with 213 million parameters",
   "sharing": "the paper does not state whether it shares weights",
   "unexplained": "86.6 million parameters; the difference is unexplained",
+  "sizes": "the Transformer's size is not published: that of ViT-B",
+  "grid": "the grid of its patches is not published; 8 does not divide 44",
+  "scratch": "without its pre-training",
   "todo": "not made yet",
 }
 

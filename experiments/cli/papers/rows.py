@@ -91,7 +91,10 @@ class Table:
     recipes = row.recipes * (count if len(row.recipes) == 1 else 1)
     for column, number, key in zip(self.columns, numbers, recipes, strict=True):
       task = column.label.split()[0]
-      part = task if "{task}" in key else "8 tasks"
+      is_single = "{task}" in key
+      if is_single and "{part}" not in column.split:
+        key = ""  # no model has the average of models of one task
+      part = task if is_single else "8 tasks"
       split = column.split.format(part=part)
       recipe = key.format(task=task)
       yield Cell(column._replace(split=split), number, recipe, key, task)

@@ -89,6 +89,9 @@ MINI = Experiment(
 
 EXPERIMENTS = {
   name: Experiment(model=language.CONFIGS[f"language_{name}"], train=_TRAIN)
-  for name in ("bytes", "sentencepiece", "bytes_large")
+  for name in (
+    *("bytes", "sentencepiece", "bytes_large"),
+    *("bytes_128_latents", "bytes_512_latents"),  # table 15
+  )
 }
 RESULTS = {"mini": tasks.Result(metric="bits_per_byte", ours=3.78)}
