@@ -81,7 +81,7 @@ def prepare(config: PrepareConfig) -> Prepared:
       its images are missing, an image cannot be decoded, or the two splits
       have different classes.
   """
-  root = (config.data_dir or tfds_reader.default_data_dir()).expanduser()
+  root = config.data_dir or tfds_reader.default_data_dir()
   target = root / config.name / _VERSION
   if target.exists():
     raise files.InputError(f"{target} is there already; remove it first.")
