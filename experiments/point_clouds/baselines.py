@@ -179,6 +179,10 @@ class GridConfig:
         f"{self.num_points} points."
       )
 
+  def with_num_classes(self, count: int) -> "GridConfig":
+    """Returns the configuration with another number of classes."""
+    return dataclasses.replace(self, num_classes=count)
+
   def network(self, is_training: bool = False) -> "Grid":
     """Returns the Haiku module."""
     return Grid(self, is_training, name="grid")
