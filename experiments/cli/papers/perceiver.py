@@ -76,9 +76,9 @@ TABLES = {
     (_TOP_1,),
     "imagenet",
     """
-    4  | 12.7 | 39.4 | perceiver_4_cross_attends_only
-    8  | 23.8 | 45.3 | perceiver_8_cross_attends_only
-    12 | 34.9 | - | perceiver_12_cross_attends_only
+    4  | 12.7 | 39.4 | perceiver_4_alone
+    8  | 23.8 | 45.3 | perceiver_8_alone
+    12 | 34.9 | - | perceiver_12_alone
       | the paper ran out of memory
     """,
   ),
@@ -87,13 +87,13 @@ TABLES = {
     (_TOP_1,),
     "imagenet",
     """
-    1 at start      | 41.1 | 76.7 | perceiver_1_cross_attend | one place
-    1 interleaved   | 42.1 | 76.7 | perceiver_1_cross_attend | one place
-    2 at start      | 44.9 | 76.7 | perceiver_2_cross_attends_at_start
-    2 interleaved   | 44.9 | 76.5 | perceiver_2_cross_attends
-    4 at start      | 44.9 | 75.9 | perceiver_4_cross_attends_at_start
-    4 interleaved   | 44.9 | 76.5 | perceiver_4_cross_attends
-    8 at start      | 44.9 | 73.7 | perceiver_8_cross_attends_at_start
+    1 at start      | 41.1 | 76.7 | perceiver_1_interleaved | one place
+    1 interleaved   | 42.1 | 76.7 | perceiver_1_interleaved | one place
+    2 at start      | 44.9 | 76.7 | perceiver_2_at_start
+    2 interleaved   | 44.9 | 76.5 | perceiver_2_interleaved
+    4 at start      | 44.9 | 75.9 | perceiver_4_at_start
+    4 interleaved   | 44.9 | 76.5 | perceiver_4_interleaved
+    8 at start      | 44.9 | 73.7 | perceiver_8_at_start
     8 interleaved   | 44.9 | 78.0 | perceiver
     """,
   ),

@@ -58,7 +58,7 @@ COMMANDS["glue"] = (
   _TUNING.format("glue --recipe {recipe}", "masked_language"),
 )
 for _inputs in ("fourier", "projected", "conv"):
-  _pretraining = f"large_{_inputs}_pretraining"
+  _pretraining = f"large_{_inputs}_jft"
   COMMANDS[f"imagenet large_{_inputs}"] = (
     _TRAIN.format(experiment="imagenet", recipe=_pretraining),
     f"{_TRAIN} --checkpoint runs/imagenet-{_pretraining}",

@@ -23,12 +23,13 @@ _MEAN_DECODERS = {
 # Configuration B's learning rates in fine-tuning.
 _LARGE = {"fourier": 0.002, "projected": 0.002, "conv": 0.0002}
 # 2103.03206 tables 5, 6 and 7, with the Perceiver's training.
-_ABLATIONS = (
-  *(f"{n}_cross_attends_only" for n in (4, 8, 12)),
-  *("1_cross_attend", "2_cross_attends", "4_cross_attends"),
-  *(f"{n}_cross_attends_at_start" for n in (2, 4, 8)),
-  "unshared",
-)
+_ABLATIONS = {
+  **{f"{n}_alone": f"{n}_cross_attends_only" for n in (4, 8, 12)},
+  "1_interleaved": "1_cross_attend",
+  **{f"{n}_interleaved": f"{n}_cross_attends" for n in (2, 4)},
+  **{f"{n}_at_start": f"{n}_cross_attends_at_start" for n in (2, 4, 8)},
+  "unshared": "unshared",
+}
 # Figure 5: what differs from the model "sweep_base". The values are in a plot
 # only: powers of two about the base's.
 _SWEEP = {
@@ -82,9 +83,9 @@ def recipes(io: Any, perceiver: Any) -> Mapping[str, Any]:
       of(
         perceiver,
         f"perceiver_{name}",
-        imagenet.CONFIGS[f"perceiver_imagenet_{name}"],
+        imagenet.CONFIGS[f"perceiver_imagenet_{model}"],
       )
-      for name in _ABLATIONS
+      for name, model in _ABLATIONS.items()
     ),
     # The training of the others is not published: that of the Perceiver.
     *(of(perceiver, *row) for row in others.items()),
@@ -149,7 +150,7 @@ def _large(io: Any, inputs: str, rate: float) -> dict[str, Any]:
       schedule=schedules.ConstantThenCosine(constant_fraction=0.0),
     ),
   )
-  return {name: fine_tuning, f"{name}_pretraining": pretraining}
+  return {name: fine_tuning, f"{name}_jft": pretraining}
 
 
 def _permuted(model: Any) -> Any:

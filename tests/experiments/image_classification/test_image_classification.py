@@ -109,8 +109,8 @@ def test_published_recipes_have_their_results():
   plots = {name for name in without if name.startswith(("sweep_", "codes_"))}
   assert len(plots) == 22
   assert without - plots == {
-    "perceiver_12_cross_attends_only",  # out of memory
-    *(f"large_{x}_pretraining" for x in ("fourier", "projected", "conv")),
+    "perceiver_12_alone",  # out of memory
+    *(f"large_{x}_jft" for x in ("fourier", "projected", "conv")),
   }
   assert imagenet.RESULTS["fourier"].paper == 0.79
 
