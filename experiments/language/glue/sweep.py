@@ -17,12 +17,12 @@ from typing import NamedTuple
 import tabulate
 
 from experiments.cli import registry
-from experiments.language.glue import bert
 from experiments.language.glue import configs
 from experiments.language.glue import data as glue_data
 from experiments.language.glue import glue_tasks
 from experiments.language.glue import pretrained
 from experiments.language.glue import scores
+from experiments.language.text import bert
 from experiments.training import trainer
 from perceiver.models import glue
 

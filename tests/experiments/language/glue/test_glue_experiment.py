@@ -10,12 +10,12 @@ import pytest
 from experiments import evaluate
 from experiments import predict
 from experiments import train
-from experiments.language.glue import bert
 from experiments.language.glue import configs
 from experiments.language.glue import data
 from experiments.language.glue import glue_tasks
 from experiments.language.glue import sweep
 from experiments.language.glue import synthetic
+from experiments.language.text import bert
 import perceiver
 from perceiver.models import glue
 from tests.helpers import commands
@@ -79,7 +79,7 @@ def test_an_interrupted_run_ends_the_same(workdir, trunk, tmp_path):
 def test_evaluation_of_a_folder_and_of_a_file(workdir, capsys):
   for path in (workdir, workdir / "model.safetensors"):
     out = commands.command(capsys, evaluate.main, TINY, "--checkpoint", path)
-    assert "54 of 54 examples of 8 tasks dev" in out
+    assert "54 of 54 examples of synthetic 8 tasks dev" in out
   # Metrics do not depend on the batch size.
   arguments = (TINY, "--checkpoint", workdir, "--train.eval-batch-size", 4)
   rows = [line.split()[:2] for line in out.splitlines()[1:]]
@@ -207,13 +207,13 @@ def submission(workdir, tmp_path_factory):
 
 def test_files_for_the_test_server(submission):
   _, output = submission
+  tested = [glue_tasks.TASKS[name] for name in glue_tasks.AVERAGED]
+  tested.append(glue_tasks.AX)
   assert {path.name for path in output.iterdir()} == {
-    split.submission
-    for name in glue_tasks.AVERAGED
-    for split in glue_tasks.TASKS[name].eval_splits
+    split.submission for task in tested for split in task.eval_splits
   }
-  for name in glue_tasks.AVERAGED:
-    task = glue_tasks.TASKS[name]
+  assert (output / "AX.tsv").exists()
+  for task in tested:
     for split in task.eval_splits:
       lines = (output / split.submission).read_text().splitlines()
       assert lines[0] == "index\tprediction"
