@@ -28,10 +28,12 @@ class DecoderConfig:
   query_channels: int
   output_channels: int | None
   cross_attention: blocks.CrossAttentionConfig = blocks.CrossAttentionConfig()
-  output_init_scale: float = 1.0
+  output_init_scale: float = layers.TRUNCATED_VARIANCE
 
   def __post_init__(self) -> None:
-    bounds.check(self, "query_channels", "output_channels")
+    bounds.check(
+      self, "query_channels", "output_channels", output_init_scale="[0, inf)"
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,13 @@ to eight times, between its blocks of latent self-attention or before them, and
 takes a linear map of the mean latent.
 """
 
+from collections.abc import Callable
 import dataclasses
+from typing import Any, NamedTuple
 
 import haiku as hk
-from jaxtyping import Array, Bool, Float
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Float32, Integer
 
 from perceiver import blocks
 from perceiver import decoder
@@ -67,6 +70,17 @@ class PerceiverConfig:
     return tuple((end - start, after[end]) for start, end in zip(starts, ends))
 
 
+class Watched(NamedTuple):
+  """Latents, with the attention of the cross-attend after `left` others."""
+
+  latents: Float[Array, "B N D"]
+  attention: Float32[Array, "B H N M"]
+  left: Integer[Array, ""]
+
+
+State = Any  # Float[Array, "B N D"], or Watched
+
+
 @dataclasses.dataclass
 class Perceiver(hk.Module):
   """Encodes inputs as latents, processes these, and decodes outputs."""
@@ -96,9 +110,7 @@ class Perceiver(hk.Module):
     """Returns processed latents, at a cost linear in the number of inputs."""
     self._check_inputs(inputs)
     latents = self._initial_latents(inputs)  # [B, N, D]
-    if self.config.share_weights:
-      return self._encode_shared(latents, inputs, input_mask)
-    return self._encode_unshared(latents, inputs, input_mask)
+    return self._encode(latents, inputs, input_mask)
 
   @hk.name_like("__call__")
   def decode(
@@ -130,12 +142,17 @@ class Perceiver(hk.Module):
     inputs: input_parts.Parts,
     *,
     input_mask: Bool[Array, "B M"] | None = None,
+    cross_attend: Integer[Array, ""] | int = 0,
   ) -> Float[Array, "B H N M"]:
-    """Returns the attention of the first cross-attend; rows sum to one."""
+    """Returns the attention of a cross-attend, by its number from 0."""
     latents = self._initial_latents(inputs)  # [B, N, D]
-    return _cross_attention(self.config, self.is_training).attention_map(
-      latents, inputs, input_mask=input_mask
-    )
+    num_heads = self.config.encoder.cross_attention.num_heads
+    shape = (len(latents), num_heads, latents.shape[1], inputs[0].shape[1])
+    state = Watched(latents, jnp.zeros(shape), jnp.asarray(cross_attend))
+    if isinstance(cross_attend, int) and not cross_attend:
+      first = _attend(self.config, self.is_training, inputs, input_mask)
+      return first(state).attention  # All else is left out.
+    return self._encode(state, inputs, input_mask).attention
 
   @hk.name_like("__call__")
   def _initial_latents(
@@ -147,59 +164,59 @@ class Perceiver(hk.Module):
     )
 
   @hk.name_like("__call__")
-  def _encode_shared(
+  def _encode(
     self,
-    latents: Float[Array, "B N D"],
+    state: State,
     inputs: input_parts.Parts,
     input_mask: Bool[Array, "B M"] | None,
-  ) -> Float[Array, "B N D"]:
+  ) -> State:
     """Alternates between cross-attends and blocks with shared weights.
 
     The first cross-attend has weights of its own; all later ones share theirs,
     and so do all blocks.
     """
-    first, later = (
-      _cross_attention(self.config, self.is_training, name)
+    if not self.config.share_weights:
+      return self._encode_unshared(state, inputs, input_mask)
+    first, attend_again = (
+      _attend(self.config, self.is_training, inputs, input_mask, name)
       for name in ("cross_attention", "later_cross_attention")
     )
-    attend_again = lambda x: later(x, inputs, input_mask=input_mask)
-    process = _processor(self.config, self.is_training)
+    process = _process(self.config, self.is_training)
 
     def process_and_attend(
-      x: Float[Array, "B N D"], num_blocks: int, num_attends: int
-    ) -> Float[Array, "B N D"]:
+      x: State, num_blocks: int, num_attends: int
+    ) -> State:
       x = blocks.repeat(num_blocks, process, x)
       return blocks.repeat(num_attends, attend_again, x)
 
     *rounds, last = self.config.rounds
-    latents = first(latents, inputs, input_mask=input_mask)  # [B, N, D]
-    latents = blocks.repeat(self.config.schedule[0] - 1, attend_again, latents)
+    num_more = self.config.schedule[0] - 1
+    state = blocks.repeat(num_more, attend_again, first(state))
     if len(set(rounds)) > 1:  # the cross-attends do not divide the blocks
       for counts in rounds:
-        latents = process_and_attend(latents, *counts)
+        state = process_and_attend(state, *counts)
     else:
       step = lambda x: process_and_attend(x, *rounds[0])
-      latents = blocks.repeat(len(rounds), step, latents)
-    return process_and_attend(latents, *last)
+      state = blocks.repeat(len(rounds), step, state)
+    return process_and_attend(state, *last)
 
   @hk.name_like("__call__")
   def _encode_unshared(
     self,
-    latents: Float[Array, "B N D"],
+    state: State,
     inputs: input_parts.Parts,
     input_mask: Bool[Array, "B M"] | None,
-  ) -> Float[Array, "B N D"]:
+  ) -> State:
     """Alternates between cross-attends and blocks with weights of their own."""
 
-    def step(x: Float[Array, "B N D"]) -> Float[Array, "B N D"]:
+    def step(x: State) -> State:
       for i in range(self.config.schedule[0]):
         name = f"cross_attention_{i}" if i else "cross_attention"
-        attend = _cross_attention(self.config, self.is_training, name)
-        x = attend(x, inputs, input_mask=input_mask)
-      return _processor(self.config, self.is_training)(x)
+        x = _attend(self.config, self.is_training, inputs, input_mask, name)(x)
+      return _process(self.config, self.is_training)(x)
 
     num_blocks = self.config.processor.num_blocks
-    return hk.layer_stack(num_blocks, name="stack")(step)(latents)
+    return hk.layer_stack(num_blocks, name="stack")(step)(state)
 
   def _check_inputs(self, inputs: input_parts.Parts) -> None:
     shapes = [part.shape for part in inputs]
@@ -218,15 +235,31 @@ class Perceiver(hk.Module):
 # path of its module into the names once more.
 
 
-def _cross_attention(
-  config: PerceiverConfig, is_training: bool, name: str = "cross_attention"
-) -> blocks.CrossAttentionBlock:
-  return blocks.CrossAttentionBlock(
-    config.encoder.cross_attention, is_training, name=name
-  )
+def _attend(
+  config: PerceiverConfig,
+  is_training: bool,
+  inputs: input_parts.Parts,
+  input_mask: Bool[Array, "B M"] | None,
+  name: str = "cross_attention",
+) -> Callable[[State], State]:
+  settings = config.encoder.cross_attention
+  block = blocks.CrossAttentionBlock(settings, is_training, name=name)
+
+  def attend(x: State) -> State:
+    if not isinstance(x, Watched):
+      return block(x, inputs, input_mask=input_mask)
+    found = block.attention_map(x.latents, inputs, input_mask=input_mask)
+    attention = jnp.where(x.left == 0, found, x.attention)
+    latents = block(x.latents, inputs, input_mask=input_mask)
+    return Watched(latents, attention, x.left - 1)
+
+  return attend
 
 
-def _processor(
+def _process(
   config: PerceiverConfig, is_training: bool
-) -> processor.Processor:
-  return processor.Processor(config.processor, is_training, name="processor")
+) -> Callable[[State], State]:
+  block = processor.Processor(config.processor, is_training, name="processor")
+  return lambda x: (
+    x._replace(latents=block(x.latents)) if isinstance(x, Watched) else block(x)
+  )

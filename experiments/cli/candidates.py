@@ -48,7 +48,10 @@ def load(experiment: trainer.Experiment, path: pathlib.Path) -> Candidate:
   if not path.is_dir():
     if store.is_ours(path):
       model, loaded = store.load(path, type(experiment.model))
-      origin += f", step {store.notes(path).get('step', 'unknown')}"
+      notes = store.notes(path)
+      origin += f", step {notes.get('step', 'unknown')}"
+      if selected := notes.get("selected"):
+        origin += f", {selected}: selected on what it is evaluated on"
     else:
       model, loaded = perceiver.load(path, experiment.model)
     # Every experiment is a dataclass with a field `model`.

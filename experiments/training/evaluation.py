@@ -82,9 +82,7 @@ class Evaluation:
     """Returns the paper's results on this very split, by metric."""
     row = () if result is None or self.is_partial else result.row()
     return {
-      r.metric: r
-      for r in row
-      if r.paper is not None and r.split in ("", self.split)
+      r.metric: r for r in row if r.paper is not None and r.split == self.split
     }
 
   def counts(self) -> str:

@@ -95,7 +95,8 @@ class Result:
     paper: the paper's number, None where it has none.
     ours: the number reached with this code, None if it was never run in full.
     source: where the paper's number stands, such as "Perceiver IO, Table 7".
-    split: the split that the numbers are of, by its name; any if empty.
+    split: the data set and part that the paper's number is of, by the name of
+      its `loader.Split`. The number is shown beside no other evaluation.
     also: further numbers of the same model, of other metrics or splits.
   """
 
@@ -105,6 +106,13 @@ class Result:
   source: str = ""
   split: str = ""
   also: tuple["Result", ...] = ()
+
+  def __post_init__(self) -> None:
+    if self.paper is not None and not self.split:
+      raise ValueError(
+        f"Result: the paper's {self.metric} is given without its split; "
+        'expected a data set and part, such as "imagenet2012 validation"'
+      )
 
   def row(self) -> tuple["Result", ...]:
     """Returns this number and the further ones."""

@@ -62,7 +62,7 @@ class Experiment:
     data = dataclasses.replace(self.data, image_size=size)
     return classification_task.ImageClassification(
       model=pretrained.create(self.model, self.checkpoint),
-      splits=lambda: imagenet_data.splits(data),
+      splits=lambda: imagenet_data.splits(data, self.loss.mixing.in_pairs),
       loss=self.loss,
     )
 
@@ -79,6 +79,7 @@ _IO_TRAIN = trainer.TrainConfig(
   schedule=schedules.ConstantThenCosine(constant_fraction=0.5),
   optimizer=optimizers.Lamb(weight_decay=0.1, clip_norm=10.0),
   eval_every=12_500,
+  best_metric="top_1",
   checkpoint_every=1250,
 )
 _IO_LOSS = classification_task.LossConfig(

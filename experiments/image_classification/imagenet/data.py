@@ -138,7 +138,9 @@ class DataConfig:
     bounds.check_ranges(self, "image_size", "max_labels", "num_valid")
 
 
-def splits(config: DataConfig) -> tuple[loader.Split, loader.Split]:
+def splits(
+  config: DataConfig, pairs: bool = False
+) -> tuple[loader.Split, loader.Split]:
   """Opens the training and the evaluation split.
 
   Batches of both have "images", float32 [B, size, size, 3], normalised with
@@ -147,6 +149,9 @@ def splits(config: DataConfig) -> tuple[loader.Split, loader.Split]:
 
   Args:
     config: the data set and the preparation of its images.
+    pairs: whether a training batch also has "partner_images" and
+      "partner_labels": as many further training images, sampled at random,
+      cropped and augmented independently.
 
   Returns:
     The training split, which augments, and the evaluation split, which crops
@@ -165,9 +170,14 @@ def splits(config: DataConfig) -> tuple[loader.Split, loader.Split]:
   eval_part = f"train[:{valid}]"
   if evaluation is EvalSplit.TEST:
     eval_part = _held_out(config, dataset.info.splits)
+  train_source = _source(dataset, train_part)
+  partners = train_source if pairs else None
+  train_transform = TrainTransform(config, partners)
   return (
-    _split(dataset, config, train_part, TrainTransform(config)),
-    _split(dataset, config, eval_part, EvalTransform(config)),
+    _split(train_source, config, train_part, train_transform),
+    _split(
+      _source(dataset, eval_part), config, eval_part, EvalTransform(config)
+    ),
   )
 
 
@@ -247,27 +257,50 @@ def _folder_advice(config: DataConfig) -> str:
   )
 
 
+def _source(dataset: Any, part: str) -> loader.Source:
+  decoders = {"image": tfds.decode.SkipDecoding()}  # bytes of the file
+  source: loader.Source = dataset.as_data_source(split=part, decoders=decoders)
+  return source
+
+
 def _split(
-  dataset: Any,
+  source: loader.Source,
   config: DataConfig,
   part: str,
   transform: "TrainTransform | EvalTransform",
 ) -> loader.Split:
-  decoders = {"image": tfds.decode.SkipDecoding()}  # bytes of the file
-  source = dataset.as_data_source(split=part, decoders=decoders)
-  return loader.Split(source, transform, f"{config.dataset} {part}")
+  name = loader.split_name(
+    config.dataset, part, official=not config.allow_partial
+  )
+  return loader.Split(source, transform, name)
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainTransform:
-  """Decodes, crops, flips, augments, resizes and normalises an example."""
+  """Decodes, crops, flips, augments, resizes and normalises an example.
+
+  Attributes:
+    config: the preparation.
+    partners: raw examples, of which one is prepared with each; none if None.
+  """
 
   config: DataConfig
+  partners: loader.Source | None = None
 
   def __call__(
     self, example: Mapping[str, Any], generator: np.random.Generator
   ) -> dict[str, np.ndarray]:
     """Returns "images" [size, size, 3] and "labels" of one raw example."""
+    found = self._prepare(example, generator)
+    if self.partners is None:
+      return found
+    number = int(generator.integers(len(self.partners)))
+    partner = self._prepare(self.partners[number], generator)
+    return found | {f"partner_{name}": x for name, x in partner.items()}
+
+  def _prepare(
+    self, example: Mapping[str, Any], generator: np.random.Generator
+  ) -> dict[str, np.ndarray]:
     augmentation = self.config.augmentation
     image = _decode_example(example)
     box = crop.random_box(

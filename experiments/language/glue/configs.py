@@ -15,12 +15,12 @@ import dataclasses
 import pathlib
 
 from experiments.cli.papers import published
-from experiments.language.glue import bert
 from experiments.language.glue import data as glue_data
 from experiments.language.glue import glue_tasks
 from experiments.language.glue import pretrained
 from experiments.language.glue import synthetic
 from experiments.language.glue import task as glue_task
+from experiments.language.text import bert
 from experiments.language.text import mini_model
 from experiments.training import optimizers
 from experiments.training import pretrained as training_pretrained
@@ -50,11 +50,6 @@ class Experiment:
   train: trainer.TrainConfig
 
   def __post_init__(self) -> None:
-    if self.checkpoint is not None and isinstance(self.model, bert.BertConfig):
-      raise ValueError(
-        "checkpoint is given, but the baseline has no trunk to be pre-trained; "
-        "expected None"
-      )
     for task in self.model.tasks:
       if (
         task.name in glue_tasks.TASKS
@@ -74,15 +69,24 @@ class Experiment:
       perceiver.CheckpointError: if it cannot be used for this model.
       files.InputError: if it holds another kind of model.
     """
-    model = perceiver.create(self.model)
-    if self.checkpoint is not None and isinstance(self.model, glue.GlueConfig):
-      trunk = pretrained.trunk_of(self.checkpoint)
-      config = dataclasses.replace(self.model, trunk=trunk)
-      model = training_pretrained.from_checkpoint(config, self.checkpoint)
     return glue_task.Glue(
-      model=model,
+      model=self._model(),
       data=self.data,
       eval_batch_size=self.train.evaluation_batch_size,
+    )
+
+  def _model(self) -> perceiver.Model:
+    config = self.model
+    if self.checkpoint is None:
+      return perceiver.create(config)
+    if isinstance(config, bert.BertConfig):
+      of_tokens = dataclasses.replace(config, tasks=())
+      return training_pretrained.from_checkpoint(
+        config, self.checkpoint, of_tokens
+      )
+    trunk = pretrained.trunk_of(self.checkpoint)
+    return training_pretrained.from_checkpoint(
+      dataclasses.replace(config, trunk=trunk), self.checkpoint
     )
 
 
@@ -162,7 +166,11 @@ EXPERIMENTS = {
     for name in glue_tasks.TASKS
   },
   **{
-    f"bert_{name}": _published(bert.byte_bert((task.config,)))
+    f"{prefix}{name}": _published(model((task.config,)))
+    for prefix, model in (
+      ("bert_", bert.byte_bert),
+      ("bert_sentencepiece_", bert.base_bert),
+    )
     for name, task in glue_tasks.TASKS.items()
   },
 }
