@@ -101,12 +101,12 @@ def _numbers(
   name, previous = row.name, ""
   note = published.NOTES.get(row.note, row.note)
   for cell in table.cells(row):
-    if cell.number is None and not cell.recipe:
+    if not cell.number and not cell.recipe:
       continue
     ours, state = _ours(cell, runs)
     state = "; ".join(filter(None, (state, note)))
-    paper = _NONE if cell.number is None else f"{cell.number:g}"
-    yield name, cell.column.label, paper, ours, state * (state != previous)
+    shown = state * (state != previous)
+    yield name, cell.column.label, cell.number or _NONE, ours, shown
     name, previous = "", state
 
 

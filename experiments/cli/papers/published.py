@@ -111,11 +111,11 @@ def results(experiment: str) -> dict[str, tasks.Result]:
   for name, table in TABLES.items():
     for cell in (cell for row in table.rows for cell in table.cells(row)):
       column, (owner, _, recipe) = cell.column, cell.recipe.partition(" ")
-      if owner != experiment or cell.number is None or not column.metric:
+      if owner != experiment or not (cell.number and column.metric):
         continue
       result = tasks.Result(
         metric=column.metric,
-        paper=round(cell.number / column.scale, 4),
+        paper=round(float(cell.number) / column.scale, 4),
         source=source(name),
         split=column.split,
       )

@@ -28,14 +28,14 @@ class Cell(NamedTuple):
 
   Attributes:
     column: with the name of the split.
-    number: None where the table has none.
+    number: as the paper has it; empty where it has none.
     recipe: "EXPERIMENT RECIPE"; empty if there is none.
     key: the recipe as it is written in the row, of all tasks alike.
     task: the first word of the column's label.
   """
 
   column: Column
-  number: float | None
+  number: str
   recipe: str
   key: str
   task: str
@@ -47,7 +47,7 @@ class Row(NamedTuple):
   Attributes:
     name: as in the table.
     millions: the published number of parameters; None if there is none.
-    numbers: one for each column, None where the table has none.
+    numbers: one for each column, empty where the table has none.
     recipes: "EXPERIMENT RECIPE", for all columns or for each; {task} is that of
       the column.
     note: why the row cannot be repeated, or not quite; empty if it can.
@@ -55,7 +55,7 @@ class Row(NamedTuple):
 
   name: str
   millions: float | None
-  numbers: tuple[float | None, ...]
+  numbers: tuple[str, ...]
   recipes: tuple[str, ...]
   note: str
 
@@ -87,7 +87,7 @@ class Table:
   def cells(self, row: Row) -> Iterator[Cell]:
     """Yields the cells of a row from the left."""
     count = len(self.columns)
-    numbers = row.numbers + (None,) * (count - len(row.numbers))
+    numbers = row.numbers + ("",) * (count - len(row.numbers))
     recipes = row.recipes * (count if len(row.recipes) == 1 else 1)
     for column, number, key in zip(self.columns, numbers, recipes, strict=True):
       task = column.label.split()[0]
@@ -102,12 +102,11 @@ class Table:
   def _row(self, line: str) -> Row:
     fields = [field.strip() for field in line.split("|")]
     name, millions, numbers, recipes, note = fields + [""] * (5 - len(fields))
-    number = lambda text: None if text in ("", "-") else float(text)
     own = lambda recipe: f"{self.experiment} {recipe}"
     return Row(
       name,
-      number(millions),
-      tuple(map(number, numbers.split())),
+      float(millions) if millions else None,
+      tuple(number.removeprefix("-") for number in numbers.split()),
       tuple(
         recipe if " " in recipe else own(recipe) if recipe else ""
         for recipe in map(str.strip, recipes.split(","))

@@ -78,7 +78,7 @@ def test_recipes_have_the_results_of_their_rows():
       if experiment not in registry.names():
         continue
       choice = registry.choose(experiment, recipe)
-      if cell.number is None or not column.metric:
+      if not cell.number or not column.metric:
         continue
       (found,) = (
         result.paper
@@ -86,7 +86,10 @@ def test_recipes_have_the_results_of_their_rows():
         if (result.metric, result.split) == (column.metric, column.split)
       )
       # Of several tables, all have the same number.
-      assert found == pytest.approx(cell.number / column.scale), (name, row)
+      assert found == pytest.approx(float(cell.number) / column.scale), (
+        name,
+        row,
+      )
 
 
 def test_parameters_are_the_published_ones():
@@ -163,14 +166,14 @@ def test_a_table_is_repeated(tiny_table, capsys):
     for line in out.splitlines()
     if line.startswith(("one", "other", "third"))
   )
-  assert (one[2], one[-2:]) == ("90", ["step", "4/4"])
+  assert (one[2], one[-2:]) == ("90.0", ["step", "4/4"])
   assert 0 <= float(one[3]) <= 100
   assert other[2:5] == ["–", other[3], "step"]
   assert other[-2:] == ["made", "up"]
   assert third == [
     "third",
     "top-1",
-    "50",
+    "50.0",
     "–",
     *["quoted:", "trained", "by", "others"],
   ]

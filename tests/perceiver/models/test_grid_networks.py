@@ -71,12 +71,12 @@ def test_sizes_on_fourier_codes(module, recipe, expected):
 
 
 def test_patches_may_be_in_any_order():
-  x = np.random.default_rng(0).standard_normal((2, 4, 4, 3), np.float32)
+  x = jax.random.normal(jax.random.key(0), (2, 4, 4, 3))
   network = transformed(TINY, 5)
   params, state = network.init(jax.random.key(1), x)
   logits, _ = network.apply(params, state, x)
-  swapped, _ = network.apply(params, state, np.roll(x, 2, axis=1))
-  other, _ = network.apply(params, state, np.roll(x, 1, axis=1))
+  swapped, _ = network.apply(params, state, jnp.roll(x, 2, axis=1))
+  other, _ = network.apply(params, state, jnp.roll(x, 1, axis=1))
   assert logits.shape == (2, 5)
   np.testing.assert_allclose(logits, swapped, atol=1e-5)
   assert np.abs(logits - other).max() > 1e-3
