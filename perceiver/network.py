@@ -109,8 +109,7 @@ class Perceiver(hk.Module):
   ) -> Float[Array, "B N D"]:
     """Returns processed latents, at a cost linear in the number of inputs."""
     self._check_inputs(inputs)
-    latents = self._initial_latents(inputs)  # [B, N, D]
-    return self._encode(latents, inputs, input_mask)
+    return self._encode(self._initial_latents(inputs), inputs, input_mask)
 
   @hk.name_like("__call__")
   def decode(
@@ -149,7 +148,8 @@ class Perceiver(hk.Module):
     num_heads = self.config.encoder.cross_attention.num_heads
     shape = (len(latents), num_heads, latents.shape[1], inputs[0].shape[1])
     state = Watched(latents, jnp.zeros(shape), jnp.asarray(cross_attend))
-    if isinstance(cross_attend, int) and not cross_attend:
+    is_first = isinstance(cross_attend, int) and not cross_attend
+    if is_first and self.config.share_weights:
       first = _attend(self.config, self.is_training, inputs, input_mask)
       return first(state).attention  # All else is left out.
     return self._encode(state, inputs, input_mask).attention

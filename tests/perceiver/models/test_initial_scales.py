@@ -42,7 +42,10 @@ def _ratios(config, modules):
       ("/conv_1x1", "/position_projection", "/decoder/output"),
     ),
     ("optical_flow", ("/patch_projection",)),
-    ("video_autoencoding", ("/image_output", "/audio_output", "/output")),
+    (
+      "video_autoencoding",
+      ("/image_output", "/audio_output", "/decoder/output"),
+    ),
   ],
 )
 def test_maps_outside_of_blocks(name, modules):
