@@ -150,7 +150,7 @@ def tiny_table(tiny, monkeypatch, tmp_path):
     """,
   )
   monkeypatch.setitem(published.TABLES, "0000.00000:1", table)
-  command = "experiments.train {experiment} --recipe {recipe} --train.steps 4"
+  command = "experiments.train {experiment} --recipe {recipe} --train.steps 8"
   command += " --data.data-dir DIR"
   monkeypatch.setitem(published.COMMANDS, tiny, (command,))
   return "0000.00000:1"
@@ -166,7 +166,7 @@ def test_a_table_is_repeated(tiny_table, capsys):
     for line in out.splitlines()
     if line.startswith(("one", "other", "third"))
   )
-  assert (one[2], one[-2:]) == ("90.0", ["step", "4/4"])
+  assert (one[2], one[-2:]) == ("90.0", ["step", "8/8"])
   assert 0 <= float(one[3]) <= 100
   assert other[2:5] == ["–", other[3], "step"]
   assert other[-2:] == ["made", "up"]
@@ -189,4 +189,4 @@ def test_a_command_that_fails_does_not_stop_the_others(tiny_table, capsys):
   assert "These commands failed" in captured.err
   assert "--recipe plain" in captured.err.partition("failed")[2]
   assert "--recipe wide" not in captured.err.partition("failed:")[2]
-  assert "step 4/4" in captured.out
+  assert "step 8/8" in captured.out

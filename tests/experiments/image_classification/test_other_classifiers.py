@@ -3,6 +3,7 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -11,12 +12,13 @@ from experiments.image_classification import task as classification_task
 from experiments.image_classification.imagenet import baselines
 from experiments.image_classification.imagenet import configs
 from experiments.image_classification.imagenet import data as imagenet_data
-from experiments.image_classification.imagenet import mini_model
 from experiments.image_classification.imagenet import painted_digits
 import perceiver
+from perceiver import decoder
 from perceiver import position_encoding
 from perceiver.adapters import image
 from perceiver.models import grid_networks
+from perceiver.models import imagenet as models
 from tests.perceiver.models import test_grid_networks
 
 _INPUTS = image.ImageInputConfig(
@@ -68,17 +70,14 @@ def test_a_step_of_a_baseline(backbone):
 
 
 def test_several_labels():
-  model = dataclasses.replace(
-    mini_model.CONFIG,
-    inputs=dataclasses.replace(
-      _INPUTS, features=image.Patches(size=4), permutation_seed=None
-    ),
+  model = models.image_classifier(
+    dataclasses.replace(_INPUTS, features=image.Patches(size=4)),
+    decoder.MeanDecoderConfig(output_channels=6),
+    num_latents=3,
+    latent_channels=8,
+    num_blocks=1,
+    num_self_attends_per_block=1,
   )
-  encoder = dataclasses.replace(
-    model.perceiver.encoder, input_channels=model.inputs.input_channels
-  )
-  network = dataclasses.replace(model.perceiver, encoder=encoder)
-  model = dataclasses.replace(model, perceiver=network)
   both = gradients(model, [[3, 1, -1], [5, -1, -1]])[1].loss
   first, second = (gradients(model, x)[1].loss for x in ([3, 5], [1, 5]))
   # The cross-entropy with both ones is the sum of those with either.
@@ -87,9 +86,9 @@ def test_several_labels():
 
 
 def test_one_of_several_labels_is_enough():
-  logits = np.array([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0]], np.float32)
+  logits = jnp.array([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0]])
   labels = np.array([[1, -1], [0, 2]])
-  mixed = np.array([[0, 1, 0], [1, 0, 1]], np.float32)
+  mixed = jnp.array([[0.0, 1.0, 0.0], [1.0, 0.0, 1.0]])
   found = [
     mixing.top_k_correct(logits, (labels, labels), mixed, k).tolist()
     for k in (1, 2)
