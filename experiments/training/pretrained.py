@@ -41,7 +41,9 @@ class FineTuned(perceiver.Model):
 
 
 @functools.lru_cache(maxsize=1)
-def from_checkpoint(config: Any, path: pathlib.Path) -> FineTuned:
+def from_checkpoint(
+  config: Any, path: pathlib.Path, source: Any = None
+) -> FineTuned:
   """Returns a model that is initialised from a pre-trained one.
 
   The number of reinitialised arrays, those of heads and the tasks' own vectors,
@@ -50,12 +52,15 @@ def from_checkpoint(config: Any, path: pathlib.Path) -> FineTuned:
   Args:
     config: of the model.
     path: of another model with the same trunk.
+    source: the other model's configuration, if its kind is not the library's.
 
   Raises:
     FileNotFoundError: if there is nothing at the path.
     perceiver.CheckpointError: if it cannot be used for this model.
   """
-  _, variables, report = perceiver.load_for_finetuning(config, path)
+  _, variables, report = perceiver.load_for_finetuning(
+    config, path, source=source
+  )
   arrays = check.flatten(variables)
   pretrained = {n: arrays[n] for n in arrays.keys() - {*report.reinitialised}}
   print(

@@ -38,9 +38,12 @@ for _trunk, _prefix in (
   ("bytes_128_latents", "bytes_128_latents_"),
   ("bytes_512_latents", "bytes_512_latents_"),
   ("sentencepiece", "sentencepiece_"),
+  ("bert_bytes", "bert_"),
+  ("bert_sentencepiece", "bert_sentencepiece_"),
 ):
   _run = "masked_language" + f"-{_trunk}" * (_trunk != "bytes")
   _sweep = f"glue-sweep --workdir runs/glue-sweep-{_trunk}"
+  _sweep += f" --recipes {_prefix}" * _prefix.startswith("bert")
   _pieces = " --data.sentencepiece-model PIECES" * ("piece" in _trunk)
   COMMANDS[f"masked_language {_trunk}"] = (
     f"{_MASKED} {_trunk}{_pieces}",
@@ -49,10 +52,6 @@ for _trunk, _prefix in (
   _key = f"glue {_prefix}{{task}}"
   COMMANDS[_key] = COMMANDS[f"masked_language {_trunk}"]
   RUNS[_key] = f"glue-sweep-{_trunk}/{{task}}/*"
-RUNS["glue bert_{task}"] = "glue-sweep/{task}/*"
-COMMANDS["glue bert_{task}"] = (
-  "experiments.train glue-sweep --baseline --data.data-dir GLUE",
-)
 COMMANDS["glue"] = (
   f"{_MASKED} bytes",
   _TUNING.format("glue --recipe {recipe}", "masked_language"),
@@ -84,7 +83,6 @@ NOTES = {
   "unexplained": "86.6 million parameters; the difference is unexplained",
   "sizes": "the Transformer's size is not published: that of ViT-B",
   "grid": "the grid of its patches is not published; 8 does not divide 44",
-  "scratch": "without its pre-training",
   "todo": "not made yet",
 }
 

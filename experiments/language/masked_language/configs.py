@@ -96,5 +96,8 @@ EXPERIMENTS = {
     *("bytes_128_latents", "bytes_512_latents"),  # table 15
   )
 }
-EXPERIMENTS["bert_bytes"] = Experiment(model=bert.byte_bert(), train=_TRAIN)
+EXPERIMENTS |= {
+  "bert_bytes": Experiment(model=bert.byte_bert(), train=_TRAIN),
+  "bert_sentencepiece": Experiment(model=bert.base_bert(), train=_TRAIN),
+}
 RESULTS = {"mini": tasks.Result(metric="bits_per_byte", ours=3.78)}
