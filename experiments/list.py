@@ -32,7 +32,7 @@ import perceiver
 
 _PROG = "python -m experiments.list"
 _HEADER = ("recipe", "parameters", "GFLOPs", "metric", "paper", "ours")
-_WIDTHS = (None, None, None, 16, None, None)  # 80 columns, all in all
+_WIDTHS = (None, None, None, 12, None, None)  # 80 columns, all in all
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
