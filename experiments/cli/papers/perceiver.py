@@ -32,7 +32,7 @@ TABLES = {
       | sizes
     Perceiver (FF)          | | 78.0 78.0 | perceiver, perceiver_permuted
     Perceiver (learned) | | 70.9 70.9
-      | perceiver_learned, perceiver_learned_permuted
+      | perceiver_learned, learned_permuted
     """,
   ),
   "3": rows.Table(

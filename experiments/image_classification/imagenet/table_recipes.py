@@ -94,7 +94,7 @@ def recipes(io: Any, perceiver: Any) -> Mapping[str, Any]:
       for name, model in (
         *others.items(),
         ("perceiver", imagenet.PERCEIVER),
-        ("perceiver_learned", imagenet.CONFIGS["perceiver_imagenet_learned"]),
+        ("learned", imagenet.CONFIGS["perceiver_imagenet_learned"]),
       )
     ),
     *(
