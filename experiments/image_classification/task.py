@@ -45,8 +45,9 @@ class ImageClassification(tasks.HasSplits):
   Attributes:
     model: images [B, H, W, C] -> logits [B, classes].
     splits: opens the training and the evaluation split, whose batches have
-      "images" and "labels"; in training perhaps also "partner_images" and
-      "partner_labels", to be mixed with them.
+      "images" and "labels", [B] or, of several for each image, [B, labels]; in
+      training perhaps also "partner_images" and "partner_labels", to be mixed
+      with them.
     loss: the loss of the training.
     top_k: the k of the reported top-k accuracies.
     class_names: names for plots; numbers if None.
