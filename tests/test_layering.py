@@ -20,7 +20,7 @@ import pytest
 from tests.helpers import folders
 
 ROOT = folders.ROOT
-ROOMS = ("cli", "training", "runs", "data", "cluster")
+ROOMS = ("cli", "hardware", "training", "runs", "data", "cluster")
 WINGS = (
   "audio_video",
   "image_classification",

@@ -15,7 +15,7 @@ from perceiver import bounds
 
 Images = Float[Array | np.ndarray, "B H W C"]
 Targets = Float[Array | np.ndarray, "B F"]
-Labels = Integer[Array | np.ndarray, "B"]
+Labels = Integer[Array | np.ndarray, "B *L"]  # -1 is none
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,14 +76,14 @@ def of_batch(
     config: which mixings are on.
   """
   images, labels = batch["images"], batch["labels"]
-  targets = jax.nn.one_hot(labels, num_classes)  # [B, F]
+  targets = _ones(labels, num_classes)  # [B, F]
   if key is None:
     return Mixed(images, targets, (labels, labels))
   partners, others = (
     batch.get(f"partner_{name}", before(batch[name]))
     for name in ("images", "labels")
   )
-  pairs = (images, partners), (targets, jax.nn.one_hot(others, num_classes))
+  pairs = (images, partners), (targets, _ones(others, num_classes))
   return Mixed(*mix(key, *pairs, config), (labels, others))
 
 
@@ -121,6 +121,12 @@ def mix(
   return _blend(masks, *images), _blend(shares[:, None], *targets)
 
 
+def _ones(labels: Labels, num_classes: int) -> Float[Array, "B F"]:
+  """Returns ones at the labels, zeros elsewhere; a label of -1 is none."""
+  ones = jax.nn.one_hot(labels, num_classes)  # [B, F] or [B, L, F]
+  return ones if labels.ndim == 1 else jnp.max(ones, axis=1)
+
+
 def top_k_correct(
   logits: Float[Array, "B F"],
   labels: tuple[Labels, Labels],
@@ -129,12 +135,17 @@ def top_k_correct(
 ) -> Float[Array, "B"]:
   """Returns the share of each mixed image whose label is among the top k.
 
+  Of several labels, one is enough; such images are not mixed.
+
   Args:
     logits: of the mixed images.
     labels: before mixing, and those of the partners.
     mixed: one-hot labels, mixed as the images are.
     k: how many classes count.
   """
+  if labels[0].ndim > 1:
+    of_one = lambda x: losses.top_k_correct(logits, x, k) * (x >= 0)  # [B]
+    return jnp.max(jax.vmap(of_one, in_axes=1)(labels[0]), axis=0)
   own = jnp.take_along_axis(mixed, labels[0][:, None], axis=-1)[:, 0]  # [B]
   correct, other = (losses.top_k_correct(logits, x, k) for x in labels)
   return own * correct + (1 - own) * other

@@ -5,6 +5,7 @@ import dataclasses
 import pathlib
 
 import jax
+import numpy as np
 import optax
 
 from experiments.data import loader
@@ -44,8 +45,9 @@ class ImageClassification(tasks.HasSplits):
   Attributes:
     model: images [B, H, W, C] -> logits [B, classes].
     splits: opens the training and the evaluation split, whose batches have
-      "images" and "labels"; in training perhaps also "partner_images" and
-      "partner_labels", to be mixed with them.
+      "images" and "labels", [B] or, of several for each image, [B, labels]; in
+      training perhaps also "partner_images" and "partner_labels", to be mixed
+      with them.
     loss: the loss of the training.
     top_k: the k of the reported top-k accuracies.
     class_names: names for plots; numbers if None.
@@ -56,6 +58,14 @@ class ImageClassification(tasks.HasSplits):
   loss: LossConfig = LossConfig()
   top_k: tuple[int, ...] = (1, 5)
   class_names: tuple[str, ...] | None = None
+
+  def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns shapes and types of a training example."""
+    images = self.model.config.inputs.example(1).shape[1:]
+    entries = {"images": (images, np.float32), "labels": ((), np.int32)}
+    if self.loss.mixing.in_pairs:
+      entries |= {f"partner_{name}": entry for name, entry in entries.items()}
+    return tasks.shapes(**entries)
 
   def losses(
     self,

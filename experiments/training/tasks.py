@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 import dataclasses
 import functools
 import pathlib
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -66,6 +66,14 @@ class Task(Protocol):
 
   def plots(self, variables: Any, workdir: pathlib.Path) -> list[pathlib.Path]:
     """Plots the run and its model; returns the files."""
+
+
+@runtime_checkable
+class HasShapes(Protocol):
+  """A task whose batches have shapes that are known without its data."""
+
+  def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns shapes and types of an example of the training split."""
 
 
 class HasSplits:
@@ -130,10 +138,26 @@ def batch_shapes(
   if not len(split.source):
     raise ValueError(f"split {split.name!r} has no examples")
   example = split.transform(split.source[0], np.random.default_rng(0))
-  shapes = {
-    name: jax.ShapeDtypeStruct(
-      (batch_size, *np.shape(value)), np.asarray(value).dtype
-    )
+  arrays = {
+    name: (np.shape(value), np.asarray(value).dtype)
     for name, value in example.items()
   }
-  return shapes | {"weight": jax.ShapeDtypeStruct((batch_size,), np.float32)}
+  return batched(shapes(**arrays), batch_size)
+
+
+def shapes(
+  **arrays: tuple[tuple[int, ...], Any],
+) -> dict[str, jax.ShapeDtypeStruct]:
+  """Returns {name: shape and type} of arrays given as (shape, type)."""
+  return {name: jax.ShapeDtypeStruct(*x) for name, x in arrays.items()}
+
+
+def batched(
+  example: BatchShapes, batch_size: int
+) -> dict[str, jax.ShapeDtypeStruct]:
+  """Returns the shapes of a batch of examples of these shapes."""
+  whole = dict(example) | {"weight": jax.ShapeDtypeStruct((), np.float32)}
+  return {
+    name: jax.ShapeDtypeStruct((batch_size, *x.shape), x.dtype)
+    for name, x in whole.items()
+  }

@@ -91,7 +91,13 @@ MINI = Experiment(
 
 EXPERIMENTS = {
   name: Experiment(model=language.CONFIGS[f"language_{name}"], train=_TRAIN)
-  for name in ("bytes", "sentencepiece", "bytes_large")
+  for name in (
+    *("bytes", "sentencepiece", "bytes_large"),
+    *("bytes_128_latents", "bytes_512_latents"),  # table 15
+  )
 }
-EXPERIMENTS["bert_bytes"] = Experiment(model=bert.byte_bert(), train=_TRAIN)
+EXPERIMENTS |= {
+  "bert_bytes": Experiment(model=bert.byte_bert(), train=_TRAIN),
+  "bert_sentencepiece": Experiment(model=bert.base_bert(), train=_TRAIN),
+}
 RESULTS = {"mini": tasks.Result(metric="bits_per_byte", ours=3.78)}

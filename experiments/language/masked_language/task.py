@@ -61,6 +61,17 @@ class MaskedLanguage(tasks.HasSplits):
     (ids,) = self.model.config.example()  # [1, M]
     return language_data.splits(self.data, ids.shape[1])
 
+  def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns shapes and types of a training example."""
+    length = self.model.config.text.max_length
+    masked = (language_data.max_masked(self.data, length),)
+    names = ("positions", "targets", "words", "num_bytes")
+    return tasks.shapes(
+      ids=((length,), jnp.int32),
+      input_mask=((length,), jnp.bool),
+      **dict.fromkeys(names, (masked, jnp.int32)),
+    )
+
   def losses(
     self,
     variables: perceiver.Variables,

@@ -153,3 +153,14 @@ def byte_bert(tasks: tuple[glue.TaskConfig, ...] = ()) -> BertConfig:
     embedding_init_scale=0.02,  # BERT's
   )
   return BertConfig(text=text_config, tasks=tasks)
+
+
+def base_bert(tasks: tuple[glue.TaskConfig, ...] = ()) -> BertConfig:
+  """Returns "BERT Base" on SentencePiece of table 1, 110 M parameters."""
+  text_config = text.TextInputConfig(
+    vocab_size=language.NUM_SENTENCEPIECES,
+    max_length=512,
+    channels=768,
+    embedding_init_scale=0.02,
+  )
+  return BertConfig(text=text_config, tasks=tasks, num_layers=12, num_heads=12)

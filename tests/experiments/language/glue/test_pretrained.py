@@ -9,6 +9,7 @@ import pytest
 
 from experiments.data import files
 from experiments.language.glue import pretrained as glue_pretrained
+from experiments.training import pretrained
 from experiments.training import sharding
 import perceiver
 from perceiver.models import glue
@@ -35,8 +36,8 @@ def trunk(tmp_path_factory):
 
 def test_the_trunk_is_pretrained(trunk, capsys):
   path, expected = trunk
-  glue_pretrained.from_checkpoint.cache_clear()
-  model = glue_pretrained.from_checkpoint(CONFIG, path)
+  pretrained.from_checkpoint.cache_clear()
+  model = pretrained.from_checkpoint(CONFIG, path)
   assert (
     "arrays are reinitialised, params:language_model/"
     in capsys.readouterr().err
@@ -55,7 +56,7 @@ def test_the_trunk_is_pretrained(trunk, capsys):
 
 
 def test_parameters_may_be_sharded(trunk):
-  model = glue_pretrained.from_checkpoint(CONFIG, trunk[0])
+  model = pretrained.from_checkpoint(CONFIG, trunk[0])
   mesh = sharding.make_mesh(sharding.ParallelConfig(fsdp=2))
   init = lambda: model.init(jax.random.key(0))
   shardings = sharding.state_shardings(mesh, jax.eval_shape(init), min_size=1)
@@ -66,7 +67,7 @@ def test_parameters_may_be_sharded(trunk):
 
 
 def test_the_model_is_the_same_otherwise(trunk):
-  model = glue_pretrained.from_checkpoint(CONFIG, trunk[0])
+  model = pretrained.from_checkpoint(CONFIG, trunk[0])
   plain = perceiver.create(CONFIG)
   assert model.num_parameters() == plain.num_parameters()
   variables = model.init(jax.random.key(0))
@@ -96,4 +97,4 @@ def test_another_trunk_is_refused(trunk):
   other = dataclasses.replace(tiny_glue.TRUNK, text=text)
   config = glue.single_task("rte", other)
   with pytest.raises(perceiver.CheckpointError, match=r"float32\[300, 8\]"):
-    glue_pretrained.from_checkpoint(config, trunk[0])
+    pretrained.from_checkpoint(config, trunk[0])
