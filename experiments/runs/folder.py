@@ -104,7 +104,7 @@ def claim(
         + f" --amend does not change {', '.join(fixed)}."
         * (amend and bool(fixed))
       )
-  if _has_checkpoints(workdir):
+  if checkpoint_steps(workdir / CHECKPOINTS):
     note_checkpoint(workdir)
   elif _had_checkpoints(workdir):
     raise GoneError(
@@ -142,7 +142,7 @@ def restart(workdir: pathlib.Path) -> None:
   Raises:
     files.InputError: if the folder cannot be moved.
   """
-  if _has_checkpoints(workdir) or not _had_checkpoints(workdir):
+  if checkpoint_steps(workdir / CHECKPOINTS) or not _had_checkpoints(workdir):
     return
   path = unused(workdir.with_name(f"{workdir.name}-before-restart"))
   try:
@@ -168,33 +168,28 @@ def go_back(workdir: pathlib.Path, step: int) -> None:
   if note.exists():
     progress.write(f"The run has gone back to step {step}: see {note}.")
     return
-  folders = {
-    int(path.name): path
-    for path in files.list_folders(workdir / CHECKPOINTS)
-    if path.name.isdecimal()
-  }
-  if step not in folders:
-    raise ConfigError(
-      f"--from-step is {step}; {workdir / CHECKPOINTS} has the steps "
-      f"{sorted(folders)}."
-    )
-  for later in sorted(found for found in folders if found > step):
+  folder = workdir / CHECKPOINTS
+  steps = checkpoint_steps(folder)
+  if step not in steps:
+    raise ConfigError(f"--from-step is {step}; {folder} has the steps {steps}.")
+  for later in (found for found in steps if found > step):
     path = unused(aside / str(later))
     try:
       path.parent.mkdir(exist_ok=True)
-      folders[later].rename(path)
+      (folder / str(later)).rename(path)
     except OSError as error:
       raise files.InputError(
-        f"{folders[later]} cannot be moved: {errors.reason(error)}"
+        f"{folder / str(later)} cannot be moved: {errors.reason(error)}"
       ) from error
     progress.write(f"The checkpoint of step {later} is in {path} now.")
   text = "Without this file --from-step goes back there again.\n"
   files.write_text(note, text)
 
 
-def _has_checkpoints(workdir: pathlib.Path) -> bool:
-  found = files.list_folders(workdir / CHECKPOINTS)
-  return any(path.name.isdecimal() for path in found)
+def checkpoint_steps(directory: pathlib.Path) -> list[int]:
+  """Returns the steps of which a folder has checkpoints, oldest first."""
+  found = files.list_folders(directory)
+  return sorted(int(path.name) for path in found if path.name.isdecimal())
 
 
 def _had_checkpoints(workdir: pathlib.Path) -> bool:

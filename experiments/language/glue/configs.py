@@ -5,19 +5,18 @@
   python -m experiments.train glue --recipe rte --checkpoint FILE \\
       --data.data-dir DIR
 
-A checkpoint brings its own trunk, whatever its size. `experiments.train
+A checkpoint brings its own trunk, whatever its size, which options may change.
+`experiments.train
 glue-sweep` runs the paper's search over batches and rates, `experiments.predict
 glue-submission` writes the test server's files. None has been run at full size
 with this code.
 """
 
 import dataclasses
-import pathlib
 
 from experiments.language.glue import bert
 from experiments.language.glue import data as glue_data
 from experiments.language.glue import glue_tasks
-from experiments.language.glue import pretrained
 from experiments.language.glue import synthetic
 from experiments.language.glue import task as glue_task
 from experiments.language.text import mini_model
@@ -37,22 +36,14 @@ class Experiment:
   Attributes:
     model: the classifier.
     data: training and development sets.
-    checkpoint: a pre-trained language model to be fine-tuned. Its own trunk
-      replaces the model's.
     train: the training's settings.
   """
 
   model: glue.GlueConfig | bert.BertConfig
   data: glue_data.DataConfig = glue_data.DataConfig()
-  checkpoint: pathlib.Path | None = None
   train: trainer.TrainConfig
 
   def __post_init__(self) -> None:
-    if self.checkpoint is not None and isinstance(self.model, bert.BertConfig):
-      raise ValueError(
-        "checkpoint is given, but the baseline has no trunk to be pre-trained; "
-        "expected None"
-      )
     for task in self.model.tasks:
       if (
         task.name in glue_tasks.TASKS
@@ -65,20 +56,9 @@ class Experiment:
     glue_data.eval_splits([task.name for task in self.model.tasks])
 
   def task(self) -> glue_task.Glue:
-    """Returns the task.
-
-    Raises:
-      FileNotFoundError: if there is no such checkpoint.
-      perceiver.CheckpointError: if it cannot be used for this model.
-      files.InputError: if it holds another kind of model.
-    """
-    model = perceiver.create(self.model)
-    if self.checkpoint is not None and isinstance(self.model, glue.GlueConfig):
-      trunk = pretrained.trunk_of(self.checkpoint)
-      config = dataclasses.replace(self.model, trunk=trunk)
-      model = pretrained.from_checkpoint(config, self.checkpoint)
+    """Returns the task."""
     return glue_task.Glue(
-      model=model,
+      model=perceiver.create(self.model),
       data=self.data,
       eval_batch_size=self.train.evaluation_batch_size,
     )

@@ -21,8 +21,8 @@ from experiments.language.glue import bert
 from experiments.language.glue import configs
 from experiments.language.glue import data as glue_data
 from experiments.language.glue import glue_tasks
-from experiments.language.glue import pretrained
 from experiments.language.glue import scores
+from experiments.training import starting
 from experiments.training import trainer
 from perceiver.models import glue
 
@@ -83,8 +83,9 @@ def sweep(config: SweepConfig, name: str) -> list[Run]:
     for rate in config.rates:
       workdir = config.workdir / name / f"batch_{batch_size}_rate_{rate:g}"
       setting = experiment(config, name, batch_size, rate)
+      setting = starting.with_trunk(setting, config.checkpoint, workdir)
       registry.check(setting)
-      report = trainer.train(setting, workdir)
+      report = trainer.train(setting, workdir, checkpoint=config.checkpoint)
       found = report.evaluation.metrics
       runs.append(Run(batch_size, rate, found, report.model_file))
   return sorted(runs, key=lambda run: -run.found["score"])
@@ -98,10 +99,8 @@ def experiment(
   model: glue.GlueConfig | bert.BertConfig
   if config.baseline:
     model = bert.byte_bert((task.config,))
-  elif config.checkpoint is None:
-    model = configs.single(name)
   else:
-    model = configs.single(name, pretrained.trunk_of(config.checkpoint))
+    model = configs.single(name)
   train = configs.fine_tuning(
     batch_size=batch_size,
     rate=rate,
@@ -111,7 +110,6 @@ def experiment(
   return configs.Experiment(
     model=model,
     data=config.data,
-    checkpoint=config.checkpoint,
     train=dataclasses.replace(train, seed=config.seed),
   )
 
