@@ -168,8 +168,8 @@ MINI = _mini()
 
 
 def _result(clean: float, final: float, kitti: float) -> tasks.Result:
-  of = lambda paper, dataset: tasks.Result(
-    metric="epe",
+  of = lambda paper, dataset, metric="epe": tasks.Result(
+    metric=metric,
     paper=paper,
     source="2107.14795 table 16",
     split=f"{dataset.value} evaluation",
@@ -178,7 +178,7 @@ def _result(clean: float, final: float, kitti: float) -> tasks.Result:
     of(final, flow_data.Dataset.SINTEL_FINAL),
     also=(
       of(clean, flow_data.Dataset.SINTEL_CLEAN),
-      of(kitti, flow_data.Dataset.KITTI_2015),
+      of(kitti, flow_data.Dataset.KITTI_2015, "epe_by_image"),
     ),
   )
 

@@ -38,7 +38,8 @@ class EvaluationConfig:
     skip_unreadable: go on after a file that cannot be read, and count it;
       otherwise stop there.
     min_overlap: pixels that neighbouring tiles share at least.
-    even_tiles: space tiles evenly, as the paper says, not as released.
+    even_tiles: space tiles evenly, as the paper does; otherwise as the
+      released colab does.
   """
 
   baselines: bool = False
@@ -46,7 +47,7 @@ class EvaluationConfig:
   submission_dir: pathlib.Path | None = None
   skip_unreadable: bool = False
   min_overlap: int = tiling.MIN_OVERLAP
-  even_tiles: bool = False
+  even_tiles: bool = True
 
 
 def flow_function(

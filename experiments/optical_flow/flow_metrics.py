@@ -2,9 +2,9 @@
 
 The error of a pixel is its end-point error: the length of the difference
 between estimated and true flow. Means are over the valid pixels of all frames
-together. Where frames have different sizes or sparse truth, as with KITTI, some
-papers report the mean over images of each image's mean instead; that is
-`epe_by_image`.
+together. Where frames have different sizes or sparse truth, as with KITTI,
+papers report the mean over images of each image's mean instead, as RAFT's and
+UFlow's evaluations do; that is `epe_by_image`.
 """
 
 from jaxtyping import Bool, Float, Float64, Shaped

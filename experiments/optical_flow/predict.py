@@ -34,7 +34,8 @@ class Flow:
     images: two images, more frames in their order, or a folder of them.
     output: the folder for the results; made if it is not there.
     min_overlap: pixels that neighbouring tiles share at least.
-    even_tiles: space tiles evenly, as the paper says, not as released.
+    even_tiles: space tiles evenly, as the paper does; otherwise as the
+      released colab does.
     colour_max: speed in pixels of the fullest colour; that of the fastest
       pixel of each picture if None. Give it to compare pictures.
   """

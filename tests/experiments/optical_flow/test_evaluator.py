@@ -66,6 +66,27 @@ def test_frames_of_the_models_size_go_through_it_whole(model):
   assert np.ptp(flow) > 0.05
 
 
+@pytest.mark.parametrize("even", [True, False])
+def test_tiles_are_the_papers_unless_the_colabs_are_wanted(even, monkeypatch):
+  """Of Sintel's 436 × 1024 pixels, with the released model's tiles."""
+  model = perceiver.create("optical_flow")
+  starts = set()
+
+  def apply(self, variables, frames):
+    starts.add(int(frames[0, 0, 0, 0, 0]))
+    return np.zeros((1, *frames.shape[2:4], 2), np.float32)
+
+  monkeypatch.setattr(perceiver.Model, "apply", apply)
+  # Frames whose values are their columns, after scaling.
+  columns = np.broadcast_to(np.arange(1024.0)[:, None], (2, 436, 1024, 3))
+  scaled = ((columns + 1) * 127.5).astype(np.float32)
+  config = evaluator.EvaluationConfig()
+  if not even:
+    config = dataclasses.replace(config, even_tiles=False)
+  evaluator.flow_function(model, {}, config)(scaled)
+  assert starts == ({0, 264, 528} if even else {0, 476, 528})
+
+
 def test_errors_are_gathered(model, variables):
   source = tiny_flow.Translations(size=(20, 30), num_examples=5)
   seen = []

@@ -156,6 +156,8 @@ def test_the_papers_numbers_belong_to_their_data_sets():
   assert (final.split, final.paper) == ("sintel_final evaluation", 2.42)
   assert (clean.split, clean.paper) == ("sintel_clean evaluation", 1.81)
   assert (kitti.split, kitti.paper) == ("kitti_2015 evaluation", 4.98)
+  metrics = [result.metric for result in (final, clean, kitti)]
+  assert metrics == ["epe", "epe", "epe_by_image"]
 
 
 def test_the_mini_recipe_is_the_same_code():

@@ -8,67 +8,11 @@ import numpy as np
 import pytest
 
 import perceiver
-from perceiver import blocks
-from perceiver import decoder
-from perceiver import encoder
-from perceiver import network
-from perceiver import position_encoding
-from perceiver import processor
-from perceiver.adapters import image
 from perceiver.checkpoints.deepmind import names
 from perceiver.checkpoints.deepmind import tables
-from perceiver.models import imagenet
 from tests.helpers import fill
 from tests.helpers import released
-
-
-def tiny(variant: str) -> perceiver.Model:
-  """Returns the small classifier of `tiny_imagenet_*`."""
-  size, bands = (32, 32), 5
-  seen = {
-    "fourier": image.ImageInputConfig(
-      size=size,
-      positions=position_encoding.Fourier(num_bands=bands, max_resolution=size),
-    ),
-    "learned": image.ImageInputConfig(
-      size=size,
-      features=image.Conv1x1(num_channels=12),
-      positions=position_encoding.Projected(
-        encoding=position_encoding.Learned(channels=12), channels=12
-      ),
-    ),
-    "conv": image.ImageInputConfig(
-      size=size,
-      features=image.ConvPool(num_channels=12),
-      positions=position_encoding.Fourier(
-        num_bands=bands, max_resolution=(8, 8)
-      ),
-    ),
-  }[variant]
-  return perceiver.create(
-    imagenet.ImageClassifierConfig(
-      inputs=seen,
-      perceiver=network.PerceiverConfig(
-        encoder=encoder.EncoderConfig(
-          input_channels=seen.input_channels, num_latents=7, latent_channels=24
-        ),
-        processor=processor.ProcessorConfig(
-          channels=24,
-          num_self_attends_per_block=2,
-          num_blocks=3,
-          self_attention=blocks.SelfAttentionConfig(num_heads=4),
-        ),
-        decoder=decoder.DecoderConfig(
-          query_channels=24,
-          output_channels=11,
-          cross_attention=blocks.CrossAttentionConfig(
-            query_residual=variant != "learned"
-          ),
-        ),
-      ),
-    )
-  )
-
+from tests.helpers import released_classifiers
 
 VARIANTS = ("fourier", "learned", "conv")
 
@@ -76,7 +20,7 @@ VARIANTS = ("fourier", "learned", "conv")
 @pytest.mark.parametrize("reference", [False, True])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_tiny_logits(variant, reference):
-  model = tiny(variant)
+  model = released_classifiers.tiny(variant)
   variables = released.filled(model)
   model = perceiver.Model(model.config, reference=reference)
   images = fill.array((3, 32, 32, 3), released.SALT, "image", variant)
@@ -86,7 +30,7 @@ def test_tiny_logits(variant, reference):
 
 
 def test_tiny_gradients():
-  model = tiny("fourier")
+  model = released_classifiers.tiny("fourier")
   params, state = released.filled(model)
   images = fill.array((3, 32, 32, 3), released.SALT, "image", "fourier")
   cotangent = fill.array((3, 11), released.SALT, "cotangent")
@@ -130,7 +74,7 @@ def test_full_size_logits(variant):
 
 
 def test_bfloat16_stays_close_to_float32():
-  model = tiny("fourier")
+  model = released_classifiers.tiny("fourier")
   half = perceiver.create(
     dataclasses.replace(model.config, precision=perceiver.Precision.BFLOAT16)
   )
