@@ -140,7 +140,7 @@ def _converted(old: Any, kind: type) -> Any:
 
 def _unchecked(kind: type, values: Mapping[str, Any]) -> Any:
   """Returns a configuration whose values need not yet fit together."""
-  config = object.__new__(kind)
+  config: Any = object.__new__(kind)
   for name, value in values.items():
     object.__setattr__(config, name, value)
   return config

@@ -1,6 +1,6 @@
 """A run's folder, which belongs to one configuration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 import io
 import json
 import pathlib
@@ -62,6 +62,7 @@ def claim(
   may_be_amended: Sequence[str] = (),
   *,
   amend: bool = False,
+  paths: Collection[str] = (),
 ) -> Changes:
   """Makes a run's folder, or makes sure that it is of the same run.
 
@@ -72,6 +73,8 @@ def claim(
       one run; everything below such a field may change too.
     may_be_amended: names of those that may change on purpose.
     amend: whether that is the purpose.
+    paths: names of fields that hold the path of a file or folder, which may
+      have moved.
 
   Returns:
     The settings that were changed on purpose.
@@ -88,6 +91,7 @@ def claim(
       name: (then.get(name, "absent"), now.get(name, "absent"))
       for name in sorted({*then, *now})
       if then.get(name, ...) != now.get(name, ...)
+      and not (name in paths and then.get(name) and now.get(name))
     }
     fixed = [n for n in changes if not _is_below(n, may_be_amended)]
     if changes and (fixed or not amend):
@@ -100,7 +104,8 @@ def claim(
           f"  {name}: {before} then, {after} now\n"
           for name, (before, after) in changes.items()
         )
-        + f"Go on {remedy}, or choose another --workdir."
+        + f"Go on {remedy}, or choose another --workdir, where --checkpoint "
+        f"{workdir} begins with this run's weights."
         + f" --amend does not change {', '.join(fixed)}."
         * (amend and bool(fixed))
       )

@@ -11,6 +11,7 @@ import optax
 from experiments.cluster import processes
 from experiments.data import loader
 from experiments.runs import folder as run_folder
+from experiments.runs import outside_files
 from experiments.runs import provenance
 from experiments.training import checkpoints
 from experiments.training import config as training_config
@@ -23,7 +24,7 @@ from experiments.training import state as training_state
 
 def claim(
   workdir: pathlib.Path,
-  config: str,
+  experiment: Any,
   start: starting.Start | None,
   amend: bool,
   from_step: int | None,
@@ -34,7 +35,7 @@ def claim(
 
   Args:
     workdir: the run's folder.
-    config: the configuration as JSON.
+    experiment: the recipe.
     start: the checkpoint that the run begins with, if any.
     amend: go on with changed values of `training_config.MAY_BE_AMENDED`.
     from_step: go on from this checkpoint, not from the newest one.
@@ -46,16 +47,20 @@ def claim(
     run_folder.ConfigError: if it is another configuration's, or there is no
       checkpoint of that step.
     run_folder.GoneError: if the run had checkpoints, and none is left.
+    files.InputError: if a file that the run needs cannot be copied.
   """
 
   def claim_folder() -> run_folder.Changes:
+    config = run_folder.to_json(experiment)
     changes = run_folder.claim(
       workdir,
       config,
       training_config.MAY_DIFFER,
       training_config.MAY_BE_AMENDED,
       amend=amend,
+      paths=outside_files.paths(experiment),
     )
+    outside_files.keep(workdir, config)
     if from_step is not None:
       run_folder.go_back(workdir, from_step)
     if start is not None:

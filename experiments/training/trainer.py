@@ -20,6 +20,7 @@ from jax.sharding import Mesh
 from experiments.cluster import processes
 from experiments.cluster import signals
 from experiments.runs import folder as run_folder
+from experiments.runs import outside_files
 from experiments.training import config as training_config
 from experiments.training import evaluation
 from experiments.training import loop
@@ -104,10 +105,10 @@ def train(
     SystemExit: with code 130 after SIGINT, 143 after another signal.
   """
   mesh = check(experiment)
+  experiment = outside_files.for_run(experiment, workdir)
   task = experiment.task()
-  text = run_folder.to_json(experiment)
   settings = run_folder.settings(
-    text, training_config.MAY_DIFFER_BETWEEN_PROCESSES
+    run_folder.to_json(experiment), training_config.MAY_DIFFER_BETWEEN_PROCESSES
   )
   processes.check_same(settings)
   # What cannot be computed is refused before there is a folder.
@@ -117,7 +118,7 @@ def train(
   if not (workdir / run_folder.CONFIG).exists():
     _ = program.step
 
-  changes = resuming.claim(workdir, text, start, amend, from_step)
+  changes = resuming.claim(workdir, experiment, start, amend, from_step)
   with contextlib.ExitStack() as stack:
     stop = stack.enter_context(signals.StopRequest())
     stack.enter_context(processes.raising_peer_errors())

@@ -278,9 +278,3 @@ def test_impossible_experiments():
       model=glue.GlueConfig(trunk=tiny_glue.TRUNK, tasks=wrong),
       train=recipe.MINI.train,
     )
-  with pytest.raises(ValueError, match="baseline has no trunk"):
-    configs.Experiment(
-      model=bert.byte_bert((glue.TASKS["rte"],)),
-      checkpoint="x",
-      train=recipe.MINI.train,
-    )
