@@ -1,8 +1,9 @@
 """Kinds of nested configurations, chosen by options: --train.optimizer lamb.
 
 tyro sets the fields of the kind that a recipe has. An option that names such a
-configuration chooses another kind before, whose fields can then be set; those
-that both kinds have keep their values.
+configuration chooses another kind before, whose fields can then be set; of
+those that both kinds have, the recipe's values are kept unless they are
+defaults.
 """
 
 from collections.abc import Mapping, Sequence
@@ -119,23 +120,30 @@ def _changed(config: Any, path: Sequence[str], kind: type) -> Any:
 
 
 def _converted(old: Any, kind: type) -> Any:
-  """Returns a configuration of a kind, with the values that both have."""
+  """Returns a configuration of a kind, with the values that were given."""
   if kind is type(None):
     return None
-  hints = typing.get_type_hints(kind)
-  before = typing.get_type_hints(type(old))
+  hints, before = (typing.get_type_hints(k) for k in (kind, type(old)))
+  defaults = {f.name: _default(f) for f in _fields(old)}
   values = {}
   for field in dataclasses.fields(kind):
-    hint = hints[field.name]
+    hint, default = hints[field.name], _default(field)
     value = getattr(old, field.name, tyro.MISSING)
-    if before.get(field.name) != hint and type(value) not in _members(hint):
-      value = field.default
-      if field.default_factory is not dataclasses.MISSING:
-        value = field.default_factory()
-      elif value is dataclasses.MISSING:
-        value = tyro.MISSING
-    values[field.name] = value
+    fits = before.get(field.name) == hint or type(value) in _members(hint)
+    is_given = value != defaults.get(field.name, tyro.MISSING)
+    values[field.name] = value if fits and is_given else default
   return _unchecked(kind, values)
+
+
+def _fields(config: Any) -> tuple[dataclasses.Field, ...]:
+  return dataclasses.fields(config) if dataclasses.is_dataclass(config) else ()
+
+
+def _default(field: dataclasses.Field) -> Any:
+  if field.default_factory is not dataclasses.MISSING:
+    return field.default_factory()
+  is_missing = field.default is dataclasses.MISSING
+  return tyro.MISSING if is_missing else field.default
 
 
 def _unchecked(kind: type, values: Mapping[str, Any]) -> Any:

@@ -137,7 +137,7 @@ def read(model: perceiver.Model, path: pathlib.Path) -> Start:
   differing = _differences(model.config, old.config)
   try:
     arrays, report = finetuning.usable_arrays(model, old, variables, path)
-    if not arrays:
+    if not any(name.startswith("params:") for name in arrays):
       raise perceiver.CheckpointError(f"Checkpoint: nothing of {path} fits.")
   except perceiver.CheckpointError as error:
     raise perceiver.CheckpointError(

@@ -25,7 +25,7 @@ def experiment(name, *arguments, mini=True):
 
 
 @pytest.mark.parametrize("spelling", ["lamb", "Lamb", "LAMB"])
-def test_values_of_both_kinds_are_kept(spelling):
+def test_values_that_were_given_are_kept(spelling):
   options = ("--train.optimizer", spelling, "--train.optimizer.b1", "0.8")
   found = experiment("digits", *options).train.optimizer
   assert found == optimizers.Lamb(b1=0.8, weight_decay=0.05, clip_norm=1.0)
@@ -47,6 +47,7 @@ def test_another_decoder(spelling):
 
 def test_another_model_and_kinds_within_it():
   options = ("--model.inputs.positions=learned", "--model=conv-net")
+  options += ("--model.inputs.positions.channels=8",)
   model = experiment("digits", *options).model
   assert isinstance(model, convnet.ConvNetConfig)
   assert model.num_classes == 10
