@@ -150,7 +150,7 @@ def test_what_is_not_there(tmp_path):
   (tmp_path / "broken").write_bytes(b"\x00" * 100)
   with pytest.raises(FileNotFoundError, match=r"checkpoint .*none"):
     read(CONFIG, tmp_path / "none")
-  with pytest.raises(FileNotFoundError, match="empty/model.safetensors"):
+  with pytest.raises(FileNotFoundError, match=r"empty/model\.safetensors"):
     read(CONFIG, tmp_path / "empty")
   with pytest.raises(perceiver.CheckpointError, match="broken"):
     read(CONFIG, tmp_path / "broken")

@@ -127,7 +127,7 @@ def test_longer_texts_are_carried_out(trunk, tmp_path):
   task = found.task()
   assert found.model.max_length == task.encoder.max_length == 30
   start = starting.read(task.model, trunk)
-  names = {name for name in start.report.interpolated}
+  names = set(start.report.interpolated)
   assert names == {
     "params:language_model/text_input/learned_positions:embeddings"
   }
