@@ -16,6 +16,7 @@ from perceiver.checkpoints import atomic
 
 CONFIG = "config.json"
 CHECKPOINTS = "checkpoints"
+START = "start.json"  # the checkpoint that the run began with, if any
 DAMAGED = "checkpoints-damaged"  # where those go that cannot be read
 SET_ASIDE = "checkpoints-set-aside"  # where those go that --from-step leaves
 RESTART = (
@@ -111,7 +112,7 @@ def claim(
       )
   if checkpoint_steps(workdir / CHECKPOINTS):
     note_checkpoint(workdir)
-  elif _had_checkpoints(workdir):
+  elif had_checkpoints(workdir):
     raise GoneError(
       f"The run in {workdir} has had checkpoints, and none is left in "
       f"{workdir / CHECKPOINTS}. Those that could not be read, if any, are in "
@@ -142,12 +143,13 @@ def note_checkpoint(workdir: pathlib.Path) -> None:
 def restart(workdir: pathlib.Path) -> None:
   """Moves the folder of a run aside whose checkpoints are gone.
 
-  A run with checkpoints, and one that never had any, stays as it is.
+  The next one begins with the same checkpoint, if with any. A run with
+  checkpoints, and one that never had any, stays as it is.
 
   Raises:
     files.InputError: if the folder cannot be moved.
   """
-  if checkpoint_steps(workdir / CHECKPOINTS) or not _had_checkpoints(workdir):
+  if checkpoint_steps(workdir / CHECKPOINTS) or not had_checkpoints(workdir):
     return
   path = unused(workdir.with_name(f"{workdir.name}-before-restart"))
   try:
@@ -156,6 +158,8 @@ def restart(workdir: pathlib.Path) -> None:
     raise files.InputError(
       f"{workdir} cannot be moved: {errors.reason(error)}"
     ) from error
+  if (path / START).exists():
+    files.write_text(workdir / START, (path / START).read_text())
   progress.write(f"The run that was in {workdir} is in {path} now.")
 
 
@@ -197,7 +201,8 @@ def checkpoint_steps(directory: pathlib.Path) -> list[int]:
   return sorted(int(path.name) for path in found if path.name.isdecimal())
 
 
-def _had_checkpoints(workdir: pathlib.Path) -> bool:
+def had_checkpoints(workdir: pathlib.Path) -> bool:
+  """Returns whether a run has had checkpoints, which may be gone."""
   return (workdir / _NOTE).exists() or (workdir / DAMAGED).exists()
 
 

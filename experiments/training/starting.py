@@ -27,7 +27,6 @@ from perceiver.checkpoints import errors as perceiver_errors
 from perceiver.checkpoints import finetuning
 from perceiver.checkpoints import store
 
-_NOTE = "start.json"
 _MODEL = "model.safetensors"
 _MAX_SHOWN = 3  # names of arrays in a line
 
@@ -83,7 +82,9 @@ class Start:
       "taken": sorted(self.arrays),
       **self.report._asdict(),
     }
-    files.write_text(workdir / _NOTE, json.dumps(facts, indent=2) + "\n")
+    files.write_text(
+      workdir / run_folder.START, json.dumps(facts, indent=2) + "\n"
+    )
 
 
 def begin(
@@ -105,7 +106,7 @@ def begin(
     perceiver.CheckpointError: if it is damaged, or differs before the latents.
     run_folder.ConfigError: if the run has begun without one.
   """
-  found = lambda: (_note(workdir), _steps(workdir))
+  found = lambda: (_note(workdir), _has_begun(workdir))
   note, has_begun = processes.from_process_zero(found)
   if has_begun:
     if checkpoint is not None and not note:
@@ -118,8 +119,7 @@ def begin(
         f"start: {workdir} has its own checkpoints; {checkpoint} is not read"
       )
     return None
-  path = checkpoint or (pathlib.Path(note["checkpoint"]) if note else None)
-  if path is None:
+  if (path := _path(checkpoint, note)) is None:
     return None
   start = read(model, path)
   _say(start.describe())
@@ -163,11 +163,13 @@ def load(
   """
   path = path.expanduser()
   if not path.exists():
-    raise FileNotFoundError(f"There is no checkpoint {path}.")
+    raise FileNotFoundError(
+      f"There is no checkpoint {path}; give its path with --checkpoint."
+    )
   for file in (path, path / _MODEL):
     if store.is_ours(file):
       return store.load(file, type(wanted))
-  if (path / run_folder.CONFIG).exists() and _steps(path):
+  if (path / run_folder.CONFIG).exists() and _has_begun(path):
     return _from_run(path, type(wanted))
   try:
     return perceiver.load(path)
@@ -181,13 +183,7 @@ def _from_run(
   workdir: pathlib.Path, kind: type
 ) -> tuple[perceiver.Model, perceiver.Variables]:
   """Reads the newest checkpoint of a run that is not finished."""
-  try:
-    model = perceiver.create(_stored_model(workdir, kind))
-  except ValueError as error:
-    raise perceiver.CheckpointError(
-      f"Checkpoint: {workdir / run_folder.CONFIG} names no {kind.__name__}: "
-      f"{error}"
-    ) from error
+  model = perceiver.create(_stored_model(workdir, kind))
   mesh = sharding.make_mesh(sharding.ParallelConfig(data=1))
   shapes = jax.eval_shape(lambda: model.init(jax.random.key(0)))
   target = sharding.with_shardings(shapes, mesh)
@@ -201,9 +197,15 @@ def _from_run(
 
 
 def _stored_model(workdir: pathlib.Path, kind: type) -> Any:
-  """Returns the configuration of a run's model."""
-  text = files.read_bytes(workdir / run_folder.CONFIG).decode("utf-8")
-  return config_json.from_json(json.dumps(json.loads(text)["model"]), kind)
+  """Returns the configuration of a run's model, which is of this kind."""
+  path = workdir / run_folder.CONFIG
+  try:
+    model = json.loads(files.read_bytes(path))["model"]
+    return config_json.from_json(json.dumps(model), kind)
+  except (LookupError, TypeError, ValueError) as error:
+    raise run_folder.ConfigError(
+      f"{path} has no model that is a {kind.__name__}: {error}"
+    ) from error
 
 
 def with_trunk(
@@ -222,21 +224,24 @@ def with_trunk(
   Raises:
     FileNotFoundError: if there is no such checkpoint.
     perceiver.CheckpointError: if it has no such trunk, or is damaged.
+    run_folder.ConfigError: if the run has no such model.
   """
   model: Any = getattr(experiment, "model", None)
   own = getattr(model, "trunk", None)
   if own is None:
     return experiment
-  if _note(workdir):
+  note = _note(workdir)
+  path = _path(checkpoint, note)
+  if note and (workdir / run_folder.CONFIG).exists():
     found = _stored_model(workdir, type(model))
-  elif checkpoint is not None:
-    found = _config(checkpoint, model)
+  elif path is not None:
+    found = _config(path, model)
   else:
     return experiment
   trunk = getattr(found, "trunk", found)
   if not isinstance(trunk, type(own)):
     raise perceiver.CheckpointError(
-      f"Checkpoint: {checkpoint} holds {type(found).__name__}; expected "
+      f"Checkpoint: {path} holds {type(found).__name__}; expected "
       f"{type(own).__name__} or {type(model).__name__}."
     )
   model = dataclasses.replace(model, trunk=trunk)
@@ -260,14 +265,23 @@ def _differences(here: Any, there: Any) -> str:
   return "; ".join(pairs) or "none"
 
 
-def _steps(workdir: pathlib.Path) -> list[int]:
-  return run_folder.checkpoint_steps(workdir / run_folder.CHECKPOINTS)
+def _path(
+  checkpoint: pathlib.Path | None, note: Mapping[str, Any] | None
+) -> pathlib.Path | None:
+  """Returns the path that is given, or else that of start.json."""
+  return checkpoint or (pathlib.Path(note["checkpoint"]) if note else None)
+
+
+def _has_begun(workdir: pathlib.Path) -> bool:
+  """Returns whether a run has checkpoints, or has had some."""
+  steps = run_folder.checkpoint_steps(workdir / run_folder.CHECKPOINTS)
+  return bool(steps) or run_folder.had_checkpoints(workdir)
 
 
 def _note(workdir: pathlib.Path) -> dict[str, Any] | None:
   """Returns start.json of a run's folder, None if there is none."""
   try:
-    found = json.loads((workdir / _NOTE).read_bytes())
+    found = json.loads((workdir / run_folder.START).read_bytes())
   except (OSError, RecursionError, ValueError):
     return None
   return found if isinstance(found, dict) else None

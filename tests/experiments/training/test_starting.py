@@ -16,7 +16,12 @@ from experiments.training import sharding
 from experiments.training import starting
 from experiments.training import trainer
 import perceiver
+from perceiver import decoder
+from perceiver import position_encoding
+from perceiver.adapters import audio as adapters_audio
+from perceiver.adapters import multimodal
 from perceiver.checkpoints.deepmind import files as deepmind_files
+from perceiver.models import audioset
 from perceiver.models import glue
 from tests.helpers import commands
 from tests.helpers import huggingface_folders
@@ -105,6 +110,28 @@ def test_another_head_and_another_size(tmp_path):
   assert "inputs.size (16, 4), there (8, 8)" in line
   assert "decoder.output_channels 7, there 3" in line
   assert read(learned(), path).report == ((), (), ())
+
+
+def audio(num_samples, channels=4):
+  learned = position_encoding.Learned(channels=channels)
+  input_config = adapters_audio.AudioInputConfig(
+    num_samples=num_samples, patch_size=4, positions=learned
+  )
+  return audioset.classifier_of(
+    multimodal.ModalityConfig(name="audio", input=input_config),
+    decoding=decoder.MeanDecoderConfig(output_channels=3),
+    num_latents=2,
+    latent_channels=8,
+    num_self_attends_per_block=1,
+  )
+
+
+def test_positions_of_modalities_are_resized(tmp_path):
+  path, _ = saved(audio(16), tmp_path / "model")
+  start = read(audio(32), path)
+  module = "params:classifier/multimodal_input/audio_input/learned_positions"
+  assert start.report == ((), (), (f"{module}:embeddings",))
+  assert start.arrays[f"{module}:embeddings"].shape == (8, 4)
 
 
 def test_another_trunk_is_refused(trunk):
@@ -233,6 +260,22 @@ def test_what_cannot_be_used_leaves_no_folder(other, tmp_path):
   with pytest.raises(perceiver.CheckpointError, match="channels 32, there 8"):
     trainer.train(wide, tmp_path / "run", checkpoint=other[0])
   assert not (tmp_path / "run").exists()
+
+
+def test_a_run_begins_anew_with_the_same(other, tmp_path, capsys):
+  run = tmp_path / "run"
+  start = ("--checkpoint", other[0], "--workdir", run)
+  commands.command(capsys, train.main, TINY, "--mini", *start)
+  shutil.rmtree(run / "checkpoints")
+  again = (TINY, "--mini", "--workdir", run)
+  error = commands.command(capsys, train.main, *again, code=1)
+  assert "has had checkpoints" in error
+  assert train.main([*map(str, again), "--restart"]) == 0
+  assert f"start: {other[0]}: 7 arrays taken" in capsys.readouterr().err
+  (run / "start.json").write_text('{"checkpoint": "/none"}')
+  shutil.rmtree(run / "checkpoints")
+  error = commands.command(capsys, train.main, *again, "--restart", code=1)
+  assert "no checkpoint /none; give its path with --checkpoint" in error
 
 
 # ------------------------------------------------------------------- the trunk
