@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 from experiments.cli import errors
 from experiments.runs import progress
+from experiments.training import pretrained
 from experiments.training import sharding
-from experiments.training import starting
 from experiments.training import tasks
 from experiments.training import trainer
 
@@ -219,7 +219,7 @@ def with_trunk(
     FileNotFoundError: if there is no such checkpoint.
     perceiver.CheckpointError: if it has no such trunk, or is damaged.
   """
-  changed = starting.with_trunk(choice.experiment, checkpoint, workdir)
+  changed = pretrained.with_trunk(choice.experiment, checkpoint, workdir)
   return choice._replace(experiment=changed)
 
 

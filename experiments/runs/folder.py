@@ -86,14 +86,7 @@ def claim(
   """
   path, changes = workdir / CONFIG, Changes()
   if path.exists():
-    then = settings(_read_config(path), may_differ)
-    now = settings(config, may_differ)
-    changes = {
-      name: (then.get(name, "absent"), now.get(name, "absent"))
-      for name in sorted({*then, *now})
-      if then.get(name, ...) != now.get(name, ...)
-      and not (name in paths and then.get(name) and now.get(name))
-    }
+    changes = _changes(_read_config(path), config, may_differ, paths)
     fixed = [n for n in changes if not _is_below(n, may_be_amended)]
     if changes and (fixed or not amend):
       remedy = "with the old one"
@@ -122,6 +115,19 @@ def claim(
   if not changes:  # Else it waits until they are in the history.
     files.write_text(path, config)
   return changes
+
+
+def _changes(
+  before: str, after: str, may_differ: Sequence[str], paths: Collection[str]
+) -> Changes:
+  """Returns the settings that differ, but for those that may."""
+  then, now = settings(before, may_differ), settings(after, may_differ)
+  return {
+    name: (then.get(name, "absent"), now.get(name, "absent"))
+    for name in sorted({*then, *now})
+    if then.get(name, ...) != now.get(name, ...)
+    and not (name in paths and then.get(name) and now.get(name))
+  }
 
 
 def write_config(workdir: pathlib.Path, experiment: Any) -> None:

@@ -12,8 +12,8 @@ from experiments.runs import progress
 from experiments.training import config as training_config
 from experiments.training import memory
 from experiments.training import optimizers
+from experiments.training import pretrained
 from experiments.training import sharding
-from experiments.training import starting
 from experiments.training import state
 from experiments.training import tasks
 
@@ -35,7 +35,7 @@ class Program:
     config: training_config.TrainConfig,
     task: tasks.Task,
     mesh: Mesh,
-    start: starting.Start | None = None,
+    start: pretrained.Start | None = None,
   ) -> None:
     """Builds shapes only.
 

@@ -16,16 +16,16 @@ from experiments.runs import provenance
 from experiments.training import checkpoints
 from experiments.training import config as training_config
 from experiments.training import losses
+from experiments.training import pretrained
 from experiments.training import program as training_program
 from experiments.training import sharding
-from experiments.training import starting
 from experiments.training import state as training_state
 
 
 def claim(
   workdir: pathlib.Path,
   experiment: Any,
-  start: starting.Start | None,
+  start: pretrained.Start | None,
   amend: bool,
   from_step: int | None,
 ) -> run_folder.Changes:

@@ -24,10 +24,10 @@ from experiments.runs import outside_files
 from experiments.training import config as training_config
 from experiments.training import evaluation
 from experiments.training import loop
+from experiments.training import pretrained
 from experiments.training import program as training_program
 from experiments.training import resuming
 from experiments.training import sharding
-from experiments.training import starting
 from experiments.training import tasks
 import perceiver
 
@@ -83,7 +83,7 @@ def train(
       share one.
     amend: go on with changed values of `training_config.MAY_BE_AMENDED`.
     from_step: go on from this checkpoint, not from the newest one.
-    checkpoint: begin with the arrays of this model, as in `starting.begin`.
+    checkpoint: begin with the arrays of this model, as in `pretrained.begin`.
 
   Returns:
     The result, once everything is on disk.
@@ -112,7 +112,7 @@ def train(
   )
   processes.check_same(settings)
   # What cannot be computed is refused before there is a folder.
-  start = starting.begin(workdir, task.model, checkpoint)
+  start = pretrained.begin(workdir, task.model, checkpoint)
   program = training_program.Program(experiment.train, task, mesh, start)
   program.announce(workdir)
   if not (workdir / run_folder.CONFIG).exists():

@@ -22,7 +22,7 @@ from experiments.language.glue import configs
 from experiments.language.glue import data as glue_data
 from experiments.language.glue import glue_tasks
 from experiments.language.glue import scores
-from experiments.training import starting
+from experiments.training import pretrained
 from experiments.training import trainer
 from perceiver.models import glue
 
@@ -83,7 +83,7 @@ def sweep(config: SweepConfig, name: str) -> list[Run]:
     for rate in config.rates:
       workdir = config.workdir / name / f"batch_{batch_size}_rate_{rate:g}"
       setting = experiment(config, name, batch_size, rate)
-      setting = starting.with_trunk(setting, config.checkpoint, workdir)
+      setting = pretrained.with_trunk(setting, config.checkpoint, workdir)
       registry.check(setting)
       report = trainer.train(setting, workdir, checkpoint=config.checkpoint)
       found = report.evaluation.metrics

@@ -16,7 +16,7 @@ from experiments.cli import registry
 from experiments.language.glue import bert
 from experiments.language.glue import glue_tasks
 from experiments.language.text import sentencepiece
-from experiments.training import starting
+from experiments.training import pretrained
 import perceiver
 from tests.helpers import commands
 from tests.helpers import tiny_glue
@@ -126,7 +126,7 @@ def test_longer_texts_are_carried_out(trunk, tmp_path):
   found = cli_arguments.override(train.Train, choice, options, "train")
   task = found.task()
   assert found.model.max_length == task.encoder.max_length == 30
-  start = starting.read(task.model, trunk)
+  start = pretrained.read(task.model, trunk)
   names = set(start.report.interpolated)
   assert names == {
     "params:language_model/text_input/learned_positions:embeddings"
@@ -164,6 +164,6 @@ def test_the_baseline_takes_no_language_model(trunk):
     text=tiny_glue.TRUNK.text, tasks=(task,), num_layers=1, num_heads=2
   )
   experiment = dataclasses.replace(recipe.MINI, model=model)
-  assert starting.with_trunk(experiment, trunk, trunk.parent) == experiment
+  assert pretrained.with_trunk(experiment, trunk, trunk.parent) == experiment
   with pytest.raises(perceiver.CheckpointError, match="kind BertConfig, there"):
-    starting.read(perceiver.create(model), trunk)
+    pretrained.read(perceiver.create(model), trunk)

@@ -12,8 +12,8 @@ import pytest
 
 from experiments import train
 from experiments.runs import folder as run_folder
+from experiments.training import pretrained
 from experiments.training import sharding
-from experiments.training import starting
 from experiments.training import trainer
 import perceiver
 from perceiver import decoder
@@ -48,7 +48,7 @@ def saved(config, path):
 
 
 def read(config, path):
-  return starting.read(perceiver.create(config), path)
+  return pretrained.read(perceiver.create(config), path)
 
 
 def learned(**settings):
@@ -200,7 +200,7 @@ def other(tmp_path_factory):
 def test_runs_finished_or_not(other):
   model = experiment().task().model
   done, begun, file = (
-    starting.read(model, path)
+    pretrained.read(model, path)
     for path in (*other, other[0] / "model.safetensors")
   )
   assert done.report == ((), (), ())
@@ -285,7 +285,7 @@ def test_trunks_of_checkpoints(trunk, tmp_path):
   mini = glue_recipe.MINI
   other = dataclasses.replace(mini.model, trunk=longer(tiny_glue.TRUNK, 99))
   mini = dataclasses.replace(mini, model=other)
-  of = lambda path: starting.with_trunk(mini, path, tmp_path).model.trunk
+  of = lambda path: pretrained.with_trunk(mini, path, tmp_path).model.trunk
   assert of(None) == longer(tiny_glue.TRUNK, 99)
   assert of(trunk[0]) == tiny_glue.TRUNK
   path, _ = saved(CONFIG, tmp_path / "glue.safetensors")
@@ -294,7 +294,7 @@ def test_trunks_of_checkpoints(trunk, tmp_path):
   with pytest.raises(perceiver.CheckpointError, match="ImageClassifierConfig;"):
     of(path)
   plain = sums.EXPERIMENTS["plain"]
-  assert starting.with_trunk(plain, path, tmp_path) == plain
+  assert pretrained.with_trunk(plain, path, tmp_path) == plain
 
 
 def test_the_command(other, tmp_path, capsys):

@@ -35,7 +35,7 @@ _Experiment = TypeVar("_Experiment")
 
 @dataclasses.dataclass(frozen=True)
 class Start:
-  """What a run begins with.
+  """The arrays that a run begins with.
 
   Attributes:
     path: of the checkpoint.
@@ -127,7 +127,7 @@ def begin(
 
 
 def read(model: perceiver.Model, path: pathlib.Path) -> Start:
-  """Returns what a model can take of a checkpoint.
+  """Reads the arrays of a checkpoint that a model can take.
 
   Raises:
     FileNotFoundError: if there is nothing at the path.
