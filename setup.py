@@ -42,7 +42,7 @@ _EXTRAS = {
   # Pieces of words; reading bytes needs nothing.
   "text": ["sentencepiece>=0.2.1,<0.3"],
   # Clips from video files; DIS and Farnebäck, to compare optical flow with.
-  "video": ["av>=14", "opencv-python-headless>=4.10,<6"],
+  "video": ["av>=14,<20", "opencv-python-headless>=4.10,<6"],
   # Only for tests against the PyTorch port; nothing here needs it to run.
   "parity": ["torch==2.13.0", "transformers>=5.23,<6"],
   "test": [

@@ -27,6 +27,7 @@ from experiments.cli import registry
 from experiments.cli import renames
 from experiments.cluster import processes
 from experiments.data import files
+from experiments.data import paths
 from experiments.runs import log as runs_log
 from experiments.runs import outside_files
 from experiments.runs import progress
@@ -92,6 +93,9 @@ def _main(arguments: Sequence[str]) -> None:
   arguments = _with_experiment(arguments)
   options = cli_arguments.select(Evaluate, arguments, _PROG)
   choice, path = options.choose(), options.checkpoint
+  if path is not None and not path.exists():
+    hint = files.similar(path)
+    raise FileNotFoundError(f"There is no checkpoint {path}.{hint}")
   if path is not None and path.is_dir():
     choice = _choice_of_run(choice, options, path)
   experiment = cli_arguments.override(Evaluate, choice, arguments, _PROG)
@@ -123,16 +127,17 @@ def _with_experiment(arguments: Sequence[str]) -> list[str]:
     errors.UsageError: if the folder does not say what it is of.
   """
   first, *rest = arguments or [""]
-  run = pathlib.Path(first)
   if not first or first.startswith("-"):
     return list(arguments)
+  run = _path(first)
   if not (run / "config.json").exists():
     if "/" not in first:
       return list(arguments)
     reason = "has no config.json" if run.exists() else "does not exist"
+    hint = "" if run.exists() else files.similar(run)
     raise errors.UsageError(
       f"{run} is not the folder of a run: it {reason}. A model file needs the "
-      f"name of its experiment: EXPERIMENT --checkpoint {run}"
+      f"name of its experiment: EXPERIMENT --checkpoint {run}.{hint}"
     )
   starts = provenance.read(run)
   module = starts[-1].get("experiment") if starts else None
@@ -141,7 +146,14 @@ def _with_experiment(arguments: Sequence[str]) -> list[str]:
       f"{run} does not say which experiment it is of; name it: EXPERIMENT "
       f"--checkpoint {run}"
     )
-  return [registry.name_of(module), "--checkpoint", first, *rest]
+  return [registry.name_of(module), "--checkpoint", str(run), *rest]
+
+
+def _path(text: str) -> pathlib.Path:
+  try:
+    return paths.local(text)
+  except paths.PathError as error:
+    raise errors.UsageError(str(error)) from error
 
 
 def load_run(
@@ -275,7 +287,9 @@ def _choice_of_run(
   same += [c for c in known if c.experiment.model == stored.model]
   if same:
     return same[0]._replace(experiment=stored)
-  return choice._replace(experiment=stored, result=None)
+  return choice._replace(
+    recipe="with settings of its own", experiment=stored, result=None
+  )
 
 
 def _origin(run: pathlib.Path) -> str:

@@ -44,7 +44,14 @@ class BlockConfig:
   attention_dropout_rate: float = 0.0
 
   def __post_init__(self) -> None:
-    bounds.check(self, "mlp_widening", dropout_rate="[0, 1)")
+    bounds.check(
+      self,
+      "qk_channels",
+      "v_channels",
+      "mlp_widening",
+      dropout_rate="[0, 1)",
+      attention_dropout_rate="[0, 1)",
+    )
 
   def attention(
     self, query_channels: int, input_channels: int

@@ -31,7 +31,9 @@ class DecoderConfig:
   output_init_scale: float = 1.0
 
   def __post_init__(self) -> None:
-    bounds.check(self, "query_channels", "output_channels")
+    bounds.check(
+      self, "query_channels", "output_channels", output_init_scale="[0, inf)"
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,7 +50,7 @@ class MeanDecoderConfig:
   output_init_scale: float = 0.0
 
   def __post_init__(self) -> None:
-    bounds.check(self, "output_channels")
+    bounds.check(self, "output_channels", output_init_scale="[0, inf)")
 
 
 @dataclasses.dataclass

@@ -53,6 +53,7 @@ class EncoderConfig:
       "input_channels",
       "num_latents",
       "latent_channels",
+      latent_init_scale="(0, inf)",
       num_cross_attends=f"[1, {_MAX_UNROLLED}]",
     )
     self.cross_attention.attention(self.latent_channels, self.input_channels)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import haiku as hk
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 LAYER_NORM_EPSILON = 1e-5
 
@@ -26,6 +26,21 @@ def normalise(x: Float[Array, "*B C"]) -> Float[Array, "*B C"]:
   return (centred * jax.lax.rsqrt(variance + LAYER_NORM_EPSILON)).astype(
     x.dtype
   )
+
+
+def softmax(
+  scores: Float[Array, "*B S"], mask: Bool[Array, "*#B S"] | None = None
+) -> Float[Array, "*B S"]:
+  """Returns weights that sum to one over what is not masked.
+
+  Rows that are all masked, or −inf only, are zeros.
+  """
+  top = jnp.max(scores, axis=-1, keepdims=True, where=mask, initial=-jnp.inf)
+  # Such rows would be 0/0: they are computed unmasked, then zeroed.
+  any_score = top != -jnp.inf  # so that NaN stays visible
+  scores = jnp.where(any_score, scores, 0)
+  where = None if mask is None else mask | ~any_score
+  return jnp.where(any_score, jax.nn.softmax(scores, where=where), 0)
 
 
 class LinearWeights(NamedTuple):

@@ -23,6 +23,7 @@ import tyro
 if not __package__:  # Run as a file, not with -m.
   sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
+from experiments.cli import paths
 from perceiver import model
 from scripts.benchmarking import cases as benchmarking_cases
 from scripts.benchmarking import comparison
@@ -87,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
   options = tyro.cli(
     Options,
     args=arguments,
+    registry=paths.REGISTRY,
     description=__doc__,
     config=(tyro.conf.EnumChoicesFromValues, tyro.conf.AvoidSubcommands),
   )

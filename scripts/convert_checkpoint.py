@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from experiments.cli import paths
 import perceiver
 from perceiver.checkpoints.deepmind import files as deepmind_files
 from perceiver.checkpoints.huggingface import folder
@@ -51,11 +52,15 @@ class ConvertConfig:
 
 def main(arguments: Sequence[str] | None = None) -> int:
   """Converts as the command line says; returns the exit status."""
-  config = tyro.cli(
-    ConvertConfig, prog="python -m scripts.convert_checkpoint", args=arguments
-  )
   try:
-    _convert(config)
+    _convert(
+      tyro.cli(
+        ConvertConfig,
+        prog="python -m scripts.convert_checkpoint",
+        args=arguments,
+        registry=paths.REGISTRY,
+      )
+    )
   except (perceiver.PerceiverError, ValueError, OSError) as error:
     print(f"convert_checkpoint: {error}", file=sys.stderr)
     return 1

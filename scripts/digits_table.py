@@ -8,6 +8,7 @@ import sys
 import tabulate
 import tyro
 
+from experiments.cli import paths
 from experiments.image_classification.digits import configs
 from experiments.runs import log
 
@@ -49,4 +50,4 @@ def main(
 
 
 if __name__ == "__main__":
-  tyro.cli(main)
+  tyro.cli(main, registry=paths.REGISTRY)

@@ -18,7 +18,7 @@ _BATCH = jnp.ones((2, 5, 3))
 
 def _attend(queries_, inputs, mask):
   options = blockwise.Options(lambda _, x: (x[:, None], x[:, None]), 8)
-  return blockwise.attend(options, queries_, (inputs,), None, mask, None)
+  return blockwise.attend(options, queries_, (inputs,), None, mask, None)[0]
 
 
 def test_what_annotations_promise_is_accepted():

@@ -14,9 +14,12 @@ from typing import Annotated, Any, TypeVar
 
 import tyro
 
+from experiments.cli import errors
 from experiments.cli import kinds
+from experiments.cli import paths
 from experiments.cli import registry
 from experiments.cli import renames
+from experiments.data import paths as data_paths
 from experiments.training import trainer
 
 _Selected = TypeVar("_Selected", bound="Selection")
@@ -68,6 +71,9 @@ def parse(
     arguments: the command line.
     prog: the command, as a person types it.
     **settings: further arguments of `tyro.cli`.
+
+  Raises:
+    errors.UsageError: if a path is none on this machine.
   """
   if shutil.get_terminal_size().columns < _NARROWEST:
     os.environ["COLUMNS"] = str(_WIDTH)
@@ -75,8 +81,15 @@ def parse(
   try:
     with contextlib.redirect_stderr(message):
       return tyro.cli(
-        kind, args=list(arguments), prog=prog, config=_STYLE, **settings
+        kind,
+        args=list(arguments),
+        prog=prog,
+        config=_STYLE,
+        registry=paths.REGISTRY,
+        **settings,
       )
+  except data_paths.PathError as error:
+    raise errors.UsageError(paths.describe(error, arguments)) from error
   finally:  # also where tyro exits
     print(message.getvalue(), end="", file=sys.stderr)
     for hint in _hints(arguments, message.getvalue()):

@@ -71,7 +71,8 @@ def load(
     return model, model.init(jax.random.key(weights.seed))
   path = weights.checkpoint
   if not path.exists():
-    raise FileNotFoundError(f"There is no checkpoint {path}.")
+    hint = files.similar(path)
+    raise FileNotFoundError(f"There is no checkpoint {path}.{hint}")
   # Files of ours name their model: the default may be another one.
   ours = store.is_ours(path) or store.is_ours(path / _MODEL_FILE)
   wanted = None if weights.model is None and ours else name

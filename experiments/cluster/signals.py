@@ -10,6 +10,7 @@ import contextlib
 from multiprocessing import resource_tracker
 import os
 import signal
+import sys
 import threading
 from types import FrameType
 from typing import Any
@@ -21,6 +22,7 @@ _CAUGHT = (
   signal.SIGUSR2,
   signal.SIGHUP,
 )
+_QUIET = "ignore:resource_tracker:UserWarning"
 _Handler = Callable[[int, FrameType | None], Any]
 
 
@@ -54,8 +56,13 @@ def not_inherited() -> Iterator[None]:
 
   None is lost: the thread that enters it gets them at its end.
   """
-  # Its start, which comes with that of the first process, would undo this.
-  resource_tracker.ensure_running()
+  # Its start, which comes with that of the first process, would undo this. It
+  # cleans up after processes that died, and would report that last of all.
+  sys.warnoptions.append(_QUIET)
+  try:
+    resource_tracker.ensure_running()
+  finally:
+    sys.warnoptions.remove(_QUIET)
   before = signal.pthread_sigmask(signal.SIG_BLOCK, _CAUGHT)
   try:
     yield

@@ -6,6 +6,7 @@ Every defect of a file that is read here raises an `InputError` with its path.
 import collections
 from collections.abc import Iterable, Iterator, Sequence
 import contextlib
+import difflib
 import fnmatch
 import io
 import pathlib
@@ -82,16 +83,38 @@ def list_folders(folder: pathlib.Path, *patterns: str) -> list[pathlib.Path]:
 
 
 def _entries(folder: pathlib.Path, recursive: bool) -> list[pathlib.Path]:
-  return sorted(
-    path
-    for path in (folder.rglob if recursive else folder.glob)("*")
-    if not any(map(_FOREIGN.fullmatch, path.relative_to(folder).parts))
-  )
+  """Lists a folder, and the folders below it, linked ones too, each once."""
+  found: list[pathlib.Path] = []
+  below, linked = [folder], list[pathlib.Path]()
+  known = set[pathlib.Path]()
+  while below or linked:
+    inside = below.pop() if below else linked.pop(0)
+    if (place := inside.resolve()) in known:
+      continue
+    known.add(place)
+    for path in sorted(inside.glob("*")):
+      if _FOREIGN.fullmatch(path.name):
+        continue
+      found.append(path)
+      if recursive and path.is_dir():
+        (linked if path.is_symlink() else below).append(path)
+  return sorted(found)
 
 
 def _matches(path: pathlib.Path, patterns: Sequence[str]) -> bool:
   name = path.name.lower()
   return not patterns or any(fnmatch.fnmatchcase(name, p) for p in patterns)
+
+
+def similar(path: pathlib.Path) -> str:
+  """Returns a sentence on the paths that may be meant by one that is not there.
+
+  It begins with a space; it is empty if there are none.
+  """
+  names = [found.name for found in path.parent.glob("*")]
+  meant = difflib.get_close_matches(path.name, names, n=3)
+  paths = " or ".join(str(path.with_name(name)) for name in meant)
+  return f" Did you mean {paths}?" if paths else ""
 
 
 def read_bytes(path: pathlib.Path) -> bytes:

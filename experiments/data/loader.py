@@ -5,16 +5,20 @@ alone. A global batch is a slice of consecutive examples, and a process's share
 is a slice of that; a run resumes at a step by slicing.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+import contextlib
 import dataclasses
+import errno
 import functools
 import os
+import re
 from typing import Any, Protocol
 
 from absl import flags
 import grain
 import numpy as np
 
+from experiments.cluster import machine
 from experiments.cluster import signals
 from perceiver import errors
 
@@ -261,8 +265,9 @@ def _batches(
 
 def _closing(dataset: grain.IterDataset, num_workers: int = 0) -> Batches:
   """Yields all of a data set, names dead workers, and stops its threads."""
-  iterator = iter(dataset)
-  try:
+  with _naming_dead_workers(), contextlib.ExitStack() as stack:
+    iterator = iter(dataset)
+    stack.callback(iterator.close)
     # Workers, which start with their first batches, leave signals to the run.
     for _ in range(num_workers):
       with signals.not_inherited():
@@ -271,12 +276,26 @@ def _closing(dataset: grain.IterDataset, num_workers: int = 0) -> Batches:
         return
       yield batch
     yield from iterator
+
+
+@contextlib.contextmanager
+def _naming_dead_workers() -> Iterator[None]:
+  try:
+    yield
   except RuntimeError as error:
-    if "exit code" not in str(error):  # Grain has no error class for it.
+    # Grain has no error class for it.
+    code = re.search(r"exit code (-?\d+)", str(error))
+    if code is None:
       raise
     raise WorkerError(
-      "A process that prepares examples has died; perhaps it was out of "
-      f"memory: fewer --train.loader-workers need less. ({error})"
+      "A process that prepares examples has died; "
+      f"{machine.cause_of_death(int(code[1]))}. ({error})"
     ) from error
-  finally:
-    iterator.close()
+  except OSError as error:
+    if error.filename or error.errno != errno.ENOSPC:
+      raise
+    # Semaphores are files in shared memory, and have no names.
+    raise WorkerError(
+      "The processes that prepare examples cannot start; "
+      f"{machine.cause_of_death(None)}. ({error})"
+    ) from error

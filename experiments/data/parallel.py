@@ -45,14 +45,24 @@ def ordered_map(
       try:
         result = future.result()
       except process.BrokenProcessPool:  # of this item, or of another
-        pool.shutdown()
+        _end(pool)
         result = _alone(function, item, died)
         pool = _pool(workers)
         again = [(x, _submit(pool, function, x)) for x, _ in waiting]
         waiting = collections.deque(again)
       yield result
   finally:
-    pool.shutdown(cancel_futures=True)
+    _end(pool)
+
+
+def _end(pool: futures.ProcessPoolExecutor) -> None:
+  """Ends all processes of a pool, whatever they do.
+
+  They block the signal by which Python ends them once one has died.
+  """
+  for worker in list(pool._processes.values()):
+    worker.kill()
+  pool.shutdown(cancel_futures=True)
 
 
 def _pool(workers: int) -> futures.ProcessPoolExecutor:

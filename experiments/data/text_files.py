@@ -1,65 +1,49 @@
-"""Documents from text files and JSON-lines files, or a folder of them.
+"""Documents from text and JSON files, or a folder of them.
 
-Every line of a .jsonl file is an object with the entry "text", which is one
-document; any other file is one. Texts stay on disk until they are read.
+A .txt file is one document. Every line of a .jsonl file is an object with the
+entry "text", which is one. A .json file is written like that too, or is one
+such object, or an array of them. Each may be compressed, with .gz after its
+name. Texts stay on disk until they are read.
 """
 
 import codecs
-from collections.abc import Iterator, Sequence
-import dataclasses
+from collections.abc import Callable, Generator, Iterator
+import contextlib
 import json
 import pathlib
 import sys
-from typing import Any, NamedTuple
 import zlib
 
 from experiments.data import files
+from experiments.data import text_index
 
+_SUFFIXES = (".txt", ".jsonl", ".json")
+_PATTERNS = [f"*{x}{gz}" for x in _SUFFIXES for gz in ("", ".gz")]
+_EXPECTED = ".txt, .jsonl and .json files, also with .gz"
 _HELD_OUT_ONE_OF = 20
+# Of fewer, one in twenty would be none, or by chance one that is not like them.
+_FEWEST_WHOLE = 2 * _HELD_OUT_ONE_OF
+_MOST_NAMED = 5
+
+Documents = text_index.Documents
+# Line, start, end and text of a document.
+_Found = tuple[int, int, int, bytes]
 
 
-class Location(NamedTuple):
-  """A document's bytes within a file."""
-
-  path: pathlib.Path
-  line: int  # counted from 1
-  start: int
-  end: int
-  first: int = 0  # and last byte of its text that count
-  last: int | None = None
-
-  def describe(self) -> str:
-    """Returns FILE, line LINE."""
-    return f"{self.path}, line {self.line}"
+class _NoDocumentsError(Exception):
+  """A .json file holds something else, such as the settings of a program."""
 
 
-@dataclasses.dataclass(frozen=True)
-class TextFiles(Sequence[bytes]):
-  """Documents, in UTF-8."""
-
-  locations: tuple[Location, ...]
-
-  def __len__(self) -> int:
-    return len(self.locations)
-
-  def __getitem__(self, index: Any) -> Any:
-    location = self.locations[index]
-    with location.path.open("rb") as file:
-      file.seek(location.start)
-      content = file.read(location.end - location.start)
-    return _text(location, content)[location.first : location.last]
-
-
-def read(folder: pathlib.Path) -> tuple[TextFiles, TextFiles]:
+def read(folder: pathlib.Path) -> tuple[Documents, Documents]:
   """Finds all documents below a folder, checks them and divides them.
 
   One in twenty, chosen by a checksum of its text, is held out, so that equal
-  documents are on the same side. Of so few documents that a side gets none, the
-  last twentieth of each is held out. Empty documents are left out, and their
-  number is printed.
+  documents are on the same side. Of fewer than forty, or if a side got none,
+  the last twentieth of each is held out. Empty documents and other files are
+  left out, and their numbers are printed.
 
   Args:
-    folder: of .txt and .jsonl files, or one file.
+    folder: of .txt, .jsonl and .json files, or one file.
 
   Returns:
     Documents for training, and documents for evaluation.
@@ -69,103 +53,194 @@ def read(folder: pathlib.Path) -> tuple[TextFiles, TextFiles]:
     files.InputError: naming file and line, if something is no UTF-8, no JSON or
       has no "text", or there are no documents, or none long enough.
   """
-  if not folder.exists():
-    raise FileNotFoundError(
-      f"There is no folder {folder}; expected one of .txt and .jsonl files, or "
-      "such a file."
-    )
-  sides: tuple[list[Location], list[Location]] = ([], [])
-  empty = []
-  paths = [folder]
-  if folder.is_dir():
-    paths = files.list_files(folder, "*.txt", "*.jsonl", recursive=True)
-  for path in paths:
-    for location, text in _documents(path):
-      if not text.strip():
-        empty.append(location)
-      else:
-        sides[zlib.crc32(text) % _HELD_OUT_ONE_OF == 0].append(location)
-  count = sum(map(len, sides))
-  if empty:
-    print(
-      f"{folder}: skipped {len(empty)} of {count + len(empty)} documents, "
-      f"which are empty; the first is {empty[0].describe()}",
-      file=sys.stderr,
-    )
-  if count and not all(sides):
-    sides = _divided(TextFiles((*sides[0], *sides[1])))
+  is_held_out = lambda text: zlib.crc32(text) % _HELD_OUT_ONE_OF == 0
+  train, held_out = _scan(folder, is_held_out)
+  count = len(train) + len(held_out)
+  if count and (count < _FEWEST_WHOLE or not train or not held_out):
+    train, held_out = _divided(train, held_out)
     print(
       f"{folder}: too few documents, {count}, to hold out whole ones: the last "
       f"{_HELD_OUT_ONE_OF}th of each is held out",
       file=sys.stderr,
     )
-  if not all(sides):
+  if not train or not held_out:
     raise files.InputError(
-      f"{folder} has {count} documents in .txt and .jsonl files, none of them "
-      "long enough to hold out a part; expected more text"
+      f"{folder} has {count} documents in {_EXPECTED}, none of them long "
+      "enough to hold out a part; expected more text"
     )
-  return TextFiles(tuple(sides[0])), TextFiles(tuple(sides[1]))
+  return train, held_out
 
 
-def _divided(documents: TextFiles) -> tuple[list[Location], list[Location]]:
-  """Divides every document into its beginning and its end, between words."""
-  sides: tuple[list[Location], list[Location]] = ([], [])
-  for location, text in zip(documents.locations, documents):
-    length = len(text) // _HELD_OUT_ONE_OF
-    at = len(text) - length - 1
-    low = max(0, at - length - 8)
-    ends = (text.rfind(sign, low, at) for sign in (b" ", b"\n"))
-    at = max(ends) + 1 or at
-    while at < len(text) and text[at] & 0xC0 == 0x80:  # within a character
-      at += 1
-    for side, first, last in zip(sides, (0, at), (at, None)):
-      if text[first:last].strip():
-        side.append(location._replace(first=first, last=last))
+def read_all(folder: pathlib.Path) -> Documents:
+  """Finds and checks all documents, as `read`, and holds out none."""
+  found, _ = _scan(folder, lambda text: False)
+  if not found:
+    raise files.InputError(
+      f"{folder} has no documents in {_EXPECTED}; expected some"
+    )
+  return found
+
+
+def _scan(
+  folder: pathlib.Path, is_second: Callable[[bytes], bool]
+) -> tuple[Documents, Documents]:
+  """Returns the documents of which a function is False, and the others."""
+  if not folder.exists():
+    raise FileNotFoundError(
+      f"There is no folder {folder}; expected one of {_EXPECTED}, or such a "
+      "file."
+    )
+  paths, others = _list(folder)
+  opened: list[text_index.File] = []
+  empty: list[str] = []
+  with text_index.Writer() as first, text_index.Writer() as second:
+    for path in paths:
+      file = _open(path)
+      try:
+        for line, start, end, text in _documents(file):
+          if not text.strip():
+            empty.append(f"{path}, line {line}")
+            continue
+          side = second if is_second(text) else first
+          side.add(text_index.Location(len(opened), line, start, end))
+      except _NoDocumentsError as error:
+        if path == folder:
+          raise files.InputError(str(error)) from error
+        others.append(path)
+      opened.append(file)
+  sides = first.documents(opened), second.documents(opened)
+  _report(folder, sum(map(len, sides)), empty, others)
   return sides
 
 
-def _documents(path: pathlib.Path) -> Iterator[tuple[Location, bytes]]:
-  """Yields the documents of a .txt or .jsonl file."""
-  content = files.read_bytes(path)
-  start = len(codecs.BOM_UTF8) * content.startswith(codecs.BOM_UTF8)
-  content = content[start:]
-  if path.suffix.lower() != ".jsonl":
-    location = Location(path, 1, start, start + len(content))
-    yield location, _text(location, content)
-    return
-  for number, line in enumerate(content.splitlines(keepends=True), 1):
-    location = Location(path, number, start, start + len(line))
-    yield location, _text(location, line)
-    start += len(line)
-
-
-def _text(location: Location, content: bytes) -> bytes:
-  """Returns the text of a document, in UTF-8."""
-  try:
-    content.decode("utf-8")
-  except UnicodeDecodeError as error:
-    line = location.line + content.count(b"\n", 0, error.start)
-    raise files.InputError(
-      f"{location.path}, line {line}: byte 0x{content[error.start]:02x} is not "
-      f"UTF-8 ({error.reason})"
-    ) from error
-  if location.path.suffix.lower() != ".jsonl" or not content.strip():
-    return content
-  try:
-    row = json.loads(content)
-  except (RecursionError, ValueError) as error:
-    raise files.InputError(
-      f"{location.describe()} is not JSON: {error}"
-    ) from error
-  if not isinstance(row, dict) or not isinstance(row.get("text"), str):
-    raise files.InputError(
-      f"{location.describe()} is {content[:40]!r}…; expected an object whose "
-      '"text" is a string'
+def _report(
+  folder: pathlib.Path, count: int, empty: list[str], others: list[pathlib.Path]
+) -> None:
+  if empty:
+    print(
+      f"{folder}: skipped {len(empty)} of {count + len(empty)} documents, "
+      f"which are empty; the first is {empty[0]}",
+      file=sys.stderr,
     )
+  if others:
+    names = [str(path.relative_to(folder)) for path in others[:_MOST_NAMED]]
+    names += ["…"] * (len(others) > len(names))
+    print(
+      f"{folder}: {len(others)} files are not read: {', '.join(names)}; texts "
+      f"are {_EXPECTED}",
+      file=sys.stderr,
+    )
+
+
+def _list(
+  folder: pathlib.Path,
+) -> tuple[list[pathlib.Path], list[pathlib.Path]]:
+  """Returns the files of texts in a folder, and the others."""
+  if not folder.is_dir():
+    return [folder], []
+  paths = files.list_files(folder, *_PATTERNS, recursive=True)
+  known = set(paths)
+  others = files.list_files(folder, recursive=True)
+  return paths, [path for path in others if path not in known]
+
+
+def _open(path: pathlib.Path) -> text_index.File:
+  name = path.name.lower()
+  content = text_index.unpacked(path) if name.endswith(".gz") else path
+  is_json = name.removesuffix(".gz").endswith((".json", ".jsonl"))
+  return text_index.File(path, content, is_json)
+
+
+def _divided(*sides: Documents) -> tuple[Documents, Documents]:
+  """Divides every document into its beginning and its end, between words."""
+  with text_index.Writer() as first, text_index.Writer() as second:
+    for documents in sides:
+      for number, text in enumerate(documents):
+        location, at = documents.location(number), _near_the_end(text)
+        for side, low, high in ((first, 0, at), (second, at, len(text))):
+          if text[low:high].strip():
+            side.add(location._replace(first=low, last=high))
+  opened = sides[0].files
+  return first.documents(opened), second.documents(opened)
+
+
+def _near_the_end(text: bytes) -> int:
+  """Returns the beginning of about the last twentieth of a text."""
+  length = len(text) // _HELD_OUT_ONE_OF
+  at = len(text) - length - 1
+  low = max(0, at - length - 8)
+  ends = (text.rfind(sign, low, at) for sign in (b" ", b"\n"))
+  at = max(ends) + 1 or at
+  while at < len(text) and text[at] & 0xC0 == 0x80:  # within a character
+    at += 1
+  return at
+
+
+def _documents(file: text_index.File) -> Iterator[_Found]:
+  """Yields the documents of a file."""
+  is_lines = file.is_json
+  if file.path.name.lower().removesuffix(".gz").endswith(".json"):
+    is_lines = _has_lines(file)
+    if not is_lines:
+      yield from _json_documents(file)
+      return
+  if not is_lines:
+    content = files.read_bytes(file.content)
+    start = len(codecs.BOM_UTF8) * content.startswith(codecs.BOM_UTF8)
+    text = text_index.to_text(file, 1, content[start:])
+    yield 1, start, len(content), text
+    return
+  start = 0
+  for number, line in enumerate(_lines(file), 1):
+    end = start + len(line)
+    if number == 1 and line.startswith(codecs.BOM_UTF8):
+      line = line.removeprefix(codecs.BOM_UTF8)
+    yield number, end - len(line), end, text_index.to_text(file, number, line)
+    start = end
+
+
+def _lines(file: text_index.File) -> Generator[bytes, None, None]:
+  """Yields the lines of a file, one in memory at a time."""
   try:
-    return row["text"].encode("utf-8")
-  except UnicodeEncodeError as error:
+    with file.content.open("rb") as stream:
+      yield from stream
+  except OSError as error:
     raise files.InputError(
-      f'{location.describe()}: "text" has half of a surrogate pair, which has '
-      "no bytes in UTF-8"
+      f"{file.path} cannot be read: {error.strerror}"
     ) from error
+
+
+def _has_lines(file: text_index.File) -> bool:
+  """Returns whether the first line of a .json file is a whole object."""
+  with contextlib.closing(_lines(file)) as lines:
+    first = next(filter(bytes.strip, lines), b"")
+  try:
+    row = json.loads(first.removeprefix(codecs.BOM_UTF8))
+  except (RecursionError, ValueError):
+    return False
+  if isinstance(row, dict) and "text" not in row:
+    raise _NoDocumentsError(f'{file.path} is an object without "text"')
+  return isinstance(row, dict)
+
+
+def _json_documents(file: text_index.File) -> Iterator[_Found]:
+  """Yields the documents of a .json file that is an object, or an array."""
+  content = files.read_bytes(file.content)
+  start = len(codecs.BOM_UTF8) * content.startswith(codecs.BOM_UTF8)
+  line, before = 1, 0
+  try:
+    whole = content[start:].decode("utf-8")
+    is_array = whole.lstrip().startswith("[")
+    parts = text_index.json_values(whole) if is_array else [(0, len(whole))]
+    for first, last in parts:
+      start += len(whole[before:first].encode())
+      line += whole.count("\n", before, first)
+      text = whole[first:last].encode()
+      yield line, start, start + len(text), text_index.to_text(file, line, text)
+      start, before = start + len(text), last
+      line += whole.count("\n", first, last)
+  except (RecursionError, ValueError) as error:
+    message = f"{file.path} is not all documents: {error}"
+    if before:
+      raise files.InputError(message) from error
+    raise _NoDocumentsError(message) from error

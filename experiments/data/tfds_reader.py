@@ -13,6 +13,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from experiments.data import files
+from experiments.data import paths
 
 
 def open_dataset(
@@ -50,7 +51,7 @@ def open_dataset(
       random access, lacks a split, a feature or a file, or has another number
       of examples than the official one.
   """
-  root = (data_dir or default_data_dir()).expanduser()
+  root = data_dir or default_data_dir()
   advice = (
     'To make it, install the extra for preparing data, `pip install -e ".[tf]"`'
     f", and run `tfds build {name} --file_format=array_record "
@@ -75,10 +76,20 @@ def open_dataset(
 
 
 def default_data_dir() -> pathlib.Path:
-  """Returns $TFDS_DATA_DIR, or else ~/tensorflow_datasets."""
-  return pathlib.Path(
-    os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
-  ).expanduser()
+  """Returns $TFDS_DATA_DIR, or else ~/tensorflow_datasets.
+
+  Raises:
+    files.InputError: if it is no folder on this machine.
+  """
+  name = "TFDS_DATA_DIR"
+  folder = os.environ.get(name) or "~/tensorflow_datasets"
+  try:
+    return paths.local(folder)
+  except paths.PathError as error:
+    raise files.InputError(
+      f"the folder of data sets, ${name} or data.data_dir, is {folder!r}; "
+      f"{error.reason}"
+    ) from error
 
 
 def _newest_version(folder: pathlib.Path, version: str) -> pathlib.Path | None:

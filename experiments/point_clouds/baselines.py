@@ -52,6 +52,10 @@ class PointNetConfig:
   num_classes: int
   num_points: int = 2000
 
+  def with_num_classes(self, count: int) -> "PointNetConfig":
+    """Returns the configuration with another number of classes."""
+    return dataclasses.replace(self, num_classes=count)
+
   def network(self, is_training: bool = False) -> "PointNet":
     """Returns the Haiku module."""
     return PointNet(self, is_training, name="point_net")
@@ -107,6 +111,10 @@ class TransformerConfig:
         f"Transformer: group_size is {self.group_size}; expected a divisor of "
         f"the {self.num_points} points."
       )
+
+  def with_num_classes(self, count: int) -> "TransformerConfig":
+    """Returns the configuration with another number of classes."""
+    return dataclasses.replace(self, num_classes=count)
 
   def network(self, is_training: bool = False) -> "Transformer":
     """Returns the Haiku module."""

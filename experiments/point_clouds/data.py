@@ -24,19 +24,14 @@ class Dataset(enum.Enum):
   """The source of the shapes.
 
   MODELNET40 is a folder of meshes. MODELNET40_HDF5 is a folder of clouds of
-  2,048 points, sampled on them once. SYNTHETIC shapes are made when needed.
+  2,048 points, sampled on them once. HDF5 is a folder of other clouds in such
+  files, as ScanObjectNN's. SYNTHETIC shapes are made when needed.
   """
 
   MODELNET40 = "modelnet40"
   MODELNET40_HDF5 = "modelnet40_hdf5"
+  HDF5 = "hdf5"
   SYNTHETIC = "synthetic"
-
-  @property
-  def class_names(self) -> tuple[str, ...]:
-    """The names of its classes."""
-    if self is Dataset.SYNTHETIC:
-      return synthetic_shapes.CLASS_NAMES
-    return datasets.CLASS_NAMES
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,6 +62,24 @@ class DataConfig:
 
   def __post_init__(self) -> None:
     bounds.check_ranges(self, "num_eval", point_scaling="[0, 1)")
+
+  @property
+  def class_names(self) -> tuple[str, ...]:
+    """The names of the classes; those of HDF5 are read."""
+    if self.dataset is Dataset.SYNTHETIC:
+      return synthetic_shapes.CLASS_NAMES
+    if self.dataset is Dataset.HDF5:
+      return hdf5_files.class_names(self.folder)
+    return datasets.CLASS_NAMES
+
+  @property
+  def folder(self) -> pathlib.Path:
+    """The folder of the data."""
+    if self.data_dir is None:
+      raise files.InputError(
+        f"{self.dataset.value} is read from a folder: set data.data_dir."
+      )
+    return self.data_dir
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,21 +142,18 @@ def _source(
   config: DataConfig, num_points: int, split: datasets.Split
 ) -> loader.Source:
   if config.dataset is not Dataset.SYNTHETIC:
-    if config.data_dir is None:
-      raise files.InputError(
-        f"{config.dataset.value} is read from a folder: set data.data_dir."
-      )
-    of_meshes = config.dataset is Dataset.MODELNET40
-    opened = datasets.open_dataset if of_meshes else hdf5_files.open_dataset
-    return opened(
-      datasets.ModelNet40(
-        data_dir=config.data_dir,
-        split=split,
-        cache_dir=config.cache_dir,
-        allow_partial=config.allow_partial,
-      ),
-      num_points,
+    opened = datasets.ModelNet40(
+      data_dir=config.folder,
+      split=split,
+      cache_dir=config.cache_dir,
+      allow_partial=config.allow_partial,
     )
+    if config.dataset is Dataset.MODELNET40:
+      return datasets.open_dataset(opened, num_points)
+    if config.dataset is Dataset.MODELNET40_HDF5:
+      return hdf5_files.open_dataset(opened, num_points)
+    count = len(config.class_names)
+    return hdf5_files.open_others(opened, num_points, count)
   shapes = config.synthetic
   if split is datasets.Split.TEST:
     shapes = dataclasses.replace(

@@ -65,7 +65,7 @@ class PointClassification:
       The files: curve.png if there is a log, confusion.png, and attention.png
       if the model gives its attention.
     """
-    folder, names = runs_plots.folder(workdir), self.data.dataset.class_names
+    folder, names = runs_plots.folder(workdir), self.data.class_names
     found = self.model, variables, self.eval_split()
     made = runs_plots.learning_curve(workdir, plots.CURVE)
     counts = plots.confusions(*found)

@@ -7,7 +7,6 @@ depends on, such as a tokenizer's, are copied into the folder and read there.
 from collections.abc import Callable
 import dataclasses
 import pathlib
-import re
 import typing
 from typing import Any, TypeVar
 
@@ -16,7 +15,6 @@ from experiments.runs import folder as run_folder
 
 KEPT = ("data.sentencepiece_model",)
 _FOLDER = "files"
-_URL = re.compile("[A-Za-z][A-Za-z0-9+.-]*:/")
 
 _Config = TypeVar("_Config")
 
@@ -58,7 +56,7 @@ def for_run(config: _Config, workdir: pathlib.Path) -> _Config:
         f"{name} is {path}; expected the file that the run in {workdir} was "
         f"started with, {kept}. Take that, or choose another --workdir."
       )
-    return kept or _absolute(path)
+    return kept or path.expanduser().absolute()
 
   return _replaced(config, resolve)
 
@@ -94,10 +92,6 @@ def find(workdir: pathlib.Path, name: str) -> pathlib.Path | None:
     return None
   found = sorted((workdir / _FOLDER).glob(f"{name}*"))
   return found[0].absolute() if found else None
-
-
-def _absolute(path: pathlib.Path) -> pathlib.Path:
-  return path if _URL.match(str(path)) else path.expanduser().absolute()
 
 
 def _replaced(

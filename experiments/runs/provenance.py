@@ -88,6 +88,24 @@ def read(workdir: pathlib.Path) -> list[dict[str, Any]]:
   return [entry for entry in entries if isinstance(entry, dict)]
 
 
+def describe_move(workdir: pathlib.Path, devices: Mapping[str, Any]) -> str:
+  """Returns a warning if a run's last part had devices of another kind, or "".
+
+  Args:
+    workdir: the run's folder.
+    devices: those of now, in words.
+  """
+  starts = read(workdir)
+  before = starts[-1].get("devices") if starts else None
+  then = before.get("kind") if isinstance(before, dict) else None
+  if then in (None, devices["kind"]):
+    return ""
+  return (
+    f"warning: the run was computed on {then}, and goes on with "
+    f"{devices['kind']}; numbers agree up to rounding, the speed may not"
+  )
+
+
 def _describe(split: loader.Split) -> dict[str, Any]:
   """Returns a split's size, and a checksum of a few of its examples."""
   size = len(split.source)

@@ -123,8 +123,9 @@ _LOCK = threading.Lock()  # Threads would simulate the same block.
 def block(
   config: DataConfig, seed: int, number: int
 ) -> dict[str, np.ndarray]:  # {name of the entry: [battles, transitions, ...]}
-  """Returns a block of simulated battles."""
-  with jax.default_device(jax.local_devices(backend="cpu")[0]):
+  """Returns a block of simulated battles, in 32 bits whatever JAX's default."""
+  cpu = jax.local_devices(backend="cpu")[0]
+  with jax.enable_x64(False), jax.default_device(cpu):
     key = jax.random.fold_in(jax.random.key(seed), number)
     simulated = jax.device_get(_simulate(config, key))
   return {n: np.asarray(x, _DTYPES[n]) for n, x in simulated.items()}

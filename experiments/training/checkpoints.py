@@ -5,15 +5,12 @@ the state, so that parameters can be read without the optimizer's. It appears
 under its name only when it is complete.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 import contextlib
 import functools
-import gc
-import logging
 import os
 import pathlib
 import re
-import sys
 from typing import Any
 import warnings
 
@@ -23,6 +20,7 @@ import orbax.checkpoint as ocp
 from experiments.cluster import processes
 from experiments.runs import folder as run_folder
 from experiments.training import checksums
+from experiments.training import silence
 from perceiver import errors
 
 _ITEMS = ("params", "state", "opt_state", "rest")
@@ -38,32 +36,6 @@ class DamagedError(errors.PerceiverError, RuntimeError):
 
 class SaveError(errors.PerceiverError, RuntimeError):
   """A checkpoint could not be written."""
-
-
-def _silence_logs() -> list[tuple[logging.Logger, int]]:
-  """Silences the logs of Orbax and its threads; returns the former levels."""
-  loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
-  levels = [(logger, logger.level) for logger in loggers]
-  for logger in loggers:
-    logger.setLevel(logging.CRITICAL)
-  return levels
-
-
-@contextlib.contextmanager
-def _without_unraisable() -> Iterator[None]:
-  """Silences threads that find the loop of a failed save closed."""
-  hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
-  try:
-    yield
-  finally:
-    sys.unraisablehook = hook
-
-
-def _free() -> None:
-  """Frees what a failed save left; what nobody awaited warns of it."""
-  with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    gc.collect()
 
 
 class Checkpoints:
@@ -105,7 +77,7 @@ class Checkpoints:
       enable_async_checkpointing=in_background,
     )
     self._handlers = {n: ocp.StandardCheckpointHandler() for n in _ITEMS}
-    self._log_levels = _silence_logs()
+    self._silence = silence.Silence()
     self._manager: Any = ocp.CheckpointManager(
       self.directory, options=options, item_handlers=self._handlers
     )
@@ -115,10 +87,9 @@ class Checkpoints:
 
   def __exit__(self, kind: object, *unused: object) -> None:
     if kind is not None:  # The first error is the one to report.
-      # Logs stay silent: threads and tasks may log that error until the end.
-      with _without_unraisable(), contextlib.suppress(Exception):
+      with contextlib.suppress(Exception):
         self._close_manager()
-        _free()
+        silence.free()
       return
     try:
       self.wait()
@@ -128,8 +99,7 @@ class Checkpoints:
   def close(self) -> None:
     """Lets go of threads and files, once they are written."""
     self._close_manager()
-    for logger, level in self._log_levels:
-      logger.setLevel(level)
+    self._silence.end()
 
   def _close_manager(self) -> None:
     manager, self._manager = self._manager, None
@@ -156,14 +126,12 @@ class Checkpoints:
 
   def _raising_save_error(self, step: int, action: Callable[[], None]) -> None:
     failure: SaveError | None = None
-    with _without_unraisable():
-      try:
-        action()
-      except Exception as error:  # Orbax and TensorStore have many.
-        failure = self._save_error(step, error)
-      if failure is not None:
-        _free()
-    if failure is not None:
+    try:
+      action()
+    except Exception as error:  # Orbax and TensorStore have many.
+      failure = self._save_error(step, error)
+    if failure is not None:  # The error and what it holds are gone.
+      silence.free()
       self._unsealed = None
       raise failure
 
@@ -242,7 +210,8 @@ class Checkpoints:
         self._report_damage(step, problem)
         continue
       try:
-        return step, self._restore_step(step, targets)
+        with checksums.without_foreign_files(folder) as intact:
+          return step, self._restore_step(step, intact, targets)
       except MismatchError:
         raise
       except Exception as error:  # Orbax has no type of its own for damage.
@@ -263,10 +232,9 @@ class Checkpoints:
     return None
 
   def _restore_step(
-    self, step: int, targets: Mapping[str, Any]
+    self, step: int, folder: pathlib.Path, targets: Mapping[str, Any]
   ) -> dict[str, Any]:
     # Orbax's manager would take any folder beside the parts for one of them.
-    folder = self.directory / str(step)
     wanted = {n: tree for n, tree in targets.items() if jax.tree.leaves(tree)}
     for name in sorted(wanted, key=_ITEMS.index):
       if not (folder / name).is_dir():
@@ -322,6 +290,8 @@ def _reason(error: Exception) -> str:
   number = re.search(r"os_error_code='(\d+)'", str(error))
   if number:
     return os.strerror(int(number[1]))
+  if isinstance(error, OSError):
+    return errors.reason(error)
   return next(iter(str(error).splitlines()), type(error).__name__)[:300]
 
 

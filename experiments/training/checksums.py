@@ -4,9 +4,12 @@ A disk that returns other bytes than it was given does not report it, and a
 model whose parameters have one wrong bit trains on.
 """
 
+from collections.abc import Iterator
+import contextlib
 import hashlib
 import json
 import pathlib
+import tempfile
 
 from experiments.data import files
 
@@ -21,13 +24,32 @@ def write(folder: pathlib.Path) -> None:
   Raises:
     files.InputError: if it cannot be written.
   """
-  checksums = {
-    path.relative_to(folder).as_posix(): _checksum(path)
-    for path in files.list_files(folder, recursive=True)
-    if path != folder / NAME
-  }
+  checksums = {name: _checksum(folder / name) for name in _data_files(folder)}
   text = json.dumps(checksums, indent=0, sort_keys=True)
   files.write_text(folder / NAME, text + "\n")
+
+
+@contextlib.contextmanager
+def without_foreign_files(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+  """Yields a folder of links to the files of a folder that is not damaged.
+
+  Those are the listed ones: Orbax takes "process_0~" for a part of its own.
+  """
+  names = _data_files(folder)
+  if exist(folder):
+    names = sorted(json.loads((folder / NAME).read_bytes()))
+  with tempfile.TemporaryDirectory() as links:
+    for name in names:
+      link = pathlib.Path(links) / name
+      link.parent.mkdir(parents=True, exist_ok=True)
+      link.symlink_to((folder / name).absolute())
+    yield pathlib.Path(links)
+
+
+def _data_files(folder: pathlib.Path) -> list[str]:
+  paths = files.list_files(folder, recursive=True)
+  names = [path.relative_to(folder).as_posix() for path in paths]
+  return [name for name in names if name != NAME]
 
 
 def exist(folder: pathlib.Path) -> bool:

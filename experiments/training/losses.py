@@ -93,7 +93,10 @@ def add(
     broken = ~jnp.isfinite(means[name]) & (before == 0)
     return jnp.where(broken, step, before)
 
-  sums = {name: running.sums[name] + value for name, value in means.items()}
+  sums = {
+    name: running.sums[name] + value.astype(running.sums[name].dtype)
+    for name, value in means.items()
+  }
   if SKIPPED in running.sums:
     broken = is_broken(means)
     sums = {n: jnp.where(broken, running.sums[n], x) for n, x in sums.items()}

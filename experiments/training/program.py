@@ -8,7 +8,9 @@ import pathlib
 import jax
 from jax.sharding import Mesh
 
+from experiments.cluster import machine
 from experiments.runs import progress
+from experiments.runs import provenance
 from experiments.training import config as training_config
 from experiments.training import memory
 from experiments.training import optimizers
@@ -114,5 +116,9 @@ class Program:
       f"loss every {config.log_every} steps, checkpoint every "
       f"{config.checkpoint_every}, evaluation {evaluation or 'at the end'}",
     )
+    warnings = (
+      machine.unused_accelerator(mesh["platform"]),
+      provenance.describe_move(workdir, mesh),
+    )
     if not sharding.process_index():
-      progress.write("\n".join(lines))
+      progress.write("\n".join([*lines, *filter(None, warnings)]))

@@ -145,7 +145,7 @@ class ImageInputConfig(grid.GridInputConfig):
   permutation_seed: int | None = None
 
   def __post_init__(self) -> None:
-    bounds.check(self, "size", "channels")
+    bounds.check(self, "size", "channels", permutation_seed="[0, inf)")
     self.check_grid()
     if self.permutation_seed is not None:
       bounds.check_number(

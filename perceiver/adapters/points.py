@@ -26,7 +26,7 @@ class PointInputConfig:
   positions: position_encoding.Fourier
 
   def __post_init__(self) -> None:
-    bounds.check(self)
+    bounds.check(self, "num_axes")
     _ = self.input_channels
 
   @property

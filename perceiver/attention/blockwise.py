@@ -56,7 +56,7 @@ def attend(
   parameters: Any,
   input_mask: Bool[Array, "B M"] | None,
   key: PRNGKeyArray | None,
-) -> Float[Array, "B G T V"]:
+) -> tuple[Float[Array, "B G T V"], Bool[Array, "B G T"]]:
   """Attends from few queries to many inputs.
 
   Args:
@@ -68,8 +68,9 @@ def attend(
     key: randomness of the dropout.
 
   Returns:
-    The attended values; zeros where every input is masked. Softmax and sums
-    are float32, the result has the dtype of `queries`.
+    The attended values, and whether a query attends to any input: its values
+    are zeros where every input is masked, or has a score of −inf. Softmax and
+    sums are float32, the result has the dtype of `queries`.
   """
   return _forward(options, queries, parts, parameters, input_mask, key)[0]
 
@@ -81,7 +82,7 @@ def _forward(
   parameters: Any,
   input_mask: Bool[Array, "B M"] | None,
   key: PRNGKeyArray | None,
-) -> tuple[Float[Array, "B G T V"], Any]:
+) -> tuple[tuple[Float[Array, "B G T V"], Bool[Array, "B G T"]], Any]:
   operands = (queries, parts, parameters, input_mask, key)
   cuda = None
   if options.shared_keys and wide_heads.supports(
@@ -92,13 +93,15 @@ def _forward(
   ):
     cuda = functools.partial(_attend_at_once, options)
   out, normaliser = _by_platform(options, _attend_blocks, operands, cuda)
-  return out.astype(queries.dtype), (*operands, out, normaliser)
+  result = out.astype(queries.dtype), normaliser != jnp.inf
+  return result, (*operands, out, normaliser)
 
 
 def _backward(
-  options: Options, residuals: Any, cotangent: Float[Array, "B G T V"]
+  options: Options, residuals: Any, cotangents: tuple[Array, Any]
 ) -> tuple[Float[Array, "B G T K"], input_parts.Parts, Any, None, None]:
-  gradients = _by_platform(options, _differentiate, (residuals, cotangent))
+  operands = (residuals, cotangents[0])
+  gradients = _by_platform(options, _differentiate, operands)
   return (*gradients, None, None)
 
 
@@ -209,7 +212,10 @@ def _attend_blocks(
   input_mask: Bool[Array, "B M"] | None,
   key: PRNGKeyArray | None,
 ) -> tuple[Float[Array, "B G T V"], Float[Array, "B G T"]]:
-  """Returns the attended values and log Σ exp(scores), both float32."""
+  """Returns the attended values and log Σ exp(scores), both float32.
+
+  Without any input the latter is +inf, with which every weight is zero.
+  """
   batch, groups, num_queries, _ = queries.shape
   length = parts[0].shape[1]
 
@@ -253,7 +259,7 @@ def _attend_blocks(
   any_input = total != 0
   total = jnp.where(any_input, total, 1)
   out = jnp.where(any_input[..., None], attended / total[..., None], 0)
-  return out, jnp.where(any_input, top + jnp.log(total), 0)
+  return out, jnp.where(any_input, top + jnp.log(total), jnp.inf)
 
 
 def _differentiate(

@@ -31,8 +31,8 @@ def attend(
 
   The queries are normalised already.
 
-  Where every input of an example is masked, the attended values are zeros and
-  the result is the output bias.
+  Where every input of an example is masked, or has a score of −inf, the
+  attended values are zeros and the result is the output bias.
   """
   query = projections.split_heads(weights.query(queries), config) * config.scale
   num_channels = input_parts.num_channels(inputs)
@@ -42,7 +42,7 @@ def attend(
     options = _options(query, inputs, _Projection(config))._replace(
       dropout_rate=config.dropout_rate if key is not None else 0.0
     )
-    attended = blockwise.attend(
+    attended, _ = blockwise.attend(
       options,
       jnp.swapaxes(query, 1, 2),  # [B, H, T, K]
       inputs,
@@ -72,23 +72,22 @@ def _attend_folded(
   query = jnp.einsum("bthk,chk->bthc", query, w) * norm.scale.astype(dtype)
   batch, num_queries, num_heads, channels = query.shape
   options = _options(query, inputs, _normalised)._replace(shared_keys=True)
-  attended = blockwise.attend(
+  attended, any_input = blockwise.attend(
     options,
     query.reshape(batch, 1, num_queries * num_heads, channels),
     inputs,
     None,
     input_mask,
     None,
-  ).reshape(query.shape)
+  )
+  attended = attended.reshape(query.shape)
   attended = attended * norm.scale.astype(dtype) + norm.offset.astype(dtype)
   w, b = (
     projections.split_heads(x, config).astype(dtype) for x in weights.value
   )
   attended = jnp.einsum("bthc,chv->bthv", attended, w) + b
-  if input_mask is None:
-    return attended
-  any_input = jnp.any(input_mask, axis=1)  # [B]
-  return jnp.where(any_input[:, None, None, None], attended, 0)
+  any_input = any_input.reshape(batch, num_queries, num_heads, 1)
+  return jnp.where(any_input, attended, 0)
 
 
 def _normalised(

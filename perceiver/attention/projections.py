@@ -252,12 +252,7 @@ def attention_map(
     scores += jnp.swapaxes(keys_values.bias, 1, 2)[:, :, None, :]
   mask = keys_values.mask
   mask = None if mask is None else mask[:, None, None, :]  # [B, 1, 1, S]
-  top = jnp.max(scores, axis=-1, keepdims=True, where=mask, initial=-jnp.inf)
-  # Rows without any key would be 0/0: they are computed unmasked, then zeroed.
-  any_key = top != -jnp.inf  # so that NaN stays visible
-  scores = jnp.where(any_key, scores, 0)
-  where = None if mask is None else mask | ~any_key
-  return jnp.where(any_key, jax.nn.softmax(scores, where=where), 0)
+  return layers.softmax(scores, mask)
 
 
 def map_queries(

@@ -130,7 +130,7 @@ def _by_heads(
   ) -> tuple[Int[Array, ""], Float[Array, "B N V"]]:
     query, joined = operands  # [B, N, K], [B, N, K + V]
     own_key = None if key is None else jax.random.fold_in(key, index)
-    attended = blockwise.attend(
+    attended, _ = blockwise.attend(
       options, query[:, None], (joined,), None, None, own_key
     )
     return index + 1, attended[:, 0]  # [B, N, V]

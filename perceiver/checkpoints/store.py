@@ -94,7 +94,14 @@ def load(
     module = parts[2] if text == written else migrate.upgrade_module(parts[2])
     named[f"{parts[1]}:{module}:{parts[3]}"] = array
   variables = check.unflatten(named)
-  check.fits(model, variables, source=str(path))
+  try:
+    check.fits(model, variables, source=str(path))
+  except errors.CheckpointError:
+    raise
+  except Exception as error:  # Values that no check of theirs refuses.
+    raise errors.CheckpointError(
+      f"Checkpoint: {path} holds a model that cannot be built: {error}"
+    ) from error
   return model, variables
 
 

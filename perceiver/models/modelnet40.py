@@ -39,7 +39,7 @@ class PointClassifierConfig(classifier.ClassifierConfig):
 
   def __post_init__(self) -> None:
     super().__post_init__()
-    bounds.check_ranges(self, "num_points")
+    bounds.check(self, "num_points")
 
   def example(self, batch_size: int = 1) -> tuple[jax.ShapeDtypeStruct]:
     """Returns shape and dtype of the points, [B, P, 3] float32."""

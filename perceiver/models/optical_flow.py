@@ -22,6 +22,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Float32
 
 from perceiver import blocks
+from perceiver import bounds
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import model
@@ -58,6 +59,7 @@ class OpticalFlowConfig:
   precision: model.Precision = model.Precision.FLOAT32
 
   def __post_init__(self) -> None:
+    bounds.check_ranges(self, pixels_per_unit="(0, inf)")
     channels = self.frames.input_channels
     base.check_channels(self.perceiver, channels, channels)
     found = self.perceiver.decoder.output_channels

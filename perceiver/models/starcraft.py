@@ -88,7 +88,7 @@ class EntityEncoderConfig:
         f"Entity encoder: channels is {self.encoder.channels}; expected "
         f"{channels}, the channels of the entities as inputs."
       )
-    bounds.check_ranges(self, "output_channels")
+    bounds.check(self, "output_channels")
 
   def network(self, is_training: bool = False) -> "EntityEncoder":
     """Returns the Haiku module."""

@@ -7,11 +7,8 @@ import json
 import multiprocessing
 import os
 import pathlib
-import resource
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import jax
@@ -19,7 +16,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import train
 from experiments.data import loader
 from experiments.runs import log
 from experiments.training import checkpoints as training_checkpoints
@@ -28,7 +24,6 @@ from experiments.training import config as training_config
 from experiments.training import losses as training_losses
 from experiments.training import trainer
 from tests.helpers import faulty
-from tests.helpers import folders
 from tests.helpers import foreign
 from tests.helpers.recipes import sums
 
@@ -50,67 +45,6 @@ def undisturbed(tmp_path_factory):
   workdir = tmp_path_factory.mktemp("undisturbed")
   _train(workdir)
   return workdir
-
-
-# ------------------------------------------------------------------ full disk
-
-
-@contextlib.contextmanager
-def _full_disk(largest=100):
-  """Limits the size of all files, in bytes."""
-  before = resource.getrlimit(resource.RLIMIT_FSIZE)
-  resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
-  try:
-    yield
-  finally:
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("in_background", [False, True])
-def test_a_full_disk_costs_an_interval(
-  undisturbed, tmp_path, monkeypatch, in_background
-):
-  save = training_checkpoints.Checkpoints.save
-
-  def without_room(self, step, items):
-    if step < 10:
-      save(self, step, items)
-      return
-    self.wait()
-    with _full_disk():
-      save(self, step, items)
-      self.wait()
-
-  with monkeypatch.context() as patched:
-    patched.setattr(training_checkpoints.Checkpoints, "save", without_room)
-    with pytest.raises(training_checkpoints.SaveError) as caught:
-      _train(tmp_path, checkpoint_in_background=in_background)
-  message = str(caught.value)
-  assert "The checkpoint of step 10 cannot be written in" in message
-  assert message.endswith("That of step 5 is intact.")
-  _train(tmp_path)
-  assert faulty.contents(tmp_path) == faulty.contents(undisturbed)
-
-
-def test_a_full_disk_is_explained(tmp_path, monkeypatch, capsys):
-  write = log.Reporter.write
-
-  def without_room(self, *arguments):
-    with _full_disk(0):
-      write(self, *arguments)
-
-  monkeypatch.setattr(log.Reporter, "write", without_room)
-  arguments = [
-    "tests.helpers.recipes.sums",
-    "--mini",
-    "--workdir",
-    str(tmp_path),
-  ]
-  assert train.main(arguments) == 1
-  error = capsys.readouterr().err
-  assert f"error: {tmp_path}/metrics.jsonl cannot be written: File too" in error
-  assert "Traceback" not in error
 
 
 # --------------------------------------------------------------------- damage
@@ -311,36 +245,3 @@ def test_parts_that_do_not_divide_are_refused(tmp_path):
   with pytest.raises(ValueError, match="4 devices in 3 parts; 12 does"):
     _train(tmp_path / "run", accumulate=3)
   assert not (tmp_path / "run").exists()
-
-
-def test_on_a_disk_that_is_full_the_last_line_says_so(tmp_path):
-  mounted = tmp_path / "disk"
-  mounted.mkdir()
-  size = ["-t", "tmpfs", "-o", "size=40k", "tmpfs", str(mounted)]
-  # Elsewhere files may not grow: almost as bad.
-  is_mounted = shutil.which("mount") is not None and not subprocess.call(
-    ["mount", *size], stderr=subprocess.DEVNULL
-  )
-  command = ["-m", "experiments.train", "tests.helpers.recipes.sums", "--mini"]
-  try:
-    found = subprocess.run(
-      [sys.executable, *command, "--workdir", str(mounted / "run")],
-      cwd=folders.ROOT,
-      capture_output=True,
-      text=True,
-      check=False,
-      preexec_fn=None if is_mounted else _limit_files,
-    )
-  finally:
-    if is_mounted:
-      subprocess.run(["umount", "-l", str(mounted)], check=True)
-  assert found.returncode == 1
-  assert "Traceback" not in found.stderr
-  last = found.stderr.splitlines()[-1]
-  assert last.startswith("error: The checkpoint of step 5 cannot be written in")
-  reason = "No space left on device" if is_mounted else "File too large"
-  assert reason in last
-
-
-def _limit_files():
-  resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))

@@ -31,6 +31,7 @@ def add(root: pathlib.Path) -> None:
         (folder / FOLDERS[0] / path.name).mkdir()
         continue
       (folder / f"._{path.name}").write_bytes(b"\0\5\26\7foreign")
-      (folder / f"{path.name}~").write_bytes(path.read_bytes())
+      for name in (f"{path.name}~", f"#{path.name}#", f".{path.name}.swp"):
+        (folder / name).write_bytes(path.read_bytes())
       copy = folder / FOLDERS[0] / f"{path.stem}-checkpoint{path.suffix}"
       copy.write_bytes(path.read_bytes())

@@ -13,6 +13,7 @@ from perceiver import layers
 from perceiver import position_encoding
 from perceiver import queries as perceiver_queries
 from perceiver.attention import blockwise
+from perceiver.attention import cross_attention
 from perceiver.attention import projections
 from perceiver.attention import reference
 from tests.helpers import tiny_audioset
@@ -207,7 +208,7 @@ def test_low_scores_by_blocks(factor, expected):
 
   def attend(queries, values):
     options = blockwise.Options(project, block_size=2)
-    attended = blockwise.attend(
+    attended, _ = blockwise.attend(
       options, queries, (values,), jnp.float32(factor), None, None
     )
     return attended.sum()
@@ -217,6 +218,43 @@ def test_low_scores_by_blocks(factor, expected):
   value, gradient = jax.value_and_grad(attend, 1)(queries, values)
   np.testing.assert_allclose(value, expected)
   np.testing.assert_array_equal(gradient != 0, expected != 0)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("folded", [False, True])
+def test_a_head_with_scores_of_minus_infinity_only(folded, masked, monkeypatch):
+  monkeypatch.setattr(cross_attention, "_fold_inputs", lambda *_: folded)
+  config = projections.AttentionConfig(
+    num_heads=2, qk_channels=2, v_channels=2, output_channels=2
+  )
+  linear = lambda w: layers.LinearWeights(jnp.asarray(w, "f"), jnp.ones(2))
+  # The first head's scores are −4e38, the second's are 0.
+  weights = projections.AttentionWeights(
+    linear([[1e38, 0]]),
+    linear([[-2, 0], [2, 0]])._replace(b=jnp.zeros(2)),
+    linear([[1, 1], [0, 0]]),
+    linear(np.eye(2))._replace(b=jnp.zeros(2)),
+  )
+  norm = layers.NormWeights(jnp.ones(2), jnp.full(2, 0.5))
+  mask = jnp.array([[True, True, False]]) if masked else None
+
+  def attend(value, inputs):
+    found = cross_attention.attend(
+      config,
+      weights._replace(value=value),
+      norm,
+      jnp.ones((1, 1, 1)),
+      (inputs,),
+      input_mask=mask,
+    )[0, 0]
+    return found.sum(), found
+
+  inputs = jnp.tile(jnp.array([9.0, -9.0]), (1, 3, 1))
+  compute = jax.value_and_grad(attend, (0, 1), has_aux=True)
+  (_, found), (of_value, of_inputs) = compute(weights.value, inputs)
+  np.testing.assert_allclose(found, [0, 2.5], rtol=1e-5)
+  np.testing.assert_allclose(of_value.b, [0, 1], rtol=1e-5)
+  assert jnp.isfinite(of_inputs).all()
 
 
 FAR = np.array([2**32 + 5])

@@ -16,7 +16,7 @@ TensorFlow Datasets, is then read without PyAV:
 """
 
 import collections
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 import contextlib
 import dataclasses
 import functools
@@ -25,23 +25,22 @@ import json
 import os
 import pathlib
 import sys
-from typing import NamedTuple
-import zlib
+from typing import Any, NamedTuple
 
-from tensorflow_datasets.core import hashing
+import tensorflow_datasets as tfds
 import tyro
 
 from experiments.audio_video.clips import clip_folder
 from experiments.audio_video.clips import decoding
-from experiments.audio_video.clips import parts
 from experiments.audio_video.clips import prepared
 from experiments.audio_video.clips import video_files
 from experiments.data import files
+from experiments.data import growing
 from experiments.data import parallel
 from experiments.runs import progress
 from perceiver import bounds
 
-_SETTINGS = "settings"  # of a data set that is not finished
+_CLIPS_PER_FILE = 256  # about a gigabyte
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -121,52 +120,55 @@ def prepare(config: PrepareConfig) -> prepared.DatasetReport:
   plan = _plan(config)
   folder = config.output.absolute()
   folder = folder.with_name(f"{folder.name}.unfinished")
-  _claim(folder, repr((config.storage, plan.classes, plan.rows)))
-  names = _distinct(plan.classes)
-  found = [parts.Parts(folder, split, names) for split in plan.rows]
+  growing.claim(folder, repr((config.storage, plan.classes, plan.rows)))
+  features = _features(_distinct(plan.classes))
+  splits = [
+    growing.Split(
+      folder,
+      name,
+      features,
+      dataset="clips",
+      examples_per_file=_CLIPS_PER_FILE,
+    )
+    for name in plan.rows
+  ]
   report = prepared.DatasetReport(
     kind=plan.kind,
     frame_rate=config.storage.frame_rate,
     sample_rate=config.storage.sample_rate,
     channels=config.storage.channels,
-    splits={part.split: _write(config, plan, part) for part in found},
+    splits={split.name: _write(config, plan, split) for split in splits},
   )
-  parts.write_metadata(folder, found)
   text = json.dumps(dataclasses.asdict(report), indent=2)
   files.write_text(folder / prepared.REPORT, text + "\n")
-  os.rename(folder, config.output)
-  for name in (_SETTINGS, *(x for part in found for x in part.list_names())):
-    (config.output / name).unlink()
+  growing.finish(folder, config.output, splits)
   return report
 
 
-def _claim(folder: pathlib.Path, settings: str) -> None:
-  """Marks a folder with its settings; refuses one begun with others.
-
-  Raises:
-    files.InputError: if it was not.
-  """
-  path, mark = folder / _SETTINGS, f"{zlib.crc32(settings.encode())}"
-  if path.exists() and path.read_text() != mark:
-    raise files.InputError(
-      f"{folder} has clips of an earlier command with other lists or settings; "
-      "go on with those, or remove it."
-    )
-  files.write_text(path, mark)
+def _features(class_names: Sequence[str]) -> tfds.features.FeaturesDict:
+  # As text, whose encoding needs no TensorFlow, bytes stay as they are.
+  text, label = tfds.features.Text(), tfds.features.ClassLabel
+  return tfds.features.FeaturesDict(
+    {
+      "frames": tfds.features.Sequence(text),
+      # The name in all data sets of this version.
+      "sound": text,
+      "labels": tfds.features.Sequence(label(names=list(class_names))),
+      "name": text,
+    }
+  )
 
 
 def _write(
-  config: PrepareConfig, plan: _Plan, finished: parts.Parts
+  config: PrepareConfig, plan: _Plan, finished: growing.Split
 ) -> prepared.SplitReport:
   """Decodes the clips of a split that are not finished yet."""
-  split, there = finished.split, finished.remarks
-  if there:
-    print(f"{split}: {len(there):,} clips are there", file=sys.stderr)
+  split = finished.name
+  if finished.lists:
+    print(f"{split}: {len(finished.notes):,} clips are there", file=sys.stderr)
   rows = {_key(row): row for row in plan.rows[split]}
-  # Mixed, so that the first ones are a fair sample.
-  left = sorted(rows.keys() - there, key=hashing.Hasher(split).hash_key)
   jobs, missing, damaged = [], [], []
-  for key in left:
+  for key in finished.missing(rows):
     path = clip_folder.file_of(rows[key], plan.found)
     if path is None:
       missing.append(key)
@@ -182,11 +184,11 @@ def _write(
     died=lambda job: f"{job.path}: the process that decodes it dies",
   )
 
-  def clips() -> Iterator[tuple[decoding.Job, decoding.Stored]]:
+  def clips() -> Iterator[growing.Example]:
     for number, (job, stored) in enumerate(zip(jobs, decoded), 1):
       show(number, len(jobs))
       if not isinstance(stored, str):
-        yield job, stored
+        yield job.key, _example(job, stored), stored.remarks
       elif config.stop_at_damaged:
         raise files.InputError(stored)
       else:
@@ -194,22 +196,32 @@ def _write(
 
   with contextlib.closing(decoded):
     finished.add_all(clips())
-  if not finished.remarks:
+  remarks = finished.notes
+  if not remarks:
     reasons = [*damaged, *(f"{key}: it has no file" for key in missing)]
     raise files.InputError(
       f"none of the {len(rows)} clips of {split} could be read in "
       f"{config.videos}: {files.commonest(reasons)}"
     )
   official = clip_folder.OFFICIAL_COUNTS.get((plan.kind, split), ())
-  counts = collections.Counter(itertools.chain(*finished.remarks.values()))
+  counts = collections.Counter(itertools.chain(*remarks.values()))
   return prepared.SplitReport(
     listed=len(rows),
     official=len(rows) in official,
-    kept=len(finished.remarks),
+    kept=len(remarks),
     remarks=dict(counts),
     missing=tuple(sorted(missing)),
     damaged=tuple(damaged),
   )
+
+
+def _example(job: decoding.Job, stored: decoding.Stored) -> Mapping[str, Any]:
+  return {
+    "frames": stored.frames,
+    "sound": stored.audio,
+    "labels": list(job.labels),
+    "name": job.key,
+  }
 
 
 def _plan(config: PrepareConfig) -> _Plan:

@@ -195,7 +195,6 @@ def open_split(
     FileNotFoundError: if there is no such data set.
     files.InputError: if it has no such split, or clips are missing.
   """
-  data_dir = data_dir.expanduser()
   report = read_report(data_dir)
   name = split.split("[")[0]
   if name not in report.splits:

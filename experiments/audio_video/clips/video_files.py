@@ -83,7 +83,10 @@ def decode(
       f"{path}: the part from {start:g} to {end:g} seconds is empty"
     )
   av = load_av()
-  opened = lambda: av.open(str(path), metadata_errors="replace")
+  # Since version 19 PyAV needs no word on metadata that are not UTF-8.
+  old = int(av.__version__.partition(".")[0]) < 19
+  settings = {"metadata_errors": "replace"} if old else {}
+  opened = lambda: av.open(str(path), **settings)
   try:
     with opened() as container:
       frames, first, remarks = _video(container, form, (start, end))

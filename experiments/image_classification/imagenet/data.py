@@ -217,7 +217,7 @@ def open_dataset(config: DataConfig) -> Any:
   """
   if config.dataset == painted_digits.NAME:
     root = config.data_dir or tfds_reader.default_data_dir()
-    painted_digits.prepare(root.expanduser())
+    painted_digits.prepare(root)
   is_original = config.dataset == "imagenet2012"
   return tfds_reader.open_dataset(
     config.dataset,

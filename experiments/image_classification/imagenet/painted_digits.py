@@ -5,6 +5,7 @@ a random background, saved as JPEG, and prepared as any folder of images. With
 it, the ImageNet pipeline runs without ImageNet.
 """
 
+import os
 import pathlib
 import tempfile
 
@@ -31,12 +32,20 @@ def prepare(data_dir: pathlib.Path, copies: int = 3) -> None:
   """
   if (data_dir / NAME).exists():
     return
-  with tempfile.TemporaryDirectory() as scratch:
+  data_dir.mkdir(parents=True, exist_ok=True)
+  with tempfile.TemporaryDirectory(
+    dir=data_dir, prefix=".painting_"
+  ) as scratch:
     folder = pathlib.Path(scratch)
     _paint_all(folder, copies)
     prepare_folder.prepare(
-      prepare_folder.PrepareConfig(folder=folder, name=NAME, data_dir=data_dir)
+      prepare_folder.PrepareConfig(folder=folder, name=NAME, data_dir=folder)
     )
+    try:
+      os.rename(folder / NAME, data_dir / NAME)
+    except OSError:
+      if not (data_dir / NAME).exists():  # of another process
+        raise
 
 
 def _paint_all(folder: pathlib.Path, copies: int) -> None:

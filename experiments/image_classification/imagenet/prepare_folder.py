@@ -7,17 +7,18 @@ The data set has the features of imagenet2012.
 
 from collections.abc import Iterator
 import dataclasses
-import os
 import pathlib
 import re
-import tempfile
-from typing import Any, NamedTuple
+import sys
+from typing import NamedTuple
 
 import tensorflow_datasets as tfds
 import tyro
 
 from experiments.data import files
+from experiments.data import growing
 from experiments.data import tfds_reader
+from experiments.runs import progress
 
 # Splits, and the names that their folders may have.
 _SPLITS = {
@@ -26,6 +27,7 @@ _SPLITS = {
 }
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 _VERSION = "1.0.0"
+_IMAGES_PER_FILE = 1024  # ImageNet's are 110 KB each
 _NUM_SHOWN = 10  # of the images left out
 
 
@@ -68,65 +70,6 @@ class Prepared(NamedTuple):
   corrupt: list[str]
 
 
-class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
-  """Hands the images over as they are, once each has been decoded."""
-
-  VERSION = tfds.core.Version(_VERSION)
-
-  def __init__(self, config: PrepareConfig, data_dir: pathlib.Path):
-    self.name = config.name
-    self._images = config
-    self._classes = _classes(config.folder)
-    self.corrupt: list[str] = []
-    super().__init__(data_dir=data_dir, file_format="array_record")
-
-  def _info(self) -> tfds.core.DatasetInfo:
-    features = tfds.features.FeaturesDict(
-      {
-        "image": tfds.features.Image(),
-        "label": tfds.features.ClassLabel(names=self._classes),
-        "file_name": tfds.features.Text(),
-      }
-    )
-    return tfds.core.DatasetInfo(
-      builder=self, features=features, supervised_keys=("image", "label")
-    )
-
-  def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
-    return {split: self._generate_examples(split) for split in _SPLITS}
-
-  def _generate_examples(
-    self, split: str
-  ) -> Iterator[tuple[str, dict[str, Any]]]:
-    root, empty = _root(self._images.folder, split), True
-    for label in self._classes:
-      for path in _images(root / label):
-        name = f"{label}/{path.name}"
-        if self._can_be_decoded(path):
-          example = {"image": path, "label": label, "file_name": name}
-          yield name, example
-          empty = False
-    if empty:
-      raise files.InputError(
-        f"{root} has no image that can be decoded: "
-        f"{files.commonest(self.corrupt)}."
-      )
-
-  def _can_be_decoded(self, path: pathlib.Path) -> bool:
-    try:
-      files.decode_image(files.read_bytes(path))
-    except ValueError as error:
-      if not self._images.skip_corrupt:
-        raise files.InputError(
-          f"{path}: {error}. Remove it, or leave such images out with "
-          "--skip-corrupt."
-        ) from error
-      name = path.relative_to(self._images.folder)
-      self.corrupt.append(f"{name}: {error}")
-      return False
-    return True
-
-
 def prepare(config: PrepareConfig) -> Prepared:
   """Writes the data set; it appears only when it is complete.
 
@@ -138,19 +81,86 @@ def prepare(config: PrepareConfig) -> Prepared:
       its images are missing, an image cannot be decoded, or the two splits
       have different classes.
   """
-  root = (config.data_dir or tfds_reader.default_data_dir()).expanduser()
+  root = config.data_dir or tfds_reader.default_data_dir()
   target = root / config.name / _VERSION
   if target.exists():
     raise files.InputError(f"{target} is there already; remove it first.")
-  _classes(config.folder)
-  root.mkdir(parents=True, exist_ok=True)
-  with tempfile.TemporaryDirectory(dir=root, prefix=".preparing_") as scratch:
-    builder = _Builder(config, pathlib.Path(scratch))
-    builder.download_and_prepare()
-    counts = {s: builder.info.splits[s].num_examples for s in _SPLITS}
-    target.parent.mkdir(exist_ok=True)
-    os.rename(builder.data_path, target)
-  return Prepared(target, counts, builder.corrupt)
+  classes = _classes(config.folder)
+  unfinished = root / f"{config.name}.unfinished"
+  growing.claim(unfinished, repr(classes))
+  features = tfds.features.FeaturesDict(
+    {
+      "image": tfds.features.Image(),
+      "label": tfds.features.ClassLabel(names=classes),
+      "file_name": tfds.features.Text(),
+    }
+  )
+  splits = [
+    growing.Split(
+      unfinished,
+      split,
+      features,
+      dataset=config.name,
+      examples_per_file=_IMAGES_PER_FILE,
+    )
+    for split in _SPLITS
+  ]
+  corrupt: list[str] = []
+  for split in splits:
+    _write(config, split, corrupt)
+  growing.finish(unfinished, target, splits, supervised_keys=("image", "label"))
+  return Prepared(target, {s.name: len(s.notes) for s in splits}, corrupt)
+
+
+def _write(
+  config: PrepareConfig, finished: growing.Split, corrupt: list[str]
+) -> None:
+  """Writes the images of a split that are not finished, and notes corrupt ones.
+
+  They are handed over as they are, once each has been decoded. Notes on the
+  finished ones are their sizes in bytes.
+  """
+  root = _root(config.folder, finished.name)
+  paths = {
+    f"{folder.name}/{path.name}": path
+    for folder in files.list_folders(root)
+    for path in _images(folder)
+  }
+  if there := finished.notes:
+    print(f"{finished.name}: {len(there):,} images are there", file=sys.stderr)
+  for key, size in there.items():
+    if key not in paths or paths[key].stat().st_size != size:
+      raise files.InputError(
+        f"{root / key} has changed since an earlier command wrote it; remove "
+        f"what that left, {finished.folder}, to begin anew"
+      )
+  left = finished.missing(paths)
+  show = progress.counter(finished.name, unit=" images")
+
+  def images() -> Iterator[growing.Example]:
+    for number, key in enumerate(left, 1):
+      encoded = files.read_bytes(paths[key])
+      try:
+        files.decode_image(encoded)
+      except ValueError as error:
+        if not config.skip_corrupt:
+          raise files.InputError(
+            f"{paths[key]}: {error}. Remove it, or leave such images out with "
+            "--skip-corrupt; then the same command goes on."
+          ) from error
+        name = paths[key].relative_to(config.folder)
+        corrupt.append(f"{name}: {error}")
+      else:
+        label = key.partition("/")[0]
+        example = {"image": encoded, "label": label, "file_name": key}
+        yield key, example, len(encoded)
+      show(number, len(left))
+
+  finished.add_all(images())
+  if not finished.lists:
+    raise files.InputError(
+      f"{root} has no image that can be decoded: {files.commonest(corrupt)}."
+    )
 
 
 def _classes(folder: pathlib.Path) -> list[str]:
@@ -197,3 +207,10 @@ def run(config: PrepareConfig) -> None:
     print(f"reasons: {files.commonest(prepared.corrupt)}")
   counts = ", ".join(f"{n:,} {s}" for s, n in prepared.counts.items())
   print(f"{prepared.folder}: {counts} images, {len(prepared.corrupt)} left out")
+  root = prepared.folder.parents[1]
+  print(
+    "to train on it, at a small size with --mini: python -m experiments.train "
+    f"imagenet --data.dataset {config.name} --data.data-dir {root}"
+  )
+  names = prepared.folder / "label.labels.txt"  # of TensorFlow Datasets
+  print(f"names of its classes, for predict classify --labels: {names}")

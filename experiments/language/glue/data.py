@@ -195,7 +195,7 @@ def _read(
       "holds CoLA, SST-2 and so on, or data.source to synthetic"
     )
   else:
-    path = config.data_dir.expanduser() / task.folder / file
+    path = config.data_dir / task.folder / file
     table = tsv.read(task, path, is_test=is_test)
   found = len(table.examples) + len(table.skipped)
   is_checked = config.source is not Source.SYNTHETIC and count is not None

@@ -7,8 +7,8 @@
 
 Published on TPUs; none has been run at full size with this code. DIR has C4 and
 Wikipedia as prepared by TensorFlow Datasets; with `--data.corpus files`, it is
-a folder of .txt and .jsonl files. `--mini` learns from the prose that ships
-with Python.
+a folder of .txt, .jsonl and .json files, and `--data.evaluate-dir` another one
+to evaluate on. `--mini` learns from the prose that ships with Python.
 """
 
 import dataclasses

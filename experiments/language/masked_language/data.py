@@ -26,6 +26,8 @@ class DataConfig:
   Attributes:
     corpus: the corpus of texts.
     data_dir: its folder, see `corpora.open_corpus`.
+    evaluate_dir: a folder of texts to evaluate on, or a file of them, in place
+      of those that the corpus holds out.
     sentencepiece_model: the file of a SentencePiece model; None for bytes.
     documents: number of documents, one in its turn and the others sampled from
       the same component of the corpus, that are joined before an example is
@@ -40,6 +42,7 @@ class DataConfig:
 
   corpus: corpora.Corpus = corpora.Corpus.C4_AND_WIKIPEDIA
   data_dir: pathlib.Path | None = None
+  evaluate_dir: pathlib.Path | None = None
   sentencepiece_model: pathlib.Path | None = None
   documents: int = 10
   mask_rate: float = 0.15
@@ -77,7 +80,7 @@ def splits(
     ValueError: if they cannot be used.
   """
   tokens = sentencepiece.tokenizer(config.sentencepiece_model)
-  train, _ = corpora.open_corpus(config.corpus, config.data_dir)
+  train, _ = _documents(config)
   mask = Masking(tokens, config.mask_rate, length, max_masked(config, length))
   name = config.corpus.value
   return (
@@ -97,6 +100,14 @@ def splits(
   )
 
 
+def _documents(
+  config: DataConfig,
+) -> tuple[tuple[corpora.Component, ...], tuple[corpora.Component, ...]]:
+  return corpora.open_corpus(
+    config.corpus, config.data_dir, config.evaluate_dir
+  )
+
+
 def max_masked(config: DataConfig, length: int) -> int:
   """Returns the largest number of masked tokens of an example."""
   return max(1, int(config.max_masked * length))
@@ -109,7 +120,7 @@ def windows(config: DataConfig, length: int) -> list[np.ndarray]:
   their shares if there are more windows than examples.
   """
   tokens = sentencepiece.tokenizer(config.sentencepiece_model)
-  _, held_out = corpora.open_corpus(config.corpus, config.data_dir)
+  _, held_out = _documents(config)
   found: list[np.ndarray] = []
   for component in held_out:
     count = None

@@ -17,8 +17,8 @@ class Corpus(enum.Enum):
   """A corpus and its source.
 
   PYTHON_TOPICS is the prose that ships with Python, half a megabyte. FILES is a
-  folder of .txt and .jsonl files, or one file. C4_AND_WIKIPEDIA are the
-  paper's, as prepared by TensorFlow Datasets: C4's validation and the last
+  folder of .txt, .jsonl and .json files, or one file. C4_AND_WIKIPEDIA are
+  the paper's, as prepared by TensorFlow Datasets: C4's validation and the last
   hundredth of Wikipedia are held out.
   """
 
@@ -73,7 +73,9 @@ class Mixture(Sequence[tuple[int, int]]):
 
 @functools.lru_cache(maxsize=4)
 def open_corpus(
-  corpus: Corpus, data_dir: pathlib.Path | None
+  corpus: Corpus,
+  data_dir: pathlib.Path | None,
+  evaluate_dir: pathlib.Path | None = None,
 ) -> tuple[tuple[Component, ...], tuple[Component, ...]]:
   """Opens the training documents and the held-out documents of a corpus.
 
@@ -81,11 +83,18 @@ def open_corpus(
     corpus: the corpus.
     data_dir: the folder of FILES, or the file, or the folder of TensorFlow
       Datasets (None for its default); unused for PYTHON_TOPICS.
+    evaluate_dir: a folder like that of FILES, or a file, of the documents to
+      evaluate on; then FILES holds out none of its own.
 
   Raises:
     FileNotFoundError: if the folder of FILES is missing.
     files.InputError: if a data set is missing or cannot be used.
   """
+  if evaluate_dir is not None:
+    held_out = Component(text_files.read_all(evaluate_dir))
+    if corpus is Corpus.FILES and data_dir is not None:
+      return (Component(text_files.read_all(data_dir)),), (held_out,)
+    return open_corpus(corpus, data_dir)[0], (held_out,)
   match corpus:
     case Corpus.PYTHON_TOPICS:
       train, held_out = topics.documents(False), topics.documents(True)

@@ -19,9 +19,9 @@ class TrainConfig:
 
   Attributes:
     output: the model's file.
-    corpus: a folder of .txt and .jsonl files, or one such file, whose documents
-      are read but for those that masked language modelling holds out; the prose
-      that ships with Python if None.
+    corpus: a folder of .txt, .jsonl and .json files, or one such file, whose
+      documents are read but for those that masked language modelling holds
+      out; the prose that ships with Python if None.
     vocab_size: the number of pieces.
   """
 

@@ -125,9 +125,7 @@ class Shapes:
     cached = folder / f"{path.stem}.npy"
     with _CACHE_LOCK:
       if not cached.exists():
-        points = sample_points(path, self.num_points)
-        with files.writing(cached) as temporary:
-          np.save(temporary, points)
+        _write_points(cached, sample_points(path, self.num_points))
     return clouds.Cloud(
       _read_points(cached, self.num_points), self.labels[index]
     )
@@ -206,6 +204,16 @@ def _number(path: pathlib.Path) -> tuple[int, str]:
   """Returns a key that sorts chair_9 before chair_0010."""
   digits = re.findall(r"\d+", path.stem)
   return int(digits[-1]) if digits else -1, path.name
+
+
+def _write_points(path: pathlib.Path, points: np.ndarray) -> None:
+  try:
+    with files.writing(path) as temporary:
+      np.save(temporary, points)
+  except files.InputError as error:
+    raise files.InputError(
+      f"{error}. --data.cache-dir names another folder for sampled points."
+    ) from error
 
 
 def _read_points(

@@ -1,14 +1,18 @@
-"""ModelNet40 as clouds of 2,048 points, in the HDF5 files made for PointNet.
+"""Clouds of points in HDF5 files, as they were made for PointNet.
 
 The folder has train_files.txt and test_files.txt, whose lines name HDF5 files
-beside them, with "data" [n, 2048, 3] float32 and "label" [n, 1]. Nothing is
-downloaded.
+beside them; without these, as in ScanObjectNN, all files with "train" or "test"
+in their names are meant. Each has "data" [n, P, 3] of floats and "label" [n, 1]
+or [n] of integers. Names of classes are in shape_names.txt, one a line. Nothing
+is downloaded.
 """
 
 from collections.abc import Sequence
 import dataclasses
+import functools
 import operator
 import pathlib
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
@@ -18,7 +22,7 @@ from experiments.data import tables
 from experiments.point_clouds.files import clouds
 from experiments.point_clouds.files import datasets
 
-NUM_POINTS = 2048
+_NAMES = "shape_names.txt"
 _MOST_EXPANSION = 1032  # of the compression that HDF5 files have, deflate
 # Three of the 9,843 training shapes are not in these files.
 _COUNTS = {datasets.Split.TRAIN: 9_840, datasets.Split.TEST: 2_468}
@@ -30,7 +34,7 @@ class Clouds:
 
   Attributes:
     points: [n, P, 3] float32.
-    labels: [n] integers, the numbers of `datasets.CLASS_NAMES`.
+    labels: [n] integers, the numbers of the classes.
   """
 
   points: np.ndarray
@@ -45,7 +49,7 @@ class Clouds:
 
 
 def open_dataset(config: datasets.ModelNet40, num_points: int) -> Clouds:
-  """Reads the clouds of one split.
+  """Reads the clouds of one split of ModelNet40.
 
   Args:
     config: the split and its folder.
@@ -56,21 +60,44 @@ def open_dataset(config: datasets.ModelNet40, num_points: int) -> Clouds:
     files.InputError: if files are missing or damaged, arrays have other shapes
       or types, or there are not as many clouds as there should be.
   """
-  if num_points > NUM_POINTS:
-    raise files.InputError(
-      f"{config.data_dir} has clouds of {NUM_POINTS} points, not {num_points}."
-    )
-  read = [_read(path, num_points) for path in _listed(config)]
-  points = np.concatenate([points for points, _ in read])
-  labels = np.concatenate([labels for _, labels in read])
+  found = _read_all(_listed(config), num_points, len(datasets.CLASS_NAMES))
   expected = _COUNTS[config.split]
-  if len(labels) != expected and not config.allow_partial:
+  if len(found) != expected and not config.allow_partial:
     raise files.InputError(
-      f"{config.data_dir} has {len(labels)} clouds in the split "
+      f"{config.data_dir} has {len(found)} clouds in the split "
       f"{config.split.value}; expected {expected}. Set allow_partial to use "
       "them as they are."
     )
-  return Clouds(points, labels)
+  return found
+
+
+def open_others(
+  config: datasets.ModelNet40, num_points: int, num_classes: int
+) -> Clouds:
+  """Reads the clouds of one split of any data set, as `open_dataset`."""
+  return _read_all(_listed_or_named(config), num_points, num_classes)
+
+
+@functools.lru_cache(maxsize=4)
+def class_names(folder: pathlib.Path) -> tuple[str, ...]:
+  """Returns the names of a data set's classes; numbers if it has none.
+
+  Raises:
+    files.InputError: if a file cannot be used.
+  """
+  if (folder / _NAMES).exists():
+    names = map(str.strip, tables.read_lines(folder / _NAMES))
+    return tuple(filter(None, names))
+  splits = (
+    datasets.ModelNet40(data_dir=folder, split=split)
+    for split in datasets.Split
+  )
+  largest = max(
+    int(_arrays(path)[1].max(initial=0))
+    for config in splits
+    for path in _listed_or_named(config)
+  )
+  return tuple(map(str, range(largest + 1)))
 
 
 def _listed(config: datasets.ModelNet40) -> list[pathlib.Path]:
@@ -83,9 +110,38 @@ def _listed(config: datasets.ModelNet40) -> list[pathlib.Path]:
   return [config.data_dir / name for name in names]
 
 
+def _listed_or_named(config: datasets.ModelNet40) -> list[pathlib.Path]:
+  part = config.split.value
+  patterns = (f"*{part}*.h5", f"*{part}*.hdf5")
+  named = files.list_files(config.data_dir, *patterns)
+  has_list = (config.data_dir / f"{part}_files.txt").exists()
+  return named if named and not has_list else _listed(config)
+
+
+def _read_all(
+  paths: Sequence[pathlib.Path], num_points: int, num_classes: int
+) -> Clouds:
+  read = [_read(path, num_points, num_classes) for path in paths]
+  return Clouds(*(np.concatenate(arrays) for arrays in zip(*read)))
+
+
 def _read(
-  path: pathlib.Path, num_points: int
+  path: pathlib.Path, num_points: int, num_classes: int
 ) -> tuple[np.ndarray, np.ndarray]:  # [n, P, 3] float32, [n] int32
+  points, labels = _arrays(path)
+  if num_points > points.shape[1]:
+    raise files.InputError(
+      f"{path} has clouds of {points.shape[1]} points, not {num_points}; "
+      "--model.num-points gives the model's."
+    )
+  points = points[:, :num_points].astype(np.float32)
+  _check_values(path, points, labels, num_classes)
+  return points, labels.astype(np.int32)
+
+
+def _arrays(
+  path: pathlib.Path,
+) -> tuple[np.ndarray, np.ndarray]:  # [n, P, 3] floats, [n] integers
   try:
     # An extra, which only this needs.
     import h5py  # type: ignore[import-untyped]
@@ -97,28 +153,28 @@ def _read(
     raise files.InputError(f"{path} is not there, and its list names it.")
   try:
     with h5py.File(path, "r") as file:
-      points = _array(path, file, "data", (None, NUM_POINTS, 3), "f")
-      labels = _array(path, file, "label", (len(points), 1), "iu")[:, 0]
+      points = _array(path, file, "data", (None, None, 3), "f")
+      labels = _array(path, file, "label", (len(points), ...), "iu")
+      labels = labels.reshape(-1)
   except files.InputError:
     raise
   except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:
     raise files.InputError(f"{path} is no readable HDF5 file: {error}.") from (
       error
     )
-  points = points[:, :num_points].astype(np.float32)
-  _check_values(path, points, labels)
-  return points, labels.astype(np.int32)
+  return points, labels
 
 
 def _array(
   path: pathlib.Path,
   file: Any,
   name: str,
-  shape: Sequence[int | None],
+  shape: Sequence[int | EllipsisType | None],
   kinds: str,
 ) -> np.ndarray:
   """Returns an array of a file after a check of its shape and type.
 
+  In a shape, None is any size, and ... an axis of one entry or none at all.
   Nothing outside the file is read, and no memory taken for what it lacks.
   """
   import h5py
@@ -131,11 +187,16 @@ def _array(
     raise files.InputError(
       f"{path} has no array {name!r}; expected data and label."
     )
-  fits = len(given) == len(shape) and all(
-    size in (None, length) for size, length in zip(shape, given)
+  shapes = [tuple(1 if size is ... else size for size in shape)]
+  shapes += [tuple(size for size in shape if size is not ...)]
+  fits = any(
+    len(given) == len(sizes)
+    and all(size in (None, length) for size, length in zip(sizes, given))
+    for sizes in shapes
   )
   if not fits or found.dtype.kind not in kinds:
-    wanted = ", ".join("n" if size is None else str(size) for size in shape)
+    names: dict[Any, str] = {None: "any", ...: "1"}
+    wanted = ", ".join(str(names.get(size, size)) for size in shape)
     raise files.InputError(
       f"{path}: {name} has shape {given} and type {found.dtype}; expected "
       f"({wanted}) of {'floats' if kinds == 'f' else 'integers'}."
@@ -151,14 +212,13 @@ def _array(
 
 
 def _check_values(
-  path: pathlib.Path, points: np.ndarray, labels: np.ndarray
+  path: pathlib.Path, points: np.ndarray, labels: np.ndarray, classes: int
 ) -> None:
   broken = np.flatnonzero(~np.isfinite(points).all(axis=(1, 2)))
   if len(broken):
     raise files.InputError(
       f"{path}: cloud {broken[0]} has points that are not finite."
     )
-  classes = len(datasets.CLASS_NAMES)
   unknown = np.flatnonzero((labels < 0) | (labels >= classes))
   if len(unknown):
     raise files.InputError(

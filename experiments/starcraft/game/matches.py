@@ -89,14 +89,15 @@ def score(
   for first in watch(
     range(0, config.num_battles, _BLOCK), config.num_battles, _BLOCK
   ):
-    points = _points(
-      model,
-      opponent,
-      dataclasses.replace(scenario, even=True),
-      config.num_steps,
-      variables,
-      jax.random.fold_in(key, first // _BLOCK),
-    )
+    with jax.enable_x64(False):  # Battles are those of 32 bits.
+      points = _points(
+        model,
+        opponent,
+        dataclasses.replace(scenario, even=True),
+        config.num_steps,
+        variables,
+        jax.random.fold_in(key, first // _BLOCK),
+      )
     found.append(np.asarray(points)[: config.num_battles - first])
   return float(np.mean(np.concatenate(found), dtype=np.float64))
 

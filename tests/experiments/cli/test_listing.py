@@ -79,6 +79,7 @@ def test_a_run_is_converted_before_it_is_finished(run, tmp_path):
   [
     ("{empty}", "is not the folder of a run: it has no config.json"),
     ("runs/none", "is not the folder of a run: it does not exist"),
+    ("{run}s", "Did you mean "),
     ("{run}/model.safetensors", "EXPERIMENT --checkpoint"),
   ],
 )

@@ -296,6 +296,15 @@ def test_a_folder_that_does_not_say_what_it_is_of(run, tmp_path, capsys):
   )
 
 
+def test_settings_of_ones_own_are_no_known_recipe(run, tmp_path):
+  config = json.loads((run / "config.json").read_text())
+  config["model"]["channels"] += 1
+  (tmp_path / "config.json").write_text(json.dumps(config))
+  options = evaluate.Evaluate(experiment=TINY)
+  found = evaluate._choice_of_run(options.choose(), options, tmp_path)
+  assert (found.recipe, found.result) == ("with settings of its own", None)
+
+
 def test_a_part_is_called_a_part(run, capsys):
   code, out, _ = _evaluate(capsys, "--checkpoint", run, "--examples", "5")
   assert code == 0
@@ -349,7 +358,8 @@ def test_a_file_brings_its_own_model(tmp_path, capsys):
     ([], 2, "--checkpoint PATH is needed"),
     (["--checkpoint", "{run}", "--mini"], 2, "leave out --recipe and --mini"),
     (["--checkpoint", "{empty}"], 2, "it has no config.json"),
-    (["--checkpoint", "{empty}/none"], 1, "no file"),
+    (["--checkpoint", "{empty}/none"], 1, "empty/none.\n"),
+    (["--checkpoint", "{empty}y"], 1, "emptyy. Did you mean "),
     (["--checkpoint", "{started}"], 1, "There is no checkpoint in"),
     (["--checkpoint", "{foreign}"], 2, "is not a configuration of"),
   ],

@@ -27,6 +27,27 @@ def test_foreign_files_and_folders_are_not_listed(tmp_path):
   assert files.list_folders(root, "c*") == []
 
 
+def test_linked_folders_are_listed_once(tmp_path):
+  root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+  for folder in (root / "inside", elsewhere / "deep"):
+    folder.mkdir(parents=True)
+    (folder / "1.png").touch()
+  for name, target in (
+    ("a_link", elsewhere),
+    ("b_link", elsewhere),
+    ("c_link", root / "inside"),
+    ("loop", root / "loop"),
+    ("file.png", elsewhere / "deep" / "1.png"),
+  ):
+    (root / name).symlink_to(target)
+  (elsewhere / "back").symlink_to(root)
+  assert files.list_files(root, "*.png", recursive=True) == [
+    root / "a_link" / "deep" / "1.png",
+    root / "file.png",
+    root / "inside" / "1.png",
+  ]
+
+
 def test_images_beside_foreign_files(tmp_path):
   for name in ("frame_10.png", "frame_9.JPG"):
     (tmp_path / name).touch()

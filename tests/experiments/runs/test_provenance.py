@@ -62,3 +62,15 @@ def test_other_examples_are_noticed(tmp_path):
 def test_a_record_that_cannot_be_read_is_none(tmp_path, text):
   (tmp_path / "provenance.json").write_text(text)
   assert provenance.read(tmp_path) == []
+
+
+def test_move_to_another_kind_of_device(tmp_path):
+  now = {"platform": "gpu", "kind": "NVIDIA H100"}
+  assert provenance.describe_move(tmp_path, now) == ""
+  for stored in ({}, {"devices": 1}, {"devices": now}):
+    (tmp_path / provenance.NAME).write_text(json.dumps([stored]))
+    assert provenance.describe_move(tmp_path, now) == ""
+  before = {"devices": {"platform": "cpu", "kind": "cpu"}}
+  (tmp_path / provenance.NAME).write_text(json.dumps([before]))
+  message = provenance.describe_move(tmp_path, now)
+  assert "was computed on cpu, and goes on with NVIDIA H100" in message

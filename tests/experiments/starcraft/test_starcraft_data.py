@@ -65,6 +65,13 @@ def test_examples_depend_on_seed_and_index_alone(source):
   assert np.any(other[3]["health"] != source[3]["health"])
 
 
+def test_battles_are_those_of_32_bits(source):
+  expected = source[3]
+  data.block.cache_clear()
+  with jax.enable_x64(True):
+    assert_same(data.Transitions(CONFIG, 70, 0)[3], expected)
+
+
 def test_worker_processes_simulate_for_themselves(source):
   expected = source[7]
   data.block.cache_clear()

@@ -1,5 +1,6 @@
 """Losses and metrics against literals."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -54,3 +55,13 @@ def test_what_is_not_a_number_is_never_right():
   beside = jnp.array([[2.0, NAN, 1], [2.0, 1, NAN]])
   assert losses.top_k_correct(beside, labels, 1).tolist() == [0, 0]
   assert losses.top_k_correct(beside, labels, 2).tolist() == [1, 1]
+
+
+def test_sums_keep_their_types_in_64_bits():
+  with jax.enable_x64(True):
+    running = losses.empty(["loss", "gradient_norm", losses.SKIPPED])
+    means = {"loss": jnp.ones([], jnp.float64), "gradient_norm": jnp.ones([])}
+    added = losses.add(running, means, jnp.ones([], jnp.int32))
+  assert jax.tree.map(lambda x: x.dtype, added) == jax.tree.map(
+    lambda x: x.dtype, running
+  )

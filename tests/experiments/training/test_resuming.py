@@ -150,9 +150,11 @@ def _copy(finished, tmp_path):
 
 def test_files_of_other_programs_do_not_matter(finished, tmp_path, capsys):
   workdir = _copy(finished, tmp_path)
+  newest = workdir / "checkpoints" / "12"
+  shutil.copytree(newest, newest.with_name("12.bak"))
+  for path in [path for path in newest.rglob("*") if path.is_file()]:
+    shutil.copy(path, path.with_name(f"{path.name}.bak"))
   foreign.add(workdir)
-  for path in workdir.rglob("process_0~"):
-    path.unlink()  # Orbax takes it for its own.
   trainer.train(tiny_runs.experiment(), workdir)
   assert "Going on from step 12" in capsys.readouterr().err
   assert not (workdir / run_folder.DAMAGED).exists()

@@ -59,7 +59,7 @@ MASKS = {
 def test_equals_attention_at_once(arrays, block_size, mask):
   options = blockwise.Options(project, block_size)
   expected = at_once(*arrays, MASKS[mask])
-  found = blockwise.attend(options, *arrays, MASKS[mask], None)
+  found = blockwise.attend(options, *arrays, MASKS[mask], None)[0]
   np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -73,7 +73,7 @@ def test_gradients_equal_those_of_attention_at_once(arrays, block_size, mask):
     return lambda *args: jnp.sum(function(*args) * cotangent)
 
   streamed = objective(
-    lambda *args: blockwise.attend(options, *args, MASKS[mask], None)
+    lambda *args: blockwise.attend(options, *args, MASKS[mask], None)[0]
   )
   plain = objective(lambda *args: at_once(*args, MASKS[mask]))
   found = jax.grad(streamed, (0, 1, 2))(*arrays)
@@ -84,14 +84,16 @@ def test_gradients_equal_those_of_attention_at_once(arrays, block_size, mask):
 
 def test_gradients_equal_differences(arrays):
   options = blockwise.Options(project, 8)
-  function = jax.jit(lambda *args: blockwise.attend(options, *args, None, None))
+  attend = functools.partial(blockwise.attend, options)
+  function = jax.jit(lambda *args: attend(*args, None, None)[0])
   test_util.check_grads(function, arrays, 1, ["rev"], rtol=2e-2, atol=2e-2)
 
 
 def test_scores_of_any_size_do_not_overflow(arrays):
   queries, parts, parameters = arrays
   options = blockwise.Options(project, 8)
-  huge = blockwise.attend(options, queries * 1e4, parts, parameters, None, None)
+  operands = (queries * 1e4, parts, parameters)
+  huge, _ = blockwise.attend(options, *operands, None, None)
   assert bool(jnp.isfinite(huge).all())
 
 
@@ -112,7 +114,7 @@ def test_dropout_drops_weights_in_both_directions(arrays):
   options = blockwise.Options(project, block_size, rate)
   factor = dropout_factor(key, rate, block_size)
   assert 0.3 < float(jnp.mean(factor == 0)) < 0.5
-  streamed = lambda *args: blockwise.attend(options, *args, None, key)
+  streamed = lambda *args: blockwise.attend(options, *args, None, key)[0]
   plain = functools.partial(at_once, mask=None, weights_factor=factor)
   np.testing.assert_allclose(streamed(*arrays), plain(*arrays), atol=1e-5)
   total = lambda function: lambda *args: jnp.sum(jnp.sin(function(*args)))
@@ -160,8 +162,8 @@ def test_codes_of_a_grid_need_not_be_materialised(arrays):
 
   def outcome(codes):
     def loss(pixels, parameters):
-      parts = (pixels, codes, ones)
-      found = blockwise.attend(options, queries, parts, parameters, None, None)
+      operands = (queries, (pixels, codes, ones), parameters)
+      found, _ = blockwise.attend(options, *operands, None, None)
       return jnp.sum(jnp.sin(found))
 
     return jax.value_and_grad(loss, argnums=(0, 1))(pixels, parameters)

@@ -204,7 +204,7 @@ def test_finished_clips_are_kept(videos, tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "out").exists()
     (tmp_path / "out.unfinished" / ".DS_Store").touch()
     other = dataclasses.replace(STORAGE, quality=50)
-    with pytest.raises(files.InputError, match="other lists or settings"):
+    with pytest.raises(files.InputError, match="other data, lists or settings"):
       prepare.prepare(dataclasses.replace(config, storage=other))
   again = []
   monkeypatch.setattr(

@@ -1,6 +1,4 @@
 import dataclasses
-import io
-import pathlib
 import sys
 
 import numpy as np
@@ -14,32 +12,13 @@ from experiments.image_classification.imagenet import crop
 from experiments.image_classification.imagenet import data
 from experiments.image_classification.imagenet import prepare_folder
 from tests.helpers import foreign
+from tests.helpers import image_folders
 from tests.helpers import tfds_folders
-
-_COUNTS = {"train": 9, "validation": 3}  # images per class
-_CLASSES = ("ant", "bee")
-
-
-def _encode(image, file_format="JPEG"):
-  buffer = io.BytesIO()
-  image.save(buffer, file_format)
-  return buffer.getvalue()
-
-
-def _make_folder(folder):
-  """Makes images of level 60 or 180 by class, of different sizes."""
-  for split, count in _COUNTS.items():
-    for label, name in enumerate(_CLASSES):
-      (folder / split / name).mkdir(parents=True)
-      for i in range(count):
-        image = Image.new("RGB", (50 + i, 40), (60 + 120 * label,) * 3)
-        (folder / split / name / f"{i}.jpg").write_bytes(_encode(image))
-  return folder
 
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-  folder = _make_folder(tmp_path_factory.mktemp("images"))
+  folder = image_folders.make(tmp_path_factory.mktemp("images"))
   foreign.add(folder)  # is neither a class nor an image
   return folder
 
@@ -200,7 +179,7 @@ def _gradient():
 
 def test_decoding_is_exact_for_rgb():
   image = _gradient()
-  decoded = files.decode_image(_encode(image, "PNG"))
+  decoded = files.decode_image(image_folders.encode(image, "PNG"))
   np.testing.assert_array_equal(np.asarray(decoded), np.asarray(image))
 
 
@@ -220,7 +199,9 @@ def test_decoding_is_exact_for_rgb():
 def test_every_mode_becomes_rgb(mode, file_format):
   image = Image.new("RGB", (30, 20), (204, 204, 204))
   image.paste((51, 51, 51), (0, 0, 15, 20))
-  decoded = files.decode_image(_encode(image.convert(mode), file_format))
+  decoded = files.decode_image(
+    image_folders.encode(image.convert(mode), file_format)
+  )
   assert (decoded.mode, decoded.size) == ("RGB", (30, 20))
   values = np.asarray(decoded).astype(int)
   if mode != "1":
@@ -233,19 +214,19 @@ def test_transparent_palettes_are_read_without_a_warning():
   image = Image.new("P", (4, 4), 1)
   image.putpalette([0, 0, 0, 10, 20, 30])
   image.info["transparency"] = bytes([0, 100])
-  decoded = files.decode_image(_encode(image, "PNG"))
+  decoded = files.decode_image(image_folders.encode(image, "PNG"))
   assert decoded.getpixel((2, 2)) == (10, 20, 30)
 
 
 def test_sixteen_bit_grey_keeps_its_upper_byte():
   image = Image.fromarray(np.full((3, 4), 0x8012, np.uint16))
-  decoded = files.decode_image(_encode(image, "PNG"))
+  decoded = files.decode_image(image_folders.encode(image, "PNG"))
   np.testing.assert_array_equal(np.asarray(decoded), np.full((3, 4, 3), 0x80))
 
 
 @pytest.mark.parametrize("cut", [0, 10, 400])
 def test_damaged_images_are_named(cut):
-  encoded = _encode(_gradient())[:cut]
+  encoded = image_folders.encode(_gradient())[:cut]
   example = {"image": encoded, "label": 1, "file_name": b"ant/3.jpg"}
   transform = data.EvalTransform(data.DataConfig())
   with pytest.raises(ValueError, match=r"image ant/3\.jpg: not a readable"):
@@ -260,7 +241,7 @@ def test_normalise_gives_the_units_of_the_models():
 
 def test_evaluation_is_centre_crop_resize_and_normalisation():
   image = _gradient()
-  example = {"image": _encode(image, "PNG"), "label": 3}
+  example = {"image": image_folders.encode(image, "PNG"), "label": 3}
   transform = data.EvalTransform(data.DataConfig(image_size=20))
   result = transform(example, np.random.default_rng(0))
   middle = np.asarray(image)[3:38, 7:42]  # 35 = 0.875 * 40
@@ -280,7 +261,7 @@ def test_training_with_horizontal_flips_alone():
       randaugment=data.rand_augment.RandAugmentConfig(num_layers=0),
     ),
   )
-  example = {"image": _encode(_gradient(), "PNG"), "label": 3}
+  example = {"image": image_folders.encode(_gradient(), "PNG"), "label": 3}
   plain = data.EvalTransform(config)(example, None)["images"]
   found = set()
   for seed in range(8):
@@ -293,71 +274,3 @@ def test_training_with_horizontal_flips_alone():
     else:
       found.add("other")
   assert found == {"plain", "flipped"}
-
-
-def test_corrupt_images_stop_the_script_or_are_counted(tmp_path):
-  folder = _make_folder(tmp_path / "images")
-  (folder / "train" / "bee" / "4.jpg").write_bytes(b"no image at all")
-  config = prepare_folder.PrepareConfig(
-    folder=folder, name="damaged", data_dir=tmp_path / "data"
-  )
-  with pytest.raises(ValueError, match=r"bee/4\.jpg: not a readable.*--skip"):
-    prepare_folder.prepare(config)
-  assert list((tmp_path / "data").iterdir()) == []
-  skipping = dataclasses.replace(config, skip_corrupt=True)
-  prepared = prepare_folder.prepare(skipping)
-  (corrupt,) = prepared.corrupt
-  assert corrupt.startswith("train/bee/4.jpg: not a readable image")
-  assert prepared.counts == {"train": 17, "validation": 6}
-
-
-def test_reasons_are_counted(tmp_path, capsys):
-  folder = _make_folder(tmp_path / "images")
-  (folder / "validation").rename(folder / "val")
-  for path in folder.glob("train/*/[1-6].jpg"):
-    path.write_bytes(b"no image at all")
-  config = prepare_folder.PrepareConfig(
-    folder=folder, name="damaged", data_dir=tmp_path / "data", skip_corrupt=True
-  )
-  prepare_folder.run(config)
-  out = capsys.readouterr().out
-  assert out.count("left out: train/") == 10
-  assert "reasons: 12 × not a readable image" in out
-  assert "6 train, 6 validation images, 12 left out" in out
-  for path in folder.glob("val/*/*.jpg"):
-    path.write_bytes(b"no image at all")
-  with pytest.raises(
-    files.InputError, match=r"val has no image .*: 18 × not a"
-  ):
-    prepare_folder.prepare(dataclasses.replace(config, name="worse"))
-
-
-def test_the_script_overwrites_nothing(images, data_dir):
-  config = prepare_folder.PrepareConfig(
-    folder=images, name="insects", data_dir=data_dir
-  )
-  with pytest.raises(files.InputError, match="is there already; remove it"):
-    prepare_folder.prepare(config)
-
-
-def test_the_script_names_what_the_folder_lacks(tmp_path):
-  config = prepare_folder.PrepareConfig(
-    folder=tmp_path, name="a", data_dir=tmp_path
-  )
-  with pytest.raises(files.InputError, match="train is missing; images go to"):
-    prepare_folder.prepare(config)
-  for path in ("train/ant", "train/bee", "validation/ant"):
-    (tmp_path / path).mkdir(parents=True)
-    (tmp_path / path / "0.PNG").write_bytes(_encode(_gradient(), "PNG"))
-  with pytest.raises(
-    files.InputError, match="classes are not in both splits: bee"
-  ):
-    prepare_folder.prepare(config)
-  (tmp_path / "train" / "bee" / "0.PNG").unlink()
-  with pytest.raises(files.InputError, match=r"bee has no \.jpg, \.jpeg"):
-    prepare_folder.prepare(config)
-
-
-def test_the_script_refuses_odd_names():
-  with pytest.raises(ValueError, match="name must be lower-case letters"):
-    prepare_folder.PrepareConfig(folder=pathlib.Path(), name="My-Images")

@@ -1,6 +1,7 @@
 """The documents of an epoch, and their sources."""
 
 import collections
+import json
 
 import pytest
 import tensorflow_datasets as tfds
@@ -86,3 +87,20 @@ def test_data_sets_without_a_split_are_refused(tmp_path):
 def test_a_folder_has_to_be_named():
   with pytest.raises(FileNotFoundError, match=r"needs data\.data_dir"):
     corpora.open_corpus(corpora.Corpus.FILES, None)
+
+
+def test_texts_of_ones_own_to_evaluate_on(tmp_path):
+  for folder, count in (("train", 60), ("validation", 3)):
+    (tmp_path / folder).mkdir()
+    rows = (json.dumps({"text": f"{folder} {i}"}) for i in range(count))
+    (tmp_path / folder / "a.jsonl").write_text("\n".join(rows))
+  (train,), (held_out,) = corpora.open_corpus(
+    corpora.Corpus.FILES, tmp_path / "train", tmp_path / "validation"
+  )
+  assert len(train.documents) == 60
+  assert list(held_out.documents) == [b"validation %d" % i for i in range(3)]
+  (prose,), (held_out,) = corpora.open_corpus(
+    corpora.Corpus.PYTHON_TOPICS, None, tmp_path / "validation" / "a.jsonl"
+  )
+  assert len(held_out.documents) == 3
+  assert prose == corpora.open_corpus(corpora.Corpus.PYTHON_TOPICS, None)[0][0]

@@ -4,6 +4,9 @@ import h5py
 import numpy as np
 import pytest
 
+from experiments import train
+from experiments.cli import arguments as cli_arguments
+from experiments.cli import registry
 from experiments.data import files
 from experiments.point_clouds import data
 from experiments.point_clouds.files import datasets
@@ -95,12 +98,13 @@ NOT_A_NUMBER = np.full((2, 2048, 3), np.nan, np.float32)
     ({"data": None}, "no array 'data'"),
     ({"label": None}, "no array 'label'"),
     (
-      {"data": np.zeros((2, 1024, 3), np.float32)},
-      r"data has shape \(2, 1024, 3\) .* expected \(n, 2048, 3\)",
+      {"data": np.zeros((2, 2048, 2), np.float32)},
+      r"data has shape \(2, 2048, 2\) .* expected \(any, any, 3\)",
     ),
     ({"data": np.zeros((2, 2048, 3), np.int32)}, "int32; expected .* floats"),
     ({"label": np.zeros((3, 1), np.uint8)}, r"label has .* expected \(2, 1\)"),
-    ({"label": np.zeros(2, np.uint8)}, r"label has .* expected \(2, 1\)"),
+    ({"label": np.zeros(3, np.uint8)}, r"label has .* expected \(2, 1\)"),
+    ({"label": np.zeros((2, 2), int)}, r"label has .* expected \(2, 1\)"),
     ({"label": np.zeros((2, 1))}, "float64; expected .* integers"),
     (
       {"label": np.array([[0], [40]])},
@@ -193,3 +197,58 @@ def test_compressed_files(root):
     file.create_dataset("label", data=np.zeros((200, 1), np.uint8), **options)
   assert path.stat().st_size < points.nbytes / 100
   assert len(open_split(root)) == 201
+
+
+def others(folder, **files):
+  """Writes clouds of 5 points in files of these names, with these labels."""
+  for name, labels in files.items():
+    points = np.arange(len(labels) * 15, dtype=np.float64).reshape(-1, 5, 3)
+    changes = {"data": points, "label": np.array(labels, np.int64)}
+    write(folder / f"{name}.h5", labels, **changes, mask=np.zeros(3))
+  return data.DataConfig(dataset=data.Dataset.HDF5, data_dir=folder)
+
+
+def test_clouds_of_others_have_their_own_sizes(tmp_path):
+  # As in ScanObjectNN: no lists, [n] labels, a mask.
+  config = others(
+    tmp_path, training_objectdataset=[1, 0, 2], test_objectdataset=[4]
+  )
+  assert config.class_names == ("0", "1", "2", "3", "4")
+  train, test = data.train_split(config, 5), data.eval_split(config, 3)
+  assert [cloud.label for cloud in train.source] == [1, 0, 2]
+  assert train.source[2].points.shape == (5, 3)
+  assert train.source[2].points.dtype == np.float32
+  assert [cloud.label for cloud in test.source] == [4]
+  assert test.source[0].points.shape == (3, 3)
+  with pytest.raises(files.InputError, match=r"of 5 points, not 6; --model\.n"):
+    data.train_split(config, 6)
+
+
+def test_clouds_of_others_have_names(tmp_path):
+  config = others(tmp_path, train=[1, 0], test=[2])
+  (tmp_path / "shape_names.txt").write_text("bag\nbin\nbox\n")
+  assert config.class_names == ("bag", "bin", "box")
+  (tmp_path / "train_files.txt").write_text("elsewhere/test.h5\n")
+  assert [c.label for c in data.train_split(config, 5).source] == [2]
+  hdf5_files.class_names.cache_clear()
+  (tmp_path / "shape_names.txt").write_text("bag\nbin\n")
+  with pytest.raises(files.InputError, match=r"label 2; expected 0 to 1"):
+    data.eval_split(config, 5)
+
+
+@pytest.mark.parametrize("recipe", ["main", "pointnet", "transformer"])
+def test_models_have_the_classes_of_clouds(tmp_path, recipe):
+  others(tmp_path, train=[1, 0], test=[2])
+  choice = registry.choose("modelnet40", recipe, False)
+  words = ["modelnet40", "--data.dataset", "hdf5", "--data.data-dir"]
+  experiment = cli_arguments.override(
+    train.Train, choice, [*words, str(tmp_path)], "train"
+  )
+  with pytest.raises(files.InputError, match="has 40 classes; expected 3, th"):
+    experiment.task()
+  assert registry.fit(choice, experiment).task().model.config.num_classes == 3
+
+
+def test_labels_of_modelnet40_may_be_flat(root):
+  write(root / "ply_data_train0.h5", [3, 0], label=np.array([3, 0], np.uint8))
+  assert [cloud.label for cloud in open_split(root)] == [3, 0, 39]

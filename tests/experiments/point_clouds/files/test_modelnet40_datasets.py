@@ -188,3 +188,10 @@ def test_foreign_files_are_no_shapes(root):
   )
   foreign.add(root)
   assert sizes(open_split(root)) == [*before, 110]
+
+
+def test_folder_of_data_that_cannot_be_written(root, tmp_path):
+  (root / "sampled_points").write_text("in the way, as a read-only disk is")
+  with pytest.raises(files.InputError, match=r"written: .* --data\.cache-dir"):
+    open_split(root)[0]
+  assert len(open_split(root, cache_dir=tmp_path / "cache")[0].points) == 8

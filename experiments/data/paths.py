@@ -1,0 +1,62 @@
+"""Paths as people write them: on this machine, with `~` expanded.
+
+Run folders need locks, renamed folders and files that grow, and data files are
+mapped into memory, all of which object stores lack. Their addresses are
+therefore refused, where a path would read gs://a/b as the folder ./gs:/a/b.
+"""
+
+import pathlib
+import re
+
+from perceiver import errors
+
+# Schemes have two letters at least; shells and paths may have cut a slash.
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/+(.*)", re.IGNORECASE)
+
+
+class PathError(errors.PerceiverError):
+  """A text is no path on this machine.
+
+  It is no ValueError, after which tyro would try other readings of the text.
+
+  Attributes:
+    text: the text.
+    reason: what was expected, and a remedy.
+  """
+
+  def __init__(self, text: str, reason: str) -> None:
+    super().__init__(f"a path is {text!r}; {reason}")
+    self.text, self.reason = text, reason
+
+
+def local(text: str) -> pathlib.Path:
+  """Returns a path, with ~ and ~USER expanded.
+
+  Raises:
+    PathError: if it is empty, the address of something elsewhere, or there is
+      no such home folder.
+  """
+  if not text:
+    raise PathError(text, "expected a path on this machine.")
+  if address := _ADDRESS.fullmatch(text):
+    raise PathError(text, _refusal(address[1].lower(), address[2]))
+  try:
+    return pathlib.Path(text).expanduser()
+  except RuntimeError as error:
+    home = text.partition("/")[0]
+    raise PathError(
+      text, f"this machine has no home folder {home}; expected a whole path."
+    ) from error
+
+
+def _refusal(scheme: str, rest: str) -> str:
+  expected = "expected a path on this machine"
+  if scheme == "file":
+    return f"{expected}, without file://: /{rest}"
+  if scheme in ("gs", "gcs"):
+    bucket, _, inside = rest.partition("/")
+    return (
+      f"{expected}. Mount the bucket, `gcsfuse --implicit-dirs "
+      f"--rename-dir-limit 100000 {bucket} DIR`, and give DIR/{inside}"
+    )
+  return f"{expected}, such as a folder where {scheme}:// is mounted."

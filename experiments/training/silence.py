@@ -1,0 +1,49 @@
+"""Silence of Orbax's threads, whose complaints follow a save that failed.
+
+The error that is raised says what happened; threads would say so again, in
+hundreds of lines, and after it.
+"""
+
+import gc
+import logging
+import sys
+from typing import Any
+import warnings
+
+
+class Silence:
+  """Keeps the logs of Orbax silent, and threads that find a loop closed.
+
+  It lasts until `end`. Where a save failed it does not end: threads and tasks
+  may log that error until the program does.
+  """
+
+  def __init__(self) -> None:
+    loggers = [
+      logging.getLogger(name)
+      for name in ("absl", "asyncio", "concurrent.futures")
+    ]
+    self._levels = [(logger, logger.level) for logger in loggers]
+    for logger in loggers:
+      logger.setLevel(logging.CRITICAL)
+    self._former = sys.unraisablehook
+    self._hook = self._pass_on_others
+    sys.unraisablehook = self._hook
+
+  def _pass_on_others(self, unraisable: Any) -> None:
+    if str(unraisable.exc_value) != "Event loop is closed":
+      self._former(unraisable)
+
+  def end(self) -> None:
+    """Lets everything be heard again."""
+    for logger, level in self._levels:
+      logger.setLevel(level)
+    if sys.unraisablehook is self._hook:
+      sys.unraisablehook = self._former
+
+
+def free() -> None:
+  """Frees what a failed save left; what nobody awaited warns of it."""
+  with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    gc.collect()
