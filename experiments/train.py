@@ -3,6 +3,7 @@
   python -m experiments.train EXPERIMENT [--mini] [--recipe NAME]
       [--workdir DIR] [--train.batch-size 64 ...]
   python -m experiments.train glue-sweep --checkpoint FILE --data.data-dir DIR
+  python -m experiments.train table 2103.03206:6 DIR=PATH
 
 The same command continues a run that was interrupted. Several processes are
 started with the same command and --distributed.coordinator HOST:PORT
@@ -26,14 +27,18 @@ from experiments.training import sharding
 from experiments.training import trainer
 
 _PROG = "python -m experiments.train"
-_COMMANDS = {"glue-sweep": "experiments.language.glue.sweep.SweepConfig"}
+_COMMANDS = {
+  "glue-sweep": "experiments.language.glue.sweep.SweepConfig",
+  "table": "experiments.cli.papers.repeating.RepeatConfig",
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Train(cli_arguments.Selection):
   """Trains an experiment; the same command continues an interrupted run.
 
-  In place of EXPERIMENT, glue-sweep runs the paper's search of settings.
+  In place of EXPERIMENT, glue-sweep runs the paper's search of settings, and
+  table all commands of a paper's table.
 
   Attributes:
     checkpoint: begin with what fits of a model: a file, a run's folder, a

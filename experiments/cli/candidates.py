@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import Mesh
 
+from experiments.cluster import machine
+from experiments.runs import progress
 from experiments.runs import provenance
 from experiments.training import checkpoints as training_checkpoints
 from experiments.training import sharding
@@ -43,12 +45,18 @@ def load(experiment: trainer.Experiment, path: pathlib.Path) -> Candidate:
     training.checkpoints.MismatchError: if the checkpoint is another model's.
   """
   mesh = trainer.check(experiment)
+  platform = sharding.describe(mesh)["platform"]
+  if warning := machine.unused_accelerator(platform):
+    progress.write(warning)
   loaded: Any = None
   origin = str(path)
   if not path.is_dir():
     if store.is_ours(path):
       model, loaded = store.load(path, type(experiment.model))
-      origin += f", step {store.notes(path).get('step', 'unknown')}"
+      notes = store.notes(path)
+      origin += f", step {notes.get('step', 'unknown')}"
+      if selected := notes.get("selected"):
+        origin += f", {selected}: selected on what it is evaluated on"
     else:
       model, loaded = perceiver.load(path, experiment.model)
     # Every experiment is a dataclass with a field `model`.

@@ -17,6 +17,7 @@ MAY_DIFFER = (
   "data.cache_dir",
   "data.data_dir",
   "train.accumulate",
+  "train.best_metric",
   "train.checkpoint_every",
   "train.checkpoint_in_background",
   "train.eval_batch_size",
@@ -79,6 +80,8 @@ class TrainConfig:
     seed: determines first parameters, order of the data and all randomness.
     eval_every: steps between evaluations; None for one at the end.
     eval_batch_size: examples at a time in evaluation, None for batch_size.
+    best_metric: the evaluation metric by which the best model is kept, with a
+      minus before it if lower is better; None for the last model only.
     accumulate: parts of a batch that are computed one after the other, so
       that a step needs less memory.
     non_finite: what happens to a step whose loss or gradient is no number.
@@ -104,6 +107,7 @@ class TrainConfig:
   seed: int = 0
   eval_every: int | None = None
   eval_batch_size: int | None = None
+  best_metric: str | None = None
   accumulate: int = 1
   non_finite: NonFinite = NonFinite.STOP
   checkpoint_every: int = 1000

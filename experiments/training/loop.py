@@ -1,7 +1,6 @@
 """The loop of training: log, checkpoints, evaluation and signals."""
 
 import contextlib
-import math
 import pathlib
 import signal
 from typing import Any, NoReturn
@@ -14,6 +13,7 @@ from experiments.cluster import signals
 from experiments.data import loader
 from experiments.runs import folder as run_folder
 from experiments.runs import log
+from experiments.training import best
 from experiments.training import checkpoints
 from experiments.training import config as training_config
 from experiments.training import evaluation
@@ -213,14 +213,13 @@ class Run:
     is_missing = self._reporter.find("eval", step) is None
     if processes.all_reduce_max(is_missing):
       result = self._evaluate(self._state.variables)
+      metric, model = self._config.best_metric, self._task.model
+      lines = best.keep(
+        self._workdir, metric, step, result, model, self.variables
+      )
       self._reporter.write("eval", step, result.to_row())
-      self._reporter.say(f"step {step}: {result.describe_briefly()}")
-      broken = [n for n, x in result.metrics.items() if not math.isfinite(x)]
-      if broken:
-        self._reporter.say(
-          f"At step {step} {', '.join(broken)} over {result.examples} examples "
-          "is not a number; the run goes on."
-        )
+      for line in lines:
+        self._reporter.say(line)
       self._reporter.resume_clock(step)
 
   def result(self) -> tuple[int, evaluation.Evaluation]:

@@ -8,7 +8,7 @@ A run over several processes differs here alone: `jax.devices()` then lists
 the devices of all of them, and `put_batch` takes this process's share.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import dataclasses
 import math
 from typing import Any
@@ -51,18 +51,21 @@ class ParallelConfig:
     bounds.check_ranges(self, "fsdp")
 
 
-def make_mesh(config: ParallelConfig) -> Mesh:
+def make_mesh(
+  config: ParallelConfig, devices: Sequence[Any] | None = None
+) -> Mesh:
   """Lays out the devices with axes "data" and "fsdp".
 
   Args:
     config: how many devices each axis has. The first data × fsdp are used;
       the rest stay idle.
+    devices: those of this machine, or of all processes, if None.
 
   Raises:
     ValueError: if there are too few devices, or they do not divide evenly,
       or some process of several would have none of its own in use.
   """
-  devices = jax.devices()
+  devices = jax.devices() if devices is None else devices
   data = config.data
   if data == -1:
     data, rest = divmod(len(devices), config.fsdp)

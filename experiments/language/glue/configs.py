@@ -14,11 +14,12 @@ with this code.
 
 import dataclasses
 
-from experiments.language.glue import bert
+from experiments.cli.papers import published
 from experiments.language.glue import data as glue_data
 from experiments.language.glue import glue_tasks
 from experiments.language.glue import synthetic
 from experiments.language.glue import task as glue_task
+from experiments.language.text import bert
 from experiments.language.text import mini_model
 from experiments.training import optimizers
 from experiments.training import schedules
@@ -130,59 +131,26 @@ EXPERIMENTS = {
   "multitask_task_tokens": _published(
     glue.multitask(glue.QueryKind.TASK_TOKENS)
   ),
-  **{name: _published(single(name)) for name in glue_tasks.TASKS},
   **{
-    f"bert_{name}": _published(bert.byte_bert((task.config,)))
+    f"{prefix}{name}": _published(single(name, trunk))
+    for prefix, trunk in (
+      ("", language.BYTES),
+      ("sentencepiece_", language.SENTENCEPIECE),
+      ("bytes_large_", language.BYTES_LARGE),
+    )
+    for name in glue_tasks.TASKS
+  },
+  **{
+    f"{prefix}{name}": _published(model((task.config,)))
+    for prefix, model in (
+      ("bert_", bert.byte_bert),
+      ("bert_sentencepiece_", bert.base_bert),
+    )
     for name, task in glue_tasks.TASKS.items()
   },
 }
 
-# Table 14, development sets, in hundredths: CoLA, MNLI matched and mismatched,
-# MRPC, QNLI, QQP, RTE, SST-2, STS-B.
-_COLUMNS = tuple(
-  metric
-  for name in glue_tasks.AVERAGED
-  for metric in glue_tasks.TASKS[name].main_metrics
-)
-_TABLE_14 = {
-  "bert": (20.06, 74.11, 75.55, 77.00, 85.75, 88.23, 53.91, 89.00, 82.84),
-  "single": (50.19, 83.22, 83.89, 87.24, 91.71, 90.12, 64.84, 93.17, 86.81),
-  "multitask": (47.88, 82.05, 82.77, 90.36, 90.37, 89.49, 80.08, 93.75, 79.95),
-  "multitask_shared_token": (
-    *(47.43, 82.03, 82.65, 89.58, 90.18, 89.20, 82.03, 93.17, 77.95),
-  ),
-  "multitask_task_tokens": (
-    *(49.06, 82.14, 82.64, 89.84, 90.53, 89.40, 79.69, 93.17, 80.02),
-  ),
+RESULTS = {
+  **published.results("glue"),
+  "mini": tasks.Result(metric="score", ours=0.712),
 }
-_AVERAGES = {
-  "multitask": 81.79,
-  "multitask_shared_token": 81.49,
-  "multitask_task_tokens": 81.76,
-}
-
-
-def _result(metric: str, hundredths: float) -> tasks.Result:
-  return tasks.Result(
-    metric=metric,
-    paper=round(hundredths / 100, 4),
-    source="2107.14795 table 14",
-  )
-
-
-def _results() -> dict[str, tasks.Result]:
-  found = {"mini": tasks.Result(metric="score", ours=0.712)}
-  for recipe, average in _AVERAGES.items():
-    row = zip(_COLUMNS, _TABLE_14[recipe])
-    also = tuple(_result(metric, number) for metric, number in row)
-    found[recipe] = dataclasses.replace(_result("score", average), also=also)
-  for prefix, model in (("", "single"), ("bert_", "bert")):
-    for name in glue_tasks.AVERAGED:
-      row = dict(zip(_COLUMNS, _TABLE_14[model]))
-      metrics = glue_tasks.TASKS[name].main_metrics
-      first, *also = (_result(metric, row[metric]) for metric in metrics)
-      found[prefix + name] = dataclasses.replace(first, also=tuple(also))
-  return found
-
-
-RESULTS = _results()

@@ -28,7 +28,8 @@ class SubmitConfig:
 
   Each file, such as CoLA.tsv, has the columns "index" and "prediction": classes
   as the training files write them, degrees from 0 to 5 with three digits. Where
-  several models answer a task, the last one does.
+  several models answer a task, the last one does. AX.tsv is MNLI's model's, on
+  diagnostic/diagnostic.tsv or TensorFlow Datasets' glue/ax.
 
   Attributes:
     models: models of GLUE, of one task or more.
@@ -68,9 +69,17 @@ def run(config: SubmitConfig) -> None:
     encoding = glue_data.encoder(
       data, model.config.max_length, model.config.text.vocab_size
     )
-    for number, (task, eval_split) in enumerate(glue_data.eval_splits(names)):
+    tests = [
+      (names.index(task.name), number, task, eval_split)
+      for number, (task, eval_split) in enumerate(glue_data.eval_splits(names))
+    ]
+    tests += [
+      (index, number, glue_tasks.AX, glue_tasks.AX.eval_splits[0])
+      for index, number, task, _ in tests
+      if task.name == "mnli"
+    ][:1]
+    for index, number, task, eval_split in tests:
       table = glue_data.read_test(config.data, task, eval_split, encoding)
-      index = names.index(task.name)
       examples = [
         glue_data.TaskExample(example, index, number)
         for example in table.examples

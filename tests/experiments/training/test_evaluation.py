@@ -185,6 +185,12 @@ def test_what_the_paper_reached_elsewhere_does_not_compare():
   assert found.describe(nowhere).endswith("epe 2.0000")
 
 
+def test_the_papers_numbers_name_their_data():
+  with pytest.raises(ValueError, match="top_1 is given without its split"):
+    tasks.Result(metric="top_1", paper=0.8)
+  assert tasks.Result(metric="top_1", ours=0.8).split == ""
+
+
 def test_words():
   found = evaluation.Evaluation(
     metrics={"loss": 0.5, "top_1": 0.79},
@@ -192,7 +198,9 @@ def test_words():
     expected=7,
     split="validation",
   )
-  result = tasks.Result(metric="top_1", paper=0.8, source="Table 7")
+  result = tasks.Result(
+    metric="top_1", paper=0.8, source="Table 7", split="validation"
+  )
   assert found.describe(result) == (
     "7 of 7 examples of validation\n"
     "  loss 0.5000\n"
