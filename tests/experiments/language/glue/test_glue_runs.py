@@ -13,8 +13,8 @@ from experiments import evaluate
 from experiments import train
 from experiments.cli import arguments as cli_arguments
 from experiments.cli import registry
-from experiments.language.glue import bert
 from experiments.language.glue import glue_tasks
+from experiments.language.text import bert
 from experiments.language.text import sentencepiece
 from experiments.training import pretrained
 import perceiver
