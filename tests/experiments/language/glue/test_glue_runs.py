@@ -87,7 +87,7 @@ def test_paths_are_absolute(home):
 
 def test_a_copied_run_is_evaluated(moved, capsys):
   out = commands.command(capsys, evaluate.main, moved)
-  assert "54 of 54 examples of 8 tasks dev" in out
+  assert "54 of 54 examples of synthetic 8 tasks dev" in out
   assert commands.command(capsys, evaluate.main, TINY, "--checkpoint", moved)
 
 
