@@ -33,6 +33,7 @@ from experiments.data import files
 from experiments.data import paths
 from experiments.runs import folder as run_folder
 from experiments.runs import log as runs_log
+from experiments.runs import outside_files
 from experiments.runs import provenance
 from experiments.training import evaluation
 from experiments.training import sharding
@@ -287,6 +288,7 @@ def _choice_of_run(
       f"{file} is not a configuration of {choice.name} in this version: "
       f"{error}.{_origin(path)}"
     ) from error
+  stored = outside_files.from_run(stored, path)
   known = registry.choices(choice.name)
   same = [c for c in known if c.experiment == stored]
   same += [c for c in known if c.experiment.model == stored.model]

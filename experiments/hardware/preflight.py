@@ -122,14 +122,11 @@ def check(
     ValueError: if batch and devices do not fit together.
   """
   config = experiment.train
-  mesh = sharding.make_mesh(
-    config.parallel, devices or accelerators.devices(accelerator)
-  )
-  sharding.check_batch_size(
-    mesh, config.batch_size, "batch_size", parts=config.accumulate
-  )
-  sharding.check_batch_size(
-    mesh, config.evaluation_batch_size, "eval_batch_size"
+  mesh = sharding.make_training_mesh(
+    config.parallel,
+    config.batch_size,
+    config.accumulate,
+    devices or accelerators.devices(accelerator),
   )
   task = experiment.task()
   compile_ = functools.partial(_compile, accelerator=accelerator, cache=cache)
@@ -239,7 +236,8 @@ def _evaluation(
   """Compiles the evaluation of a batch, where the trainer evaluates."""
   if isinstance(task, evaluation.HasEvaluator):
     return None
-  batch = _batch(config, task, mesh, config.evaluation_batch_size)
+  size = sharding.round_up(mesh, config.evaluation_batch_size)
+  batch = _batch(config, task, mesh, size)
   variables = sharding.with_shardings(
     jax.eval_shape(lambda: task.model.init(jax.random.key(0))),
     mesh,

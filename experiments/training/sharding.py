@@ -114,7 +114,10 @@ def describe(mesh: Mesh) -> dict[str, Any]:
 
 
 def make_training_mesh(
-  config: ParallelConfig, batch_size: int, parts: int = 1
+  config: ParallelConfig,
+  batch_size: int,
+  parts: int = 1,
+  devices: Sequence[Any] | None = None,
 ) -> Mesh:
   """Lays out the devices that share the batches of a training.
 
@@ -122,15 +125,16 @@ def make_training_mesh(
     config: how many devices each axis has.
     batch_size: examples per step over all devices.
     parts: how many parts of a batch are computed one after the other.
+    devices: as for `make_mesh`.
 
   Raises:
     ValueError: as `make_mesh`, or if the devices cannot share a batch evenly;
       with options that would do.
   """
   try:
-    mesh = make_mesh(config)
+    mesh = make_mesh(config, devices)
   except ValueError as error:
-    advice = _advice(config, batch_size, parts)
+    advice = _advice(config, batch_size, parts, devices)
     raise ValueError(f"{error}. {advice}".strip()) from error
   unit = mesh.size * parts
   if batch_size % unit:
@@ -138,15 +142,20 @@ def make_training_mesh(
     raise ValueError(
       f"batch_size={batch_size} does not divide evenly over {mesh.size} devices"
       f"{f' in {parts} parts' * (parts > 1)}. "
-      f"{_advice(config, batch_size, parts)}In a new run --train.batch-size "
+      f"{_advice(config, batch_size, parts, devices)}In a new run --train.batch-size "
       f"{nearest} does."
     )
   return mesh
 
 
-def _advice(config: ParallelConfig, batch_size: int, parts: int) -> str:
+def _advice(
+  config: ParallelConfig,
+  batch_size: int,
+  parts: int,
+  devices: Sequence[Any] | None,
+) -> str:
   """Returns options with which most devices share a batch, if there are any."""
-  count = len(jax.devices())
+  count = len(jax.devices() if devices is None else devices)
   fitting = [
     (parts // times, data * fsdp, fsdp, data)
     for times in range(1, parts + 1)
