@@ -35,6 +35,12 @@ _CORE = [
 _EXTRAS = {
   "cuda": ["jax[cuda13]"],
   "tpu": ["jax[tpu]"],
+  # To compile for GPUs that are not here; for TPUs that is "tpu".
+  "preflight-cuda": [
+    "jax[cuda13-local]",
+    "nvidia-cuda-nvcc>=13",
+    "nvidia-nvvm>=13",
+  ],
   # Only to prepare data sets of the TFDS catalogue, never to read them.
   "tf": ["tensorflow>=2.21"],
   # ModelNet40's clouds of points; reading its meshes needs nothing.

@@ -1,13 +1,15 @@
 """Evaluates a trained model on an experiment's evaluation split.
 
-  python -m experiments.evaluate RUN
+  python -m experiments.evaluate RUN [--step N | --follow]
   python -m experiments.evaluate EXPERIMENT --checkpoint PATH
       [--report DIR] [--examples N] [--data.data-dir DIR ...]
   python -m experiments.evaluate language-baselines [--checkpoint PATH]
   python -m experiments.evaluate latents-table RUN... [--output DIR]
   python -m experiments.evaluate starcraft-encoders [--runs RUN...]
 
-RUN is the folder of a run, finished or not; PATH is one too, or a model file.
+RUN is the folder of a run, finished or not, or of one of its checkpoints; PATH
+is one too, or a model file. --follow evaluates the checkpoints of a run as they
+come, into its log, and ends when the run has ended.
 --report writes DIR/index.html with the numbers and the experiment's pictures.
 The last three compare models, those of runs among them.
 """
@@ -22,14 +24,16 @@ from experiments.cli import arguments as cli_arguments
 from experiments.cli import candidates
 from experiments.cli import commands
 from experiments.cli import errors
+from experiments.cli import following
 from experiments.cli import html_report
 from experiments.cli import registry
 from experiments.cli import renames
 from experiments.cluster import processes
 from experiments.data import files
 from experiments.data import paths
+from experiments.runs import folder as run_folder
 from experiments.runs import log as runs_log
-from experiments.runs import progress
+from experiments.runs import outside_files
 from experiments.runs import provenance
 from experiments.training import evaluation
 from experiments.training import sharding
@@ -58,13 +62,17 @@ class Evaluate(cli_arguments.Selection):
   latents-table and starcraft-encoders, in its place, compare models.
 
   Attributes:
-    checkpoint: the folder of a run, or a model file.
+    checkpoint: the folder of a run or of its checkpoint, or a model file.
+    step: of the run's checkpoint; the newest one if None.
+    follow: evaluate each new checkpoint of a run, into the run's log.
     report: a folder for a page with numbers and pictures.
     examples: evaluate the first so many examples only; all if None.
     distributed: the processes of the evaluation.
   """
 
   checkpoint: pathlib.Path | None = None
+  step: int | None = None
+  follow: bool = False
   report: pathlib.Path | None = None
   examples: int | None = None
   distributed: processes.DistributedConfig = processes.DistributedConfig()
@@ -91,26 +99,50 @@ def _main(arguments: Sequence[str]) -> None:
     return
   arguments = _with_experiment(arguments)
   options = cli_arguments.select(Evaluate, arguments, _PROG)
-  choice, path = options.choose(), options.checkpoint
+  choice = options.choose()
+  path, step = _parts(options.checkpoint, options.step)
   if path is not None and not path.exists():
     hint = files.similar(path)
     raise FileNotFoundError(f"There is no checkpoint {path}.{hint}")
   if path is not None and path.is_dir():
     choice = _choice_of_run(choice, options, path)
+  elif step is not None or options.follow:
+    raise errors.UsageError("--step and --follow need the folder of a run")
   experiment = cli_arguments.override(Evaluate, choice, arguments, _PROG)
   if path is None:
     raise errors.UsageError("--checkpoint PATH is needed")
   processes.start(options.distributed)
-  registry.check(experiment)
+  if options.follow:
+    if step or options.examples or options.report:
+      raise errors.UsageError(
+        "--follow goes without --step, --examples and --report"
+      )
+    following.follow(experiment, path)
+    return
   if options.report is not None:
     _make_folder(options.report)
-  candidate = candidates.load(experiment, path)
-  found = evaluate(candidate, options.examples)
+  candidate = candidates.load(experiment, path, step)
+  evaluate = candidates.evaluator(candidate, options.examples)
+  found = evaluate(candidate.variables)
   _print(found.describe(choice.result))
   if options.report is not None:
     title = f"{choice.name} {choice.recipe}"
     page = report(options.report, candidate, path, title, found, choice.result)
     _print(f"report: {page}")
+
+
+def _parts(
+  path: pathlib.Path | None, step: int | None
+) -> tuple[pathlib.Path | None, int | None]:
+  """Returns run and step, of which the path of a checkpoint states both."""
+  if path is None or not path.name.isdecimal():
+    return path, step
+  run = path.absolute().parent.parent
+  if path.absolute().parent != run / run_folder.CHECKPOINTS:
+    return path, step
+  if step not in (None, int(path.name)):
+    raise errors.UsageError(f"{path} is not the checkpoint of step {step}")
+  return run, int(path.name)
 
 
 def _print(text: str) -> None:
@@ -128,7 +160,8 @@ def _with_experiment(arguments: Sequence[str]) -> list[str]:
   first, *rest = arguments or [""]
   if not first or first.startswith("-"):
     return list(arguments)
-  run = _path(first)
+  given = _path(first)
+  run = _parts(given, None)[0] or given
   if not (run / "config.json").exists():
     if "/" not in first:
       return list(arguments)
@@ -145,7 +178,7 @@ def _with_experiment(arguments: Sequence[str]) -> list[str]:
       f"{run} does not say which experiment it is of; name it: EXPERIMENT "
       f"--checkpoint {run}"
     )
-  return [registry.name_of(module), "--checkpoint", str(run), *rest]
+  return [registry.name_of(module), "--checkpoint", str(given), *rest]
 
 
 def _path(text: str) -> pathlib.Path:
@@ -174,31 +207,6 @@ def load_run(
   )
   found = candidates.load(dataclasses.replace(experiment, train=train), path)  # type: ignore[type-var]
   return found.task.model, sharding.to_host(found.mesh, found.variables)
-
-
-def evaluate(
-  candidate: candidates.Candidate, examples: int | None = None
-) -> evaluation.Evaluation:
-  """Evaluates a model on its task's evaluation split.
-
-  Args:
-    candidate: the model.
-    examples: how many to look at, the first ones; None for all.
-
-  Raises:
-    files.InputError: if the task evaluates its whole split.
-  """
-  shown = progress.counter(
-    "evaluating", unit=" examples", is_shown=not sharding.process_index()
-  )
-  evaluator = evaluation.make(
-    candidate.task,
-    candidate.mesh,
-    candidate.config,
-    evaluation.Watch(on_progress=shown),
-    only_first=examples,
-  )
-  return evaluator(candidate.variables)
 
 
 def report(
@@ -280,6 +288,7 @@ def _choice_of_run(
       f"{file} is not a configuration of {choice.name} in this version: "
       f"{error}.{_origin(path)}"
     ) from error
+  stored = outside_files.from_run(stored, path)
   known = registry.choices(choice.name)
   same = [c for c in known if c.experiment == stored]
   same += [c for c in known if c.experiment.model == stored.model]

@@ -1,14 +1,16 @@
 """Lists the experiments: size, cost, results, and the command that runs each.
 
   python -m experiments.list [NAME...] [--runs DIR]
+  python -m experiments.list --table 2107.14795:7 [--runs DIR]
 
 With --runs it lists the runs in a folder instead: how far each of them is, what
-came out, and with which code, devices and seed.
+came out, and with which code, devices and seed. With --table it prints the rows
+of a paper's table or figure (2103.03206:fig5): the paper's numbers, ours from
+the runs in the folder, and the commands that repeat each row.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
-import json
 import pathlib
 import sys
 import textwrap
@@ -20,6 +22,7 @@ import tyro
 from experiments.cli import arguments as cli_arguments
 from experiments.cli import errors
 from experiments.cli import registry
+from experiments.cli.papers import listing
 from experiments.data import files
 from experiments.runs import log as runs_log
 from experiments.runs import progress
@@ -27,8 +30,9 @@ from experiments.runs import provenance
 from experiments.training import tasks
 import perceiver
 
+_PROG = "python -m experiments.list"
 _HEADER = ("recipe", "parameters", "GFLOPs", "metric", "paper", "ours")
-_WIDTHS = (None, None, None, 16, None, None)  # 80 columns, all in all
+_WIDTHS = (None, None, None, 12, None, None)  # 80 columns, all in all
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,10 +42,13 @@ class List:
   Attributes:
     names: the experiments to list, or a part of their names; all if none.
     runs: list the runs in this folder and below.
+    table: print this table of a paper, with our numbers from `runs`, which is
+      the folder runs if None.
   """
 
   names: tyro.conf.Positional[tuple[str, ...]] = ()
   runs: pathlib.Path | None = None
+  table: str | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> None:
-  options = cli_arguments.parse(List, arguments, "python -m experiments.list")
+  options = cli_arguments.parse(List, arguments, _PROG)
+  if options.table is not None:
+    runs = options.runs or pathlib.Path("runs")
+    print(listing.describe(options.table, runs))
+    return
   if options.runs is not None:
     print("\n".join(_runs(options.runs)))
     return
@@ -92,7 +103,7 @@ def _run(workdir: pathlib.Path, starts: Sequence[Mapping[str, Any]]) -> str:
   results = [row for row in rows if row["kind"] == "eval"]
   found = {
     "experiment": registry.name_of(str(start.get("experiment", "–"))),
-    "step": f"{rows[-1]['step'] if rows else 0}{_of_steps(workdir)}",
+    "step": f"{rows[-1]['step'] if rows else 0}{listing.of_steps(workdir)}",
     "evaluation": _numbers(results[-1]) if results else "–",
     "seed": str(start.get("seed", "–")),
     "devices": _devices(start.get("devices")),
@@ -100,15 +111,6 @@ def _run(workdir: pathlib.Path, starts: Sequence[Mapping[str, Any]]) -> str:
     "starts": f"{len(starts)}, the last one {start.get('time', '–')}",
   }
   return f"{workdir}\n{_table(found.items())}\n"
-
-
-def _of_steps(workdir: pathlib.Path) -> str:
-  """Returns /STEPS, nothing if the run is measured in epochs."""
-  try:
-    steps = json.loads((workdir / "config.json").read_bytes())["train"]["steps"]
-  except (OSError, KeyError, RecursionError, TypeError, ValueError):
-    return ""
-  return f"/{steps}" if steps else ""
 
 
 def _numbers(row: Mapping[str, Any]) -> str:

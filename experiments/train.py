@@ -3,6 +3,7 @@
   python -m experiments.train EXPERIMENT [--mini] [--recipe NAME]
       [--workdir DIR] [--train.batch-size 64 ...]
   python -m experiments.train glue-sweep --checkpoint FILE --data.data-dir DIR
+  python -m experiments.train table 2103.03206:6 DIR=PATH
 
 The same command continues a run that was interrupted. Several processes are
 started with the same command and --distributed.coordinator HOST:PORT
@@ -21,21 +22,28 @@ from experiments.cli import errors
 from experiments.cli import registry
 from experiments.cluster import processes
 from experiments.runs import folder as run_folder
+from experiments.runs import occupancy
 from experiments.runs import progress
 from experiments.training import sharding
 from experiments.training import trainer
 
 _PROG = "python -m experiments.train"
-_COMMANDS = {"glue-sweep": "experiments.language.glue.sweep.SweepConfig"}
+_COMMANDS = {
+  "glue-sweep": "experiments.language.glue.sweep.SweepConfig",
+  "table": "experiments.cli.papers.repeating.RepeatConfig",
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Train(cli_arguments.Selection):
   """Trains an experiment; the same command continues an interrupted run.
 
-  In place of EXPERIMENT, glue-sweep runs the paper's search of settings.
+  In place of EXPERIMENT, glue-sweep runs the paper's search of settings, and
+  table all commands of a paper's table.
 
   Attributes:
+    checkpoint: begin with what fits of a model: a file, a run's folder, a
+      released file, or a folder of `transformers`.
     workdir: the folder of the run; runs/EXPERIMENT if None.
     restart: begin anew if the run's checkpoints are gone.
     amend: go on with changed steps, rate, schedule, clipping or non_finite.
@@ -43,6 +51,7 @@ class Train(cli_arguments.Selection):
     distributed: the processes of the run.
   """
 
+  checkpoint: pathlib.Path | None = None
   workdir: pathlib.Path | None = None
   restart: bool = False
   amend: bool = False
@@ -67,14 +76,20 @@ def _main(arguments: Sequence[str]) -> None:
     return
   options = cli_arguments.select(Train, arguments, _PROG)
   choice = options.choose()
+  workdir = options.workdir or registry.default_workdir(choice)
+  choice = registry.with_trunk(choice, options.checkpoint, workdir)
   experiment = cli_arguments.override(Train, choice, arguments, _PROG)
   processes.start(options.distributed)
   experiment = registry.fit(choice, experiment)
-  workdir = options.workdir or registry.default_workdir(choice)
   if options.restart:
-    processes.on_process_zero(lambda: run_folder.restart(workdir))
+    with occupancy.occupied(workdir):
+      processes.on_process_zero(lambda: run_folder.restart(workdir))
   report = trainer.train(
-    experiment, workdir, amend=options.amend, from_step=options.from_step
+    experiment,
+    workdir,
+    amend=options.amend,
+    from_step=options.from_step,
+    checkpoint=options.checkpoint,
   )
   if sharding.process_index():
     return

@@ -6,7 +6,7 @@ with tanh-approximate GELU, residual.
 
 from collections.abc import Callable
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import haiku as hk
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
@@ -18,6 +18,8 @@ from perceiver.attention import input_parts
 from perceiver.attention import projections
 from perceiver.attention import reference
 from perceiver.attention import self_attention
+
+State = TypeVar("State")  # latents, perhaps with more
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -298,11 +300,7 @@ class CrossAttentionBlock(hk.Module):
     return x + layers.dropout(widened, rate, keys[2])
 
 
-def repeat(
-  times: int,
-  step: Callable[[Float[Array, "B N D"]], Float[Array, "B N D"]],
-  x: Float[Array, "B N D"],
-) -> Float[Array, "B N D"]:
+def repeat(times: int, step: Callable[[State], State], x: State) -> State:
   """Applies a function that calls Haiku modules several times, as one loop.
 
   The loop is compiled once, and all its passes share the modules' parameters.

@@ -28,7 +28,7 @@ class DecoderConfig:
   query_channels: int
   output_channels: int | None
   cross_attention: blocks.CrossAttentionConfig = blocks.CrossAttentionConfig()
-  output_init_scale: float = 1.0
+  output_init_scale: float = layers.TRUNCATED_VARIANCE
 
   def __post_init__(self) -> None:
     bounds.check(

@@ -14,6 +14,11 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 LAYER_NORM_EPSILON = 1e-5
 
+# A normal truncated at two deviations has this part of its variance. The maps
+# of blocks make up for it (`VarianceScaling`); the released ones before and
+# after the blocks, which are Haiku's own, start with what is left.
+TRUNCATED_VARIANCE = 0.87962566103423978**2
+
 
 def normalise(x: Float[Array, "*B C"]) -> Float[Array, "*B C"]:
   """Gives the channels of every position mean 0 and variance 1.
@@ -83,6 +88,7 @@ class Linear(hk.Module):
 
   Weights start as a truncated normal of variance `init_scale` / fan-in
   (2103.03206 appendix C), or at zero where `init_scale` is 0; biases at zero.
+  Maps outside of blocks are given `TRUNCATED_VARIANCE`.
   """
 
   channels: int

@@ -133,13 +133,33 @@ class Model:
     return compiled(*variables, None, latents, *queries, **options)[0]
 
   def attention_map(
-    self, variables: Variables, *inputs: Any, **options: Any
+    self,
+    variables: Variables,
+    *inputs: Any,
+    cross_attend: int = 0,
+    **options: Any,
   ) -> Float[Array, "B H N M"]:
-    """Returns the attention of the first cross-attend.
+    """Returns the attention of one of the encoder's cross-attends.
 
     Rows sum to one. The whole array exists: for full-size models ask for one
     example at a time.
+
+    Args:
+      variables: from `init`, `load` or a training run.
+      *inputs: as `config.example()` says.
+      cross_attend: its number, from 0 for the first.
+      **options: masks and other optional inputs of the model.
+
+    Raises:
+      ValueError: if there is no such cross-attend.
     """
+    if cross_attend:
+      count = self.config.perceiver.encoder.num_cross_attends
+      if not 0 < cross_attend < count:
+        raise ValueError(
+          f"Model: cross_attend is {cross_attend}; expected 0 to {count - 1}."
+        )
+      options["cross_attend"] = cross_attend
     compiled = _compiled(self.config, "attention_map", False, self.reference)
     return compiled(*variables, None, *inputs, **options)[0]
 

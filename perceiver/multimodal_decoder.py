@@ -77,13 +77,16 @@ class MultimodalOutputConfig:
     outputs: in any order.
     min_padding: channels of the learned vector of the widest queries; those
       of the others are as wide as it takes.
+    init_scale: variance scaling of the initial weights of every modality's own
+      linear map.
   """
 
   outputs: tuple[OutputConfig, ...]
   min_padding: int = 2
+  init_scale: float = layers.TRUNCATED_VARIANCE
 
   def __post_init__(self) -> None:
-    bounds.check(self, min_padding="[0, inf)")
+    bounds.check(self, min_padding="[0, inf)", init_scale="[0, inf)")
     names = [output.name for output in self.outputs]
     if not names or len(set(names)) < len(names):
       raise ValueError(
@@ -175,7 +178,9 @@ class MultimodalDecoder(hk.Module):
 
     There is nothing between the two, so that for many points they become one.
     """
-    linear = layers.Linear(output.channels, name=f"{output.name}_output")
+    linear = layers.Linear(
+      output.channels, self.outputs.init_scale, name=f"{output.name}_output"
+    )
     width = self.config.query_channels
     if shared is None:
       return linear.weights(width).__call__

@@ -9,8 +9,9 @@ takes a linear map of the mean latent.
 import dataclasses
 
 import haiku as hk
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Integer
 
+from perceiver import attention_maps
 from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
@@ -95,10 +96,7 @@ class Perceiver(hk.Module):
   ) -> Float[Array, "B N D"]:
     """Returns processed latents, at a cost linear in the number of inputs."""
     self._check_inputs(inputs)
-    latents = self._initial_latents(inputs)  # [B, N, D]
-    if self.config.share_weights:
-      return self._encode_shared(latents, inputs, input_mask)
-    return self._encode_unshared(latents, inputs, input_mask)
+    return self._encode(self._initial_latents(inputs), inputs, input_mask)
 
   @hk.name_like("__call__")
   def decode(
@@ -130,12 +128,20 @@ class Perceiver(hk.Module):
     inputs: input_parts.Parts,
     *,
     input_mask: Bool[Array, "B M"] | None = None,
+    cross_attend: Integer[Array, ""] | int = 0,
   ) -> Float[Array, "B H N M"]:
-    """Returns the attention of the first cross-attend; rows sum to one."""
+    """Returns the attention of a cross-attend, by its number from 0."""
     latents = self._initial_latents(inputs)  # [B, N, D]
-    return _cross_attention(self.config, self.is_training).attention_map(
-      latents, inputs, input_mask=input_mask
+    is_first = isinstance(cross_attend, int) and not cross_attend
+    if is_first and self.config.share_weights:
+      return _cross_attention(self.config, self.is_training).attention_map(
+        latents, inputs, input_mask=input_mask
+      )
+    num_heads = self.config.encoder.cross_attention.num_heads
+    state = attention_maps.watch(
+      latents, num_heads, inputs[0].shape[1], cross_attend
     )
+    return self._encode(state, inputs, input_mask).attention
 
   @hk.name_like("__call__")
   def _initial_latents(
@@ -147,59 +153,66 @@ class Perceiver(hk.Module):
     )
 
   @hk.name_like("__call__")
-  def _encode_shared(
+  def _encode(
     self,
-    latents: Float[Array, "B N D"],
+    state: attention_maps.State,
     inputs: input_parts.Parts,
     input_mask: Bool[Array, "B M"] | None,
-  ) -> Float[Array, "B N D"]:
+  ) -> attention_maps.State:
     """Alternates between cross-attends and blocks with shared weights.
 
     The first cross-attend has weights of its own; all later ones share theirs,
     and so do all blocks.
     """
+    if not self.config.share_weights:
+      return self._encode_unshared(state, inputs, input_mask)
     first, later = (
       _cross_attention(self.config, self.is_training, name)
       for name in ("cross_attention", "later_cross_attention")
     )
-    attend_again = lambda x: later(x, inputs, input_mask=input_mask)
-    process = _processor(self.config, self.is_training)
+    attend = lambda block, x: attention_maps.attend(
+      block, x, inputs, input_mask
+    )
+    attend_again = lambda x: attend(later, x)
+    block = _processor(self.config, self.is_training)
+    process = lambda x: attention_maps.process(block, x)
 
     def process_and_attend(
-      x: Float[Array, "B N D"], num_blocks: int, num_attends: int
-    ) -> Float[Array, "B N D"]:
+      x: attention_maps.State, num_blocks: int, num_attends: int
+    ) -> attention_maps.State:
       x = blocks.repeat(num_blocks, process, x)
       return blocks.repeat(num_attends, attend_again, x)
 
     *rounds, last = self.config.rounds
-    latents = first(latents, inputs, input_mask=input_mask)  # [B, N, D]
-    latents = blocks.repeat(self.config.schedule[0] - 1, attend_again, latents)
+    num_more = self.config.schedule[0] - 1
+    state = blocks.repeat(num_more, attend_again, attend(first, state))
     if len(set(rounds)) > 1:  # the cross-attends do not divide the blocks
       for counts in rounds:
-        latents = process_and_attend(latents, *counts)
+        state = process_and_attend(state, *counts)
     else:
       step = lambda x: process_and_attend(x, *rounds[0])
-      latents = blocks.repeat(len(rounds), step, latents)
-    return process_and_attend(latents, *last)
+      state = blocks.repeat(len(rounds), step, state)
+    return process_and_attend(state, *last)
 
   @hk.name_like("__call__")
   def _encode_unshared(
     self,
-    latents: Float[Array, "B N D"],
+    state: attention_maps.State,
     inputs: input_parts.Parts,
     input_mask: Bool[Array, "B M"] | None,
-  ) -> Float[Array, "B N D"]:
+  ) -> attention_maps.State:
     """Alternates between cross-attends and blocks with weights of their own."""
 
-    def step(x: Float[Array, "B N D"]) -> Float[Array, "B N D"]:
+    def step(x: attention_maps.State) -> attention_maps.State:
       for i in range(self.config.schedule[0]):
         name = f"cross_attention_{i}" if i else "cross_attention"
         attend = _cross_attention(self.config, self.is_training, name)
-        x = attend(x, inputs, input_mask=input_mask)
-      return _processor(self.config, self.is_training)(x)
+        x = attention_maps.attend(attend, x, inputs, input_mask)
+      block = _processor(self.config, self.is_training)
+      return attention_maps.process(block, x)
 
     num_blocks = self.config.processor.num_blocks
-    return hk.layer_stack(num_blocks, name="stack")(step)(latents)
+    return hk.layer_stack(num_blocks, name="stack")(step)(state)
 
   def _check_inputs(self, inputs: input_parts.Parts) -> None:
     shapes = [part.shape for part in inputs]

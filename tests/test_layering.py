@@ -20,7 +20,7 @@ import pytest
 from tests.helpers import folders
 
 ROOT = folders.ROOT
-ROOMS = ("cli", "training", "runs", "data", "cluster")
+ROOMS = ("cli", "hardware", "training", "runs", "data", "cluster")
 WINGS = (
   "audio_video",
   "image_classification",
@@ -42,7 +42,13 @@ LIBRARY = (
     "position_encoding",
   ),
   ("adapters", "blocks.py", "queries.py"),
-  ("decoder.py", "encoder.py", "multimodal_decoder.py", "processor.py"),
+  (
+    "attention_maps.py",
+    "decoder.py",
+    "encoder.py",
+    "multimodal_decoder.py",
+    "processor.py",
+  ),
   ("network.py",),
   ("model.py",),
   ("models",),

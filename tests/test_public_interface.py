@@ -223,6 +223,20 @@ def test_attention_map_shows_where_each_latent_looks():
   assert float(jnp.abs(found[0] - found[1]).max()) > 0
 
 
+def test_attention_maps_of_later_cross_attends():
+  model = perceiver.create(
+    tiny_networks.classifier_config(num_cross_attends=2, num_blocks=2)
+  )
+  variables = model.init(jax.random.key(0))
+  maps = [
+    model.attention_map(variables, IMAGES, cross_attend=i) for i in range(2)
+  ]
+  assert float(jnp.abs(maps[0] - maps[1]).max()) > 1e-4
+  np.testing.assert_allclose(maps[1].sum(-1), np.ones((2, 1, 5)), rtol=1e-5)
+  with pytest.raises(ValueError, match="cross_attend is 2; expected 0 to 1"):
+    model.attention_map(variables, IMAGES, cross_attend=2)
+
+
 def test_a_model_works_inside_other_transformations():
   model, variables = classifier()
   expected = model.apply(variables, IMAGES)

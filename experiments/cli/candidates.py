@@ -1,5 +1,6 @@
 """Trained models to be evaluated, and what is known of them."""
 
+from collections.abc import Callable
 import dataclasses
 import datetime
 import pathlib
@@ -10,8 +11,12 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import Mesh
 
+from experiments.cluster import machine
+from experiments.runs import folder as run_folder
+from experiments.runs import progress
 from experiments.runs import provenance
 from experiments.training import checkpoints as training_checkpoints
+from experiments.training import evaluation
 from experiments.training import sharding
 from experiments.training import tasks
 from experiments.training import trainer
@@ -29,26 +34,35 @@ class Candidate(NamedTuple):
   origin: str  # where the variables were read, and of which step
 
 
-def load(experiment: trainer.Experiment, path: pathlib.Path) -> Candidate:
+def load(
+  experiment: trainer.Experiment, path: pathlib.Path, step: int | None = None
+) -> Candidate:
   """Reads what is at `path`.
 
   Args:
-    experiment: gives data, metrics, batch size and devices. A file written by
-      `perceiver.save` brings its own model; any other must fit this one's.
-    path: the folder of a run, of which the newest checkpoint is read, or a
-      model file.
+    experiment: gives data, metrics, batch size and devices, in place of which
+      those that there are may be taken. A file written by `perceiver.save`
+      brings its own model; any other must fit this one's.
+    path: the folder of a run, or a model file.
+    step: of a run's checkpoint; the newest one if None.
 
   Raises:
     FileNotFoundError: if there is no checkpoint.
     training.checkpoints.MismatchError: if the checkpoint is another model's.
   """
-  mesh = trainer.check(experiment)
+  experiment, mesh = _on_these_devices(experiment)
+  platform = sharding.describe(mesh)["platform"]
+  if warning := machine.unused_accelerator(platform):
+    progress.write(warning)
   loaded: Any = None
   origin = str(path)
   if not path.is_dir():
     if store.is_ours(path):
       model, loaded = store.load(path, type(experiment.model))
-      origin += f", step {store.notes(path).get('step', 'unknown')}"
+      notes = store.notes(path)
+      origin += f", step {notes.get('step', 'unknown')}"
+      if selected := notes.get("selected"):
+        origin += f", {selected}: selected on what it is evaluated on"
     else:
       model, loaded = perceiver.load(path, experiment.model)
     # Every experiment is a dataclass with a field `model`.
@@ -59,11 +73,66 @@ def load(experiment: trainer.Experiment, path: pathlib.Path) -> Candidate:
     shapes, mesh, experiment.train.parallel.min_sharded_size
   )
   if loaded is None:
-    variables, origin = _from_run(path, target)
+    variables, origin = _from_run(path, target, step)
   else:
     place = jax.tree.map(lambda x: x.sharding, target)
     variables = jax.device_put(loaded, place)
   return Candidate(experiment.train, task, variables, mesh, origin)
+
+
+def at_step(candidate: Candidate, run: pathlib.Path, step: int) -> Candidate:
+  """Returns the same model as it was at another step of its run.
+
+  Raises:
+    FileNotFoundError: if there is no checkpoint of it.
+    training.checkpoints.DamagedError: if it cannot be read.
+  """
+  target = jax.tree.map(
+    lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding),
+    candidate.variables,
+  )
+  variables, origin = _from_run(run, target, step)
+  return candidate._replace(variables=variables, origin=origin)
+
+
+def _on_these_devices(
+  experiment: trainer.Experiment,
+) -> tuple[trainer.Experiment, Mesh]:
+  wanted = experiment.train.parallel
+  parallel = sharding.for_evaluation(wanted)
+  mesh = sharding.make_mesh(parallel)
+  if parallel != wanted and not sharding.process_index():
+    progress.write(
+      f"devices: {mesh.size}, in groups of {parallel.fsdp}; the run's "
+      f"parallel.data={wanted.data} and parallel.fsdp={wanted.fsdp} do not fit "
+      "them"
+    )
+  train = dataclasses.replace(experiment.train, parallel=parallel)
+  return dataclasses.replace(experiment, train=train), mesh  # type: ignore[type-var]
+
+
+def evaluator(
+  candidate: Candidate, examples: int | None = None
+) -> Callable[[Any], evaluation.Evaluation]:
+  """Returns a function of variables that evaluates them as a model's.
+
+  Args:
+    candidate: gives the task and its split, and the devices.
+    examples: how many to look at, the first ones; None for all.
+
+  Raises:
+    files.InputError: if the task evaluates its whole split.
+  """
+  shown = progress.counter(
+    "evaluating", unit=" examples", is_shown=not sharding.process_index()
+  )
+  return evaluation.make(
+    candidate.task,
+    candidate.mesh,
+    candidate.config,
+    evaluation.Watch(on_progress=shown),
+    only_first=examples,
+  )
 
 
 def facts(candidate: Candidate) -> dict[str, str]:
@@ -83,18 +152,23 @@ def facts(candidate: Candidate) -> dict[str, str]:
   }
 
 
-def _from_run(workdir: pathlib.Path, target: Any) -> tuple[Any, str]:
-  directory = workdir / "checkpoints"
-  restored = None
-  if directory.exists():
-    with training_checkpoints.Checkpoints(
-      directory, read_only=True
-    ) as checkpoints:
-      restored = checkpoints.restore(
-        {"params": target.params, "state": target.state}
-      )
+def _from_run(
+  workdir: pathlib.Path, target: Any, step: int | None
+) -> tuple[Any, str]:
+  directory = workdir / run_folder.CHECKPOINTS
+  with training_checkpoints.Checkpoints(
+    directory, read_only=True
+  ) as checkpoints:
+    restored = checkpoints.restore(
+      {"params": target.params, "state": target.state}, step
+    )
+    known = checkpoints.steps()
   if restored is None:
-    raise FileNotFoundError(f"There is no checkpoint in {directory}.")
+    wanted = "" if step is None else f" of step {step}"
+    others = f"; there are those of {known}" if known else ""
+    raise FileNotFoundError(
+      f"There is no checkpoint{wanted} in {directory}{others}."
+    )
   step, items = restored
   origin = f"checkpoint of step {step} in {directory}"
   if not sharding.process_index():

@@ -2,9 +2,8 @@
 
 The same program runs on every machine and differs in its number alone. All
 computation goes through `jax.distributed`. It notices the end of a process by a
-missing heartbeat, `_HEARTBEAT_SECONDS` later, and aborts the others; a watchdog
-ends them at once with the number of the process. Both kinds of start have one:
-options that name the processes, and `--distributed.detect`.
+missing heartbeat, `_HEARTBEAT_SECONDS` later, and aborts the others; before, a
+watchdog ends them with the number of the process.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -12,11 +11,9 @@ import contextlib
 import dataclasses
 import json
 import os
-import socket
 import sys
 import time
 from typing import Any
-import warnings
 
 import jax
 from jax.experimental import multihost_utils
@@ -28,10 +25,8 @@ from experiments.cluster import watchdog
 from perceiver import bounds
 from perceiver import errors
 
-# A process that sends nothing for so long counts as dead.
-_HEARTBEAT_SECONDS = 40
-# For connections between processes that JAX has brought together.
-_CONNECT_SECONDS = 20
+# A process that sends nothing for so long is dead; the watchdog is earlier.
+_HEARTBEAT_SECONDS = 120
 # For the watchdog's thread to end this process first, and to say why.
 _WATCHDOG_SECONDS = 2
 # Of this process, at most one: it starts once.
@@ -109,68 +104,46 @@ def start(config: DistributedConfig) -> None:
   Raises:
     startup.StartError: if some are missing or do not fit the others.
   """
-  if config.coordinator is None and not config.detect:
+  is_detected = config.detect
+  if is_detected:
+    address, count, number = startup.detect(config.start_timeout)
+    config = dataclasses.replace(
+      config,
+      coordinator=address,
+      num_processes=count,
+      process_id=number,
+      detect=False,
+    )
+  if config.coordinator is None:
     return
+  assert config.process_id is not None
+  assert config.num_processes is not None
   # JAX would catch SIGTERM for itself.
   jax.config.update("jax_enable_preemption_service", False)
-  if not config.detect:
-    assert config.process_id is not None
-    assert config.num_processes is not None
-    connections = startup.connect(
-      config.address(),
-      config.process_id,
-      config.num_processes,
-      config.start_timeout,
-    )
+  # It would warn of proxies, which are not used.
+  jax.config.update("jax_check_proxy_envs", False)
+  connections = startup.connect(
+    config.address(),
+    config.process_id,
+    config.num_processes,
+    config.start_timeout,
+  )
+  _watchdogs.append(watchdog.Watchdog(connections))
+  startup.bypass_proxies(config.address()[0])
   try:
     jax.distributed.initialize(
       coordinator_address=config.coordinator,
       num_processes=config.num_processes,
       process_id=config.process_id,
-      cluster_detection_method=None if config.detect else "deactivate",
+      # A scheduler may give each process devices of its own.
+      cluster_detection_method=None if is_detected else "deactivate",
       initialization_timeout=config.start_timeout,
       heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
     )
   except (RuntimeError, ValueError) as error:
-    where = (
-      "No Cloud TPU, Slurm or Open MPI was found"
-      if config.detect
-      else f"Process {config.process_id} cannot join the others"
-    )
-    raise startup.StartError(f"{where}: {error}") from error
-  if config.detect:
-    connections = _connect_detected()
-  _watchdogs.append(watchdog.Watchdog(connections))
-
-
-def _connect_detected() -> dict[int, socket.socket]:
-  """Connects the processes that JAX has detected.
-
-  JAX does not publish the coordinator's address. Where the one on the default
-  route of process 0 cannot be reached by all others, the run continues with
-  JAX's heartbeat alone.
-  """
-  if jax.process_count() == 1:
-    return {}
-  host, port = json.loads(
-    broadcast(json.dumps([startup.route_host(), startup.free_port()]))
-  )
-  connections: dict[int, socket.socket] = {}
-  problem = ""
-  try:
-    connections = startup.connect(
-      (host, port), jax.process_index(), jax.process_count(), _CONNECT_SECONDS
-    )
-  except startup.StartError as error:
-    problem = str(error)
-  if all_reduce_max(bool(problem)):
-    for connection in connections.values():
-      connection.close()
-    connections = {}
-    warnings.warn(
-      f"No watchdog over the other processes. {problem}", stacklevel=3
-    )
-  return connections
+    raise startup.StartError(
+      f"Process {config.process_id} cannot join the others: {error}"
+    ) from error
 
 
 def is_running() -> bool:
@@ -182,8 +155,9 @@ def shut_down(code: int) -> None:
   """Prepares the other processes for the end of this one.
 
   After a success the watchdogs are closed, and JAX's barrier at exit waits for
-  the other processes. After a failure this process ends at once: the others
-  are in computations that need it. After a signal they end with its exit code.
+  the other processes. After a failure this process ends within seconds: the
+  others may be in computations that need it, or have a reason of their own.
+  After a signal they end with its exit code.
 
   Args:
     code: exit code of the process, 0 after a success.
@@ -196,6 +170,8 @@ def shut_down(code: int) -> None:
   while _watchdogs and (is_stopped or not code):
     _watchdogs.pop().close(code)
   if code:
+    for each in _watchdogs:
+      each.fail()
     os._exit(code)
 
 
@@ -222,11 +198,16 @@ def raising_peer_errors() -> Iterator[None]:
     ) from error
 
 
+def all_gather(value: int) -> list[int]:
+  """Returns the values of all processes, by number; waits for all of them."""
+  if jax.process_count() == 1:
+    return [value]
+  return list(map(int, multihost_utils.process_allgather(np.int32(value))))
+
+
 def all_reduce_max(value: int) -> int:
   """Returns the maximum of all processes' values; waits for all of them."""
-  if jax.process_count() == 1:
-    return value
-  return int(np.max(multihost_utils.process_allgather(np.int32(value))))
+  return max(all_gather(value))
 
 
 def broadcast(text: str) -> str:

@@ -9,6 +9,7 @@ is missing, or there twice, is named in all of them.
 
 from collections.abc import Iterable
 import contextlib
+import os
 import re
 import socket
 import time
@@ -61,15 +62,52 @@ def connect(
     time.sleep(_PAUSE_SECONDS)
 
 
-def route_host() -> str:
-  """Returns this machine's address on its default route, or else its name."""
-  with (
-    contextlib.suppress(OSError),
-    socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe,
-  ):
-    probe.connect(("10.255.255.255", 1))  # Chooses a route, sends nothing.
-    return str(probe.getsockname()[0])
-  return socket.gethostname()
+def detect(timeout: int) -> tuple[str, int, int]:
+  """Returns the processes of Cloud TPU, Slurm, Open MPI, …, as detected.
+
+  Args:
+    timeout: seconds to wait at most.
+
+  Returns:
+    HOST:PORT of process 0, the count of processes and this one's number.
+
+  Raises:
+    StartError: if it does not state them.
+  """
+  try:
+    # JAX has no public way to ask: its own start aborts if one is missing.
+    from jax._src import clusters
+
+    address, count, number, _ = (
+      clusters.ClusterEnv.auto_detect_unset_distributed_params(
+        os.environ.get("JAX_COORDINATOR_ADDRESS"),
+        *(None, None, None, None),
+        initialization_timeout=timeout,
+      )
+    )
+  except Exception as error:  # Each kind of cluster has its own.
+    reason = f": {type(error).__name__}: {error}"
+  else:
+    if address and count is not None and number is not None:
+      return address, count, number
+    reason = ""
+  raise StartError(
+    "No Cloud TPU, Slurm or Open MPI was found that states the processes"
+    f"{reason}. Give --distributed.coordinator, .num-processes and .process-id."
+  )
+
+
+def bypass_proxies(host: str) -> None:
+  """Keeps connections between the processes from proxies in the environment.
+
+  A proxy is for what lies outside; JAX would abort when it does not answer.
+  """
+  if not any(map(os.environ.get, ("grpc_proxy", "https_proxy", "http_proxy"))):
+    return
+  names = ("no_grpc_proxy", "no_proxy")  # The first one that is set counts.
+  others = next(filter(None, map(os.environ.get, names)), "")
+  bypassed = ",".join(filter(None, [others, host]))
+  os.environ["no_grpc_proxy"] = bypassed  # noqa: SIM112 (gRPC's spelling)
 
 
 def free_port() -> int:

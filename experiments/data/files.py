@@ -64,7 +64,7 @@ def list_files(
     folder: the folder, which exists.
     *patterns: of the files' names, in lower case, such as "*.png"; a file of
       any of them is listed, in whatever case its name is. All if none.
-    recursive: whether folders within the folder count.
+    recursive: whether folders within the folder count, and links to folders.
   """
   return [
     path

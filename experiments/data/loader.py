@@ -54,7 +54,7 @@ class Split:
       All its randomness comes from the generator that is its second argument;
       transforms for evaluation ignore it. With worker processes it must survive
       pickling.
-    name: of the split, for messages.
+    name: of the split, for messages, from `split_name`.
     total_examples: examples of the training run, through all epochs, if the
       transform changes as training goes on: in training, its third argument
       `progress` is the part of the run that is over, in [0, 1). Without that
@@ -65,6 +65,18 @@ class Split:
   transform: Transform
   name: str
   total_examples: int | None = None
+
+
+def split_name(dataset: str, part: str, *, official: bool = True) -> str:
+  """Returns the name of a part of a data set.
+
+  Args:
+    dataset: kind of data set, such as "kinetics"; not the name of a folder.
+    part: such as "validation", or a slice of it.
+    official: whether it is all of the data set's own part, so that published
+      numbers compare.
+  """
+  return f"{dataset} {part}{'' if official else ', not the official one'}"
 
 
 def first(split: Split, count: int) -> Split:

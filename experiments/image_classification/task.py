@@ -5,7 +5,7 @@ import dataclasses
 import pathlib
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 import optax
 
 from experiments.data import loader
@@ -45,7 +45,9 @@ class ImageClassification(tasks.HasSplits):
   Attributes:
     model: images [B, H, W, C] -> logits [B, classes].
     splits: opens the training and the evaluation split, whose batches have
-      "images" and "labels".
+      "images" and "labels", [B] or, of several for each image, [B, labels]; in
+      training perhaps also "partner_images" and "partner_labels", to be mixed
+      with them.
     loss: the loss of the training.
     top_k: the k of the reported top-k accuracies.
     class_names: names for plots; numbers if None.
@@ -56,6 +58,14 @@ class ImageClassification(tasks.HasSplits):
   loss: LossConfig = LossConfig()
   top_k: tuple[int, ...] = (1, 5)
   class_names: tuple[str, ...] | None = None
+
+  def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns shapes and types of a training example."""
+    images = self.model.config.inputs.example(1).shape[1:]
+    entries = {"images": (images, np.float32), "labels": ((), np.int32)}
+    if self.loss.mixing.in_pairs:
+      entries |= {f"partner_{name}": entry for name, entry in entries.items()}
+    return tasks.shapes(**entries)
 
   def losses(
     self,
@@ -70,25 +80,23 @@ class ImageClassification(tasks.HasSplits):
     In training, images and targets are smoothed and mixed as configured; a
     label then counts by its share of the mixed image.
     """
-    images, labels = batch["images"], batch["labels"]
-    targets = mixed = jax.nn.one_hot(labels, self.model.config.num_classes)
+    mixing_key = None
     if is_training and rng is not None:
       mixing_key, rng = jax.random.split(rng)
-      targets = optax.losses.smooth_labels(targets, self.loss.label_smoothing)
-      images, both = classification_mixing.mix(
-        mixing_key,
-        images,
-        jnp.concatenate([targets, mixed], axis=-1),
-        self.loss.mixing,
-      )
-      targets, mixed = jnp.split(both, 2, axis=-1)
+    images, targets, labels = classification_mixing.of_batch(
+      mixing_key, batch, self.model.config.num_classes, self.loss.mixing
+    )
     logits, state = self.model.apply_and_update(
       variables, images, rng=rng, is_training=is_training
     )  # [B, classes]
     correct = {
-      f"top_{k}": classification_mixing.top_k_correct(logits, labels, mixed, k)
+      f"top_{k}": classification_mixing.top_k_correct(
+        logits, labels, targets, k
+      )
       for k in self.top_k
     }
+    if mixing_key is not None:
+      targets = optax.losses.smooth_labels(targets, self.loss.label_smoothing)
     loss = training_losses.softmax_cross_entropy(logits, targets)
     return tasks.Losses(loss, correct, state)
 

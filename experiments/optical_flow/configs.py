@@ -14,6 +14,7 @@ code.
 
 import dataclasses
 
+from experiments.cli.papers import published
 from experiments.optical_flow import data as flow_data
 from experiments.optical_flow import evaluator
 from experiments.optical_flow import task as flow_task
@@ -145,16 +146,15 @@ def _mini() -> Experiment:
   )
 
 
-# By recipe: the model, and its end-point errors on Sintel clean, Sintel final
-# and KITTI 2015 in table 16.
-_TABLE_16 = {
-  "main": ("optical_flow", 1.81, 2.42, 4.98),
-  "separate": ("optical_flow_separate", 1.78, 2.70, 6.19),
-  "pixels": ("optical_flow_pixels", 1.91, 2.56, 5.39),
-  "pixels_separate": ("optical_flow_pixels_separate", 1.72, 2.63, 5.93),
-  "conv": ("optical_flow_conv", 1.84, 2.52, 4.83),
-  "conv_separate": ("optical_flow_conv_separate", 1.90, 2.53, 6.66),
-  "conv_small": ("optical_flow_conv_small", 2.06, 2.67, 6.12),
+_MODELS = {
+  "main": "optical_flow",
+  **{
+    name: f"optical_flow_{name}"
+    for name in (
+      *("separate", "pixels", "pixels_separate"),
+      *("conv", "conv_separate", "conv_small"),
+    )
+  },
 }
 EXPERIMENTS = {
   recipe: Experiment(
@@ -162,26 +162,10 @@ EXPERIMENTS = {
     data=flow_data.DataConfig(synthetic=_GENERATOR),
     train=_TRAIN,
   )
-  for recipe, (name, *_) in _TABLE_16.items()
+  for recipe, name in _MODELS.items()
 }
 MINI = _mini()
-
-
-def _result(clean: float, final: float, kitti: float) -> tasks.Result:
-  of = lambda paper, dataset, metric="epe": tasks.Result(
-    metric=metric,
-    paper=paper,
-    source="2107.14795 table 16",
-    split=f"{dataset.value} evaluation",
-  )
-  return dataclasses.replace(
-    of(final, flow_data.Dataset.SINTEL_FINAL),
-    also=(
-      of(clean, flow_data.Dataset.SINTEL_CLEAN),
-      of(kitti, flow_data.Dataset.KITTI_2015, "epe_by_image"),
-    ),
-  )
-
-
-RESULTS = {recipe: _result(*row) for recipe, (_, *row) in _TABLE_16.items()}
-RESULTS["mini"] = tasks.Result(metric="epe", ours=0.39)
+RESULTS = {
+  **published.results("optical_flow"),
+  "mini": tasks.Result(metric="epe", ours=0.39),
+}

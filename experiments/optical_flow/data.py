@@ -139,7 +139,10 @@ def eval_split(config: DataConfig, size: tuple[int, int]) -> loader.Split:
     is_chairs = config.evaluate_on is Dataset.FLYING_CHAIRS
     read = datasets.Part.VALIDATION if is_chairs else whole
     source = _open(config, config.evaluate_on, read, evaluation=True)
-  return loader.Split(source, _whole, f"{config.evaluate_on.value} {part}")
+  name = loader.split_name(
+    config.evaluate_on.value, part, official=not config.allow_partial
+  )
+  return loader.Split(source, _whole, name)
 
 
 def _whole(

@@ -97,6 +97,15 @@ class OpticalFlow:
       config=self.evaluation,
     )
 
+  def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns shapes and types of a training example."""
+    size = self.model.config.frames.size
+    return tasks.shapes(
+      frames=((2, *size, 3), jnp.uint8),
+      flow=((*size, 2), jnp.float32),
+      valid=(size, jnp.bool),
+    )
+
   def losses(
     self,
     variables: perceiver.Variables,

@@ -17,6 +17,7 @@ from perceiver import layers
 from perceiver import processor
 from perceiver.adapters import checks
 from perceiver.adapters import points as adapters_points
+from perceiver.models import grid_networks
 
 Array = jax.Array
 
@@ -148,6 +149,67 @@ class Transformer(hk.Module):
       name="decoder",
     )(layers.LayerNorm(name="norm")(x))  # [B, 1, classes]
     return logits[:, 0]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GridConfig:
+  """A network for images over points that lie on a grid in any order.
+
+  As in 2103.03206 table 4: the codes of points are the pixels.
+
+  Attributes:
+    points: how points are encoded.
+    backbone: the network over the grid.
+    side: of the grid; further points are left out.
+    num_classes: the number of classes.
+    num_points: points of an example.
+  """
+
+  points: adapters_points.PointInputConfig
+  backbone: grid_networks.GridNetworkConfig
+  side: int = 44
+  num_classes: int
+  num_points: int = 2000
+
+  def __post_init__(self) -> None:
+    grid_networks.check_grid(self.backbone, (self.side, self.side))
+    if self.side**2 > self.num_points:
+      raise ValueError(
+        f"Grid: side is {self.side}; expected a square of at most the "
+        f"{self.num_points} points."
+      )
+
+  def with_num_classes(self, count: int) -> "GridConfig":
+    """Returns the configuration with another number of classes."""
+    return dataclasses.replace(self, num_classes=count)
+
+  def network(self, is_training: bool = False) -> "Grid":
+    """Returns the Haiku module."""
+    return Grid(self, is_training, name="grid")
+
+  def example(self, batch_size: int = 1) -> tuple[jax.ShapeDtypeStruct]:
+    """Returns shape and dtype of the points, [B, P, 3] float32."""
+    return _example(batch_size, self.num_points)
+
+
+@dataclasses.dataclass
+class Grid(hk.Module):
+  """Points to logits; the order of the points matters."""
+
+  config: GridConfig
+  is_training: bool = False
+  name: str | None = None
+
+  def __call__(self, points: Array) -> Array:  # [B, P, 3] -> [B, classes]
+    config = self.config
+    checks.floats("Grid", points, (config.num_points, _NUM_AXES))
+    (codes,) = adapters_points.encode(
+      config.points, points[:, : config.side**2]
+    )
+    grid = codes.reshape(len(points), config.side, config.side, -1)
+    return grid_networks.GridNetwork(
+      config.backbone, config.num_classes, self.is_training, name="backbone"
+    )(grid)
 
 
 def along_curve(points: Array) -> Array:  # [B, P, 3] -> [B, P, 3]

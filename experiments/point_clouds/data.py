@@ -135,7 +135,10 @@ def train_split(config: DataConfig, num_points: int) -> loader.Split:
 def eval_split(config: DataConfig, num_points: int) -> loader.Split:
   """Opens the test split: as `train_split`, without augmentation."""
   source = _source(config, num_points, datasets.Split.TEST)
-  return loader.Split(source, eval_transform, f"{config.dataset.value} test")
+  name = loader.split_name(
+    config.dataset.value, "test", official=not config.allow_partial
+  )
+  return loader.Split(source, eval_transform, name)
 
 
 def _source(

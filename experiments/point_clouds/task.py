@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 
 import jax
+import jax.numpy as jnp
 
 from experiments.data import loader
 from experiments.point_clouds import data as points_data
@@ -35,6 +36,11 @@ class PointClassification:
   def eval_split(self) -> loader.Split:
     """Returns the shapes to evaluate on."""
     return points_data.eval_split(self.data, self.model.config.num_points)
+
+  def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns shapes and types of a training example."""
+    shape = (self.model.config.num_points, 3)
+    return tasks.shapes(points=(shape, jnp.float32), labels=((), jnp.int32))
 
   def losses(
     self,

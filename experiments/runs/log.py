@@ -7,6 +7,7 @@ the same bytes. TensorBoard's event files are beside it.
 
 from collections.abc import Iterator, Mapping
 import contextlib
+import fcntl
 import json
 import pathlib
 import time
@@ -15,8 +16,11 @@ import warnings
 
 from experiments.data import files
 from experiments.runs import progress
+from perceiver import errors
 
 METRICS = "metrics.jsonl"
+# A program that holds the log for longer has been stopped.
+_LOCK_SECONDS = 1.0
 
 
 class Reporter:
@@ -47,9 +51,10 @@ class Reporter:
     self._is_writer = is_writer
     self._stream = stream
     self._path = path = workdir / METRICS
-    rows = read_rows(path) if path.exists() else []
-    self._rows = [row for row in rows if row["step"] <= first_step]
+    self._rows: list[dict[str, Any]] = []
     if is_writer:
+      rows = read_rows(path) if path.exists() else []
+      self._rows = [row for row in rows if row["step"] <= first_step]
       lines = (json.dumps(row) + "\n" for row in self._rows)
       files.write_text(path, "".join(lines))
       self._file = path.open("a", encoding="utf-8")
@@ -83,7 +88,10 @@ class Reporter:
           file.close()
 
   def find(self, kind: str, step: int) -> dict[str, Any] | None:
-    """Returns the row of this kind and step, None if there is none."""
+    """Returns the row of this kind and step, None if there is none.
+
+    Processes that do not write have only the rows of their own.
+    """
     for row in self._rows:
       if row["kind"] == kind and row["step"] == step:
         return row
@@ -104,10 +112,8 @@ class Reporter:
     self._rows.append(row)
     if not self._is_writer:
       return
-    text = json.dumps(row) + "\n"
     with self._writing():
-      self._file.write(text)
-      self._file.flush()
+      _append(self._file, row)
       for name, value in values.items():
         if isinstance(value, float):
           self._events.add(f"{kind}/{name}", value, step)
@@ -164,7 +170,42 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
       f"them line {bad[0]}; they are left out",
       stacklevel=2,
     )
-  return [row for row in rows if row is not None]
+  # Those of a program that follows the run may come late.
+  return sorted(filter(None, rows), key=lambda row: row["step"])
+
+
+def add_row(
+  workdir: pathlib.Path, kind: str, step: int, values: Mapping[str, Any]
+) -> None:
+  """Adds a row to the log of a run, which may be writing there.
+
+  Raises:
+    files.InputError: if it cannot be written.
+  """
+  path = workdir / METRICS
+  try:
+    with path.open("a", encoding="utf-8") as file:
+      _append(file, {"step": step, "kind": kind, **values})
+  except OSError as error:
+    reason = errors.reason(error)
+    raise files.InputError(f"{path} cannot be written: {reason}") from error
+
+
+def _append(file: TextIO, row: Mapping[str, Any]) -> None:
+  """Writes a row, while no other program does so on a network file system."""
+  end = time.monotonic() + _LOCK_SECONDS
+  while time.monotonic() < end:
+    try:
+      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      break
+    except BlockingIOError:
+      time.sleep(0.01)
+    except OSError:
+      break  # There are no locks.
+  file.write(json.dumps(row) + "\n")
+  file.flush()
+  with contextlib.suppress(OSError):
+    fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _row(line: bytes) -> dict[str, Any] | None:

@@ -24,6 +24,7 @@ Transformer that it is compared with: with seeds 0 and 1 they predict 94.4 and
 
 import dataclasses
 
+from experiments.cli.papers import published
 from experiments.starcraft import data as starcraft_data
 from experiments.starcraft import model as starcraft_model
 from experiments.starcraft import task as starcraft_task
@@ -165,13 +166,9 @@ EXPERIMENTS = {
 # A Perceiver IO needs more steps. With them it still takes fewer operations in
 # all, for 512 entities.
 MINI = _mini(_MINI_PERCEIVER, steps=8000)
-# Of games against a bot that is no part of this project.
-_PAPER = tasks.Result(
-  metric="win_rate", paper=0.87, split="Elite bot", source="2107.14795 table 9"
-)
 RESULTS = {
-  "perceiver_io_32": _PAPER,
-  "transformer": _PAPER,
+  # Of games against a bot that is no part of this project.
+  **published.results("starcraft"),
   "mini_transformer": tasks.Result(metric="win_rate", ours=0.8),
   "mini": tasks.Result(metric="win_rate", ours=0.797),
 }

@@ -116,6 +116,15 @@ class Transitions:
     return found
 
 
+def example_shapes(num_slots: int) -> dict[str, jax.ShapeDtypeStruct]:
+  """Returns shapes and types of the entries of `Transitions`."""
+  shapes = {"position": (num_slots, 2), "won": ()}
+  return {
+    name: jax.ShapeDtypeStruct(shapes.get(name, (num_slots,)), dtype)
+    for name, dtype in _DTYPES.items()
+  }
+
+
 _LOCK = threading.Lock()  # Threads would simulate the same block.
 
 

@@ -49,6 +49,10 @@ class Cloning(tasks.HasSplits):
       batch_size=self.eval_batch_size,
     )
 
+  def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns shapes and types of a training example."""
+    return starcraft_data.example_shapes(self.data.scenario.num_slots)
+
   def losses(
     self,
     variables: perceiver.Variables,

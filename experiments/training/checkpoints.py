@@ -8,9 +8,7 @@ under its name only when it is complete.
 from collections.abc import Callable, Mapping
 import contextlib
 import functools
-import os
 import pathlib
-import re
 from typing import Any
 import warnings
 
@@ -19,8 +17,11 @@ import orbax.checkpoint as ocp
 
 from experiments.cluster import processes
 from experiments.runs import folder as run_folder
+from experiments.runs import occupancy
+from experiments.runs import progress
 from experiments.training import checksums
 from experiments.training import silence
+from experiments.training import tree_shapes
 from perceiver import errors
 
 _ITEMS = ("params", "state", "opt_state", "rest")
@@ -32,6 +33,10 @@ class MismatchError(errors.PerceiverError, ValueError):
 
 class DamagedError(errors.PerceiverError, RuntimeError):
   """There are checkpoints, but they cannot be read."""
+
+
+class _DamageFound(Exception):
+  """A checkpoint cannot be read, perhaps because it is being removed."""
 
 
 class SaveError(errors.PerceiverError, RuntimeError):
@@ -52,6 +57,7 @@ class Checkpoints:
     directory: pathlib.Path,
     *,
     keep: int = 3,
+    keep_every: int | None = None,
     read_only: bool = False,
     in_background: bool = False,
   ) -> None:
@@ -60,27 +66,31 @@ class Checkpoints:
     Args:
       directory: where they are; made on the first save.
       keep: how many are kept, the newest ones.
-      read_only: leave every file as it is. Else what a killed run left
-        unfinished is removed, and `restore` moves damaged checkpoints aside.
+      keep_every: those of every so many steps are kept, too.
+      read_only: leave every file as it is; a run may write there meanwhile.
+        Else what a killed run left unfinished is removed, and `restore` moves
+        damaged checkpoints aside.
       in_background: whether `save` returns before the files are complete.
     """
     self.directory = directory.absolute()
     self._read_only = read_only
     self._in_background = in_background
     self._unsealed: int | None = None
-    options = ocp.CheckpointManagerOptions(
-      max_to_keep=None if read_only else keep,
-      save_interval_steps=0 if read_only else 1,
-      create=not read_only,
-      read_only=read_only,
-      cleanup_tmp_directories=not read_only,
-      enable_async_checkpointing=in_background,
-    )
+    self._intact: set[int] = set()  # not to be read twice for checksums
     self._handlers = {n: ocp.StandardCheckpointHandler() for n in _ITEMS}
     self._silence = silence.Silence()
-    self._manager: Any = ocp.CheckpointManager(
-      self.directory, options=options, item_handlers=self._handlers
-    )
+    self._manager: Any = None
+    if not read_only:
+      options = ocp.CheckpointManagerOptions(
+        max_to_keep=keep,
+        keep_period=keep_every,
+        save_interval_steps=1,
+        cleanup_tmp_directories=True,
+        enable_async_checkpointing=in_background,
+      )
+      self._manager = ocp.CheckpointManager(
+        self.directory, options=options, item_handlers=self._handlers
+      )
 
   def __enter__(self) -> "Checkpoints":
     return self
@@ -103,7 +113,8 @@ class Checkpoints:
 
   def _close_manager(self) -> None:
     manager, self._manager = self._manager, None
-    manager.close()
+    if manager is not None:
+      manager.close()
 
   def wait(self) -> None:
     """Returns when all that was saved is complete on disk.
@@ -136,8 +147,8 @@ class Checkpoints:
       raise failure
 
   def _save_error(self, step: int, error: Exception) -> SaveError:
-    reason = _reason(error)
-    intact = [s for s in self.steps() if s != step]
+    reason = silence.reason(error)
+    intact = [s for s in self._found() if s != step]
     return SaveError(
       f"The checkpoint of step {step} cannot be written in {self.directory}: "
       f"{reason}. "
@@ -150,7 +161,12 @@ class Checkpoints:
 
   def steps(self) -> list[int]:
     """Returns the steps of which there are checkpoints, oldest first."""
-    return sorted(self._manager.all_steps())
+    return list(processes.from_process_zero(self._found))
+
+  def _found(self) -> list[int]:
+    if not self.directory.is_dir():
+      return []
+    return run_folder.checkpoint_steps(self.directory)
 
   def save(self, step: int, items: Mapping[str, Any]) -> None:
     """Writes a checkpoint; when this returns it is complete on disk.
@@ -182,16 +198,17 @@ class Checkpoints:
       self.wait()
 
   def restore(
-    self, targets: Mapping[str, Any]
+    self, targets: Mapping[str, Any], step: int | None = None
   ) -> tuple[int, dict[str, Any]] | None:
     """Reads the newest checkpoint that is intact.
 
     Args:
       targets: for each item wanted a tree of `jax.ShapeDtypeStruct` with
         shardings, of whatever devices there are now.
+      step: read this one and no other, if it is given.
 
     Returns:
-      The step and the items, or None if there is no checkpoint at all.
+      The step and the items, or None if there is no such checkpoint at all.
 
     Warns:
       UserWarning: for each damaged checkpoint, with its name.
@@ -201,35 +218,78 @@ class Checkpoints:
       DamagedError: if no checkpoint can be read, or the newest cannot for
         another reason than damage.
     """
-    steps = self.steps()
-    for step in reversed(steps):
-      # Found before Orbax reads, which takes what it gets for numbers.
-      folder = self.directory / str(step)
-      damage = functools.partial(checksums.find_damage, folder)
-      if problem := processes.from_process_zero(damage):
-        self._report_damage(step, problem)
-        continue
+    tried, damaged = list[int](), list[int]()
+    while left := [s for s in self.steps() if s not in tried]:
+      chosen = left[-1] if step is None else step
+      if chosen not in left:
+        break
+      tried.append(chosen)
       try:
-        with checksums.without_foreign_files(folder) as intact:
-          return step, self._restore_step(step, intact, targets)
-      except MismatchError:
-        raise
-      except Exception as error:  # Orbax has no type of its own for damage.
-        if processes.is_running():
-          raise  # The others may have found nothing wrong.
-        reason = f"{type(error).__name__}: " + str(error).split("\n")[0][:200]
-        if checksums.exist(folder):
-          raise DamagedError(
-            f"The checkpoint of step {step} in {self.directory} is as it was "
-            f"written, and cannot be read: {reason}"
-          ) from error
-        self._report_damage(step, reason)
-    if steps:
+        self._check_intact(chosen)
+        return chosen, self._read(chosen, left[-1], targets)
+      except _DamageFound as found:
+        if self._is_removed(chosen, left[-1]):
+          if not jax.process_index():
+            progress.write(
+              f"The checkpoint of step {chosen} was removed while it was read."
+            )
+          continue
+        self._report_damage(chosen, str(found))
+        damaged.append(chosen)
+    if damaged:
       raise DamagedError(
-        f"None of the checkpoints {steps} in {self.directory} can be read."
-        + run_folder.RESTART * (not self._read_only)
+        f"None of the checkpoints {sorted(damaged)} in {self.directory} can be "
+        f"read.{run_folder.RESTART * (not self._read_only)}"
       )
     return None
+
+  def _is_removed(self, step: int, newest: int) -> bool:
+    """Returns whether a run has removed a checkpoint, or does so just now.
+
+    Args:
+      step: of the checkpoint.
+      newest: the newest one that there was when it was chosen.
+    """
+    now, run = self.steps(), self.directory.parent
+    if not self._read_only or step in now[-1:]:
+      return False
+    is_going_on = functools.partial(occupancy.is_occupied, run)
+    return (
+      step not in now
+      or now[-1] > newest
+      or bool(processes.from_process_zero(is_going_on))
+    )
+
+  def _check_intact(self, step: int) -> None:
+    """Raises `_DamageFound`, before Orbax takes what it gets for numbers."""
+    if step in self._intact:
+      return
+    folder = self.directory / str(step)
+    find = functools.partial(checksums.find_damage, folder)
+    if problem := processes.from_process_zero(find):
+      raise _DamageFound(problem)
+    self._intact.add(step)
+
+  def _read(
+    self, step: int, newest: int, targets: Mapping[str, Any]
+  ) -> dict[str, Any]:
+    folder = self.directory / str(step)
+    try:
+      with checksums.without_foreign_files(folder) as intact:
+        return self._restore_step(step, intact, targets)
+    except MismatchError:
+      raise
+    except Exception as error:  # Orbax has no type of its own for damage.
+      if processes.is_running():
+        raise  # The others may have found nothing wrong.
+      reason = f"{type(error).__name__}: " + str(error).split("\n")[0][:200]
+      is_removed = self._is_removed(step, newest)
+      if checksums.exist(folder) and not is_removed:
+        raise DamagedError(
+          f"The checkpoint of step {step} in {self.directory} is as it was "
+          f"written, and cannot be read: {reason}"
+        ) from error
+      raise _DamageFound(reason) from error
 
   def _restore_step(
     self, step: int, folder: pathlib.Path, targets: Mapping[str, Any]
@@ -239,8 +299,9 @@ class Checkpoints:
     for name in sorted(wanted, key=_ITEMS.index):
       if not (folder / name).is_dir():
         raise OSError(f"the part {name!r} is missing")
-      saved = _shapes(self._handlers[name].metadata(folder / name).tree)
-      self._check(step, name, saved, _shapes(wanted[name]))
+      metadata = self._handlers[name].metadata(folder / name)
+      saved = tree_shapes.shapes(metadata.tree)
+      self._check(step, name, saved, tree_shapes.shapes(wanted[name]))
     restored = {
       name: self._handlers[name].restore(
         folder / name, args=ocp.args.StandardRestore(tree)
@@ -269,10 +330,8 @@ class Checkpoints:
   def _report_damage(self, step: int, reason: str) -> None:
     outcome = "is left where it is"
     if not self._read_only:
-      aside = self.directory.parent / run_folder.DAMAGED
-      path = run_folder.unused(aside / str(step))
+      path = processes.from_process_zero(lambda: self._move_aside(step))
       outcome = f"was moved to {path}"
-      processes.on_process_zero(lambda: self._move(step, path))
       self._manager.reload()
     warnings.warn(
       f"The checkpoint of step {step} in {self.directory} is damaged "
@@ -280,41 +339,9 @@ class Checkpoints:
       stacklevel=3,
     )
 
-  def _move(self, step: int, path: pathlib.Path) -> None:
+  def _move_aside(self, step: int) -> str:
+    aside = self.directory.parent / run_folder.DAMAGED
+    path = run_folder.unused(aside / str(step))
     path.parent.mkdir(exist_ok=True)
     (self.directory / str(step)).rename(path)
-
-
-def _reason(error: Exception) -> str:
-  """Returns the operating system's reason for an error, if it has one."""
-  number = re.search(r"os_error_code='(\d+)'", str(error))
-  if number:
-    return os.strerror(int(number[1]))
-  if isinstance(error, OSError):
-    return errors.reason(error)
-  return next(iter(str(error).splitlines()), type(error).__name__)[:300]
-
-
-def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
-  """Returns {path: shape} of the arrays in a tree or in its description."""
-  leaves = jax.tree_util.tree_leaves_with_path(
-    tree, is_leaf=lambda x: hasattr(x, "shape")
-  )
-  name = lambda path: " / ".join(_key_name(key) for key in path)
-  return {
-    name(path): _shape(leaf) for path, leaf in leaves if hasattr(leaf, "shape")
-  }
-
-
-def _shape(leaf: Any) -> tuple[int, ...]:
-  dtype = getattr(leaf, "dtype", None)
-  if dtype is not None and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key):
-    leaf = jax.eval_shape(jax.random.key_data, leaf)  # as Orbax stores it
-  return tuple(leaf.shape)
-
-
-def _key_name(key: Any) -> str:
-  for attribute in ("key", "name", "idx"):
-    if hasattr(key, attribute):
-      return str(getattr(key, attribute))
-  return str(key)
+    return str(path)

@@ -17,11 +17,13 @@ MAY_DIFFER = (
   "data.cache_dir",
   "data.data_dir",
   "train.accumulate",
+  "train.best_metric",
   "train.checkpoint_every",
   "train.checkpoint_in_background",
   "train.eval_batch_size",
   "train.eval_every",
   "train.keep",
+  "train.keep_every",
   "train.loader_threads",
   "train.loader_workers",
   "train.log_every",
@@ -79,6 +81,8 @@ class TrainConfig:
     seed: determines first parameters, order of the data and all randomness.
     eval_every: steps between evaluations; None for one at the end.
     eval_batch_size: examples at a time in evaluation, None for batch_size.
+    best_metric: the evaluation metric by which the best model is kept, with a
+      minus before it if lower is better; None for the last model only.
     accumulate: parts of a batch that are computed one after the other, so
       that a step needs less memory.
     non_finite: what happens to a step whose loss or gradient is no number.
@@ -86,6 +90,7 @@ class TrainConfig:
     checkpoint_in_background: whether training goes on while a checkpoint is
       written; kill -9 may then cost two intervals.
     keep: checkpoints kept, the newest ones.
+    keep_every: checkpoints of a multiple of so many steps are kept, too.
     log_every: steps between rows of the log, which are means over them. A loss
       that is not a number is noticed then.
     loader_threads: threads that read and prepare examples; None is one per
@@ -104,11 +109,13 @@ class TrainConfig:
   seed: int = 0
   eval_every: int | None = None
   eval_batch_size: int | None = None
+  best_metric: str | None = None
   accumulate: int = 1
   non_finite: NonFinite = NonFinite.STOP
   checkpoint_every: int = 1000
   checkpoint_in_background: bool = False
   keep: int = 3
+  keep_every: int | None = None
   log_every: int = 100
   loader_threads: int | None = None
   loader_workers: int = 0
@@ -129,6 +136,7 @@ class TrainConfig:
       "accumulate",
       "checkpoint_every",
       "keep",
+      "keep_every",
       "log_every",
       epochs="(0, inf)",
       loader_threads="[0, inf)",

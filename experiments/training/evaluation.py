@@ -82,9 +82,7 @@ class Evaluation:
     """Returns the paper's results on this very split, by metric."""
     row = () if result is None or self.is_partial else result.row()
     return {
-      r.metric: r
-      for r in row
-      if r.paper is not None and r.split in ("", self.split)
+      r.metric: r for r in row if r.paper is not None and r.split == self.split
     }
 
   def counts(self) -> str:
@@ -170,7 +168,8 @@ class Loop:
 
   Attributes:
     split: the examples.
-    batch_size: examples at a time, over all devices.
+    batch_size: examples at a time, over all devices; more if they cannot share
+      so many evenly.
     mesh: the devices, and with several processes their shares of a batch; None
       if this process computes all of it on its own.
     loader_threads: as in `TrainConfig`.
@@ -199,7 +198,7 @@ class Loop:
     with contextlib.closing(self._batches()) as batches:
       pending: Mapping[str, Any] | None = None
       total = len(self.split.source)
-      for batch in self.watch(batches, total, self.batch_size):
+      for batch in self.watch(batches, total, self._size):
         shared = sharding.put_batch(self.mesh, batch) if self.mesh else batch
         pending, ready = compute(shared), pending
         if ready is not None:
@@ -232,10 +231,14 @@ class Loop:
       for name, values in self.collect(compute).items()
     }
 
+  @property
+  def _size(self) -> int:
+    return sharding.round_up(self.mesh, self.batch_size)
+
   def _batches(self) -> loader.Batches:
     return loader.eval_batches(
       self.split,
-      batch_size=self.batch_size,
+      batch_size=self._size,
       process_index=sharding.process_index() if self.mesh else 0,
       process_count=sharding.process_count() if self.mesh else 1,
       num_threads=self.loader_threads,
@@ -277,33 +280,45 @@ def make(
     )
   if own is not None:
     return functools.partial(_by_own, own, mesh, watch)
-  size = config.evaluation_batch_size
-  sharding.check_batch_size(mesh, size, "the evaluation's batch size")
   whole = task.eval_split()
   loop = Loop(
     split=whole if only_first is None else loader.first(whole, only_first),
-    batch_size=size,
+    batch_size=config.evaluation_batch_size,
     mesh=mesh,
     loader_threads=config.loader_threads,
     loader_workers=config.loader_workers,
     watch=watch,
   )
-  sums_of_batch = jax.jit(
-    functools.partial(_weighted_sums, task),
-    out_shardings=sharding.replicated(mesh),
-  )
-  return functools.partial(_by_batches, loop, sums_of_batch, len(whole.source))
+  sums = sums_of_batch(task, mesh)
+  return functools.partial(_by_batches, loop, sums, len(whole.source))
+
+
+def sums_of_batch(
+  task: tasks.Task, mesh: Mesh
+) -> Callable[[Any, tasks.Batch], Mapping[str, Array]]:
+  """Returns the compiled function of variables and batch to weighted sums."""
+
+  def sums(variables: Any, batch: tasks.Batch) -> dict[str, Array]:
+    weight = batch["weight"]  # [B]
+    losses = task.losses(variables, batch, rng=None, is_training=False)
+    gradients.check_per_example(task, losses, weight.shape)
+    values = {"loss": losses.loss, **losses.metrics}  # {name: [B]}
+    counted = lambda x: jnp.sum(jnp.where(weight > 0, weight * x, 0))
+    found = {name: counted(value) for name, value in values.items()}
+    return {"weight": jnp.sum(weight)} | found
+
+  return jax.jit(sums, out_shardings=sharding.replicated(mesh))
 
 
 def _by_batches(
   loop: Loop,
-  sums_of_batch: Callable[[Any, tasks.Batch], Mapping[str, Array]],
+  compute: Callable[[Any, tasks.Batch], Mapping[str, Array]],
   expected: int,
   variables: Any,
 ) -> Evaluation:
   """Returns the means over all examples, added up in double precision."""
   totals: dict[str, float] = {"weight": 0.0}
-  for sums in loop.outputs(functools.partial(sums_of_batch, variables)):
+  for sums in loop.outputs(functools.partial(compute, variables)):
     for name, value in sums.items():
       totals[name] = totals.get(name, 0.0) + float(value)
   count, size = totals.pop("weight"), len(loop.split.source)
@@ -325,18 +340,6 @@ def _by_own(
   found = own(variables, watch)
   _check_complete(found.split, found.examples + found.skipped, found.expected)
   return found
-
-
-def _weighted_sums(
-  task: tasks.Task, variables: Any, batch: tasks.Batch
-) -> dict[str, Array]:
-  weight = batch["weight"]  # [B]
-  losses = task.losses(variables, batch, rng=None, is_training=False)
-  gradients.check_per_example(task, losses, weight.shape)
-  values = {"loss": losses.loss, **losses.metrics}  # {name: [B]}
-  counted = lambda x: jnp.sum(jnp.where(weight > 0, weight * x, 0))
-  sums = {name: counted(value) for name, value in values.items()}
-  return {"weight": jnp.sum(weight)} | sums
 
 
 def _check_complete(name: str, count: float, expected: int) -> None:

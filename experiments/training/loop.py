@@ -1,10 +1,9 @@
 """The loop of training: log, checkpoints, evaluation and signals."""
 
 import contextlib
-import math
 import pathlib
 import signal
-from typing import Any, NoReturn
+from typing import Any, cast, NoReturn
 
 import jax
 from jax.sharding import Mesh
@@ -14,6 +13,7 @@ from experiments.cluster import signals
 from experiments.data import loader
 from experiments.runs import folder as run_folder
 from experiments.runs import log
+from experiments.training import best
 from experiments.training import checkpoints
 from experiments.training import config as training_config
 from experiments.training import evaluation
@@ -67,6 +67,7 @@ class Run:
       checkpoints.Checkpoints(
         workdir / "checkpoints",
         keep=config.keep,
+        keep_every=config.keep_every,
         in_background=config.checkpoint_in_background,
       )
     )
@@ -210,23 +211,27 @@ class Run:
     due = step == self._num_steps or (every and step and step % every == 0)
     if not due:
       return
-    is_missing = self._reporter.find("eval", step) is None
-    if processes.all_reduce_max(is_missing):
+    if self._logged_evaluation(step) is None:
       result = self._evaluate(self._state.variables)
+      metric, model = self._config.best_metric, self._task.model
+      lines = best.keep(
+        self._workdir, metric, step, result, model, self.variables
+      )
       self._reporter.write("eval", step, result.to_row())
-      self._reporter.say(f"step {step}: {result.describe_briefly()}")
-      broken = [n for n, x in result.metrics.items() if not math.isfinite(x)]
-      if broken:
-        self._reporter.say(
-          f"At step {step} {', '.join(broken)} over {result.examples} examples "
-          "is not a number; the run goes on."
-        )
+      for line in lines:
+        self._reporter.say(line)
       self._reporter.resume_clock(step)
+
+  def _logged_evaluation(self, step: int) -> dict[str, Any] | None:
+    found = processes.from_process_zero(
+      lambda: self._reporter.find("eval", step)
+    )
+    return cast(dict[str, Any] | None, found)
 
   def result(self) -> tuple[int, evaluation.Evaluation]:
     """Returns the number of steps and the last evaluation."""
     self._checkpoints.wait()
-    row = self._reporter.find("eval", self._num_steps)
+    row = self._logged_evaluation(self._num_steps)
     assert row is not None
     return self._num_steps, evaluation.from_row(row)
 

@@ -8,7 +8,7 @@ A run over several processes differs here alone: `jax.devices()` then lists
 the devices of all of them, and `put_batch` takes this process's share.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import dataclasses
 import math
 from typing import Any
@@ -51,18 +51,21 @@ class ParallelConfig:
     bounds.check_ranges(self, "fsdp")
 
 
-def make_mesh(config: ParallelConfig) -> Mesh:
+def make_mesh(
+  config: ParallelConfig, devices: Sequence[Any] | None = None
+) -> Mesh:
   """Lays out the devices with axes "data" and "fsdp".
 
   Args:
     config: how many devices each axis has. The first data × fsdp are used;
       the rest stay idle.
+    devices: those of this machine, or of all processes, if None.
 
   Raises:
     ValueError: if there are too few devices, or they do not divide evenly,
       or some process of several would have none of its own in use.
   """
-  devices = jax.devices()
+  devices = jax.devices() if devices is None else devices
   data = config.data
   if data == -1:
     data, rest = divmod(len(devices), config.fsdp)
@@ -110,29 +113,88 @@ def describe(mesh: Mesh) -> dict[str, Any]:
   }
 
 
-def check_batch_size(
-  mesh: Mesh, batch_size: int, name: str, parts: int = 1
-) -> None:
-  """Refuses a global batch that the devices cannot share evenly.
+def make_training_mesh(
+  config: ParallelConfig,
+  batch_size: int,
+  parts: int = 1,
+  devices: Sequence[Any] | None = None,
+) -> Mesh:
+  """Lays out the devices that share the batches of a training.
 
   Args:
-    mesh: the devices.
+    config: how many devices each axis has.
     batch_size: examples per step over all devices.
-    name: of the offending setting, for the message.
-    parts: how many parts of the batch are computed one after the other.
+    parts: how many parts of a batch are computed one after the other.
+    devices: as for `make_mesh`.
 
   Raises:
-    ValueError: naming batch size, number of devices and the nearest size
-      that would do.
+    ValueError: as `make_mesh`, or if the devices cannot share a batch evenly;
+      with options that would do.
   """
+  try:
+    mesh = make_mesh(config, devices)
+  except ValueError as error:
+    advice = _advice(config, batch_size, parts, devices)
+    raise ValueError(f"{error}. {advice}".strip()) from error
   unit = mesh.size * parts
   if batch_size % unit:
     nearest = max(1, round(batch_size / unit)) * unit
-    times = f" in {parts} parts" if parts > 1 else ""
     raise ValueError(
-      f"{name}={batch_size} does not divide evenly over {mesh.size} devices"
-      f"{times}; {nearest} does"
+      f"batch_size={batch_size} does not divide evenly over {mesh.size} devices"
+      f"{f' in {parts} parts' * (parts > 1)}. "
+      f"{_advice(config, batch_size, parts, devices)}In a new run "
+      f"--train.batch-size {nearest} does."
     )
+  return mesh
+
+
+def _advice(
+  config: ParallelConfig,
+  batch_size: int,
+  parts: int,
+  devices: Sequence[Any] | None,
+) -> str:
+  """Returns options with which most devices share a batch, if there are any."""
+  count = len(jax.devices() if devices is None else devices)
+  fitting = [
+    (parts // times, data * fsdp, fsdp, data)
+    for times in range(1, parts + 1)
+    for fsdp in range(1, config.fsdp + 1)
+    for data in range(1, count // fsdp + 1)
+    if parts % times == 0 and batch_size % (data * fsdp * parts // times) == 0
+    if data * fsdp == count or process_count() == 1
+  ]
+  if not fitting:
+    return ""
+  accumulate, used, fsdp, data = max(fitting)
+  options = [
+    f"--train.parallel.data {data}",
+    f"--train.parallel.fsdp {fsdp}" * (fsdp != config.fsdp),
+    f"--train.accumulate {accumulate}" * (accumulate != parts),
+  ]
+  idle = f" ({count - used} of {count} devices stay idle)" * (used < count)
+  return f"{' '.join(filter(None, options))} does{idle}. "
+
+
+def for_evaluation(config: ParallelConfig) -> ParallelConfig:
+  """Returns a division of the devices that there are.
+
+  It is that of the training if they allow it, or else one of all of them that
+  is like it.
+  """
+  try:
+    make_mesh(config)
+  except ValueError:
+    count = len(jax.devices())
+    fsdp = max(n for n in range(1, config.fsdp + 1) if count % n == 0)
+    return dataclasses.replace(config, data=-1, fsdp=fsdp)
+  return config
+
+
+def round_up(mesh: Mesh | None, batch_size: int) -> int:
+  """Returns the next batch size that devices, if any, can share evenly."""
+  count = mesh.size if mesh else 1
+  return -(-batch_size // count) * count
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

@@ -6,9 +6,13 @@ hundreds of lines, and after it.
 
 import gc
 import logging
+import os
+import re
 import sys
 from typing import Any
 import warnings
+
+from perceiver import errors
 
 
 class Silence:
@@ -47,3 +51,13 @@ def free() -> None:
   with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     gc.collect()
+
+
+def reason(error: Exception) -> str:
+  """Returns the operating system's reason for an error, if it has one."""
+  number = re.search(r"os_error_code='(\d+)'", str(error))
+  if number:
+    return os.strerror(int(number[1]))
+  if isinstance(error, OSError):
+    return errors.reason(error)
+  return next(iter(str(error).splitlines()), type(error).__name__)[:300]

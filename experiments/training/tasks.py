@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 import dataclasses
 import functools
 import pathlib
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -68,6 +68,14 @@ class Task(Protocol):
     """Plots the run and its model; returns the files."""
 
 
+@runtime_checkable
+class HasShapes(Protocol):
+  """A task whose batches have shapes that are known without its data."""
+
+  def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns shapes and types of an example of the training split."""
+
+
 class HasSplits:
   """The splits of a task that opens both at once, by `splits()`."""
 
@@ -95,7 +103,8 @@ class Result:
     paper: the paper's number, None where it has none.
     ours: the number reached with this code, None if it was never run in full.
     source: where the paper's number stands, such as "Perceiver IO, Table 7".
-    split: the split that the numbers are of, by its name; any if empty.
+    split: the data set and part that the paper's number is of, by the name of
+      its `loader.Split`. The number is shown beside no other evaluation.
     also: further numbers of the same model, of other metrics or splits.
   """
 
@@ -105,6 +114,13 @@ class Result:
   source: str = ""
   split: str = ""
   also: tuple["Result", ...] = ()
+
+  def __post_init__(self) -> None:
+    if self.paper is not None and not self.split:
+      raise ValueError(
+        f"Result: the paper's {self.metric} is given without its split; "
+        'expected a data set and part, such as "imagenet2012 validation"'
+      )
 
   def row(self) -> tuple["Result", ...]:
     """Returns this number and the further ones."""
@@ -122,10 +138,26 @@ def batch_shapes(
   if not len(split.source):
     raise ValueError(f"split {split.name!r} has no examples")
   example = split.transform(split.source[0], np.random.default_rng(0))
-  shapes = {
-    name: jax.ShapeDtypeStruct(
-      (batch_size, *np.shape(value)), np.asarray(value).dtype
-    )
+  arrays = {
+    name: (np.shape(value), np.asarray(value).dtype)
     for name, value in example.items()
   }
-  return shapes | {"weight": jax.ShapeDtypeStruct((batch_size,), np.float32)}
+  return batched(shapes(**arrays), batch_size)
+
+
+def shapes(
+  **arrays: tuple[tuple[int, ...], Any],
+) -> dict[str, jax.ShapeDtypeStruct]:
+  """Returns {name: shape and type} of arrays given as (shape, type)."""
+  return {name: jax.ShapeDtypeStruct(*x) for name, x in arrays.items()}
+
+
+def batched(
+  example: BatchShapes, batch_size: int
+) -> dict[str, jax.ShapeDtypeStruct]:
+  """Returns the shapes of a batch of examples of these shapes."""
+  whole = dict(example) | {"weight": jax.ShapeDtypeStruct((), np.float32)}
+  return {
+    name: jax.ShapeDtypeStruct((batch_size, *x.shape), x.dtype)
+    for name, x in whole.items()
+  }

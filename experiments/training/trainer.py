@@ -19,18 +19,17 @@ from jax.sharding import Mesh
 
 from experiments.cluster import processes
 from experiments.cluster import signals
-from experiments.runs import folder as run_folder
+from experiments.runs import occupancy
+from experiments.runs import outside_files
 from experiments.training import config as training_config
 from experiments.training import evaluation
 from experiments.training import loop
-from experiments.training import losses
+from experiments.training import pretrained
 from experiments.training import program as training_program
+from experiments.training import resuming
 from experiments.training import sharding
 from experiments.training import tasks
 import perceiver
-
-NonFiniteError = losses.NonFiniteError
-batch_shapes = tasks.batch_shapes
 
 # Every experiment has one.
 TrainConfig = training_config.TrainConfig
@@ -74,6 +73,7 @@ def train(
   *,
   amend: bool = False,
   from_step: int | None = None,
+  checkpoint: pathlib.Path | None = None,
 ) -> Report:
   """Trains to the end, from wherever the folder's last checkpoint is.
 
@@ -83,6 +83,7 @@ def train(
       share one.
     amend: go on with changed values of `training_config.MAY_BE_AMENDED`.
     from_step: go on from this checkpoint, not from the newest one.
+    checkpoint: begin with the arrays of this model, as in `pretrained.begin`.
 
   Returns:
     The result, once everything is on disk.
@@ -92,43 +93,31 @@ def train(
       does not fit together; nothing has been written then.
     run_folder.ConfigError: if the folder is another configuration's.
     run_folder.GoneError: if the run has had checkpoints, and none is left.
+    occupancy.InUseError: if another run is using the folder.
+    occupancy.ApartError: if the processes do not share the folder.
     checkpoints.MismatchError: if the checkpoint is another model's.
+    perceiver.CheckpointError: if a run cannot begin with `checkpoint`.
     checkpoints.SaveError: if a checkpoint cannot be written.
     memory.MemoryLimitError: if a step needs more memory than there is.
-    NonFiniteError: if loss or gradient stop being numbers; the checkpoints
-      from before remain.
+    losses.NonFiniteError: if loss or gradient stop being numbers; the
+      checkpoints from before remain.
     loader.WorkerError: if a process that prepares examples dies.
     processes.DisagreementError: if processes have different configurations.
     processes.PeerError: if another process of the run fails.
     SystemExit: with code 130 after SIGINT, 143 after another signal.
   """
   mesh = check(experiment)
-  task = experiment.task()
-  text = run_folder.to_json(experiment)
-  settings = run_folder.settings(
-    text, training_config.MAY_DIFFER_BETWEEN_PROCESSES
-  )
-  processes.check_same(settings)
-  # What cannot be computed is refused before there is a folder.
-  program = training_program.Program(experiment.train, task, mesh)
-  program.announce(workdir)
-  if not (workdir / run_folder.CONFIG).exists():
-    _ = program.step
-
-  def claim() -> run_folder.Changes:
-    changes = run_folder.claim(
-      workdir,
-      text,
-      training_config.MAY_DIFFER,
-      training_config.MAY_BE_AMENDED,
-      amend=amend,
-    )
-    if from_step is not None:
-      run_folder.go_back(workdir, from_step)
-    return changes
-
-  changes = processes.from_process_zero(claim)
+  experiment = outside_files.for_run(experiment, workdir)
   with contextlib.ExitStack() as stack:
+    stack.enter_context(occupancy.occupied(workdir))
+    resuming.check_same(experiment)
+    task = experiment.task()
+    start = pretrained.begin(workdir, task.model, checkpoint)
+    program = training_program.Program(experiment.train, task, mesh, start)
+    program.announce(workdir)
+    changes = resuming.claim(
+      workdir, experiment, program, start, amend=amend, from_step=from_step
+    )
     stop = stack.enter_context(signals.StopRequest())
     stack.enter_context(processes.raising_peer_errors())
     run = loop.Run(
@@ -148,14 +137,9 @@ def check(experiment: Experiment) -> Mesh:
     ValueError: naming the setting.
   """
   config = experiment.train
-  mesh = sharding.make_mesh(config.parallel)
-  sharding.check_batch_size(
-    mesh, config.batch_size, "batch_size", parts=config.accumulate
+  return sharding.make_training_mesh(
+    config.parallel, config.batch_size, config.accumulate
   )
-  sharding.check_batch_size(
-    mesh, config.evaluation_batch_size, "eval_batch_size"
-  )
-  return mesh
 
 
 def _finish(run: loop.Run, task: tasks.Task, workdir: pathlib.Path) -> Report:

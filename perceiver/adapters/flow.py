@@ -29,13 +29,15 @@ class Neighbourhoods:
   Attributes:
     size: odd side of the neighbourhood, pixels; 1 takes each pixel alone.
     num_channels: channels of the map's result.
+    init_scale: variance scaling of its initial weights.
   """
 
   size: int = 3
   num_channels: int = 64
+  init_scale: float = layers.TRUNCATED_VARIANCE
 
   def __post_init__(self) -> None:
-    bounds.check(self, "size", "num_channels")
+    bounds.check(self, "size", "num_channels", init_scale="[0, inf)")
     if self.size % 2 == 0:
       raise ValueError(
         f"Neighbourhoods: size is {self.size}; expected an odd size."
@@ -135,7 +137,9 @@ def _features(
   around = patches.neighbourhoods(frames, features.size)  # [B, 2, H, W, 27]
   if config.concatenate_frames:
     around = _join_frames(around)  # [B, H, W, 54]
-  return layers.Linear(features.num_channels, name="patch_projection")(around)
+  return layers.Linear(
+    features.num_channels, features.init_scale, name="patch_projection"
+  )(around)
 
 
 def _join_frames(

@@ -42,12 +42,14 @@ class Conv1x1:
 
   Attributes:
     num_channels: channels of the map's result.
+    init_scale: variance scaling of its initial weights.
   """
 
   num_channels: int
+  init_scale: float = layers.TRUNCATED_VARIANCE
 
   def __post_init__(self) -> None:
-    bounds.check(self, "num_channels")
+    bounds.check(self, "num_channels", init_scale="[0, inf)")
 
   def grid(self, size: tuple[int, int]) -> tuple[int, int]:
     """Returns height and width of the grid of inputs."""
@@ -66,6 +68,10 @@ class ConvPool:
   Attributes:
     num_channels: channels of the convolution.
     decay: of the running statistics of the batch norm.
+    group: images that the batch norm of a training step is taken over, on
+      whatever device they are; a smaller batch is one group. As released, 16:
+      the share of one of 64 devices. Running statistics are those of the mean
+      group, and evaluation uses them.
     centred: whether the convolution is padded by 3 pixels on every side and the
       pooling not at all, as in `transformers`; otherwise as little as needed,
       and on both sides or, of an odd number, after more than before.
@@ -73,10 +79,11 @@ class ConvPool:
 
   num_channels: int = 64
   decay: float = 0.9
+  group: int = 16
   centred: bool = False
 
   def __post_init__(self) -> None:
-    bounds.check(self, "num_channels", decay="[0, 1)")
+    bounds.check(self, "num_channels", "group", decay="[0, 1)")
 
   def grid(self, size: tuple[int, int]) -> tuple[int, int]:
     """Returns height and width of the grid of inputs."""
@@ -101,13 +108,15 @@ class Patches:
   Attributes:
     size: side of a patch in pixels; divides the image's.
     num_channels: channels that patches are mapped to; not mapped if None.
+    init_scale: variance scaling of the map's initial weights.
   """
 
   size: int
   num_channels: int | None = None
+  init_scale: float = layers.TRUNCATED_VARIANCE
 
   def __post_init__(self) -> None:
-    bounds.check(self, "size", "num_channels")
+    bounds.check(self, "size", "num_channels", init_scale="[0, inf)")
 
   def grid(self, size: tuple[int, int]) -> tuple[int, int]:
     """Returns height and width of the grid of inputs."""
@@ -167,10 +176,9 @@ class ImageInputConfig(grid.GridInputConfig):
 
     Shuffled positions are not next to one another and cannot be resized.
     """
-    learned = position_encoding.is_learned(self.positions)
-    if not learned or self.permutation_seed is not None:
+    if self.permutation_seed is not None:
       return {}
-    return {"learned_positions": self.grid}
+    return super().resizable_tables()
 
   def example(self, batch_size: int = 1) -> jax.ShapeDtypeStruct:
     """Returns shape and dtype of the images, [B, H, W, C] float32."""
@@ -238,15 +246,50 @@ def _features(
   """Returns features of images."""
   features = config.features
   if isinstance(features, Conv1x1):
-    return layers.Linear(features.num_channels, name="conv_1x1")(images)
+    return layers.Linear(
+      features.num_channels, features.init_scale, name="conv_1x1"
+    )(images)
   if isinstance(features, ConvPool):
     return conv_pool(features, images, is_training)
   if isinstance(features, Patches):
     x = patches.space_to_depth(images, (features.size, features.size))
     if features.num_channels is None:
       return x
-    return layers.Linear(features.num_channels, name="patch_projection")(x)
+    return layers.Linear(
+      features.num_channels, features.init_scale, name="patch_projection"
+    )(x)
   return images
+
+
+class _GroupedBatchNorm(hk.BatchNorm):
+  """Haiku's batch norm, in training over groups of images."""
+
+  @hk.name_like("__call__")
+  def of_groups(
+    self, x: Float[Array, "B H W C"], size: int
+  ) -> Float[Array, "B H W C"]:
+    """Normalises each group by itself, and averages their statistics.
+
+    Raises:
+      ValueError: if the batch is larger than a group and does not divide.
+    """
+    size = min(size, len(x))
+    if len(x) % size:
+      raise ValueError(
+        f"ConvPool: a batch of {len(x)} images does not divide into groups of "
+        f"{size}; expected a multiple of `group`, or another group."
+      )
+    groups = x.reshape(-1, size, *x.shape[1:])  # [G, size, H, W, C]
+    mean = jnp.mean(groups, (1, 2, 3), keepdims=True)  # [G, 1, 1, 1, C]
+    squares = jnp.mean(jnp.square(groups), (1, 2, 3), keepdims=True)
+    variance = squares - jnp.square(mean)
+    self.mean_ema(jnp.mean(mean, axis=0))
+    self.var_ema(jnp.mean(variance, axis=0))
+    shape, kind = (1, 1, 1, x.shape[-1]), x.dtype
+    scale = hk.get_parameter("scale", shape, kind, init=jnp.ones)
+    offset = hk.get_parameter("offset", shape, kind, init=jnp.zeros)
+    inverse = scale * jax.lax.rsqrt(variance + self.eps)  # [G, 1, 1, 1, C]
+    return ((groups - mean) * inverse + offset).reshape(x.shape)
 
 
 def conv_pool(
@@ -263,12 +306,13 @@ def conv_pool(
     with_bias=False,
     name="conv",
   )(images)
-  x = hk.BatchNorm(
+  norm = _GroupedBatchNorm(
     create_scale=True,
     create_offset=True,
     decay_rate=features.decay,
     eps=1e-5,
     name="batch_norm",
-  )(x, is_training)
+  )
+  x = norm.of_groups(x, features.group) if is_training else norm(x, False)
   padding = "VALID" if features.centred else "SAME"
   return hk.max_pool(jax.nn.relu(x), (1, 3, 3, 1), (1, 2, 2, 1), padding)

@@ -25,28 +25,38 @@ class TextInputConfig:
     max_length: the longest text in tokens, which is how many positions are
       learned; shorter texts use the first of them.
     channels: channels of the embeddings and of the positions added to them.
-    init_scale: standard deviation of the truncated normals both start from.
-      That of positions is the paper's; for embeddings none is published.
+    init_scale: standard deviation of the truncated normal that positions
+      start from.
+    embedding_init_scale: the same for embeddings. The released model's are
+      Haiku's, 1; the paper does not state it.
   """
 
   vocab_size: int
   max_length: int
   channels: int = 768
   init_scale: float = 0.02
+  embedding_init_scale: float = 1.0
 
   def __post_init__(self) -> None:
     bounds.check(self, "vocab_size", "max_length", "channels")
-    _ = self.vectors
+    _ = self.positions, self.embeddings
 
   def resizable_tables(self) -> dict[str, tuple[int, ...]]:
     """Returns the grids of learned positions, by module below the input's."""
     return {"learned_positions": (self.max_length,)}
 
   @property
-  def vectors(self) -> position_encoding.Learned:
-    """The kind of vector that every id and every position has."""
+  def positions(self) -> position_encoding.Learned:
+    """The kind of vector that every position has."""
     return position_encoding.Learned(
       channels=self.channels, init_scale=self.init_scale
+    )
+
+  @property
+  def embeddings(self) -> position_encoding.Learned:
+    """The kind of vector that every id has."""
+    return position_encoding.Learned(
+      channels=self.channels, init_scale=self.embedding_init_scale
     )
 
 
@@ -82,7 +92,7 @@ class TextInput(hk.Module):
       shape = (len(ids), *prefix.shape)
       tokens = jnp.concatenate([jnp.broadcast_to(prefix, shape), tokens], 1)
     positions = position_encoding.LearnedVectors(
-      self.config.max_length, self.config.vectors, name="learned_positions"
+      self.config.max_length, self.config.positions, name="learned_positions"
     )()
     return (tokens + positions[: tokens.shape[1]],)
 
@@ -90,7 +100,7 @@ class TextInput(hk.Module):
   def table(self) -> Float[Array, "V C"]:
     """Returns the embedding of every id."""
     return position_encoding.LearnedVectors(
-      self.config.vocab_size, self.config.vectors, name="token_embedding"
+      self.config.vocab_size, self.config.embeddings, name="token_embedding"
     )()
 
 

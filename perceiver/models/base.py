@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 import haiku as hk
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Integer
 
 from perceiver import decoder
 from perceiver import network
@@ -68,11 +68,16 @@ class AdaptedPerceiver(hk.Module):
 
   @hk.name_like("__call__")
   def attention_map(
-    self, *examples: Any, **options: Any
+    self,
+    *examples: Any,
+    cross_attend: Integer[Array, ""] | int = 0,
+    **options: Any,
   ) -> Float[Array, "B H N M"]:
-    """Returns the attention of the first cross-attend to the inputs."""
+    """Returns the attention of a cross-attend to the inputs, from 0."""
     inputs, input_mask = self._inputs(*examples, **options)
-    return self._network().attention_map(inputs, input_mask=input_mask)
+    return self._network().attention_map(
+      inputs, input_mask=input_mask, cross_attend=cross_attend
+    )
 
   @hk.name_like("__call__")
   def _network(self) -> Any:

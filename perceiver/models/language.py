@@ -169,6 +169,7 @@ def language_model(
   num_layers: int = 26,
   num_heads: int = 8,
   qk_channels: int = 256,
+  embedding_init_scale: float = 1.0,
   self_attention: blocks.SelfAttentionConfig | None = None,
   remat: processor.Remat = processor.Remat.ATTENTION,
 ) -> LanguageModelConfig:
@@ -181,7 +182,10 @@ def language_model(
   )
   return LanguageModelConfig(
     text=text.TextInputConfig(
-      vocab_size=vocab_size, max_length=max_length, channels=channels
+      vocab_size=vocab_size,
+      max_length=max_length,
+      channels=channels,
+      embedding_init_scale=embedding_init_scale,
     ),
     perceiver=perceiver_network.PerceiverConfig(
       encoder=encoder.EncoderConfig(

@@ -20,13 +20,15 @@ class Projected:
   Attributes:
     encoding: the codes that are mapped.
     channels: channels of the result.
+    init_scale: variance scaling of the map's initial weights.
   """
 
   encoding: fourier.Fourier | learned.Learned
   channels: int
+  init_scale: float = layers.TRUNCATED_VARIANCE
 
   def __post_init__(self) -> None:
-    bounds.check(self, "channels")
+    bounds.check(self, "channels", init_scale="[0, inf)")
 
 
 Encoding = fourier.Fourier | learned.Learned | Projected
@@ -88,5 +90,7 @@ def _learned(
       math.prod(shape), encoding, name="learned_positions"
     )()
   inner = encode(encoding.encoding, shape)
-  linear = layers.Linear(encoding.channels, name="position_projection")
+  linear = layers.Linear(
+    encoding.channels, encoding.init_scale, name="position_projection"
+  )
   return linear(grid_encoding.materialise(inner)[0])

@@ -4,12 +4,26 @@ from experiments import list as list_experiments
 from tests.helpers import foreign
 
 
+def test_links_to_runs_are_followed(tmp_path, capsys):
+  run = tmp_path / "elsewhere" / "run"
+  run.mkdir(parents=True)
+  (run / "provenance.json").write_text("[]")
+  for name, target in (("here", run), ("all", run.parent), ("no", "none")):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "link").symlink_to(target)
+  for name, path in (("here", "here/link"), ("all", "all/link/run")):
+    assert list_experiments.main(["--runs", str(tmp_path / name)]) == 0
+    assert f"{tmp_path / path}\n" in capsys.readouterr().out
+  assert list_experiments.main(["--runs", str(tmp_path / "no")]) == 1
+
+
 def test_damaged_runs_are_listed_too(tmp_path, capsys):
   for name, text in (("a", "["), ("b", '[{"devices": 5, "git": []}]')):
     (tmp_path / name).mkdir()
     for file in ("provenance.json", "metrics.jsonl", "config.json"):
       (tmp_path / name / file).write_text(text)
   foreign.add(tmp_path)
+  (tmp_path / "a" / "up").symlink_to(tmp_path)  # An endless way.
   assert list_experiments.main(["--runs", str(tmp_path)]) == 0
   assert capsys.readouterr().out.count("  experiment  –\n") == 2
   assert list_experiments.main(["--runs", str(tmp_path / "none")]) == 1

@@ -157,22 +157,6 @@ def test_a_killed_peer_ends_a_detected_run_at_once(tmp_path):
   assert "error: Process 1 of the run has ended" in first.output()
 
 
-def _train_behind_firewall(*arguments):
-  startup.route_host = lambda: "0.0.0.1"
-  processes._CONNECT_SECONDS = 1
-  faulty.train(*arguments)
-
-
-def test_a_detected_run_goes_on_without_a_watchdog(tmp_path):
-  started = _start_detected(
-    tmp_path / "run", _train_behind_firewall, steps=8, eval_every=8
-  )
-  _finish(started)
-  for process in started:
-    assert "No watchdog over the other processes." in process.output()
-  assert "Process 1 cannot reach process 0" in started[1].output()
-
-
 def test_different_configurations_end_both(tmp_path):
   workdir = tmp_path / "run"
   port = startup.free_port()
@@ -213,3 +197,29 @@ def test_evaluation_on_eight_devices_and_on_one(alone, tmp_path):
     outputs.add(evaluating.output())
   (output,) = outputs
   assert "21 of 21 examples of tiny eval\n  loss " in output
+
+
+@pytest.mark.parametrize("devices", [1, 3])
+def test_evaluation_takes_the_devices_that_there_are(tmp_path, devices):
+  workdir = tmp_path / "run"
+  settings = {"steps": 6, "eval_every": None, "parallel": FSDP}
+  _finish(_start(workdir, devices=8, **settings))
+  evaluating = process_groups.Process(
+    tmp_path / "output", faulty.evaluate, workdir, devices=devices
+  )
+  _finish([evaluating])
+  assert f"devices: {devices}, in groups of {devices}" in evaluating.output()
+  assert "21 of 21 examples of tiny eval\n  loss " in evaluating.output()
+
+
+def test_on_other_devices_the_advice_that_is_given_does(tmp_path):
+  workdir = tmp_path / "run"
+  _finish(_start(workdir, devices=4, steps=6, eval_every=None))
+  (refused,) = _start(workdir, devices=3, steps=6, eval_every=None)
+  _finish([refused], code=1)
+  assert "--train.parallel.data 2 does" in refused.output()
+  two = sharding.ParallelConfig(data=2)
+  _finish(_start(workdir, devices=3, steps=6, eval_every=None, parallel=two))
+  assert "--train.batch-size 9 does" in refused.output()
+  settings = {"steps": 6, "eval_every": None, "batch_size": 9}
+  _finish(_start(tmp_path / "new", devices=3, **settings))

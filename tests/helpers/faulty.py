@@ -134,3 +134,13 @@ def contents(workdir: pathlib.Path) -> tuple[bytes, dict[str, bytes]]:
   arrays = safetensors_numpy.load_file(workdir / "model.safetensors")
   bits = {name: array.tobytes() for name, array in arrays.items()}
   return (workdir / "metrics.jsonl").read_bytes(), bits
+
+
+def meet(start: processes.DistributedConfig) -> None:
+  """Brings processes together, and prints what process 0 sends to all."""
+
+  def main() -> None:
+    processes.start(start)
+    print(processes.broadcast(f"from {start.process_id or 0}"))
+
+  sys.exit(errors.run(main))

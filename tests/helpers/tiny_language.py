@@ -17,7 +17,11 @@ def model_config(vocab_size=262, length=48):
   """Returns a model of 6 latents × 16 channels."""
   return language.LanguageModelConfig(
     text=text.TextInputConfig(
-      vocab_size=vocab_size, max_length=length, channels=16, init_scale=0.3
+      vocab_size=vocab_size,
+      max_length=length,
+      channels=16,
+      init_scale=0.3,
+      embedding_init_scale=0.3,
     ),
     perceiver=network.PerceiverConfig(
       encoder=encoder.EncoderConfig(

@@ -222,6 +222,53 @@ def test_cross_attends_and_blocks_alternate():
   np.testing.assert_allclose(encode(params, None, inputs), x, atol=1e-5)
 
 
+@pytest.mark.parametrize("share_weights", [True, False])
+def test_attention_maps_of_every_cross_attend(share_weights):
+  """Of the same blocks, called one at a time in plain Python."""
+  config = tiny_networks.perceiver_config(
+    num_cross_attends=3, num_blocks=3, mean=True, share_weights=share_weights
+  )
+  params, _ = build(config)
+  inputs = data()[0]
+  settings = config.encoder.cross_attention
+  see, attend = (
+    hk.transform(
+      lambda x, name, call=call: call(
+        blocks.CrossAttentionBlock(settings, name=name)
+      )(x, inputs)
+    )
+    for call in (lambda block: block.attention_map, lambda block: block)
+  )
+  process = hk.transform(
+    lambda x: processor.Processor(config.processor, name="processor")(x)
+  )
+  found = hk.without_apply_rng(
+    hk.transform(
+      lambda number: network.Perceiver(config, name="net").attention_map(
+        inputs, cross_attend=number
+      )
+    )
+  )
+  maps = jax.jit(found.apply)
+  x = jnp.broadcast_to(params["net/latents"]["embeddings"], (B, 5, 8))
+  for number in range(3):
+    inside = {}
+    for module, entries in params.items():
+      short = module.removeprefix("net/").removeprefix("stack/")
+      stacked = module.startswith("net/stack/")
+      inside[short] = {
+        k: v[number] if stacked else v for k, v in entries.items()
+      }
+    later = share_weights and number
+    name = "later_cross_attention" if later else "cross_attention"
+    expected = see.apply(inside, None, x, name)
+    assert expected.shape == (B, 1, 5, M)
+    np.testing.assert_allclose(maps(params, number), expected, atol=1e-6)
+    x = process.apply(inside, None, attend.apply(inside, None, x, name))
+  first = found.apply(params, 0)
+  np.testing.assert_allclose(first, maps(params, 0), atol=1e-6)
+
+
 def test_cross_attends_may_all_come_before_the_blocks():
   config = tiny_networks.perceiver_config(
     num_cross_attends=3, num_blocks=4, arrangement=encoder.Arrangement.AT_START

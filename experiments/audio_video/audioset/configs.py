@@ -19,6 +19,7 @@ from experiments.audio_video.audioset import task as audioset_task
 from experiments.audio_video.clips import sampling
 from experiments.audio_video.clips import sources
 from experiments.audio_video.clips import synthetic
+from experiments.cli.papers import published
 from experiments.training import optimizers
 from experiments.training import schedules
 from experiments.training import tasks
@@ -171,43 +172,28 @@ def _mini() -> Experiment:
   )
 
 
-# By recipe: the model, its data, and the mean average precision of the papers'
-# evaluation on AudioSet: of 2107.14795 table 10, or of 2103.03206 table 3.
-_OF_TABLE_10 = {
-  "mel": ("audioset_mel", _MEL, 0.449),
-  "raw": ("audioset_raw", _RAW, 0.433),
-  "mean_mel": ("perceiver_audioset_1_cross_attend_mel", _MEL, 0.436),
-  "mean_raw": ("perceiver_audioset_1_cross_attend_raw", _RAW, 0.424),
+_OF_2107 = {
+  "mel": ("audioset_mel", _MEL),
+  "raw": ("audioset_raw", _RAW),
+  "mean_mel": ("perceiver_audioset_1_cross_attend_mel", _MEL),
+  "mean_raw": ("perceiver_audioset_1_cross_attend_raw", _RAW),
 }
-_OF_TABLE_3 = {
-  "perceiver_mel": ("perceiver_audioset_mel", _MEL, 0.432),
-  "perceiver_mel_tuned": ("perceiver_audioset_mel", _TUNED, 0.442),
-  "perceiver_raw": ("perceiver_audioset_raw", _RAW, 0.435),
-  "perceiver_mel_alone": ("perceiver_audioset_mel_alone", _MEL_ALONE, 0.384),
-  "perceiver_raw_alone": ("perceiver_audioset_raw_alone", _RAW_ALONE, 0.383),
-  "perceiver_video_alone": (
-    "perceiver_audioset_video_alone",
-    _RAW_ALONE,
-    0.258,
-  ),
-  "perceiver_fine": ("perceiver_audioset_fine", _RAW, None),
+_OF_2103 = {
+  "perceiver_mel": ("perceiver_audioset_mel", _MEL),
+  "perceiver_mel_tuned": ("perceiver_audioset_mel", _TUNED),
+  "perceiver_raw": ("perceiver_audioset_raw", _RAW),
+  "perceiver_mel_alone": ("perceiver_audioset_mel_alone", _MEL_ALONE),
+  "perceiver_raw_alone": ("perceiver_audioset_raw_alone", _RAW_ALONE),
+  "perceiver_video_alone": ("perceiver_audioset_video_alone", _RAW_ALONE),
+  "perceiver_fine": ("perceiver_audioset_fine", _RAW),
 }
-EXPERIMENTS: dict[str, Experiment] = {}
-RESULTS: dict[str, tasks.Result] = {}
-for _recipes, _train, _source in (
-  (_OF_TABLE_10, _IO_TRAIN, "2107.14795 table 10"),
-  (_OF_TABLE_3, _PERCEIVER_TRAIN, "2103.03206 table 3"),
-):
-  for _recipe, (_model, _data, _paper) in _recipes.items():
-    EXPERIMENTS[_recipe] = Experiment(
-      model=audioset.CONFIGS[_model], data=_data, train=_train
-    )
-    if _paper is not None:
-      RESULTS[_recipe] = tasks.Result(
-        metric="map",
-        paper=_paper,
-        source=_source,
-        split="audioset validation",
-      )
+EXPERIMENTS = {
+  recipe: Experiment(model=audioset.CONFIGS[model], data=data, train=train)
+  for recipes, train in ((_OF_2107, _IO_TRAIN), (_OF_2103, _PERCEIVER_TRAIN))
+  for recipe, (model, data) in recipes.items()
+}
 MINI = _mini()
-RESULTS["mini"] = tasks.Result(metric="map", ours=0.991)
+RESULTS = {
+  **published.results("audioset"),
+  "mini": tasks.Result(metric="map", ours=0.991),
+}

@@ -93,6 +93,18 @@ class AudioSet:
       notes=notes,
     )
 
+  def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns shapes and types of a training example."""
+    inputs, flag = self.inputs, ((), jnp.bool)
+    found = tasks.shapes(labels=((inputs.num_classes,), jnp.float32))
+    if (video := inputs.video) is not None:
+      pixels = (video.shape, jnp.uint8)
+      found |= tasks.shapes(video=pixels, has_video=flag)
+    if (audio := inputs.audio) is not None:
+      samples = (audio.shape, jnp.float32)
+      found |= tasks.shapes(audio=samples, has_audio=flag)
+    return found
+
   def losses(
     self,
     variables: perceiver.Variables,

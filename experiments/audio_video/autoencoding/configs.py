@@ -26,6 +26,7 @@ from experiments.audio_video.autoencoding import task as autoencoding_task
 from experiments.audio_video.clips import sampling
 from experiments.audio_video.clips import sources
 from experiments.audio_video.clips import synthetic
+from experiments.cli.papers import published
 from experiments.training import optimizers
 from experiments.training import schedules
 from experiments.training import tasks
@@ -151,28 +152,8 @@ EXPERIMENTS = {
 }
 MINI = _mini()
 
-
-_SOURCE = "2107.14795 §4.3, table 4"
-
-
-def _paper(
-  video_psnr: float, top_1: float, audio_psnr: float | None = None
-) -> tasks.Result:
-  """Returns a row of the table; one without audio is of the text."""
-  of = lambda metric, paper: tasks.Result(
-    metric=metric, paper=paper, source=_SOURCE
-  )
-  also = (of("top_1", top_1),)
-  if audio_psnr is not None:
-    also += (of("audio_psnr", audio_psnr),)
-  return dataclasses.replace(of("video_psnr", video_psnr), also=also)
-
-
 RESULTS = {
-  "latents_784": _paper(24.37, 0.102, 26.97),
-  "latents_392": _paper(24.27, 0.086, 25.33),
-  "latents_196": _paper(23.21, 0.115, 14.15),
-  "label_weight_1": _paper(20.7, 0.45),
+  **published.results("video_autoencoding"),
   "mini": tasks.Result(
     metric="video_psnr",
     ours=26.75,

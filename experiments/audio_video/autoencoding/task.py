@@ -78,6 +78,15 @@ class VideoAutoencoding:
     """Returns the evaluation split."""
     return autoencoding_data.eval_split(self.data, self.shape)
 
+  def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns shapes and types of a training example."""
+    clip = self.shape
+    return tasks.shapes(
+      image=((clip.num_frames, *clip.size, 3), jnp.uint8),
+      audio=((clip.num_samples, clip.channels), jnp.float32),
+      label=((), jnp.int32),
+    )
+
   def losses(
     self,
     variables: perceiver.Variables,

@@ -8,6 +8,7 @@ from experiments.audio_video.clips import prepared
 from experiments.audio_video.clips import sampling
 from experiments.audio_video.clips import synthetic as synthetic_clips
 from experiments.data import files
+from experiments.data import loader
 from perceiver import bounds
 
 
@@ -71,7 +72,12 @@ def open_clips(
     source = prepared.open_split(
       config.data_dir, split, allow_partial=config.allow_partial
     )
-    name = f"{source.report.kind} {split}"
+    listed = source.report.splits[split.split("[")[0]]
+    name = loader.split_name(
+      source.report.kind,
+      split,
+      official=listed.official and listed.kept == listed.listed,
+    )
   else:
     synthetic = config.synthetic
     if not for_training:

@@ -35,7 +35,8 @@ class Experiment:
 
   model: imagenet.ImageClassifierConfig | convnet.ConvNetConfig
   loss: classification_task.LossConfig = classification_task.LossConfig(
-    label_smoothing=0.1, mixing=mixing.MixingConfig(cutmix=False)
+    label_smoothing=0.1,
+    mixing=mixing.MixingConfig(cutmix=False, within_batch=True),
   )
   train: trainer.TrainConfig
 

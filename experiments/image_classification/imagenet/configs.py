@@ -12,21 +12,20 @@ Permuted pixels (2103.03206 table 2): add `--model.inputs.permutation-seed 0`.
 import dataclasses
 import pathlib
 
+from experiments.cli.papers import published
 from experiments.image_classification import mixing
 from experiments.image_classification import task as classification_task
+from experiments.image_classification.imagenet import baselines
 from experiments.image_classification.imagenet import crop
 from experiments.image_classification.imagenet import data as imagenet_data
+from experiments.image_classification.imagenet import mini_model
 from experiments.image_classification.imagenet import painted_digits
 from experiments.image_classification.imagenet import rand_augment
+from experiments.image_classification.imagenet import table_recipes
 from experiments.training import optimizers
 from experiments.training import schedules
-from experiments.training import tasks
 from experiments.training import trainer
 import perceiver
-from perceiver import blocks
-from perceiver import decoder
-from perceiver import position_encoding
-from perceiver.adapters import image
 from perceiver.models import imagenet
 
 
@@ -34,7 +33,7 @@ from perceiver.models import imagenet
 class Experiment:
   """Image classification, by the recipes of both papers."""
 
-  model: imagenet.ImageClassifierConfig
+  model: imagenet.ImageClassifierConfig | baselines.GridClassifierConfig
   data: imagenet_data.DataConfig = imagenet_data.DataConfig()
   loss: classification_task.LossConfig
   train: trainer.TrainConfig
@@ -54,12 +53,13 @@ class Experiment:
 
   def task(self) -> classification_task.ImageClassification:
     """Returns the task, of images of the model's size."""
-    imagenet_data.check_classes(self.data, self.model.num_classes)
     size = self.model.inputs.size[0]
     data = dataclasses.replace(self.data, image_size=size)
     return classification_task.ImageClassification(
       model=perceiver.create(self.model),
-      splits=lambda: imagenet_data.splits(data),
+      splits=lambda: imagenet_data.splits(
+        data, self.model.num_classes, self.loss.mixing.in_pairs
+      ),
       loss=self.loss,
     )
 
@@ -76,6 +76,7 @@ _IO_TRAIN = trainer.TrainConfig(
   schedule=schedules.ConstantThenCosine(constant_fraction=0.5),
   optimizer=optimizers.Lamb(weight_decay=0.1, clip_norm=10.0),
   eval_every=12_500,
+  best_metric="top_1",
   checkpoint_every=1250,
 )
 _IO_LOSS = classification_task.LossConfig(
@@ -107,24 +108,6 @@ def _perceiver(name: str) -> Experiment:
 
 
 def _mini() -> Experiment:
-  size = (64, 64)
-  inputs = image.ImageInputConfig(
-    size=size,
-    features=image.ConvPool(num_channels=32),
-    positions=position_encoding.Fourier(num_bands=8, max_resolution=(16, 16)),
-  )
-  decoding = decoder.DecoderConfig(
-    query_channels=64, output_channels=painted_digits.NUM_CLASSES
-  )
-  model = imagenet.image_classifier(
-    inputs,
-    decoding,
-    num_latents=32,
-    latent_channels=64,
-    num_blocks=2,
-    num_self_attends_per_block=3,
-    self_attention=blocks.SelfAttentionConfig(num_heads=4),
-  )
   # Distances of RandAugment are in pixels of the full-size pipeline, and
   # flipped digits are no digits.
   augmentation = imagenet_data.AugmentationConfig(
@@ -133,7 +116,7 @@ def _mini() -> Experiment:
     randaugment=rand_augment.RandAugmentConfig(num_layers=1, magnitude=1.0),
   )
   return Experiment(
-    model=model,
+    model=mini_model.CONFIG,
     data=imagenet_data.DataConfig(
       dataset=painted_digits.NAME,
       data_dir=pathlib.Path("runs") / "data",
@@ -153,22 +136,16 @@ def _mini() -> Experiment:
   )
 
 
-EXPERIMENTS = {
+_MAIN = {
   "fourier": _io(imagenet.FOURIER),
   "learned": _io(imagenet.LEARNED),
   "conv": _io(imagenet.CONV),
   "perceiver": _perceiver("perceiver_imagenet"),
   "perceiver_learned": _perceiver("perceiver_imagenet_learned"),
 }
+EXPERIMENTS = {
+  **_MAIN,
+  **table_recipes.recipes(_MAIN["fourier"], _MAIN["perceiver"]),
+}
 MINI = _mini()
-
-_PUBLISHED = {
-  "2107.14795 table 7": {"fourier": 0.790, "learned": 0.727, "conv": 0.821},
-  "2103.03206 table 1": {"perceiver": 0.780},
-  "2103.03206 table 2": {"perceiver_learned": 0.709},
-}
-RESULTS = {
-  recipe: tasks.Result(metric="top_1", paper=paper, source=source)
-  for source, row in _PUBLISHED.items()
-  for recipe, paper in row.items()
-}
+RESULTS = published.results("imagenet")

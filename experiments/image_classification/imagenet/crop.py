@@ -1,7 +1,9 @@
 """Crops of ImageNet's images, and their resize to a square.
 
 Both follow the released Perceiver IO pipeline, which uses TensorFlow's boxes
-and bicubic resize. They are implemented here without TensorFlow.
+and bicubic resize. They are implemented here without TensorFlow. The pixels
+that are cropped differ by a grey level or so: Pillow decodes JPEG exactly,
+TensorFlow by default with a faster transform (`docs/numbers.md`).
 """
 
 import dataclasses

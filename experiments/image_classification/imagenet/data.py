@@ -100,6 +100,8 @@ class DataConfig:
       ImageNet.
     allow_partial: accept fewer or more images than the official numbers. Only
       imagenet2012 is checked.
+    max_labels: the most labels of an image that count; of data with one label
+      for each, 1.
     image_size: height and width of the prepared images, in pixels; None for
       those of the model.
     augmentation: augmentation of training images.
@@ -114,6 +116,7 @@ class DataConfig:
   eval_split: EvalSplit = EvalSplit.TEST
   num_valid: int = 10_000
   allow_partial: bool = False
+  max_labels: int = 1
   image_size: int | None = None
   augmentation: AugmentationConfig = dataclasses.field(
     default_factory=AugmentationConfig
@@ -132,17 +135,32 @@ class DataConfig:
         "train_and_valid; expected another. Train on train, or evaluate on "
         "test."
       )
-    bounds.check_ranges(self, "image_size", "num_valid")
+    bounds.check_ranges(self, "image_size", "max_labels", "num_valid")
+
+  @property
+  def num_examples(self) -> int | None:
+    """Training images, where their number is known without them."""
+    whole = OFFICIAL_COUNTS.get(self.dataset, {}).get("train")
+    if whole is None or self.train_split is TrainSplit.TRAIN_AND_VALID:
+      return whole
+    return whole - self.num_valid
 
 
-def splits(config: DataConfig) -> tuple[loader.Split, loader.Split]:
+def splits(
+  config: DataConfig, expected_classes: int | None = None, pairs: bool = False
+) -> tuple[loader.Split, loader.Split]:
   """Opens the training and the evaluation split.
 
   Batches of both have "images", float32 [B, size, size, 3], normalised with
-  `MEAN` and `STDDEV` and not clipped, and "labels", int32 [B].
+  `MEAN` and `STDDEV` and not clipped, and "labels", int32 [B], or, with several
+  labels for each, [B, max_labels], which -1 fills up.
 
   Args:
     config: the data set and the preparation of its images.
+    expected_classes: those of the model; any number if None.
+    pairs: whether a training batch also has "partner_images" and
+      "partner_labels": as many further training images, sampled at random,
+      cropped and augmented independently.
 
   Returns:
     The training split, which augments, and the evaluation split, which crops
@@ -150,9 +168,15 @@ def splits(config: DataConfig) -> tuple[loader.Split, loader.Split]:
 
   Raises:
     files.InputError: the data set is missing or incomplete, in another format,
-      or not as large as it should be.
+      not as large as it should be, or has another number of classes.
   """
   dataset = open_dataset(config)
+  classes = int(dataset.info.features["label"].num_classes)
+  if expected_classes not in (None, classes):
+    raise files.InputError(
+      f"model: the decoder's output_channels is {expected_classes}; "
+      f"{config.dataset} has {classes} classes"
+    )
   valid = config.num_valid
   train, evaluation = config.train_split, config.eval_split
   if TrainSplit.TRAIN is train or EvalSplit.VALID is evaluation:
@@ -161,9 +185,14 @@ def splits(config: DataConfig) -> tuple[loader.Split, loader.Split]:
   eval_part = f"train[:{valid}]"
   if evaluation is EvalSplit.TEST:
     eval_part = _held_out(config, dataset.info.splits)
+  train_source = _source(dataset, train_part)
+  partners = train_source if pairs else None
+  train_transform = TrainTransform(config, partners)
   return (
-    _split(dataset, config, train_part, TrainTransform(config)),
-    _split(dataset, config, eval_part, EvalTransform(config)),
+    _split(train_source, config, train_part, train_transform),
+    _split(
+      _source(dataset, eval_part), config, eval_part, EvalTransform(config)
+    ),
   )
 
 
@@ -196,18 +225,10 @@ def _check_larger(count: int, config: DataConfig) -> None:
     )
 
 
-def check_classes(config: DataConfig, expected: int) -> None:
-  """Raises `files.InputError` if the data has another number of classes."""
-  if (found := num_classes(config)) != expected:
-    raise files.InputError(
-      f"model: the decoder's output_channels is {expected}; {config.dataset} "
-      f"has {found} classes"
-    )
-
-
 def num_classes(config: DataConfig) -> int:
   """Returns the data set's number of classes (1000 for ImageNet)."""
-  return int(open_dataset(config).info.features["label"].num_classes)
+  label = open_dataset(config).info.features["label"]
+  return int(getattr(label, "feature", label).num_classes)
 
 
 def open_dataset(config: DataConfig) -> Any:
@@ -242,27 +263,50 @@ def _folder_advice(config: DataConfig) -> str:
   )
 
 
+def _source(dataset: Any, part: str) -> loader.Source:
+  decoders = {"image": tfds.decode.SkipDecoding()}  # bytes of the file
+  source: loader.Source = dataset.as_data_source(split=part, decoders=decoders)
+  return source
+
+
 def _split(
-  dataset: Any,
+  source: loader.Source,
   config: DataConfig,
   part: str,
   transform: "TrainTransform | EvalTransform",
 ) -> loader.Split:
-  decoders = {"image": tfds.decode.SkipDecoding()}  # bytes of the file
-  source = dataset.as_data_source(split=part, decoders=decoders)
-  return loader.Split(source, transform, f"{config.dataset} {part}")
+  name = loader.split_name(
+    config.dataset, part, official=not config.allow_partial
+  )
+  return loader.Split(source, transform, name)
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainTransform:
-  """Decodes, crops, flips, augments, resizes and normalises an example."""
+  """Decodes, crops, flips, augments, resizes and normalises an example.
+
+  Attributes:
+    config: the preparation.
+    partners: raw examples, of which one is prepared with each; none if None.
+  """
 
   config: DataConfig
+  partners: loader.Source | None = None
 
   def __call__(
     self, example: Mapping[str, Any], generator: np.random.Generator
   ) -> dict[str, np.ndarray]:
-    """Returns "images" [size, size, 3] and "labels" [] of one raw example."""
+    """Returns "images" [size, size, 3] and "labels" of one raw example."""
+    found = self._prepare(example, generator)
+    if self.partners is None:
+      return found
+    number = int(generator.integers(len(self.partners)))
+    partner = self._prepare(self.partners[number], generator)
+    return found | {f"partner_{name}": x for name, x in partner.items()}
+
+  def _prepare(
+    self, example: Mapping[str, Any], generator: np.random.Generator
+  ) -> dict[str, np.ndarray]:
     augmentation = self.config.augmentation
     image = _decode_example(example)
     box = crop.random_box(
@@ -276,7 +320,7 @@ class TrainTransform:
     if augmentation.horizontal_flip and generator.integers(2):
       image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     image = rand_augment.augment(image, generator, augmentation.randaugment)
-    return _finish(image, example, self.config.image_size)
+    return _finish(image, example, self.config)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -288,10 +332,10 @@ class EvalTransform:
   def __call__(
     self, example: Mapping[str, Any], generator: np.random.Generator
   ) -> dict[str, np.ndarray]:
-    """Returns "images" [size, size, 3] and "labels" [] of one raw example."""
+    """Returns "images" [size, size, 3] and "labels" of one raw example."""
     image = _decode_example(example)
     box = crop.centre_box(image.height, image.width, self.config.eval_crop)
-    return _finish(_crop(image, box), example, self.config.image_size)
+    return _finish(_crop(image, box), example, self.config)
 
 
 def normalise(image: np.ndarray) -> np.ndarray:
@@ -318,11 +362,14 @@ def _crop(image: Image.Image, box: crop.Box) -> Image.Image:
 
 
 def _finish(
-  image: Image.Image, example: Mapping[str, Any], size: int | None
+  image: Image.Image, example: Mapping[str, Any], config: DataConfig
 ) -> dict[str, np.ndarray]:
+  size = config.image_size
   assert size is not None  # An experiment replaces it by the model's.
   resized = crop.resize_bicubic(np.asarray(image), size, size)
-  return {
-    "images": normalise(resized),  # [size, size, 3]
-    "labels": np.asarray(example["label"], np.int32),  # []
-  }
+  labels = np.asarray(example["label"], np.int32)  # [] or [labels]
+  if config.max_labels > 1:
+    labels = np.atleast_1d(labels)[: config.max_labels]
+    padding = (0, config.max_labels - len(labels))
+    labels = np.pad(labels, padding, constant_values=-1)  # [max_labels]
+  return {"images": normalise(resized), "labels": labels}

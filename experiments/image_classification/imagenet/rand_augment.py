@@ -6,11 +6,9 @@ Each image goes through a few random operations, all of one magnitude.
 from collections.abc import Callable, Sequence
 import dataclasses
 import math
-from typing import Any
 
 import numpy as np
 from PIL import Image
-from PIL import ImageEnhance
 from PIL import ImageOps
 
 from perceiver import bounds
@@ -82,14 +80,57 @@ def _solarize_add(
   return image.point(table * 3)
 
 
-def _enhancing(enhancer: Callable[[Image.Image], Any]) -> Operation:
-  def enhance(
+def _blending(plain_of: Callable[[np.ndarray], np.ndarray]) -> Operation:
+  """Returns an operation that blends an image with a plain form of it.
+
+  Args:
+    plain_of: from pixels [H, W, 3] uint8 to their plain form, integers that
+      broadcast to them.
+  """
+
+  def blend(
     image: Image.Image, level: float, generator: np.random.Generator
   ) -> Image.Image:
     factor = level * 1.8 + 0.1
-    return image if factor == 1.0 else enhancer(image).enhance(factor)
+    if factor == 1.0:
+      return image
+    pixels = np.asarray(image)  # [H, W, 3]
+    plain = plain_of(pixels).astype(np.float32)
+    blended = plain + np.float32(factor) * (pixels.astype(np.float32) - plain)
+    # As released, fractions are cut off.
+    return Image.fromarray(np.clip(blended, 0, 255).astype(np.uint8))
 
-  return enhance
+  return blend
+
+
+def _grey(pixels: np.ndarray) -> np.ndarray:  # [H, W, 3] -> [H, W, 1]
+  """Returns TensorFlow's grey of uint8 pixels, without their fractions."""
+  weights = np.array([0.2989, 0.587, 0.114], np.float32)
+  grey = (pixels.astype(np.float32) / 255) @ weights * np.float32(255.5)
+  return np.floor(grey)[..., None]
+
+
+def _contrast_grey(pixels: np.ndarray) -> np.ndarray:  # [H, W, 3] -> []
+  """Returns the grey that contrast is taken against.
+
+  It is meant to be the mean grey; the released code divides the number of
+  pixels by 256, so that it is white from 65,280 pixels on.
+  """
+  return np.floor(np.minimum(pixels[..., 0].size / 256, 255))
+
+
+def _smooth(pixels: np.ndarray) -> np.ndarray:  # [H, W, 3] -> [H, W, 3]
+  """Returns means over 3 × 3 pixels, the middle five times; edges as are."""
+  height, width = pixels.shape[:2]
+  if min(height, width) < 3:
+    return pixels
+  total = 4 * pixels[1:-1, 1:-1].astype(np.float32)
+  for y in range(3):
+    for x in range(3):
+      total += pixels[y : height - 2 + y, x : width - 2 + x]
+  smooth = pixels.copy()
+  smooth[1:-1, 1:-1] = np.floor(total / 13)
+  return smooth
 
 
 def _rotate(
@@ -170,10 +211,10 @@ OPERATIONS: dict[str, Operation] = {
   "Solarize": lambda image, level, _: ImageOps.solarize(
     image, int(level * 256)
   ),
-  "Color": _enhancing(ImageEnhance.Color),
-  "Contrast": _enhancing(ImageEnhance.Contrast),
-  "Brightness": _enhancing(ImageEnhance.Brightness),
-  "Sharpness": _enhancing(ImageEnhance.Sharpness),
+  "Color": _blending(_grey),
+  "Contrast": _blending(_contrast_grey),
+  "Brightness": _blending(lambda pixels: np.zeros((), np.uint8)),
+  "Sharpness": _blending(_smooth),
   "ShearX": _moving(0.3, entry=(0, 1)),
   "ShearY": _moving(0.3, entry=(1, 0)),
   "TranslateX": _moving(100, entry=(0, 2)),

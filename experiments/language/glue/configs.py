@@ -5,21 +5,21 @@
   python -m experiments.train glue --recipe rte --checkpoint FILE \\
       --data.data-dir DIR
 
-A checkpoint brings its own trunk, whatever its size. `experiments.train
+A checkpoint brings its own trunk, whatever its size, which options may change.
+`experiments.train
 glue-sweep` runs the paper's search over batches and rates, `experiments.predict
 glue-submission` writes the test server's files. None has been run at full size
 with this code.
 """
 
 import dataclasses
-import pathlib
 
-from experiments.language.glue import bert
+from experiments.cli.papers import published
 from experiments.language.glue import data as glue_data
 from experiments.language.glue import glue_tasks
-from experiments.language.glue import pretrained
 from experiments.language.glue import synthetic
 from experiments.language.glue import task as glue_task
+from experiments.language.text import bert
 from experiments.language.text import mini_model
 from experiments.training import optimizers
 from experiments.training import schedules
@@ -37,22 +37,14 @@ class Experiment:
   Attributes:
     model: the classifier.
     data: training and development sets.
-    checkpoint: a pre-trained language model to be fine-tuned. Its own trunk
-      replaces the model's.
     train: the training's settings.
   """
 
   model: glue.GlueConfig | bert.BertConfig
   data: glue_data.DataConfig = glue_data.DataConfig()
-  checkpoint: pathlib.Path | None = None
   train: trainer.TrainConfig
 
   def __post_init__(self) -> None:
-    if self.checkpoint is not None and isinstance(self.model, bert.BertConfig):
-      raise ValueError(
-        "checkpoint is given, but the baseline has no trunk to be pre-trained; "
-        "expected None"
-      )
     for task in self.model.tasks:
       if (
         task.name in glue_tasks.TASKS
@@ -65,20 +57,9 @@ class Experiment:
     glue_data.eval_splits([task.name for task in self.model.tasks])
 
   def task(self) -> glue_task.Glue:
-    """Returns the task.
-
-    Raises:
-      FileNotFoundError: if there is no such checkpoint.
-      perceiver.CheckpointError: if it cannot be used for this model.
-      files.InputError: if it holds another kind of model.
-    """
-    model = perceiver.create(self.model)
-    if self.checkpoint is not None and isinstance(self.model, glue.GlueConfig):
-      trunk = pretrained.trunk_of(self.checkpoint)
-      config = dataclasses.replace(self.model, trunk=trunk)
-      model = pretrained.from_checkpoint(config, self.checkpoint)
+    """Returns the task."""
     return glue_task.Glue(
-      model=model,
+      model=perceiver.create(self.model),
       data=self.data,
       eval_batch_size=self.train.evaluation_batch_size,
     )
@@ -150,59 +131,26 @@ EXPERIMENTS = {
   "multitask_task_tokens": _published(
     glue.multitask(glue.QueryKind.TASK_TOKENS)
   ),
-  **{name: _published(single(name)) for name in glue_tasks.TASKS},
   **{
-    f"bert_{name}": _published(bert.byte_bert((task.config,)))
+    f"{prefix}{name}": _published(single(name, trunk))
+    for prefix, trunk in (
+      ("", language.BYTES),
+      ("sentencepiece_", language.SENTENCEPIECE),
+      ("bytes_large_", language.BYTES_LARGE),
+    )
+    for name in glue_tasks.TASKS
+  },
+  **{
+    f"{prefix}{name}": _published(model((task.config,)))
+    for prefix, model in (
+      ("bert_", bert.byte_bert),
+      ("bert_sentencepiece_", bert.base_bert),
+    )
     for name, task in glue_tasks.TASKS.items()
   },
 }
 
-# Table 14, development sets, in hundredths: CoLA, MNLI matched and mismatched,
-# MRPC, QNLI, QQP, RTE, SST-2, STS-B.
-_COLUMNS = tuple(
-  metric
-  for name in glue_tasks.AVERAGED
-  for metric in glue_tasks.TASKS[name].main_metrics
-)
-_TABLE_14 = {
-  "bert": (20.06, 74.11, 75.55, 77.00, 85.75, 88.23, 53.91, 89.00, 82.84),
-  "single": (50.19, 83.22, 83.89, 87.24, 91.71, 90.12, 64.84, 93.17, 86.81),
-  "multitask": (47.88, 82.05, 82.77, 90.36, 90.37, 89.49, 80.08, 93.75, 79.95),
-  "multitask_shared_token": (
-    *(47.43, 82.03, 82.65, 89.58, 90.18, 89.20, 82.03, 93.17, 77.95),
-  ),
-  "multitask_task_tokens": (
-    *(49.06, 82.14, 82.64, 89.84, 90.53, 89.40, 79.69, 93.17, 80.02),
-  ),
+RESULTS = {
+  **published.results("glue"),
+  "mini": tasks.Result(metric="score", ours=0.712),
 }
-_AVERAGES = {
-  "multitask": 81.79,
-  "multitask_shared_token": 81.49,
-  "multitask_task_tokens": 81.76,
-}
-
-
-def _result(metric: str, hundredths: float) -> tasks.Result:
-  return tasks.Result(
-    metric=metric,
-    paper=round(hundredths / 100, 4),
-    source="2107.14795 table 14",
-  )
-
-
-def _results() -> dict[str, tasks.Result]:
-  found = {"mini": tasks.Result(metric="score", ours=0.712)}
-  for recipe, average in _AVERAGES.items():
-    row = zip(_COLUMNS, _TABLE_14[recipe])
-    also = tuple(_result(metric, number) for metric, number in row)
-    found[recipe] = dataclasses.replace(_result("score", average), also=also)
-  for prefix, model in (("", "single"), ("bert_", "bert")):
-    for name in glue_tasks.AVERAGED:
-      row = dict(zip(_COLUMNS, _TABLE_14[model]))
-      metrics = glue_tasks.TASKS[name].main_metrics
-      first, *also = (_result(metric, row[metric]) for metric in metrics)
-      found[prefix + name] = dataclasses.replace(first, also=tuple(also))
-  return found
-
-
-RESULTS = _results()

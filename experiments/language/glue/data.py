@@ -148,11 +148,21 @@ def splits(
     table = _read(config, task, part, split.dev_count, encoding)
     index = names.index(task.name)
     dev += (TaskExample(example, index, number) for example in table.examples)
-  label = " ".join(names) if len(names) < 4 else f"{len(names)} tasks"
   transform = Transform(encoding)
   return (
-    loader.Split(train, transform, f"{label} train"),
-    loader.Split(dev, transform, f"{label} dev"),
+    loader.Split(train, transform, split_name(config, names, "train")),
+    loader.Split(dev, transform, split_name(config, names, "dev")),
+  )
+
+
+def split_name(config: DataConfig, names: Sequence[str], part: str) -> str:
+  """Returns the name of a part of some tasks, of GLUE or synthetic."""
+  label = " ".join(names) if len(names) < 4 else f"{len(names)} tasks"
+  is_synthetic = config.source is Source.SYNTHETIC
+  return loader.split_name(
+    "synthetic" if is_synthetic else "glue",
+    f"{label} {part}",
+    official=is_synthetic or not config.allow_partial,
   )
 
 
@@ -179,7 +189,7 @@ def _read(
   encoding: texts.Encoder,
 ) -> tsv.Table:
   """Reads and reports a part of a task, such as "dev", of `count` examples."""
-  is_test, file = part.startswith("test"), f"{part}.tsv"
+  is_test, file = part.startswith("test"), task.test_file or f"{part}.tsv"
   if config.source is Source.SYNTHETIC:
     with tempfile.TemporaryDirectory() as scratch:
       path = pathlib.Path(scratch) / file

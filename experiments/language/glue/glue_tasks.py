@@ -35,6 +35,7 @@ class Task:
     headerless: the columns of training and development files where these have
       no header.
     test_index: name of the test file's column that identifies a line.
+    test_file: name of the test file, if it is not test and a suffix.
     train_count: the official number of examples; None if it is not certain.
     eval_splits: development and test sets.
     metrics: of a development set; the first is the one of the paper's
@@ -49,6 +50,7 @@ class Task:
   classes: tuple[str, ...] = ("0", "1")
   headerless: tuple[str, ...] = ()
   test_index: str = "index"
+  test_file: str | None = None
   train_count: int | None
   eval_splits: tuple[EvalSplit, ...]
   metrics: tuple[str, ...] = ("accuracy",)
@@ -162,5 +164,14 @@ _ALL = (
   ),
 )
 TASKS: dict[str, Task] = {task.name: task for task in _ALL}
+# The diagnostic set, which MNLI's model answers and the test server wants.
+AX = dataclasses.replace(
+  TASKS["mnli"],
+  name="ax",
+  folder="diagnostic",
+  train_count=None,
+  eval_splits=(EvalSplit(None, 1104, "AX.tsv"),),
+  test_file="diagnostic.tsv",
+)
 # Those of the papers' averages.
 AVERAGED = tuple(name for name in TASKS if name != "wnli")

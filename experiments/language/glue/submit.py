@@ -16,6 +16,7 @@ from experiments.language.glue import data as glue_data
 from experiments.language.glue import evaluator
 from experiments.language.glue import glue_tasks
 from experiments.language.glue import tsv
+from experiments.runs import outside_files
 from experiments.training import evaluation
 import perceiver
 from perceiver.models import glue
@@ -27,11 +28,12 @@ class SubmitConfig:
 
   Each file, such as CoLA.tsv, has the columns "index" and "prediction": classes
   as the training files write them, degrees from 0 to 5 with three digits. Where
-  several models answer a task, the last one does.
+  several models answer a task, the last one does. AX.tsv is MNLI's model's, on
+  diagnostic/diagnostic.tsv or TensorFlow Datasets' glue/ax.
 
   Attributes:
     models: models of GLUE, of one task or more.
-    data: the test sets.
+    data: the test sets; the tokenizer of a run is in its folder.
     output: the folder for the files.
     batch_size: examples at a time.
   """
@@ -58,12 +60,26 @@ def run(config: SubmitConfig) -> None:
         f"{path} holds {type(model.config).__name__}; expected a model of GLUE"
       )
     names = tuple(task.name for task in model.config.tasks)
-    encoding = glue_data.encoder(
-      config.data, model.config.max_length, model.config.text.vocab_size
+    run = path if path.is_dir() else path.parent
+    kept = outside_files.find(run, "data.sentencepiece_model")
+    data = dataclasses.replace(
+      config.data,
+      sentencepiece_model=config.data.sentencepiece_model or kept,
     )
-    for number, (task, eval_split) in enumerate(glue_data.eval_splits(names)):
+    encoding = glue_data.encoder(
+      data, model.config.max_length, model.config.text.vocab_size
+    )
+    tests = [
+      (names.index(task.name), number, task, eval_split)
+      for number, (task, eval_split) in enumerate(glue_data.eval_splits(names))
+    ]
+    tests += [
+      (index, number, glue_tasks.AX, glue_tasks.AX.eval_splits[0])
+      for index, number, task, _ in tests
+      if task.name == "mnli"
+    ][:1]
+    for index, number, task, eval_split in tests:
       table = glue_data.read_test(config.data, task, eval_split, encoding)
-      index = names.index(task.name)
       examples = [
         glue_data.TaskExample(example, index, number)
         for example in table.examples

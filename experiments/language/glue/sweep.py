@@ -17,14 +17,12 @@ from typing import NamedTuple
 import tabulate
 
 from experiments.cli import registry
-from experiments.language.glue import bert
 from experiments.language.glue import configs
 from experiments.language.glue import data as glue_data
 from experiments.language.glue import glue_tasks
-from experiments.language.glue import pretrained
 from experiments.language.glue import scores
+from experiments.training import pretrained
 from experiments.training import trainer
-from perceiver.models import glue
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,7 +35,8 @@ class SweepConfig:
     checkpoint: the pre-trained language model; None trains from scratch.
     tasks: names, one run each for every setting.
     data: the examples.
-    baseline: train the byte BERT from scratch in place of Perceiver IO.
+    recipes: what the names of the recipes begin with, such as bert_; those of
+      Perceiver IO if empty, whose trunk is the checkpoint's.
     batch_sizes: examples per step.
     rates: learning rates.
     epochs: length of every run.
@@ -49,7 +48,7 @@ class SweepConfig:
   checkpoint: pathlib.Path | None = None
   tasks: tuple[str, ...] = glue_tasks.AVERAGED
   data: glue_data.DataConfig = glue_data.DataConfig()
-  baseline: bool = False
+  recipes: str = ""
   batch_sizes: tuple[int, ...] = configs.BATCH_SIZES
   rates: tuple[float, ...] = configs.RATES
   epochs: float = 10
@@ -63,8 +62,11 @@ class SweepConfig:
       raise ValueError(
         "SweepConfig: tasks, batch_sizes and rates must have at least one each"
       )
-    if self.baseline and self.checkpoint is not None:
-      raise ValueError("SweepConfig: the baseline starts from no checkpoint")
+    if self.recipes + self.tasks[0] not in configs.EXPERIMENTS:
+      raise ValueError(
+        f"SweepConfig: recipes is {self.recipes!r}; expected the beginning of "
+        "names of recipes, such as bert_"
+      )
 
 
 class Run(NamedTuple):
@@ -83,8 +85,9 @@ def sweep(config: SweepConfig, name: str) -> list[Run]:
     for rate in config.rates:
       workdir = config.workdir / name / f"batch_{batch_size}_rate_{rate:g}"
       setting = experiment(config, name, batch_size, rate)
+      setting = pretrained.with_trunk(setting, config.checkpoint, workdir)
       registry.check(setting)
-      report = trainer.train(setting, workdir)
+      report = trainer.train(setting, workdir, checkpoint=config.checkpoint)
       found = report.evaluation.metrics
       runs.append(Run(batch_size, rate, found, report.model_file))
   return sorted(runs, key=lambda run: -run.found["score"])
@@ -94,24 +97,15 @@ def experiment(
   config: SweepConfig, name: str, batch_size: int, rate: float
 ) -> configs.Experiment:
   """Returns one of the runs."""
-  task = glue_tasks.TASKS[name]
-  model: glue.GlueConfig | bert.BertConfig
-  if config.baseline:
-    model = bert.byte_bert((task.config,))
-  elif config.checkpoint is None:
-    model = configs.single(name)
-  else:
-    model = configs.single(name, pretrained.trunk_of(config.checkpoint))
   train = configs.fine_tuning(
     batch_size=batch_size,
     rate=rate,
     epochs=config.epochs,
     warmup_steps=config.warmup_steps,
   )
-  return configs.Experiment(
-    model=model,
+  return dataclasses.replace(
+    configs.EXPERIMENTS[config.recipes + name],
     data=config.data,
-    checkpoint=config.checkpoint,
     train=dataclasses.replace(train, seed=config.seed),
   )
 

@@ -77,6 +77,10 @@ def write(
     parts = [f"{part}{end}" for part in ("dev", "test") for end in suffixes]
     for part in ("train", *parts):
       write_file(folder / task.folder / f"{part}.tsv", config, task)
+    if name == "mnli":
+      diagnostic = glue_tasks.AX
+      file = folder / diagnostic.folder / str(diagnostic.test_file)
+      write_file(file, config, diagnostic)
 
 
 def write_file(
@@ -93,7 +97,7 @@ def write_file(
   Raises:
     files.InputError: if it cannot be written.
   """
-  part = re.split(r"[._]", path.name)[0]
+  part = "test" if task.test_file else re.split(r"[._]", path.name)[0]
   columns = task.headerless or ("index", *task.texts, task.label)
   if part == "test":
     columns = (task.test_index, *task.texts)
@@ -202,6 +206,7 @@ _RULES: dict[str, _Rule] = {
   "mnli": _marked("also", "perhaps", "never"),
   "qnli": _question_and_kind,
   "rte": _marked("also", "never"),
+  "ax": _marked("also", "perhaps", "never"),
   "wnli": _marked("without", "with"),
 }
 

@@ -61,6 +61,17 @@ class Glue(tasks.HasSplits):
       batch_size=self.eval_batch_size,
     )
 
+  def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns shapes and types of a training example."""
+    length = (self.model.config.max_length,)
+    return tasks.shapes(
+      ids=(length, jnp.int32),
+      input_mask=(length, jnp.bool),
+      label=((), jnp.float32),
+      task=((), jnp.int32),
+      eval_split=((), jnp.int32),
+    )
+
   def losses(
     self,
     variables: perceiver.Variables,

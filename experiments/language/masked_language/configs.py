@@ -15,6 +15,7 @@ import dataclasses
 
 from experiments.language.masked_language import data as language_data
 from experiments.language.masked_language import task as language_task
+from experiments.language.text import bert
 from experiments.language.text import corpora
 from experiments.language.text import mini_model
 from experiments.language.text import sentencepiece
@@ -30,7 +31,7 @@ from perceiver.models import language
 class Experiment:
   """Masked language modelling."""
 
-  model: language.LanguageModelConfig
+  model: language.LanguageModelConfig | bert.BertConfig
   data: language_data.DataConfig = language_data.DataConfig()
   loss: language_task.LossConfig = language_task.LossConfig()
   train: trainer.TrainConfig
@@ -70,6 +71,7 @@ MINI = Experiment(
   model=mini_model.CONFIG,
   data=language_data.DataConfig(
     corpus=corpora.Corpus.PYTHON_TOPICS,
+    mask_spaces=False,  # whose number of bits is that of words alone
     max_masked=0.4,
     eval_examples=None,
     eval_masks=2,
@@ -89,6 +91,13 @@ MINI = Experiment(
 
 EXPERIMENTS = {
   name: Experiment(model=language.CONFIGS[f"language_{name}"], train=_TRAIN)
-  for name in ("bytes", "sentencepiece", "bytes_large")
+  for name in (
+    *("bytes", "sentencepiece", "bytes_large"),
+    *("bytes_128_latents", "bytes_512_latents"),  # table 15
+  )
+}
+EXPERIMENTS |= {
+  "bert_bytes": Experiment(model=bert.byte_bert(), train=_TRAIN),
+  "bert_sentencepiece": Experiment(model=bert.base_bert(), train=_TRAIN),
 }
 RESULTS = {"mini": tasks.Result(metric="bits_per_byte", ours=3.78)}

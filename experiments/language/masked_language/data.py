@@ -33,6 +33,8 @@ class DataConfig:
       the same component of the corpus, that are joined before an example is
       cropped from them.
     mask_rate: probability of a word, between whitespace, to be masked.
+    mask_spaces: mask the space before a masked word too, as the released model
+      expects it; otherwise it stays visible, and with it where words begin.
     max_masked: largest share of an example's tokens that is masked; words that
       do not fit are left.
     eval_examples: number of examples that evaluation crops from the held-out
@@ -46,6 +48,7 @@ class DataConfig:
   sentencepiece_model: pathlib.Path | None = None
   documents: int = 10
   mask_rate: float = 0.15
+  mask_spaces: bool = True
   max_masked: float = 0.3
   eval_examples: int | None = 2048
   eval_masks: int = 1
@@ -81,7 +84,13 @@ def splits(
   """
   tokens = sentencepiece.tokenizer(config.sentencepiece_model)
   train, _ = _documents(config)
-  mask = Masking(tokens, config.mask_rate, length, max_masked(config, length))
+  mask = Masking(
+    tokens,
+    config.mask_rate,
+    length,
+    max_masked(config, length),
+    config.mask_spaces,
+  )
   name = config.corpus.value
   return (
     loader.Split(
@@ -154,18 +163,23 @@ class Masking:
     rate: probability of a word to be masked.
     length: tokens of an example.
     max_masked: the largest number of masked tokens.
+    spaces: whether the space before a masked word is masked too.
   """
 
   tokenizer: tokenizers.Tokenizer
   rate: float
   length: int
   max_masked: int
+  spaces: bool = True
 
   def __call__(
     self, ids: np.ndarray, generator: np.random.Generator
   ) -> dict[str, np.ndarray]:
     """Returns the entries of an example, see `splits`."""
     words = self.tokenizer.words(ids)
+    if self.spaces:
+      is_space = ids == self.tokenizer.encode(" ")
+      words = tokenizers.with_spaces_before(words, is_space)
     masked = masking.mask_words(words, self.rate, self.max_masked, generator)
     positions = np.flatnonzero(masked)
     _, numbers = np.unique(words[positions], return_inverse=True)

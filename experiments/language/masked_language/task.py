@@ -58,7 +58,19 @@ class MaskedLanguage(tasks.HasSplits):
 
   def splits(self) -> tuple[loader.Split, loader.Split]:
     """Returns the training and the held-out texts."""
-    return language_data.splits(self.data, self.model.config.text.max_length)
+    (ids,) = self.model.config.example()  # [1, M]
+    return language_data.splits(self.data, ids.shape[1])
+
+  def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns shapes and types of a training example."""
+    length = self.model.config.text.max_length
+    masked = (language_data.max_masked(self.data, length),)
+    names = ("positions", "targets", "words", "num_bytes")
+    return tasks.shapes(
+      ids=((length,), jnp.int32),
+      input_mask=((length,), jnp.bool),
+      **dict.fromkeys(names, (masked, jnp.int32)),
+    )
 
   def losses(
     self,
@@ -100,17 +112,18 @@ class MaskedLanguage(tasks.HasSplits):
     """Plots learning curve, filled texts, and where the latents look.
 
     Returns:
-      The files: curve.png if there is a log, filled.png and attention.png.
+      The files: curve.png if there is a log, filled.png, and attention.png if
+      the model has latents.
     """
     folder = runs_plots.folder(workdir)
     texts = loader.stacked(self.eval_split(), 4)
     tokenizer = sentencepiece.tokenizer(self.data.sentencepiece_model)
     found = self.model, variables, texts, tokenizer
-    return [
-      *runs_plots.learning_curve(workdir, plots.CURVE),
-      plots.filled(*found, folder / "filled.png"),
-      plots.attention(*found, folder / "attention.png"),
-    ]
+    made = runs_plots.learning_curve(workdir, plots.CURVE)
+    made.append(plots.filled(*found, folder / "filled.png"))
+    if hasattr(self.model.config, "perceiver"):
+      made.append(plots.attention(*found, folder / "attention.png"))
+    return made
 
 
 def cross_entropy(

@@ -12,6 +12,7 @@ CONFIG = language.language_model(
   num_layers=2,
   num_heads=4,
   qk_channels=128,
+  embedding_init_scale=0.02,  # with Adam, from which larger ones do not shrink
   self_attention=blocks.SelfAttentionConfig(num_heads=4),
   remat=processor.Remat.ALL,
 )

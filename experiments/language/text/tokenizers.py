@@ -65,6 +65,20 @@ class Bytes:
     return (ids >= bytes_tokenizer.NUM_SPECIAL).astype(np.int32)
 
 
+def with_spaces_before(
+  words: np.ndarray,  # [tokens] integers
+  is_space: np.ndarray,  # [tokens] bool
+) -> np.ndarray:  # [tokens] integers
+  """Returns numbers of words to which the space before each belongs.
+
+  Args:
+    words: from `Tokenizer.words`.
+    is_space: tokens that are a single space.
+  """
+  following = np.append(words, -1)[1:]
+  return np.where(is_space & (words < 0), following, words)
+
+
 def number_words(
   blank: np.ndarray,  # [tokens] bool
   begins: np.ndarray,  # [tokens] bool

@@ -1,8 +1,11 @@
 """Random changes to pairs of frames and the flow between them.
 
 The kinds of change are those of RAFT (2003.12039), which AutoFlow (2104.14544)
-tuned and Perceiver IO took over; the numbers are those that AutoFlow's authors
-published later. Whether the paper's were the same is not known.
+tuned and Perceiver IO took over; order, functions and numbers are those that
+AutoFlow's authors published later: colours and erased boxes of the whole
+frames, then scale, flips and crop. Whether the paper's were the same is not
+known. Their code multiplies the flow to the right by the factor of the height
+and the flow down by that of the width; here each has its own.
 """
 
 import dataclasses
@@ -14,14 +17,6 @@ from experiments.optical_flow import examples
 from experiments.optical_flow.augmentation import crops
 from perceiver import bounds
 
-# Luma of ITU-R BT.601 and its two axes of colour.
-_YIQ = np.array(
-  [
-    [0.299, 0.587, 0.114],
-    [0.5959, -0.2746, -0.3213],
-    [0.2115, -0.5227, 0.3112],
-  ]
-)
 _WHITE = 255.0
 
 
@@ -31,11 +26,11 @@ class AugmentationConfig:
 
   Attributes:
     brightness: factors are sampled from 1 ± this.
-    contrast: likewise, around the frames' mean grey.
-    saturation: likewise, around every pixel's grey.
+    contrast: likewise, around the frames' mean of every channel.
+    saturation: likewise, of HSV.
     hue: largest shift of the hue, as a share of the full circle.
     asymmetric_rate: probability that the frames' colours change independently.
-    spatial_rate: probability of scaling and flipping at all.
+    spatial_rate: probability of scaling at all.
     log_scale: range of the scale's logarithm to base 2.
     stretch_rate: probability that height and width have different scales.
     log_stretch: largest absolute logarithm to base 2 of their difference.
@@ -46,7 +41,7 @@ class AugmentationConfig:
     eraser_rate: probability that boxes of the second frame are filled with its
       mean colour.
     max_boxes: largest number of boxes; the smallest is 1.
-    box_sides: range of their sides, pixels of the training size.
+    box_sides: range of their sides, pixels of the frame before it is scaled.
   """
 
   brightness: float = 0.4
@@ -63,7 +58,7 @@ class AugmentationConfig:
   crop_margin: int = 20
   eraser_rate: float = 0.5
   max_boxes: int = 2
-  box_sides: tuple[int, int] = (50, 100)
+  box_sides: tuple[int, int] = (50, 99)
 
   def __post_init__(self) -> None:
     names = [field.name for field in dataclasses.fields(self)]
@@ -106,12 +101,11 @@ def augment(
   Returns:
     An example of that size; its `occluded` is None.
   """
-  crop = _sample_crop(example.valid.shape, generator, size, config, strength)
-  result = crops.apply(example, crop, size)
-  frames = _jitter_colours(result.frames, generator, config, strength)
+  frames = _jitter_colours(example.frames, generator, config, strength)
   if generator.random() < strength * config.eraser_rate:
     _erase(frames[1], generator, config)
-  return dataclasses.replace(result, frames=frames)
+  crop = _sample_crop(example.valid.shape, generator, size, config, strength)
+  return crops.apply(dataclasses.replace(example, frames=frames), crop, size)
 
 
 # ------------------------------------------------------------------------ crops
@@ -124,16 +118,16 @@ def _sample_crop(
   config: AugmentationConfig,
   strength: float,
 ) -> crops.Crop:
-  scales, flips = np.ones(2), [False, False]
+  scales = np.ones(2)
   if generator.random() < strength * config.spatial_rate:
     scales *= 2 ** (strength * generator.uniform(*config.log_scale))
     if generator.random() < config.stretch_rate:
       stretch = strength * config.log_stretch
       scales *= 2 ** generator.uniform(-stretch, stretch, 2)
-    flips = [
-      bool(generator.random() < rate * strength)
-      for rate in (config.vertical_flip_rate, config.horizontal_flip_rate)
-    ]
+  flips = [
+    bool(generator.random() < rate * strength)
+    for rate in (config.vertical_flip_rate, config.horizontal_flip_rate)
+  ]
   scales = np.maximum(scales, np.divide(size, shape))
   start = [
     _sample_start(int(scale * old + 1e-6) - new, generator, config)
@@ -181,49 +175,45 @@ def _jitter(
   ranges = np.array([config.brightness, config.contrast, config.saturation])
   factors = 1 + strength * ranges * generator.uniform(-1, 1, 3)
   hue_shift = strength * config.hue * generator.uniform(-1, 1)
-  mean = np.mean(frames, axis=(0, 1, 2))  # [3]
-  matrix, offset = colour_map(
-    brightness=factors[0],
-    contrast=factors[1],
-    saturation=factors[2],
-    hue_shift=hue_shift,
-    mean=mean,
-  )
-  pixels = frames.reshape(-1, 3).astype(np.float32) @ matrix + offset
-  pixels = np.clip(np.rint(pixels), 0, _WHITE).astype(np.uint8)
-  return pixels.reshape(frames.shape)
+  brightness, contrast, saturation = factors.astype(np.float32)
+  pixels = frames.astype(np.float32) * brightness
+  mean = np.mean(pixels, axis=(0, 1, 2))  # [3], of both frames if together
+  pixels = (pixels - mean) * contrast + mean
+  pixels = adjust_saturation_and_hue(pixels, saturation, np.float32(hue_shift))
+  return np.clip(np.rint(pixels), 0, _WHITE).astype(np.uint8)
 
 
-def colour_map(
-  *,
-  brightness: float,
-  contrast: float,
-  saturation: float,
-  hue_shift: float,
-  mean: np.ndarray,  # [3]
-) -> tuple[np.ndarray, np.ndarray]:  # [3, 3], [3]
-  """Returns all four changes of colour as one: pixel @ matrix + offset.
+def adjust_saturation_and_hue(
+  pixels: np.ndarray,  # [..., 3] float32
+  saturation: np.float32,
+  hue_shift: np.float32,
+) -> np.ndarray:  # [..., 3] float32
+  """Changes saturation and hue of the hexagonal colour model HSV.
 
-  All are affine: the hue rotates around the grey axis and leaves the luma
-  unchanged. Values are not clipped between the changes.
+  A pixel's largest channel, its value, stays as it is. Channels may be beyond
+  the range of colours, as after a change of contrast.
 
   Args:
-    brightness: factor of all channels.
-    contrast: factor of the distance to the mean grey.
-    saturation: factor of the distance to the pixel's own grey.
-    hue_shift: rotation of the hue, as a share of the full circle.
-    mean: mean colour of the frames, in the units of the pixels.
+    pixels: red, green and blue, in any units.
+    saturation: factor of the saturation, which then is clipped to [0, 1].
+    hue_shift: added to the hue, as a share of the full circle.
   """
-  grey = np.outer(_YIQ[0], np.ones(3))  # pixel @ grey is its grey
-  angle = 2 * math.pi * hue_shift
-  cos, sin = math.cos(angle), math.sin(angle)
-  rotation = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
-  hue = (np.linalg.inv(_YIQ) @ rotation @ _YIQ).T
-  saturate = saturation * np.eye(3) + (1 - saturation) * grey
-  matrix = brightness * contrast * saturate @ hue
-  # Grey stays grey in what follows the contrast.
-  offset = (1 - contrast) * brightness * (mean @ grey)
-  return matrix.astype(np.float32), offset.astype(np.float32)
+  largest = pixels.max(axis=-1)  # [...]
+  chroma = largest - pixels.min(axis=-1)  # [...]
+  red, green, blue = np.moveaxis(pixels, -1, 0)
+  # The hue in sixths of the circle: 0 is red, 2 green, 4 blue.
+  hue = np.where(
+    largest == red,
+    green - blue,
+    np.where(largest == green, blue - red, red - green),
+  ) / np.where(chroma > 0, chroma, 1)
+  hue += np.where(largest == red, 0, np.where(largest == green, 2, 4))
+  hue += 6 * hue_shift
+  limit = np.maximum(largest, 0)
+  chroma = np.clip(chroma * saturation, 0, limit)
+  position = (hue[..., None] + np.array([5, 3, 1], np.float32)) % 6
+  share = np.clip(np.minimum(position, 4 - position), 0, 1)  # [..., 3]
+  return largest[..., None] - chroma[..., None] * share
 
 
 def _erase(

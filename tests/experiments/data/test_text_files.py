@@ -4,6 +4,7 @@ import gzip
 import json
 import pickle
 import tracemalloc
+import zlib
 
 import pytest
 
@@ -222,7 +223,10 @@ def test_damage_is_named(tmp_path, name, content, message):
 
 @pytest.mark.parametrize("count", [2, 5, 39])
 def test_few_documents_are_divided_by_length(tmp_path, capsys, count):
-  contents = [f"{i} " + "a word " * 40 for i in range(count)]
+  contents = [f"{i} " + "a word " * 40 for i in range(1000)]
+  # The first would be held out as a whole if there were more.
+  contents.sort(key=lambda text: zlib.crc32(text.encode()) % 20)
+  del contents[count:]
   (tmp_path / "a.jsonl").write_bytes(lines(*contents))
   train, held_out = text_files.read(tmp_path)
   assert len(train) == len(held_out) == count

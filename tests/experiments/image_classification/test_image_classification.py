@@ -100,12 +100,18 @@ def test_every_recipe_is_complete(name):
   for choice in registry.choices(name):
     model = choice.experiment.model
     assert model.inputs.size[0] == model.inputs.size[1]
-    assert model.num_classes in (10, 1000)
+    assert model.num_classes in (10, 1000, 18_000)
     registry.check(choice.experiment)
 
 
 def test_published_recipes_have_their_results():
-  assert set(imagenet.RESULTS) == set(imagenet.EXPERIMENTS)
+  without = set(imagenet.EXPERIMENTS) - set(imagenet.RESULTS)
+  plots = {name for name in without if name.startswith(("sweep_", "codes_"))}
+  assert len(plots) == 22
+  assert without - plots == {
+    "perceiver_12_alone",  # out of memory
+    *(f"large_{x}_jft" for x in ("fourier", "projected", "conv")),
+  }
   assert imagenet.RESULTS["fourier"].paper == 0.79
 
 

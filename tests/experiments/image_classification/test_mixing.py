@@ -1,3 +1,5 @@
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -11,7 +13,12 @@ _MIXUP = mixing.MixingConfig(cutmix=False)
 _CUTMIX = mixing.MixingConfig(mixup_alpha=None)
 _NONE = mixing.MixingConfig(mixup_alpha=None, cutmix=False)
 
-_mix = jax.jit(mixing.mix, static_argnums=3)
+
+@functools.partial(jax.jit, static_argnums=3)
+def _mix(key, images, targets, config):
+  """Mixes each example with the one before it."""
+  pairs = ((x, mixing.before(x)) for x in (images, targets))
+  return mixing.mix(key, *pairs, config)
 
 
 def _constant_images(batch, size=8):
@@ -150,8 +157,21 @@ def test_labels_count_by_their_shares():
   shares = jnp.array([0.25, 0.5, 0.75, 1.0])[:, None]
   one_hot = jnp.eye(3)[labels]
   mixed = shares * one_hot + (1 - shares) * jnp.roll(one_hot, 1, axis=0)
+  pair = (labels, mixing.before(labels))
   found = lambda guesses: mixing.top_k_correct(
-    9 * jnp.eye(3)[jnp.array(guesses)], labels, mixed, 1
+    9 * jnp.eye(3)[jnp.array(guesses)], pair, mixed, 1
   )
   np.testing.assert_allclose(found([0, 1, 1, 2]), [0.25, 0.5, 1, 1])
   np.testing.assert_allclose(found([2, 0, 0, 1]), [0.75, 0.5, 0, 0])
+
+
+def test_partners_may_be_other_images():
+  images, targets = _constant_images(8)
+  others = images + 10, jnp.roll(targets, 3, axis=1)
+  mixed, soft = mixing.mix(
+    jax.random.key(0), (images, others[0]), (targets, others[1]), _BOTH
+  )
+  share = np.diagonal(soft)
+  np.testing.assert_allclose(
+    mixed.mean(axis=(1, 2, 3)), np.arange(8) + 10 * (1 - share), atol=1e-5
+  )

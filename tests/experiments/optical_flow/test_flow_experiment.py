@@ -152,7 +152,7 @@ def test_the_published_schedule():
 
 
 def test_the_papers_numbers_belong_to_their_data_sets():
-  (final, clean, kitti) = configs.RESULTS["main"].row()
+  (clean, final, kitti) = configs.RESULTS["main"].row()
   assert (final.split, final.paper) == ("sintel_final evaluation", 2.42)
   assert (clean.split, clean.paper) == ("sintel_clean evaluation", 1.81)
   assert (kitti.split, kitti.paper) == ("kitti_2015 evaluation", 4.98)

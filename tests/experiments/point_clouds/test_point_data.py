@@ -126,7 +126,10 @@ def test_modelnet40_needs_its_folder(tmp_path):
     data_dir=tmp_path, cache_dir=tmp_path / "kept", allow_partial=True
   )
   split = data.eval_split(config, 16)
-  assert (split.name, split.source[0].label) == ("modelnet40 test", 8)
+  assert (split.name, split.source[0].label) == (
+    "modelnet40 test, not the official one",
+    8,
+  )
   assert (tmp_path / "kept" / "16" / "test" / "chair_0001.npy").exists()
   strict = dataclasses.replace(config, allow_partial=False)
   with pytest.raises(files.InputError, match="lacks airplane/test"):

@@ -1,5 +1,6 @@
 """Checkpoints: exact, atomic, on any devices, and honest about damage."""
 
+import contextlib
 import logging
 import shutil
 import warnings
@@ -120,6 +121,92 @@ def test_only_the_newest_are_kept(tmp_path):
     for step in (1, 2, 3):
       checkpoints.save(step, _items())
     assert checkpoints.steps() == [2, 3]
+
+
+def test_every_nth_is_kept_beside_the_newest(tmp_path):
+  with training_checkpoints.Checkpoints(
+    tmp_path / "c", keep=2, keep_every=2
+  ) as checkpoints:
+    for step in range(1, 7):
+      checkpoints.save(step, _items())
+    assert checkpoints.steps() == [2, 4, 5, 6]
+
+
+def test_one_of_several_is_read(directory):
+  with training_checkpoints.Checkpoints(
+    directory, read_only=True
+  ) as checkpoints:
+    step, items = checkpoints.restore(_targets(), 2)
+    assert checkpoints.restore(_targets(), 4) is None
+  assert step == 2
+  _assert_same(items, _items(2.0))
+
+
+def _remove(directory):
+  """Removes the newest checkpoint."""
+  shutil.rmtree(directory / "3")
+
+
+def _prune(directory):
+  """Removes a part of the newest checkpoint, of which there is a newer one."""
+  shutil.copytree(directory / "2", directory / "4")
+  shutil.rmtree(directory / "3" / "params")
+
+
+@pytest.mark.parametrize("lose", [_remove, _prune])
+@pytest.mark.parametrize("moment", ["checksums", "restoring"])
+def test_a_checkpoint_may_be_removed_while_it_is_read(
+  directory, monkeypatch, capsys, recwarn, lose, moment
+):
+  owner, name = {
+    "checksums": (checksums, "find_damage"),
+    "restoring": (
+      training_checkpoints.ocp.StandardCheckpointHandler,
+      "restore",
+    ),
+  }[moment]
+  original = getattr(owner, name)
+  lost = []
+
+  def losing(*args, **kwargs):
+    if not lost:
+      lost.append(lose(directory))
+    return original(*args, **kwargs)
+
+  monkeypatch.setattr(owner, name, losing)
+  with training_checkpoints.Checkpoints(
+    directory, read_only=True
+  ) as checkpoints:
+    step, items = checkpoints.restore(_targets())
+  assert step == (4 if lose is _prune else 2)
+  _assert_same(items, _items(2.0))
+  said = "The checkpoint of step 3 was removed while it was read."
+  assert said in capsys.readouterr().err
+  assert not [w for w in recwarn if "damaged" in str(w.message)]
+
+
+def test_the_one_that_was_asked_for_may_be_removed(directory, monkeypatch):
+  find = checksums.find_damage
+  monkeypatch.setattr(
+    checksums, "find_damage", lambda folder: _remove(directory) or find(folder)
+  )
+  with training_checkpoints.Checkpoints(
+    directory, read_only=True
+  ) as checkpoints:
+    assert checkpoints.restore(_targets(), 3) is None
+
+
+def test_checksums_are_computed_once(directory, monkeypatch):
+  find, seen = checksums.find_damage, []
+  monkeypatch.setattr(
+    checksums, "find_damage", lambda folder: seen.append(folder) or find(folder)
+  )
+  with training_checkpoints.Checkpoints(directory) as checkpoints:
+    for channels in (8, 4):
+      with contextlib.suppress(training_checkpoints.MismatchError):
+        step, _ = checkpoints.restore(_targets(channels=channels))
+  assert step == 3
+  assert seen == [directory / "3"]
 
 
 def test_saving_a_step_twice_keeps_the_first(directory):

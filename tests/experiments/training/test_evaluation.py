@@ -115,10 +115,19 @@ def test_it_can_be_given_up(task, variables):
   assert seen == [(8, 21), (16, 21)]
 
 
-def test_a_batch_that_does_not_divide_is_refused(task):
-  mesh = sharding.make_mesh(Config())
-  with pytest.raises(ValueError, match="batch size=6"):
-    evaluation.make(task, mesh, _settings(6))
+def test_a_batch_that_does_not_divide_is_made_larger(task):
+  seen = []
+  watch = evaluation.Watch(on_progress=lambda *counts: seen.append(counts))
+  loop = evaluation.Loop(
+    split=task.eval_split(),
+    batch_size=6,
+    mesh=sharding.make_mesh(Config()),
+    watch=watch,
+  )
+  weights = [batch["weight"] for batch in loop.outputs(dict)]
+  assert [len(weight) for weight in weights] == [8, 8, 8]
+  assert sum(map(sum, weights)) == 21
+  assert seen == [(8, 21), (16, 21), (21, 21)]
 
 
 class _HasEvaluator:
@@ -185,6 +194,12 @@ def test_what_the_paper_reached_elsewhere_does_not_compare():
   assert found.describe(nowhere).endswith("epe 2.0000")
 
 
+def test_the_papers_numbers_name_their_data():
+  with pytest.raises(ValueError, match="top_1 is given without its split"):
+    tasks.Result(metric="top_1", paper=0.8)
+  assert tasks.Result(metric="top_1", ours=0.8).split == ""
+
+
 def test_words():
   found = evaluation.Evaluation(
     metrics={"loss": 0.5, "top_1": 0.79},
@@ -192,7 +207,9 @@ def test_words():
     expected=7,
     split="validation",
   )
-  result = tasks.Result(metric="top_1", paper=0.8, source="Table 7")
+  result = tasks.Result(
+    metric="top_1", paper=0.8, source="Table 7", split="validation"
+  )
   assert found.describe(result) == (
     "7 of 7 examples of validation\n"
     "  loss 0.5000\n"

@@ -179,6 +179,40 @@ def test_running_statistics_of_one_batch_are_its_own():
   np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_batch_norm_is_of_groups_on_any_number_of_devices():
+  """Three groups of four, as if each were a batch; their statistics' mean."""
+  grouped = dataclasses.replace(
+    CONV, features=dataclasses.replace(CONV.features, group=4)
+  )
+  params, state, train = build(grouped, is_training=True)
+  images = fill.array((12, *CONV.size, 3), "group")
+  images = images * np.repeat([1, 2, 3], 4)[:, None, None, None]
+  (found, _), after = train(params, state, images.astype(np.float32))
+  groups = [plain_conv_pool(params, images[i : i + 4]) for i in (0, 4, 8)]
+  expected = np.concatenate([np.asarray(x) for x, _ in groups])
+  np.testing.assert_allclose(
+    found, expected.reshape(found.shape), rtol=1e-4, atol=1e-4
+  )
+  for name, numbers in zip((MEAN, VARIANCE), zip(*(s for _, s in groups))):
+    hidden = 0.9 * jnp.ravel(state[name]["hidden"]) + 0.1 * np.mean(numbers, 0)
+    np.testing.assert_allclose(
+      jnp.ravel(after[name]["hidden"]), hidden, rtol=1e-4, atol=1e-5
+    )
+  mesh = jax.make_mesh((4,), ("x",), axis_types=(jax.sharding.AxisType.Auto,))
+  place = jax.sharding.NamedSharding(mesh, jax.P("x"))
+  split = jax.device_put(images.astype(np.float32), place)
+  (again, _), same = jax.jit(train)(params, state, split)
+  np.testing.assert_allclose(again, found, rtol=1e-5, atol=1e-5)
+  chex.assert_trees_all_close(same, after, rtol=1e-5)
+
+
+def test_a_batch_that_does_not_divide_into_groups():
+  params, state, train = build(CONV, is_training=True)
+  images = np.zeros((18, *CONV.size, 3), np.float32)
+  with pytest.raises(ValueError, match="18 images does not divide into groups"):
+    jax.eval_shape(train, params, state, images)
+
+
 # ---------------------------------------------------------------- permutation
 
 

@@ -117,7 +117,10 @@ def test_a_prepared_data_set(tmp_path):
   assert prepare.main(arguments) == 0
   config = data.DataConfig(data_dir=output, eval_split="train")
   split = data.eval_split(config, SHAPE)
-  assert (len(split.source), split.name) == (5, "kinetics train")
+  assert (len(split.source), split.name) == (
+    5,
+    "kinetics train, not the official one",
+  )
   example = first(split)
   assert example["image"].shape == (4, 16, 20, 3)
   np.testing.assert_allclose(

@@ -8,9 +8,11 @@ import tensorflow_datasets as tfds
 
 from experiments.data import files
 from experiments.data import loader
+from experiments.image_classification.imagenet import configs
 from experiments.image_classification.imagenet import crop
 from experiments.image_classification.imagenet import data
 from experiments.image_classification.imagenet import prepare_folder
+from experiments.training import tasks
 from tests.helpers import foreign
 from tests.helpers import image_folders
 from tests.helpers import tfds_folders
@@ -40,6 +42,40 @@ def data_dir(tmp_path_factory, images):
 def _config(data_dir, **kwargs):
   kwargs = {"dataset": "insects", "image_size": 16, **kwargs}
   return data.DataConfig(data_dir=data_dir, **kwargs)
+
+
+def test_partners_are_other_images_cropped_on_their_own(data_dir):
+  train, evaluation = data.splits(_config(data_dir), pairs=True)
+  batch = next(loader.train_batches(train, batch_size=18, seed=0))
+  assert batch["partner_images"].shape == batch["images"].shape
+  pairs = set(zip(batch["labels"].tolist(), batch["partner_labels"].tolist()))
+  assert len(pairs) > 2  # of 2 × 2 classes
+  images = [*batch["images"], *batch["partner_images"]]
+  assert len({image.tobytes() for image in images}) > 18
+  (plain, *_) = loader.eval_batches(evaluation, batch_size=6)
+  assert "partner_images" not in plain
+
+
+def test_recipes_read_partners_unless_they_mix_within_the_batch(data_dir):
+  recipe = configs.EXPERIMENTS["conv"]
+  decoding = dataclasses.replace(
+    recipe.model.perceiver.decoder, output_channels=2
+  )
+  perceiver = dataclasses.replace(recipe.model.perceiver, decoder=decoding)
+  recipe = dataclasses.replace(
+    recipe,
+    data=_config(data_dir, image_size=None),
+    model=dataclasses.replace(recipe.model, perceiver=perceiver),
+  )
+  entries = lambda found: set(tasks.batch_shapes(found.task().train_split(), 2))
+  assert {"partner_images", "partner_labels"} < entries(recipe)
+  mixing = dataclasses.replace(recipe.loss.mixing, within_batch=True)
+  loss = dataclasses.replace(recipe.loss, mixing=mixing)
+  assert entries(dataclasses.replace(recipe, loss=loss)) == {
+    "images",
+    "labels",
+    "weight",
+  }
 
 
 def test_evaluation_reads_every_image_of_the_folder(data_dir):
@@ -148,7 +184,9 @@ def test_wrong_count_of_imagenet_is_refused_unless_allowed(
   monkeypatch.setattr(data, "OFFICIAL_COUNTS", official)
   with pytest.raises(ValueError, match=r'6 examples in "validation"; .* 7,'):
     data.splits(_config(data_dir))
-  assert len(data.splits(_config(data_dir, allow_partial=True))[1].source) == 6
+  partial = data.splits(_config(data_dir, allow_partial=True))[1]
+  assert len(partial.source) == 6
+  assert partial.name == "insects validation, not the official one"
 
 
 def test_official_counts():

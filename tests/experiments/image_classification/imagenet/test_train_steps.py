@@ -51,7 +51,9 @@ def _train(variant):
   """Yields the state after each of six steps, with its loss and norm."""
   recipe = configs.EXPERIMENTS[variant]
   model = released_classifiers.tiny(variant)
-  mixing = dataclasses.replace(recipe.loss.mixing, cutmix=False)
+  mixing = dataclasses.replace(
+    recipe.loss.mixing, cutmix=False, within_batch=True
+  )
   task = _GivenRatios(
     model=model,
     splits=lambda: None,

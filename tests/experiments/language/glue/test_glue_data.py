@@ -6,10 +6,12 @@ import tensorflow_datasets as tfds
 
 from experiments.data import files
 from experiments.data import loader
+from experiments.language.glue import configs
 from experiments.language.glue import data
 from experiments.language.glue import glue_tasks
 from experiments.language.glue import synthetic
 from experiments.language.text import sentencepiece
+from experiments.training import evaluation
 from tests.helpers import tfds_folders
 
 TINY = synthetic.SyntheticConfig(train=6, dev=4, test=3)
@@ -27,8 +29,8 @@ def splits(names, **changes):
 
 def test_tasks_are_mixed():
   train, dev = splits(("rte", "mnli"))
-  assert (train.name, len(train.source)) == ("rte mnli train", 12)
-  assert (dev.name, len(dev.source)) == ("rte mnli dev", 12)
+  assert (train.name, len(train.source)) == ("synthetic rte mnli train", 12)
+  assert (dev.name, len(dev.source)) == ("synthetic rte mnli dev", 12)
   (batch,) = loader.eval_batches(dev, batch_size=12)
   assert batch["task"].tolist() == [0] * 4 + [1] * 8
   assert batch["eval_split"].tolist() == [0] * 4 + [1] * 4 + [2] * 4
@@ -39,9 +41,28 @@ def test_tasks_are_mixed():
   assert shuffled["task"].tolist() != sorted(shuffled["task"])
 
 
+def test_the_papers_numbers_are_those_of_the_official_development_sets():
+  def papers(recipe, config):
+    found = configs.EXPERIMENTS[recipe]
+    names = [task.name for task in found.model.tasks]
+    name = data.split_name(config, names, "dev")
+    metrics = {r.metric: 0.5 for r in configs.RESULTS[recipe].row()}
+    evaluated = evaluation.Evaluation(
+      metrics=metrics, examples=1, expected=1, split=name
+    )
+    return len(evaluated.papers(configs.RESULTS[recipe]))
+
+  tfds = data.DataConfig(source=data.Source.TFDS)
+  partial = data.DataConfig(allow_partial=True)
+  for recipe, count in (("mnli", 2), ("bert_rte", 1), ("multitask", 10)):
+    assert papers(recipe, data.DataConfig()) == count
+    assert papers(recipe, tfds) == count
+    assert papers(recipe, config()) == papers(recipe, partial) == 0
+
+
 def test_all_tasks_at_once():
   train, _ = splits(tuple(glue_tasks.TASKS))
-  assert (train.name, len(train.source)) == ("9 tasks train", 54)
+  assert (train.name, len(train.source)) == ("synthetic 9 tasks train", 54)
   with pytest.raises(IndexError):
     train.source[54]
 

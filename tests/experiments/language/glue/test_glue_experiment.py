@@ -10,15 +10,17 @@ import pytest
 from experiments import evaluate
 from experiments import predict
 from experiments import train
-from experiments.language.glue import bert
 from experiments.language.glue import configs
 from experiments.language.glue import data
 from experiments.language.glue import glue_tasks
 from experiments.language.glue import sweep
 from experiments.language.glue import synthetic
+from experiments.language.text import bert
+from experiments.training import pretrained
 import perceiver
 from perceiver.models import glue
 from tests.helpers import commands
+from tests.helpers import noise
 from tests.helpers import tiny_glue
 from tests.helpers.recipes import glue as recipe
 
@@ -79,7 +81,7 @@ def test_an_interrupted_run_ends_the_same(workdir, trunk, tmp_path):
 def test_evaluation_of_a_folder_and_of_a_file(workdir, capsys):
   for path in (workdir, workdir / "model.safetensors"):
     out = commands.command(capsys, evaluate.main, TINY, "--checkpoint", path)
-    assert "54 of 54 examples of 8 tasks dev" in out
+    assert "54 of 54 examples of synthetic 8 tasks dev" in out
   # Metrics do not depend on the batch size.
   arguments = (TINY, "--checkpoint", workdir, "--train.eval-batch-size", 4)
   rows = [line.split()[:2] for line in out.splitlines()[1:]]
@@ -110,6 +112,29 @@ def test_other_query_kinds(query_kind):
   found = task.make_evaluator()(variables)
   assert (found.examples, found.expected) == (54, 54)
   assert found.metrics["loss"] > 0
+
+
+def test_the_baseline_starts_from_its_own_pretraining(tmp_path):
+  size = {"text": tiny_glue.TRUNK.text, "num_layers": 1, "num_heads": 2}
+  of_tokens = perceiver.create(bert.BertConfig(**size))
+  variables = noise.variables(of_tokens)
+  path = tmp_path / "model.safetensors"
+  perceiver.save(path, of_tokens, variables)
+  rte = bert.BertConfig(**size, tasks=(glue.TASKS["rte"],))
+  model = perceiver.create(rte)
+  start = pretrained.read(model, path)
+  found = start.put_into(model.init(jax.random.key(0))).params
+  shared = found.keys() & variables.params.keys()
+  assert len(shared) > 8
+  assert "bert/rte_head/output" not in shared
+  for module in shared:
+    chex.assert_trees_all_equal(found[module], variables.params[module])
+
+
+def test_the_papers_search_of_other_recipes():
+  config = sweep.SweepConfig(recipes="bert_sentencepiece_", checkpoint="x")
+  found = sweep.experiment(config, "rte", 16, 1e-5)
+  assert found.model == bert.base_bert((glue.TASKS["rte"],))
 
 
 def test_the_baseline_in_the_same_task():
@@ -186,8 +211,8 @@ def test_impossible_searches():
     sweep.SweepConfig(tasks=("ax",))
   with pytest.raises(ValueError, match="at least one each"):
     sweep.SweepConfig(rates=())
-  with pytest.raises(ValueError, match="from no checkpoint"):
-    sweep.SweepConfig(baseline=True, checkpoint="x")
+  with pytest.raises(ValueError, match="the beginning of names of recipes"):
+    sweep.SweepConfig(recipes="bart_")
 
 
 # -------------------------------------------------------------- the test server
@@ -207,13 +232,13 @@ def submission(workdir, tmp_path_factory):
 
 def test_files_for_the_test_server(submission):
   _, output = submission
+  tested = [glue_tasks.TASKS[name] for name in glue_tasks.AVERAGED]
+  tested.append(glue_tasks.AX)
   assert {path.name for path in output.iterdir()} == {
-    split.submission
-    for name in glue_tasks.AVERAGED
-    for split in glue_tasks.TASKS[name].eval_splits
+    split.submission for task in tested for split in task.eval_splits
   }
-  for name in glue_tasks.AVERAGED:
-    task = glue_tasks.TASKS[name]
+  assert (output / "AX.tsv").exists()
+  for task in tested:
     for split in task.eval_splits:
       lines = (output / split.submission).read_text().splitlines()
       assert lines[0] == "index\tprediction"
@@ -255,13 +280,18 @@ def test_impossible_submissions(trunk, workdir, tmp_path, capsys):
 def test_recipes():
   assert set(configs.EXPERIMENTS) == {
     *("multitask", "multitask_shared_token", "multitask_task_tokens"),
-    *glue_tasks.TASKS,
-    *(f"bert_{name}" for name in glue_tasks.TASKS),
+    *(
+      f"{prefix}{name}"
+      for prefix in (
+        *("", "bytes_large_", "sentencepiece_"),
+        *("bert_", "bert_sentencepiece_"),
+      )
+      for name in glue_tasks.TASKS
+    ),
   }
-  assert set(configs.RESULTS) == {*configs.EXPERIMENTS, "mini"} - {
-    "wnli",
-    "bert_wnli",
-  }
+  without = set(configs.EXPERIMENTS) - set(configs.RESULTS)
+  assert all(name.endswith("wnli") for name in without)
+  assert len(without) == 5
   for name in glue_tasks.AVERAGED:
     assert configs.EXPERIMENTS[name].model == glue.single_task(name)
   for name, experiment in configs.EXPERIMENTS.items():
@@ -276,11 +306,5 @@ def test_impossible_experiments():
   with pytest.raises(ValueError, match="rte has 3 outputs; expected 2"):
     configs.Experiment(
       model=glue.GlueConfig(trunk=tiny_glue.TRUNK, tasks=wrong),
-      train=recipe.MINI.train,
-    )
-  with pytest.raises(ValueError, match="baseline has no trunk"):
-    configs.Experiment(
-      model=bert.byte_bert((glue.TASKS["rte"],)),
-      checkpoint="x",
       train=recipe.MINI.train,
     )

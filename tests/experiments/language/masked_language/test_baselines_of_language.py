@@ -11,7 +11,7 @@ from experiments.language.text import tokenizers
 
 def masked(texts, numbers):
   """Returns a batch of texts, each with the words of given numbers masked."""
-  mask = data.Masking(tokenizers.Bytes(), 1.0, 16, 16)
+  mask = data.Masking(tokenizers.Bytes(), 1.0, 16, 16, spaces=False)
   rows = []
   for text, number in zip(texts, numbers):
     ids = bytes_tokenizer.encode(text)

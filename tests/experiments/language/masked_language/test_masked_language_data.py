@@ -91,11 +91,40 @@ def test_documents_are_joined_before_the_cut():
   assert set(documents) == {b"a" * 10, b"b" * 10}
 
 
+def test_a_space_goes_with_the_word_after_it(pieces):
+  """By bytes and by pieces alike; other whitespace stays."""
+  for config in (CONFIG, pieces):
+    tokenizer = sentencepiece.tokenizer(config.sentencepiece_model)
+    text = "the is\n the is "
+    ids = tokenizer.encode(text)
+    mask = data.Masking(tokenizer, 1.0, len(ids), len(ids))
+    found = mask(ids, np.random.default_rng(0))
+    visible = tokenizer.decode(found["ids"])
+    assert visible == "\n "
+    # Every word counts its bytes and its space's.
+    real = found["words"] >= 0
+    lengths = np.bincount(found["words"][real], found["num_bytes"][real])
+    if tokenizer.vocab_size == bytes_tokenizer.VOCAB_SIZE:
+      assert list(lengths) == [3, 3, 4, 3]
+    else:
+      assert sum(lengths) == len(text) - 2
+
+
+def test_no_word_of_bytes_is_betrayed_by_its_space():
+  """Unless that is wanted, every masked word in a line hides its beginning."""
+  for config in (CONFIG, dataclasses.replace(CONFIG, mask_spaces=False)):
+    train, _ = data.splits(config, LENGTH)
+    (batch,) = take(loader.train_batches(train, batch_size=64, seed=0), 1)
+    spaces = np.count_nonzero(batch["targets"] == bytes_tokenizer.encode(" "))
+    words = np.sum(batch["words"].max(axis=1) + 1)
+    share = spaces / words
+    assert share > 0.8 if config.mask_spaces else share == 0
+
+
 def test_words_are_numbered_and_counted():
   ids = bytes_tokenizer.encode("aa b cc ö")
-  mask = data.Masking(
-    sentencepiece.tokenizer(CONFIG.sentencepiece_model), 1.0, 12, 8
-  )
+  tokenizer = sentencepiece.tokenizer(CONFIG.sentencepiece_model)
+  mask = data.Masking(tokenizer, 1.0, 12, 8, spaces=False)
   found = mask(ids, np.random.default_rng(0))
   assert list(found["ids"]) == [3, 3, 38, 3, 38, 3, 3, 38, 3, 3, 0, 0]
   assert list(found["input_mask"]) == [True] * 10 + [False] * 2

@@ -94,9 +94,13 @@ def test_the_published_recipes():
     "bytes",
     "sentencepiece",
     "bytes_large",
+    "bytes_128_latents",
+    "bytes_512_latents",
+    "bert_bytes",
+    "bert_sentencepiece",
     "mini",
   ]
-  for choice in choices[:3]:
+  for choice in choices[:-1]:
     training = choice.experiment.train
     assert (training.batch_size, training.steps) == (2048, 500_000)
     assert training.base_rate == 1.25e-3
@@ -104,10 +108,11 @@ def test_the_published_recipes():
     assert training.optimizer.weight_decay == 0.01
     data = choice.experiment.data
     assert (data.documents, data.mask_rate) == (10, 0.15)
-  texts = [choice.experiment.model.text for choice in choices[:3]]
+  texts = [choice.experiment.model.text for choice in choices[:4]]
   assert [(t.vocab_size, t.max_length) for t in texts] == [
     (262, 2048),
     (32_000, 512),
+    (262, 2048),
     (262, 2048),
   ]
 

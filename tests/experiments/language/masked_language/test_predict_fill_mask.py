@@ -48,6 +48,15 @@ def test_markers_are_replaced_by_masks():
   assert list(found.positions) == [2, 4, 5]
 
 
+@pytest.mark.parametrize(
+  ("text", "expected"),
+  [("are[MASK*8].", False), ("are [MASK*7].", True), ("[MASK] a", False)],
+)
+def test_masks_after_a_space_are_noticed(text, expected):
+  masked = language_predict.mask_markers(text.encode())
+  assert language_predict.follows_a_space(masked) == expected
+
+
 def test_spans_take_the_text_as_it_is():
   found = language_predict.mask_spans(b"a[MASK]", [(0, 1), (0, 2)])
   assert list(found.positions) == [0, 1]

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import cv2
 import numpy as np
 import pytest
 
@@ -19,6 +20,8 @@ NOTHING = dataclasses.replace(
   hue=0.0,
   asymmetric_rate=0.0,
   spatial_rate=0.0,
+  horizontal_flip_rate=0.0,
+  vertical_flip_rate=0.0,
   eraser_rate=0.0,
 )
 TWICE_AS_LARGE = dataclasses.replace(
@@ -26,8 +29,6 @@ TWICE_AS_LARGE = dataclasses.replace(
   spatial_rate=1.0,
   stretch_rate=0.0,
   log_scale=(1.0, 1.0),
-  horizontal_flip_rate=0.0,
-  vertical_flip_rate=0.0,
 )
 
 
@@ -136,50 +137,78 @@ def test_colours_of_both_frames_change_alike():
   assert np.mean(apart[:, 0] != apart[:, 1]) > 0.9
 
 
-def colours(pixels, **changes):
-  settings = {
-    "brightness": 1.0,
-    "contrast": 1.0,
-    "saturation": 1.0,
-    "hue_shift": 0.0,
-    "mean": np.array([10.0, 20.0, 30.0]),
-    **changes,
-  }
-  matrix, offset = augment.colour_map(**settings)
-  return np.array(pixels, np.float64) @ matrix + offset
+def test_flips_are_independent_of_one_another_and_of_scaling():
+  """AutoFlow's rates: 0.5 and 0.1, also where nothing is scaled."""
+  for scaled in (0.0, 1.0):
+    config = dataclasses.replace(NOTHING, spatial_rate=scaled)
+    config = dataclasses.replace(
+      config, horizontal_flip_rate=0.5, vertical_flip_rate=0.1
+    )
+    flows = np.array(
+      [
+        augmented(config, seed, size=(4, 4))[1].flow[0, 0]
+        for seed in range(600)
+      ]
+    )
+    left, down = flows[:, 0] < 0, flows[:, 1] > 0
+    assert np.mean(left) == pytest.approx(0.5, abs=0.07)
+    assert np.mean(down) == pytest.approx(0.1, abs=0.04)
+    assert np.mean(left & down) == pytest.approx(0.05, abs=0.03)
 
 
-def test_colour_maps():
-  pixel = [100.0, 50.0, 25.0]
-  np.testing.assert_allclose(colours(pixel), pixel, rtol=1e-5)
-  np.testing.assert_allclose(
-    colours(pixel, brightness=0.5), [50, 25, 12.5], rtol=1e-5
-  )
-  # The mean's grey is 0.299 · 10 + 0.587 · 20 + 0.114 · 30 = 18.15.
-  np.testing.assert_allclose(
-    colours(pixel, contrast=0.5), [59.075, 34.075, 21.575], rtol=1e-4
-  )
-  # The pixel's own is 62.1.
-  np.testing.assert_allclose(
-    colours(pixel, saturation=0.0), [62.1] * 3, rtol=1e-4
-  )
-  np.testing.assert_allclose(
-    colours(pixel, brightness=2.0, contrast=0.5),
-    np.add([100, 50, 25], 18.15),
-    rtol=1e-4,
-  )
+def test_saturation_and_hue_are_those_of_opencv():
+  """With values beyond white, as brightness makes them."""
+  generator = np.random.default_rng(0)
+  pixels = generator.uniform(0, 300, (40, 50, 3)).astype(np.float32)
+  pixels[:4] = pixels[:4, :, :1]  # greys
+  pixels[4] = 0
+  for saturation, shift in ((0.6, 0.159), (1.4, -0.1), (1.0, 0.5), (0.0, 0.2)):
+    hsv = cv2.cvtColor(pixels / 300, cv2.COLOR_RGB2HSV)  # degrees, 0-1, 0-1
+    hsv[..., 0] = (hsv[..., 0] + 360 * shift) % 360
+    hsv[..., 1] = np.clip(hsv[..., 1] * saturation, 0, 1)
+    expected = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB) * 300
+    found = augment.adjust_saturation_and_hue(
+      pixels, np.float32(saturation), np.float32(shift)
+    )
+    np.testing.assert_allclose(found, expected, atol=2e-2)
 
 
-def test_a_shift_of_hue_keeps_grey_and_luma():
-  np.testing.assert_allclose(
-    colours([80, 80, 80], hue_shift=0.3), [80, 80, 80], rtol=1e-3
+def test_contrast_is_around_the_mean_of_each_channel():
+  config = dataclasses.replace(NOTHING, contrast=1.0)
+  generator = np.random.default_rng(1)
+  frames = generator.integers(100, 156, (2, 8, 8, 3), np.uint8)
+  frames[..., 1] -= 60
+  example = examples.FlowExample(
+    name="noise",
+    frames=frames,
+    flow=np.zeros((8, 8, 2), np.float32),
+    valid=np.ones((8, 8), bool),
   )
-  luma = np.array([0.299, 0.587, 0.114])
-  shifted = colours([100, 50, 25], hue_shift=0.3)
-  np.testing.assert_allclose(shifted @ luma, 62.1, rtol=1e-3)
-  back = colours(shifted, hue_shift=-0.3)
-  np.testing.assert_allclose(back, [100, 50, 25], rtol=1e-3)
-  assert np.abs(shifted - [100, 50, 25]).max() > 10
+  contrasts = []
+  for seed in range(5):
+    generator = np.random.default_rng(seed)
+    found = augment.augment(example, generator, size=(8, 8), config=config)
+    deviations = found.frames.std(axis=(0, 1, 2)) / frames.std(axis=(0, 1, 2))
+    contrasts.append(deviations[0])
+    np.testing.assert_allclose(deviations, deviations[0], rtol=0.05, atol=0.02)
+    mean = found.frames.mean(axis=(0, 1, 2))
+    np.testing.assert_allclose(mean, frames.mean(axis=(0, 1, 2)), atol=0.5)
+  assert np.ptp(contrasts) > 0.3
+
+
+def test_boxes_are_erased_before_scale_and_crop():
+  """Enlarged twice, a box has twice the sides; in some crops there is none."""
+  config = dataclasses.replace(
+    TWICE_AS_LARGE, eraser_rate=1.0, max_boxes=1, box_sides=(5, 5)
+  )
+  frame = tiny_flow.Translations()[1].frames[1]
+  mean = np.rint(frame.mean(axis=(0, 1)))
+  areas = []
+  for seed in range(60):
+    _, after = augmented(config, seed)
+    areas.append(int(np.all(after.frames[1] == mean, axis=-1).sum()))
+  assert max(areas) > 5 * 5
+  assert min(areas) == 0
 
 
 def test_the_eraser_fills_boxes_of_the_second_frame():

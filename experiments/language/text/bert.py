@@ -3,7 +3,7 @@
 Six layers of 512 channels make it as costly as Perceiver IO on 2,048 bytes
 (2107.14795 table 1 and appendix F.3). Norms come after the residuals, as in
 BERT; the learned vector before the text is its [CLS], where all tasks are
-answered.
+answered. Without tasks it is a masked language model, for pre-training.
 """
 
 import dataclasses
@@ -29,24 +29,23 @@ class BertConfig:
 
   Attributes:
     text: vocabulary, longest text with the vector before it, and channels.
-    tasks: what is answered.
+    tasks: what is answered; if nothing, logits of tokens are computed.
     num_layers: the number of layers.
     num_heads: of every layer.
     mlp_widening: hidden channels of the MLPs over the text's.
   """
 
   text: text.TextInputConfig
-  tasks: tuple[glue.TaskConfig, ...]
+  tasks: tuple[glue.TaskConfig, ...] = ()
   num_layers: int = 6
   num_heads: int = 8
   mlp_widening: int = 4
 
   def __post_init__(self) -> None:
-    if self.num_layers < 1 or self.text.max_length < 2 or not self.tasks:
+    if self.num_layers < 1 or self.text.max_length < 2:
       raise ValueError(
         f"BERT: num_layers is {self.num_layers}, max_length "
-        f"{self.text.max_length}, tasks {self.tasks}; expected at least 1, 2 "
-        "and one task."
+        f"{self.text.max_length}; expected at least 1 and 2."
       )
     _ = self.attention
 
@@ -74,7 +73,7 @@ class BertConfig:
 
 @dataclasses.dataclass
 class Bert(hk.Module):
-  """Token ids to logits of every task."""
+  """Token ids to logits of every task, or of tokens."""
 
   config: BertConfig
   name: str | None = None
@@ -84,24 +83,36 @@ class Bert(hk.Module):
     ids: Array,  # [B, M] integers
     *,
     input_mask: Array | None = None,  # [B, M] bool
-  ) -> dict[str, Array]:  # [B, outputs of the task]
+    positions: Array | None = None,  # [B, P] integers
+  ) -> dict[str, Array] | Array:  # of [B, outputs of the task], or [B, P, V]
     """Returns logits, or a regression's value, float32, of each task by name.
+
+    Without tasks, logits of tokens at all positions or some.
 
     Args:
       ids: as for `perceiver.models.glue.GlueModel`.
       input_mask: True where there is text; what is False is not read.
+      positions: those of the tokens whose logits are computed, without tasks.
     """
     cfg = self.config
     text.check_mask(input_mask, ids.shape)
     vector = position_encoding.Learned(channels=cfg.text.channels)
     prefix = position_encoding.LearnedVectors(1, vector, name="class")()
-    (x,) = text.TextInput(cfg.text, name="text_input")(ids, prefix)
+    text_input = text.TextInput(cfg.text, name="text_input")
+    (x,) = text_input(ids, prefix)
     if input_mask is not None:
       ahead = ((0, 0), (1, 0))
       input_mask = jnp.pad(input_mask, ahead, constant_values=True)
     x = layers.LayerNorm(name="input_norm")(x)  # [B, 1 + M, C]
     for i in range(cfg.num_layers):
       x = Layer(cfg, name=f"layer_{i}")(x, input_mask)  # [B, 1 + M, C]
+    if not cfg.tasks:
+      x = x[:, 1:]  # [B, M, C]
+      if positions is not None:
+        x = jnp.take_along_axis(x, positions[..., None], axis=1)  # [B, P, C]
+      x = jax.nn.gelu(layers.Linear(x.shape[-1], name="token_hidden")(x))
+      x = layers.LayerNorm(name="token_norm")(x)
+      return text.TiedLogits(name="logits")(x, text_input.table())
     return {
       task.name: glue.TaskHead(task, name=f"{task.name}_head")(x[:, 0])
       for task in cfg.tasks
@@ -133,9 +144,23 @@ class Layer(hk.Module):
     return layers.LayerNorm(name="mlp_norm")(x + widened)
 
 
-def byte_bert(tasks: tuple[glue.TaskConfig, ...]) -> BertConfig:
+def byte_bert(tasks: tuple[glue.TaskConfig, ...] = ()) -> BertConfig:
   """Returns "BERT (matching FLOPs)" on bytes of table 1, 20 M parameters."""
   text_config = text.TextInputConfig(
-    vocab_size=language.NUM_BYTES, max_length=2048, channels=512
+    vocab_size=language.NUM_BYTES,
+    max_length=2048,
+    channels=512,
+    embedding_init_scale=0.02,  # BERT's
   )
   return BertConfig(text=text_config, tasks=tasks)
+
+
+def base_bert(tasks: tuple[glue.TaskConfig, ...] = ()) -> BertConfig:
+  """Returns "BERT Base" on SentencePiece of table 1, 110 M parameters."""
+  text_config = text.TextInputConfig(
+    vocab_size=language.NUM_SENTENCEPIECES,
+    max_length=512,
+    channels=768,
+    embedding_init_scale=0.02,
+  )
+  return BertConfig(text=text_config, tasks=tasks, num_layers=12, num_heads=12)

@@ -1,0 +1,1 @@
+"""Accelerators, and programs compiled for them without one."""

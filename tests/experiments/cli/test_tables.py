@@ -1,0 +1,192 @@
+"""The papers' tables: recipes, commands, parameters, states."""
+
+import importlib
+import json
+import pathlib
+import shlex
+
+import pytest
+import tyro
+
+from experiments import evaluate
+from experiments import list as list_experiments
+from experiments import train
+from experiments.cli import arguments
+from experiments.cli import commands
+from experiments.cli import registry
+from experiments.cli.papers import listing
+from experiments.cli.papers import published
+from experiments.cli.papers import rows
+import perceiver
+
+ROWS = [
+  (name, table, row)
+  for name, table in published.TABLES.items()
+  for row in table.rows
+]
+# Published counts that are not those of the models as described.
+_NOT_OURS = {
+  ("2103.03206:6", "1 at start"),  # docs/numbers.md T21
+  ("2107.14795:7", "Perceiver (conv)"),  # that of the row with FF
+  ("2107.14795:9", "Transformer"),  # T19: of the whole agent
+  ("2107.14795:9", "Perceiver IO"),
+  ("2107.14795:10", "Perceiver IO, mel"),  # unexplained
+}
+
+
+def parse(command):
+  """Parses a command as its module does; returns what it would run."""
+  python, option, name, *words = shlex.split(command)
+  assert (python, option) == ("python", "-m")
+  module = importlib.import_module(name)
+  if name == "scripts.benchmark":
+    return tyro.cli(module.Options, args=words, config=arguments._STYLE)
+  if name == "experiments.list":
+    return arguments.parse(module.List, words, module._PROG)
+  if words[0] in module._COMMANDS:
+    kind, _ = commands._load(module._COMMANDS[words[0]])
+    return arguments.parse(kind, words[1:], module._PROG)
+  kind = {train: train.Train, evaluate: evaluate.Evaluate}[module]
+  choice = arguments.select(kind, words, module._PROG).choose()
+  experiment = arguments.override(kind, choice, words, module._PROG)
+  registry.check(experiment)
+  return experiment
+
+
+def test_every_row_has_a_command_or_a_reason():
+  for name, table, row in ROWS:
+    assert listing.commands(table, row) or row.note, (name, row.name)
+    assert len(row.numbers) <= len(table.columns)
+
+
+def test_every_command_parses():
+  found = {
+    command
+    for _, table, row in ROWS
+    for command in listing.commands(table, row)
+  }
+  assert len(found) > 80
+  for command in found:
+    assert parse(command)
+
+
+def test_recipes_have_the_results_of_their_rows():
+  for name, table, row in ROWS:
+    for cell in table.cells(row):
+      experiment, _, recipe = cell.recipe.partition(" ")
+      column = cell.column
+      if experiment not in registry.names():
+        continue
+      choice = registry.choose(experiment, recipe)
+      if not cell.number or not column.metric:
+        continue
+      (found,) = (
+        result.paper
+        for result in choice.result.row()
+        if (result.metric, result.split) == (column.metric, column.split)
+      )
+      # Of several tables, all have the same number.
+      assert found == pytest.approx(float(cell.number) / column.scale), (
+        name,
+        row,
+      )
+
+
+def test_parameters_are_the_published_ones():
+  counts = {}
+  for name, table, row in ROWS:
+    recipes = [cell.recipe for cell in table.cells(row) if cell.recipe]
+    if row.millions is None or not recipes or (name, row.name) in _NOT_OURS:
+      continue
+    model = registry.choose(*recipes[0].split()).experiment.model
+    if model not in counts:
+      counts[model] = perceiver.create(model).num_parameters() / 1e6
+    # Rounded, or cut off; 20 and more in all digits.
+    digits = 1 if row.millions % 1 else 0
+    assert abs(counts[model] - row.millions) < 10.0**-digits, (row, counts)
+
+
+def test_a_table_with_our_numbers(tmp_path, capsys):
+  run = tmp_path / "imagenet-perceiver_unshared"
+  run.mkdir()
+  (run / "config.json").write_text('{"train": {"steps": 90}}')
+  row = {"step": 60, "kind": "eval", "top_1": 0.7012, "examples": 5}
+  row |= {"expected": 5, "split": "imagenet2012 validation"}
+  other = row | {"step": 80, "split": "my_images validation", "top_1": 1.0}
+  lines = "\n".join(map(json.dumps, (row, other)))
+  (run / "metrics.jsonl").write_text(f"{lines}\n")
+  options = ["--table", "2103.03206:7", "--runs", str(tmp_path)]
+  assert list_experiments.main(options) == 0
+  title, _, none, first, shared, second = capsys.readouterr().out.splitlines()
+  assert title == "2103.03206 table 7: sharing of weights"
+  assert none.split() == ["none", "top-1", "72.9", "70.12", "step", "80/90"]
+  assert first.strip() == (
+    "python -m experiments.train imagenet --recipe perceiver_unshared "
+    "--data.data-dir DIR"
+  )
+  assert shared.split() == ["shared", "top-1", "78.0", "–", "not", "run"]
+  assert second.split()[-3] == "perceiver"
+
+
+def test_an_unknown_table_is_refused(capsys):
+  assert list_experiments.main(["--table", "2103.03206:99"]) == 2
+  assert "There are: 2103.03206:1," in capsys.readouterr().err
+
+
+@pytest.fixture
+def tiny_table(tiny, monkeypatch, tmp_path):
+  """A table of two tiny recipes, in a folder of its own."""
+  monkeypatch.chdir(tmp_path)
+  column = rows.Column("top-1", "top_1", "tiny eval")
+  table = rows.Table(
+    "tiny",
+    (column,),
+    tiny,
+    """
+    one   | | 90.0 | plain
+    other | | -
+      | wide | made up
+    third | | 50.0 | | quoted
+    """,
+  )
+  monkeypatch.setitem(published.TABLES, "0000.00000:1", table)
+  command = "experiments.train {experiment} --recipe {recipe} --train.steps 8"
+  command += " --data.data-dir DIR"
+  monkeypatch.setitem(published.COMMANDS, tiny, (command,))
+  return "0000.00000:1"
+
+
+def test_a_table_is_repeated(tiny_table, capsys):
+  assert train.main(["table", tiny_table]) == 2
+  assert "expected NAME=PATH for ['DIR']" in capsys.readouterr().err
+  assert train.main(["table", tiny_table, "DIR=/a b"]) == 0
+  out = capsys.readouterr().out
+  one, other, third = (
+    line.split()
+    for line in out.splitlines()
+    if line.startswith(("one", "other", "third"))
+  )
+  assert (one[2], one[-2:]) == ("90.0", ["step", "8/8"])
+  assert 0 <= float(one[3]) <= 100
+  assert other[2:5] == ["–", other[3], "step"]
+  assert other[-2:] == ["made", "up"]
+  assert third == [
+    "third",
+    "top-1",
+    "50.0",
+    "–",
+    *["quoted:", "trained", "by", "others"],
+  ]
+  config = pathlib.Path("runs/tiny-wide/config.json")
+  assert json.loads(config.read_text())["data"]["data_dir"] == "/a b"
+
+
+def test_a_command_that_fails_does_not_stop_the_others(tiny_table, capsys):
+  pathlib.Path("runs").mkdir()
+  pathlib.Path("runs/tiny").write_text("no folder")
+  assert train.main(["table", tiny_table, "DIR=x"]) == 1
+  captured = capsys.readouterr()
+  assert "These commands failed" in captured.err
+  assert "--recipe plain" in captured.err.partition("failed")[2]
+  assert "--recipe wide" not in captured.err.partition("failed:")[2]
+  assert "step 8/8" in captured.out

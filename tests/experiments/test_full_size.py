@@ -1,0 +1,102 @@
+"""Every recipe at full size: its model and its training step are traced.
+
+Recipes that differ in numbers only share one trace.
+"""
+
+import dataclasses
+import enum
+
+import chex
+import jax
+import pytest
+
+from experiments import train
+from experiments.cli import arguments
+from experiments.cli import registry
+from experiments.image_classification.imagenet import painted_digits
+from experiments.point_clouds import data as points_data
+from experiments.training import program
+from experiments.training import sharding
+from experiments.training import state
+
+# In place of data that a person has.
+_OPTIONS = {
+  "glue": "--data.source synthetic --data.synthetic.train 4",
+  "imagenet": f"--data.dataset {painted_digits.NAME}",
+  "masked_language": "--data.corpus python_topics",
+}
+
+
+def form(value):
+  """Returns a configuration without its numbers."""
+  if dataclasses.is_dataclass(value):
+    fields = {
+      field.name: form(getattr(value, field.name))
+      for field in dataclasses.fields(value)
+      if field.name not in ("data_dir", "checkpoint")
+    }
+    return type(value).__name__, tuple(fields.items())
+  if isinstance(value, tuple):
+    return tuple(dict.fromkeys(map(form, value)))
+  if isinstance(value, (bool, enum.Enum)):
+    return value
+  return type(value).__name__
+
+
+def by_form():
+  """Returns one recipe of every form."""
+  found = {}
+  for name in sorted(set(registry.names()) - {"digits"}):
+    for choice in registry.choices(name):
+      experiment = choice.experiment
+      labels = experiment.data.max_labels if name == "imagenet" else 1
+      loss = getattr(experiment, "loss", None)
+      key = name, labels, form(experiment.model), form(loss)
+      if choice.recipe.startswith("mini") or "sentencepiece" in choice.recipe:
+        continue
+      found.setdefault(key, choice)
+  return [(choice.name, choice.recipe) for choice in found.values()]
+
+
+@pytest.fixture(scope="module")
+def painted(tmp_path_factory):
+  root = tmp_path_factory.mktemp("painted")
+  painted_digits.prepare(root, copies=1)
+  return root
+
+
+@pytest.mark.parametrize(("name", "recipe"), by_form())
+def test_a_step_is_traced(name, recipe, painted):
+  choice = registry.choose(name, recipe)
+  experiment = dataclasses.replace(
+    choice.experiment,
+    train=dataclasses.replace(
+      choice.experiment.train,
+      steps=10_000,
+      epochs=None,
+      parallel=sharding.ParallelConfig(data=1),
+    ),
+  )
+  options = [name, *_OPTIONS.get(name, "").split()]
+  if name == "imagenet":
+    options += ["--data.data-dir", str(painted)]
+  experiment = arguments.override(
+    train.Train, choice._replace(experiment=experiment), options, "train"
+  )
+  task = registry.fit(choice, experiment).task()
+  if name == "modelnet40":
+    task = dataclasses.replace(
+      task, data=points_data.DataConfig(dataset=points_data.Dataset.SYNTHETIC)
+    )
+  mesh = sharding.make_mesh(experiment.train.parallel)
+  built = program.Program(experiment.train, task, mesh)
+  step = state.make_step(
+    task,
+    built._optimizer,
+    mesh,
+    built.target,
+    parts=experiment.train.accumulate,
+  )
+  after, loss = jax.eval_shape(step, built.target, built._batch)
+  assert loss.shape == ()
+  chex.assert_trees_all_equal_shapes_and_dtypes(after, built.target)

@@ -1,0 +1,127 @@
+"""The best model of a run, kept beside the last."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from experiments import evaluate
+from experiments.cli import candidates
+from experiments.training import best
+from experiments.training import evaluation
+from experiments.training import trainer
+import perceiver
+from perceiver.checkpoints import store
+from tests.helpers import tiny_models
+from tests.helpers import tiny_runs
+
+
+@pytest.fixture(scope="module")
+def model():
+  return perceiver.create(tiny_models.classifier())
+
+
+@pytest.fixture(scope="module")
+def variables(model):
+  return jax.device_get(model.init(jax.random.key(0)))
+
+
+@pytest.fixture
+def run(tmp_path, model, variables):
+  """A run whose evaluations are given; returns the lines of each."""
+
+  def evaluated(step, value, metric="top_1"):
+    found = evaluation.Evaluation(
+      metrics={"loss": -value, "top_1": value},
+      examples=2,
+      expected=2,
+      split="tiny eval",
+    )
+    # Variables that show which step they are of.
+    params = jax.tree.map(lambda x: np.full_like(x, step), variables.params)
+    lines = best.keep(
+      tmp_path,
+      metric,
+      step,
+      found,
+      model,
+      lambda: variables._replace(params=params),
+    )
+    with (tmp_path / "metrics.jsonl").open("a") as log:
+      log.write(f'{{"step": {step}, "kind": "eval"}}\n')
+    return lines
+
+  return tmp_path, evaluated
+
+
+def kept(folder):
+  """Returns the step of the model that is kept."""
+  _, (params, _) = store.load(folder / best.FILE)
+  (step,) = {float(np.ravel(x)[0]) for x in jax.tree.leaves(params)}
+  assert store.notes(folder / best.FILE)["step"] == f"{step:g}"
+  return step
+
+
+@pytest.mark.parametrize("metric", ["top_1", "-loss"])
+def test_the_best_is_kept_and_both_are_reported(run, metric):
+  folder, evaluated = run
+  for step, value, expected in (
+    (5, 0.25, 5),
+    (10, 0.75, 10),
+    (15, 0.5, 10),
+    (20, 0.75, 10),  # the earlier of equals
+  ):
+    first, second = evaluated(step, value, metric)
+    assert first.startswith(f"step {step}: loss {-value:.4g}")
+    assert kept(folder) == expected
+    assert f"at step {expected}, in {folder / best.FILE}; it is sel" in second
+  name = metric.removeprefix("-")
+  assert f"best: {name} {0.75 if name == 'top_1' else -0.75}" in second
+
+
+def test_nothing_is_kept_unless_that_is_wanted(run):
+  folder, evaluated = run
+  (line,) = evaluated(5, 0.5, None)
+  assert line == "step 5: loss -0.5, top_1 0.5 on 2 of 2 examples of tiny eval"
+  assert not (folder / best.FILE).exists()
+
+
+def test_a_best_model_of_steps_that_were_taken_back_does_not_count(run):
+  folder, evaluated = run
+  evaluated(5, 0.9)
+  (folder / "metrics.jsonl").write_text("")  # as after --from-step
+  evaluated(4, 0.1)
+  assert kept(folder) == 4
+
+
+def test_numbers_that_are_none(run):
+  folder, evaluated = run
+  assert len(evaluated(1, float("nan"))) == 2
+  assert not (folder / best.FILE).exists()
+  evaluated(5, 0.5)
+  lines = evaluated(10, float("nan"))
+  assert "loss, top_1 over 2 examples is not a number" in lines[1]
+  assert kept(folder) == 5
+
+
+def test_metrics_that_are_not_there(run):
+  _, evaluated = run
+  with pytest.raises(ValueError, match="best_metric is -map; expected one of"):
+    evaluated(5, 0.5, "-map")
+
+
+def test_a_training_keeps_it_and_its_evaluation_states_so(tmp_path):
+  tiny = tiny_runs.experiment(eval_every=4, best_metric="-loss")
+  report = trainer.train(tiny, tmp_path)
+  rows = tiny_runs.rows(tmp_path, "eval")
+  lowest = min(rows, key=lambda row: row["loss"])
+  file = tmp_path / best.FILE
+  assert store.notes(file)["step"] == str(lowest["step"])
+  assert report.step == rows[-1]["step"]
+  candidate = candidates.load(tiny, file)
+  found = evaluate.evaluate(candidate).metrics["loss"]
+  assert found == pytest.approx(lowest["loss"], rel=1e-5)
+  assert candidate.origin.endswith("selected on what it is evaluated on")
+  changed = dataclasses.replace(tiny.train, best_metric=None)
+  trainer.train(dataclasses.replace(tiny, train=changed), tmp_path)
