@@ -29,6 +29,7 @@ from experiments.cluster import processes
 from experiments.data import files
 from experiments.data import paths
 from experiments.runs import log as runs_log
+from experiments.runs import outside_files
 from experiments.runs import progress
 from experiments.runs import provenance
 from experiments.training import evaluation
@@ -280,6 +281,7 @@ def _choice_of_run(
       f"{file} is not a configuration of {choice.name} in this version: "
       f"{error}.{_origin(path)}"
     ) from error
+  stored = outside_files.from_run(stored, path)
   known = registry.choices(choice.name)
   same = [c for c in known if c.experiment == stored]
   same += [c for c in known if c.experiment.model == stored.model]

@@ -41,6 +41,8 @@ class Train(cli_arguments.Selection):
   table all commands of a paper's table.
 
   Attributes:
+    checkpoint: begin with what fits of a model: a file, a run's folder, a
+      released file, or a folder of `transformers`.
     workdir: the folder of the run; runs/EXPERIMENT if None.
     restart: begin anew if the run's checkpoints are gone.
     amend: go on with changed steps, rate, schedule, clipping or non_finite.
@@ -48,6 +50,7 @@ class Train(cli_arguments.Selection):
     distributed: the processes of the run.
   """
 
+  checkpoint: pathlib.Path | None = None
   workdir: pathlib.Path | None = None
   restart: bool = False
   amend: bool = False
@@ -72,14 +75,19 @@ def _main(arguments: Sequence[str]) -> None:
     return
   options = cli_arguments.select(Train, arguments, _PROG)
   choice = options.choose()
+  workdir = options.workdir or registry.default_workdir(choice)
+  choice = registry.with_trunk(choice, options.checkpoint, workdir)
   experiment = cli_arguments.override(Train, choice, arguments, _PROG)
   processes.start(options.distributed)
   experiment = registry.fit(choice, experiment)
-  workdir = options.workdir or registry.default_workdir(choice)
   if options.restart:
     processes.on_process_zero(lambda: run_folder.restart(workdir))
   report = trainer.train(
-    experiment, workdir, amend=options.amend, from_step=options.from_step
+    experiment,
+    workdir,
+    amend=options.amend,
+    from_step=options.from_step,
+    checkpoint=options.checkpoint,
   )
   if sharding.process_index():
     return

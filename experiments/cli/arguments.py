@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeVar
 import tyro
 
 from experiments.cli import errors
+from experiments.cli import kinds
 from experiments.cli import paths
 from experiments.cli import registry
 from experiments.cli import renames
@@ -129,10 +130,14 @@ def override(
     choice: the recipe.
     arguments: the whole command line.
     prog: the command, as a person types it.
+
+  Raises:
+    errors.UsageError: if a nested configuration has no such kind.
   """
-  experiment = choice.experiment
+  experiment, arguments = kinds.choose(choice.experiment, arguments)
   title = (type(experiment).__doc__ or "").strip().split("\n")[0]
-  settings = {"prog": f"{prog} {choice.name}", "description": title}
+  about = f"{title}\n\n{kinds.describe(experiment)}".rstrip()
+  settings = {"prog": f"{prog} {choice.name}", "description": about}
   if _names(kind) & _names(experiment):
     # The command's own option counts: `evaluate glue --checkpoint`.
     _, rest = parse(

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from experiments.cli import errors
 from experiments.runs import progress
+from experiments.training import pretrained
 from experiments.training import sharding
 from experiments.training import tasks
 from experiments.training import trainer
@@ -202,6 +203,24 @@ def fit(choice: Choice, experiment: trainer.Experiment) -> trainer.Experiment:
     progress.write(f"model: {count} classes, as the data has, not {known}")
   model = experiment.model.with_num_classes(count)
   return dataclasses.replace(experiment, model=model)  # type: ignore[type-var]
+
+
+def with_trunk(
+  choice: Choice, checkpoint: pathlib.Path | None, workdir: pathlib.Path
+) -> Choice:
+  """Gives a model with a trunk that of the checkpoint that its run begins with.
+
+  Args:
+    choice: the recipe.
+    checkpoint: what a new run begins with, if anything.
+    workdir: the run's folder, if it exists.
+
+  Raises:
+    FileNotFoundError: if there is no such checkpoint.
+    perceiver.CheckpointError: if it has no such trunk, or is damaged.
+  """
+  changed = pretrained.with_trunk(choice.experiment, checkpoint, workdir)
+  return choice._replace(experiment=changed)
 
 
 def default_workdir(choice: Choice) -> pathlib.Path:

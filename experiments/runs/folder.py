@@ -1,6 +1,6 @@
 """A run's folder, which belongs to one configuration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 import io
 import json
 import pathlib
@@ -16,6 +16,7 @@ from perceiver.checkpoints import atomic
 
 CONFIG = "config.json"
 CHECKPOINTS = "checkpoints"
+START = "start.json"  # the checkpoint that the run began with, if any
 DAMAGED = "checkpoints-damaged"  # where those go that cannot be read
 SET_ASIDE = "checkpoints-set-aside"  # where those go that --from-step leaves
 RESTART = (
@@ -62,6 +63,7 @@ def claim(
   may_be_amended: Sequence[str] = (),
   *,
   amend: bool = False,
+  paths: Collection[str] = (),
 ) -> Changes:
   """Makes a run's folder, or makes sure that it is of the same run.
 
@@ -72,6 +74,8 @@ def claim(
       one run; everything below such a field may change too.
     may_be_amended: names of those that may change on purpose.
     amend: whether that is the purpose.
+    paths: names of fields that hold the path of a file or folder, which may
+      have moved.
 
   Returns:
     The settings that were changed on purpose.
@@ -82,13 +86,7 @@ def claim(
   """
   path, changes = workdir / CONFIG, Changes()
   if path.exists():
-    then = settings(_read_config(path), may_differ)
-    now = settings(config, may_differ)
-    changes = {
-      name: (then.get(name, "absent"), now.get(name, "absent"))
-      for name in sorted({*then, *now})
-      if then.get(name, ...) != now.get(name, ...)
-    }
+    changes = _changes(_read_config(path), config, may_differ, paths)
     fixed = [n for n in changes if not _is_below(n, may_be_amended)]
     if changes and (fixed or not amend):
       remedy = "with the old one"
@@ -100,13 +98,14 @@ def claim(
           f"  {name}: {before} then, {after} now\n"
           for name, (before, after) in changes.items()
         )
-        + f"Go on {remedy}, or choose another --workdir."
+        + f"Go on {remedy}, or choose another --workdir, where --checkpoint "
+        f"{workdir} begins with this run's weights."
         + f" --amend does not change {', '.join(fixed)}."
         * (amend and bool(fixed))
       )
-  if _has_checkpoints(workdir):
+  if checkpoint_steps(workdir / CHECKPOINTS):
     note_checkpoint(workdir)
-  elif _had_checkpoints(workdir):
+  elif had_checkpoints(workdir):
     raise GoneError(
       f"The run in {workdir} has had checkpoints, and none is left in "
       f"{workdir / CHECKPOINTS}. Those that could not be read, if any, are in "
@@ -116,6 +115,19 @@ def claim(
   if not changes:  # Else it waits until they are in the history.
     files.write_text(path, config)
   return changes
+
+
+def _changes(
+  before: str, after: str, may_differ: Sequence[str], paths: Collection[str]
+) -> Changes:
+  """Returns the settings that differ, but for those that may."""
+  then, now = settings(before, may_differ), settings(after, may_differ)
+  return {
+    name: (then.get(name, "absent"), now.get(name, "absent"))
+    for name in sorted({*then, *now})
+    if then.get(name, ...) != now.get(name, ...)
+    and not (name in paths and then.get(name) and now.get(name))
+  }
 
 
 def write_config(workdir: pathlib.Path, experiment: Any) -> None:
@@ -137,12 +149,13 @@ def note_checkpoint(workdir: pathlib.Path) -> None:
 def restart(workdir: pathlib.Path) -> None:
   """Moves the folder of a run aside whose checkpoints are gone.
 
-  A run with checkpoints, and one that never had any, stays as it is.
+  The next one begins with the same checkpoint, if with any. A run with
+  checkpoints, and one that never had any, stays as it is.
 
   Raises:
     files.InputError: if the folder cannot be moved.
   """
-  if _has_checkpoints(workdir) or not _had_checkpoints(workdir):
+  if checkpoint_steps(workdir / CHECKPOINTS) or not had_checkpoints(workdir):
     return
   path = unused(workdir.with_name(f"{workdir.name}-before-restart"))
   try:
@@ -151,6 +164,8 @@ def restart(workdir: pathlib.Path) -> None:
     raise files.InputError(
       f"{workdir} cannot be moved: {errors.reason(error)}"
     ) from error
+  if (path / START).exists():
+    files.write_text(workdir / START, (path / START).read_text())
   progress.write(f"The run that was in {workdir} is in {path} now.")
 
 
@@ -168,36 +183,32 @@ def go_back(workdir: pathlib.Path, step: int) -> None:
   if note.exists():
     progress.write(f"The run has gone back to step {step}: see {note}.")
     return
-  folders = {
-    int(path.name): path
-    for path in files.list_folders(workdir / CHECKPOINTS)
-    if path.name.isdecimal()
-  }
-  if step not in folders:
-    raise ConfigError(
-      f"--from-step is {step}; {workdir / CHECKPOINTS} has the steps "
-      f"{sorted(folders)}."
-    )
-  for later in sorted(found for found in folders if found > step):
+  folder = workdir / CHECKPOINTS
+  steps = checkpoint_steps(folder)
+  if step not in steps:
+    raise ConfigError(f"--from-step is {step}; {folder} has the steps {steps}.")
+  for later in (found for found in steps if found > step):
     path = unused(aside / str(later))
     try:
       path.parent.mkdir(exist_ok=True)
-      folders[later].rename(path)
+      (folder / str(later)).rename(path)
     except OSError as error:
       raise files.InputError(
-        f"{folders[later]} cannot be moved: {errors.reason(error)}"
+        f"{folder / str(later)} cannot be moved: {errors.reason(error)}"
       ) from error
     progress.write(f"The checkpoint of step {later} is in {path} now.")
   text = "Without this file --from-step goes back there again.\n"
   files.write_text(note, text)
 
 
-def _has_checkpoints(workdir: pathlib.Path) -> bool:
-  found = files.list_folders(workdir / CHECKPOINTS)
-  return any(path.name.isdecimal() for path in found)
+def checkpoint_steps(directory: pathlib.Path) -> list[int]:
+  """Returns the steps of which a folder has checkpoints, oldest first."""
+  found = files.list_folders(directory)
+  return sorted(int(path.name) for path in found if path.name.isdecimal())
 
 
-def _had_checkpoints(workdir: pathlib.Path) -> bool:
+def had_checkpoints(workdir: pathlib.Path) -> bool:
+  """Returns whether a run has had checkpoints, which may be gone."""
   return (workdir / _NOTE).exists() or (workdir / DAMAGED).exists()
 
 

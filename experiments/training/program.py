@@ -14,6 +14,7 @@ from experiments.runs import provenance
 from experiments.training import config as training_config
 from experiments.training import memory
 from experiments.training import optimizers
+from experiments.training import pretrained
 from experiments.training import sharding
 from experiments.training import state
 from experiments.training import tasks
@@ -27,11 +28,16 @@ class Program:
     rate: the learning rate as a function of the step.
     num_steps: the length of the run.
     skips: whether steps without a number are left out and counted.
+    start: the checkpoint whose arrays the first state takes, if any.
     target: shapes and shardings of the state.
   """
 
   def __init__(
-    self, config: training_config.TrainConfig, task: tasks.Task, mesh: Mesh
+    self,
+    config: training_config.TrainConfig,
+    task: tasks.Task,
+    mesh: Mesh,
+    start: pretrained.Start | None = None,
   ) -> None:
     """Builds shapes only.
 
@@ -43,6 +49,7 @@ class Program:
       config, len(self.split.source)
     )
     self._config, self._task, self._mesh = config, task, mesh
+    self.start = start
     self._optimizer = optimizers.build(config.optimizer, self.rate)
     self._batch = tasks.batch_shapes(self.split, config.batch_size)
     self.skips = config.non_finite is training_config.NonFinite.SKIP
@@ -55,7 +62,10 @@ class Program:
 
   def first_state(self) -> state.TrainState:
     """Computes the state before the first step."""
-    return state.create(self._initial(self.skips), self.target)
+    first = state.create(self._initial(self.skips), self.target)
+    if self.start is None:
+      return first
+    return first._replace(variables=self.start.put_into(first.variables))
 
   def _initial(self, skips: bool) -> Callable[[], state.TrainState]:
     return state.initializer(

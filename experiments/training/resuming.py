@@ -8,14 +8,66 @@ from typing import Any
 from jax.sharding import Mesh
 import optax
 
+from experiments.cluster import processes
 from experiments.data import loader
 from experiments.runs import folder as run_folder
+from experiments.runs import outside_files
 from experiments.runs import provenance
 from experiments.training import checkpoints
+from experiments.training import config as training_config
 from experiments.training import losses
+from experiments.training import pretrained
 from experiments.training import program as training_program
 from experiments.training import sharding
 from experiments.training import state as training_state
+
+
+def claim(
+  workdir: pathlib.Path,
+  experiment: Any,
+  start: pretrained.Start | None,
+  amend: bool,
+  from_step: int | None,
+) -> run_folder.Changes:
+  """Makes a run's folder, or makes sure that it is of the same run.
+
+  Process 0 does so; the others wait for it.
+
+  Args:
+    workdir: the run's folder.
+    experiment: the recipe.
+    start: the checkpoint that the run begins with, if any.
+    amend: go on with changed values of `training_config.MAY_BE_AMENDED`.
+    from_step: go on from this checkpoint, not from the newest one.
+
+  Returns:
+    The settings that were changed on purpose.
+
+  Raises:
+    run_folder.ConfigError: if it is another configuration's, or there is no
+      checkpoint of that step.
+    run_folder.GoneError: if the run had checkpoints, and none is left.
+    files.InputError: if a file that the run needs cannot be copied.
+  """
+
+  def claim_folder() -> run_folder.Changes:
+    config = run_folder.to_json(experiment)
+    changes = run_folder.claim(
+      workdir,
+      config,
+      training_config.MAY_DIFFER,
+      training_config.MAY_BE_AMENDED,
+      amend=amend,
+      paths=outside_files.paths(experiment),
+    )
+    outside_files.keep(workdir, config)
+    if from_step is not None:
+      run_folder.go_back(workdir, from_step)
+    if start is not None:
+      start.write(workdir)
+    return changes
+
+  return processes.from_process_zero(claim_folder)
 
 
 def first_state(
@@ -50,7 +102,10 @@ def first_state(
     if state is None:
       raise error
   if state is None:
-    return program.first_state()
+    state = program.first_state()
+    if program.start is not None:  # From here on it is not needed.
+      stored.save(0, training_state.to_items(state))
+    return state
   if (made := int(state.step)) > program.num_steps:
     raise run_folder.ConfigError(
       f"The run in {stored.directory.parent} has made {made} steps; expected "

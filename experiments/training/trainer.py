@@ -20,17 +20,16 @@ from jax.sharding import Mesh
 from experiments.cluster import processes
 from experiments.cluster import signals
 from experiments.runs import folder as run_folder
+from experiments.runs import outside_files
 from experiments.training import config as training_config
 from experiments.training import evaluation
 from experiments.training import loop
-from experiments.training import losses
+from experiments.training import pretrained
 from experiments.training import program as training_program
+from experiments.training import resuming
 from experiments.training import sharding
 from experiments.training import tasks
 import perceiver
-
-NonFiniteError = losses.NonFiniteError
-batch_shapes = tasks.batch_shapes
 
 # Every experiment has one.
 TrainConfig = training_config.TrainConfig
@@ -74,6 +73,7 @@ def train(
   *,
   amend: bool = False,
   from_step: int | None = None,
+  checkpoint: pathlib.Path | None = None,
 ) -> Report:
   """Trains to the end, from wherever the folder's last checkpoint is.
 
@@ -83,6 +83,7 @@ def train(
       share one.
     amend: go on with changed values of `training_config.MAY_BE_AMENDED`.
     from_step: go on from this checkpoint, not from the newest one.
+    checkpoint: begin with the arrays of this model, as in `pretrained.begin`.
 
   Returns:
     The result, once everything is on disk.
@@ -93,41 +94,31 @@ def train(
     run_folder.ConfigError: if the folder is another configuration's.
     run_folder.GoneError: if the run has had checkpoints, and none is left.
     checkpoints.MismatchError: if the checkpoint is another model's.
+    perceiver.CheckpointError: if a run cannot begin with `checkpoint`.
     checkpoints.SaveError: if a checkpoint cannot be written.
     memory.MemoryLimitError: if a step needs more memory than there is.
-    NonFiniteError: if loss or gradient stop being numbers; the checkpoints
-      from before remain.
+    losses.NonFiniteError: if loss or gradient stop being numbers; the
+      checkpoints from before remain.
     loader.WorkerError: if a process that prepares examples dies.
     processes.DisagreementError: if processes have different configurations.
     processes.PeerError: if another process of the run fails.
     SystemExit: with code 130 after SIGINT, 143 after another signal.
   """
   mesh = check(experiment)
+  experiment = outside_files.for_run(experiment, workdir)
   task = experiment.task()
-  text = run_folder.to_json(experiment)
   settings = run_folder.settings(
-    text, training_config.MAY_DIFFER_BETWEEN_PROCESSES
+    run_folder.to_json(experiment), training_config.MAY_DIFFER_BETWEEN_PROCESSES
   )
   processes.check_same(settings)
   # What cannot be computed is refused before there is a folder.
-  program = training_program.Program(experiment.train, task, mesh)
+  start = pretrained.begin(workdir, task.model, checkpoint)
+  program = training_program.Program(experiment.train, task, mesh, start)
   program.announce(workdir)
   if not (workdir / run_folder.CONFIG).exists():
     _ = program.step
 
-  def claim() -> run_folder.Changes:
-    changes = run_folder.claim(
-      workdir,
-      text,
-      training_config.MAY_DIFFER,
-      training_config.MAY_BE_AMENDED,
-      amend=amend,
-    )
-    if from_step is not None:
-      run_folder.go_back(workdir, from_step)
-    return changes
-
-  changes = processes.from_process_zero(claim)
+  changes = resuming.claim(workdir, experiment, start, amend, from_step)
   with contextlib.ExitStack() as stack:
     stop = stack.enter_context(signals.StopRequest())
     stack.enter_context(processes.raising_peer_errors())

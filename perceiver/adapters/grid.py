@@ -30,6 +30,11 @@ class GridInputConfig(Protocol):
     _ = self.input_channels
     position_encoding.check_grid(self.positions, self.grid)
 
+  def resizable_tables(self) -> dict[str, tuple[int, ...]]:
+    """Returns the grids of learned positions, by module below the input's."""
+    learned = position_encoding.is_learned(self.positions)
+    return {"learned_positions": self.grid} if learned else {}
+
   @property
   def num_inputs(self) -> int:
     """The number M of inputs."""

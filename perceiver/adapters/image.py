@@ -176,10 +176,9 @@ class ImageInputConfig(grid.GridInputConfig):
 
     Shuffled positions are not next to one another and cannot be resized.
     """
-    learned = position_encoding.is_learned(self.positions)
-    if not learned or self.permutation_seed is not None:
+    if self.permutation_seed is not None:
       return {}
-    return {"learned_positions": self.grid}
+    return super().resizable_tables()
 
   def example(self, batch_size: int = 1) -> jax.ShapeDtypeStruct:
     """Returns shape and dtype of the images, [B, H, W, C] float32."""

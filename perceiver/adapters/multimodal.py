@@ -139,6 +139,15 @@ class MultimodalInputConfig:
     widest = max(x.input.input_channels for x in self.modalities)
     return widest + self.min_padding
 
+  def resizable_tables(self) -> dict[str, tuple[int, ...]]:
+    """Returns the grids of learned positions, by module below the input's."""
+    return {
+      f"{modality.name}_input/{name}": grid
+      for modality in self.modalities
+      if not isinstance(modality.input, VectorInputConfig)
+      for name, grid in modality.input.resizable_tables().items()
+    }
+
   def example(self, batch_size: int = 1) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns shapes and dtypes of the modalities that must be given."""
     return {

@@ -65,22 +65,41 @@ def load_for_finetuning(
   """
   model = registry.create(name_or_config)
   old, variables = load.load(path, source)
+  pretrained, report = usable_arrays(model, old, variables, path)
+  if report.reinitialised:
+    initial = model.init(jax.random.key(0) if rng is None else rng)
+    flat = check.flatten(initial)
+    pretrained |= {name: flat[name] for name in report.reinitialised}
+  result = check.unflatten({n: np.asarray(x) for n, x in pretrained.items()})
+  check.fits(model, result, source=str(path))
+  return model, result, report
+
+
+def usable_arrays(
+  model: perceiver_model.Model,
+  old: perceiver_model.Model,
+  variables: perceiver_model.Variables,
+  path: str | os.PathLike[str],
+) -> tuple[dict[str, Any], Report]:
+  """Returns the arrays that a model can use of a similar one's, by name.
+
+  Args:
+    model: the model to be trained.
+    old: the model of the checkpoint.
+    variables: its own.
+    path: of the checkpoint, for messages.
+
+  Raises:
+    CheckpointError: if the models differ before the latents.
+  """
   wanted = check.flatten(model.shapes())
   found = check.flatten(variables)
   pretrained, interpolated = _match(wanted, found, old.config, model.config)
   left_out = found.keys() - pretrained.keys()
   reinitialised = wanted.keys() - pretrained.keys()
   _check_trunk(wanted, found, left_out | reinitialised, path)
-  if reinitialised:
-    initial = model.init(jax.random.key(0) if rng is None else rng)
-    flat = check.flatten(initial)
-    pretrained |= {name: flat[name] for name in reinitialised}
-  report = Report(
-    *(tuple(sorted(x)) for x in (left_out, reinitialised, interpolated))
-  )
-  result = check.unflatten({n: np.asarray(x) for n, x in pretrained.items()})
-  check.fits(model, result, source=str(path))
-  return model, result, report
+  names = (left_out, reinitialised, interpolated)
+  return pretrained, Report(*(tuple(sorted(x)) for x in names))
 
 
 def _match(
@@ -125,10 +144,10 @@ def _module(name: str) -> str:
 
 def _is_trunk(name: str) -> bool:
   """Returns whether an array is used on the way to the latents."""
-  path = name.split(":")[1].split("/")
-  if path[1:2] == ["perceiver"]:
-    return path[2:3] != ["decoder"]
-  return len(path) > 1 and path[1].endswith("_input")
+  path = name.split(":")[1].split("/")[1:]
+  if "perceiver" in path:
+    return path[path.index("perceiver") + 1 :][:1] != ["decoder"]
+  return any(part.endswith("_input") for part in path)
 
 
 def _check_trunk(

@@ -40,6 +40,11 @@ class MultimodalClassifierConfig(classifier.ClassifierConfig):
 
   inputs: multimodal.MultimodalInputConfig
 
+  def resizable_tables(self) -> dict[str, tuple[int, ...]]:
+    """Returns the grids of learned positions by the module that holds them."""
+    tables = self.inputs.resizable_tables()
+    return {f"classifier/multimodal_input/{k}": n for k, n in tables.items()}
+
 
 # --------------------------------------------------------------------- inputs
 

@@ -21,6 +21,7 @@ from experiments.runs import log
 from experiments.training import checkpoints as training_checkpoints
 from experiments.training import checksums
 from experiments.training import config as training_config
+from experiments.training import losses as training_losses
 from experiments.training import trainer
 from tests.helpers import faulty
 from tests.helpers import foreign
@@ -188,7 +189,7 @@ def _poisoned(workdir, policy, num_train=48):
 
 
 def test_a_non_finite_loss_stops_and_keeps_the_batch(tmp_path):
-  with pytest.raises(trainer.NonFiniteError) as caught:
+  with pytest.raises(training_losses.NonFiniteError) as caught:
     _poisoned(tmp_path, training_config.NonFinite.STOP)
   (path,) = (tmp_path / "non_finite").iterdir()
   assert f"The step's batch is in {path}" in str(caught.value)
@@ -210,7 +211,7 @@ def test_non_finite_steps_are_skipped_and_counted(tmp_path):
 
 def test_a_run_that_skips_all_steps_stops(tmp_path):
   with pytest.raises(
-    trainer.NonFiniteError, match="is not a finite number at step 1"
+    training_losses.NonFiniteError, match="is not a finite number at step 1"
   ):
     _poisoned(tmp_path, training_config.NonFinite.SKIP, num_train=1)
 

@@ -121,7 +121,12 @@ def results(experiment: str) -> dict[str, tasks.Result]:
       )
       row = found.setdefault(recipe, {})
       row.setdefault((result.metric, result.split), result)
+  # The mean of several tasks, where there is one, is a recipe's main number.
+  ordered = (
+    (recipe, sorted(row.values(), key=lambda result: result.metric != "score"))
+    for recipe, row in found.items()
+  )
   return {
     recipe: dataclasses.replace(first, also=tuple(also))
-    for recipe, (first, *also) in ((r, x.values()) for r, x in found.items())
+    for recipe, (first, *also) in ordered
   }

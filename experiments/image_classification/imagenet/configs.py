@@ -23,21 +23,17 @@ from experiments.image_classification.imagenet import painted_digits
 from experiments.image_classification.imagenet import rand_augment
 from experiments.image_classification.imagenet import table_recipes
 from experiments.training import optimizers
-from experiments.training import pretrained
 from experiments.training import schedules
 from experiments.training import trainer
+import perceiver
 from perceiver.models import imagenet
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
-  """Image classification, by the recipes of both papers.
-
-  A checkpoint is of a model to be fine-tuned, but for its last linear map.
-  """
+  """Image classification, by the recipes of both papers."""
 
   model: imagenet.ImageClassifierConfig | baselines.GridClassifierConfig
-  checkpoint: pathlib.Path | None = None
   data: imagenet_data.DataConfig = imagenet_data.DataConfig()
   loss: classification_task.LossConfig
   train: trainer.TrainConfig
@@ -60,7 +56,7 @@ class Experiment:
     size = self.model.inputs.size[0]
     data = dataclasses.replace(self.data, image_size=size)
     return classification_task.ImageClassification(
-      model=pretrained.create(self.model, self.checkpoint),
+      model=perceiver.create(self.model),
       splits=lambda: imagenet_data.splits(
         data, self.model.num_classes, self.loss.mixing.in_pairs
       ),

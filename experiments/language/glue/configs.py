@@ -5,25 +5,23 @@
   python -m experiments.train glue --recipe rte --checkpoint FILE \\
       --data.data-dir DIR
 
-A checkpoint brings its own trunk, whatever its size. `experiments.train
+A checkpoint brings its own trunk, whatever its size, which options may change.
+`experiments.train
 glue-sweep` runs the paper's search over batches and rates, `experiments.predict
 glue-submission` writes the test server's files. None has been run at full size
 with this code.
 """
 
 import dataclasses
-import pathlib
 
 from experiments.cli.papers import published
 from experiments.language.glue import data as glue_data
 from experiments.language.glue import glue_tasks
-from experiments.language.glue import pretrained
 from experiments.language.glue import synthetic
 from experiments.language.glue import task as glue_task
 from experiments.language.text import bert
 from experiments.language.text import mini_model
 from experiments.training import optimizers
-from experiments.training import pretrained as training_pretrained
 from experiments.training import schedules
 from experiments.training import tasks
 from experiments.training import trainer
@@ -39,14 +37,11 @@ class Experiment:
   Attributes:
     model: the classifier.
     data: training and development sets.
-    checkpoint: a pre-trained language model to be fine-tuned. Its own trunk
-      replaces the model's.
     train: the training's settings.
   """
 
   model: glue.GlueConfig | bert.BertConfig
   data: glue_data.DataConfig = glue_data.DataConfig()
-  checkpoint: pathlib.Path | None = None
   train: trainer.TrainConfig
 
   def __post_init__(self) -> None:
@@ -62,31 +57,11 @@ class Experiment:
     glue_data.eval_splits([task.name for task in self.model.tasks])
 
   def task(self) -> glue_task.Glue:
-    """Returns the task.
-
-    Raises:
-      FileNotFoundError: if there is no such checkpoint.
-      perceiver.CheckpointError: if it cannot be used for this model.
-      files.InputError: if it holds another kind of model.
-    """
+    """Returns the task."""
     return glue_task.Glue(
-      model=self._model(),
+      model=perceiver.create(self.model),
       data=self.data,
       eval_batch_size=self.train.evaluation_batch_size,
-    )
-
-  def _model(self) -> perceiver.Model:
-    config = self.model
-    if self.checkpoint is None:
-      return perceiver.create(config)
-    if isinstance(config, bert.BertConfig):
-      of_tokens = dataclasses.replace(config, tasks=())
-      return training_pretrained.from_checkpoint(
-        config, self.checkpoint, of_tokens
-      )
-    trunk = pretrained.trunk_of(self.checkpoint)
-    return training_pretrained.from_checkpoint(
-      dataclasses.replace(config, trunk=trunk), self.checkpoint
     )
 
 

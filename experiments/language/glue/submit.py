@@ -16,6 +16,7 @@ from experiments.language.glue import data as glue_data
 from experiments.language.glue import evaluator
 from experiments.language.glue import glue_tasks
 from experiments.language.glue import tsv
+from experiments.runs import outside_files
 from experiments.training import evaluation
 import perceiver
 from perceiver.models import glue
@@ -32,7 +33,7 @@ class SubmitConfig:
 
   Attributes:
     models: models of GLUE, of one task or more.
-    data: the test sets.
+    data: the test sets; the tokenizer of a run is in its folder.
     output: the folder for the files.
     batch_size: examples at a time.
   """
@@ -59,8 +60,14 @@ def run(config: SubmitConfig) -> None:
         f"{path} holds {type(model.config).__name__}; expected a model of GLUE"
       )
     names = tuple(task.name for task in model.config.tasks)
+    run = path if path.is_dir() else path.parent
+    kept = outside_files.find(run, "data.sentencepiece_model")
+    data = dataclasses.replace(
+      config.data,
+      sentencepiece_model=config.data.sentencepiece_model or kept,
+    )
     encoding = glue_data.encoder(
-      config.data, model.config.max_length, model.config.text.vocab_size
+      data, model.config.max_length, model.config.text.vocab_size
     )
     tests = [
       (names.index(task.name), number, task, eval_split)

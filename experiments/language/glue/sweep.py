@@ -21,6 +21,7 @@ from experiments.language.glue import configs
 from experiments.language.glue import data as glue_data
 from experiments.language.glue import glue_tasks
 from experiments.language.glue import scores
+from experiments.training import pretrained
 from experiments.training import trainer
 
 
@@ -84,8 +85,9 @@ def sweep(config: SweepConfig, name: str) -> list[Run]:
     for rate in config.rates:
       workdir = config.workdir / name / f"batch_{batch_size}_rate_{rate:g}"
       setting = experiment(config, name, batch_size, rate)
+      setting = pretrained.with_trunk(setting, config.checkpoint, workdir)
       registry.check(setting)
-      report = trainer.train(setting, workdir)
+      report = trainer.train(setting, workdir, checkpoint=config.checkpoint)
       found = report.evaluation.metrics
       runs.append(Run(batch_size, rate, found, report.model_file))
   return sorted(runs, key=lambda run: -run.found["score"])
@@ -104,7 +106,6 @@ def experiment(
   return dataclasses.replace(
     configs.EXPERIMENTS[config.recipes + name],
     data=config.data,
-    checkpoint=config.checkpoint,
     train=dataclasses.replace(train, seed=config.seed),
   )
 

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from experiments.training import config as training_config
+from experiments.training import losses as training_losses
 from experiments.training import sharding
+from experiments.training import tasks
 from experiments.training import trainer
 from tests.helpers import tiny_runs
 from tests.helpers.recipes import sums
@@ -100,7 +102,7 @@ def test_what_is_not_a_number_stops_and_leaves_good_checkpoints(
   assert tiny_runs.interrupt_at(5, tiny_runs.experiment(), tmp_path) == 143
   poisoned = sums.DataConfig(poisoned=True)
   monkeypatch.setattr(training_config, "MAY_DIFFER", ("data.poisoned",))
-  with pytest.raises(trainer.NonFiniteError) as caught:
+  with pytest.raises(training_losses.NonFiniteError) as caught:
     trainer.train(tiny_runs.experiment(poisoned), tmp_path)
   message = str(caught.value)
   assert "loss is not a finite number at step" in message or (
@@ -152,4 +154,4 @@ def test_an_empty_split_is_named():
   split = sums.Experiment(train=sums.MINI.train).task().train_split()
   split = dataclasses.replace(split, source=[])
   with pytest.raises(ValueError, match="'tiny train' has no examples"):
-    trainer.batch_shapes(split, 4)
+    tasks.batch_shapes(split, 4)
