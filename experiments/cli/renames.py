@@ -38,6 +38,7 @@ _OPTIONS = (
   (r"^--run$", "--runs"),
   (r"^--seen$", "--num-train"),
   (r"^--backwards$", "--backward"),
+  (r"^--baseline$", "--recipes bert_"),
 )
 _REFERENCE = "perceiver.Model(config, reference=True), in Python"
 _VALUES = {"GENERATED": "synthetic"}

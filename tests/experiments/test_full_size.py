@@ -24,6 +24,7 @@ _OPTIONS = {
   "glue": "--data.source synthetic --data.synthetic.train 4",
   "imagenet": f"--data.dataset {painted_digits.NAME}",
   "masked_language": "--data.corpus python_topics",
+  "starcraft": "--data.num-steps 1 --data.num-transitions 1",
 }
 
 
