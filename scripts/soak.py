@@ -27,6 +27,7 @@ import numpy as np
 from safetensors import numpy as safetensors_numpy
 import tyro
 
+from experiments.cli import paths
 from experiments.cluster import signals
 from experiments.runs import folder as run_folder
 from experiments.runs import log
@@ -274,4 +275,4 @@ def main(
 
 
 if __name__ == "__main__":
-  sys.exit(tyro.cli(main))
+  sys.exit(tyro.cli(main, registry=paths.REGISTRY))

@@ -26,10 +26,17 @@ def test_list(tiny, capsys):
   _, _, command, header, *rows = capsys.readouterr().out.splitlines()
   assert command == "python -m experiments.train tiny --recipe NAME | --mini"
   assert header.split() == list(list_experiments._HEADER)
-  assert [row.split()[0] for row in rows[:3]] == ["plain", "wide", "mini"]
+  # A metric and its split are broken into lines.
+  assert [row.split()[0] for row in rows[:4]] == [
+    "plain",
+    "top",
+    "wide",
+    "mini",
+  ]
   # 4 x 8 + 8 weights and biases, 2 x 8 of the norm, 8 x 2 + 2 at the end.
   assert rows[0].split()[1] == "74"
-  assert rows[0].split()[3:6] == ["top", "1", "0.9"]
+  assert rows[0].split()[3:] == ["tiny", "eval", "0.9", "–"]
+  assert rows[1].split() == ["top", "1"]
 
 
 def test_lists_fit_a_terminal():

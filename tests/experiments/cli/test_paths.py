@@ -98,7 +98,8 @@ def test_home_of_an_option_below(home):
   words = ["glue", "--data.data-dir=~/glue", "--checkpoint", "~/a"]
   experiment = cli_arguments.override(train.Train, choice, words, "train")
   assert experiment.data.data_dir == home / "glue"
-  assert experiment.checkpoint == home / "a"
+  options = cli_arguments.select(train.Train, words, "train")
+  assert options.checkpoint == home / "a"
 
 
 def test_other_signs_are_of_paths(home):

@@ -6,7 +6,6 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import evaluate
 from experiments.cli import candidates
 from experiments.training import best
 from experiments.training import evaluation
@@ -120,7 +119,8 @@ def test_a_training_keeps_it_and_its_evaluation_states_so(tmp_path):
   assert store.notes(file)["step"] == str(lowest["step"])
   assert report.step == rows[-1]["step"]
   candidate = candidates.load(tiny, file)
-  found = evaluate.evaluate(candidate).metrics["loss"]
+  evaluated = candidates.evaluator(candidate)(candidate.variables)
+  found = evaluated.metrics["loss"]
   assert found == pytest.approx(lowest["loss"], rel=1e-5)
   assert candidate.origin.endswith("selected on what it is evaluated on")
   changed = dataclasses.replace(tiny.train, best_metric=None)
