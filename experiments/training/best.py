@@ -60,25 +60,19 @@ def keep(
     )
   value = found.metrics[name]
   before = processes.from_process_zero(lambda: _best(workdir, metric))
-  better = before is None or sign * value > sign * before[1]
-  if math.isfinite(value) and better:
+  is_better = before is None or sign * (value - before[1]) > 0
+  if math.isfinite(value) and is_better:
     whole, before = variables(), (step, value)
-    notes = {
-      "step": str(step),
-      "metric": metric,
-      "value": repr(float(value)),
-      "selected": f"the best by {name} on {found.split}",
-    }
+    notes = {"step": str(step), "metric": metric, "value": repr(float(value))}
+    notes["selected"] = f"the best by {name} on {found.split}"
     processes.on_process_zero(
       lambda: perceiver.save(workdir / FILE, model, whole, notes)
     )
-  if before is None:
-    return lines
-  best_step, best = before
-  lines.append(
-    f"best: {name} {best:.4g} at step {best_step}, in {workdir / FILE}; it is "
-    "selected on the examples that this is of"
-  )
+  if before is not None:
+    lines.append(
+      f"best: {name} {before[1]:.4g} at step {before[0]}, in {workdir / FILE}; "
+      "it is selected on the examples that this is of"
+    )
   return lines
 
 

@@ -17,13 +17,12 @@ from experiments.data import loader
 from experiments.data import tfds_reader
 from experiments.image_classification.imagenet import crop
 from experiments.image_classification.imagenet import painted_digits
+from experiments.image_classification.imagenet import pixels
 from experiments.image_classification.imagenet import rand_augment
 from perceiver import bounds
 
 # Splits for evaluation, the first choice first.
 _HELD_OUT = ("validation", "test")
-MEAN = (0.485, 0.456, 0.406)  # of pixels in [0, 1]
-STDDEV = (0.229, 0.224, 0.225)
 
 # Images of ILSVRC 2012.
 OFFICIAL_COUNTS = {
@@ -33,10 +32,6 @@ _ARCHIVES = (
   "ARCHIVES holds ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar from "
   "https://image-net.org. "
 )
-
-# Scaled to pixels in [0, 255].
-_MEAN = np.array(MEAN, np.float32) * np.float32(255)
-_STDDEV = np.array(STDDEV, np.float32) * np.float32(255)
 
 
 class TrainSplit(enum.Enum):
@@ -152,8 +147,8 @@ def splits(
   """Opens the training and the evaluation split.
 
   Batches of both have "images", float32 [B, size, size, 3], normalised with
-  `MEAN` and `STDDEV` and not clipped, and "labels", int32 [B], or, with several
-  labels for each, [B, max_labels], which -1 fills up.
+  `pixels.MEAN` and `pixels.STDDEV` and not clipped, and "labels", int32 [B],
+  or, with several labels for each, [B, max_labels], which -1 fills up.
 
   Args:
     config: the data set and the preparation of its images.
@@ -308,7 +303,7 @@ class TrainTransform:
     self, example: Mapping[str, Any], generator: np.random.Generator
   ) -> dict[str, np.ndarray]:
     augmentation = self.config.augmentation
-    image = _decode_example(example)
+    image = pixels.decode(example)
     box = crop.random_box(
       image.height,
       image.width,
@@ -316,7 +311,7 @@ class TrainTransform:
       augmentation.random_crop,
       self.config.eval_crop,
     )
-    image = _crop(image, box)
+    image = pixels.cut(image, box)
     if augmentation.horizontal_flip and generator.integers(2):
       image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     image = rand_augment.augment(image, generator, augmentation.randaugment)
@@ -333,32 +328,9 @@ class EvalTransform:
     self, example: Mapping[str, Any], generator: np.random.Generator
   ) -> dict[str, np.ndarray]:
     """Returns "images" [size, size, 3] and "labels" of one raw example."""
-    image = _decode_example(example)
+    image = pixels.decode(example)
     box = crop.centre_box(image.height, image.width, self.config.eval_crop)
-    return _finish(_crop(image, box), example, self.config)
-
-
-def normalise(image: np.ndarray) -> np.ndarray:
-  """Maps pixels in [0, 255], [H, W, 3], to the units of the models, float32."""
-  width = image.shape[1]
-  rows = image.reshape(image.shape[0], -1)  # [H, W·3], for NumPy's sake
-  rows = (rows - np.tile(_MEAN, width)) / np.tile(_STDDEV, width)
-  return rows.reshape(image.shape)
-
-
-def _decode_example(example: Mapping[str, Any]) -> Image.Image:
-  try:
-    return files.decode_image(example["image"])
-  except ValueError as error:
-    name = example.get("file_name", b"(no name)")
-    name = name.decode() if isinstance(name, bytes) else name
-    raise ValueError(f"image {name}: {error}") from error
-
-
-def _crop(image: Image.Image, box: crop.Box) -> Image.Image:
-  return image.crop(
-    (box.left, box.top, box.left + box.width, box.top + box.height)
-  )
+    return _finish(pixels.cut(image, box), example, self.config)
 
 
 def _finish(
@@ -372,4 +344,4 @@ def _finish(
     labels = np.atleast_1d(labels)[: config.max_labels]
     padding = (0, config.max_labels - len(labels))
     labels = np.pad(labels, padding, constant_values=-1)  # [max_labels]
-  return {"images": normalise(resized), "labels": labels}
+  return {"images": pixels.normalise(resized), "labels": labels}

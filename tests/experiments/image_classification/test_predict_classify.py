@@ -9,7 +9,7 @@ import pytest
 
 from experiments import predict
 from experiments.image_classification.imagenet import crop
-from experiments.image_classification.imagenet import data
+from experiments.image_classification.imagenet import pixels
 import perceiver
 from perceiver.models import registry as models
 from tests.helpers import tiny_models
@@ -28,8 +28,8 @@ def images(tmp_path):
   folder = tmp_path / "images"
   folder.mkdir()
   for i, shape in enumerate(((40, 30, 3), (16, 16, 3), (9, 50, 3))):
-    pixels = generator.integers(0, 256, shape, np.uint8)
-    Image.fromarray(pixels).save(folder / f"{i + 9}.png")
+    image = generator.integers(0, 256, shape, np.uint8)
+    Image.fromarray(image).save(folder / f"{i + 9}.png")
   return folder
 
 
@@ -42,9 +42,9 @@ def test_images_are_prepared_and_classified(trained, images, tmp_path, capsys):
   rows = [json.loads(line) for line in output.read_text().splitlines()]
   files = [images / f"{i}.png" for i in (9, 10, 11)]
   assert [row["image"] for row in rows] == list(map(str, files))
-  pixels = np.asarray(Image.open(files[0]))
+  image = np.asarray(Image.open(files[0]))
   assert crop.centre_box(40, 30, crop.CentreCropConfig()) == (7, 2, 26, 26)
-  patch = data.normalise(crop.resize_bicubic(pixels[7:33, 2:28], 16, 16))
+  patch = pixels.normalise(crop.resize_bicubic(image[7:33, 2:28], 16, 16))
   logits = np.asarray(model.apply(variables, patch[None]))[0]
   expected = np.exp(logits) / np.exp(logits).sum()
   found = rows[0]["predictions"]

@@ -11,6 +11,7 @@ from experiments.data import loader
 from experiments.image_classification.imagenet import configs
 from experiments.image_classification.imagenet import crop
 from experiments.image_classification.imagenet import data
+from experiments.image_classification.imagenet import pixels
 from experiments.image_classification.imagenet import prepare_folder
 from experiments.training import tasks
 from tests.helpers import foreign
@@ -90,7 +91,7 @@ def test_evaluation_reads_every_image_of_the_folder(data_dir):
   np.testing.assert_array_equal(second["weight"], [1, 1, 0, 0])
   # Grey stays grey, in units of the models.
   level = (60 + 120 * first["labels"]) / 255
-  expected = (level[:, None] - data.MEAN) / data.STDDEV
+  expected = (level[:, None] - pixels.MEAN) / pixels.STDDEV
   expected = np.broadcast_to(expected[:, None, None], (4, 16, 16, 3))
   np.testing.assert_allclose(first["images"], expected, atol=0.02)
   assert "tensorflow" not in sys.modules
@@ -274,7 +275,7 @@ def test_damaged_images_are_named(cut):
 def test_normalise_gives_the_units_of_the_models():
   image = np.array([[[0.485, 0.456, 0.406], [1, 1, 1]]], np.float32) * 255
   expected = [[[0, 0, 0], [2.2489082, 2.4285715, 2.64]]]
-  np.testing.assert_allclose(data.normalise(image), expected, atol=1e-6)
+  np.testing.assert_allclose(pixels.normalise(image), expected, atol=1e-6)
 
 
 def test_evaluation_is_centre_crop_resize_and_normalisation():
@@ -283,7 +284,7 @@ def test_evaluation_is_centre_crop_resize_and_normalisation():
   transform = data.EvalTransform(data.DataConfig(image_size=20))
   result = transform(example, np.random.default_rng(0))
   middle = np.asarray(image)[3:38, 7:42]  # 35 = 0.875 * 40
-  expected = data.normalise(crop.resize_bicubic(middle, 20, 20))
+  expected = pixels.normalise(crop.resize_bicubic(middle, 20, 20))
   np.testing.assert_array_equal(result["images"], expected)
   assert result["labels"] == 3
 
