@@ -51,6 +51,7 @@ class ImageClassification(tasks.HasSplits):
     loss: the loss of the training.
     top_k: the k of the reported top-k accuracies.
     class_names: names for plots; numbers if None.
+    max_labels: the most labels of an image.
   """
 
   model: perceiver.Model
@@ -58,11 +59,13 @@ class ImageClassification(tasks.HasSplits):
   loss: LossConfig = LossConfig()
   top_k: tuple[int, ...] = (1, 5)
   class_names: tuple[str, ...] | None = None
+  max_labels: int = 1
 
   def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns shapes and types of a training example."""
     images = self.model.config.inputs.example(1).shape[1:]
-    entries = {"images": (images, np.float32), "labels": ((), np.int32)}
+    labels = (self.max_labels,) if self.max_labels > 1 else ()
+    entries = {"images": (images, np.float32), "labels": (labels, np.int32)}
     if self.loss.mixing.in_pairs:
       entries |= {f"partner_{name}": entry for name, entry in entries.items()}
     return tasks.shapes(**entries)

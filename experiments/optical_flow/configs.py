@@ -167,5 +167,6 @@ EXPERIMENTS = {
 MINI = _mini()
 RESULTS = {
   **published.results("optical_flow"),
-  "mini": tasks.Result(metric="epe", ours=0.39),
+  # Not measured again since the augmentation has AutoFlow's order.
+  "mini": tasks.Result(metric="epe"),
 }

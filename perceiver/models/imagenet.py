@@ -150,7 +150,7 @@ _AT_START = encoder.Arrangement.AT_START
 
 
 def _cross_attends_only(number: int) -> ImageClassifierConfig:
-  """Returns a model without self-attention (2103.03206 table 7)."""
+  """Returns a model without self-attention (2103.03206 table 5)."""
   return _of_2021(
     num_cross_attends=number,
     num_blocks=number,

@@ -203,7 +203,7 @@ TABLES = {
     (rows.Column("TPUv3"), rows.Column("TITAN Xp")),
     "benchmark",
     """
-    Perceiver IO              | | 4.4 0.8  | optical_flow | tpu
+    Perceiver IO              | | 4.4 0.8  | optical_flow | tile
     Perceiver IO, convolution | | 17.8 3.3 | | tpu
     RAFT                      | | 1.6 10   | | quoted
     """,

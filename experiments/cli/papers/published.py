@@ -63,16 +63,21 @@ for _inputs in ("fourier", "projected", "conv"):
     f"{_TRAIN} --checkpoint runs/imagenet-{_pretraining}",
   )
 for _experiment in ("audioset", "imagenet"):
+  _folder = _experiment.upper()  # Not of one format.
   COMMANDS[f"{_experiment} maps"] = (
-    _TRAIN,
-    f"{_EVALUATE} --data.data-dir DIR --report PAGE",
+    _TRAIN.replace("DIR", _folder),
+    f"{_EVALUATE} --data.data-dir {_folder} --report {{run}}/page",
   )
+COMMANDS["benchmark optical_flow"] = (
+  "scripts.benchmark --cases optical_flow --computations forward",
+)
 
 NOTES = {
   "quoted": "quoted: trained by others",
   "jft": "JFT-300M, for its pre-training, is not public",
   "plot": "the number is in a plot only",
   "tpu": "a speed of TPUs; the benchmark measures this machine's",
+  "tile": "a speed of TPUs; the benchmark measures one tile on this machine",
   "game": "the game, AlphaStar's agent and the bot are not public: own battles",
   "autoflow": "the authors had 400,000 pairs of AutoFlow; 40,000 are public",
   "maps": "the page of the evaluation shows them",

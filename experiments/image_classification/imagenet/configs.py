@@ -61,6 +61,7 @@ class Experiment:
         data, self.model.num_classes, self.loss.mixing.in_pairs
       ),
       loss=self.loss,
+      max_labels=data.max_labels,
     )
 
 

@@ -152,5 +152,5 @@ EXPERIMENTS = {
 
 RESULTS = {
   **published.results("glue"),
-  "mini": tasks.Result(metric="score", ours=0.712),
+  "mini": tasks.Result(metric="score", ours=0.715),
 }

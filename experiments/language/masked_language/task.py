@@ -63,7 +63,8 @@ class MaskedLanguage(tasks.HasSplits):
 
   def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns shapes and types of a training example."""
-    length = self.model.config.text.max_length
+    (ids,) = self.model.config.example()  # [1, M]
+    length = ids.shape[1]
     masked = (language_data.max_masked(self.data, length),)
     names = ("positions", "targets", "words", "num_bytes")
     return tasks.shapes(
