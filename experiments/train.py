@@ -77,9 +77,9 @@ def _main(arguments: Sequence[str]) -> None:
   options = cli_arguments.select(Train, arguments, _PROG)
   choice = options.choose()
   workdir = options.workdir or registry.default_workdir(choice)
+  processes.start(options.distributed)  # Before a checkpoint is read by JAX.
   choice = registry.with_trunk(choice, options.checkpoint, workdir)
   experiment = cli_arguments.override(Train, choice, arguments, _PROG)
-  processes.start(options.distributed)
   experiment = registry.fit(choice, experiment)
   if options.restart:
     with occupancy.occupied(workdir):

@@ -62,10 +62,13 @@ def _look(
   """Returns whether the run has ended, and the steps to be evaluated."""
   has_ended = not occupancy.is_occupied(run)  # First: it may end right now.
   every = config.eval_every
-  own = lambda step: step == config.steps or (every and step % every == 0)
+  steps = run_folder.checkpoint_steps(run / run_folder.CHECKPOINTS)
+  # Of a length in epochs, any newest one may be the last.
+  last = config.steps or (steps[-1] if steps else 0)
+  own = lambda step: step == last or (every and step % every == 0)
   return has_ended, [
     step
-    for step in run_folder.checkpoint_steps(run / run_folder.CHECKPOINTS)
+    for step in steps
     if step not in {*_evaluated(run), *lost}
     if has_ended or not own(step)
   ]

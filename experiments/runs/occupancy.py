@@ -90,9 +90,10 @@ def _locked(workdir: pathlib.Path) -> Iterator[dict[str, Any]]:
       yield record
     finally:
       with contextlib.suppress(OSError):
-        (workdir / NAME).unlink()
-        if is_new:  # It stays as soon as anything else is in it.
-          workdir.rmdir()
+        if _is_at(file, workdir / NAME):  # Else the folder was moved.
+          (workdir / NAME).unlink()
+          if is_new:  # It stays as soon as anything else is in it.
+            workdir.rmdir()
 
 
 def _lock(workdir: pathlib.Path) -> TextIO:
@@ -104,7 +105,7 @@ def _lock(workdir: pathlib.Path) -> TextIO:
     try:
       fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
       with contextlib.suppress(FileNotFoundError):
-        if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+        if _is_at(file, path):
           return file
       # Its owner has just removed it.
     except BlockingIOError:
@@ -119,6 +120,10 @@ def _lock(workdir: pathlib.Path) -> TextIO:
       return file
     file.close()
     time.sleep(_PAUSE_SECONDS)
+
+
+def _is_at(file: TextIO, path: pathlib.Path) -> bool:
+  return os.path.samestat(os.fstat(file.fileno()), path.stat())
 
 
 @contextlib.contextmanager

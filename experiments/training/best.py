@@ -9,6 +9,7 @@ import math
 import pathlib
 
 from experiments.cluster import processes
+from experiments.data import files
 from experiments.runs import log
 from experiments.training import evaluation
 import perceiver
@@ -41,7 +42,7 @@ def keep(
     Lines on the evaluation, and on the best one.
 
   Raises:
-    ValueError: if the evaluation has no such metric.
+    files.InputError: if the evaluation has no such metric.
   """
   lines = [f"step {step}: {found.describe_briefly()}"]
   broken = [n for n, x in found.metrics.items() if not math.isfinite(x)]
@@ -54,7 +55,7 @@ def keep(
     return lines
   name, sign = metric.removeprefix("-"), -1 if metric.startswith("-") else 1
   if name not in found.metrics:
-    raise ValueError(
+    raise files.InputError(
       f"train.best_metric is {metric}; expected one of {list(found.metrics)}, "
       "with a minus before it where lower is better."
     )

@@ -153,7 +153,8 @@ def load(
   """Reads a model file, a run's folder, or whatever `perceiver.load` takes.
 
   Args:
-    path: of a run that is not finished, the newest checkpoint counts.
+    path: of a run that is not finished, or has gone on since it was, the newest
+      checkpoint counts.
     wanted: configuration of the model to be trained; that of the checkpoint is
       of this kind, or one of the library's own.
 
@@ -166,8 +167,11 @@ def load(
     raise FileNotFoundError(
       f"There is no checkpoint {path}; give its path with --checkpoint."
     )
+  steps = run_folder.checkpoint_steps(path / run_folder.CHECKPOINTS)
   for file in (path, path / _MODEL):
-    if store.is_ours(file):
+    if store.is_ours(file) and (
+      not steps or store.notes(file).get("step") == str(steps[-1])
+    ):
       return store.load(file, type(wanted))
   if (path / run_folder.CONFIG).exists() and _has_begun(path):
     return _from_run(path, type(wanted))
@@ -184,7 +188,7 @@ def _from_run(
 ) -> tuple[perceiver.Model, perceiver.Variables]:
   """Reads the newest checkpoint of a run that is not finished."""
   model = perceiver.create(_stored_model(workdir, kind))
-  mesh = sharding.make_mesh(sharding.ParallelConfig(data=1))
+  mesh = sharding.make_mesh(sharding.ParallelConfig())
   shapes = jax.eval_shape(lambda: model.init(jax.random.key(0)))
   target = sharding.with_shardings(shapes, mesh)
   with training_checkpoints.Checkpoints(
@@ -232,7 +236,8 @@ def with_trunk(
     return experiment
   note = _note(workdir)
   path = _path(checkpoint, note)
-  if note and (workdir / run_folder.CONFIG).exists():
+  is_set = checkpoint is None or _has_begun(workdir)
+  if note and is_set and (workdir / run_folder.CONFIG).exists():
     found = _stored_model(workdir, type(model))
   elif path is not None:
     found = _config(path, model)

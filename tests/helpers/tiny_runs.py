@@ -40,7 +40,7 @@ def losses(workdir):
   return [row["loss"] for row in rows(workdir, "train")]
 
 
-def interrupt_at(step, experiment, workdir, number=signal.SIGTERM):
+def interrupt_at(step, experiment, workdir, number=signal.SIGTERM, **options):
   """Sends this process a signal after a step; returns the exit code."""
   compile_within = memory.compile_within
 
@@ -58,7 +58,7 @@ def interrupt_at(step, experiment, workdir, number=signal.SIGTERM):
   with pytest.MonkeyPatch.context() as patched:
     patched.setattr(memory, "compile_within", compiling)
     with pytest.raises(SystemExit) as caught:
-      trainer.train(experiment, workdir)
+      trainer.train(experiment, workdir, **options)
   return caught.value.code
 
 

@@ -46,7 +46,10 @@ def commands(config: RepeatConfig) -> list[str]:
   """
   table = listing.find(config.table)
   found = [c for row in table.rows for c in listing.commands(table, row)]
-  given = dict(folder.split("=", 1) for folder in config.folders)
+  given = {
+    name: path
+    for name, _, path in (folder.partition("=") for folder in config.folders)
+  }
   needed = {name for command in found for name in _FOLDER.findall(command)}
   if needed != given.keys():
     raise errors.UsageError(

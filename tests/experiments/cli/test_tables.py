@@ -159,6 +159,8 @@ def tiny_table(tiny, monkeypatch, tmp_path):
 def test_a_table_is_repeated(tiny_table, capsys):
   assert train.main(["table", tiny_table]) == 2
   assert "expected NAME=PATH for ['DIR']" in capsys.readouterr().err
+  assert train.main(["table", tiny_table, "/data"]) == 2
+  assert "folders are ['/data']" in capsys.readouterr().err
   assert train.main(["table", tiny_table, "DIR=/a b"]) == 0
   out = capsys.readouterr().out
   one, other, third = (

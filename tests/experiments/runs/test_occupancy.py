@@ -93,6 +93,16 @@ def test_a_folder_that_nothing_came_into_is_removed(tmp_path):
   assert os.listdir(tmp_path / "run") == ["log"]
 
 
+def test_a_folder_that_moved_leaves_the_next_one_alone(tmp_path):
+  with occupancy.occupied(tmp_path / "run"):
+    (tmp_path / "run").rename(tmp_path / "aside")
+    other = occupancy.occupied(tmp_path / "run")
+    other.__enter__()
+  assert occupancy.is_occupied(tmp_path / "run")
+  other.__exit__(None, None, None)
+  assert os.listdir(tmp_path) == ["aside"]
+
+
 def test_looking_does_not_disturb_a_run_that_begins(tmp_path, monkeypatch):
   (tmp_path / occupancy.NAME).touch()
   looking = (tmp_path / occupancy.NAME).open()

@@ -209,6 +209,19 @@ def test_runs_finished_or_not(other):
   assert done.arrays.keys() == begun.arrays.keys()
 
 
+def test_a_run_that_went_on_is_not_its_old_model(other, tmp_path):
+  run = shutil.copytree(other[0], tmp_path / "run")
+  tiny = experiment(seed=5, steps=14)
+  code = tiny_runs.interrupt_at(13, tiny, run, amend=True)
+  assert code == 143
+  model = experiment().task().model
+  newest, old = (
+    pretrained.read(model, path).arrays
+    for path in (run, run / "model.safetensors")
+  )
+  assert any(np.any(newest[name] != old[name]) for name in old)
+
+
 # --------------------------------------------------------------------- the run
 
 
