@@ -119,7 +119,8 @@ class Watchdog:
         _end(f"Process {key.data} of the run was stopped by a signal.", code)
     if _FAILING in message:
       time.sleep(_GRACE_SECONDS)
-    self._lose(key.data, "has ended: see its output")
+    if not self._is_closing:  # It had no reason of its own meanwhile.
+      self._lose(key.data, "has ended: see its output")
 
   def _beat(self, numbers: Iterable[int]) -> None:
     if self._is_closing:

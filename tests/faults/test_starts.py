@@ -200,8 +200,8 @@ def test_signals_work_while_processes_look_for_one_another(tmp_path):
     assert first.is_alive(), first.output()
   os.kill(second.pid, signal.SIGTERM)
   assert second.join() == 143
-  assert first.join() == 1
-  assert "error: Process 1 of the run has ended" in first.output()
+  assert first.join() == 143
+  assert "Process 1 of the run was stopped by a signal." in first.output()
 
 
 # ------------------------------------------------- what process 0 decides alone
