@@ -313,6 +313,7 @@ def conv_pool(
     eps=1e-5,
     name="batch_norm",
   )
-  x = norm.of_groups(x, features.group) if is_training else norm(x, False)
+  by_groups = is_training and len(x) > 0  # Of nothing there are no statistics.
+  x = norm.of_groups(x, features.group) if by_groups else norm(x, False)
   padding = "VALID" if features.centred else "SAME"
   return hk.max_pool(jax.nn.relu(x), (1, 3, 3, 1), (1, 2, 2, 1), padding)

@@ -38,7 +38,11 @@ class TextInputConfig:
   embedding_init_scale: float = 1.0
 
   def __post_init__(self) -> None:
-    bounds.check(self, "vocab_size", "max_length", "channels")
+    bounds.check(
+      self,
+      *("vocab_size", "max_length", "channels"),
+      embedding_init_scale="(0, inf)",
+    )
     _ = self.positions, self.embeddings
 
   def resizable_tables(self) -> dict[str, tuple[int, ...]]:

@@ -205,7 +205,7 @@ def test_wrong_number_of_classes_is_refused(painted):
     ),
   )
   with pytest.raises(ValueError, match=r"is 11; painted_digits has 10 classes"):
-    experiment.task()
+    experiment.task().train_split()
 
 
 def test_the_number_of_classes_is_that_of_the_data(painted, capsys):

@@ -69,7 +69,7 @@ def test_hdf5_files_are_a_data_set(root):
     dataset=data.Dataset.MODELNET40_HDF5, data_dir=root, allow_partial=True
   )
   split = data.eval_split(config, 4)
-  assert split.name == "modelnet40_hdf5 test"
+  assert split.name == "modelnet40_hdf5 test, not the official one"
   example = split.transform(split.source[0], np.random.default_rng(0))
   assert example["labels"] == 7
   np.testing.assert_allclose(
