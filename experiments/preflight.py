@@ -163,8 +163,8 @@ def _program(
   """Returns lines on a compiled program."""
   if program.reason:
     return [f"{name}: does not compile: {program.reason}"]
-  exchanges = ", ".join(
-    f"{number} {kind} of {size / 1e6:,.1f} MB"
+  exchanges = "; ".join(
+    f"{number} {kind}, {size / 1e6:,.1f} MB in all"
     for kind, (number, size) in sorted(program.collectives.items())
   )
   return [
@@ -187,7 +187,7 @@ def _examples_per_second(experiment: trainer.Experiment) -> float | None:
   begun = time.monotonic()
   for number in range(count):
     generator = np.random.default_rng(number)
-    split.transform(split.source[number % count], generator)
+    split.transform(split.source[number], generator)
     if time.monotonic() - begun > _SECONDS:
       break
   return (number + 1) / (time.monotonic() - begun)

@@ -198,11 +198,11 @@ def _arrangement(chips: int, axes: int) -> str:
 
 
 def prepare() -> None:
-  """Keeps compilers quiet on a machine without their hardware.
+  """Leaves devices of this machine alone, and keeps the compilers quiet.
 
   To be called before JAX starts its backends.
   """
-  os.environ.setdefault("JAX_PLATFORMS", "cpu")
+  jax.config.update("jax_platforms", "cpu")
   os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
   os.environ.setdefault("TPU_ACCELERATOR_TYPE", "v5litepod-4")
   os.environ.setdefault("TPU_WORKER_HOSTNAMES", "localhost")

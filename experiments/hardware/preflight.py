@@ -191,7 +191,7 @@ def _num_steps(experiment: Any, task: tasks.Task) -> int | None:
   config: trainer.TrainConfig = experiment.train
   if config.steps:
     return config.steps
-  count = getattr(experiment.data, "num_examples", None)
+  count = getattr(getattr(experiment, "data", None), "num_examples", None)
   try:
     count = count or len(task.train_split().source)
   except (FileNotFoundError, ValueError):

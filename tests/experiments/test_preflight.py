@@ -44,7 +44,7 @@ def test_a_page_says_what_fits_and_how_long():
     command.describe(page(10**10), tiny_runs.experiment(), rate=4.0)
   )
   assert "3,006 M cycles, 2,000 ms at 1.50 GHz" in text
-  assert "2 all-reduce of 1.0 MB" in text
+  assert "2 all-reduce, 1.0 MB in all" in text
   assert f"{tiny_runs.STEPS} steps: 0.0 days" in text
   assert "input pipeline: 4 examples/s" in text
   assert text.endswith("\nfits")

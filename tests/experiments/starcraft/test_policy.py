@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import chex
 import haiku as hk
 import jax
 import jax.numpy as jnp
@@ -57,11 +58,7 @@ def decisions(model, variables, entities, mask):
 
 
 def assert_same(found, expected):
-  # Rounding is in proportion to the largest numbers that are added.
-  for one, other in zip(found, expected, strict=True):
-    np.testing.assert_allclose(
-      one, other, rtol=0, atol=5e-6 * np.abs(other).max()
-    )
+  chex.assert_trees_all_close(found, expected, atol=1e-5)
 
 
 def test_shapes(decisions):
