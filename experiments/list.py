@@ -6,7 +6,8 @@
 With --runs it lists the runs in a folder instead: how far each of them is, what
 came out, and with which code, devices and seed. With --table it prints the rows
 of a paper's table or figure (2103.03206:fig5): the paper's numbers, ours from
-the runs in the folder, and the commands that repeat each row.
+the logs of the runs in the folder (`evaluate` prints, and logs nothing), and
+the commands that repeat each row.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,8 +43,8 @@ class List:
   Attributes:
     names: the experiments to list, or a part of their names; all if none.
     runs: list the runs in this folder and below.
-    table: print this table of a paper, with our numbers from `runs`, which is
-      the folder runs if None.
+    table: print this table of a paper, with our numbers from the logs in
+      `runs`, which is the folder runs if None.
   """
 
   names: tyro.conf.Positional[tuple[str, ...]] = ()

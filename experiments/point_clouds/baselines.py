@@ -7,6 +7,7 @@ Perceiver's.
 from collections.abc import Sequence
 import dataclasses
 import enum
+from typing import Self
 
 import haiku as hk
 import jax
@@ -33,7 +34,29 @@ class Pooling(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PointNetConfig:
+class _Classifier:
+  """Classes and points of a classifier.
+
+  Attributes:
+    num_classes: the number of classes.
+    num_points: points of an example.
+  """
+
+  num_classes: int
+  num_points: int = 2000
+
+  def with_num_classes(self, count: int) -> Self:
+    """Returns the configuration with another number of classes."""
+    return dataclasses.replace(self, num_classes=count)
+
+  def example(self, batch_size: int = 1) -> tuple[jax.ShapeDtypeStruct]:
+    """Returns shape and dtype of the points, [B, P, 3] float32."""
+    shape = (batch_size, self.num_points, _NUM_AXES)
+    return (jax.ShapeDtypeStruct(shape, jnp.float32),)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PointNetConfig(_Classifier):
   """The same small network for every point, pooled, then another one.
 
   It is PointNet (1612.00593) without its learned rotations, and with layer norm
@@ -43,27 +66,15 @@ class PointNetConfig:
     point_channels: layers that see one point each.
     pooling: how points are put together.
     cloud_channels: layers that see the whole cloud.
-    num_classes: the number of classes.
-    num_points: points of an example; the model takes any number.
   """
 
   point_channels: tuple[int, ...] = (64, 64, 128, 1024)
   pooling: Pooling = Pooling.MAX
   cloud_channels: tuple[int, ...] = (512, 256)
-  num_classes: int
-  num_points: int = 2000
-
-  def with_num_classes(self, count: int) -> "PointNetConfig":
-    """Returns the configuration with another number of classes."""
-    return dataclasses.replace(self, num_classes=count)
 
   def network(self, is_training: bool = False) -> "PointNet":
     """Returns the Haiku module."""
     return PointNet(self, is_training, name="point_net")
-
-  def example(self, batch_size: int = 1) -> tuple[jax.ShapeDtypeStruct]:
-    """Returns shape and dtype of the points, [B, P, 3] float32."""
-    return _example(batch_size, self.num_points)
 
 
 @dataclasses.dataclass
@@ -85,7 +96,7 @@ class PointNet(hk.Module):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TransformerConfig:
+class TransformerConfig(_Classifier):
   """Self-attention among groups of points, then their mean.
 
   Groups are of points that follow one another along a curve through all cells
@@ -96,15 +107,11 @@ class TransformerConfig:
     points: how points are encoded; a group's codes are put side by side.
     group_size: points of a group, a divisor of `num_points`.
     layers: the stack of self-attention layers.
-    num_classes: the number of classes.
-    num_points: points of an example.
   """
 
   points: adapters_points.PointInputConfig
   group_size: int
   layers: processor.ProcessorConfig
-  num_classes: int
-  num_points: int = 2000
 
   def __post_init__(self) -> None:
     if self.group_size < 1 or self.num_points % self.group_size:
@@ -113,17 +120,9 @@ class TransformerConfig:
         f"the {self.num_points} points."
       )
 
-  def with_num_classes(self, count: int) -> "TransformerConfig":
-    """Returns the configuration with another number of classes."""
-    return dataclasses.replace(self, num_classes=count)
-
   def network(self, is_training: bool = False) -> "Transformer":
     """Returns the Haiku module."""
     return Transformer(self, is_training, name="transformer")
-
-  def example(self, batch_size: int = 1) -> tuple[jax.ShapeDtypeStruct]:
-    """Returns shape and dtype of the points, [B, P, 3] float32."""
-    return _example(batch_size, self.num_points)
 
 
 @dataclasses.dataclass
@@ -152,7 +151,7 @@ class Transformer(hk.Module):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class GridConfig:
+class GridConfig(_Classifier):
   """A network for images over points that lie on a grid in any order.
 
   As in 2103.03206 table 4: the codes of points are the pixels.
@@ -161,15 +160,11 @@ class GridConfig:
     points: how points are encoded.
     backbone: the network over the grid.
     side: of the grid; further points are left out.
-    num_classes: the number of classes.
-    num_points: points of an example.
   """
 
   points: adapters_points.PointInputConfig
   backbone: grid_networks.GridNetworkConfig
   side: int = 44
-  num_classes: int
-  num_points: int = 2000
 
   def __post_init__(self) -> None:
     grid_networks.check_grid(self.backbone, (self.side, self.side))
@@ -179,17 +174,9 @@ class GridConfig:
         f"{self.num_points} points."
       )
 
-  def with_num_classes(self, count: int) -> "GridConfig":
-    """Returns the configuration with another number of classes."""
-    return dataclasses.replace(self, num_classes=count)
-
   def network(self, is_training: bool = False) -> "Grid":
     """Returns the Haiku module."""
     return Grid(self, is_training, name="grid")
-
-  def example(self, batch_size: int = 1) -> tuple[jax.ShapeDtypeStruct]:
-    """Returns shape and dtype of the points, [B, P, 3] float32."""
-    return _example(batch_size, self.num_points)
 
 
 @dataclasses.dataclass
@@ -235,8 +222,3 @@ def _layers(name: str, channels: Sequence[int], x: Array) -> Array:
     x = layers.Linear(size, name=f"{name}_{i}")(x)
     x = jax.nn.relu(layers.LayerNorm(name=f"{name}_{i}_norm")(x))
   return x
-
-
-def _example(batch_size: int, num_points: int) -> tuple[jax.ShapeDtypeStruct]:
-  shape = (batch_size, num_points, _NUM_AXES)
-  return (jax.ShapeDtypeStruct(shape, jnp.float32),)

@@ -53,7 +53,7 @@ def keep(
     )
   if metric is None:
     return lines
-  name, sign = metric.removeprefix("-"), -1 if metric.startswith("-") else 1
+  name, sign = direction(metric)
   if name not in found.metrics:
     raise files.InputError(
       f"train.best_metric is {metric}; expected one of {list(found.metrics)}, "
@@ -75,6 +75,11 @@ def keep(
       "it is selected on the examples that this is of"
     )
   return lines
+
+
+def direction(metric: str) -> tuple[str, int]:
+  """Returns the name of a `best_metric`, and -1 where lower is better, or 1."""
+  return metric.removeprefix("-"), -1 if metric.startswith("-") else 1
 
 
 def _best(workdir: pathlib.Path, metric: str) -> tuple[int, float] | None:

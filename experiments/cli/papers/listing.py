@@ -1,8 +1,10 @@
 """The papers' tables on the command line: commands, states and our numbers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 import json
+import math
 import pathlib
+from typing import Any
 
 import tabulate
 
@@ -11,8 +13,7 @@ from experiments.cli import registry
 from experiments.cli.papers import published
 from experiments.cli.papers import rows
 from experiments.runs import log as runs_log
-from experiments.training import evaluation
-from experiments.training import tasks
+from experiments.training import best
 
 _HEADER = ("row", "number", "paper", "ours", "state")
 _NONE = "–"
@@ -79,11 +80,16 @@ def commands(table: rows.Table, row: rows.Row) -> list[str]:
 
 def of_steps(workdir: pathlib.Path) -> str:
   """Returns /STEPS, nothing if the run is measured in epochs."""
-  try:
-    steps = json.loads((workdir / "config.json").read_bytes())["train"]["steps"]
-  except (OSError, KeyError, RecursionError, TypeError, ValueError):
-    return ""
+  steps = _training(workdir).get("steps")
   return f"/{steps}" if steps else ""
+
+
+def _training(workdir: pathlib.Path) -> dict[str, Any]:
+  """Returns a run's training settings, none if they cannot be read."""
+  try:
+    return dict(json.loads((workdir / "config.json").read_bytes())["train"])
+  except (OSError, KeyError, RecursionError, TypeError, ValueError):
+    return {}
 
 
 def _run(recipe: str) -> pathlib.Path | None:
@@ -118,12 +124,11 @@ def _ours(cell: rows.Cell, runs: pathlib.Path) -> tuple[str, str]:
   pattern = published.RUNS.get(cell.key, workdir.name).format(task=cell.task)
   folders = [path.parent for path in runs.glob(f"{pattern}/{runs_log.METRICS}")]
   found = [runs_log.read_rows(folder / runs_log.METRICS) for folder in folders]
-  wanted = tasks.Result(metric=column.metric, paper=0, split=column.split)
-  numbers = []
-  for log in found:
-    evaluations = [evaluation.from_row(r) for r in log if r["kind"] == "eval"]
-    of_column = [e.metrics for e in evaluations if e.papers(wanted)]
-    numbers += [m[column.metric] for m in of_column[-1:] if column.metric in m]
+  numbers = [
+    number
+    for folder, log in zip(folders, found, strict=True)
+    for number in _reported(folder, log, column)
+  ]
   state = "not run"
   if folders:
     last = found[-1][-1]["step"] if found[-1] else 0
@@ -131,3 +136,23 @@ def _ours(cell: rows.Cell, runs: pathlib.Path) -> tuple[str, str]:
   if len(folders) > 1:
     state = f"{len(folders)} runs"
   return f"{column.scale * max(numbers):.2f}" if numbers else _NONE, state
+
+
+def _reported(
+  folder: pathlib.Path, log: Sequence[Mapping[str, Any]], column: rows.Column
+) -> list[float]:
+  """Returns the number of the best evaluation if a run keeps it, or the last.
+
+  Of a run without such an evaluation it is none.
+  """
+  found = [
+    row
+    for row in log
+    if row["kind"] == "eval" and row.get("split") == column.split
+    if column.metric in row
+  ]
+  if metric := _training(folder).get("best_metric"):
+    name, sign = best.direction(str(metric))
+    finite = [row for row in found if math.isfinite(row.get(name, math.nan))]
+    found = [max(finite, key=lambda row: sign * row[name])] if finite else found
+  return [row[column.metric] for row in found[-1:]]

@@ -5,12 +5,10 @@ Numbers are in the paper's units: accuracies are in hundredths.
 
 from experiments.cli.papers import rows
 
-_TOP_1 = rows.Column("top-1", "top_1", "imagenet2012 validation")
-_MAP = rows.Column("mAP", "map", "audioset validation")
 TABLES = {
   "1": rows.Table(
     "ImageNet",
-    (_TOP_1,),
+    (rows.TOP_1,),
     "imagenet",
     """
     ResNet-50               | | 77.6 | | quoted
@@ -23,7 +21,7 @@ TABLES = {
   ),
   "2": rows.Table(
     "ImageNet, pixels permuted, the same way in all images",
-    (_TOP_1._replace(label="raw"), _TOP_1._replace(label="permuted")),
+    (rows.TOP_1._replace(label="raw"), rows.TOP_1._replace(label="permuted")),
     "imagenet",
     """
     ResNet-50 (FF)          | | 73.5 39.4 | resnet, resnet_permuted
@@ -37,7 +35,7 @@ TABLES = {
   ),
   "3": rows.Table(
     "AudioSet, audio, video and both",
-    tuple(_MAP._replace(label=label) for label in ("A", "V", "A+V")),
+    tuple(rows.MAP._replace(label=label) for label in ("A", "V", "A+V")),
     "audioset",
     """
     Benchmark (Gemmeke et al., 2017) | | 31.4 | | quoted
@@ -73,7 +71,7 @@ TABLES = {
   ),
   "5": rows.Table(
     "cross-attends alone, no latent Transformer, nothing shared",
-    (_TOP_1,),
+    (rows.TOP_1,),
     "imagenet",
     """
     4  | 12.7 | 39.4 | perceiver_4_alone
@@ -84,7 +82,7 @@ TABLES = {
   ),
   "6": rows.Table(
     "number and places of the cross-attends",
-    (_TOP_1,),
+    (rows.TOP_1,),
     "imagenet",
     """
     1 at start      | 41.1 | 76.7 | perceiver_1_interleaved | one place
@@ -99,7 +97,7 @@ TABLES = {
   ),
   "7": rows.Table(
     "sharing of weights",
-    (_TOP_1,),
+    (rows.TOP_1,),
     "imagenet",
     """
     none            | 326.2 | 72.9 | perceiver_unshared
@@ -117,7 +115,7 @@ TABLES = {
   ),
   "fig5": rows.Table(
     "a small model's sizes, one varied at a time",
-    (_TOP_1,),
+    (rows.TOP_1,),
     "imagenet",
     """
     base                    | | - | sweep_base             | plot
@@ -138,7 +136,7 @@ TABLES = {
   ),
   "fig6": rows.Table(
     "initial scale of the latents, and Fourier codes",
-    (_TOP_1,),
+    (rows.TOP_1,),
     "imagenet",
     """
     scale 0.02, 64 bands, resolution 224 | | - | codes_base | plot

@@ -10,9 +10,9 @@ from experiments.cli.papers import perceiver
 from experiments.cli.papers import perceiver_io
 from experiments.training import tasks
 
-# By the first word of a row's recipe, or all of it; {run} is the folder of the
-# recipe's run, {folder} that of a column's data. Words in capitals are folders
-# and files that a person has.
+# By all of a row's recipe, by its first word and the row's note, or by its
+# first word. {run} is the folder of the recipe's run, {folder} that of a
+# column's data; words in capitals are folders and files that a person has.
 _TRAIN = "experiments.train {experiment} --recipe {recipe} --data.data-dir DIR"
 _EVALUATE = "experiments.evaluate {experiment} --checkpoint {run}"
 COMMANDS: dict[str, tuple[str, ...]] = {
@@ -88,10 +88,7 @@ NOTES = {
   "unexplained": "86.6 million parameters; the difference is unexplained",
   "sizes": "the Transformer's size is not published: that of ViT-B",
   "grid": "the grid of its patches is not published; 8 does not divide 44",
-  "todo": "not made yet",
 }
-
-# -------------------------------------------------------- 2103.03206, Perceiver
 
 TABLES = {
   **{f"2103.03206:{n}": table for n, table in perceiver.TABLES.items()},
@@ -110,22 +107,28 @@ def source(name: str) -> str:
 def results(experiment: str) -> dict[str, tasks.Result]:
   """Returns the published results of an experiment's recipes.
 
-  A number that stands in several tables counts for the first of them.
+  Of a number that stands in several tables, that with the most digits counts,
+  and of equal ones the first.
   """
   found: dict[str, dict[tuple[str, str], tasks.Result]] = {}
-  for name, table in TABLES.items():
-    for cell in (cell for row in table.rows for cell in table.cells(row)):
-      column, (owner, _, recipe) = cell.column, cell.recipe.partition(" ")
-      if owner != experiment or not (cell.number and column.metric):
-        continue
-      result = tasks.Result(
-        metric=column.metric,
-        paper=round(float(cell.number) / column.scale, 4),
-        source=source(name),
-        split=column.split,
-      )
-      row = found.setdefault(recipe, {})
-      row.setdefault((result.metric, result.split), result)
+  cells = [
+    (name, cell)
+    for name, table in TABLES.items()
+    for row in table.rows
+    for cell in table.cells(row)
+  ]
+  for name, cell in sorted(cells, key=lambda pair: -len(pair[1].number)):
+    column, (owner, _, recipe) = cell.column, cell.recipe.partition(" ")
+    if owner != experiment or not (cell.number and column.metric):
+      continue
+    result = tasks.Result(
+      metric=column.metric,
+      paper=round(float(cell.number) / column.scale, 4),
+      source=source(name),
+      split=column.split,
+    )
+    row = found.setdefault(recipe, {})
+    row.setdefault((result.metric, result.split), result)
   # The mean of several tasks, where there is one, is a recipe's main number.
   ordered = (
     (recipe, sorted(row.values(), key=lambda result: result.metric != "score"))

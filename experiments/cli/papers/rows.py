@@ -23,6 +23,10 @@ class Column(NamedTuple):
   scale: float = 100
 
 
+TOP_1 = Column("top-1", "top_1", "imagenet2012 validation")
+MAP = Column("mAP", "map", "audioset validation")
+
+
 class Cell(NamedTuple):
   """A number of a table, and what repeats it.
 
@@ -85,13 +89,18 @@ class Table:
     return tuple(map(self._row, text.splitlines()))
 
   def cells(self, row: Row) -> Iterator[Cell]:
-    """Yields the cells of a row from the left."""
+    """Yields the cells of a row from the left.
+
+    Runs of another experiment than the table's are not evaluated by its metric.
+    """
     count = len(self.columns)
     numbers = row.numbers + ("",) * (count - len(row.numbers))
     recipes = row.recipes * (count if len(row.recipes) == 1 else 1)
     for column, number, key in zip(self.columns, numbers, recipes, strict=True):
       task = column.label.split()[0]
       is_single = "{task}" in key
+      if not key.startswith(f"{self.experiment} "):
+        column = column._replace(metric="")
       if is_single and "{part}" not in column.split:
         key = ""  # no model has the average of models of one task
       part = task if is_single else "8 tasks"

@@ -8,10 +8,10 @@ import dataclasses
 
 import haiku as hk
 import jax
-import jax.numpy as jnp
 
 from perceiver import position_encoding
 from perceiver.adapters import image
+from perceiver.attention import input_parts
 from perceiver.models import grid_networks
 
 Array = jax.Array
@@ -34,9 +34,9 @@ class GridClassifierConfig:
   def __post_init__(self) -> None:
     grid_networks.check_grid(self.backbone, self.inputs.grid)
 
-  def with_num_classes(self, num_classes: int) -> "GridClassifierConfig":
-    """Returns the model with another number of classes."""
-    return dataclasses.replace(self, num_classes=num_classes)
+  def with_num_classes(self, count: int) -> "GridClassifierConfig":
+    """Returns the configuration with another number of classes."""
+    return dataclasses.replace(self, num_classes=count)
 
   def network(self, is_training: bool = False) -> "GridClassifier":
     """Returns the Haiku module."""
@@ -57,13 +57,10 @@ class GridClassifier(hk.Module):
 
   def __call__(self, images: Array) -> Array:  # [B, H, W, C] -> [B, classes]
     config = self.config
-    features, positions = image.ImageInput(
+    parts = image.ImageInput(
       config.inputs, self.is_training, name="image_input"
     )(images)  # [B, M, C], [1, M, P]
-    positions = position_encoding.materialise(positions)
-    shape = (*features.shape[:2], positions.shape[-1])
-    rows = [features, jnp.broadcast_to(positions, shape)]
-    x = jnp.concatenate(rows, axis=-1)  # [B, M, C + P]
+    x = input_parts.concatenate(parts)  # [B, M, C + P]
     x = x.reshape(len(images), *config.inputs.grid, -1)  # [B, h, w, C + P]
     return grid_networks.GridNetwork(
       config.backbone, config.num_classes, self.is_training, name="backbone"

@@ -166,7 +166,7 @@ def splits(
       not as large as it should be, or has another number of classes.
   """
   dataset = open_dataset(config)
-  classes = int(dataset.info.features["label"].num_classes)
+  classes = _count_classes(dataset)
   if expected_classes not in (None, classes):
     raise files.InputError(
       f"model: the decoder's output_channels is {expected_classes}; "
@@ -222,8 +222,11 @@ def _check_larger(count: int, config: DataConfig) -> None:
 
 def num_classes(config: DataConfig) -> int:
   """Returns the data set's number of classes (1000 for ImageNet)."""
-  label = open_dataset(config).info.features["label"]
-  return int(getattr(label, "feature", label).num_classes)
+  return _count_classes(open_dataset(config))
+
+
+def _count_classes(dataset: Any) -> int:
+  return int(dataset.info.features["label"].num_classes)
 
 
 def open_dataset(config: DataConfig) -> Any:

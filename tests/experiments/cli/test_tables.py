@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import math
 import pathlib
 import shlex
 
@@ -85,8 +86,9 @@ def test_recipes_have_the_results_of_their_rows():
         for result in choice.result.row()
         if (result.metric, result.split) == (column.metric, column.split)
       )
-      # Of several tables, all have the same number.
-      assert found == pytest.approx(float(cell.number) / column.scale), (
+      # Of several tables, all have the same number, in one or two digits.
+      digits = len(cell.number.partition(".")[2])
+      assert round(found * column.scale, digits) == float(cell.number), (
         name,
         row,
       )
@@ -106,15 +108,23 @@ def test_parameters_are_the_published_ones():
     assert abs(counts[model] - row.millions) < 10.0**-digits, (row, counts)
 
 
+def add_run(folder, evaluations, **train):
+  """Writes the log and the training settings of a run."""
+  folder.mkdir()
+  (folder / "config.json").write_text(json.dumps({"train": train}))
+  counts = {"kind": "eval", "examples": 5, "expected": 5}
+  lines = [
+    json.dumps({"step": step, **counts, **row})
+    for step, row in enumerate(evaluations, 1)
+  ]
+  (folder / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+
+
 def test_a_table_with_our_numbers(tmp_path, capsys):
+  row = {"step": 60, "split": "imagenet2012 validation", "top_1": 0.7012}
+  other = {"step": 80, "split": "my_images validation", "top_1": 1.0}
   run = tmp_path / "imagenet-perceiver_unshared"
-  run.mkdir()
-  (run / "config.json").write_text('{"train": {"steps": 90}}')
-  row = {"step": 60, "kind": "eval", "top_1": 0.7012, "examples": 5}
-  row |= {"expected": 5, "split": "imagenet2012 validation"}
-  other = row | {"step": 80, "split": "my_images validation", "top_1": 1.0}
-  lines = "\n".join(map(json.dumps, (row, other)))
-  (run / "metrics.jsonl").write_text(f"{lines}\n")
+  add_run(run, [row, other], steps=90)
   options = ["--table", "2103.03206:7", "--runs", str(tmp_path)]
   assert list_experiments.main(options) == 0
   title, _, none, first, shared, second = capsys.readouterr().out.splitlines()
@@ -126,6 +136,56 @@ def test_a_table_with_our_numbers(tmp_path, capsys):
   )
   assert shared.split() == ["shared", "top-1", "78.0", "–", "not", "run"]
   assert second.split()[-3] == "perceiver"
+
+
+def number_of(row, table, runs):
+  """Returns our number of a row of one column."""
+  (line,) = (
+    line.removeprefix(row)
+    for line in listing.describe(table, runs).splitlines()
+    if line.startswith(f"{row} ")
+  )
+  return line.split()[2]
+
+
+def test_every_table_is_printed_before_and_after_its_runs(tmp_path):
+  for name, table in published.TABLES.items():
+    listing.describe(name, tmp_path)
+    for recipe in {c.recipe for row in table.rows for c in table.cells(row)}:
+      workdir = listing._run(recipe)
+      if workdir and not (tmp_path / workdir.name).exists():
+        add_run(tmp_path / workdir.name, [{"split": "other", "loss": 1.0}])
+    assert published.source(name) in listing.describe(name, tmp_path)
+
+
+@pytest.mark.parametrize(
+  ("best", "ours"), [(None, "80.00"), ("top_1", "90.00"), ("-loss", "70.00")]
+)
+def test_runs_that_keep_their_best_model_report_it(tmp_path, best, ours):
+  numbers = [(0.7, 1.0), (0.9, 2.0), (math.nan, math.nan), (0.8, 3.0)]
+  rows = [
+    {"split": "modelnet40 test", "top_1": top_1, "loss": loss}
+    for top_1, loss in numbers
+  ]
+  rows.append({"split": "synthetic test", "top_1": 1.0, "loss": 0.0})
+  add_run(tmp_path / "modelnet40", rows, best_metric=best)
+  assert number_of("Perceiver", "2103.03206:4", tmp_path) == ours
+
+
+def test_averages_of_one_model_are_ours(tmp_path):
+  row = {"split": "glue 8 tasks dev", "score": 0.8123}
+  add_run(tmp_path / "glue", [row])
+  add_run(tmp_path / "masked_language", [row])
+  average = lambda row: number_of(row, "2107.14795:2", tmp_path)
+  assert average("Multitask query") == "81.23"
+  assert average("Shared input token") == "–"
+  assert average("Single-task query") == "–"  # of eight models
+  (paper,) = (
+    result
+    for result in published.results("glue")["multitask"].row()
+    if result.metric == "score"
+  )
+  assert (paper.paper, paper.source) == (0.8179, "2107.14795 table 14")
 
 
 def test_an_unknown_table_is_refused(capsys):
