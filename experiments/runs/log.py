@@ -19,6 +19,7 @@ from experiments.runs import progress
 from perceiver import errors
 
 METRICS = "metrics.jsonl"
+_FOLLOWER = "follower"  # in rows of a program that follows the run
 # A program that holds the log for longer has been stopped.
 _LOCK_SECONDS = 1.0
 
@@ -88,12 +89,12 @@ class Reporter:
           file.close()
 
   def find(self, kind: str, step: int) -> dict[str, Any] | None:
-    """Returns the row of this kind and step, None if there is none.
+    """Returns the run's own row of this kind and step, None if there is none.
 
     Processes that do not write have only the rows of their own.
     """
     for row in self._rows:
-      if row["kind"] == kind and row["step"] == step:
+      if _key(row) == (kind, step) and _FOLLOWER not in row:
         return row
     return None
 
@@ -153,7 +154,8 @@ class Reporter:
 def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
   """Reads `metrics.jsonl`.
 
-  A last line that a killed run left unfinished is left out.
+  A last line that a killed run left unfinished is left out, and a row of a
+  program that follows the run where the run has written its own.
 
   Warns:
     UserWarning: for other lines that are no rows, which are left out.
@@ -171,7 +173,9 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
       stacklevel=2,
     )
   # Those of a program that follows the run may come late.
-  return sorted(filter(None, rows), key=lambda row: row["step"])
+  found = sorted(filter(None, rows), key=lambda row: row["step"])
+  own = {_key(row) for row in found if _FOLLOWER not in row}
+  return [row for row in found if _FOLLOWER not in row or _key(row) not in own]
 
 
 def add_row(
@@ -179,13 +183,15 @@ def add_row(
 ) -> None:
   """Adds a row to the log of a run, which may be writing there.
 
+  It is marked: the run does not take it for its own.
+
   Raises:
     files.InputError: if it cannot be written.
   """
   path = workdir / METRICS
   try:
     with path.open("a", encoding="utf-8") as file:
-      _append(file, {"step": step, "kind": kind, **values})
+      _append(file, {"step": step, "kind": kind, _FOLLOWER: True, **values})
   except OSError as error:
     reason = errors.reason(error)
     raise files.InputError(f"{path} cannot be written: {reason}") from error
@@ -206,6 +212,10 @@ def _append(file: TextIO, row: Mapping[str, Any]) -> None:
   file.flush()
   with contextlib.suppress(OSError):
     fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, int]:
+  return row["kind"], row["step"]
 
 
 def _row(line: bytes) -> dict[str, Any] | None:

@@ -86,7 +86,7 @@ class Run:
     changes: run_folder.Changes,
   ) -> log.Reporter:
     first_step, changed = int(self._state.step), list[str]()
-    splits = self._split, self._task.eval_split()
+    splits = self._split, self._program.eval_split
     processes.on_process_zero(
       lambda: changed.extend(
         resuming.record(
