@@ -209,14 +209,13 @@ def _results(workdir: pathlib.Path) -> dict[str, np.ndarray]:
     f"{row['kind']} loss of step {row['step']}": np.asarray(row["loss"])
     for row in log.read_rows(workdir / log.METRICS)
   }
-  return losses | safetensors_numpy.load_file(workdir / "model.safetensors")
+  return losses | safetensors_numpy.load_file(workdir / run_folder.MODEL)
 
 
 def _checkpoints(workdir: pathlib.Path) -> list[pathlib.Path]:
   """Returns the checkpoints of a run, oldest first."""
-  found = (workdir / run_folder.CHECKPOINTS).glob("*")
-  steps = [path for path in found if path.name.isdecimal()]
-  return sorted(steps, key=lambda path: int(path.name))
+  folder = workdir / run_folder.CHECKPOINTS
+  return [folder / str(n) for n in run_folder.checkpoint_steps(folder)]
 
 
 def _size(path: pathlib.Path) -> int:

@@ -5,7 +5,7 @@ nothing that depends on the clock, so two runs of the same configuration write
 the same bytes. TensorBoard's event files are beside it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 import contextlib
 import fcntl
 import json
@@ -16,7 +16,6 @@ import warnings
 
 from experiments.data import files
 from experiments.runs import progress
-from perceiver import errors
 
 METRICS = "metrics.jsonl"
 _FOLLOWER = "follower"  # in rows of a program that follows the run
@@ -113,27 +112,18 @@ class Reporter:
     self._rows.append(row)
     if not self._is_writer:
       return
-    with self._writing():
+    with files.explaining(self._path):
       _append(self._file, row)
       for name, value in values.items():
         if isinstance(value, float):
           self._events.add(f"{kind}/{name}", value, step)
-
-  @contextlib.contextmanager
-  def _writing(self) -> Iterator[None]:
-    try:
-      yield
-    except OSError as error:
-      raise files.InputError(
-        f"{self._path} cannot be written: {error.strerror}"
-      ) from error
 
   def progress(self, step: int, loss: float) -> None:
     """Shows the step, the speed since the last call, and the time left."""
     self._bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
     self._bar.update(step - self._bar.n)
     if rate := self._bar.format_dict["rate"]:
-      with self._writing():
+      with files.explaining(self._path):
         self._events.add("train/steps_per_second", rate, step)
 
   def evaluating(self, done: int, total: int) -> None:
@@ -189,12 +179,8 @@ def add_row(
     files.InputError: if it cannot be written.
   """
   path = workdir / METRICS
-  try:
-    with path.open("a", encoding="utf-8") as file:
-      _append(file, {"step": step, "kind": kind, _FOLLOWER: True, **values})
-  except OSError as error:
-    reason = errors.reason(error)
-    raise files.InputError(f"{path} cannot be written: {reason}") from error
+  with files.explaining(path), path.open("a", encoding="utf-8") as file:
+    _append(file, {"step": step, "kind": kind, _FOLLOWER: True, **values})
 
 
 def _append(file: TextIO, row: Mapping[str, Any]) -> None:

@@ -83,7 +83,7 @@ def _locked(workdir: pathlib.Path) -> Iterator[dict[str, Any]]:
   }
   with _lock(workdir) as file:
     try:
-      with _writing(workdir):
+      with files.explaining(workdir):
         file.truncate(0)
         file.write(json.dumps(record) + "\n")
         file.flush()
@@ -99,7 +99,7 @@ def _locked(workdir: pathlib.Path) -> Iterator[dict[str, Any]]:
 def _lock(workdir: pathlib.Path) -> TextIO:
   path, end = workdir / NAME, time.monotonic() + _LOCK_SECONDS
   while True:
-    with _writing(workdir):
+    with files.explaining(workdir):
       workdir.mkdir(parents=True, exist_ok=True)
       file = path.open("a+", encoding="utf-8")
     try:
@@ -124,15 +124,6 @@ def _lock(workdir: pathlib.Path) -> TextIO:
 
 def _is_at(file: TextIO, path: pathlib.Path) -> bool:
   return os.path.samestat(os.fstat(file.fileno()), path.stat())
-
-
-@contextlib.contextmanager
-def _writing(workdir: pathlib.Path) -> Iterator[None]:
-  try:
-    yield
-  except OSError as error:
-    reason = errors.reason(error)
-    raise files.InputError(f"{workdir} cannot be written: {reason}") from error
 
 
 def _in_use(workdir: pathlib.Path, file: TextIO) -> str:

@@ -65,7 +65,7 @@ class Run:
     self._rate, self._num_steps = program.rate, program.num_steps
     self._checkpoints = stack.enter_context(
       checkpoints.Checkpoints(
-        workdir / "checkpoints",
+        workdir / run_folder.CHECKPOINTS,
         keep=config.keep,
         keep_every=config.keep_every,
         in_background=config.checkpoint_in_background,
