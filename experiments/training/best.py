@@ -28,11 +28,8 @@ def keep(
 ) -> list[str]:
   """Writes a model unless the one that is kept was as good.
 
-  An evaluation that was better, but whose model was not kept, is named: that of
-  a step before --from-step or before `best_metric` was set, or of a program
-  that follows the run.
-
-  To be called in all processes, before the evaluation is in the log.
+  A better evaluation whose model was not kept is named, such as one of before
+  --from-step. To be called in all processes, before this one is in the log.
 
   Args:
     workdir: the run's folder.
