@@ -3,7 +3,7 @@
 The operating system drops the lock of a process that has ended, for whatever
 reason. NFS, Lustre with `-o flock` and the like do so too, after the minute or
 so in which a whole machine is missed; where a file system has no locks, a line
-says so.
+warns of it.
 """
 
 from collections.abc import Iterator

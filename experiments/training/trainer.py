@@ -132,7 +132,7 @@ def check(experiment: Experiment) -> Mesh:
   """Refuses a configuration that cannot work, before anything is built.
 
   Returns:
-    The devices that the experiment asks for.
+    The devices of the experiment.
 
   Raises:
     ValueError: naming the setting.
