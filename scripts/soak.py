@@ -63,7 +63,7 @@ class Soak:
     """Disturbs one run, and compares its end.
 
     Args:
-      end: a time after which the run is left alone.
+      end: a time after which the run is left alone, once it was disturbed.
 
     Raises:
       lives.Fault: at a difference.
@@ -71,8 +71,8 @@ class Soak:
     workdir = self._folder / f"run-{self.counts['runs']}"
     may_change = bool(self.counts["runs"] % 2)  # its devices
     has_changed = False
-    for _ in range(_MAX_LIVES):
-      if time.monotonic() > end:
+    for number in range(_MAX_LIVES):
+      if number and time.monotonic() > end:  # Every run is disturbed once.
         break
       way = self._way(workdir, may_change)
       has_changed |= (way.devices, way.processes) != (1, 1)
