@@ -111,12 +111,13 @@ def _main(arguments: Sequence[str]) -> None:
   experiment = cli_arguments.override(Evaluate, choice, arguments, _PROG)
   if path is None:
     raise errors.UsageError("--checkpoint PATH is needed")
+  others = (step, options.examples, options.report)
+  if options.follow and any(value is not None for value in others):
+    raise errors.UsageError(
+      "--follow goes without --step, --examples and --report"
+    )
   processes.start(options.distributed)
   if options.follow:
-    if step or options.examples or options.report:
-      raise errors.UsageError(
-        "--follow goes without --step, --examples and --report"
-      )
     following.follow(experiment, path)
     return
   if options.report is not None:
@@ -162,7 +163,7 @@ def _with_experiment(arguments: Sequence[str]) -> list[str]:
     return list(arguments)
   given = _path(first)
   run = _parts(given, None)[0] or given
-  if not (run / "config.json").exists():
+  if not (run / run_folder.CONFIG).exists():
     if "/" not in first:
       return list(arguments)
     reason = "has no config.json" if run.exists() else "does not exist"
@@ -276,7 +277,7 @@ def _choice_of_run(
     raise errors.UsageError(
       "the folder of a run states its recipe: leave out --recipe and --mini"
     )
-  file = path / "config.json"
+  file = path / run_folder.CONFIG
   if not file.exists():
     raise errors.UsageError(
       f"{path} is not the folder of a run: it has no config.json"

@@ -63,7 +63,7 @@ class Soak:
     """Disturbs one run, and compares its end.
 
     Args:
-      end: a time after which the run is left alone.
+      end: a time after which the run is left alone, once it was disturbed.
 
     Raises:
       lives.Fault: at a difference.
@@ -71,8 +71,8 @@ class Soak:
     workdir = self._folder / f"run-{self.counts['runs']}"
     may_change = bool(self.counts["runs"] % 2)  # its devices
     has_changed = False
-    for _ in range(_MAX_LIVES):
-      if time.monotonic() > end:
+    for number in range(_MAX_LIVES):
+      if number and time.monotonic() > end:  # Every run is disturbed once.
         break
       way = self._way(workdir, may_change)
       has_changed |= (way.devices, way.processes) != (1, 1)
@@ -209,14 +209,13 @@ def _results(workdir: pathlib.Path) -> dict[str, np.ndarray]:
     f"{row['kind']} loss of step {row['step']}": np.asarray(row["loss"])
     for row in log.read_rows(workdir / log.METRICS)
   }
-  return losses | safetensors_numpy.load_file(workdir / "model.safetensors")
+  return losses | safetensors_numpy.load_file(workdir / run_folder.MODEL)
 
 
 def _checkpoints(workdir: pathlib.Path) -> list[pathlib.Path]:
   """Returns the checkpoints of a run, oldest first."""
-  found = (workdir / run_folder.CHECKPOINTS).glob("*")
-  steps = [path for path in found if path.name.isdecimal()]
-  return sorted(steps, key=lambda path: int(path.name))
+  folder = workdir / run_folder.CHECKPOINTS
+  return [folder / str(n) for n in run_folder.checkpoint_steps(folder)]
 
 
 def _size(path: pathlib.Path) -> int:

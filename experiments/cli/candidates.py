@@ -25,7 +25,7 @@ from perceiver.checkpoints import store
 
 
 class Candidate(NamedTuple):
-  """A model to be judged, with what judges it."""
+  """A model to be evaluated, with its task and devices."""
 
   config: trainer.TrainConfig
   task: tasks.Task
@@ -118,7 +118,7 @@ def evaluator(
 
   Args:
     candidate: gives the task and its split, and the devices.
-    examples: how many to look at, the first ones; None for all.
+    examples: how many to evaluate on, the first ones; None for all.
 
   Raises:
     files.InputError: if the task evaluates its whole split.

@@ -66,11 +66,9 @@ def _look(
   # Of a length in epochs, any newest one may be the last.
   last = config.steps or (steps[-1] if steps else 0)
   own = lambda step: step == last or (every and step % every == 0)
+  done = _evaluated(run) | lost
   return has_ended, [
-    step
-    for step in steps
-    if step not in {*_evaluated(run), *lost}
-    if has_ended or not own(step)
+    step for step in steps if step not in done and (has_ended or not own(step))
   ]
 
 

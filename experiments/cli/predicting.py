@@ -12,11 +12,10 @@ import numpy as np
 from experiments.cli import errors
 from experiments.data import files
 from experiments.data import tables
+from experiments.runs import folder as run_folder
 from experiments.runs import progress as runs_progress
 import perceiver
 from perceiver.checkpoints import store
-
-_MODEL_FILE = "model.safetensors"  # in the folder of a finished run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,7 +73,7 @@ def load(
     hint = files.similar(path)
     raise FileNotFoundError(f"There is no checkpoint {path}.{hint}")
   # Files of ours name their model: the default may be another one.
-  ours = store.is_ours(path) or store.is_ours(path / _MODEL_FILE)
+  ours = store.is_ours(path) or store.is_ours(path / run_folder.MODEL)
   wanted = None if weights.model is None and ours else name
   try:
     model, variables = perceiver.load(path, wanted)

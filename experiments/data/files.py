@@ -46,6 +46,16 @@ def writing(path: pathlib.Path) -> Iterator[pathlib.Path]:
     raise InputError(str(error)) from error
 
 
+@contextlib.contextmanager
+def explaining(path: pathlib.Path) -> Iterator[None]:
+  """Turns errors of writing into `InputError` with a path and the reason."""
+  try:
+    yield
+  except OSError as error:
+    reason = errors.reason(error)
+    raise InputError(f"{path} cannot be written: {reason}") from error
+
+
 def write_text(path: pathlib.Path, text: str) -> None:
   """Writes a text file, whole or not at all."""
   with writing(path) as temporary:

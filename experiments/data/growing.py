@@ -17,7 +17,6 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core import hashing
 
 from experiments.data import files
-from perceiver import errors
 
 _SETTINGS = "settings"  # of a data set that is not finished
 
@@ -156,7 +155,7 @@ def finish(
   Raises:
     files.InputError: if it cannot be written.
   """
-  try:
+  with files.explaining(target):
     tfds.folder_dataset.write_metadata(
       data_dir=folder,
       features=splits[0].features,
@@ -168,9 +167,5 @@ def finish(
     )
     target.parent.mkdir(parents=True, exist_ok=True)
     os.rename(folder, target)
-  except OSError as error:
-    raise files.InputError(
-      f"{target} cannot be written: {errors.reason(error)}"
-    ) from error
   for name in (_SETTINGS, *(x for split in splits for x in split.list_names())):
     (target / name).unlink()

@@ -17,6 +17,7 @@ from perceiver.checkpoints import atomic
 
 CONFIG = "config.json"
 CHECKPOINTS = "checkpoints"
+MODEL = "model.safetensors"  # of a finished run
 START = "start.json"  # the checkpoint that the run began with, if any
 DAMAGED = "checkpoints-damaged"  # where those go that cannot be read
 SET_ASIDE = "checkpoints-set-aside"  # where those go that --from-step leaves
@@ -25,7 +26,6 @@ RESTART = (
   "first, or in another folder."
 )
 _NOTE = "checkpointed.txt"
-
 
 Changes = dict[str, tuple[Any, Any]]  # {setting: (then, now)}
 

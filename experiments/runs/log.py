@@ -5,7 +5,7 @@ nothing that depends on the clock, so two runs of the same configuration write
 the same bytes. TensorBoard's event files are beside it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 import contextlib
 import fcntl
 import json
@@ -16,9 +16,9 @@ import warnings
 
 from experiments.data import files
 from experiments.runs import progress
-from perceiver import errors
 
 METRICS = "metrics.jsonl"
+_FOLLOWER = "follower"  # in rows of a program that follows the run
 # A program that holds the log for longer has been stopped.
 _LOCK_SECONDS = 1.0
 
@@ -88,12 +88,12 @@ class Reporter:
           file.close()
 
   def find(self, kind: str, step: int) -> dict[str, Any] | None:
-    """Returns the row of this kind and step, None if there is none.
+    """Returns the run's own row of this kind and step, None if there is none.
 
     Processes that do not write have only the rows of their own.
     """
     for row in self._rows:
-      if row["kind"] == kind and row["step"] == step:
+      if _key(row) == (kind, step) and _FOLLOWER not in row:
         return row
     return None
 
@@ -112,27 +112,18 @@ class Reporter:
     self._rows.append(row)
     if not self._is_writer:
       return
-    with self._writing():
+    with files.explaining(self._path):
       _append(self._file, row)
       for name, value in values.items():
         if isinstance(value, float):
           self._events.add(f"{kind}/{name}", value, step)
-
-  @contextlib.contextmanager
-  def _writing(self) -> Iterator[None]:
-    try:
-      yield
-    except OSError as error:
-      raise files.InputError(
-        f"{self._path} cannot be written: {error.strerror}"
-      ) from error
 
   def progress(self, step: int, loss: float) -> None:
     """Shows the step, the speed since the last call, and the time left."""
     self._bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
     self._bar.update(step - self._bar.n)
     if rate := self._bar.format_dict["rate"]:
-      with self._writing():
+      with files.explaining(self._path):
         self._events.add("train/steps_per_second", rate, step)
 
   def evaluating(self, done: int, total: int) -> None:
@@ -153,7 +144,8 @@ class Reporter:
 def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
   """Reads `metrics.jsonl`.
 
-  A last line that a killed run left unfinished is left out.
+  A last line that a killed run left unfinished is left out, and a row of a
+  program that follows the run where the run has written its own.
 
   Warns:
     UserWarning: for other lines that are no rows, which are left out.
@@ -171,7 +163,9 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
       stacklevel=2,
     )
   # Those of a program that follows the run may come late.
-  return sorted(filter(None, rows), key=lambda row: row["step"])
+  found = sorted(filter(None, rows), key=lambda row: row["step"])
+  own = {_key(row) for row in found if _FOLLOWER not in row}
+  return [row for row in found if _FOLLOWER not in row or _key(row) not in own]
 
 
 def add_row(
@@ -179,16 +173,14 @@ def add_row(
 ) -> None:
   """Adds a row to the log of a run, which may be writing there.
 
+  It is marked: the run does not take it for its own.
+
   Raises:
     files.InputError: if it cannot be written.
   """
   path = workdir / METRICS
-  try:
-    with path.open("a", encoding="utf-8") as file:
-      _append(file, {"step": step, "kind": kind, **values})
-  except OSError as error:
-    reason = errors.reason(error)
-    raise files.InputError(f"{path} cannot be written: {reason}") from error
+  with files.explaining(path), path.open("a", encoding="utf-8") as file:
+    _append(file, {"step": step, "kind": kind, _FOLLOWER: True, **values})
 
 
 def _append(file: TextIO, row: Mapping[str, Any]) -> None:
@@ -206,6 +198,10 @@ def _append(file: TextIO, row: Mapping[str, Any]) -> None:
   file.flush()
   with contextlib.suppress(OSError):
     fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, int]:
+  return row["kind"], row["step"]
 
 
 def _row(line: bytes) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 The operating system drops the lock of a process that has ended, for whatever
 reason. NFS, Lustre with `-o flock` and the like do so too, after the minute or
 so in which a whole machine is missed; where a file system has no locks, a line
-says so.
+warns of it.
 """
 
 from collections.abc import Iterator
@@ -83,7 +83,7 @@ def _locked(workdir: pathlib.Path) -> Iterator[dict[str, Any]]:
   }
   with _lock(workdir) as file:
     try:
-      with _writing(workdir):
+      with files.explaining(workdir):
         file.truncate(0)
         file.write(json.dumps(record) + "\n")
         file.flush()
@@ -99,7 +99,7 @@ def _locked(workdir: pathlib.Path) -> Iterator[dict[str, Any]]:
 def _lock(workdir: pathlib.Path) -> TextIO:
   path, end = workdir / NAME, time.monotonic() + _LOCK_SECONDS
   while True:
-    with _writing(workdir):
+    with files.explaining(workdir):
       workdir.mkdir(parents=True, exist_ok=True)
       file = path.open("a+", encoding="utf-8")
     try:
@@ -124,15 +124,6 @@ def _lock(workdir: pathlib.Path) -> TextIO:
 
 def _is_at(file: TextIO, path: pathlib.Path) -> bool:
   return os.path.samestat(os.fstat(file.fileno()), path.stat())
-
-
-@contextlib.contextmanager
-def _writing(workdir: pathlib.Path) -> Iterator[None]:
-  try:
-    yield
-  except OSError as error:
-    reason = errors.reason(error)
-    raise files.InputError(f"{workdir} cannot be written: {reason}") from error
 
 
 def _in_use(workdir: pathlib.Path, file: TextIO) -> str:

@@ -4,7 +4,7 @@ It is selected on the examples that it is reported on, so that its number is too
 good for others. Papers that report their best evaluation compare with it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 import math
 import pathlib
 
@@ -26,9 +26,10 @@ def keep(
   model: perceiver.Model,
   variables: Callable[[], perceiver.Variables],
 ) -> list[str]:
-  """Writes a model if no evaluation of its run so far was as good.
+  """Writes a model unless the one that is kept was as good.
 
-  To be called in all processes, before the evaluation is in the log.
+  A better evaluation whose model was not kept is named, such as one of before
+  --from-step. To be called in all processes, before this one is in the log.
 
   Args:
     workdir: the run's folder.
@@ -53,19 +54,16 @@ def keep(
     )
   if metric is None:
     return lines
-  name, sign = direction(metric)
-  if name not in found.metrics:
-    raise files.InputError(
-      f"train.best_metric is {metric}; expected one of {list(found.metrics)}, "
-      "with a minus before it where lower is better."
-    )
+  name, sign = check(metric, found.metrics)
   value = found.metrics[name]
-  before = processes.from_process_zero(lambda: _best(workdir, metric))
+  before, others = processes.from_process_zero(
+    lambda: _evaluations(workdir, metric, step)
+  )
   is_better = before is None or sign * (value - before[1]) > 0
   if math.isfinite(value) and is_better:
     whole, before = variables(), (step, value)
     notes = {"step": str(step), "metric": metric, "value": repr(float(value))}
-    notes["selected"] = f"the best by {name} on {found.split}"
+    notes["selected"] = f"the best kept by {name} on {found.split}"
     processes.on_process_zero(
       lambda: perceiver.save(workdir / FILE, model, whole, notes)
     )
@@ -74,6 +72,9 @@ def keep(
       f"best: {name} {before[1]:.4g} at step {before[0]}, in {workdir / FILE}; "
       "it is selected on the examples that this is of"
     )
+    at, top = max(others, key=lambda pair: sign * pair[1], default=before)
+    if sign * (top - before[1]) > 0:
+      lines[-1] += f". That of step {at}, {top:.4g}, was not kept"
   return lines
 
 
@@ -82,13 +83,45 @@ def direction(metric: str) -> tuple[str, int]:
   return metric.removeprefix("-"), -1 if metric.startswith("-") else 1
 
 
-def _best(workdir: pathlib.Path, metric: str) -> tuple[int, float] | None:
-  """Returns step and value of the best model, None if none is of this run."""
-  file, rows = workdir / FILE, workdir / log.METRICS
-  if not file.exists() or not rows.exists():
-    return None
-  notes = store.notes(file)
-  steps = [row["step"] for row in log.read_rows(rows) if row["kind"] == "eval"]
-  if notes.get("metric") != metric or int(notes["step"]) not in steps:
-    return None
-  return int(notes["step"]), float(notes["value"])
+def check(metric: str, names: Collection[str]) -> tuple[str, int]:
+  """Returns a metric's name, and 1 if higher is better or else -1.
+
+  Args:
+    metric: as `TrainConfig.best_metric`.
+    names: of the metrics that an evaluation has.
+
+  Raises:
+    files.InputError: if it is none of them.
+  """
+  name, sign = direction(metric)
+  if name not in names:
+    raise files.InputError(
+      f"train.best_metric is {metric}; expected one of {list(names)}, with a "
+      "minus before it where lower is better."
+    )
+  return name, sign
+
+
+_Evaluated = tuple[int, float]  # step and value
+
+
+def _evaluations(
+  workdir: pathlib.Path, metric: str, step: int
+) -> tuple[_Evaluated | None, list[_Evaluated]]:
+  """Returns that of the model that is kept, and those before a step.
+
+  The first is None if no model of this run is kept by this metric.
+  """
+  file, path = workdir / FILE, workdir / log.METRICS
+  rows = log.read_rows(path) if path.exists() else []
+  name, _ = direction(metric)
+  values = {row["step"]: row.get(name) for row in rows if row["kind"] == "eval"}
+  known = [
+    (at, value)
+    for at, value in values.items()
+    if at < step and isinstance(value, float) and math.isfinite(value)
+  ]
+  notes = store.notes(file) if file.exists() else {}
+  if notes.get("metric") != metric or int(notes["step"]) not in values:
+    return None, known
+  return (int(notes["step"]), float(notes["value"])), known

@@ -164,8 +164,6 @@ class Checkpoints:
     return list(processes.from_process_zero(self._found))
 
   def _found(self) -> list[int]:
-    if not self.directory.is_dir():
-      return []
     return run_folder.checkpoint_steps(self.directory)
 
   def save(self, step: int, items: Mapping[str, Any]) -> None:

@@ -155,7 +155,7 @@ def learning_rate(
   """Returns the rate as a function of the step, and the number of steps.
 
   Args:
-    config: says how long, and how high.
+    config: gives the length of the training and the base rate.
     num_examples: examples in an epoch.
 
   Raises:

@@ -107,7 +107,7 @@ def from_row(row: Mapping[str, Any]) -> Evaluation:
   metrics = dict(row)
   own = {name: metrics.pop(name) for name in ("examples", "expected", "split")}
   own["skipped"] = metrics.pop("skipped", 0)
-  for name in ("step", "kind"):
+  for name in ("step", "kind", "follower"):
     metrics.pop(name, None)
   return Evaluation(metrics=metrics, **own)
 

@@ -65,7 +65,7 @@ class Run:
     self._rate, self._num_steps = program.rate, program.num_steps
     self._checkpoints = stack.enter_context(
       checkpoints.Checkpoints(
-        workdir / "checkpoints",
+        workdir / run_folder.CHECKPOINTS,
         keep=config.keep,
         keep_every=config.keep_every,
         in_background=config.checkpoint_in_background,
@@ -86,7 +86,7 @@ class Run:
     changes: run_folder.Changes,
   ) -> log.Reporter:
     first_step, changed = int(self._state.step), list[str]()
-    splits = self._split, self._task.eval_split()
+    splits = self._split, self._program.eval_split
     processes.on_process_zero(
       lambda: changed.extend(
         resuming.record(

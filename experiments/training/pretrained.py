@@ -27,7 +27,6 @@ from perceiver.checkpoints import errors as perceiver_errors
 from perceiver.checkpoints import finetuning
 from perceiver.checkpoints import store
 
-_MODEL = "model.safetensors"
 _MAX_SHOWN = 3  # names of arrays in a line
 
 _Experiment = TypeVar("_Experiment")
@@ -168,7 +167,7 @@ def load(
       f"There is no checkpoint {path}; give its path with --checkpoint."
     )
   steps = run_folder.checkpoint_steps(path / run_folder.CHECKPOINTS)
-  for file in (path, path / _MODEL):
+  for file in (path, path / run_folder.MODEL):
     if store.is_ours(file) and (
       not steps or store.notes(file).get("step") == str(steps[-1])
     ):

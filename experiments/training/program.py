@@ -9,9 +9,11 @@ import jax
 from jax.sharding import Mesh
 
 from experiments.cluster import machine
+from experiments.data import loader
 from experiments.runs import progress
 from experiments.runs import provenance
 from experiments.training import config as training_config
+from experiments.training import evaluation
 from experiments.training import memory
 from experiments.training import optimizers
 from experiments.training import pretrained
@@ -75,6 +77,26 @@ class Program:
       self._config.seed,
       skips=skips,
     )
+
+  @functools.cached_property
+  def eval_split(self) -> loader.Split:
+    """The examples to evaluate on."""
+    return self._task.eval_split()
+
+  def metrics(self) -> list[str]:
+    """Returns the names of an evaluation's metrics, found by tracing it.
+
+    None are known before it of a task with an evaluator of its own.
+    """
+    if isinstance(self._task, evaluation.HasEvaluator):
+      return []
+    size = self._config.evaluation_batch_size
+    sums = jax.eval_shape(
+      evaluation.sums_of_batch(self._task, self._mesh),
+      self.target.variables,
+      tasks.batch_shapes(self.eval_split, size),
+    )
+    return [name for name in sums if name != "weight"]
 
   @functools.cached_property
   def step(self) -> Callable[..., tuple[state.TrainState, jax.Array]]:

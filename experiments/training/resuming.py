@@ -13,6 +13,7 @@ from experiments.data import loader
 from experiments.runs import folder as run_folder
 from experiments.runs import outside_files
 from experiments.runs import provenance
+from experiments.training import best
 from experiments.training import checkpoints
 from experiments.training import config as training_config
 from experiments.training import losses
@@ -59,10 +60,14 @@ def claim(
     run_folder.ConfigError: if it is another configuration's, or there is no
       checkpoint of that step.
     run_folder.GoneError: if the run has had checkpoints, and none is left.
-    files.InputError: if a file that the run needs cannot be copied.
+    files.InputError: if a file that the run needs cannot be copied, or an
+      evaluation has no such metric as the best model is to be kept by.
     memory.MemoryLimitError: if a step needs more memory than there is.
   """
   # What cannot be computed is refused before the folder is a run's.
+  metric = experiment.train.best_metric
+  if metric is not None and (names := program.metrics()):
+    best.check(metric, names)
   if processes.from_process_zero(
     lambda: not (workdir / run_folder.CONFIG).exists()
   ):

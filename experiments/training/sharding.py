@@ -290,7 +290,7 @@ def to_host(mesh: Mesh, tree: Any) -> Any:
 
 
 class SharedSignal:
-  """The signal that any process of a run was sent; all learn of it together.
+  """The signal that any process of a run was sent; all get it together.
 
   Processes that stop after different steps would wait for one another.
   """
@@ -303,7 +303,7 @@ class SharedSignal:
   def after_step(self) -> int:
     """Returns the number of the signal, 0 if there was none.
 
-    To be called after every step. Several processes learn of a signal one step
+    To be called after every step. Several processes get a signal one step
     late, so that none of them waits for the others.
     """
     if process_count() == 1:

@@ -1,7 +1,7 @@
 """Silence of Orbax's threads, whose complaints follow a save that failed.
 
-The error that is raised says what happened; threads would say so again, in
-hundreds of lines, and after it.
+The error that is raised gives the reason; threads would repeat it, in hundreds
+of lines, and after it.
 """
 
 import gc
@@ -39,7 +39,7 @@ class Silence:
       self._former(unraisable)
 
   def end(self) -> None:
-    """Lets everything be heard again."""
+    """Restores the logs and the hook."""
     for logger, level in self._levels:
       logger.setLevel(level)
     if sys.unraisablehook is self._hook:

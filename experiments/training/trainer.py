@@ -19,6 +19,7 @@ from jax.sharding import Mesh
 
 from experiments.cluster import processes
 from experiments.cluster import signals
+from experiments.runs import folder as run_folder
 from experiments.runs import occupancy
 from experiments.runs import outside_files
 from experiments.training import config as training_config
@@ -131,7 +132,7 @@ def check(experiment: Experiment) -> Mesh:
   """Refuses a configuration that cannot work, before anything is built.
 
   Returns:
-    The devices that the experiment asks for.
+    The devices of the experiment.
 
   Raises:
     ValueError: naming the setting.
@@ -145,7 +146,7 @@ def check(experiment: Experiment) -> Mesh:
 def _finish(run: loop.Run, task: tasks.Task, workdir: pathlib.Path) -> Report:
   """Writes the model and the plots."""
   step, result = run.result()
-  model_file = workdir / "model.safetensors"
+  model_file = workdir / run_folder.MODEL
   plots: list[pathlib.Path] = []
   variables, notes = run.variables(), {"step": str(step)}
   processes.on_process_zero(

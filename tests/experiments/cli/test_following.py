@@ -74,6 +74,7 @@ def test_one_checkpoint_of_a_run(finished, capsys, arguments):
     (["{}/checkpoints/all"], 2, "is not the folder of a run"),
     ([TINY, "--checkpoint", "{}/model.safetensors", "--step", "5"], 2, "need"),
     (["{}", "--follow", "--step", "5"], 2, "--follow goes without --step"),
+    (["{}/checkpoints/0", "--follow"], 2, "--follow goes without --step"),
   ],
 )
 def test_checkpoints_that_there_are_not(

@@ -83,6 +83,20 @@ def test_bad_lines_cost_no_good_ones(tmp_path, bad):
   assert [row["step"] for row in log.read_rows(path)] == [1, 3]
 
 
+def test_rows_of_a_program_that_follows_are_not_the_runs_own(tmp_path):
+  for step in (10, 20):
+    log.add_row(tmp_path, "eval", step, {"loss": 0.5})
+  with _reporter(tmp_path, first_step=20) as reporter:
+    assert reporter.find("eval", 20) is None
+    reporter.write("eval", 20, {"loss": 0.25})
+  for _ in range(2):
+    first, second = log.read_rows(tmp_path / log.METRICS)
+    assert first == {"step": 10, "kind": "eval", "follower": True, "loss": 0.5}
+    assert second == {"step": 20, "kind": "eval", "loss": 0.25}
+    with _reporter(tmp_path, first_step=20) as reporter:
+      assert reporter.find("eval", 20) == second
+
+
 def test_what_is_not_a_number_is_written_as_such(tmp_path):
   values = {"loss": float("nan"), "norm": float("inf")}
   with _reporter(tmp_path) as reporter:

@@ -1,12 +1,15 @@
 """The best model of a run, kept beside the last."""
 
 import dataclasses
+import json
 
 import jax
 import numpy as np
 import pytest
 
 from experiments.cli import candidates
+from experiments.cli import following
+from experiments.runs import log
 from experiments.training import best
 from experiments.training import evaluation
 from experiments.training import trainer
@@ -47,8 +50,9 @@ def run(tmp_path, model, variables):
       model,
       lambda: variables._replace(params=params),
     )
-    with (tmp_path / "metrics.jsonl").open("a") as log:
-      log.write(f'{{"step": {step}, "kind": "eval"}}\n')
+    row = {"step": step, "kind": "eval", **found.to_row()}
+    with (tmp_path / log.METRICS).open("a") as file:
+      file.write(json.dumps(row) + "\n")
     return lines
 
   return tmp_path, evaluated
@@ -94,6 +98,20 @@ def test_a_best_model_of_steps_that_were_taken_back_does_not_count(run):
   assert kept(folder) == 4
 
 
+@pytest.mark.parametrize("metric", ["top_1", "-loss"])
+def test_a_better_evaluation_whose_model_was_not_kept_is_named(run, metric):
+  folder, evaluated = run
+  evaluated(5, 0.9, None)
+  evaluated(10, 0.25, metric)
+  _, line = evaluated(15, 0.5, metric)
+  assert kept(folder) == 15
+  value = 0.9 if metric == "top_1" else -0.9
+  assert line.endswith(f". That of step 5, {value}, was not kept")
+  assert store.notes(folder / best.FILE)["selected"].startswith("the best kept")
+  _, line = evaluated(20, 0.95, metric)
+  assert "was not kept" not in line
+
+
 def test_numbers_that_are_none(run):
   folder, evaluated = run
   assert len(evaluated(1, float("nan"))) == 2
@@ -108,6 +126,34 @@ def test_metrics_that_are_not_there(run):
   _, evaluated = run
   with pytest.raises(ValueError, match="best_metric is -map; expected one of"):
     evaluated(5, 0.5, "-map")
+
+
+def test_a_metric_that_there_is_not_is_refused_before_anything_is_written(
+  tmp_path,
+):
+  tiny = tiny_runs.experiment(best_metric="top_2")
+  message = r"best_metric is top_2; expected one of \['loss', 'top_1'\]"
+  with pytest.raises(ValueError, match=message):
+    trainer.train(tiny, tmp_path / "run")
+  assert not (tmp_path / "run").exists()
+
+
+def test_a_follower_does_not_evaluate_in_place_of_the_run(tmp_path):
+  # Of the metric, higher is better: the first one.
+  tiny = tiny_runs.experiment(best_metric="loss", checkpoint_every=12)
+  assert tiny_runs.interrupt_at(6, tiny, tmp_path) == 143
+  following.follow(tiny, tmp_path)
+  (row,) = tiny_runs.rows(tmp_path, "eval")
+  assert row["step"] == 6
+  assert row["follower"]
+  assert evaluation.from_row(row).metrics.keys() == {"loss", "top_1"}
+  trainer.train(tiny, tmp_path)
+  first, last = tiny_runs.rows(tmp_path, "eval")
+  assert (first["step"], last["step"]) == (6, 12)
+  assert "follower" not in first
+  assert first["loss"] == pytest.approx(row["loss"], rel=1e-6)
+  assert first["loss"] > last["loss"]
+  assert store.notes(tmp_path / best.FILE)["step"] == "6"
 
 
 def test_a_training_keeps_it_and_its_evaluation_states_so(tmp_path):
