@@ -99,9 +99,9 @@ def _entries(folder: pathlib.Path, recursive: bool) -> list[pathlib.Path]:
   known = set[pathlib.Path]()
   while below or linked:
     inside = below.pop() if below else linked.pop(0)
-    if (place := inside.resolve()) in known:
+    if (target := inside.resolve()) in known:
       continue
-    known.add(place)
+    known.add(target)
     for path in sorted(inside.glob("*")):
       if _FOREIGN.fullmatch(path.name):
         continue

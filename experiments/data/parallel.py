@@ -46,8 +46,8 @@ def ordered_map(
         result = future.result()
       except process.BrokenProcessPool:  # of this item, or of another
         _end(pool)
-        result = _alone(function, item, died)
         pool = _pool(workers)
+        result = _alone(function, item, died)
         again = [(x, _submit(pool, function, x)) for x, _ in waiting]
         waiting = collections.deque(again)
       yield result

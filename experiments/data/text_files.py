@@ -145,10 +145,14 @@ def _list(
 
 
 def _open(path: pathlib.Path) -> text_index.File:
-  name = path.name.lower()
-  content = text_index.unpacked(path) if name.endswith(".gz") else path
-  is_json = name.removesuffix(".gz").endswith((".json", ".jsonl"))
-  return text_index.File(path, content, is_json)
+  is_packed = path.name.lower().endswith(".gz")
+  content = text_index.unpacked(path) if is_packed else path
+  return text_index.File(path, content, _suffix(path) in (".json", ".jsonl"))
+
+
+def _suffix(path: pathlib.Path) -> str:
+  """Returns the suffix in lower case, that before .gz if there is one."""
+  return pathlib.Path(path.name.lower().removesuffix(".gz")).suffix
 
 
 def _divided(*sides: Documents) -> tuple[Documents, Documents]:
@@ -177,23 +181,26 @@ def _near_the_end(text: bytes) -> int:
 
 
 def _documents(file: text_index.File) -> Iterator[_Found]:
-  """Yields the documents of a file."""
-  is_lines = file.is_json
-  if file.path.name.lower().removesuffix(".gz").endswith(".json"):
-    is_lines = _has_lines(file)
-    if not is_lines:
-      yield from _json_documents(file)
-      return
-  if not is_lines:
-    content = files.read_bytes(file.content)
-    start = len(codecs.BOM_UTF8) * content.startswith(codecs.BOM_UTF8)
-    text = text_index.to_text(file, 1, content[start:])
-    yield 1, start, len(content), text
-    return
+  """Returns the documents of a file."""
+  if not file.is_json:
+    return _text_document(file)
+  if _suffix(file.path) == ".jsonl" or _has_lines(file):
+    return _line_documents(file)
+  return _json_documents(file)
+
+
+def _text_document(file: text_index.File) -> Iterator[_Found]:
+  content = files.read_bytes(file.content)
+  start = len(codecs.BOM_UTF8) * content.startswith(codecs.BOM_UTF8)
+  text = text_index.to_text(file, 1, content[start:])
+  yield 1, start, len(content), text
+
+
+def _line_documents(file: text_index.File) -> Iterator[_Found]:
   start = 0
   for number, line in enumerate(_lines(file), 1):
     end = start + len(line)
-    if number == 1 and line.startswith(codecs.BOM_UTF8):
+    if number == 1:
       line = line.removeprefix(codecs.BOM_UTF8)
     yield number, end - len(line), end, text_index.to_text(file, number, line)
     start = end

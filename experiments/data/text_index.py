@@ -73,7 +73,7 @@ class Documents(Sequence[bytes]):
     return len(self._rows)
 
   def location(self, index: Any) -> Location:
-    """Returns the place of a document."""
+    """Returns a document's bytes within its file."""
     return Location(*map(int, self._rows[index]))
 
   def describe(self, index: int) -> str:
@@ -99,7 +99,7 @@ class Writer:
     self._rows = array.array("q")
 
   def __enter__(self) -> "Writer":
-    with tempfile.NamedTemporaryFile(dir=scratch(), delete=False) as file:
+    with tempfile.NamedTemporaryFile(dir=_scratch(), delete=False) as file:
       self._path = pathlib.Path(file.name)
     self._stream = self._path.open("wb")
     return self
@@ -131,7 +131,7 @@ def _folder() -> "tempfile.TemporaryDirectory[str]":
   return tempfile.TemporaryDirectory(prefix="perceiver_texts_")
 
 
-def scratch() -> pathlib.Path:
+def _scratch() -> pathlib.Path:
   """Returns the temporary folder of this process."""
   return pathlib.Path(_folder().name)
 
@@ -142,7 +142,7 @@ def unpacked(path: pathlib.Path) -> pathlib.Path:
   Raises:
     files.InputError: if it is damaged, or there is no room.
   """
-  with tempfile.NamedTemporaryFile(dir=scratch(), delete=False) as target:
+  with tempfile.NamedTemporaryFile(dir=_scratch(), delete=False) as target:
     try:
       with gzip.open(path) as source:
         shutil.copyfileobj(source, target)
@@ -150,7 +150,7 @@ def unpacked(path: pathlib.Path) -> pathlib.Path:
       raise files.InputError(f"{path} is damaged: {error}") from error
     except OSError as error:
       raise files.InputError(
-        f"{path} cannot be unpacked into {scratch()}: {errors.reason(error)}. "
+        f"{path} cannot be unpacked into {_scratch()}: {errors.reason(error)}. "
         "TMPDIR names another folder for it"
       ) from error
     return pathlib.Path(target.name)

@@ -6,10 +6,9 @@
       --data.data-dir DIR
 
 A checkpoint brings its own trunk, whatever its size, which options may change.
-`experiments.train
-glue-sweep` runs the paper's search over batches and rates, `experiments.predict
-glue-submission` writes the test server's files. None has been run at full size
-with this code.
+`experiments.train glue-sweep` runs the paper's search over batches and rates,
+`experiments.predict glue-submission` writes the test server's files. None has
+been run at full size with this code.
 """
 
 import dataclasses

@@ -60,8 +60,8 @@ def run(config: SubmitConfig) -> None:
         f"{path} holds {type(model.config).__name__}; expected a model of GLUE"
       )
     names = tuple(task.name for task in model.config.tasks)
-    run = path if path.is_dir() else path.parent
-    kept = outside_files.find(run, "data.sentencepiece_model")
+    folder = path if path.is_dir() else path.parent
+    kept = outside_files.find(folder, "data.sentencepiece_model")
     data = dataclasses.replace(
       config.data,
       sentencepiece_model=config.data.sentencepiece_model or kept,

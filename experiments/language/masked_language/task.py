@@ -58,13 +58,17 @@ class MaskedLanguage(tasks.HasSplits):
 
   def splits(self) -> tuple[loader.Split, loader.Split]:
     """Returns the training and the held-out texts."""
+    return language_data.splits(self.data, self._length)
+
+  @property
+  def _length(self) -> int:
+    """Tokens of an example."""
     (ids,) = self.model.config.example()  # [1, M]
-    return language_data.splits(self.data, ids.shape[1])
+    return int(ids.shape[1])
 
   def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns shapes and types of a training example."""
-    (ids,) = self.model.config.example()  # [1, M]
-    length = ids.shape[1]
+    length = self._length
     masked = (language_data.max_masked(self.data, length),)
     names = ("positions", "targets", "words", "num_bytes")
     return tasks.shapes(

@@ -186,3 +186,22 @@ def test_robustness_compares_with_what_was_published(model, variables):
   (own,) = (line for line in lines if line.startswith("this model"))
   # Flow that is the same whatever the frames are does not change.
   assert own.split()[2:] == ["0.00", "0.00", "0.00", "0.00"]
+
+
+def test_robustness_is_watched_and_skips_what_was_skipped(
+  model, variables, capsys
+):
+  source = _Damaged(size=(202, 204), num_examples=2)
+  config = dataclasses.replace(CONFIG, robustness=True, skip_unreadable=True)
+  evaluate = make(model, source, config)
+  seen = []
+  count = lambda *counts: seen.append(counts)
+  evaluate(variables, evaluation.Watch(on_progress=count))
+  assert seen == [(1, 2), (2, 2), (1, 1)]
+  assert capsys.readouterr().err.count("skipped") == 1
+  seen.clear()
+  with pytest.raises(evaluation.Abandoned):
+    evaluate(
+      variables,
+      evaluation.Watch(on_progress=count, should_stop=lambda: len(seen) == 2),
+    )

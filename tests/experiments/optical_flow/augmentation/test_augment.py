@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import cv2
 import numpy as np
 import pytest
 
@@ -158,6 +157,7 @@ def test_flips_are_independent_of_one_another_and_of_scaling():
 
 def test_saturation_and_hue_are_those_of_opencv():
   """With values beyond white, as brightness makes them."""
+  cv2 = pytest.importorskip("cv2", reason='needs the extra "video"')
   generator = np.random.default_rng(0)
   pixels = generator.uniform(0, 300, (40, 50, 3)).astype(np.float32)
   pixels[:4] = pixels[:4, :, :1]  # greys
