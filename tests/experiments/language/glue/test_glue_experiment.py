@@ -291,6 +291,7 @@ def test_recipes():
   }
   without = set(configs.EXPERIMENTS) - set(configs.RESULTS)
   assert all(name.endswith("wnli") for name in without)
+  assert set(configs.RESULTS) - set(configs.EXPERIMENTS) == {"mini"}
   assert len(without) == 5
   for name in glue_tasks.AVERAGED:
     assert configs.EXPERIMENTS[name].model == glue.single_task(name)
