@@ -118,7 +118,8 @@ def _meet(index, port):
   ],
 )
 def test_proxies_are_for_what_is_outside(tmp_path, environment):
-  started = _start(tmp_path, _meet, environment=environment)
+  none = {"no_grpc_proxy": "", "no_proxy": ""}  # of this machine's
+  started = _start(tmp_path, _meet, environment=none | environment)
   assert _codes(started) == [0, 0]
   assert all("from 0" in process.output() for process in started)
   assert not any("proxy" in process.output() for process in started)
@@ -196,8 +197,7 @@ def test_processes_that_do_not_share_a_folder(tmp_path, is_relative):
 def test_signals_work_while_processes_look_for_one_another(tmp_path):
   first, second = _start(tmp_path, _train_apart, tmp_path, 500.0, False)
   place = tmp_path / "machine-0" / "run" / occupancy.NAME
-  while not (place.exists() and place.read_text()):
-    assert first.is_alive(), first.output()
+  first.wait_until(lambda: place.exists() and place.read_text())
   os.kill(second.pid, signal.SIGTERM)
   assert second.join() == 143
   assert first.join() == 143

@@ -121,6 +121,7 @@ def _run(
     with contextlib.suppress(PermissionError):  # The leader may be later.
       os.setpgid(0, group)
       break
+    time.sleep(0.01)
   signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it.
   file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
   os.dup2(file, 1)

@@ -72,6 +72,7 @@ def test_every_command_parses():
 
 
 def test_recipes_have_the_results_of_their_rows():
+  compared = 0
   for name, table, row in ROWS:
     for cell in table.cells(row):
       experiment, _, recipe = cell.recipe.partition(" ")
@@ -86,26 +87,31 @@ def test_recipes_have_the_results_of_their_rows():
         for result in choice.result.row()
         if (result.metric, result.split) == (column.metric, column.split)
       )
+      compared += 1
       # Of several tables, all have the same number, in one or two digits.
       digits = len(cell.number.partition(".")[2])
       assert round(found * column.scale, digits) == float(cell.number), (
         name,
         row,
       )
+  assert compared > 150
 
 
 def test_parameters_are_the_published_ones():
-  counts = {}
+  counts, different = {}, set()
   for name, table, row in ROWS:
     recipes = [cell.recipe for cell in table.cells(row) if cell.recipe]
-    if row.millions is None or not recipes or (name, row.name) in _NOT_OURS:
+    if row.millions is None or not recipes:
       continue
     model = registry.choose(*recipes[0].split()).experiment.model
     if model not in counts:
       counts[model] = perceiver.create(model).num_parameters() / 1e6
     # Rounded, or cut off; 20 and more in all digits.
     digits = 1 if row.millions % 1 else 0
-    assert abs(counts[model] - row.millions) < 10.0**-digits, (row, counts)
+    if not abs(counts[model] - row.millions) < 10.0**-digits:
+      different.add((name, row.name))
+  assert different == _NOT_OURS
+  assert len(counts) > 30
 
 
 def add_run(folder, evaluations, **train):

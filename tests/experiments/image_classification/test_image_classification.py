@@ -105,6 +105,7 @@ def test_every_recipe_is_complete(name):
 
 
 def test_published_recipes_have_their_results():
+  assert set(imagenet.RESULTS) <= set(imagenet.EXPERIMENTS)
   without = set(imagenet.EXPERIMENTS) - set(imagenet.RESULTS)
   plots = {name for name in without if name.startswith(("sweep_", "codes_"))}
   assert len(plots) == 22

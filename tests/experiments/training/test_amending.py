@@ -129,12 +129,13 @@ def test_a_run_goes_back(tmp_path, capsys):
   assert "The checkpoint of step 4 is in" in printed
   assert "Going on from step 2" in printed
   aside = workdir / "checkpoints-set-aside"
-  assert {p.name for p in aside.iterdir() if p.is_dir()} == {"4", "6"}
+  note = aside / "went-back-to-2.txt"
+  assert {*aside.iterdir()} == {aside / "4", aside / "6", note}
   assert (workdir / "metrics.jsonl").read_bytes() == before
   # The same command goes on, until it is told otherwise.
   assert train.main([*arguments, "--from-step", "2"]) == 0
   assert "Going on from step 6" in capsys.readouterr().err
-  (aside / "went-back-to-2.txt").unlink()
+  note.unlink()
   assert train.main([*arguments, "--from-step", "2"]) == 0
   assert (aside / "4-2").is_dir()
 

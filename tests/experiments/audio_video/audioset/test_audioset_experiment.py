@@ -44,7 +44,9 @@ def test_training_writes_metrics_and_figures(workdir):
   pictures = ["attention.png", "classes.png", "curve.png"]
   assert sorted(set(figures) - set(audio)) == pictures
   clips = recipe.MINI.task().eval_split().source
-  assert audio == [f"clip_{i}.wav" for i in range(6) if clips[i].has_audio][:4]
+  expected = [f"clip_{i}.wav" for i in range(6) if clips[i].has_audio][:4]
+  assert expected[0] == "clip_0.wav"
+  assert audio == expected
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(workdir, tmp_path):

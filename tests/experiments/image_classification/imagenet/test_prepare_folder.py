@@ -24,7 +24,8 @@ def test_corrupt_images_stop_the_script_or_are_counted(tmp_path):
   )
   with pytest.raises(ValueError, match=r"bee/4\.jpg: not a readable.*--skip"):
     prepare_folder.prepare(config)
-  assert not (tmp_path / "data" / "damaged").exists()
+  there = [path.name for path in (tmp_path / "data").iterdir()]
+  assert there == ["damaged.unfinished"]
   skipping = dataclasses.replace(config, skip_corrupt=True)
   prepared = prepare_folder.prepare(skipping)
   (corrupt,) = prepared.corrupt

@@ -108,6 +108,7 @@ def test_another_tokenizer_is_refused(home, capsys):
   assert "expected the file that the run in" in error
   error = run(capsys, home / "run", *options[:2], code=1)
   assert "has 262 tokens; expected 300, those of the model" in error
+  assert "Traceback" not in error
 
 
 # ------------------------------------------------------------ contradictions
