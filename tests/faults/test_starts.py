@@ -196,8 +196,7 @@ def test_processes_that_do_not_share_a_folder(tmp_path, is_relative):
 def test_signals_work_while_processes_look_for_one_another(tmp_path):
   first, second = _start(tmp_path, _train_apart, tmp_path, 500.0, False)
   place = tmp_path / "machine-0" / "run" / occupancy.NAME
-  while not (place.exists() and place.read_text()):
-    assert first.is_alive(), first.output()
+  first.wait_until(lambda: place.exists() and place.read_text())
   os.kill(second.pid, signal.SIGTERM)
   assert second.join() == 143
   assert first.join() == 143
