@@ -48,6 +48,24 @@ def softmax(
   return jnp.where(any_score, jax.nn.softmax(scores, where=where), 0)
 
 
+def divide_sums(
+  sums: Float[Array, "*B V"], total: Float[Array, "*B"]
+) -> tuple[Float[Array, "*B V"], Float[Array, "*B"]]:
+  """Ends a softmax whose unnormalised weights were added up in parts.
+
+  Args:
+    sums: of values, by their weights.
+    total: of the weights.
+
+  Returns:
+    The attended values and log(total); zeros and +inf where the total is 0.
+  """
+  any_score = total != 0  # so that NaN stays visible
+  total = jnp.where(any_score, total, 1)
+  attended = jnp.where(any_score[..., None], sums / total[..., None], 0)
+  return attended, jnp.where(any_score, jnp.log(total), jnp.inf)
+
+
 class LinearWeights(NamedTuple):
   """An affine map of the channels."""
 
@@ -88,7 +106,7 @@ class Linear(hk.Module):
 
   Weights start as a truncated normal of variance `init_scale` / fan-in
   (2103.03206 appendix C), or at zero where `init_scale` is 0; biases at zero.
-  Maps outside of blocks are given `TRUNCATED_VARIANCE`.
+  Those of the released models outside of blocks have `TRUNCATED_VARIANCE`.
   """
 
   channels: int

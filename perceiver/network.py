@@ -159,10 +159,10 @@ class Perceiver(hk.Module):
     inputs: input_parts.Parts,
     input_mask: Bool[Array, "B M"] | None,
   ) -> attention_maps.State:
-    """Alternates between cross-attends and blocks with shared weights.
+    """Alternates between cross-attends and blocks.
 
-    The first cross-attend has weights of its own; all later ones share theirs,
-    and so do all blocks.
+    Unless nothing is shared, the first cross-attend has weights of its own, all
+    later ones share theirs, and so do all blocks.
     """
     if not self.config.share_weights:
       return self._encode_unshared(state, inputs, input_mask)

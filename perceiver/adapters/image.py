@@ -264,16 +264,22 @@ def _features(
 class _GroupedBatchNorm(hk.BatchNorm):
   """Haiku's batch norm, in training over groups of images."""
 
+  def __init__(self, group: int, decay: float, name: str) -> None:
+    super().__init__(True, True, decay, eps=1e-5, name=name)
+    self.group = group
+
   @hk.name_like("__call__")
-  def of_groups(
-    self, x: Float[Array, "B H W C"], size: int
+  def by_groups(
+    self, x: Float[Array, "B H W C"], is_training: bool
   ) -> Float[Array, "B H W C"]:
     """Normalises each group by itself, and averages their statistics.
 
     Raises:
       ValueError: if the batch is larger than a group and does not divide.
     """
-    size = min(size, len(x))
+    if not is_training or not len(x):  # Of nothing there are no statistics.
+      return self(x, False)
+    size = min(self.group, len(x))
     if len(x) % size:
       raise ValueError(
         f"ConvPool: a batch of {len(x)} images does not divide into groups of "
@@ -306,14 +312,7 @@ def conv_pool(
     with_bias=False,
     name="conv",
   )(images)
-  norm = _GroupedBatchNorm(
-    create_scale=True,
-    create_offset=True,
-    decay_rate=features.decay,
-    eps=1e-5,
-    name="batch_norm",
-  )
-  by_groups = is_training and len(x) > 0  # Of nothing there are no statistics.
-  x = norm.of_groups(x, features.group) if by_groups else norm(x, False)
+  norm = _GroupedBatchNorm(features.group, features.decay, "batch_norm")
+  x = norm.by_groups(x, is_training)
   padding = "VALID" if features.centred else "SAME"
   return hk.max_pool(jax.nn.relu(x), (1, 3, 3, 1), (1, 2, 2, 1), padding)

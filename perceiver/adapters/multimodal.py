@@ -50,6 +50,10 @@ class VectorInputConfig:
     """Channels of the inputs."""
     return self.channels
 
+  def resizable_tables(self) -> dict[str, tuple[int, ...]]:
+    """Returns no grids: a vector has no position."""
+    return {}
+
 
 ModalityInput = (
   video.VideoInputConfig
@@ -144,7 +148,6 @@ class MultimodalInputConfig:
     return {
       f"{modality.name}_input/{name}": grid
       for modality in self.modalities
-      if not isinstance(modality.input, VectorInputConfig)
       for name, grid in modality.input.resizable_tables().items()
     }
 

@@ -41,9 +41,9 @@ class TextInputConfig:
     bounds.check(
       self,
       *("vocab_size", "max_length", "channels"),
+      init_scale="(0, inf)",
       embedding_init_scale="(0, inf)",
     )
-    _ = self.positions, self.embeddings
 
   def resizable_tables(self) -> dict[str, tuple[int, ...]]:
     """Returns the grids of learned positions, by module below the input's."""

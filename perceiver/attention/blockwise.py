@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 import numpy as np
 
+from perceiver import layers
 from perceiver.attention import block_sizes
 from perceiver.attention import input_parts
 from perceiver.attention import wide_heads
@@ -255,11 +256,8 @@ def _attend_blocks(
       jnp.zeros((*rows, values.shape[-1]), jnp.float32),
     ),
   )
-  # Zero where every input is masked; NaN stays visible.
-  any_input = total != 0
-  total = jnp.where(any_input, total, 1)
-  out = jnp.where(any_input[..., None], attended / total[..., None], 0)
-  return out, jnp.where(any_input, top + jnp.log(total), jnp.inf)
+  out, log_total = layers.divide_sums(attended, total)
+  return out, top + log_total
 
 
 def _differentiate(

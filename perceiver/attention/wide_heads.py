@@ -212,11 +212,8 @@ def _divide_keys(
   factor = jnp.exp2(top - highest)  # [B, shares, T]
   total = jnp.sum(total * factor, axis=1)
   out = jnp.sum(out * factor[..., None], axis=1)
-  any_key = total != 0
-  total = jnp.where(any_key, total, 1)
-  out = jnp.where(any_key[..., None], out / total[..., None], 0)
-  normaliser = (highest[:, 0] + jnp.log2(total)) * math.log(2)
-  normaliser = jnp.where(any_key, normaliser, jnp.inf)
+  out, log_total = layers.divide_sums(out, total)
+  normaliser = highest[:, 0] * math.log(2) + log_total
   return out[:, :num_queries], normaliser[:, :num_queries]
 
 

@@ -3,18 +3,16 @@
 import perceiver
 from perceiver import blocks
 from perceiver import decoder
-from perceiver import encoder
-from perceiver import network
 from perceiver import position_encoding
-from perceiver import processor
 from perceiver.adapters import image
 from perceiver.models import imagenet
+from tests.helpers import tiny_networks
 
 
 def tiny(variant: str) -> perceiver.Model:
   """Returns the classifier of `tiny_imagenet_*` and `train_steps_…`."""
   size, bands = (32, 32), 5
-  seen = {
+  inputs = {
     "fourier": image.ImageInputConfig(
       size=size,
       positions=position_encoding.Fourier(num_bands=bands, max_resolution=size),
@@ -36,24 +34,21 @@ def tiny(variant: str) -> perceiver.Model:
   }[variant]
   return perceiver.create(
     imagenet.ImageClassifierConfig(
-      inputs=seen,
-      perceiver=network.PerceiverConfig(
-        encoder=encoder.EncoderConfig(
-          input_channels=seen.input_channels, num_latents=7, latent_channels=24
-        ),
-        processor=processor.ProcessorConfig(
-          channels=24,
-          num_self_attends_per_block=2,
-          num_blocks=3,
-          self_attention=blocks.SelfAttentionConfig(num_heads=4),
-        ),
-        decoder=decoder.DecoderConfig(
+      inputs=inputs,
+      perceiver=tiny_networks.network_config(
+        inputs.input_channels,
+        decoder.DecoderConfig(
           query_channels=24,
           output_channels=11,
           cross_attention=blocks.CrossAttentionConfig(
             query_residual=variant != "learned"
           ),
         ),
+        num_latents=7,
+        channels=24,
+        num_layers=2,
+        num_blocks=3,
+        num_heads=4,
       ),
     )
   )

@@ -5,16 +5,14 @@ from typing import Any
 
 from perceiver import blocks
 from perceiver import decoder
-from perceiver import encoder
-from perceiver import network
 from perceiver import position_encoding
-from perceiver import processor
 from perceiver.adapters import flow
 from perceiver.adapters import image
 from perceiver.adapters import text
 from perceiver.models import imagenet
 from perceiver.models import language
 from perceiver.models import optical_flow
+from tests.helpers import tiny_networks
 from tests.helpers import tiny_video
 
 
@@ -33,14 +31,15 @@ def classifier(
     positions = position_encoding.Projected(
       encoding=position_encoding.Learned(channels=5), channels=4
     )
-  seen = image.ImageInputConfig(
+  inputs = image.ImageInputConfig(
     size=size, features=features, positions=positions
   )
   return imagenet.ImageClassifierConfig(
-    inputs=seen,
-    perceiver=_network(
-      seen.input_channels,
+    inputs=inputs,
+    perceiver=tiny_networks.network_config(
+      inputs.input_channels,
       decoder.DecoderConfig(query_channels=6, output_channels=num_classes),
+      num_layers=3,
     ),
   )
 
@@ -51,7 +50,7 @@ def language_model(max_length: int = 12) -> language.LanguageModelConfig:
     text=text.TextInputConfig(
       vocab_size=262, max_length=max_length, channels=8
     ),
-    perceiver=_network(
+    perceiver=tiny_networks.network_config(
       8,
       decoder.DecoderConfig(
         query_channels=8,
@@ -60,23 +59,8 @@ def language_model(max_length: int = 12) -> language.LanguageModelConfig:
           num_heads=2, query_residual=False
         ),
       ),
+      num_layers=3,
     ),
-  )
-
-
-def _network(
-  input_channels: int, decoding: decoder.DecoderConfig
-) -> network.PerceiverConfig:
-  return network.PerceiverConfig(
-    encoder=encoder.EncoderConfig(
-      input_channels=input_channels, num_latents=4, latent_channels=8
-    ),
-    processor=processor.ProcessorConfig(
-      channels=8,
-      num_self_attends_per_block=3,
-      self_attention=blocks.SelfAttentionConfig(num_heads=2),
-    ),
-    decoder=decoding,
   )
 
 

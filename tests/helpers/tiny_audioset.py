@@ -6,16 +6,13 @@ from experiments.audio_video.audioset import data
 from experiments.audio_video.audioset import spectrogram
 from experiments.audio_video.clips import clips
 from experiments.audio_video.clips import synthetic
-from perceiver import blocks
 from perceiver import decoder
-from perceiver import encoder
-from perceiver import network
 from perceiver import position_encoding
-from perceiver import processor
 from perceiver.adapters import audio
 from perceiver.adapters import multimodal
 from perceiver.adapters import video
 from perceiver.models import audioset
+from tests.helpers import tiny_networks
 
 FRAMES, SIZE, CLASSES = 4, (8, 8), 4
 # 25 frames and 2,000 samples per second: 80 samples per frame.
@@ -66,20 +63,11 @@ def model_config(*modalities, channels=8):
   )
   return audioset.MultimodalClassifierConfig(
     inputs=inputs,
-    perceiver=network.PerceiverConfig(
-      encoder=encoder.EncoderConfig(
-        input_channels=inputs.input_channels,
-        num_latents=5,
-        latent_channels=channels,
-      ),
-      processor=processor.ProcessorConfig(
-        channels=channels,
-        num_self_attends_per_block=1,
-        self_attention=blocks.SelfAttentionConfig(num_heads=2),
-      ),
-      decoder=decoder.DecoderConfig(
-        query_channels=channels, output_channels=CLASSES
-      ),
+    perceiver=tiny_networks.network_config(
+      inputs.input_channels,
+      decoder.DecoderConfig(query_channels=channels, output_channels=CLASSES),
+      num_latents=5,
+      channels=channels,
     ),
   )
 

@@ -6,13 +6,10 @@ import numpy as np
 from experiments.starcraft import model
 from experiments.starcraft.game import scenarios
 from experiments.starcraft.game import units
-from perceiver import blocks
 from perceiver import decoder
-from perceiver import encoder
-from perceiver import network
-from perceiver import processor
 from perceiver.adapters import entities
 from perceiver.models import starcraft
+from tests.helpers import tiny_networks
 
 SLOTS = 8
 SCENARIO = scenarios.ScenarioConfig(num_slots=SLOTS, min_units=1, max_units=4)
@@ -59,16 +56,10 @@ def permuted(state, order):
   return units.State(*(x[:, order] for x in state))
 
 
-PERCEIVER = network.PerceiverConfig(
-  encoder=encoder.EncoderConfig(
-    input_channels=8, num_latents=3, latent_channels=8
-  ),
-  processor=processor.ProcessorConfig(
-    channels=8,
-    num_self_attends_per_block=1,
-    self_attention=blocks.SelfAttentionConfig(num_heads=2),
-  ),
-  decoder=decoder.DecoderConfig(query_channels=8, output_channels=None),
+PERCEIVER = tiny_networks.network_config(
+  8,
+  decoder.DecoderConfig(query_channels=8, output_channels=None),
+  num_latents=3,
 )
 TRANSFORMER = starcraft.EntityTransformerConfig(
   channels=8, num_layers=1, num_heads=2

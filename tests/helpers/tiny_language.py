@@ -4,11 +4,9 @@ from experiments.language.text import sentencepiece
 from experiments.language.text import topics
 from perceiver import blocks
 from perceiver import decoder
-from perceiver import encoder
-from perceiver import network
-from perceiver import processor
 from perceiver.adapters import text
 from perceiver.models import language
+from tests.helpers import tiny_networks
 
 NUM_PIECES = 600
 
@@ -23,20 +21,15 @@ def model_config(vocab_size=262, length=48):
       init_scale=0.3,
       embedding_init_scale=0.3,
     ),
-    perceiver=network.PerceiverConfig(
-      encoder=encoder.EncoderConfig(
-        input_channels=16, num_latents=6, latent_channels=16
-      ),
-      processor=processor.ProcessorConfig(
-        channels=16,
-        num_self_attends_per_block=1,
-        self_attention=blocks.SelfAttentionConfig(num_heads=2),
-      ),
-      decoder=decoder.DecoderConfig(
+    perceiver=tiny_networks.network_config(
+      16,
+      decoder.DecoderConfig(
         query_channels=16,
         output_channels=None,
         cross_attention=blocks.CrossAttentionConfig(query_residual=False),
       ),
+      num_latents=6,
+      channels=16,
     ),
   )
 

@@ -7,48 +7,33 @@ import jax
 import perceiver
 from perceiver import blocks
 from perceiver import decoder
-from perceiver import encoder
-from perceiver import network
 from perceiver import position_encoding
-from perceiver import processor
 from perceiver.adapters import flow
 from perceiver.adapters import image
 from perceiver.adapters import text
 from perceiver.models import imagenet
 from perceiver.models import language
 from perceiver.models import optical_flow
+from tests.helpers import tiny_networks
 
 CLASSES = 7
 LENGTH = 64
 TILE = (24, 32)
 
 
-def _network(channels: int, decoding: decoder.DecoderConfig) -> Any:
-  return network.PerceiverConfig(
-    encoder=encoder.EncoderConfig(
-      input_channels=channels, num_latents=4, latent_channels=8
-    ),
-    processor=processor.ProcessorConfig(
-      channels=8,
-      num_self_attends_per_block=1,
-      self_attention=blocks.SelfAttentionConfig(num_heads=2),
-    ),
-    decoder=decoding,
-  )
-
-
 def classifier(
   size: tuple[int, int] = (16, 16), channels: int = 3
 ) -> imagenet.ImageClassifierConfig:
   """Returns a classifier of small images."""
-  seen = image.ImageInputConfig(
+  inputs = image.ImageInputConfig(
     size=size,
     channels=channels,
     positions=position_encoding.Fourier(num_bands=2, max_resolution=size),
   )
   decoding = decoder.DecoderConfig(query_channels=8, output_channels=CLASSES)
   return imagenet.ImageClassifierConfig(
-    inputs=seen, perceiver=_network(seen.input_channels, decoding)
+    inputs=inputs,
+    perceiver=tiny_networks.network_config(inputs.input_channels, decoding),
   )
 
 
@@ -63,24 +48,25 @@ def language_model(vocab_size: int = 262) -> language.LanguageModelConfig:
     text=text.TextInputConfig(
       vocab_size=vocab_size, max_length=LENGTH, channels=8
     ),
-    perceiver=_network(8, decoding),
+    perceiver=tiny_networks.network_config(8, decoding),
   )
 
 
 def flow_model() -> optical_flow.OpticalFlowConfig:
   """Returns a model of flow whose last layer does not start at zero."""
-  seen = flow.FlowInputConfig(
+  frames = flow.FlowInputConfig(
     size=TILE,
     features=flow.Neighbourhoods(num_channels=6),
     positions=position_encoding.Fourier(num_bands=2, max_resolution=TILE),
   )
   decoding = decoder.DecoderConfig(
-    query_channels=seen.input_channels,
+    query_channels=frames.input_channels,
     output_channels=2,
     cross_attention=blocks.CrossAttentionConfig(query_residual=False),
   )
   return optical_flow.OpticalFlowConfig(
-    frames=seen, perceiver=_network(seen.input_channels, decoding)
+    frames=frames,
+    perceiver=tiny_networks.network_config(frames.input_channels, decoding),
   )
 
 

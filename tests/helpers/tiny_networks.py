@@ -14,6 +14,35 @@ from perceiver.adapters import image
 from perceiver.models import imagenet
 
 
+def network_config(
+  input_channels: int,
+  decoding: decoder.DecoderConfig | decoder.MeanDecoderConfig,
+  *,
+  num_latents: int = 4,
+  channels: int = 8,
+  num_layers: int = 1,
+  num_blocks: int = 1,
+  num_heads: int = 2,
+  **changes: Any,
+) -> network.PerceiverConfig:
+  """Returns a network of few latents; `changes` are fields of the encoder."""
+  return network.PerceiverConfig(
+    encoder=encoder.EncoderConfig(
+      input_channels=input_channels,
+      num_latents=num_latents,
+      latent_channels=channels,
+      **changes,
+    ),
+    processor=processor.ProcessorConfig(
+      channels=channels,
+      num_self_attends_per_block=num_layers,
+      num_blocks=num_blocks,
+      self_attention=blocks.SelfAttentionConfig(num_heads=num_heads),
+    ),
+    decoder=decoding,
+  )
+
+
 def perceiver_config(
   *,
   input_channels: int = 6,
@@ -60,15 +89,15 @@ def classifier_config(
   *, permutation_seed: int | None = None, **changes: Any
 ) -> imagenet.ImageClassifierConfig:
   """Returns a classifier of 8×8 grey images into 3 classes."""
-  seen = image.ImageInputConfig(
+  inputs = image.ImageInputConfig(
     size=(8, 8),
     channels=1,
     positions=position_encoding.Fourier(num_bands=2, max_resolution=(8, 8)),
     permutation_seed=permutation_seed,
   )
   return imagenet.ImageClassifierConfig(
-    inputs=seen,
-    perceiver=perceiver_config(input_channels=seen.input_channels, **changes),
+    inputs=inputs,
+    perceiver=perceiver_config(input_channels=inputs.input_channels, **changes),
   )
 
 

@@ -1,6 +1,7 @@
 """Variables of a model from the checkpoint of a similar one."""
 
 import dataclasses
+import math
 
 import jax
 import numpy as np
@@ -10,10 +11,12 @@ import perceiver
 from perceiver import decoder
 from perceiver import position_encoding
 from perceiver.adapters import image
+from perceiver.adapters import multimodal
 from perceiver.checkpoints import check
 from perceiver.checkpoints.deepmind import files
 from tests.helpers import noise
 from tests.helpers import released_models
+from tests.helpers import tiny_audioset
 
 CONV1X1 = image.Conv1x1(num_channels=5)
 HEAD = "params:classifier/perceiver/decoder/output"
@@ -216,3 +219,32 @@ def test_fourier_codes_need_nothing(tmp_path):
   assert_pretrained(variables, found, found)
   images = np.zeros((1, 4, 4, 3), np.float32)
   assert model.apply(variables, images).shape == (1, 3)
+
+
+VIDEO = dataclasses.replace(
+  tiny_audioset.VIDEO.input, positions=position_encoding.Learned(channels=4)
+)
+
+
+@pytest.mark.parametrize(
+  "config",
+  [
+    learned(),
+    released_models.language_model(),
+    tiny_audioset.model_config(
+      dataclasses.replace(tiny_audioset.VIDEO, input=VIDEO),
+      multimodal.ModalityConfig(
+        name="label", input=multimodal.VectorInputConfig(channels=3)
+      ),
+    ),
+  ],
+  ids=range(3),
+)
+def test_tables_that_may_be_resized_are_those_of_the_model(config):
+  params = perceiver.create(config).shapes().params
+  tables = config.resizable_tables()
+  learned_positions = {x for x in params if x.endswith("/learned_positions")}
+  assert learned_positions
+  assert learned_positions <= tables.keys()
+  for module, grid in tables.items():
+    assert params[module]["embeddings"].shape[0] == math.prod(grid)

@@ -8,20 +8,17 @@ import numpy as np
 import pytest
 
 import perceiver
-from perceiver import blocks
 from perceiver import decoder
-from perceiver import encoder
-from perceiver import network
 from perceiver import position_encoding
-from perceiver import processor
 from perceiver.adapters import audio
 from perceiver.adapters import multimodal
 from perceiver.adapters import video
 from perceiver.models import audioset
+from tests.helpers import tiny_networks
 
 # Name: (parameters of the network, those of the modalities' codes, GFLOPs at
 # batch 1). The published counts, where there are any, are of the network alone:
-# a code is 4 channels for video, and for sound as wide as it takes.
+# a code is 4 channels for video, and for audio as wide as it takes.
 TABLE = {
   "audioset_raw": (24_922_228, 4 + 326, 52.71),
   "audioset_mel": (86_568_052, 4 + 420, 129.27),
@@ -64,16 +61,8 @@ def tiny_config(
   )
   return audioset.MultimodalClassifierConfig(
     inputs=inputs,
-    perceiver=network.PerceiverConfig(
-      encoder=encoder.EncoderConfig(
-        input_channels=inputs.input_channels, num_latents=5, latent_channels=8
-      ),
-      processor=processor.ProcessorConfig(
-        channels=8,
-        num_self_attends_per_block=2,
-        self_attention=blocks.SelfAttentionConfig(num_heads=2),
-      ),
-      decoder=decoding,
+    perceiver=tiny_networks.network_config(
+      inputs.input_channels, decoding, num_latents=5, num_layers=2
     ),
   )
 

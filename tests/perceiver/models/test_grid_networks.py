@@ -45,7 +45,7 @@ def test_published_sizes():
   assert count(grid_networks.ResNetConfig(), 3) == 25_557_032
 
 
-# 258 and 387 channels of the Fourier codes more, and no positions.
+# 258 and 384 channels of the Fourier codes more, and no positions.
 @pytest.mark.parametrize(
   ("module", "recipe", "expected"),
   [

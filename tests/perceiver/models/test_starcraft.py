@@ -8,13 +8,10 @@ import numpy as np
 import pytest
 
 import perceiver
-from perceiver import blocks
 from perceiver import decoder
-from perceiver import encoder
-from perceiver import network
-from perceiver import processor
 from perceiver.adapters import entities as adapters_entities
 from perceiver.models import starcraft
+from tests.helpers import tiny_networks
 
 # Name: (parameters, GFLOPs). Published are 3.3 and 0.93 GFLOPs.
 TABLE = {
@@ -30,16 +27,11 @@ ENCODERS = {
   ),
   "perceiver": (
     4,
-    network.PerceiverConfig(
-      encoder=encoder.EncoderConfig(
-        input_channels=4, num_latents=3, latent_channels=8
-      ),
-      processor=processor.ProcessorConfig(
-        channels=8,
-        num_self_attends_per_block=2,
-        self_attention=blocks.SelfAttentionConfig(num_heads=2),
-      ),
-      decoder=decoder.DecoderConfig(query_channels=4, output_channels=None),
+    tiny_networks.network_config(
+      4,
+      decoder.DecoderConfig(query_channels=4, output_channels=None),
+      num_latents=3,
+      num_layers=2,
     ),
   ),
 }
