@@ -127,7 +127,7 @@ def _main(arguments: Sequence[str]) -> None:
   found = evaluate(candidate.variables)
   _print(found.describe(choice.result))
   if options.report is not None:
-    title = f"{choice.name} {choice.recipe}"
+    title = f"Evaluation of {choice.name} {choice.recipe}"
     page = report(options.report, candidate, path, title, found, choice.result)
     _print(f"report: {page}")
 

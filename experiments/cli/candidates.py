@@ -148,7 +148,7 @@ def facts(candidate: Candidate) -> dict[str, str]:
     "weights": candidate.origin,
     "command": shlex.join(["python", *sys.orig_argv[1:]]),
     "code": f"commit {git.get('commit', 'unknown')}{changed}",
-    "date": now.isoformat(" ", "minutes"),
+    "date": f"{now:%Y-%m-%d %H:%M} UTC",
   }
 
 

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import contextlib
 import dataclasses
 import functools
-from typing import Any, Protocol, runtime_checkable, TypeVar
+from typing import Any, NamedTuple, Protocol, runtime_checkable, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 import numpy as np
+import tabulate
 
 from experiments.data import files
 from experiments.data import loader
@@ -31,6 +32,31 @@ class Abandoned(Exception):
   """An evaluation was given up because the run is to stop."""
 
 
+class Table(NamedTuple):
+  """A table of an evaluation's own, of what is no list of metrics.
+
+  Attributes:
+    caption: the subject of the table.
+    header: a heading for each column.
+    rows: a name each, followed by numbers as text.
+  """
+
+  caption: str
+  header: tuple[str, ...]
+  rows: tuple[tuple[str, ...], ...]
+
+  def __str__(self) -> str:
+    """Returns the table as lines of text."""
+    text = tabulate.tabulate(
+      self.rows,
+      self.header,
+      tablefmt="plain",
+      disable_numparse=True,
+      colalign=["left", *["right"] * (len(self.header) - 1)],
+    )
+    return f"{self.caption}:\n{text}"
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Evaluation:
   """The result of an evaluation.
@@ -42,7 +68,7 @@ class Evaluation:
     split: its name.
     skipped: how many could not be read and were left out, on demand.
     is_partial: whether only the first of them were evaluated, on demand.
-    details: a table of its own, of what is no list of metrics.
+    details: tables and remarks of its own.
   """
 
   metrics: Mapping[str, float]
@@ -51,7 +77,7 @@ class Evaluation:
   split: str
   skipped: int = 0
   is_partial: bool = False
-  details: str = ""
+  details: tuple[Table | str, ...] = ()
 
   def describe(self, result: tasks.Result | None = None) -> str:
     """Returns the metrics in words, beside the paper's results.
@@ -71,7 +97,7 @@ class Evaluation:
           f"{', ' * bool(source)}{source})"
         )
       lines.append(line)
-    return "\n".join([*lines, *filter(None, [self.details])])
+    return "\n".join([*lines, *(f"\n{detail}" for detail in self.details)])
 
   def describe_briefly(self) -> str:
     """Returns the metrics in one line."""

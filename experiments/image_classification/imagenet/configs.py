@@ -61,6 +61,7 @@ class Experiment:
         data, self.model.num_classes, self.loss.mixing.in_pairs
       ),
       loss=self.loss,
+      class_names=lambda: imagenet_data.class_names(data),
       max_labels=data.max_labels,
     )
 

@@ -225,6 +225,11 @@ def num_classes(config: DataConfig) -> int:
   return _count_classes(open_dataset(config))
 
 
+def class_names(config: DataConfig) -> tuple[str, ...]:
+  """Returns the data set's names of its classes (WordNet's for ImageNet)."""
+  return tuple(open_dataset(config).info.features["label"].names)
+
+
 def _count_classes(dataset: Any) -> int:
   return int(dataset.info.features["label"].num_classes)
 
