@@ -120,4 +120,6 @@ def test_videos(folder, video, changes):
   found = mutations.assert_read_or_refused(
     files.InputError, video_files.decode, path, form, 0.0, 1.0
   )
-  assert found is None or {x.shape for x in found.frames} == {(16, 16, 3)}
+  if found is not None:  # A changed header may state another size.
+    ((height, width, colours),) = {frame.shape for frame in found.frames}
+    assert (min(height, width), colours) == (16, 3)
