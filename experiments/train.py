@@ -80,6 +80,8 @@ def _main(arguments: Sequence[str]) -> None:
   processes.start(options.distributed)  # Before a checkpoint is read by JAX.
   choice = registry.with_trunk(choice, options.checkpoint, workdir)
   experiment = cli_arguments.override(Train, choice, arguments, _PROG)
+  registry.check(experiment)
+  registry.announce(experiment, workdir, options.checkpoint)
   experiment = registry.fit(choice, experiment)
   if options.restart:
     with occupancy.occupied(workdir):

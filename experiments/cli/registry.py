@@ -183,15 +183,37 @@ def check(experiment: trainer.Experiment) -> None:
     raise errors.UsageError(str(error)) from error
 
 
+def announce(
+  experiment: trainer.Experiment,
+  workdir: pathlib.Path,
+  checkpoint: pathlib.Path | None,
+) -> None:
+  """Writes the first line of a run whose numbers cannot be the paper's.
+
+  Args:
+    experiment: the recipe.
+    workdir: the run's folder, if it exists.
+    checkpoint: the model that a new run begins with, if any.
+  """
+  notes = []
+  if experiment.train.fine_tuning and pretrained.is_from_nothing(
+    workdir, checkpoint
+  ):
+    notes.append(
+      "from random weights, where the recipe fine-tunes a pre-trained model: "
+      "give --checkpoint PATH"
+    )
+  if notes and not sharding.process_index():
+    progress.write(f"run: {'; '.join(notes)}")
+
+
 def fit(choice: Choice, experiment: trainer.Experiment) -> trainer.Experiment:
   """Gives a model the data's number of classes, unless another was asked for.
 
   Args:
     choice: the recipe, with the number that was not asked for.
-    experiment: the recipe with the command line's changes, which must be able
-      to work on this machine, as in `check`.
+    experiment: the recipe with the command line's changes, checked by `check`.
   """
-  check(experiment)
   known = getattr(choice.experiment.model, "num_classes", None)
   of_data = getattr(experiment, "num_classes", None)
   if of_data is None or experiment.model.num_classes != known:

@@ -22,6 +22,7 @@ MAY_DIFFER = (
   "train.checkpoint_in_background",
   "train.eval_batch_size",
   "train.eval_every",
+  "train.fine_tuning",
   "train.keep",
   "train.keep_every",
   "train.loader_threads",
@@ -78,6 +79,8 @@ class TrainConfig:
       grows in proportion to the batch.
     schedule: how the learning rate changes.
     optimizer: how a gradient becomes an update.
+    fine_tuning: whether it is meant to begin with a pre-trained model; a run
+      without one says so in its first line.
     seed: determines first parameters, order of the data and all randomness.
     eval_every: steps between evaluations; None for one at the end.
     eval_batch_size: examples at a time in evaluation, None for batch_size.
@@ -106,6 +109,7 @@ class TrainConfig:
   scale_rate_with_batch: bool = False
   schedule: schedules.Schedule = schedules.ConstantThenCosine()
   optimizer: optimizers.Optimizer = optimizers.Lamb()
+  fine_tuning: bool = False
   seed: int = 0
   eval_every: int | None = None
   eval_batch_size: int | None = None

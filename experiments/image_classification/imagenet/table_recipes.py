@@ -123,6 +123,7 @@ def _large(io: Any, inputs: str, rate: float) -> dict[str, Any]:
       base_rate=rate,
       scale_rate_with_batch=False,
       schedule=schedules.ConstantThenCosine(constant_fraction=70 / 131),
+      fine_tuning=True,
     ),
   )
   pretraining = dataclasses.replace(

@@ -84,6 +84,7 @@ def fine_tuning(
     base_rate=rate,
     schedule=schedules.WarmupCosine(warmup_steps=warmup_steps),
     optimizer=optimizers.Lamb(weight_decay=0.01, clip_norm=None),
+    fine_tuning=True,
     eval_batch_size=64,
   )
 

@@ -87,6 +87,7 @@ def sweep(config: SweepConfig, name: str) -> list[Run]:
       setting = experiment(config, name, batch_size, rate)
       setting = pretrained.with_trunk(setting, config.checkpoint, workdir)
       registry.check(setting)
+      registry.announce(setting, workdir, config.checkpoint)
       report = trainer.train(setting, workdir, checkpoint=config.checkpoint)
       found = report.evaluation.metrics
       runs.append(Run(batch_size, rate, found, report.model_file))
