@@ -68,8 +68,8 @@ def _main(arguments: Sequence[str]) -> None:
     return
   names = registry.matching(options.names)
   print(
-    "paper: published results; ours: those of this code\n"
-    "*: fine-tuned, begun with --checkpoint PATH\n",
+    "paper: published results; ours: this code's; *: fine-tuned, with "
+    "--checkpoint\n",
     flush=True,
   )
   for name in names:

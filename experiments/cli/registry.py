@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from experiments.cli import errors
+from experiments.data import sources
 from experiments.runs import progress
 from experiments.training import pretrained
 from experiments.training import sharding
@@ -183,19 +184,31 @@ def check(experiment: trainer.Experiment) -> None:
     raise errors.UsageError(str(error)) from error
 
 
-def announce(
+def start(
   experiment: trainer.Experiment,
   workdir: pathlib.Path,
   checkpoint: pathlib.Path | None,
 ) -> None:
-  """Writes the first line of a run whose numbers cannot be the paper's.
+  """Checks that a run has data, and writes its first line if it is special.
+
+  That is one whose data are synthetic, or that begins with random weights where
+  its recipe fine-tunes.
 
   Args:
     experiment: the recipe.
     workdir: the run's folder, if it exists.
     checkpoint: the model that a new run begins with, if any.
+
+  Raises:
+    files.InputError: if data are needed whose place is not given.
   """
   notes = []
+  found = sources.find(experiment)
+  for option, source in found.items():
+    source.check(option)
+  source = found.get("--data.source")
+  if source is not None and source.is_synthetic:
+    notes.append("on synthetic data")
   if experiment.train.fine_tuning and pretrained.is_from_nothing(
     workdir, checkpoint
   ):

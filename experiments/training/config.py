@@ -15,7 +15,7 @@ from perceiver import errors
 # something is written and where things are, not what is learned.
 MAY_DIFFER = (
   "data.cache_dir",
-  "data.data_dir",
+  "data.source.path",
   "train.accumulate",
   "train.best_metric",
   "train.checkpoint_every",
@@ -44,7 +44,7 @@ MAY_BE_AMENDED = (
 
 # Fields that may differ between the processes of one run.
 MAY_DIFFER_BETWEEN_PROCESSES = (
-  "data.data_dir",
+  "data.source.path",
   "train.loader_threads",
   "train.loader_workers",
 )

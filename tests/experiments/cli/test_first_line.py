@@ -1,7 +1,9 @@
-"""The first line of a run whose numbers cannot be the paper's."""
+"""The start of a run: its data, and its first line if it is special."""
 
 import dataclasses
 
+import haiku as hk
+import jax
 import pytest
 
 from experiments import list as list_experiments
@@ -56,6 +58,90 @@ def test_the_list_marks_them(tiny, monkeypatch, capsys):
   monkeypatch.setitem(sums.EXPERIMENTS, "tuned", tuned)
   assert list_experiments.main([]) == 0
   found = capsys.readouterr().out.splitlines()
-  assert "*: fine-tuned, begun with --checkpoint PATH" in found
+  assert found[0].endswith("*: fine-tuned, with --checkpoint")
+  assert len(found[0]) <= 80
   recipes = [line.split()[0] for line in found if "–" in line]
   assert recipes == ["plain", "wide", "tuned*", "mini"]
+
+
+class Started(Exception):
+  """A run has begun."""
+
+
+def start(monkeypatch, *words):
+  """Gives a command line to `train` that stops where data are read."""
+
+  def stop(*unused, **options):
+    raise Started
+
+  monkeypatch.setattr(registry, "fit", stop)
+  with pytest.raises(Started):
+    train.main([str(word) for word in words])
+
+
+@pytest.mark.parametrize("name", ["optical_flow", "starcraft"])
+def test_what_starts_on_synthetic_data_says_so(
+  name, tmp_path, monkeypatch, capsys
+):
+  start(monkeypatch, name, "--workdir", tmp_path)
+  assert capsys.readouterr().err == "run: on synthetic data\n"
+
+
+def test_flow_on_files_says_nothing(tmp_path, monkeypatch, capsys):
+  words = ("optical_flow", "--workdir", tmp_path, "--data.source", tmp_path)
+  start(monkeypatch, *words)
+  assert capsys.readouterr().err == ""
+
+
+def test_both_are_in_one_line(tmp_path, monkeypatch, capsys):
+  words = ("glue", "--workdir", tmp_path, "--data.source", "synthetic")
+  start(monkeypatch, *words)
+  (line,) = capsys.readouterr().err.splitlines()
+  assert line.startswith("run: on synthetic data; from random weights, where")
+
+
+@pytest.mark.parametrize(
+  ("name", "remedy"),
+  [
+    ("audioset", "--data.source prepared:PATH"),
+    ("glue", "--data.source PATH, the folder of the official files"),
+    ("imagenet", "`tfds build imagenet2012"),
+    ("masked_language", "`tfds build c4/en"),
+    ("modelnet40", "https://modelnet.cs.princeton.edu"),
+    ("video_autoencoding", "`python -m experiments.prepare clips`"),
+  ],
+)
+def test_recipes_need_their_data(name, remedy, tmp_path, monkeypatch, capsys):
+  def trace(*unused, **options):
+    raise AssertionError("something is traced")
+
+  monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "data"))
+  for function in ("eval_shape", "make_jaxpr"):
+    monkeypatch.setattr(jax, function, trace)
+  monkeypatch.setattr(hk, "transform_with_state", trace)
+  run = tmp_path / "run"
+  assert train.main([name, "--workdir", str(run)]) == 1
+  captured = capsys.readouterr()
+  (*notes, error) = captured.err.splitlines()
+  assert len(notes) == (name == "glue")
+  assert error.startswith("error: ")
+  assert "--data.source synthetic" in error
+  assert remedy in error
+  assert not run.exists()
+
+
+@pytest.mark.parametrize("name", sorted({*registry.names()} - {"digits"}))
+def test_mini_recipes_need_none(name, tmp_path, monkeypatch, capsys):
+  monkeypatch.chdir(tmp_path)
+  monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "data"))
+  start(monkeypatch, name, "--mini")
+  found = capsys.readouterr().err
+  prose = name == "masked_language"  # Python's, not synthetic
+  assert found == "" if prose else found.startswith("run: on synthetic data\n")
+
+
+def test_all_recipes_take_synthetic_data(tmp_path, monkeypatch, capsys):
+  monkeypatch.chdir(tmp_path)
+  for name in {*registry.names()} - {"digits"}:
+    start(monkeypatch, name, "--data.source", "synthetic")
+    assert capsys.readouterr().err.startswith("run: on synthetic data")
