@@ -142,7 +142,8 @@ def test_mistakes_are_named_and_miss_all_labels(tmp_path, monkeypatch):
 
 def test_plots_name_the_classes_of_the_data(tmp_path):
   painted_digits.prepare(tmp_path, copies=1)
+  source = sources.Source(sources.Kind.SYNTHETIC, tmp_path)
   mini = dataclasses.replace(
-    configs.MINI, data=dataclasses.replace(configs.MINI.data, data_dir=tmp_path)
+    configs.MINI, data=dataclasses.replace(configs.MINI.data, source=source)
   )
   assert mini.task().class_names() == tuple("0123456789")
