@@ -16,7 +16,7 @@ from perceiver import errors
 # something is written and where things are, not what is learned.
 MAY_DIFFER = (
   "data.cache_dir",
-  "data.data_dir",
+  "data.source.path",
   "train.accumulate",
   "train.best_metric",
   "train.checkpoint_every",
@@ -24,6 +24,7 @@ MAY_DIFFER = (
   "train.eval_batch_size",
   "train.eval_every",
   "train.eval_matmul_precision",
+  "train.fine_tuning",
   "train.keep",
   "train.keep_every",
   "train.loader_threads",
@@ -47,7 +48,7 @@ MAY_BE_AMENDED = (
 
 # Fields that may differ between the processes of one run.
 MAY_DIFFER_BETWEEN_PROCESSES = (
-  "data.data_dir",
+  "data.source.path",
   "train.loader_threads",
   "train.loader_workers",
 )
@@ -82,6 +83,8 @@ class TrainConfig:
       grows in proportion to the batch.
     schedule: how the learning rate changes.
     optimizer: how a gradient becomes an update.
+    fine_tuning: whether it is meant to begin with a pre-trained model; a run
+      without one says so in its first line.
     seed: determines first parameters, order of the data and all randomness.
     eval_every: steps between evaluations; None for one at the end.
     eval_batch_size: examples at a time in evaluation, None for batch_size.
@@ -114,6 +117,7 @@ class TrainConfig:
   scale_rate_with_batch: bool = False
   schedule: schedules.Schedule = schedules.ConstantThenCosine()
   optimizer: optimizers.Optimizer = optimizers.Lamb()
+  fine_tuning: bool = False
   seed: int = 0
   eval_every: int | None = None
   eval_batch_size: int | None = None
