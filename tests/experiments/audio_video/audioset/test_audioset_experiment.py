@@ -69,7 +69,7 @@ def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
   assert "average precision" in out
   assert f"map {commands.rows(workdir)[-1]['map']:.4f}" in out
   text = (page / "index.html").read_text()
-  assert "<td>chance_map</td>" in text
+  assert "<td>chance_map<" in text
   for name in ("curve.png", "classes.png", "attention.png"):
     assert f'src="figures/{name}"' in text
     assert (page / "figures" / name).exists()
@@ -133,7 +133,7 @@ def test_training_and_evaluation_on_prepared_clips(workdir, tmp_path, capsys):
   assert "silent 1.0000" in out
   assert "classes 3.0000" in out
   assert "class, 3" in out
-  assert "1 classes are in no clip and not evaluated." in out
+  assert "1 are in no clip and not evaluated" in out
   assert "3 of 4 clips of no official list, 1 missing" in out
   arguments = (RECIPE, "--mini", "--workdir", tmp_path / "run", *where)
   arguments += ("--data.allow-partial", "--train.steps", 3)
