@@ -23,6 +23,7 @@ CAUGHT = (
   signal.SIGHUP,
 )
 EXIT_CODES = (130, 143)
+_AGAIN_SECONDS = 0.01
 _QUIET = "ignore:resource_tracker:UserWarning"
 _Handler = Callable[[int, FrameType | None], Any]
 
@@ -43,17 +44,37 @@ def end_at_once() -> None:
 
 @contextlib.contextmanager
 def exiting() -> Iterator[None]:
-  """Turns signals into `Ended`, where there is nothing to be saved."""
+  """Turns signals into `Ended`, where there is nothing to be saved.
+
+  Python drops an exception in a destructor or a callback of the garbage
+  collector: it is raised again a moment later.
+  """
+  caught: list[int] = []
 
   def leave(number: int, frame: FrameType | None) -> None:
     del frame
-    raise Ended(exit_code(number))
+    caught.append(number)
+    raise Ended(exit_code(caught[0]))
 
+  def hook(unraisable: Any) -> None:
+    if isinstance(unraisable.exc_value, Ended):
+      signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
+    else:
+      former(unraisable)
+
+  former, sys.unraisablehook = sys.unraisablehook, hook
   previous = _install(leave)
+  if previous:
+    previous[signal.SIGALRM] = signal.signal(signal.SIGALRM, leave)
   try:
     yield
+    if caught:
+      raise Ended(exit_code(caught[0]))
   finally:
+    signal.setitimer(signal.ITIMER_REAL, 0)
     _restore(previous)
+    if sys.unraisablehook is hook:
+      sys.unraisablehook = former
 
 
 @contextlib.contextmanager

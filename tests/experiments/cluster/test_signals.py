@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -58,6 +59,25 @@ def test_exit_codes(number, code):
   with pytest.raises(SystemExit) as caught, signals.exiting():
     os.kill(os.getpid(), number)
   assert caught.value.code == code
+
+
+class _Interrupted:
+  """An object in whose destructor, which cannot fail, Ctrl-C comes."""
+
+  def __del__(self):
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("seconds", [0, 50])
+def test_no_signal_is_lost_in_a_destructor(capfd, seconds):
+  def work():
+    _Interrupted()
+    time.sleep(seconds)
+
+  with pytest.raises(signals.Ended) as caught, signals.exiting():
+    work()
+  assert caught.value.code == 130
+  assert not "".join(capfd.readouterr())
 
 
 def test_an_ignored_hangup_stays_ignored():
