@@ -1,8 +1,8 @@
 """Signals that ask a program to stop.
 
 Schedulers and terminals send them to all processes of a group: SIGTERM, SIGINT
-(Ctrl-C), SIGUSR1 and SIGUSR2 (Slurm's --signal), SIGHUP (a terminal is closed;
-left alone where it is ignored, as under nohup).
+(Ctrl-C), SIGUSR1 and SIGUSR2 (Slurm's --signal), SIGXCPU (a limit of CPU time),
+SIGHUP (a terminal is closed; left alone where it is ignored, as under nohup).
 """
 
 from collections.abc import Callable, Iterator
@@ -21,6 +21,7 @@ CAUGHT = (
   signal.SIGUSR1,
   signal.SIGUSR2,
   signal.SIGHUP,
+  signal.SIGXCPU,
 )
 EXIT_CODES = (130, 143)
 _AGAIN_SECONDS = 0.01
@@ -125,6 +126,8 @@ class StopRequest:
     # Without Python's part, so that they end it while it computes, too.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # It comes again every second, until the hard limit.
+    signal.signal(signal.SIGXCPU, signal.SIG_IGN)
 
 
 def _end(number: int, frame: FrameType | None) -> None:

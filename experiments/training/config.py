@@ -13,9 +13,10 @@ from perceiver import errors
 
 # Fields that may change between the parts of one run: they decide how often
 # something is written and where things are, not what is learned.
+_FOLDERS = ("data.cache_dir", "data.data_dir", "data.evaluate_dir")
 MAY_DIFFER = (
-  "data.cache_dir",
-  "data.data_dir",
+  *_FOLDERS,
+  "evaluation.submission_dir",
   "train.accumulate",
   "train.best_metric",
   "train.checkpoint_every",
@@ -43,7 +44,7 @@ MAY_BE_AMENDED = (
 
 # Fields that may differ between the processes of one run.
 MAY_DIFFER_BETWEEN_PROCESSES = (
-  "data.data_dir",
+  *_FOLDERS,
   "train.loader_threads",
   "train.loader_workers",
 )

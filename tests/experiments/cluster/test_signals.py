@@ -31,6 +31,13 @@ def test_the_first_signal_is_caught(number):
   assert signal.getsignal(number) == before
 
 
+def test_a_limit_of_cpu_time_is_signalled_every_second():
+  with signals.StopRequest() as stop:
+    for _ in range(3):
+      os.kill(os.getpid(), signal.SIGXCPU)
+    assert stop.signal == signal.SIGXCPU
+
+
 def test_outside_the_main_thread_nothing_is_caught():
   before = signal.getsignal(signal.SIGTERM)
   found = []
@@ -52,6 +59,7 @@ def test_outside_the_main_thread_nothing_is_caught():
     (signal.SIGTERM, 143),
     (signal.SIGUSR1, 143),
     (signal.SIGHUP, 143),
+    (signal.SIGXCPU, 143),
   ],
 )
 def test_exit_codes(number, code):
@@ -99,7 +107,7 @@ def test_signals_that_are_not_inherited_come_all_the_same():
         [sys.executable, "-c", _PRINT_MASK], text=True, stdout=subprocess.PIPE
       )
     assert stop.signal == signal.SIGUSR2
-  assert child.communicate()[0].split() == ["1", "10", "12", "15", "2"]
+  assert child.communicate()[0].split() == ["1", "10", "12", "15", "2", "24"]
 
 
 _PRINT_MASK = """

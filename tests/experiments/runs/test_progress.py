@@ -1,10 +1,14 @@
 """Progress is a bar on a terminal and lines elsewhere."""
 
 import io
+import os
+import subprocess
+import sys
 
 import pytest
 
 from experiments.runs import progress
+from tests.helpers import folders
 
 
 class Terminal(io.StringIO):
@@ -63,3 +67,21 @@ def test_a_bar_shows_the_speed_and_the_time_left(clock):
     clock["now"] = 4.0
     bar.update(10)
   assert stream.getvalue() == "training: 15/100 [00:04<00:34,  2.50 steps/s]\n"
+
+
+_CLOSED = """
+import sys
+from experiments.runs import progress
+with progress.quiet_stderr(), open(sys.argv[1], "w") as file:
+  file.write(str(file.fileno()))
+"""
+
+
+def test_no_file_gets_the_number_of_a_closed_stream(tmp_path):
+  subprocess.run(
+    [sys.executable, "-c", _CLOSED, tmp_path / "number"],
+    cwd=folders.ROOT,
+    preexec_fn=lambda: os.closerange(0, 3),
+    check=True,
+  )
+  assert int((tmp_path / "number").read_text()) > 2
