@@ -84,17 +84,16 @@ def not_inherited() -> Iterator[None]:
 
   None is lost: the thread that enters it gets them at its end.
   """
-  # Its start, which comes with that of the first process, would undo this. It
-  # cleans up after processes that died, and would report that last of all.
+  before = signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
+  # It cleans up after processes that died, and would report that last of all.
   sys.warnoptions.append(_QUIET)
   try:
+    # It comes with the first process, and unblocks some of the signals.
     resource_tracker.ensure_running()
-  finally:
-    sys.warnoptions.remove(_QUIET)
-  before = signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
-  try:
+    signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
     yield
   finally:
+    sys.warnoptions.remove(_QUIET)
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 

@@ -1,6 +1,7 @@
 """Signals that ask a program to stop."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -115,6 +116,29 @@ import signal
 mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
 print(*sorted(str(int(number)) for number in mask))
 """
+
+_PRINT_MASK_OF_TRACKER = """
+from multiprocessing import resource_tracker
+from experiments.cluster import signals
+with signals.not_inherited():
+  tracker = resource_tracker._resource_tracker._pid
+print(open(f"/proc/{tracker}/status").read())
+"""
+
+
+def test_what_cleans_up_after_workers_outlives_a_signal_to_all():
+  result = subprocess.run(
+    [sys.executable, "-c", _PRINT_MASK_OF_TRACKER],
+    cwd=folders.ROOT,
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  mask = int(re.search(r"SigBlk:\s*(\w+)", result.stdout)[1], 16)
+  of_its_own = {signal.SIGTERM, signal.SIGINT}  # It ignores them.
+  for number in {*signals.CAUGHT} - of_its_own:
+    assert mask >> (number - 1) & 1, number
+
 
 _SIGNALLED_TWICE = """
 import os, signal, time
