@@ -2,7 +2,7 @@
 
   python -m experiments.evaluate RUN [--step N | --follow]
   python -m experiments.evaluate EXPERIMENT --checkpoint PATH
-      [--report DIR] [--examples N] [--data.data-dir DIR ...]
+      [--report DIR] [--examples N] [--data.source DIR ...]
   python -m experiments.evaluate language-baselines [--checkpoint PATH]
   python -m experiments.evaluate latents-table RUN... [--output DIR]
   python -m experiments.evaluate starcraft-encoders [--runs RUN...]
@@ -307,8 +307,9 @@ def _origin(run: pathlib.Path) -> str:
   commit = git.get("commit") if isinstance(git, dict) else None
   made = f"commit {commit}" if commit else "version 0.1.0"
   return (
-    f" If the run was made by version {renames.BEFORE} or earlier, evaluate it "
-    f"with the code that made it: {made}."
+    f" If the run was made by version {renames.BEFORE} or earlier, or before "
+    f"{renames.VERSION} was released, evaluate it with the code that made it: "
+    f"{made}."
   )
 
 

@@ -13,9 +13,9 @@ from perceiver import errors
 
 # Fields that may change between the parts of one run: they decide how often
 # something is written and where things are, not what is learned.
-_FOLDERS = ("data.cache_dir", "data.data_dir", "data.evaluate_dir")
+_PLACES = ("data.cache_dir", "data.source.path", "data.evaluate_on")
 MAY_DIFFER = (
-  *_FOLDERS,
+  *_PLACES,
   "evaluation.submission_dir",
   "train.accumulate",
   "train.best_metric",
@@ -23,6 +23,7 @@ MAY_DIFFER = (
   "train.checkpoint_in_background",
   "train.eval_batch_size",
   "train.eval_every",
+  "train.fine_tuning",
   "train.keep",
   "train.keep_every",
   "train.loader_threads",
@@ -44,7 +45,7 @@ MAY_BE_AMENDED = (
 
 # Fields that may differ between the processes of one run.
 MAY_DIFFER_BETWEEN_PROCESSES = (
-  *_FOLDERS,
+  *_PLACES,
   "train.loader_threads",
   "train.loader_workers",
 )
@@ -79,6 +80,8 @@ class TrainConfig:
       grows in proportion to the batch.
     schedule: how the learning rate changes.
     optimizer: how a gradient becomes an update.
+    fine_tuning: whether it is meant to begin with a pre-trained model; a run
+      without one says so in its first line.
     seed: determines first parameters, order of the data and all randomness.
     eval_every: steps between evaluations; None for one at the end.
     eval_batch_size: examples at a time in evaluation, None for batch_size.
@@ -107,6 +110,7 @@ class TrainConfig:
   scale_rate_with_batch: bool = False
   schedule: schedules.Schedule = schedules.ConstantThenCosine()
   optimizer: optimizers.Optimizer = optimizers.Lamb()
+  fine_tuning: bool = False
   seed: int = 0
   eval_every: int | None = None
   eval_batch_size: int | None = None

@@ -145,6 +145,9 @@ def test_wrong_options_are_answered(tiny, capsys, arguments, message):
     (["--train.non-finite", "GENERATED"], "lower case: synthetic, not"),
     (["--model.layers.num-layers", "2"], "layers.num-self-attends-per-block"),
     (["--data.augmentation.flip"], "augmentation.horizontal-flip"),
+    (["--data.corpus", "files"], "--data.corpus is --data.source since"),
+    (["--data.train-on=hd1k"], "--data.train-on is --data.source since"),
+    (["--data.evaluate-dir", "a"], "is --data.evaluate-on KIND:PATH or PATH"),
     (["--model.encoder.direct"], "reference=True"),
   ],
 )

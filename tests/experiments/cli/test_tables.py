@@ -138,7 +138,7 @@ def test_a_table_with_our_numbers(tmp_path, capsys):
   assert none.split() == ["none", "top-1", "72.9", "70.12", "step", "80/90"]
   assert first.strip() == (
     "python -m experiments.train imagenet --recipe perceiver_unshared "
-    "--data.data-dir DIR"
+    "--data.source imagenet2012:DIR"
   )
   assert shared.split() == ["shared", "top-1", "78.0", "–", "not", "run"]
   assert second.split()[-3] == "perceiver"

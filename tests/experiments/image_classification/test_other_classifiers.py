@@ -13,6 +13,7 @@ from experiments.image_classification.imagenet import baselines
 from experiments.image_classification.imagenet import configs
 from experiments.image_classification.imagenet import data as imagenet_data
 from experiments.image_classification.imagenet import painted_digits
+from experiments.image_classification.imagenet import sources
 import perceiver
 from perceiver import decoder
 from perceiver import position_encoding
@@ -99,7 +100,10 @@ def test_one_of_several_labels_is_enough():
 def test_labels_are_filled_up(tmp_path):
   painted_digits.prepare(tmp_path, copies=1)
   config = dataclasses.replace(
-    configs.MINI.data, data_dir=tmp_path, image_size=8, max_labels=3
+    configs.MINI.data,
+    source=sources.Source(sources.Kind.SYNTHETIC, tmp_path),
+    image_size=8,
+    max_labels=3,
   )
   split, _ = imagenet_data.splits(config)
   example = split.source[0]

@@ -86,8 +86,7 @@ def write_chairs(folder, count, split):
 def test_a_data_set_is_evaluated_in_tiles(workdir, tmp_path, capsys):
   write_chairs(tmp_path / "chairs", 5, [1, 2, 2, 1, 2])
   arguments = (TINY, "--checkpoint", workdir)
-  arguments += ("--data.evaluate-on", "flying_chairs")
-  arguments += ("--data.evaluate-dir", tmp_path / "chairs")
+  arguments += ("--data.evaluate-on", f"flying_chairs:{tmp_path / 'chairs'}")
   error = commands.command(capsys, evaluate.main, *arguments, code=1)
   assert "expected 640" in error
   arguments += ("--data.allow-partial",)
@@ -99,8 +98,8 @@ def test_a_data_set_is_evaluated_in_tiles(workdir, tmp_path, capsys):
 def test_a_data_set_is_trained_on(tmp_path, capsys):
   write_chairs(tmp_path / "chairs", 6, [1, 2, 1, 1, 1, 1])
   arguments = (TINY, "--mini", "--workdir", tmp_path / "run")
-  arguments += ("--data.train-on", "flying_chairs", "--train.steps", 6)
-  arguments += ("--data.data-dir", tmp_path / "chairs")
+  arguments += ("--data.source", f"flying_chairs:{tmp_path / 'chairs'}")
+  arguments += ("--train.steps", 6)
   arguments += ("--data.allow-partial",)
   out = commands.command(capsys, train.main, *arguments)
   assert "6 of 6 examples of synthetic evaluation" in out
@@ -111,7 +110,7 @@ def test_frames_without_flow_are_evaluated(workdir, tmp_path, capsys):
   for i, frame in enumerate([*frames, frames[0]]):
     Image.fromarray(frame).save(tmp_path / f"{i}.png")
   arguments = (TINY, "--checkpoint", workdir, "--report", tmp_path / "report")
-  arguments += ("--data.evaluate-on", "frames", "--data.evaluate-dir", tmp_path)
+  arguments += ("--data.evaluate-on", f"frames:{tmp_path}")
   out = commands.command(capsys, evaluate.main, *arguments)
   assert "2 of 2 examples of frames evaluation" in out
   assert (tmp_path / "report" / "figures" / "samples.png").exists()
@@ -121,7 +120,7 @@ def test_a_missing_folder_is_one_paragraph(workdir, capsys):
   arguments = (TINY, "--checkpoint", workdir)
   arguments += ("--data.evaluate-on", "sintel_clean")
   error = commands.command(capsys, evaluate.main, *arguments, code=1)
-  assert "sintel_clean is read from a folder: set data.data_dir or" in error
+  assert "give --data.evaluate-on sintel_clean:PATH, or --data.ev" in error
   assert "Traceback" not in error
 
 
@@ -162,7 +161,7 @@ def test_the_papers_numbers_belong_to_their_data_sets():
 
 def test_the_mini_recipe_is_the_same_code():
   assert type(configs.MINI) is type(configs.EXPERIMENTS["main"])
-  assert configs.MINI.data.evaluate_on is data.Dataset.SYNTHETIC
+  assert configs.MINI.data.evaluate_on.is_synthetic
 
 
 @pytest.mark.parametrize(
@@ -197,7 +196,7 @@ def test_submissions_are_refused_before_anything_is_evaluated(
   tmp_path, dataset, accepted
 ):
   changes = {
-    "data": data.DataConfig(evaluate_on=dataset, data_dir=tmp_path),
+    "data": data.DataConfig(evaluate_on=data.Source(dataset, tmp_path)),
     "evaluation": evaluator.EvaluationConfig(submission_dir=tmp_path),
   }
   experiment = configs.EXPERIMENTS["main"]
@@ -212,7 +211,7 @@ def test_submissions_are_refused_before_anything_is_evaluated(
   ("changes", "message"),
   [
     ({"num_eval": 0}, "num_eval is 0"),
-    ({"train_on": data.Dataset.FRAMES}, "whose flow is unknown"),
+    ({"source": data.Source(data.Dataset.FRAMES)}, "whose flow is unknown"),
     ({"test_part": True}, "evaluate_on is synthetic, which has no test part"),
   ],
 )

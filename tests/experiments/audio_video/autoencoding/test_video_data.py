@@ -9,6 +9,7 @@ from experiments import prepare
 from experiments.audio_video.autoencoding import data
 from experiments.audio_video.clips import clips
 from experiments.audio_video.clips import sampling
+from experiments.audio_video.clips import sources
 from experiments.audio_video.clips import synthetic
 from experiments.data import files
 from tests.helpers import tiny_clips
@@ -115,7 +116,9 @@ def test_a_prepared_data_set(tmp_path):
   arguments += ["--train", str(tmp_path / "train.csv")]
   arguments += ["--storage.sample-rate", "400", "--storage.short-side", "20"]
   assert prepare.main(arguments) == 0
-  config = data.DataConfig(data_dir=output, eval_split="train")
+  config = data.DataConfig(
+    source=sources.Source.parse(str(output)), eval_split="train"
+  )
   split = data.eval_split(config, SHAPE)
   assert (len(split.source), split.name) == (
     5,

@@ -162,7 +162,7 @@ def test_the_papers_numbers():
 
 def test_the_mini_recipe_is_the_same_code():
   assert type(configs.MINI) is type(configs.EXPERIMENTS["latents_784"])
-  assert configs.MINI.data.data_dir is None
+  assert configs.MINI.data.source.is_synthetic
 
 
 def test_more_points_than_there_are():
