@@ -36,6 +36,7 @@ from experiments.runs import log as runs_log
 from experiments.runs import outside_files
 from experiments.runs import provenance
 from experiments.training import evaluation
+from experiments.training import precision
 from experiments.training import sharding
 from experiments.training import tasks
 import perceiver
@@ -95,8 +96,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> None:
-  if commands.run_named(_PROG, _COMMANDS, arguments):
-    return
+  with precision.of_predictions():
+    if commands.run_named(_PROG, _COMMANDS, arguments):
+      return
   arguments = _with_experiment(arguments)
   options = cli_arguments.select(Evaluate, arguments, _PROG)
   choice = options.choose()

@@ -6,6 +6,7 @@ import enum
 import optax
 
 from experiments.training import optimizers
+from experiments.training import precision
 from experiments.training import schedules
 from experiments.training import sharding
 from perceiver import bounds
@@ -23,6 +24,7 @@ MAY_DIFFER = (
   "train.checkpoint_in_background",
   "train.eval_batch_size",
   "train.eval_every",
+  "train.eval_matmul_precision",
   "train.fine_tuning",
   "train.keep",
   "train.keep_every",
@@ -30,12 +32,14 @@ MAY_DIFFER = (
   "train.loader_workers",
   "train.log_every",
   "train.parallel",
+  "train.profile",
 )
 
 # Fields that may be changed on purpose while a run goes on.
 MAY_BE_AMENDED = (
   "train.base_rate",
   "train.epochs",
+  "train.matmul_precision",
   "train.non_finite",
   "train.optimizer.clip_norm",
   "train.scale_rate_with_batch",
@@ -97,6 +101,10 @@ class TrainConfig:
     keep_every: checkpoints of a multiple of so many steps are kept, too.
     log_every: steps between rows of the log, which are means over them. A loss
       that is not a number is noticed then.
+    matmul_precision: of the training step's products of float32.
+    eval_matmul_precision: of those of evaluation, in the run and afterwards.
+    profile: steps, from the third on, of which a profile is written into the
+      run's folder; None for none.
     loader_threads: threads that read and prepare examples; None is one per
       core.
     loader_workers: processes that do so in place of threads; 0 for threads.
@@ -122,6 +130,13 @@ class TrainConfig:
   keep: int = 3
   keep_every: int | None = None
   log_every: int = 100
+  matmul_precision: precision.MatmulPrecision = (
+    precision.MatmulPrecision.DEFAULT
+  )
+  eval_matmul_precision: precision.MatmulPrecision = (
+    precision.MatmulPrecision.TENSORFLOAT32
+  )
+  profile: int | None = None
   loader_threads: int | None = None
   loader_workers: int = 0
   parallel: sharding.ParallelConfig = sharding.ParallelConfig()
@@ -143,6 +158,7 @@ class TrainConfig:
       "keep",
       "keep_every",
       "log_every",
+      "profile",
       epochs="(0, inf)",
       loader_threads="[0, inf)",
       loader_workers="[0, inf)",

@@ -278,8 +278,9 @@ def make(
     raise files.InputError(
       f"{type(task).__name__} evaluates a whole split: leave out --examples"
     )
+  at_precision = config.eval_matmul_precision.applied
   if own is not None:
-    return functools.partial(_by_own, own, mesh, watch)
+    return at_precision(functools.partial(_by_own, own, mesh, watch))
   whole = task.eval_split()
   loop = Loop(
     split=whole if only_first is None else loader.first(whole, only_first),
@@ -290,7 +291,8 @@ def make(
     watch=watch,
   )
   sums = sums_of_batch(task, mesh)
-  return functools.partial(_by_batches, loop, sums, len(whole.source))
+  evaluate = functools.partial(_by_batches, loop, sums, len(whole.source))
+  return at_precision(evaluate)
 
 
 def sums_of_batch(

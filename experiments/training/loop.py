@@ -19,6 +19,7 @@ from experiments.training import config as training_config
 from experiments.training import evaluation
 from experiments.training import losses as training_losses
 from experiments.training import non_finite
+from experiments.training import profiling
 from experiments.training import program as training_program
 from experiments.training import resuming
 from experiments.training import sharding
@@ -130,8 +131,13 @@ class Run:
 
   def _make_steps(self, step: int) -> None:
     first_step, losses = step, list[Array]()
-    make_step = self._program.step
-    with contextlib.closing(self._batches(step)) as batches:
+    profiled = profiling.profiled(
+      self._program.step, self._config.profile, self._workdir
+    )
+    with (
+      profiled as make_step,
+      contextlib.closing(self._batches(step)) as batches,
+    ):
       while step < self._num_steps:
         batch = sharding.put_batch(self._mesh, next(batches))
         self._state, loss = make_step(self._state, batch)

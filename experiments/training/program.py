@@ -121,7 +121,8 @@ class Program:
     }
     if not sharding.process_index():
       progress.write("compiling the step, which may take a minute …")
-    return memory.compile_within(function, self.target, batch)
+    with self._config.matmul_precision.context():
+      return memory.compile_within(function, self.target, batch)
 
   def announce(self, workdir: pathlib.Path) -> None:
     """Shows what is about to happen."""
