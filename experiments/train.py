@@ -76,7 +76,8 @@ def _main(arguments: Sequence[str]) -> None:
     return
   options = cli_arguments.select(Train, arguments, _PROG)
   choice = options.choose()
-  workdir = options.workdir or registry.default_workdir(choice)
+  # A link may lead elsewhere before the run has ended.
+  workdir = (options.workdir or registry.default_workdir(choice)).resolve()
   processes.start(options.distributed)  # Before a checkpoint is read by JAX.
   choice = registry.with_trunk(choice, options.checkpoint, workdir)
   experiment = cli_arguments.override(Train, choice, arguments, _PROG)

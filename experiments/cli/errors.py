@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 import gc
+import os
 import select
 import sys
 import traceback
@@ -41,6 +42,11 @@ def run(main: Callable[[], Any]) -> int:
     # After a run's own exit all processes stop together.
     alone = isinstance(error, signals.Ended)
     processes.shut_down(int(error.code or 0) if alone else 0)
+    if alone and _is_program():
+      if sys.stdout:
+        progress.Quiet(sys.stdout).flush()
+      # Python's own end would pull away what JAX's threads are computing with.
+      os._exit(int(error.code or 0))
     raise
   except Exception as error:
     message, code = _message(error), 2 if isinstance(error, UsageError) else 1
@@ -60,12 +66,20 @@ def run(main: Callable[[], Any]) -> int:
   return code
 
 
+def _is_program() -> bool:
+  """Returns whether one of our commands is the whole program."""
+  spec = getattr(sys.modules["__main__"], "__spec__", None)
+  return spec is not None and spec.name.startswith("experiments.")
+
+
 def _message(error: Exception) -> str:
   """Returns the message for the person who can mend it; empty if nobody can."""
   if isinstance(error, OSError) and error.filename:
     return f"{error.filename}: {error.strerror}"
   mendable = isinstance(error, (perceiver.PerceiverError, FileNotFoundError))
-  return str(error) if mendable else ""
+  # JAX has no error class for devices that are not there.
+  is_backend = str(error).startswith("Unable to initialize backend")
+  return str(error) if mendable or is_backend else ""
 
 
 def _has_reader() -> bool:

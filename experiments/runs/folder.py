@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 import io
 import json
+import os
 import pathlib
 from typing import Any
 
@@ -36,6 +37,37 @@ class ConfigError(errors.PerceiverError, ValueError):
 
 class GoneError(errors.PerceiverError, RuntimeError):
   """A run has had checkpoints, and none is left."""
+
+
+class MovedError(errors.PerceiverError, RuntimeError):
+  """A run's folder was moved, removed or replaced while the run went on."""
+
+
+class Place:
+  """The path of a folder that exists, and which folder that is."""
+
+  def __init__(self, path: pathlib.Path) -> None:
+    self._path, self._folder = path, path.stat()
+
+  def is_same(self) -> bool:
+    """Returns whether the path is still that of the folder."""
+    try:
+      return os.path.samestat(self._folder, self._path.stat())
+    except OSError:
+      return False
+
+  def check(self) -> None:
+    """Makes sure that nothing is written into another folder, or a new one.
+
+    Raises:
+      MovedError: if the path is no longer that of the folder.
+    """
+    if not self.is_same():
+      raise MovedError(
+        f"{self._path} was moved, removed or replaced while the run went on. "
+        "With its new place as --workdir the same command goes on from its "
+        "last checkpoint."
+      )
 
 
 def to_json(experiment: Any) -> str:
@@ -106,6 +138,8 @@ def claim(
       )
   if checkpoint_steps(workdir / CHECKPOINTS):
     note_checkpoint(workdir)
+    if not path.exists():
+      progress.write(f"{path} is gone: the options of now are the run's.")
   elif had_checkpoints(workdir):
     raise GoneError(
       f"The run in {workdir} has had checkpoints, and none is left in "

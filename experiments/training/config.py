@@ -14,9 +14,10 @@ from perceiver import errors
 
 # Fields that may change between the parts of one run: they decide how often
 # something is written and where things are, not what is learned.
+_PLACES = ("data.cache_dir", "data.source.path", "data.evaluate_on")
 MAY_DIFFER = (
-  "data.cache_dir",
-  "data.source.path",
+  *_PLACES,
+  "evaluation.submission_dir",
   "train.accumulate",
   "train.best_metric",
   "train.checkpoint_every",
@@ -48,7 +49,7 @@ MAY_BE_AMENDED = (
 
 # Fields that may differ between the processes of one run.
 MAY_DIFFER_BETWEEN_PROCESSES = (
-  "data.source.path",
+  *_PLACES,
   "train.loader_threads",
   "train.loader_workers",
 )
