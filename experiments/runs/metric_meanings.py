@@ -36,8 +36,8 @@ _MEANINGS = {
   "fl_all": Meaning(
     "share of outliers: pixels that are off by 3 pixels and by 5 %"
   ),
-  r"within_(\d)px": Meaning("share of pixels that are off by less than {}"),
-  r"over_(\d)px": Meaning("share of pixels that are off by more than {}"),
+  r"within_(\d)px": Meaning("share of pixels that are off by less than {} px"),
+  r"over_(\d)px": Meaning("share of pixels that are off by more than {} px"),
   # Audio and video.
   "map": Meaning("mean average precision of the classes"),
   "chance_map": Meaning("mean average precision of a random ranking"),

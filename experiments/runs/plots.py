@@ -24,6 +24,9 @@ ATTENTION_CAPTION = (
   "one map for a latent, black where it is least and brightest where it is most"
 )
 _DPI = 120
+# The same in every panel, whichever lines it has.
+_COLOURS = {"train": "tab:blue", "eval": "tab:orange"}
+_OTHER = "tab:green"
 _CURVE = (
   "Metrics over the steps of training: means over the last steps (train), and "
   "on the evaluation split (eval)"
@@ -97,7 +100,9 @@ def _line(
     if row["kind"] == kind and metric in row
   ]
   if points:
-    axis.plot(*zip(*points), style, label=label or kind, marker=marker)
+    label = label or kind
+    colour = _COLOURS.get(label, _OTHER)
+    axis.plot(*zip(*points), style, label=label, marker=marker, color=colour)
 
 
 def save(figure: Any, path: pathlib.Path, caption: str = "") -> pathlib.Path:
