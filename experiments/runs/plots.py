@@ -81,7 +81,8 @@ def learning_curve(
     axis.set(xlabel="step", title=title)
     if panel.from_zero:
       axis.set_ylim(0, None)
-    axis.legend(fontsize=8)
+    if axis.lines:
+      axis.legend(fontsize=8)
   return [save(figure, folder(workdir) / "curve.png", _CURVE)]
 
 
