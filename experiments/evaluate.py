@@ -8,8 +8,9 @@
   python -m experiments.evaluate starcraft-encoders [--runs RUN...]
 
 RUN is the folder of a run, finished or not, or of one of its checkpoints; PATH
-is one too, or a model file. --follow evaluates the checkpoints of a run as they
-come, into its log, and ends when the run has ended.
+is one too, or a model file. Results on other data than the run's own are noted
+in its folder, for `list --table`. --follow evaluates the checkpoints of a run
+as they come, into its log, and ends when the run has ended.
 --report writes DIR/index.html with the numbers and the experiment's pictures.
 The last three compare models, those of runs among them.
 """
@@ -34,11 +35,13 @@ from experiments.data import paths
 from experiments.runs import folder as run_folder
 from experiments.runs import log as runs_log
 from experiments.runs import outside_files
+from experiments.runs import progress
 from experiments.runs import provenance
 from experiments.training import evaluation
 from experiments.training import precision
 from experiments.training import sharding
 from experiments.training import tasks
+from experiments.training import trainer
 import perceiver
 from perceiver import config_json
 from perceiver import errors as perceiver_errors
@@ -128,6 +131,8 @@ def _main(arguments: Sequence[str]) -> None:
   evaluate = candidates.evaluator(candidate, options.examples)
   found = evaluate(candidate.variables)
   _print(found.describe(choice.result))
+  if _differ_in_data(experiment, choice.experiment):
+    _note(path, candidate, found)
   if options.report is not None:
     title = f"Evaluation of {choice.name} {choice.recipe}"
     page = report(options.report, candidate, path, title, found, choice.result)
@@ -146,6 +151,27 @@ def _parts(
   if step not in (None, int(path.name)):
     raise errors.UsageError(f"{path} is not the checkpoint of step {step}")
   return run, int(path.name)
+
+
+def _note(
+  run: pathlib.Path,
+  candidate: candidates.Candidate,
+  found: evaluation.Evaluation,
+) -> None:
+  """Notes a whole evaluation of a run on other data than its own."""
+  if candidate.step is None or found.is_partial or sharding.process_index():
+    return
+  try:
+    if runs_log.add_evaluation(run, candidate.step, found.to_row()):
+      progress.write(f"noted in {run / runs_log.EVALUATIONS}")
+  except files.InputError as error:  # It may be somebody else's folder.
+    progress.write(f"not noted: {error}")
+
+
+def _differ_in_data(one: trainer.Experiment, other: trainer.Experiment) -> bool:
+  """Returns whether two experiments differ in their data and devices alone."""
+  same = {name: getattr(other, name, None) for name in ("data", "train")}
+  return hasattr(other, "data") and dataclasses.replace(one, **same) == other  # type: ignore[type-var]
 
 
 def _print(text: str) -> None:

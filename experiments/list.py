@@ -6,8 +6,8 @@
 With --runs it lists the runs in a folder instead: how far each of them is, what
 came out, and with which code, devices and seed. With --table it prints the rows
 of a paper's table or figure (2103.03206:fig5): the paper's numbers, ours from
-the logs of the runs in the folder (`evaluate` prints, and logs nothing), and
-the commands that repeat each row.
+the logs of the runs in the folder and from what `evaluate` noted beside them,
+and the commands that repeat each row.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -2,7 +2,8 @@
 
 `metrics.jsonl` in the run's folder has one row of numbers per line; it holds
 nothing that depends on the clock, so two runs of the same configuration write
-the same bytes. TensorBoard's event files are beside it.
+the same bytes. TensorBoard's event files are beside it, and in
+`evaluations.jsonl` rows of what was evaluated later, on other data.
 """
 
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from experiments.runs import folder as run_folder
 from experiments.runs import progress
 
 METRICS = "metrics.jsonl"
+EVALUATIONS = "evaluations.jsonl"
 _FOLLOWER = "follower"  # in rows of a program that follows the run
 # A program that holds the log for longer has been stopped.
 _LOCK_SECONDS = 1.0
@@ -197,6 +199,37 @@ def add_row(
   path = workdir / METRICS
   with files.explaining(path), path.open("a+b") as file:
     _append(file, {"step": step, "kind": kind, _FOLLOWER: True, **values})
+
+
+def add_evaluation(
+  workdir: pathlib.Path, step: int, values: Mapping[str, Any]
+) -> bool:
+  """Notes an evaluation of a run on data that the run itself does not have.
+
+  Args:
+    workdir: the run's folder.
+    step: of the checkpoint.
+    values: the numbers, and "split", the name of the data.
+
+  Returns:
+    Whether it is noted: not if the log has evaluations of that split.
+
+  Raises:
+    files.InputError: if it cannot be written.
+  """
+  path = workdir / METRICS
+  own = evaluations(path) if path.exists() else []
+  if values["split"] in {row.get("split") for row in own}:
+    return False
+  path = workdir / EVALUATIONS
+  with files.explaining(path), path.open("a+b") as file:
+    _append(file, {"step": step, "kind": "eval", **values})
+  return True
+
+
+def evaluations(path: pathlib.Path) -> list[dict[str, Any]]:
+  """Returns the rows of evaluations in a file, as `read_rows` does."""
+  return [row for row in read_rows(path) if row["kind"] == "eval"]
 
 
 def _is_at(file: BinaryIO, path: pathlib.Path) -> bool:

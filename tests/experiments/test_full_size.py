@@ -17,6 +17,7 @@ from experiments.image_classification.imagenet import painted_digits
 from experiments.training import program
 from experiments.training import sharding
 from experiments.training import state
+import perceiver
 
 # Beside synthetic data, for few of them.
 _OPTIONS = {
@@ -54,6 +55,19 @@ def by_form():
         continue
       found.setdefault(key, choice)
   return [(choice.name, choice.recipe) for choice in found.values()]
+
+
+def test_every_model_is_built():
+  """Those of the library have tests of their own."""
+  built = {perceiver.create(name).config for name in perceiver.list_models()}
+  of_library = len(built)
+  for name in registry.names():
+    for choice in registry.choices(name):
+      model = choice.experiment.model
+      if model not in built:
+        built.add(model)
+        assert perceiver.create(model).num_parameters() > 1000, choice
+  assert len(built) > of_library + 50
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,14 @@ from experiments.training import tasks
 _RECIPE = "experiments.train {experiment} --recipe {recipe}"
 _TRAIN = f"{_RECIPE} --data.source DIR"
 _IMAGENET = f"{_RECIPE} --data.source imagenet2012:DIR"
+_BENCHMARK = (
+  "scripts.benchmark --cases {recipe} --implementations ours --computations"
+)
 _EVALUATE = "experiments.evaluate {experiment} --checkpoint {run}"
 COMMANDS: dict[str, tuple[str, ...]] = {
   "audioset": (_TRAIN,),
   "count": ("experiments.list {recipe}",),
-  "benchmark": ("scripts.benchmark --cases {recipe} --computations gradient",),
+  "benchmark": (f"{_BENCHMARK} gradient",),
   "imagenet": (_IMAGENET,),
   "modelnet40": (_TRAIN,),
   "optical_flow": (
@@ -74,9 +77,7 @@ for _experiment, _source in (
     f"{_RECIPE} --data.source {_source}",
     f"{_EVALUATE} --data.source {_source} --report {{run}}/page",
   )
-COMMANDS["benchmark optical_flow"] = (
-  "scripts.benchmark --cases optical_flow --computations forward",
-)
+COMMANDS["benchmark tile"] = (f"{_BENCHMARK} forward",)
 
 NOTES = {
   "quoted": "quoted: trained by others",

@@ -16,6 +16,7 @@ from experiments.optical_flow import data
 from experiments.optical_flow import evaluator
 from experiments.optical_flow import task
 from experiments.optical_flow.benchmarks import flow_files
+from experiments.runs import log
 from experiments.training import config as training_config
 import perceiver
 from tests.helpers import commands
@@ -93,6 +94,32 @@ def test_a_data_set_is_evaluated_in_tiles(workdir, tmp_path, capsys):
   out = commands.command(capsys, evaluate.main, *arguments)
   assert "3 of 3 examples of flying_chairs evaluation" in out
   assert "epe_s0-10" in out
+
+
+def test_results_on_other_data_are_noted(workdir, tmp_path, capsys):
+  others = shutil.ignore_patterns(log.EVALUATIONS)
+  run = shutil.copytree(workdir, tmp_path / "run", ignore=others)
+  before = (run / log.METRICS).read_bytes()
+  write_chairs(tmp_path / "chairs", 5, [1, 2, 2, 1, 2])
+  chairs = ("--data.evaluate-on", f"flying_chairs:{tmp_path / 'chairs'}")
+  chairs += ("--data.allow-partial",)
+  evaluate_run = lambda *options: commands.command(
+    capsys, evaluate.main, TINY, "--checkpoint", run, *options
+  )
+  evaluate_run()
+  evaluate_run(*chairs, "--evaluation.no-even-tiles")
+  assert not (run / log.EVALUATIONS).exists()
+  evaluate_run(*chairs, "--train.eval-batch-size", 3)
+  evaluate_run(*chairs, "--step", 6)
+  rows = log.evaluations(run / log.EVALUATIONS)
+  assert [row["step"] for row in rows] == [6, 12]
+  assert {row["split"] for row in rows} == {
+    "flying_chairs evaluation, not the official one"
+  }
+  assert all(row["epe"] > 0 for row in rows)
+  assert (run / log.METRICS).read_bytes() == before
+  assert train.main([TINY, "--mini", "--workdir", str(run)]) == 0
+  assert log.evaluations(run / log.EVALUATIONS) == rows
 
 
 def test_a_data_set_is_trained_on(tmp_path, capsys):
