@@ -243,6 +243,16 @@ def test_default_folders(tiny):
 # -------------------------------------------------------------------- training
 
 
+def test_links_of_a_folder_are_followed_once(tiny, tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  choice = registry.choose(tiny)
+  assert registry.followed(None, choice) == pathlib.Path("runs/tiny")
+  assert registry.followed(tmp_path / "a", choice) == tmp_path / "a"
+  (tmp_path / "link").symlink_to(tmp_path / "b")
+  for link in (pathlib.Path("link"), tmp_path / "link"):
+    assert registry.followed(link / "run", choice) == tmp_path / "b" / "run"
+
+
 def test_train_prints_what_came_out(tiny, tmp_path, monkeypatch, capsys):
   monkeypatch.chdir(tmp_path)
   assert train.main([tiny, "--train.steps", "5"]) == 0
