@@ -12,6 +12,7 @@ import pathlib
 from experiments.data import files
 from experiments.runs import metric_meanings
 from experiments.runs import plots
+from experiments.runs import result_table
 from experiments.training import evaluation
 from experiments.training import tasks
 
@@ -116,7 +117,7 @@ def _numbers(found: evaluation.Evaluation, result: tasks.Result | None) -> str:
   return _table("".join(line) for line in lines)
 
 
-def _detail(detail: evaluation.Table | str) -> str:
+def _detail(detail: result_table.ResultTable | str) -> str:
   """Returns a table of the evaluation's own, or a text line by line."""
   if isinstance(detail, str):
     return f"<p>{'<br>'.join(map(html.escape, detail.splitlines()))}</p>"

@@ -18,6 +18,7 @@ from experiments.optical_flow.benchmarks import baselines
 from experiments.optical_flow.benchmarks import datasets
 from experiments.optical_flow.benchmarks import robustness
 from experiments.optical_flow.benchmarks import submissions
+from experiments.runs import result_table
 from experiments.training import evaluation
 import perceiver
 
@@ -123,7 +124,7 @@ class Evaluator:
       if example is not None:
         readable.append(index)
         self._evaluate(example, methods, found)
-    details: list[evaluation.Table | str] = []
+    details: list[result_table.ResultTable | str] = []
     if self.config.baselines:
       details.append(table({name: m.results() for name, m in found.items()}))
     if self.config.robustness:
@@ -163,7 +164,9 @@ class Evaluator:
         )
 
 
-def table(results: Mapping[str, Mapping[str, float]]) -> evaluation.Table:
+def table(
+  results: Mapping[str, Mapping[str, float]],
+) -> result_table.ResultTable:
   """Returns metrics {method: {metric: value}} as a table, methods in columns.
 
   Metrics that a method does not have, for lack of pixels, are dashes.
@@ -175,4 +178,6 @@ def table(results: Mapping[str, Mapping[str, float]]) -> evaluation.Table:
     for metric in metrics
   )
   header = ("metric", *results)
-  return evaluation.Table("the model beside other methods", header, rows)
+  return result_table.ResultTable(
+    "the model beside other methods", header, rows
+  )

@@ -122,20 +122,7 @@ def claim(
     changes = _changes(_read_config(path), config, may_differ, paths)
     fixed = [n for n in changes if not _is_below(n, may_be_amended)]
     if changes and (fixed or not amend):
-      remedy = "with the old one"
-      if not fixed:
-        remedy += ", with the new one from here on (--amend)"
-      raise ConfigError(
-        f"The run in {workdir} was started with another configuration:\n"
-        + "".join(
-          f"  {name}: {before} then, {after} now\n"
-          for name, (before, after) in changes.items()
-        )
-        + f"Go on {remedy}, or choose another --workdir, where --checkpoint "
-        f"{workdir} begins with this run's weights."
-        + f" --amend does not change {', '.join(fixed)}."
-        * (amend and bool(fixed))
-      )
+      raise _refusal(workdir, changes, fixed, amend)
   if checkpoint_steps(workdir / CHECKPOINTS):
     note_checkpoint(workdir)
     if not path.exists():
@@ -150,6 +137,25 @@ def claim(
   if not changes:  # Else it waits until they are in the history.
     files.write_text(path, config)
   return changes
+
+
+def _refusal(
+  workdir: pathlib.Path, changes: Changes, fixed: Sequence[str], amend: bool
+) -> ConfigError:
+  """Returns the error of changed settings, of which `fixed` cannot change."""
+  remedy = "with the old one"
+  if not fixed:
+    remedy += ", with the new one from here on (--amend)"
+  text = f"The run in {workdir} was started with another configuration:\n"
+  for name, (before, after) in changes.items():
+    text += f"  {name}: {before} then, {after} now\n"
+  text += (
+    f"Go on {remedy}, or choose another --workdir, where --checkpoint "
+    f"{workdir} begins with this run's weights."
+  )
+  if amend and fixed:
+    text += f" --amend does not change {', '.join(fixed)}."
+  return ConfigError(text)
 
 
 def _changes(

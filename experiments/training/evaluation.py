@@ -4,16 +4,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import contextlib
 import dataclasses
 import functools
-from typing import Any, NamedTuple, Protocol, runtime_checkable, TypeVar
+from typing import Any, Protocol, runtime_checkable, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 import numpy as np
-import tabulate
 
 from experiments.data import files
 from experiments.data import loader
+from experiments.runs import result_table
 from experiments.training import config as training_config
 from experiments.training import gradients
 from experiments.training import sharding
@@ -30,31 +30,6 @@ class IncompleteError(errors.PerceiverError, RuntimeError):
 
 class Abandoned(Exception):
   """An evaluation was given up because the run is to stop."""
-
-
-class Table(NamedTuple):
-  """A table of an evaluation's own, of what is no list of metrics.
-
-  Attributes:
-    caption: the subject of the table.
-    header: a heading for each column.
-    rows: a name each, followed by numbers as text.
-  """
-
-  caption: str
-  header: tuple[str, ...]
-  rows: tuple[tuple[str, ...], ...]
-
-  def __str__(self) -> str:
-    """Returns the table as lines of text."""
-    text = tabulate.tabulate(
-      self.rows,
-      self.header,
-      tablefmt="plain",
-      disable_numparse=True,
-      colalign=["left", *["right"] * (len(self.header) - 1)],
-    )
-    return f"{self.caption}:\n{text}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,7 +52,7 @@ class Evaluation:
   split: str
   skipped: int = 0
   is_partial: bool = False
-  details: tuple[Table | str, ...] = ()
+  details: tuple[result_table.ResultTable | str, ...] = ()
 
   def describe(self, result: tasks.Result | None = None) -> str:
     """Returns the metrics in words, beside the paper's results.
@@ -130,12 +105,10 @@ class Evaluation:
 
 def from_row(row: Mapping[str, Any]) -> Evaluation:
   """Returns the evaluation that a row of the log records."""
-  metrics = dict(row)
-  own = {name: metrics.pop(name) for name in ("examples", "expected", "split")}
-  own["skipped"] = metrics.pop("skipped", 0)
-  for name in ("step", "kind", "follower"):
-    metrics.pop(name, None)
-  return Evaluation(metrics=metrics, **own)
+  counts = {name: row[name] for name in ("examples", "expected", "split")}
+  others = {*counts, "skipped", "step", "kind", "follower"}
+  metrics = {name: x for name, x in row.items() if name not in others}
+  return Evaluation(metrics=metrics, skipped=row.get("skipped", 0), **counts)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -304,9 +277,9 @@ def make(
     raise files.InputError(
       f"{type(task).__name__} evaluates a whole split: leave out --examples"
     )
-  at_precision = config.eval_matmul_precision.applied
+  traced = config.eval_matmul_precision.applied
   if own is not None:
-    return at_precision(functools.partial(_by_own, own, mesh, watch))
+    return traced(functools.partial(_by_own, own, mesh, watch))
   whole = task.eval_split()
   loop = Loop(
     split=whole if only_first is None else loader.first(whole, only_first),
@@ -317,8 +290,7 @@ def make(
     watch=watch,
   )
   sums = sums_of_batch(task, mesh)
-  evaluate = functools.partial(_by_batches, loop, sums, len(whole.source))
-  return at_precision(evaluate)
+  return traced(functools.partial(_by_batches, loop, sums, len(whole.source)))
 
 
 def sums_of_batch(

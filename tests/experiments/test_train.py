@@ -27,7 +27,7 @@ def test_restart(tmp_path, capsys):
 
 
 def test_a_link_is_followed_once(tmp_path, monkeypatch):
-  """Where it leads to may change while the run goes on."""
+  """It may lead elsewhere before the run has ended."""
 
   class Begun(Exception):
     pass

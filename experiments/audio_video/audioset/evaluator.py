@@ -14,6 +14,7 @@ import optax
 from experiments.audio_video.audioset import average_precision
 from experiments.audio_video.audioset import data
 from experiments.data import loader
+from experiments.runs import result_table
 from experiments.training import evaluation
 from experiments.training import sharding
 import perceiver
@@ -188,7 +189,7 @@ class Evaluator:
 
 def table(
   precision: average_precision.AveragePrecisions, names: tuple[str, ...]
-) -> evaluation.Table:
+) -> result_table.ResultTable:
   """Returns the precision of classes, the best first.
 
   Of many classes, those in the middle are left out.
@@ -209,7 +210,7 @@ def table(
   if missing := len(names) - len(order):
     caption += f"; {missing} are in no clip and not evaluated"
   header = ("class", "average precision", "by chance")
-  return evaluation.Table(caption, header, tuple(rows))
+  return result_table.ResultTable(caption, header, tuple(rows))
 
 
 def ranked(precision: average_precision.AveragePrecisions) -> np.ndarray:

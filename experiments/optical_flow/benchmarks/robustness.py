@@ -20,7 +20,7 @@ from experiments.optical_flow import colours
 from experiments.optical_flow import examples
 from experiments.optical_flow import flow_metrics
 from experiments.optical_flow.benchmarks import noise
-from experiments.training import evaluation
+from experiments.runs import result_table
 
 # Patch and Gaussian noise, mean squared error between images.
 PUBLISHED = {
@@ -54,7 +54,7 @@ class RobustnessTable(NamedTuple):
   patch_epe: float
   gaussian_epe: float
 
-  def table(self) -> evaluation.Table:
+  def table(self) -> result_table.ResultTable:
     """Returns the table, the published numbers first."""
     rows = [
       (name, *(f"{number:.2f}" for number in numbers), "–", "–")
@@ -62,7 +62,7 @@ class RobustnessTable(NamedTuple):
     ]
     rows.append(("this model", *(f"{number:.2f}" for number in self[1:])))
     pairs = "1 pair" if self.num_pairs == 1 else f"{self.num_pairs} pairs"
-    return evaluation.Table(
+    return result_table.ResultTable(
       f"change of the flow under noise; this model: the mean of {pairs} of "
       "frames; others: as published for KITTI's test split",
       ("method", *_COLUMNS),

@@ -13,6 +13,7 @@ from experiments import train
 from experiments.cli import html_report
 from experiments.data import files
 from experiments.runs import plots
+from experiments.runs import result_table
 from experiments.training import evaluation
 from experiments.training import tasks
 from perceiver.models import registry as models
@@ -25,7 +26,9 @@ FOUND = evaluation.Evaluation(
   split="sintel <final>",
   skipped=1,
   details=(
-    evaluation.Table("a <b>", ("class", "share"), (("c", "1"), ("d", "2"))),
+    result_table.ResultTable(
+      "a <b>", ("class", "share"), (("c", "1"), ("d", "2"))
+    ),
     "one line\nanother",
   ),
 )
