@@ -103,6 +103,7 @@ def _line(
   if points:
     label = label or kind
     colour = _COLOURS.get(label, _OTHER)
+    marker = marker or "." * (len(points) == 1)  # One point is no line.
     axis.plot(*zip(*points), style, label=label, marker=marker, color=colour)
 
 

@@ -22,6 +22,20 @@ def test_without_a_log_there_is_no_curve(tmp_path):
   assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("count", "marker"), [(1, "."), (2, "")])
+def test_one_row_of_training_is_seen(tmp_path, monkeypatch, count, marker):
+  steps = range(count)
+  _write_log(
+    tmp_path, [{"step": i, "kind": "train", "loss": 1.0} for i in steps]
+  )
+  figures = []
+  monkeypatch.setattr(plots, "save", lambda figure, *_: figures.append(figure))
+  plots.learning_curve(tmp_path, [plots.Panel("loss")])
+  (line,) = figures[0].axes[0].lines
+  assert line.get_marker() == marker
+  plots.pyplot.close(figures[0])
+
+
 def test_metrics_that_some_rows_lack_are_no_obstacle(tmp_path):
   rows = [
     {"step": 1, "kind": "train", "loss": 2.0},
