@@ -10,6 +10,7 @@ from typing import Any
 
 from experiments.cluster import processes
 from experiments.cluster import signals
+from experiments.cluster import watchdog
 from experiments.runs import progress
 import perceiver
 
@@ -56,12 +57,13 @@ def run(main: Callable[[], Any]) -> int:
         processes.shut_down(1)
       raise
   if message:
-    # What the error held may complain as it is freed. Several processes end
-    # together: each gives its own reason at once.
-    if not processes.is_running():
-      gc.collect()
-    with progress.quiet_stderr():
-      print(f"error: {message}", file=sys.stderr)
+    # Several processes end together: each gives its own reason at once.
+    if processes.is_running():
+      watchdog.print_last(f"error: {message}")
+    else:
+      gc.collect()  # What the error held may complain as it is freed.
+      with progress.quiet_stderr():
+        print(f"error: {message}", file=sys.stderr)
   processes.shut_down(code)
   return code
 

@@ -19,7 +19,6 @@ from experiments.training import config as training_config
 from experiments.training import evaluation
 from experiments.training import losses as training_losses
 from experiments.training import non_finite
-from experiments.training import profiling
 from experiments.training import program as training_program
 from experiments.training import resuming
 from experiments.training import sharding
@@ -131,11 +130,8 @@ class Run:
 
   def _make_steps(self, step: int) -> None:
     first_step, losses = step, list[Array]()
-    profiled = profiling.profiled(
-      self._program.step, self._config.profile, self._workdir
-    )
     with (
-      profiled as make_step,
+      self._program.profiled_step(self._workdir) as make_step,
       contextlib.closing(self._batches(step)) as batches,
     ):
       while step < self._num_steps:
