@@ -76,7 +76,7 @@ def _main(arguments: Sequence[str]) -> None:
     return
   options = cli_arguments.select(Train, arguments, _PROG)
   choice = options.choose()
-  workdir = registry.followed(options.workdir, choice)
+  workdir = registry.workdir(options.workdir, choice)
   processes.start(options.distributed)  # Before a checkpoint is read by JAX.
   choice = registry.with_trunk(choice, options.checkpoint, workdir)
   experiment = cli_arguments.override(Train, choice, arguments, _PROG)

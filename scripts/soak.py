@@ -6,7 +6,7 @@ A run goes through many lives. In each, the same command goes on until a signal,
 kill -9 or the end of its terminal comes; between two lives the folder is moved,
 checkpoints are purged or damaged, and loaders and devices change. At the end
 parameters and log are compared with those of a run that was left alone: bit for
-bit, or within 1e-3 if the devices changed. The seed repeats the actions, but
+bit, or within 1e-4 if the devices changed. The seed repeats the actions, but
 not the moments at which they happen.
 """
 
@@ -36,9 +36,11 @@ from scripts.soaking import lives
 _DIGITS = (
   "digits --mini --model.perceiver.processor.num-self-attends-per-block 1 "
   "--train.batch-size 12 --train.schedule.warmup-steps 10 --train.steps 90 "
-  "--train.log-every 3 --train.eval-every 30"
+  "--train.log-every 3 --train.eval-every 30 "
+  # At the recipe's rate rounding grows: a loss has differed by 1.1e-4.
+  "--train.base-rate 5e-4"
 )
-_TOLERANCE = 1e-3  # A single loss has differed by 1.1e-4 after 66 steps.
+_TOLERANCE = 1e-4
 _LAYOUTS = ((1, 1), (2, 1), (4, 1), (1, 2), (1, 3))  # devices, processes
 _MAX_LIVES = 8  # of a run, after which it is left alone
 
@@ -83,7 +85,7 @@ class Soak:
     self._leave_alone(workdir)
     _compare(workdir, self._alone, 0 if not has_changed else _TOLERANCE)
     self.counts["runs"] += 1
-    self.counts["within 1e-3" if has_changed else "bit for bit"] += 1
+    self.counts["within 1e-4" if has_changed else "bit for bit"] += 1
     shutil.rmtree(workdir)
 
   @contextlib.contextmanager

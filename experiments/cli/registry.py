@@ -270,13 +270,13 @@ def default_workdir(choice: Choice) -> pathlib.Path:
   return pathlib.Path("runs") / name
 
 
-def followed(workdir: pathlib.Path | None, choice: Choice) -> pathlib.Path:
+def workdir(given: pathlib.Path | None, choice: Choice) -> pathlib.Path:
   """Returns the folder of a run, its links followed: they may change meanwhile.
 
   Args:
-    workdir: as the command line has it; `default_workdir` if None.
+    given: as the command line has it; `default_workdir` if None.
     choice: what is to be run.
   """
-  workdir = workdir or default_workdir(choice)
-  found = workdir.resolve()
-  return workdir if found == pathlib.Path.cwd() / workdir else found
+  given = given or default_workdir(choice)
+  found = given.resolve()
+  return given if found == pathlib.Path.cwd() / given else found

@@ -62,7 +62,7 @@ _MEANINGS = {
   # Language.
   "nats": Meaning("cross-entropy of a masked token", "nats"),
   "bits_per_byte": Meaning("cross-entropy of a byte of masked text", "bits"),
-  "accuracy": Meaning("share of masked tokens whose likeliest one is right"),
+  "accuracy": Meaning("share of right answers"),
   "word_accuracy": Meaning("share of masked words that are right as a whole"),
   "score": Meaning("average of the first metric of every task"),
   "(.+)_accuracy": Meaning("share of right answers in {}"),

@@ -18,8 +18,9 @@ class MatmulPrecision(enum.Enum):
   DEFAULT is the device's own: a TPU rounds the operands to bfloat16 (8 bits), a
   GPU to TensorFloat-32 (11 bits), a CPU not at all; the environment's
   JAX_DEFAULT_MATMUL_PRECISION counts. TENSORFLOAT32 takes a TPU three passes in
-  place of one, FLOAT32 six, and a GPU that has tensor cores some eight times as
-  long. Products of bfloat16 are the same with all.
+  place of one, FLOAT32 six; a GPU computes FLOAT32 without its tensor cores, by
+  an A100's published rates at an eighth. Products of bfloat16 are the same with
+  all.
   """
 
   DEFAULT = "default"

@@ -246,11 +246,11 @@ def test_default_folders(tiny):
 def test_links_of_a_folder_are_followed_once(tiny, tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
   choice = registry.choose(tiny)
-  assert registry.followed(None, choice) == pathlib.Path("runs/tiny")
-  assert registry.followed(tmp_path / "a", choice) == tmp_path / "a"
+  assert registry.workdir(None, choice) == pathlib.Path("runs/tiny")
+  assert registry.workdir(tmp_path / "a", choice) == tmp_path / "a"
   (tmp_path / "link").symlink_to(tmp_path / "b")
   for link in (pathlib.Path("link"), tmp_path / "link"):
-    assert registry.followed(link / "run", choice) == tmp_path / "b" / "run"
+    assert registry.workdir(link / "run", choice) == tmp_path / "b" / "run"
 
 
 def test_train_prints_what_came_out(tiny, tmp_path, monkeypatch, capsys):
