@@ -101,7 +101,6 @@ def test_clips_that_do_not_fit(clip, message):
 
 
 def test_a_prepared_data_set(tmp_path):
-  pytest.importorskip("av", reason='needs the extra "video"')
   lines = ["label,youtube_id,time_start,time_end,split"]
   for number in range(5):
     name = f"clip{number}"
