@@ -122,10 +122,11 @@ def attention(
     row[0].imshow(frames[0])
     for axis, latent in zip(row[1:], chosen):
       attention = np.asarray(maps[latent])[: grid[0] * grid[1]]
-      axis.imshow(attention.reshape(grid), cmap="magma")
+      plots.attention_map(axis, attention.reshape(grid))
       axis.set_title(f"latent {latent}", fontsize=7)
     for axis in row:
       axis.axis("off")
+  plots.attention_scale(figure, axes)
   figure.suptitle(plots.ATTENTION_TITLE, fontsize=10)
   return plots.save(figure, path, plots.ATTENTION_CAPTION)
 
