@@ -31,6 +31,7 @@ from experiments.training import trainer
 _MODULES = {
   "audioset": "experiments.audio_video.audioset.configs",
   "digits": "experiments.image_classification.digits.configs",
+  "fashion_mnist": "experiments.image_classification.fashion_mnist.configs",
   "glue": "experiments.language.glue.configs",
   "imagenet": "experiments.image_classification.imagenet.configs",
   "masked_language": "experiments.language.masked_language.configs",

@@ -39,6 +39,7 @@ def test_the_registered_experiments():
   assert registry.names() == [
     "audioset",
     "digits",
+    "fashion_mnist",
     "glue",
     "imagenet",
     "masked_language",
