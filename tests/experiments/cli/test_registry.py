@@ -45,6 +45,7 @@ def test_the_registered_experiments():
     "masked_language",
     "modelnet40",
     "optical_flow",
+    "sentences",
     "starcraft",
     "video_autoencoding",
   ]
