@@ -1,7 +1,7 @@
 """Real prose for pre-training, from the archives of ordinary packages.
 
   apt-get download linux-doc-6.1 wordnet-base
-  python -m experiments.prepare texts ARCHIVE... DIR
+  python -m experiments.prepare texts ARCHIVE DIR
   python -m experiments.train masked-language --recipe small --data.source DIR
 
 The kernel's documentation is 32 MB of prose and examples under GPL-2,
@@ -43,11 +43,11 @@ class PrepareConfig:
   """Takes texts for masked language modelling out of packages' archives.
 
   Attributes:
-    archives: .deb files of the packages linux-doc-6.1 and wordnet-base.
+    archive: the .deb of the package linux-doc-6.1 or wordnet-base.
     folder: the folder for the texts, one .jsonl file for each package.
   """
 
-  archives: tyro.conf.Positional[tuple[pathlib.Path, ...]]
+  archive: tyro.conf.Positional[pathlib.Path]
   folder: tyro.conf.Positional[pathlib.Path]
 
 
@@ -83,21 +83,21 @@ def run(config: PrepareConfig) -> None:
   Raises:
     files.InputError: if an archive is none of the packages', or damaged.
   """
+  names = [name for name in _PACKAGES if config.archive.name.startswith(name)]
+  if not names:
+    raise files.InputError(
+      f"{config.archive} is not of the packages {LINUX_DOC} and {WORDNET}; "
+      f"expected a file as `{LINUX_DOC.download}` or `{WORDNET.download}` "
+      "brings."
+    )
+  texts = list(_PACKAGES[names[0]](config.archive))
+  lines = (json.dumps({"text": text}) + "\n" for text in texts)
   with files.explaining(config.folder):
     config.folder.mkdir(parents=True, exist_ok=True)
-  for archive in config.archives:
-    names = [name for name in _PACKAGES if archive.name.startswith(name)]
-    if not names:
-      raise files.InputError(
-        f"{archive} is not of the packages {LINUX_DOC} and {WORDNET}; expected "
-        f"a file as `{LINUX_DOC.download}` or `{WORDNET.download}` brings."
-      )
-    texts = list(_PACKAGES[names[0]](archive))
-    lines = (json.dumps({"text": text}) + "\n" for text in texts)
-    path = config.folder / f"{names[0]}.jsonl"
-    files.write_text(path, "".join(lines))
-    size = sum(map(len, texts)) / 1e6
-    print(f"{path}: {len(texts):,} texts, {size:.1f} million characters")
+  path = config.folder / f"{names[0]}.jsonl"
+  files.write_text(path, "".join(lines))
+  size = sum(map(len, texts)) / 1e6
+  print(f"{path}: {len(texts):,} texts, {size:.1f} million characters")
   print(
     "to train on them: python -m experiments.train masked-language --recipe "
     f"small --data.source {config.folder}"

@@ -24,15 +24,15 @@ def package(path, contents):
 def test_texts_are_a_corpus(tmp_path, monkeypatch, capsys):
   archives = [tmp_path / "linux-doc-6.1.deb", tmp_path / "wordnet-base.deb"]
   folder = tmp_path / "texts"
-  words = ["texts", *map(str, archives), str(folder)]
+  commands = [["texts", str(path), str(folder)] for path in archives]
   glosses = {"usr/share/wordnet/data.noun": GLOSSES}
   linux_doc = package(archives[0], DOCUMENTS)
   wordnet = package(archives[1], glosses)
-  assert prepare.main(words) == 1
+  assert prepare.main(commands[0]) == 1
   assert "that of linux-doc-6.1 6.1." in capsys.readouterr().err
   monkeypatch.setattr(package_texts, "LINUX_DOC", linux_doc)
   monkeypatch.setattr(package_texts, "WORDNET", wordnet)
-  assert prepare.main(words) == 0
+  assert [prepare.main(words) for words in commands] == [0, 0]
   assert "masked-language --recipe small" in capsys.readouterr().out
   found = text_files.read_all(folder)
   assert sorted(bytes(x) for x in found) == [
