@@ -9,7 +9,7 @@
       --evaluation.baselines
 
 scikit-image has Middlebury's Motorcycle (Scharstein et al., 2014), OpenCV's
-documentation its Aloe (Hirschmüller and Scharstein, 2007), views of a scene
+documentation its Aloe (Hirschmüller and Scharstein, 2007), frames of a scene
 from the left and from the right. A point at column x of the first is at column
 x - d of the second: the disparity d is the flow. Pairs are reduced in size,
 since d is tens of pixels, and written in the layout of Middlebury's flow.
@@ -73,22 +73,22 @@ class PrepareConfig:
 
 
 class Stereo(NamedTuple):
-  """Two views, and the disparity of the left one."""
+  """Two frames, and the disparity of the left one."""
 
-  views: tuple[np.ndarray, np.ndarray]  # left and right, [H, W, 3] uint8
+  frames: tuple[np.ndarray, np.ndarray]  # left and right, [H, W, 3] uint8
   disparity: np.ndarray  # [H, W] float32, pixels; not finite where unknown
 
 
 def _motorcycle(contents: Mapping[str, bytes]) -> Stereo:
   disparity = np.load(io.BytesIO(contents["motorcycle_disp.npz"]))["arr_0"]
-  views = "motorcycle_left.png", "motorcycle_right.png"
-  return Stereo(_views(contents, *views), disparity)
+  frames = "motorcycle_left.png", "motorcycle_right.png"
+  return Stereo(_frames(contents, *frames), disparity)
 
 
 def _aloe(contents: Mapping[str, bytes]) -> Stereo:
   disparity = _image(contents["aloeGT.png"])[..., 0].astype(np.float32)
   disparity[disparity == 0] = np.nan
-  return Stereo(_views(contents, "aloeL.jpg", "aloeR.jpg"), disparity)
+  return Stereo(_frames(contents, "aloeL.jpg", "aloeR.jpg"), disparity)
 
 
 class _Scene(NamedTuple):
@@ -142,9 +142,9 @@ def run(config: PrepareConfig) -> None:
 
 
 def reduce(stereo: Stereo, factor: int) -> Stereo:
-  """Returns views and disparity at a fraction of their size.
+  """Returns frames and disparity at a fraction of their size.
 
-  Views are averaged; of the disparities, of which one surface may hide another,
+  Frames are averaged; of the disparities, of which one surface may hide another,
   the median is taken, where at least half of them are known.
 
   Args:
@@ -153,7 +153,8 @@ def reduce(stereo: Stereo, factor: int) -> Stereo:
   """
   blocks = lambda image: _blocks(image.astype(np.float32), factor)
   first, second = (
-    np.rint(blocks(view).mean(axis=2)).astype(np.uint8) for view in stereo.views
+    np.rint(blocks(frame).mean(axis=2)).astype(np.uint8)
+    for frame in stereo.frames
   )
   disparity = blocks(stereo.disparity[..., None])[..., 0]  # [h, w, f·f]
   known = np.isfinite(disparity)
@@ -173,22 +174,22 @@ def _blocks(image: np.ndarray, factor: int) -> np.ndarray:
 
 
 def _write(folder: pathlib.Path, name: str, stereo: Stereo) -> None:
-  frames, truth = folder / "other-data" / name, folder / "other-gt-flow" / name
-  for each in (frames, truth):
+  place, truth = folder / "other-data" / name, folder / "other-gt-flow" / name
+  for each in (place, truth):
     with files.explaining(each):
       each.mkdir(parents=True, exist_ok=True)
-  for number, view in zip((10, 11), stereo.views):
-    with files.writing(frames / f"frame{number}.png") as temporary:
-      Image.fromarray(view).save(temporary)
+  for number, frame in zip((10, 11), stereo.frames):
+    with files.writing(place / f"frame{number}.png") as temporary:
+      Image.fromarray(frame).save(temporary)
   right = np.where(np.isfinite(stereo.disparity), -stereo.disparity, _UNKNOWN)
   down = np.where(right == _UNKNOWN, _UNKNOWN, 0.0)
   flow_files.write_flo(truth / "flow10.flo", np.stack([right, down], axis=-1))
   height, width = right.shape
   mean = np.nanmean(stereo.disparity)
-  print(f"{frames}: {height} × {width} pixels, {mean:.2f} pixels of motion")
+  print(f"{place}: {height} × {width} pixels, {mean:.2f} pixels of motion")
 
 
-def _views(
+def _frames(
   contents: Mapping[str, bytes], left: str, right: str
 ) -> tuple[np.ndarray, np.ndarray]:
   return _image(contents[left]), _image(contents[right])

@@ -26,44 +26,44 @@ def npz(array):
 
 
 def stereo(height=9, width=14):
-  """Returns two random views and a disparity, which is not always known."""
+  """Returns two random frames and a disparity, which is not always known."""
   generator = np.random.default_rng(0)
   shape = (height, width, 3)
-  views = generator.integers(0, 256, (2, *shape)).astype(np.uint8)
+  frames = generator.integers(0, 256, (2, *shape)).astype(np.uint8)
   disparity = generator.uniform(2, 8, (height, width)).astype(np.float32)
   disparity[:4, :4] = np.inf
   disparity[:2, 5] = np.inf
-  return prepare_stereo.Stereo((views[0], views[1]), disparity)
+  return prepare_stereo.Stereo((frames[0], frames[1]), disparity)
 
 
 def test_reduced_pairs():
   whole = stereo()
   found = prepare_stereo.reduce(whole, 4)
   assert found.disparity.shape == (2, 3)
-  assert [v.shape for v in found.views] == [(2, 3, 3)] * 2
+  assert [v.shape for v in found.frames] == [(2, 3, 3)] * 2
   assert np.isnan(found.disparity[0, 0])
   block = whole.disparity[:4, 4:8]
   expected = np.median(block[np.isfinite(block)]) / 4
   assert found.disparity[0, 1] == pytest.approx(expected)
-  mean = whole.views[1][4:8, 8:12].reshape(16, 3).mean(axis=0)
-  np.testing.assert_allclose(found.views[1][1, 2], mean, atol=0.51)
+  mean = whole.frames[1][4:8, 8:12].reshape(16, 3).mean(axis=0)
+  np.testing.assert_allclose(found.frames[1][1, 2], mean, atol=0.51)
 
 
 def test_from_archives_to_pairs(tmp_path, monkeypatch, capsys):
   whole = stereo()
-  views = [png(view) for view in whole.views]
+  frames = [png(frame) for frame in whole.frames]
   wheel = io.BytesIO()
   with zipfile.ZipFile(wheel, "w") as opened:
-    for side, view in zip(("left", "right"), views):
-      opened.writestr(f"skimage/data/motorcycle_{side}.png", view)
+    for side, frame in zip(("left", "right"), frames):
+      opened.writestr(f"skimage/data/motorcycle_{side}.png", frame)
     name = "skimage/data/motorcycle_disp.npz"
     opened.writestr(name, npz(whole.disparity))
   grey = np.where(np.isfinite(whole.disparity), whole.disparity, 0)
   place = "usr/share/doc/opencv-doc/examples/data/aloe"
   deb = tiny_archives.deb(
     {
-      f"{place}L.jpg": views[0],
-      f"{place}R.jpg": views[1],
+      f"{place}L.jpg": frames[0],
+      f"{place}R.jpg": frames[1],
       f"{place}GT.png": png(grey.astype(np.uint8)),
     }
   )
@@ -92,7 +92,7 @@ def test_from_archives_to_pairs(tmp_path, monkeypatch, capsys):
   aloe, motorcycle = source[0], source[1]
   known = np.isfinite(whole.disparity)
   for example in (aloe, motorcycle):
-    np.testing.assert_array_equal(example.frames, np.stack(whole.views))
+    np.testing.assert_array_equal(example.frames, np.stack(whole.frames))
     np.testing.assert_array_equal(example.valid, known)
     assert not example.flow[known][:, 1].any()
   np.testing.assert_allclose(
