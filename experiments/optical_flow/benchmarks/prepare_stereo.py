@@ -144,8 +144,8 @@ def run(config: PrepareConfig) -> None:
 def reduce(stereo: Stereo, factor: int) -> Stereo:
   """Returns frames and disparity at a fraction of their size.
 
-  Frames are averaged; of the disparities, of which one surface may hide another,
-  the median is taken, where at least half of them are known.
+  Frames are averaged. Of the disparities, where one surface may hide another,
+  the median is taken, if at least half of them are known.
 
   Args:
     stereo: whose rows and columns beyond a multiple of `factor` are left out.
