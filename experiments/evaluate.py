@@ -5,6 +5,7 @@
       [--report DIR] [--examples N] [--data.source DIR ...]
   python -m experiments.evaluate language-baselines [--checkpoint PATH]
   python -m experiments.evaluate latents-table RUN... [--output DIR]
+  python -m experiments.evaluate sentence-baselines DIR
   python -m experiments.evaluate starcraft-encoders [--runs RUN...]
 
 RUN is the folder of a run, finished or not, or of one of its checkpoints; PATH
@@ -12,7 +13,7 @@ is one too, or a model file. Results on other data than the run's own are noted
 in its folder, for `list --table`. --follow evaluates the checkpoints of a run
 as they come, into its log, and ends when the run has ended.
 --report writes DIR/index.html with the numbers and the experiment's pictures.
-The last three compare models, those of runs among them.
+The last four compare models, those of runs among them.
 """
 
 from collections.abc import Sequence
@@ -54,6 +55,9 @@ _COMMANDS = {
   "latents-table": (
     "experiments.audio_video.autoencoding.latents_table.TableConfig"
   ),
+  "sentence-baselines": (
+    "experiments.language.sentences.baselines.BaselinesConfig"
+  ),
   "starcraft-encoders": "experiments.starcraft.comparison.ComparisonConfig",
 }
 
@@ -63,7 +67,8 @@ class Evaluate(cli_arguments.Selection):
   """Evaluates a trained model on an experiment's evaluation split.
 
   The folder of a run, in place of EXPERIMENT, is enough. language-baselines,
-  latents-table and starcraft-encoders, in its place, compare models.
+  latents-table, sentence-baselines and starcraft-encoders, in its place,
+  compare models.
 
   Attributes:
     checkpoint: the folder of a run or of its checkpoint, or a model file.

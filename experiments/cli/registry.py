@@ -37,6 +37,7 @@ _MODULES = {
   "masked_language": "experiments.language.masked_language.configs",
   "modelnet40": "experiments.point_clouds.configs",
   "optical_flow": "experiments.optical_flow.configs",
+  "sentences": "experiments.language.sentences.configs",
   "starcraft": "experiments.starcraft.configs",
   "video_autoencoding": "experiments.audio_video.autoencoding.configs",
 }
