@@ -53,7 +53,7 @@ def attention(
     turned = 90 if max(map(len, tokens)) > 1 else 0
     axis.set_xticks(range(len(tokens)), tokens, rotation=turned)
     axis.tick_params(labelsize=8, length=0)
-  plots.attention_scale(figure, axes)
+  plots.attention_scale(figure, axes, of="latent")
   figure.suptitle(plots.ATTENTION_TITLE, fontsize=10)
   text = (
     f"{plots.ATTENTION_CAPTION}. Below each map the text, character by "

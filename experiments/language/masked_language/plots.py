@@ -118,7 +118,7 @@ def attention(
   )
   shares = shown / shown.max(axis=1, keepdims=True)
   plots.attention_map(axis, shares, aspect="auto")
-  plots.attention_scale(figure, axis)
+  plots.attention_scale(figure, axis, of="latent")
   axis.set_xticks(range(length), labels, fontsize=7, family="monospace")
   axis.set_yticks(range(len(chosen)), [f"latent {n}" for n in chosen], size=7)
   axis.tick_params(length=0)
