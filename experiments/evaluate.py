@@ -5,6 +5,7 @@
       [--report DIR] [--examples N] [--data.source DIR ...]
   python -m experiments.evaluate language-baselines [--checkpoint PATH]
   python -m experiments.evaluate latents-table RUN... [--output DIR]
+  python -m experiments.evaluate sentence-baselines DIR
   python -m experiments.evaluate starcraft-encoders [--runs RUN...]
 
 RUN is the folder of a run, finished or not, or of one of its checkpoints; PATH
@@ -14,7 +15,7 @@ as they come, into its log, and ends when the run has ended.
 --report writes DIR/index.html with the numbers and the experiment's pictures.
 --latents evaluates a model with its first latents only, for several numbers of
 them; --choose-latents chooses one, for the model's file.
-The last three compare models, those of runs among them.
+The last four compare models, those of runs among them.
 """
 
 from collections.abc import Sequence
@@ -55,6 +56,9 @@ _COMMANDS = {
   "latents-table": (
     "experiments.audio_video.autoencoding.latents_table.TableConfig"
   ),
+  "sentence-baselines": (
+    "experiments.language.sentences.baselines.BaselinesConfig"
+  ),
   "starcraft-encoders": "experiments.starcraft.comparison.ComparisonConfig",
 }
 
@@ -64,7 +68,8 @@ class Evaluate(latents.Selection):
   """Evaluates a trained model on an experiment's evaluation split.
 
   The folder of a run, in place of EXPERIMENT, is enough. language-baselines,
-  latents-table and starcraft-encoders, in its place, compare models.
+  latents-table, sentence-baselines and starcraft-encoders, in its place,
+  compare models.
 
   Attributes:
     checkpoint: the folder of a run or of its checkpoint, or a model file.

@@ -65,7 +65,7 @@ class Selection(arguments.Selection):
 
   @property
   def of_latents(self) -> bool:
-    """Whether numbers of latents are to be compared."""
+    """True if numbers of latents are to be compared."""
     return self.choose_latents or self.latents is not None
 
 

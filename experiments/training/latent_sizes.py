@@ -90,7 +90,7 @@ class HasDistance(Protocol):
 
 
 def trained(task: tasks.Task, config: LatentSizes) -> tasks.Task:
-  """Returns what a step of training minimises.
+  """Returns the losses that a step of training minimises.
 
   Args:
     task: the problem.
@@ -118,14 +118,14 @@ def trained(task: tasks.Task, config: LatentSizes) -> tasks.Task:
     )
   smaller = tuple(with_first(task, n) for n in config.sizes if n < most)
   if config.training is Training.PREFIX:
-    return _Prefix(task, (*smaller, task))  # type: ignore[return-value]
+    return _Prefix(task, (*smaller, task))
   if not isinstance(task, HasDistance):
     raise NotOfferedError(
       f"{name} says of no two outputs how far apart they are, so that fewer "
       "latents cannot learn from all: train.latents.training sandwich is "
       "not offered; expected prefix or ordinary"
     )
-  return _Sandwich(task, smaller, config.weight)  # type: ignore[return-value]
+  return _Sandwich(task, smaller, config.weight)
 
 
 def with_first(task: Any, num_latents: int) -> Any:
@@ -192,7 +192,7 @@ class _Sandwich:
     is_training: bool,
   ) -> tasks.Losses:
     """Returns the losses with all latents; the smaller number's is added."""
-    options = {"rng": rng, "is_training": is_training}
+    options: Any = {"rng": rng, "is_training": is_training}
     whole = self.task.losses(variables, batch, **options)
     wanted = jax.lax.stop_gradient(whole.outputs)
 

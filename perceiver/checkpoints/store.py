@@ -112,7 +112,7 @@ def load(
 
 
 def _num_latents(path: Any, config: Any, text: str | None) -> int | None:
-  """Returns how many of a model's latents its file states, None for all."""
+  """Returns the number of latents that a file states, None for all."""
   if text is None:
     return None
   try:
