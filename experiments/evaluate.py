@@ -3,6 +3,7 @@
   python -m experiments.evaluate RUN [--step N | --follow]
   python -m experiments.evaluate EXPERIMENT --checkpoint PATH
       [--report DIR] [--examples N] [--data.source DIR ...]
+  python -m experiments.evaluate fashion-baselines DIR
   python -m experiments.evaluate language-baselines [--checkpoint PATH]
   python -m experiments.evaluate latents-table RUN... [--output DIR]
   python -m experiments.evaluate sentence-baselines DIR
@@ -13,7 +14,7 @@ is one too, or a model file. Results on other data than the run's own are noted
 in its folder, for `list --table`. --follow evaluates the checkpoints of a run
 as they come, into its log, and ends when the run has ended.
 --report writes DIR/index.html with the numbers and the experiment's pictures.
-The last four compare models, those of runs among them.
+The last five compare models, those of runs among them.
 """
 
 from collections.abc import Sequence
@@ -49,6 +50,9 @@ from perceiver import errors as perceiver_errors
 
 _PROG = "python -m experiments.evaluate"
 _COMMANDS = {
+  "fashion-baselines": (
+    "experiments.image_classification.fashion_mnist.baselines.BaselinesConfig"
+  ),
   "language-baselines": (
     "experiments.language.masked_language.baselines.BaselinesConfig"
   ),
