@@ -48,16 +48,16 @@ from perceiver import config_json
 from perceiver import errors as perceiver_errors
 
 _PROG = "python -m experiments.evaluate"
-_LANGUAGE = "experiments.language"
+_BASELINES, _LANGUAGE = "baselines.BaselinesConfig", "experiments.language"
 _COMMANDS = {
   "fashion-baselines": (
     "experiments.image_classification.fashion_mnist.baselines.BaselinesConfig"
   ),
-  "language-baselines": f"{_LANGUAGE}.masked_language.baselines.BaselinesConfig",
+  "language-baselines": f"{_LANGUAGE}.masked_language.{_BASELINES}",
   "latents-table": (
     "experiments.audio_video.autoencoding.latents_table.TableConfig"
   ),
-  "sentence-baselines": f"{_LANGUAGE}.sentences.baselines.BaselinesConfig",
+  "sentence-baselines": f"{_LANGUAGE}.sentences.{_BASELINES}",
   "starcraft-encoders": "experiments.starcraft.comparison.ComparisonConfig",
 }
 
