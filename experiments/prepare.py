@@ -8,6 +8,7 @@ python -m experiments.prepare sentencepiece --source DIR --output FILE
 python -m experiments.prepare glue FOLDER
 python -m experiments.prepare sentences ARCHIVE DIR
 python -m experiments.prepare texts ARCHIVE DIR
+python -m experiments.prepare furniture ARCHIVE DIR
 python -m experiments.prepare flow-pairs ARCHIVE DIR
 python -m experiments.prepare flow-samples PICTURE
 """
@@ -28,6 +29,9 @@ _COMMANDS = {
   "glue": "experiments.language.glue.synthetic.WriteConfig",
   "sentences": "experiments.language.sentences.prepare.PrepareConfig",
   "texts": "experiments.language.text.package_texts.PrepareConfig",
+  "furniture": (
+    "experiments.point_clouds.files.prepare_furniture.PrepareConfig"
+  ),
   "flow-pairs": (
     "experiments.optical_flow.benchmarks.prepare_stereo.PrepareConfig"
   ),

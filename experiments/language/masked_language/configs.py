@@ -106,7 +106,10 @@ EXPERIMENTS["small"] = dataclasses.replace(
   MINI,
   model=mini_model.SENTENCES,
   data=dataclasses.replace(
-    MINI.data, source=corpora.Source(corpora.Corpus.FILES)
+    MINI.data,
+    source=corpora.Source(corpora.Corpus.FILES),
+    eval_examples=1000,
   ),
+  train=dataclasses.replace(MINI.train, steps=20_000, eval_every=5000),
 )
 RESULTS = {"mini": tasks.Result(metric="bits_per_byte", ours=3.78)}
