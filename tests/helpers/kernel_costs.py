@@ -1,0 +1,10 @@
+"""Costs that TPU kernels declare."""
+
+import re
+
+
+def declared(text):
+  """Returns the costs of the kernels in a program's text."""
+  costs = re.findall(r"cost_estimate[^{]*{([^}]*)}", text)
+  pairs = (re.findall(r"(\w+)[^\w]+(\d+)", cost) for cost in costs)
+  return [{name: int(size) for name, size in each} for each in pairs]
