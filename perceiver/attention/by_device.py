@@ -9,6 +9,7 @@ import math
 from typing import Any
 
 import jax
+from jax._src import dispatch
 from jax.extend import core
 from jax.interpreters import batching
 from jax.interpreters import mlir
@@ -20,6 +21,8 @@ Function = Callable[..., tuple[Array, ...]]
 
 _primitive = core.Primitive("by_device")
 _primitive.multiple_results = True
+# So that the lowering sees devices and mesh, as `custom_partitioning` does.
+dispatch.prim_requires_devices_during_lowering.add(_primitive)
 
 
 def call(function: Function, *operands: Array) -> tuple[Array, ...]:

@@ -127,7 +127,7 @@ def differentiate(
 
 def _mask(
   inputs: Float[Array, "B M C"], mask: Array | None
-) -> Float[Array, "B 1 M"]:
+) -> Float[Array, "B 1 P"]:
   """Returns 1 for inputs that may be attended to, and 0 for those added."""
   known = jnp.ones(inputs.shape[:2]) if mask is None else mask
   padding = (0, -inputs.shape[1] % _block(inputs.shape[1]))

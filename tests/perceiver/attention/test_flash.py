@@ -89,6 +89,7 @@ def test_masked_keys_are_not_attended_to(size):
   heads, inputs = operands(SIZES[size])
   mask = np.random.default_rng(1).random(inputs.keys.shape[:2]) < 0.5
   mask[0] = False
+  mask = jnp.asarray(mask)
   found = outcome(interpreted, heads, inputs, mask)
   assert not any(x[0].any() for x in found[:4])
   assert_close(found, outcome(formula, heads, inputs, mask), 1e-5)
