@@ -136,7 +136,7 @@ def _mask(
 
 def _pad(
   x: Float[Array, "B S C"], lanes: int = _LANES
-) -> Float[Array, "B S D"]:
+) -> Float[Array, "B P D"]:
   """Adds zeros up to whole blocks and lanes."""
   padding = (0, -x.shape[1] % _block(x.shape[1])), (0, -x.shape[2] % lanes)
   return jnp.pad(x, ((0, 0), *padding))
