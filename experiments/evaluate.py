@@ -2,14 +2,15 @@
 
   python -m experiments.evaluate RUN [--step N | --follow]
   python -m experiments.evaluate EXPERIMENT --checkpoint PATH
-      [--report DIR] [--examples N] [--data.data-dir DIR ...]
+      [--report DIR] [--examples N] [--data.source DIR ...]
   python -m experiments.evaluate language-baselines [--checkpoint PATH]
   python -m experiments.evaluate latents-table RUN... [--output DIR]
   python -m experiments.evaluate starcraft-encoders [--runs RUN...]
 
 RUN is the folder of a run, finished or not, or of one of its checkpoints; PATH
-is one too, or a model file. --follow evaluates the checkpoints of a run as they
-come, into its log, and ends when the run has ended.
+is one too, or a model file. Results on other data than the run's own are noted
+in its folder, for `list --table`. --follow evaluates the checkpoints of a run
+as they come, into its log, and ends when the run has ended.
 --report writes DIR/index.html with the numbers and the experiment's pictures.
 The last three compare models, those of runs among them.
 """
@@ -34,10 +35,13 @@ from experiments.data import paths
 from experiments.runs import folder as run_folder
 from experiments.runs import log as runs_log
 from experiments.runs import outside_files
+from experiments.runs import progress
 from experiments.runs import provenance
 from experiments.training import evaluation
+from experiments.training import precision
 from experiments.training import sharding
 from experiments.training import tasks
+from experiments.training import trainer
 import perceiver
 from perceiver import config_json
 from perceiver import errors as perceiver_errors
@@ -95,8 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> None:
-  if commands.run_named(_PROG, _COMMANDS, arguments):
-    return
+  with precision.of_predictions():
+    if commands.run_named(_PROG, _COMMANDS, arguments):
+      return
   arguments = _with_experiment(arguments)
   options = cli_arguments.select(Evaluate, arguments, _PROG)
   choice = options.choose()
@@ -126,8 +131,10 @@ def _main(arguments: Sequence[str]) -> None:
   evaluate = candidates.evaluator(candidate, options.examples)
   found = evaluate(candidate.variables)
   _print(found.describe(choice.result))
+  if _differ_in_data(experiment, choice.experiment):
+    _note(path, candidate, found)
   if options.report is not None:
-    title = f"{choice.name} {choice.recipe}"
+    title = f"Evaluation of {choice.name} {choice.recipe}"
     page = report(options.report, candidate, path, title, found, choice.result)
     _print(f"report: {page}")
 
@@ -144,6 +151,27 @@ def _parts(
   if step not in (None, int(path.name)):
     raise errors.UsageError(f"{path} is not the checkpoint of step {step}")
   return run, int(path.name)
+
+
+def _note(
+  run: pathlib.Path,
+  candidate: candidates.Candidate,
+  found: evaluation.Evaluation,
+) -> None:
+  """Notes a whole evaluation of a run on other data than its own."""
+  if candidate.step is None or found.is_partial or sharding.process_index():
+    return
+  try:
+    if runs_log.add_evaluation(run, candidate.step, found.to_row()):
+      progress.write(f"noted in {run / runs_log.EVALUATIONS}")
+  except files.InputError as error:  # It may be somebody else's folder.
+    progress.write(f"not noted: {error}")
+
+
+def _differ_in_data(one: trainer.Experiment, other: trainer.Experiment) -> bool:
+  """Returns whether two experiments differ in their data and devices alone."""
+  same = {name: getattr(other, name, None) for name in ("data", "train")}
+  return hasattr(other, "data") and dataclasses.replace(one, **same) == other  # type: ignore[type-var]
 
 
 def _print(text: str) -> None:
@@ -307,8 +335,9 @@ def _origin(run: pathlib.Path) -> str:
   commit = git.get("commit") if isinstance(git, dict) else None
   made = f"commit {commit}" if commit else "version 0.1.0"
   return (
-    f" If the run was made by version {renames.BEFORE} or earlier, evaluate it "
-    f"with the code that made it: {made}."
+    f" If the run was made by version {renames.BEFORE} or earlier, or before "
+    f"{renames.VERSION} was released, evaluate it with the code that made it: "
+    f"{made}."
   )
 
 

@@ -6,8 +6,8 @@
 With --runs it lists the runs in a folder instead: how far each of them is, what
 came out, and with which code, devices and seed. With --table it prints the rows
 of a paper's table or figure (2103.03206:fig5): the paper's numbers, ours from
-the logs of the runs in the folder (`evaluate` prints, and logs nothing), and
-the commands that repeat each row.
+the logs of the runs in the folder and from what `evaluate` noted beside them,
+and the commands that repeat each row.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -67,7 +67,11 @@ def _main(arguments: Sequence[str]) -> None:
     print("\n".join(_runs(options.runs)))
     return
   names = registry.matching(options.names)
-  print("paper: published results; ours: those of this code\n", flush=True)
+  print(
+    "paper: published results; ours: this code's; *: fine-tuned, with "
+    "--checkpoint\n",
+    flush=True,
+  )
   for name in names:
     choices = registry.choices(name)
     command = f"python -m experiments.train {choices[0].name}"
@@ -137,7 +141,7 @@ def _commit(git: Any) -> str:
 def _row(choice: registry.Choice) -> tuple[str, ...]:
   model = perceiver.create(choice.experiment.model)
   return (
-    choice.recipe,
+    choice.recipe + "*" * choice.experiment.train.fine_tuning,
     f"{model.num_parameters():,}",
     f"{model.num_flops() / 1e9:.3g}",
     *_result(choice.result),

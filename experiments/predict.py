@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import sys
 
 from experiments.cli import commands
+from experiments.training import precision
 
 _COMMANDS = {
   "classify": "experiments.image_classification.predict.Classify",
@@ -35,12 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     The exit code: 0, 1 if a file cannot be used, 2 if the command makes no
     sense.
   """
-  return commands.main(
-    "python -m experiments.predict",
-    "Uses a trained model on files of your own.",
-    _COMMANDS,
-    arguments,
-  )
+  with precision.of_predictions():
+    return commands.main(
+      "python -m experiments.predict",
+      "Uses a trained model on files of your own.",
+      _COMMANDS,
+      arguments,
+    )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 python -m experiments.prepare images FOLDER --name NAME
 python -m experiments.prepare clips VIDEOS OUTPUT --train train.csv
 python -m experiments.prepare verify-clips FOLDER
-python -m experiments.prepare sentencepiece --corpus DIR --output FILE
+python -m experiments.prepare sentencepiece --source DIR --output FILE
 python -m experiments.prepare glue FOLDER
 python -m experiments.prepare flow-samples PICTURE
 """

@@ -2,7 +2,7 @@
 
   python -m experiments.train EXPERIMENT [--mini] [--recipe NAME]
       [--workdir DIR] [--train.batch-size 64 ...]
-  python -m experiments.train glue-sweep --checkpoint FILE --data.data-dir DIR
+  python -m experiments.train glue-sweep --checkpoint FILE --data.source DIR
   python -m experiments.train table 2103.03206:6 DIR=PATH
 
 The same command continues a run that was interrupted. Several processes are
@@ -76,10 +76,12 @@ def _main(arguments: Sequence[str]) -> None:
     return
   options = cli_arguments.select(Train, arguments, _PROG)
   choice = options.choose()
-  workdir = options.workdir or registry.default_workdir(choice)
+  workdir = registry.workdir(options.workdir, choice)
   processes.start(options.distributed)  # Before a checkpoint is read by JAX.
   choice = registry.with_trunk(choice, options.checkpoint, workdir)
   experiment = cli_arguments.override(Train, choice, arguments, _PROG)
+  registry.check(experiment)
+  registry.start(experiment, workdir, options.checkpoint)
   experiment = registry.fit(choice, experiment)
   if options.restart:
     with occupancy.occupied(workdir):

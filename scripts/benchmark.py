@@ -58,7 +58,7 @@ class Options:
     output: folder for JSON and plots.
   """
 
-  cases: tuple[str, ...] = tuple(benchmarking_cases.CASES)
+  cases: tuple[str, ...] = benchmarking_cases.RELEASED
   computations: tuple[job.Computation, ...] = tuple(job.Computation)
   implementations: tuple[job.Implementation, ...] = dataclasses.field(
     default_factory=_installed

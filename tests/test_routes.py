@@ -103,7 +103,7 @@ _TINY = (
 def test_the_training(tmp_path):
   registry.choices("imagenet")
   options = [word for option in _TINY for word in option]
-  options += ["--data.data-dir", str(tmp_path / "data")]
+  options += ["--data.source", f"synthetic:{tmp_path / 'data'}"]
   with Calls() as calls:
     code = train.main(
       ["imagenet", "--mini", "--workdir", str(tmp_path / "run"), *options]

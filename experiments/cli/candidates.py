@@ -32,6 +32,7 @@ class Candidate(NamedTuple):
   variables: Any
   mesh: Mesh
   origin: str  # where the variables were read, and of which step
+  step: int | None = None  # of the run whose checkpoint it is
 
 
 def load(
@@ -73,11 +74,12 @@ def load(
     shapes, mesh, experiment.train.parallel.min_sharded_size
   )
   if loaded is None:
-    variables, origin = _from_run(path, target, step)
+    variables, origin, step = _from_run(path, target, step)
   else:
     place = jax.tree.map(lambda x: x.sharding, target)
     variables = jax.device_put(loaded, place)
-  return Candidate(experiment.train, task, variables, mesh, origin)
+    step = None
+  return Candidate(experiment.train, task, variables, mesh, origin, step)
 
 
 def at_step(candidate: Candidate, run: pathlib.Path, step: int) -> Candidate:
@@ -91,8 +93,8 @@ def at_step(candidate: Candidate, run: pathlib.Path, step: int) -> Candidate:
     lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding),
     candidate.variables,
   )
-  variables, origin = _from_run(run, target, step)
-  return candidate._replace(variables=variables, origin=origin)
+  variables, origin, step = _from_run(run, target, step)
+  return candidate._replace(variables=variables, origin=origin, step=step)
 
 
 def _on_these_devices(
@@ -148,13 +150,13 @@ def facts(candidate: Candidate) -> dict[str, str]:
     "weights": candidate.origin,
     "command": shlex.join(["python", *sys.orig_argv[1:]]),
     "code": f"commit {git.get('commit', 'unknown')}{changed}",
-    "date": now.isoformat(" ", "minutes"),
+    "date": f"{now:%Y-%m-%d %H:%M} UTC",
   }
 
 
 def _from_run(
   workdir: pathlib.Path, target: Any, step: int | None
-) -> tuple[Any, str]:
+) -> tuple[Any, str, int]:
   directory = workdir / run_folder.CHECKPOINTS
   with training_checkpoints.Checkpoints(
     directory, read_only=True
@@ -173,4 +175,4 @@ def _from_run(
   origin = f"checkpoint of step {step} in {directory}"
   if not sharding.process_index():
     print(origin)
-  return target._replace(**items), origin
+  return target._replace(**items), origin, step

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 import gc
+import os
 import select
 import sys
 import traceback
@@ -9,6 +10,7 @@ from typing import Any
 
 from experiments.cluster import processes
 from experiments.cluster import signals
+from experiments.cluster import watchdog
 from experiments.runs import progress
 import perceiver
 
@@ -41,6 +43,11 @@ def run(main: Callable[[], Any]) -> int:
     # After a run's own exit all processes stop together.
     alone = isinstance(error, signals.Ended)
     processes.shut_down(int(error.code or 0) if alone else 0)
+    if alone and _is_program():
+      if sys.stdout:
+        progress.Quiet(sys.stdout).flush()
+      # Python's own end would pull away what JAX's threads are computing with.
+      os._exit(int(error.code or 0))
     raise
   except Exception as error:
     message, code = _message(error), 2 if isinstance(error, UsageError) else 1
@@ -50,14 +57,21 @@ def run(main: Callable[[], Any]) -> int:
         processes.shut_down(1)
       raise
   if message:
-    # What the error held may complain as it is freed. Several processes end
-    # together: each gives its own reason at once.
-    if not processes.is_running():
-      gc.collect()
-    with progress.quiet_stderr():
-      print(f"error: {message}", file=sys.stderr)
+    # Several processes end together: each gives its own reason at once.
+    if processes.is_running():
+      watchdog.print_last(f"error: {message}")
+    else:
+      gc.collect()  # What the error held may complain as it is freed.
+      with progress.quiet_stderr():
+        print(f"error: {message}", file=sys.stderr)
   processes.shut_down(code)
   return code
+
+
+def _is_program() -> bool:
+  """Returns whether one of our commands is the whole program."""
+  spec = getattr(sys.modules["__main__"], "__spec__", None)
+  return spec is not None and spec.name.startswith("experiments.")
 
 
 def _message(error: Exception) -> str:
@@ -65,7 +79,9 @@ def _message(error: Exception) -> str:
   if isinstance(error, OSError) and error.filename:
     return f"{error.filename}: {error.strerror}"
   mendable = isinstance(error, (perceiver.PerceiverError, FileNotFoundError))
-  return str(error) if mendable else ""
+  # JAX has no error class for devices that are not there.
+  is_backend = str(error).startswith("Unable to initialize backend")
+  return str(error) if mendable or is_backend else ""
 
 
 def _has_reader() -> bool:

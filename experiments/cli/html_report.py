@@ -4,38 +4,39 @@ The page is one HTML file without scripts; its pictures lie in the same folder,
 which can be moved or sent as a whole.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import html
 import os
 import pathlib
 
 from experiments.data import files
+from experiments.runs import metric_meanings
 from experiments.runs import plots
+from experiments.runs import result_table
 from experiments.training import evaluation
 from experiments.training import tasks
 
+# Colours are the browser's own, light or dark. What is wider than a small
+# screen is scrolled: pictures are not made so small that nobody can read them.
 _STYLE = """
+:root { color-scheme: light dark; }
 body { font: 16px/1.5 sans-serif; max-width: 75em; margin: 2em auto;
-  padding: 0 1em; color: #222; }
-table { border-collapse: collapse; margin: 1em 0; }
-th, td { padding: 0.2em 1em 0.2em 0; text-align: left;
-  border-bottom: 1px solid #ddd; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
+  padding: 0 1em; overflow-wrap: anywhere; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; margin: 1em 0; overflow-wrap: normal; }
+caption, figcaption { text-align: left; max-width: 50em; }
+th, td { padding: 0.2em 1em 0.2em 0; text-align: left; vertical-align: top;
+  border-bottom: 1px solid #8888; }
+.number { text-align: right; font-variant-numeric: tabular-nums; }
+.facts td { overflow-wrap: anywhere; }
+small { display: block; min-width: 12em; }
 figure { margin: 2em 0; }
-img, video { max-width: 100%; }
+img, video { max-width: max(100%, 40em); }
 video { min-width: 50%; image-rendering: pixelated; }
-pre { overflow-x: auto; background: #f6f6f6; padding: 1em; }
 """
-# Of metrics whose name contains the word.
-_UNITS = {
-  "epe": "pixels",
-  "psnr": "dB",
-  "bits": "bits",
-  "nats": "nats",
-  "top_": "share",
-  "accuracy": "share",
-  "rate": "share",
-}
+_HEADER = ("metric", "this model", "unit", "paper", "difference", "source")
+_NUMBERS = (1, 3, 4)
+_EMPTY = "<td></td>"
 
 
 def write(
@@ -67,14 +68,17 @@ def write(
   path = folder / "index.html"
   parts = [
     f"<h1>{html.escape(title)}</h1>",
+    "<h2>Results</h2>",
     f"<p>{html.escape(found.counts())}</p>",
     _numbers(found, result),
-    _facts(facts or {}),
-    f"<pre>{html.escape(found.details)}</pre>" if found.details else "",
+    *map(_detail, found.details),
+    "<h2>Origin</h2>" + _facts(facts) if facts else "",
+    "<h2>Figures</h2>" if pictures else "",
     *(_picture(picture, folder) for picture in pictures),
   ]
   head = (
-    '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    '<meta charset="utf-8">'
+    '<meta name="viewport" content="width=device-width, initial-scale=1">'
     f"<title>{html.escape(title)}</title><style>{_STYLE}</style>"
   )
   body = "\n".join(filter(None, parts))
@@ -87,33 +91,56 @@ def write(
 
 
 def _numbers(found: evaluation.Evaluation, result: tasks.Result | None) -> str:
-  """Returns the metrics as a table, with the paper's where there are any."""
+  """Returns the metrics as a table, with the paper's where there are any.
+
+  A column that no metric would fill is left out.
+  """
   papers = found.papers(result)
-  names = ["metric", "here", "unit"]
-  rows = ["paper", "difference", "source"] if papers else []
-  lines = ["".join(f"<th>{name}</th>" for name in names + rows)]
+  rows = []
   for metric, value in found.metrics.items():
-    unit = next((u for word, u in _UNITS.items() if word in metric), "")
-    cells = [_text(metric), _number(f"{value:.4f}"), _text(unit)]
-    if metric in papers:
-      paper = papers[metric]
-      assert paper.paper is not None
-      cells += [
-        _number(f"{paper.paper:g}"),
-        _number(f"{value - paper.paper:+.4f}"),
-        _text(paper.source),
-      ]
-    lines.append("".join(cells))
-  return _table(lines)
+    meaning = metric_meanings.of(metric)
+    is_count = meaning.unit in metric_meanings.COUNTED
+    text = f"{value:,.0f}" if is_count else f"{value:.4f}"
+    name = html.escape(metric)
+    if meaning.text:
+      name += f"<small>{html.escape(meaning.text)}</small>"
+    cells = [f"<td>{name}</td>", _number(text), _text(meaning.unit)]
+    paper = papers.get(metric)
+    if paper is not None and paper.paper is not None:
+      difference = f"{value - paper.paper:+.4f}"
+      cells += [_number(f"{paper.paper:g}"), _number(difference)]
+      cells.append(_text(paper.source))
+    rows.append(cells + [_EMPTY] * (len(_HEADER) - len(cells)))
+  used = [n for n, cells in enumerate(zip(*rows)) if {*cells} != {_EMPTY}]
+  lines = [[_heading(_HEADER[n], n in _NUMBERS) for n in used]]
+  lines += [[cells[n] for n in used] for cells in rows]
+  return _table("".join(line) for line in lines)
+
+
+def _detail(detail: result_table.ResultTable | str) -> str:
+  """Returns a table of the evaluation's own, or a text line by line."""
+  if isinstance(detail, str):
+    return f"<p>{'<br>'.join(map(html.escape, detail.splitlines()))}</p>"
+  headings = (_heading(text, n > 0) for n, text in enumerate(detail.header))
+  lines = ["".join(headings)]
+  for first, *numbers in detail.rows:
+    lines.append(_text(first) + "".join(map(_number, numbers)))
+  return _table(lines, f"<caption>{html.escape(detail.caption)}</caption>")
 
 
 def _facts(facts: Mapping[str, str]) -> str:
-  rows = [f"<th>{name}</th>{_text(fact)}" for name, fact in facts.items()]
-  return _table(rows) if rows else ""
+  rows = (f"<th>{name}</th>{_text(fact)}" for name, fact in facts.items())
+  return _table(rows, kind=' class="facts"')
 
 
-def _table(rows: Sequence[str]) -> str:
-  return "<table>\n" + "\n".join(f"<tr>{r}</tr>" for r in rows) + "\n</table>"
+def _table(rows: Iterable[str], caption: str = "", kind: str = "") -> str:
+  lines = "\n".join(f"<tr>{row}</tr>" for row in rows)
+  return f'<div class="wide"><table{kind}>{caption}\n{lines}\n</table></div>'
+
+
+def _heading(text: str, is_number: bool) -> str:
+  kind = ' class="number"' * is_number
+  return f"<th{kind}>{html.escape(text)}</th>"
 
 
 def _text(text: str) -> str:
@@ -121,14 +148,18 @@ def _text(text: str) -> str:
 
 
 def _number(text: str) -> str:
-  return f'<td class="number">{text}</td>'
+  return f'<td class="number">{html.escape(text)}</td>'
 
 
 def _picture(path: pathlib.Path, folder: pathlib.Path) -> str:
-  place = html.escape(pathlib.Path(os.path.relpath(path, folder)).as_posix())
-  name = html.escape(plots.caption(path))
+  """Returns a picture, a video or audio with its caption above it."""
+  source = html.escape(pathlib.Path(os.path.relpath(path, folder)).as_posix())
+  caption = html.escape(plots.caption_of(path))
   shown = {
-    ".mp4": f'<video src="{place}" controls loop></video>',
-    ".wav": f'<audio src="{place}" controls></audio>',
-  }.get(path.suffix, f'<img src="{place}" alt="{name}">')
-  return f"<figure><figcaption>{name}</figcaption>{shown}</figure>"
+    ".mp4": f'<video src="{source}" controls loop></video>',
+    ".wav": f'<audio src="{source}" controls></audio>',
+  }.get(path.suffix, f'<img src="{source}" alt="{caption}">')
+  return (
+    f"<figure><figcaption>{caption}</figcaption>\n"
+    f'<div class="wide">{shown}</div></figure>'
+  )

@@ -1,4 +1,4 @@
-"""Options that are paths: one reading of them in all commands."""
+"""Options that are paths or sources: one reading in all commands."""
 
 from collections.abc import Sequence
 import itertools
@@ -7,6 +7,7 @@ import pathlib
 import tyro
 
 from experiments.data import paths
+from experiments.data import sources
 
 REGISTRY = tyro.constructors.ConstructorRegistry()
 
@@ -23,6 +24,22 @@ def _path(
     instance_from_str=lambda values: paths.local(values[0]),
     is_instance=lambda value: isinstance(value, pathlib.Path),
     str_from_instance=lambda path: [str(path)],
+  )
+
+
+@REGISTRY.primitive_rule
+def _source(
+  info: tyro.constructors.PrimitiveTypeInfo,
+) -> tyro.constructors.PrimitiveConstructorSpec[sources.Source] | None:
+  kind = info.type
+  if not isinstance(kind, type) or not issubclass(kind, sources.Source):
+    return None
+  return tyro.constructors.PrimitiveConstructorSpec(
+    nargs=1,
+    metavar="|".join(kind.forms()),
+    instance_from_str=lambda values: kind.parse(values[0]),
+    is_instance=lambda value: isinstance(value, kind),
+    str_from_instance=lambda source: [str(source)],
   )
 
 

@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from experiments.cli import errors
+from experiments.data import sources
 from experiments.runs import progress
 from experiments.training import pretrained
 from experiments.training import sharding
@@ -183,15 +184,49 @@ def check(experiment: trainer.Experiment) -> None:
     raise errors.UsageError(str(error)) from error
 
 
+def start(
+  experiment: trainer.Experiment,
+  workdir: pathlib.Path,
+  checkpoint: pathlib.Path | None,
+) -> None:
+  """Checks that a run has data, and writes its first line if it is special.
+
+  That is one whose data are synthetic, or that begins with random weights where
+  its recipe fine-tunes.
+
+  Args:
+    experiment: the recipe.
+    workdir: the run's folder, if it exists.
+    checkpoint: the model that a new run begins with, if any.
+
+  Raises:
+    files.InputError: if data are needed whose place is not given.
+  """
+  notes = []
+  found = sources.find(experiment)
+  for option, source in found.items():
+    source.check(option)
+  source = found.get("--data.source")
+  if source is not None and source.is_synthetic:
+    notes.append("on synthetic data")
+  if experiment.train.fine_tuning and pretrained.is_from_nothing(
+    workdir, checkpoint
+  ):
+    notes.append(
+      "from random weights, where the recipe fine-tunes a pre-trained model: "
+      "give --checkpoint PATH"
+    )
+  if notes and not sharding.process_index():
+    progress.write(f"run: {'; '.join(notes)}")
+
+
 def fit(choice: Choice, experiment: trainer.Experiment) -> trainer.Experiment:
   """Gives a model the data's number of classes, unless another was asked for.
 
   Args:
     choice: the recipe, with the number that was not asked for.
-    experiment: the recipe with the command line's changes, which must be able
-      to work on this machine, as in `check`.
+    experiment: the recipe with the command line's changes, checked by `check`.
   """
-  check(experiment)
   known = getattr(choice.experiment.model, "num_classes", None)
   of_data = getattr(experiment, "num_classes", None)
   if of_data is None or experiment.model.num_classes != known:
@@ -233,3 +268,15 @@ def default_workdir(choice: Choice) -> pathlib.Path:
   if choice.recipe != choices(choice.name)[0].recipe:
     name += f"-{choice.recipe}"
   return pathlib.Path("runs") / name
+
+
+def workdir(given: pathlib.Path | None, choice: Choice) -> pathlib.Path:
+  """Returns the folder of a run, its links followed: they may change meanwhile.
+
+  Args:
+    given: as the command line has it; `default_workdir` if None.
+    choice: what is to be run.
+  """
+  given = given or default_workdir(choice)
+  found = given.resolve()
+  return given if found == pathlib.Path.cwd() / given else found

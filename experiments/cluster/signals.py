@@ -1,8 +1,8 @@
 """Signals that ask a program to stop.
 
 Schedulers and terminals send them to all processes of a group: SIGTERM, SIGINT
-(Ctrl-C), SIGUSR1 and SIGUSR2 (Slurm's --signal), SIGHUP (a terminal is closed;
-left alone where it is ignored, as under nohup).
+(Ctrl-C), SIGUSR1 and SIGUSR2 (Slurm's --signal), SIGXCPU (a limit of CPU time),
+SIGHUP (a terminal is closed; left alone where it is ignored, as under nohup).
 """
 
 from collections.abc import Callable, Iterator
@@ -21,8 +21,10 @@ CAUGHT = (
   signal.SIGUSR1,
   signal.SIGUSR2,
   signal.SIGHUP,
+  signal.SIGXCPU,
 )
 EXIT_CODES = (130, 143)
+_AGAIN_SECONDS = 0.01
 _QUIET = "ignore:resource_tracker:UserWarning"
 _Handler = Callable[[int, FrameType | None], Any]
 
@@ -43,17 +45,37 @@ def end_at_once() -> None:
 
 @contextlib.contextmanager
 def exiting() -> Iterator[None]:
-  """Turns signals into `Ended`, where there is nothing to be saved."""
+  """Turns signals into `Ended`, where there is nothing to be saved.
+
+  Python drops an exception in a destructor or a callback of the garbage
+  collector: it is raised again a moment later.
+  """
+  caught: list[int] = []
 
   def leave(number: int, frame: FrameType | None) -> None:
     del frame
-    raise Ended(exit_code(number))
+    caught.append(number)
+    raise Ended(exit_code(caught[0]))
 
+  def hook(unraisable: Any) -> None:
+    if isinstance(unraisable.exc_value, Ended):
+      signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
+    else:
+      former(unraisable)
+
+  former, sys.unraisablehook = sys.unraisablehook, hook
   previous = _install(leave)
+  if previous:
+    previous[signal.SIGALRM] = signal.signal(signal.SIGALRM, leave)
   try:
     yield
+    if caught:
+      raise Ended(exit_code(caught[0]))
   finally:
+    signal.setitimer(signal.ITIMER_REAL, 0)
     _restore(previous)
+    if sys.unraisablehook is hook:
+      sys.unraisablehook = former
 
 
 @contextlib.contextmanager
@@ -62,17 +84,16 @@ def not_inherited() -> Iterator[None]:
 
   None is lost: the thread that enters it gets them at its end.
   """
-  # Its start, which comes with that of the first process, would undo this. It
-  # cleans up after processes that died, and would report that last of all.
+  before = signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
+  # It cleans up after processes that died, and would report that last of all.
   sys.warnoptions.append(_QUIET)
   try:
+    # It comes with the first process, and unblocks some of the signals.
     resource_tracker.ensure_running()
-  finally:
-    sys.warnoptions.remove(_QUIET)
-  before = signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
-  try:
+    signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
     yield
   finally:
+    sys.warnoptions.remove(_QUIET)
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
@@ -104,6 +125,8 @@ class StopRequest:
     # Without Python's part, so that they end it while it computes, too.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # It comes again every second, until the hard limit.
+    signal.signal(signal.SIGXCPU, signal.SIG_IGN)
 
 
 def _end(number: int, frame: FrameType | None) -> None:

@@ -138,7 +138,7 @@ class Watchdog:
       "without it. The same commands, in all processes, go on from the last "
       "checkpoint."
     )
-    print(text, file=sys.stderr, flush=True)
+    print_last(text)
     if len(self._connections) > 1:  # JAX needs this one until all have ended.
       self._announce(_FAILING)
       time.sleep(2 * _GRACE_SECONDS)
@@ -147,8 +147,21 @@ class Watchdog:
 
 def _end(text: str, code: int) -> None:
   """Ends this process; its main thread may hang in a collective."""
-  print(text, file=sys.stderr, flush=True)
+  print_last(text)
   os._exit(code)
+
+
+def print_last(text: str) -> None:
+  """Prints the last line of this process on standard error.
+
+  Threads of JAX may report the same end at the same time; theirs goes nowhere.
+  """
+  with contextlib.suppress(OSError, ValueError):  # It may be closed.
+    if sys.stderr:
+      sys.stderr.flush()
+    stderr = os.dup(2)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    os.write(stderr, f"{text}\n".encode())
 
 
 def _delay_aborts() -> None:

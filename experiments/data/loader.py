@@ -10,8 +10,10 @@ import contextlib
 import dataclasses
 import errno
 import functools
+import multiprocessing
 import os
 import re
+import threading
 from typing import Any, Protocol
 
 from absl import flags
@@ -272,7 +274,20 @@ def _batches(
   options = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
   batches = dataset.batch(size, drop_remainder=True).to_iter_dataset(options)
   workers = grain.MultiprocessingOptions(num_workers=num_workers)
-  return _closing(batches.mp_prefetch(workers), num_workers)
+  return _closing(batches.mp_prefetch(workers, _end_with_run), num_workers)
+
+
+def _end_with_run(index: int, count: int) -> None:
+  """Makes this process, a worker, end when the run's is killed."""
+  del index, count
+
+  def wait() -> None:
+    run = multiprocessing.parent_process()
+    assert run is not None
+    run.join()
+    os._exit(1)
+
+  threading.Thread(target=wait, daemon=True).start()
 
 
 def _closing(dataset: grain.IterDataset, num_workers: int = 0) -> Batches:

@@ -87,8 +87,8 @@ def default_data_dir() -> pathlib.Path:
     return paths.local(folder)
   except paths.PathError as error:
     raise files.InputError(
-      f"the folder of data sets, ${name} or data.data_dir, is {folder!r}; "
-      f"{error.reason}"
+      f"the folder of data sets, ${name} or that of --data.source, is "
+      f"{folder!r}; {error.reason}"
     ) from error
 
 

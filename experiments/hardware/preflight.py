@@ -224,7 +224,8 @@ def _training_step(
   first = state.initializer(task, optimizer, batch, config.seed, skips=skips)
   target = state.abstract(first, mesh, config.parallel.min_sharded_size)
   step = state.make_step(task, optimizer, mesh, target, parts=config.accumulate)
-  return step.lower(target, batch)  # type: ignore[attr-defined]
+  with config.matmul_precision.context():
+    return step.lower(target, batch)  # type: ignore[attr-defined]
 
 
 def _evaluation(
@@ -244,7 +245,8 @@ def _evaluation(
     config.parallel.min_sharded_size,
   )
   sums = evaluation.sums_of_batch(task, mesh)
-  return compile_(sums.lower(variables, batch))  # type: ignore[attr-defined]
+  with config.eval_matmul_precision.context():
+    return compile_(sums.lower(variables, batch))  # type: ignore[attr-defined]
 
 
 def _compile(

@@ -13,6 +13,7 @@ _MAX_SCANNED = 512  # images searched for mistakes
 _MAX_SHOWN = 24
 _NUM_LATENTS = 8
 _NUM_IMAGES = 4
+_MAX_NAME = 16  # characters
 
 
 CURVE = [plots.Panel("loss"), plots.Panel("top_1")]
@@ -28,7 +29,8 @@ def mistakes(
   """Plots images whose class was not recognised, the surest mistakes first."""
   batch = next(loader.eval_batches(split, batch_size=_MAX_SCANNED))
   count = int(batch["weight"].sum())
-  images, labels = batch["images"][:count], batch["labels"][:count]
+  images = batch["images"][:count]
+  labels = batch["labels"][:count].reshape(count, -1)  # -1 where there are less
   logits = np.concatenate(
     [
       np.asarray(model.apply(variables, images[i : i + 32]))
@@ -36,21 +38,33 @@ def mistakes(
     ]
   )
   guesses = logits.argmax(axis=-1)
-  wrong = np.flatnonzero(guesses != labels)
-  margin = logits.max(axis=-1) - logits[np.arange(len(labels)), labels]
+  first = labels[:, 0]
+  right = (guesses[:, None] == labels).any(axis=-1)
+  wrong = np.flatnonzero(~right & (first >= 0))
+  margin = logits.max(axis=-1) - logits[np.arange(count), first]
   shown = wrong[np.argsort(-margin[wrong])][:_MAX_SHOWN]
   columns = 8
   rows = max(1, -(-len(shown) // columns))
   figure, axes = plots.pyplot.subplots(
-    rows, columns, figsize=(1.3 * columns, 1.6 * rows + 0.4), squeeze=False
+    rows, columns, figsize=(1.3 * columns, 1.7 * rows + 0.4), squeeze=False
   )
   for axis in axes.flat:
     axis.axis("off")
   for axis, i in zip(axes.flat, shown):
     axis.imshow(_displayable(images[i]), cmap="gray")
-    axis.set_title(f"{names[labels[i]]} as {names[guesses[i]]}", fontsize=8)
-  figure.suptitle(f"{len(wrong)} of {len(labels)} mistaken", fontsize=10)
-  return plots.save(figure, path)
+    title = f"{_short(names[first[i]])}\nas {_short(names[guesses[i]])}"
+    axis.set_title(title, fontsize=8)
+  figure.suptitle(f"{len(wrong)} of {count} mistaken", fontsize=10)
+  text = (
+    "Mistakes among the first images of the evaluation split, the surest ones "
+    "first: above each its class, and the one that it was taken for"
+  )
+  return plots.save(figure, path, text)
+
+
+def _short(name: str) -> str:
+  """Returns a name that fits above an image."""
+  return name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 1]}…"
 
 
 def attention(
@@ -90,7 +104,7 @@ def attention(
     for axis in row:
       axis.axis("off")
   figure.suptitle(plots.ATTENTION_TITLE, fontsize=10)
-  return plots.save(figure, path)
+  return plots.save(figure, path, plots.ATTENTION_CAPTION)
 
 
 def _displayable(image: np.ndarray) -> np.ndarray:

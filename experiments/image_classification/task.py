@@ -50,7 +50,7 @@ class ImageClassification(tasks.HasSplits):
       with them.
     loss: the loss of the training.
     top_k: the k of the reported top-k accuracies.
-    class_names: names for plots; numbers if None.
+    class_names: gives the classes' names for plots; numbers if None.
     max_labels: the most labels of an image.
   """
 
@@ -58,7 +58,7 @@ class ImageClassification(tasks.HasSplits):
   splits: Callable[[], tuple[loader.Split, loader.Split]]
   loss: LossConfig = LossConfig()
   top_k: tuple[int, ...] = (1, 5)
-  class_names: tuple[str, ...] | None = None
+  class_names: Callable[[], tuple[str, ...]] | None = None
   max_labels: int = 1
 
   def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
@@ -114,8 +114,9 @@ class ImageClassification(tasks.HasSplits):
     """
     folder = runs_plots.folder(workdir)
     found = self.model, variables, self.eval_split()
-    classes = range(self.model.config.num_classes)
-    names = self.class_names or tuple(map(str, classes))
+    names = tuple(map(str, range(self.model.config.num_classes)))
+    if self.class_names is not None:
+      names = self.class_names()
     made = runs_plots.learning_curve(workdir, plots.CURVE)
     made.append(plots.mistakes(*found, names, folder / "mistakes.png"))
     if hasattr(self.model.config, "perceiver"):

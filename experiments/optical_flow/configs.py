@@ -2,14 +2,13 @@
 
   python -m experiments.train optical-flow --mini
   python -m experiments.train optical-flow
-  python -m experiments.train optical-flow --data.train-on autoflow \\
-      --data.data-dir DIR
+  python -m experiments.train optical-flow --data.source AUTOFLOW
   python -m experiments.evaluate optical-flow --checkpoint runs/optical_flow \\
-      --data.evaluate-on sintel_final --data.evaluate-dir DIR
+      --data.evaluate-on sintel_final:DIR
 
 The authors trained on 400,000 pairs of AutoFlow, of which 40,000 are public;
-by default pairs are synthetic. None has been run at full size with this
-code.
+until their folder is given, pairs are synthetic. None has been run at full size
+with this code.
 """
 
 import dataclasses
@@ -52,11 +51,11 @@ class Experiment:
         f"loss.output_points is {points}; expected at most the {pixels} pixels "
         "of a frame"
       )
-    takes_submissions = self.data.evaluate_on in flow_data.SUBMITTED
+    takes_submissions = self.data.evaluate_on.kind in flow_data.SUBMITTED
     if self.evaluation.submission_dir and not takes_submissions:
       raise ValueError(
         "evaluation.submission_dir is given, but data.evaluate_on is "
-        f"{self.data.evaluate_on.value}, which takes no submissions"
+        f"{self.data.evaluate_on}, which takes no submissions"
       )
     if not 0 <= self.evaluation.min_overlap < min(self.model.frames.size):
       raise ValueError(

@@ -1,12 +1,11 @@
 """Data sets of optical flow for training and evaluation."""
 
 import dataclasses
-import pathlib
 
 import numpy as np
 
-from experiments.data import files
 from experiments.data import loader
+from experiments.data import sources as data_sources
 from experiments.optical_flow import examples
 from experiments.optical_flow.augmentation import augment
 from experiments.optical_flow.augmentation import (
@@ -30,15 +29,26 @@ SUBMITTED = {
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class Source(data_sources.Source):
+  """Pairs, whose path is the folder of a data set, as published."""
+
+  kind: Dataset
+  of_path = Dataset.AUTOFLOW
+  needs_path = tuple(set(Dataset) - {Dataset.SYNTHETIC})
+  advice = "AutoFlow is at https://autoflow-google.github.io."
+
+
+SYNTHETIC = Source(Dataset.SYNTHETIC)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataConfig:
   """Data sets for training and evaluation, and the augmentation.
 
   Attributes:
-    train_on: data set for training.
-    data_dir: its folder, as published; not used for synthetic pairs.
+    source: data set for training.
     evaluate_on: data set for evaluation.
-    evaluate_dir: its folder; `data_dir` if None.
     test_part: evaluate on a benchmark's test part, whose flow is not published:
       no metrics are computed then, but flow can be submitted.
     allow_partial: accept other numbers of examples than the official ones.
@@ -49,10 +59,8 @@ class DataConfig:
     curriculum: phases of the training.
   """
 
-  train_on: Dataset = Dataset.SYNTHETIC
-  data_dir: pathlib.Path | None = None
-  evaluate_on: Dataset = Dataset.SYNTHETIC
-  evaluate_dir: pathlib.Path | None = None
+  source: Source = SYNTHETIC
+  evaluate_on: Source = SYNTHETIC
   test_part: bool = False
   allow_partial: bool = False
   synthetic: synthetic_generator.GeneratorConfig = (
@@ -65,16 +73,16 @@ class DataConfig:
   )
 
   def __post_init__(self) -> None:
-    if self.train_on is Dataset.FRAMES:
+    if self.source.kind is Dataset.FRAMES:
       raise ValueError(
-        "DataConfig: train_on is frames, whose flow is unknown; expected "
+        "DataConfig: source is frames, whose flow is unknown; expected "
         "another data set."
       )
     bounds.check_ranges(self, "num_eval")
-    test = (self.evaluate_on, datasets.Part.TEST)
+    test = (self.evaluate_on.kind, datasets.Part.TEST)
     if self.test_part and test not in datasets.COUNTS:
       raise ValueError(
-        f"DataConfig: evaluate_on is {self.evaluate_on.value}, which has no "
+        f"DataConfig: evaluate_on is {self.evaluate_on}, which has no "
         "test part; set test_part to False."
       )
 
@@ -96,10 +104,10 @@ def train_split(
     files.InputError: if the data set is not complete.
   """
   source: augmentation_curriculum.Source
-  if config.train_on is Dataset.SYNTHETIC:
+  if config.source.is_synthetic:
     source = synthetic_generator.Generator(config.synthetic)
   else:
-    source = _open(config, config.train_on, _TRAIN)
+    source = _open(config, config.source, _TRAIN)
   transform = augmentation_curriculum.TrainTransform(
     source=source,
     curriculum=config.curriculum,
@@ -109,7 +117,7 @@ def train_split(
   return loader.Split(
     range(len(source)),
     transform,
-    f"{config.train_on.value} train",
+    f"{config.source.kind.value} train",
     total_examples,
   )
 
@@ -126,7 +134,7 @@ def eval_split(config: DataConfig, size: tuple[int, int]) -> loader.Split:
   """
   source: loader.Source
   part = "test" if config.test_part else "evaluation"
-  if config.evaluate_on is Dataset.SYNTHETIC:
+  if config.evaluate_on.is_synthetic:
     held_out = dataclasses.replace(
       config.synthetic,
       size=size,
@@ -136,11 +144,11 @@ def eval_split(config: DataConfig, size: tuple[int, int]) -> loader.Split:
     source = synthetic_generator.Generator(held_out)
   else:
     whole = datasets.Part.TEST if config.test_part else _TRAIN
-    is_chairs = config.evaluate_on is Dataset.FLYING_CHAIRS
+    is_chairs = config.evaluate_on.kind is Dataset.FLYING_CHAIRS
     read = datasets.Part.VALIDATION if is_chairs else whole
-    source = _open(config, config.evaluate_on, read, evaluation=True)
+    source = _open(config, config.evaluate_on, read, "--data.evaluate-on")
   name = loader.split_name(
-    config.evaluate_on.value, part, official=not config.allow_partial
+    config.evaluate_on.kind.value, part, official=not config.allow_partial
   )
   return loader.Split(source, _whole, name)
 
@@ -154,25 +162,17 @@ def _whole(
 
 def _open(
   config: DataConfig,
-  dataset: Dataset,
+  source: Source,
   part: datasets.Part,
-  *,
-  evaluation: bool = False,
+  option: str = "--data.source",
 ) -> pairs.PairSource:
   """Opens the folder of a data set."""
-  folder, setting = config.data_dir, "data.data_dir"
-  if evaluation:
-    folder = config.evaluate_dir or folder
-    setting += " or data.evaluate_dir"
-  if folder is None:
-    raise files.InputError(
-      f"{dataset.value} is read from a folder: set {setting}."
-    )
-  if dataset is Dataset.FRAMES:
+  folder = source.folder(option)
+  if source.kind is Dataset.FRAMES:
     return pairs.consecutive([folder])
   return datasets.open_dataset(
     datasets.DatasetConfig(
-      dataset=dataset,
+      dataset=source.kind,
       data_dir=folder,
       part=part,
       allow_partial=config.allow_partial,

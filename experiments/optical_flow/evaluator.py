@@ -8,7 +8,6 @@ from typing import Any
 
 import jax
 import numpy as np
-import tabulate
 
 from experiments.data import files
 from experiments.data import loader
@@ -19,6 +18,7 @@ from experiments.optical_flow.benchmarks import baselines
 from experiments.optical_flow.benchmarks import datasets
 from experiments.optical_flow.benchmarks import robustness
 from experiments.optical_flow.benchmarks import submissions
+from experiments.runs import result_table
 from experiments.training import evaluation
 import perceiver
 
@@ -124,19 +124,19 @@ class Evaluator:
       if example is not None:
         readable.append(index)
         self._evaluate(example, methods, found)
-    details = []
+    details: list[result_table.ResultTable | str] = []
     if self.config.baselines:
       details.append(table({name: m.results() for name, m in found.items()}))
     if self.config.robustness:
       again = watch(map(self.split.source.__getitem__, readable), len(readable))
-      details.append(str(robustness.evaluate(methods[_MODEL], again)))
+      details.append(robustness.evaluate(methods[_MODEL], again).table())
     return evaluation.Evaluation(
       metrics=found[_MODEL].results(),
       examples=found[_MODEL].num_examples,
       expected=total,
       split=self.split.name,
       skipped=total - len(readable),
-      details="\n\n".join(details),
+      details=tuple(details),
     )
 
   def _read(self, index: int) -> examples.FlowExample | None:
@@ -164,22 +164,20 @@ class Evaluator:
         )
 
 
-def table(results: Mapping[str, Mapping[str, float]]) -> str:
-  """Returns metrics {method: {metric: value}} as lines, a column for each.
+def table(
+  results: Mapping[str, Mapping[str, float]],
+) -> result_table.ResultTable:
+  """Returns metrics {method: {metric: value}} as a table, methods in columns.
 
   Metrics that a method does not have, for lack of pixels, are dashes.
   """
   metrics = list(dict.fromkeys(m for row in results.values() for m in row))
-  cells = [
-    [metric, *(row.get(metric) for row in results.values())]
+  number = lambda row, metric: f"{row[metric]:.4f}" if metric in row else "–"
+  rows = tuple(
+    (metric, *(number(row, metric) for row in results.values()))
     for metric in metrics
-  ]
-  return tabulate.tabulate(
-    cells,
-    ["", *results],
-    tablefmt="plain",
-    floatfmt=".4f",
-    missingval="–",
-    numalign="right",
-    colalign=["left", *["right"] * len(results)],
+  )
+  header = ("metric", *results)
+  return result_table.ResultTable(
+    "the model beside other methods", header, rows
   )

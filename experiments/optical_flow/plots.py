@@ -22,7 +22,7 @@ _MILLISECONDS = 500  # between its pictures
 
 CURVE = [
   plots.Panel("loss", from_zero=True),
-  plots.Panel("epe", "end-point error, pixels", "zero_epe", "zero flow", True),
+  plots.Panel("epe", "end-point error", "zero_epe", "zero flow", True),
 ]
 
 
@@ -53,7 +53,12 @@ def samples(
     for axis in row:
       axis.set(xticks=[], yticks=[])
   _wheel(axes[0, 2])
-  return plots.save(figure, path)
+  text = (
+    "Pairs of frames, their true flow, the model's, and the distance between "
+    "the two in pixels, its mean below. The wheel gives a colour's direction; "
+    "the stronger it is, the faster the motion, up to the fastest of the truth"
+  )
+  return plots.save(figure, path, text)
 
 
 def _pictures(
@@ -122,7 +127,7 @@ def attention(
     for axis in row:
       axis.axis("off")
   figure.suptitle(plots.ATTENTION_TITLE, fontsize=10)
-  return plots.save(figure, path)
+  return plots.save(figure, path, plots.ATTENTION_CAPTION)
 
 
 def _fit(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -158,7 +163,12 @@ def animation(
           Image.Resampling.NEAREST,
         )
       )
-  return plots.save_animation(pictures, path, _MILLISECONDS)
+  text = (
+    "The two frames in turn; beside them the first one, and the second one "
+    "brought back by the model's flow, which stands still where that is right; "
+    "then the true flow and the model's"
+  )
+  return plots.save_animation(pictures, path, _MILLISECONDS, text)
 
 
 def bring_back(

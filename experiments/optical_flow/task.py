@@ -86,14 +86,14 @@ class OpticalFlow:
     Synthetic frames have the model's size and are evaluated in batches, except
     for baselines and robustness, which need whole frames.
     """
-    if self.data.evaluate_on is flow_data.Dataset.SYNTHETIC and not (
+    if self.data.evaluate_on.is_synthetic and not (
       self.evaluation.baselines or self.evaluation.robustness
     ):
       return None
     return evaluator.Evaluator(
       model=self.model,
       split=self.eval_split(),
-      dataset=self.data.evaluate_on,
+      dataset=self.data.evaluate_on.kind,
       config=self.evaluation,
     )
 

@@ -1,13 +1,13 @@
 """Recipes for ModelNet40: 40 classes of shapes, as clouds of 2,000 points.
 
-  python -m experiments.train modelnet40 --data.data-dir DIR
+  python -m experiments.train modelnet40 --data.source DIR
   python -m experiments.evaluate modelnet40 --checkpoint runs/modelnet40 \\
-      --data.data-dir DIR
+      --data.source DIR
   python -m experiments.train modelnet40 --mini
 
-DIR is the folder ModelNet40 of the published archive, or with `--data.dataset
-modelnet40_hdf5` that of PointNet's clouds, with `--data.dataset hdf5` that of
-other clouds in such files, as ScanObjectNN's. None has been run at full size
+DIR is the folder ModelNet40 of the published archive; `modelnet40_hdf5:DIR` is
+that of PointNet's clouds, `hdf5:DIR` that of other clouds in such files, as
+ScanObjectNN's. None has been run at full size
 with this code. `--mini` trains on ten classes of synthetic shapes: 99.9 %
 of 1,000 held-out ones after two and a half minutes on one core.
 `mini_pointnet`, `mini_pointnet_mean` and `mini_transformer` are other models
@@ -53,20 +53,9 @@ class Experiment:
   data: points_data.DataConfig = points_data.DataConfig()
   train: trainer.TrainConfig
 
-  def __post_init__(self) -> None:
-    if self.data.dataset is not points_data.Dataset.HDF5:
-      self._check_classes(self.num_classes())
-
   def num_classes(self) -> int:
-    """Returns the data's number of classes."""
+    """Returns the data's number of classes, which a model follows."""
     return len(self.data.class_names)
-
-  def _check_classes(self, classes: int) -> None:
-    if self.model.num_classes != classes:
-      raise files.InputError(
-        f"the model has {self.model.num_classes} classes; expected {classes}, "
-        f"those of {self.data.dataset.value}"
-      )
 
   def task(self) -> points_task.PointClassification:
     """Returns the task.
@@ -74,7 +63,11 @@ class Experiment:
     Raises:
       files.InputError: if the model has not the data's number of classes.
     """
-    self._check_classes(self.num_classes())
+    if self.model.num_classes != (classes := self.num_classes()):
+      raise files.InputError(
+        f"the model has {self.model.num_classes} classes; expected {classes}, "
+        f"those of {self.data.source.kind.value}"
+      )
     return points_task.PointClassification(
       model=perceiver.create(self.model), data=self.data
     )
@@ -159,7 +152,7 @@ def _mini(model: Model) -> Experiment:
   return Experiment(
     model=model,
     data=points_data.DataConfig(
-      dataset=points_data.Dataset.SYNTHETIC,
+      source=points_data.Source(points_data.Dataset.SYNTHETIC),
       synthetic=shapes.SyntheticConfig(num_examples=20_000),
     ),
     train=trainer.TrainConfig(

@@ -11,8 +11,8 @@ import pathlib
 
 import numpy as np
 
-from experiments.data import files
 from experiments.data import loader
+from experiments.data import sources as data_sources
 from experiments.point_clouds.files import clouds
 from experiments.point_clouds.files import datasets
 from experiments.point_clouds.files import hdf5_files
@@ -34,15 +34,24 @@ class Dataset(enum.Enum):
   SYNTHETIC = "synthetic"
 
 
+@dataclasses.dataclass(frozen=True)
+class Source(data_sources.Source):
+  """The shapes, whose path is a folder."""
+
+  kind: Dataset
+  of_path = Dataset.MODELNET40
+  needs_path = (Dataset.MODELNET40, Dataset.MODELNET40_HDF5, Dataset.HDF5)
+  advice = "ModelNet40 is at https://modelnet.cs.princeton.edu."
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataConfig:
   """Shapes and their augmentation.
 
   Attributes:
-    dataset: the source of the shapes.
-    data_dir: the folder of meshes or HDF5 files; not used for synthetic shapes.
+    source: the source of the shapes.
     cache_dir: keeps the points that were sampled on ModelNet40's shapes;
-      sampled_points in `data_dir` if None.
+      sampled_points in the source's folder if None.
     allow_partial: accept other numbers of shapes than ModelNet40's.
     synthetic: the training shapes; those for evaluation have the next seed.
     num_eval: number of synthetic shapes for evaluation.
@@ -50,8 +59,7 @@ class DataConfig:
       each point of a training cloud; 0 for none.
   """
 
-  dataset: Dataset = Dataset.MODELNET40
-  data_dir: pathlib.Path | None = None
+  source: Source = Source(Dataset.MODELNET40)
   cache_dir: pathlib.Path | None = None
   allow_partial: bool = False
   synthetic: synthetic_shapes.SyntheticConfig = (
@@ -66,20 +74,11 @@ class DataConfig:
   @property
   def class_names(self) -> tuple[str, ...]:
     """The names of the classes; those of HDF5 are read."""
-    if self.dataset is Dataset.SYNTHETIC:
+    if self.source.is_synthetic:
       return synthetic_shapes.CLASS_NAMES
-    if self.dataset is Dataset.HDF5:
-      return hdf5_files.class_names(self.folder)
+    if self.source.kind is Dataset.HDF5:
+      return hdf5_files.class_names(self.source.folder())
     return datasets.CLASS_NAMES
-
-  @property
-  def folder(self) -> pathlib.Path:
-    """The folder of the data."""
-    if self.data_dir is None:
-      raise files.InputError(
-        f"{self.dataset.value} is read from a folder: set data.data_dir."
-      )
-    return self.data_dir
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +127,7 @@ def train_split(config: DataConfig, num_points: int) -> loader.Split:
     files.InputError: if ModelNet40 is not complete.
   """
   source = _source(config, num_points, datasets.Split.TRAIN)
-  name = f"{config.dataset.value} train"
+  name = f"{config.source.kind.value} train"
   return loader.Split(source, TrainTransform(config.point_scaling), name)
 
 
@@ -136,7 +135,7 @@ def eval_split(config: DataConfig, num_points: int) -> loader.Split:
   """Opens the test split: as `train_split`, without augmentation."""
   source = _source(config, num_points, datasets.Split.TEST)
   name = loader.split_name(
-    config.dataset.value, "test", official=not config.allow_partial
+    config.source.kind.value, "test", official=not config.allow_partial
   )
   return loader.Split(source, eval_transform, name)
 
@@ -144,16 +143,17 @@ def eval_split(config: DataConfig, num_points: int) -> loader.Split:
 def _source(
   config: DataConfig, num_points: int, split: datasets.Split
 ) -> loader.Source:
-  if config.dataset is not Dataset.SYNTHETIC:
+  kind = config.source.kind
+  if kind is not Dataset.SYNTHETIC:
     opened = datasets.ModelNet40(
-      data_dir=config.folder,
+      data_dir=config.source.folder(),
       split=split,
       cache_dir=config.cache_dir,
       allow_partial=config.allow_partial,
     )
-    if config.dataset is Dataset.MODELNET40:
+    if kind is Dataset.MODELNET40:
       return datasets.open_dataset(opened, num_points)
-    if config.dataset is Dataset.MODELNET40_HDF5:
+    if kind is Dataset.MODELNET40_HDF5:
       return hdf5_files.open_dataset(opened, num_points)
     count = len(config.class_names)
     return hdf5_files.open_others(opened, num_points, count)

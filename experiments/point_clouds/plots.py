@@ -46,13 +46,18 @@ def confusion(
   side = 2.5 + 0.24 * len(names)
   figure, axis = plots.pyplot.subplots(figsize=(side + 0.8, side))
   shown = axis.imshow(shares, cmap="magma", vmin=0, vmax=1)
-  figure.colorbar(shown, ax=axis, fraction=0.045)
+  figure.colorbar(shown, ax=axis, fraction=0.045, label="share of the class")
   ticks = range(len(names))
   axis.set_xticks(ticks, names, rotation=90, fontsize=7)
   axis.set_yticks(ticks, names, fontsize=7)
   right, total = int(np.trace(counts)), int(counts.sum())
-  axis.set(xlabel="taken for", title=f"{right} of {total} recognised")
-  return plots.save(figure, path)
+  axis.set(xlabel="taken for", ylabel="class")
+  axis.set_title(f"{right} of {total} recognised")
+  text = (
+    "Shapes of the evaluation split by their class, a row each, and the class "
+    "that they were taken for: on the diagonal the right ones"
+  )
+  return plots.save(figure, path, text)
 
 
 def attention(
@@ -91,7 +96,11 @@ def attention(
       _scatter(axis, cloud, attention[latent], "plasma")
       axis.set_title(f"latent {latent}", fontsize=7)
   figure.suptitle(plots.ATTENTION_TITLE, fontsize=10)
-  return plots.save(figure, path)
+  text = (
+    f"{plots.ATTENTION_CAPTION}. In the first column the shapes, near points "
+    "in light colours, with their class and the one that they were taken for"
+  )
+  return plots.save(figure, path, text)
 
 
 def _some(

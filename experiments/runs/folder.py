@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 import io
 import json
+import os
 import pathlib
 from typing import Any
 
@@ -36,6 +37,37 @@ class ConfigError(errors.PerceiverError, ValueError):
 
 class GoneError(errors.PerceiverError, RuntimeError):
   """A run has had checkpoints, and none is left."""
+
+
+class MovedError(errors.PerceiverError, RuntimeError):
+  """A run's folder was moved, removed or replaced while the run went on."""
+
+
+class Place:
+  """The path of a folder that exists, and which folder that is."""
+
+  def __init__(self, path: pathlib.Path) -> None:
+    self._path, self._folder = path, path.stat()
+
+  def is_same(self) -> bool:
+    """Returns whether the path is still that of the folder."""
+    try:
+      return os.path.samestat(self._folder, self._path.stat())
+    except OSError:
+      return False
+
+  def check(self) -> None:
+    """Makes sure that nothing is written into another folder, or a new one.
+
+    Raises:
+      MovedError: if the path is no longer that of the folder.
+    """
+    if not self.is_same():
+      raise MovedError(
+        f"{self._path} was moved, removed or replaced while the run went on. "
+        "With its new place as --workdir the same command goes on from its "
+        "last checkpoint."
+      )
 
 
 def to_json(experiment: Any) -> str:
@@ -90,22 +122,11 @@ def claim(
     changes = _changes(_read_config(path), config, may_differ, paths)
     fixed = [n for n in changes if not _is_below(n, may_be_amended)]
     if changes and (fixed or not amend):
-      remedy = "with the old one"
-      if not fixed:
-        remedy += ", with the new one from here on (--amend)"
-      raise ConfigError(
-        f"The run in {workdir} was started with another configuration:\n"
-        + "".join(
-          f"  {name}: {before} then, {after} now\n"
-          for name, (before, after) in changes.items()
-        )
-        + f"Go on {remedy}, or choose another --workdir, where --checkpoint "
-        f"{workdir} begins with this run's weights."
-        + f" --amend does not change {', '.join(fixed)}."
-        * (amend and bool(fixed))
-      )
+      raise _refusal(workdir, changes, fixed, amend)
   if checkpoint_steps(workdir / CHECKPOINTS):
     note_checkpoint(workdir)
+    if not path.exists():
+      progress.write(f"{path} is gone: the options of now are the run's.")
   elif had_checkpoints(workdir):
     raise GoneError(
       f"The run in {workdir} has had checkpoints, and none is left in "
@@ -116,6 +137,25 @@ def claim(
   if not changes:  # Else it waits until they are in the history.
     files.write_text(path, config)
   return changes
+
+
+def _refusal(
+  workdir: pathlib.Path, changes: Changes, fixed: Sequence[str], amend: bool
+) -> ConfigError:
+  """Returns the error of changed settings, of which `fixed` cannot change."""
+  remedy = "with the old one"
+  if not fixed:
+    remedy += ", with the new one from here on (--amend)"
+  text = f"The run in {workdir} was started with another configuration:\n"
+  for name, (before, after) in changes.items():
+    text += f"  {name}: {before} then, {after} now\n"
+  text += (
+    f"Go on {remedy}, or choose another --workdir, where --checkpoint "
+    f"{workdir} begins with this run's weights."
+  )
+  if amend and fixed:
+    text += f" --amend does not change {', '.join(fixed)}."
+  return ConfigError(text)
 
 
 def _changes(

@@ -2,22 +2,26 @@
 
 `metrics.jsonl` in the run's folder has one row of numbers per line; it holds
 nothing that depends on the clock, so two runs of the same configuration write
-the same bytes. TensorBoard's event files are beside it.
+the same bytes. TensorBoard's event files are beside it, and in
+`evaluations.jsonl` rows of what was evaluated later, on other data.
 """
 
 from collections.abc import Mapping
 import contextlib
 import fcntl
 import json
+import os
 import pathlib
 import time
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 import warnings
 
 from experiments.data import files
+from experiments.runs import folder as run_folder
 from experiments.runs import progress
 
 METRICS = "metrics.jsonl"
+EVALUATIONS = "evaluations.jsonl"
 _FOLLOWER = "follower"  # in rows of a program that follows the run
 # A program that holds the log for longer has been stopped.
 _LOCK_SECONDS = 1.0
@@ -55,9 +59,8 @@ class Reporter:
     if is_writer:
       rows = read_rows(path) if path.exists() else []
       self._rows = [row for row in rows if row["step"] <= first_step]
-      lines = (json.dumps(row) + "\n" for row in self._rows)
-      files.write_text(path, "".join(lines))
-      self._file = path.open("a", encoding="utf-8")
+      self._place = run_folder.Place(workdir)
+      self._file = self._open()
       self._events = _EventFile(workdir, first_step)
     self._bar = progress.bar(
       "training",
@@ -71,6 +74,12 @@ class Reporter:
     self._evaluated = progress.counter(
       "evaluating", unit=" examples", is_shown=is_writer, stream=stream
     )
+
+  def _open(self) -> BinaryIO:
+    """Writes the rows so far; returns the file, for those to come."""
+    lines = (json.dumps(row) + "\n" for row in self._rows)
+    files.write_text(self._path, "".join(lines))
+    return self._path.open("a+b")
 
   def __enter__(self) -> "Reporter":
     return self
@@ -91,7 +100,12 @@ class Reporter:
     """Returns the run's own row of this kind and step, None if there is none.
 
     Processes that do not write have only the rows of their own.
+
+    Raises:
+      run_folder.MovedError: if the folder has moved, where this one writes.
     """
+    if self._is_writer:
+      self._place.check()
     for row in self._rows:
       if _key(row) == (kind, step) and _FOLLOWER not in row:
         return row
@@ -109,10 +123,14 @@ class Reporter:
       files.InputError: if the disk is full.
     """
     row = {"step": step, "kind": kind, **values}
-    self._rows.append(row)
     if not self._is_writer:
+      self._rows.append(row)
       return
     with files.explaining(self._path):
+      if self._place.is_same() and not _is_at(self._file, self._path):
+        self._file.close()
+        self._file = self._open()  # It was removed, or replaced by an editor.
+      self._rows.append(row)
       _append(self._file, row)
       for name, value in values.items():
         if isinstance(value, float):
@@ -179,11 +197,49 @@ def add_row(
     files.InputError: if it cannot be written.
   """
   path = workdir / METRICS
-  with files.explaining(path), path.open("a", encoding="utf-8") as file:
+  with files.explaining(path), path.open("a+b") as file:
     _append(file, {"step": step, "kind": kind, _FOLLOWER: True, **values})
 
 
-def _append(file: TextIO, row: Mapping[str, Any]) -> None:
+def add_evaluation(
+  workdir: pathlib.Path, step: int, values: Mapping[str, Any]
+) -> bool:
+  """Notes an evaluation of a run on data that the run itself does not have.
+
+  Args:
+    workdir: the run's folder.
+    step: of the checkpoint.
+    values: the numbers, and "split", the name of the data.
+
+  Returns:
+    Whether it is noted: not if the log has evaluations of that split.
+
+  Raises:
+    files.InputError: if it cannot be written.
+  """
+  path = workdir / METRICS
+  own = evaluations(path) if path.exists() else []
+  if values["split"] in {row.get("split") for row in own}:
+    return False
+  path = workdir / EVALUATIONS
+  with files.explaining(path), path.open("a+b") as file:
+    _append(file, {"step": step, "kind": "eval", **values})
+  return True
+
+
+def evaluations(path: pathlib.Path) -> list[dict[str, Any]]:
+  """Returns the rows of evaluations in a file, as `read_rows` does."""
+  return [row for row in read_rows(path) if row["kind"] == "eval"]
+
+
+def _is_at(file: BinaryIO, path: pathlib.Path) -> bool:
+  try:
+    return os.path.samestat(os.fstat(file.fileno()), path.stat())
+  except FileNotFoundError:
+    return False
+
+
+def _append(file: BinaryIO, row: Mapping[str, Any]) -> None:
   """Writes a row, while no other program does so on a network file system."""
   end = time.monotonic() + _LOCK_SECONDS
   while time.monotonic() < end:
@@ -194,7 +250,11 @@ def _append(file: TextIO, row: Mapping[str, Any]) -> None:
       time.sleep(0.01)
     except OSError:
       break  # There are no locks.
-  file.write(json.dumps(row) + "\n")
+  size = file.seek(0, os.SEEK_END)
+  file.seek(max(0, size - 1))
+  # A program that was killed may have left half a row.
+  end_of_it = b"\n" * (file.read(1) not in (b"", b"\n"))
+  file.write(end_of_it + json.dumps(row).encode() + b"\n")
   file.flush()
   with contextlib.suppress(OSError):
     fcntl.flock(file, fcntl.LOCK_UN)

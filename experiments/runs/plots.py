@@ -15,24 +15,30 @@ from PIL import Image
 
 from experiments.data import files
 from experiments.runs import log as runs_log
+from experiments.runs import metric_meanings
 
 ATTENTION_TITLE = "attention of some latents in the first cross-attend"
+# Each map has a scale of its own.
+ATTENTION_CAPTION = (
+  "Attention to the inputs of the first cross-attend, averaged over its heads: "
+  "one map for a latent, black where it is least and brightest where it is most"
+)
 _DPI = 120
-_TITLE = "Title"  # of PNG's own vocabulary
-# Pictures without a title of their own.
-_CAPTIONS = {
-  "curve": "metrics over the steps of training; of the evaluation, with dots",
-  "samples": "examples of the evaluation split, and the model's results",
-  "inputs": "audio of the examples, one after the other",
-  "reconstructions": "audio of their reconstructions, one after the other",
-}
+# The same in every panel, whichever lines it has.
+_COLOURS = {"train": "tab:blue", "eval": "tab:orange"}
+_OTHER = "tab:green"
+_CURVE = (
+  "Metrics over the steps of training: means over the last steps (train), and "
+  "on the evaluation split (eval)"
+)
+_CAPTION = "Description"  # of PNG's own vocabulary
 
 
 class Panel(NamedTuple):
   """One metric of a learning curve."""
 
   metric: str
-  title: str = ""  # the metric's name if empty
+  title: str = ""  # the metric's name if empty; a unit follows
   reference: str = ""  # another metric of the evaluation, to compare with
   reference_label: str = ""
   from_zero: bool = False  # whether the axis begins there
@@ -70,11 +76,14 @@ def learning_curve(
     if panel.reference:
       label = panel.reference_label
       _line(axis, rows, "eval", panel.reference, label, marker=".", style=":")
-    axis.set(xlabel="step", title=panel.title or panel.metric)
+    unit = metric_meanings.of(panel.metric).unit
+    title = ", ".join(filter(None, [panel.title or panel.metric, unit]))
+    axis.set(xlabel="step", title=title)
     if panel.from_zero:
       axis.set_ylim(0, None)
-    axis.legend(fontsize=8)
-  return [save(figure, folder(workdir) / "curve.png")]
+    if axis.lines:
+      axis.legend(fontsize=8)
+  return [save(figure, folder(workdir) / "curve.png", _CURVE)]
 
 
 def _line(
@@ -92,38 +101,44 @@ def _line(
     if row["kind"] == kind and metric in row
   ]
   if points:
-    axis.plot(*zip(*points), style, label=label or kind, marker=marker)
+    label = label or kind
+    colour = _COLOURS.get(label, _OTHER)
+    marker = marker or "." * (len(points) == 1)  # One point is no line.
+    axis.plot(*zip(*points), style, label=label, marker=marker, color=colour)
 
 
-def save(figure: Any, path: pathlib.Path) -> pathlib.Path:
+def save(figure: Any, path: pathlib.Path, caption: str = "") -> pathlib.Path:
   """Writes a figure to a file, whole or not at all, and closes it.
 
-  Its layout is made tight unless it has a layout engine. The figure's title
-  goes into the file, too, where a report finds it (`caption`).
+  Its layout is made tight unless it has a layout engine.
+
+  Args:
+    figure: of Matplotlib.
+    path: of the file, PNG.
+    caption: a sentence or two that explain the figure, kept in the file for
+      `caption_of`.
 
   Raises:
     files.InputError: if the file cannot be written.
   """
   if figure.get_layout_engine() is None:
     figure.tight_layout()
-  title = figure.get_suptitle()
-  if not title and len(figure.axes) <= 2:  # the second one is a scale
-    title = figure.axes[0].get_title()
-  metadata = {_TITLE: title.replace("\n", " ")}
   with files.writing(path) as temporary:
-    figure.savefig(temporary, dpi=_DPI, metadata=metadata)
+    figure.savefig(temporary, dpi=_DPI, metadata={_CAPTION: caption})
   pyplot.close(figure)
   return path
 
 
-def caption(path: pathlib.Path) -> str:
-  """Returns the title of a picture, or its name if it has none."""
-  known = _CAPTIONS.get(path.stem, path.stem.replace("_", " "))
+def caption_of(path: pathlib.Path) -> str:
+  """Returns the caption of a picture, audio or video, or its name in words."""
+  kind = {".mp4": "Video of ", ".wav": "Audio of "}.get(path.suffix, "")
+  words = kind + path.stem.replace("_", " ")
   try:
-    with Image.open(path, formats=("PNG",)) as picture:
-      return picture.info.get(_TITLE) or known
+    with Image.open(path, formats=("PNG", "GIF")) as picture:
+      found = picture.info.get(_CAPTION) or picture.info.get("comment")
   except (OSError, SyntaxError, ValueError):
-    return known
+    return words
+  return found.decode() if isinstance(found, bytes) else found or words
 
 
 def save_audio(
@@ -146,7 +161,10 @@ def save_audio(
 
 
 def save_animation(
-  frames: Sequence[Image.Image], path: pathlib.Path, milliseconds: int
+  frames: Sequence[Image.Image],
+  path: pathlib.Path,
+  milliseconds: int,
+  caption: str = "",
 ) -> pathlib.Path:
   """Writes an animation that repeats for ever, whole or not at all.
 
@@ -154,6 +172,7 @@ def save_animation(
     frames: of one size.
     path: of the file, GIF.
     milliseconds: between frames.
+    caption: as in `save`.
 
   Raises:
     files.InputError: if the file cannot be written.
@@ -165,5 +184,6 @@ def save_animation(
       append_images=frames[1:],
       duration=milliseconds,
       loop=0,
+      comment=caption.encode(),
     )
   return path

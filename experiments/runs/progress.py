@@ -15,6 +15,7 @@ from typing import Any, cast, TextIO
 from tqdm import std
 
 _SECONDS_BETWEEN_LINES = 30.0
+_STDERR = 2
 _NUMBERS = (
   "{n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_noinv_fmt}{postfix}]"
 )
@@ -72,6 +73,10 @@ class _Lines(Quiet):
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
   """Drops what cannot be written to standard error, which may be closed."""
+  # No file of ours may get the number that libraries write their complaints to.
+  while (number := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+    os.set_inheritable(number, True)
+  os.close(number)
   stream = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
   with contextlib.redirect_stderr(cast(TextIO, Quiet(stream))):
     yield

@@ -1,6 +1,7 @@
 """Transitions of simulated battles, with the expert's actions."""
 
 import dataclasses
+import enum
 import functools
 import operator
 import threading
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.data import loader
+from experiments.data import sources as data_sources
 from experiments.starcraft.game import scenarios
 from experiments.starcraft.game import scripted_policies
 from experiments.starcraft.game import simulator
@@ -34,11 +36,25 @@ _DTYPES = {
 }
 
 
+class Kind(enum.Enum):
+  """The kind of battles: simulated ones, as those of the paper are private."""
+
+  SYNTHETIC = "synthetic"
+
+
+@dataclasses.dataclass(frozen=True)
+class Source(data_sources.Source):
+  """The battles."""
+
+  kind: Kind
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataConfig:
   """Battles, and the transitions taken from them.
 
   Attributes:
+    source: the source of the battles.
     scenario: sizes of the armies.
     num_battles: battles of the training split.
     num_eval_battles: battles of the evaluation split, of the next seed.
@@ -55,6 +71,7 @@ class DataConfig:
     seed: seed of all battles.
   """
 
+  source: Source = Source(Kind.SYNTHETIC)
   scenario: scenarios.ScenarioConfig = scenarios.ScenarioConfig()
   num_battles: int = 20_000
   num_eval_battles: int = 256

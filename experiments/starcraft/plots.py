@@ -50,7 +50,12 @@ def battles(
     "for hold;\nthe expert's in green, others in red, where grey "
     "is the expert's"
   )
-  return plots.save(figure, path)
+  text = (
+    "Battles seen from above, with the policy's choice for every blue unit. "
+    "Larger markers have more health; their shape is the kind of the unit. The "
+    "title is the end that the battle took"
+  )
+  return plots.save(figure, path, text)
 
 
 def _row(batch: Any, row: int) -> Any:
@@ -131,4 +136,8 @@ def attention(
     _units(axis, one, 4 + 250 * weights / weights.max())
     axis.set_title(f"latent {latent}", size=9)
   figure.suptitle("attention of latents: the larger a unit, the more")
-  return plots.save(figure, path)
+  text = (
+    "Attention to the units of one battle in the first cross-attend, averaged "
+    "over its heads: one picture for a latent"
+  )
+  return plots.save(figure, path, text)

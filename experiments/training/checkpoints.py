@@ -81,6 +81,7 @@ class Checkpoints:
     self._silence = silence.Silence()
     self._manager: Any = None
     if not read_only:
+      self._place = run_folder.Place(self.directory.parent)
       options = ocp.CheckpointManagerOptions(
         max_to_keep=keep,
         keep_period=keep_every,
@@ -164,6 +165,8 @@ class Checkpoints:
     return list(processes.from_process_zero(self._found))
 
   def _found(self) -> list[int]:
+    if not self._read_only:
+      self._place.check()
     return run_folder.checkpoint_steps(self.directory)
 
   def save(self, step: int, items: Mapping[str, Any]) -> None:

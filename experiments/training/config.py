@@ -6,6 +6,7 @@ import enum
 import optax
 
 from experiments.training import optimizers
+from experiments.training import precision
 from experiments.training import schedules
 from experiments.training import sharding
 from perceiver import bounds
@@ -13,27 +14,32 @@ from perceiver import errors
 
 # Fields that may change between the parts of one run: they decide how often
 # something is written and where things are, not what is learned.
+_PLACES = ("data.cache_dir", "data.source.path", "data.evaluate_on")
 MAY_DIFFER = (
-  "data.cache_dir",
-  "data.data_dir",
+  *_PLACES,
+  "evaluation.submission_dir",
   "train.accumulate",
   "train.best_metric",
   "train.checkpoint_every",
   "train.checkpoint_in_background",
   "train.eval_batch_size",
   "train.eval_every",
+  "train.eval_matmul_precision",
+  "train.fine_tuning",
   "train.keep",
   "train.keep_every",
   "train.loader_threads",
   "train.loader_workers",
   "train.log_every",
   "train.parallel",
+  "train.profile",
 )
 
 # Fields that may be changed on purpose while a run goes on.
 MAY_BE_AMENDED = (
   "train.base_rate",
   "train.epochs",
+  "train.matmul_precision",
   "train.non_finite",
   "train.optimizer.clip_norm",
   "train.scale_rate_with_batch",
@@ -43,7 +49,7 @@ MAY_BE_AMENDED = (
 
 # Fields that may differ between the processes of one run.
 MAY_DIFFER_BETWEEN_PROCESSES = (
-  "data.data_dir",
+  *_PLACES,
   "train.loader_threads",
   "train.loader_workers",
 )
@@ -78,6 +84,8 @@ class TrainConfig:
       grows in proportion to the batch.
     schedule: how the learning rate changes.
     optimizer: how a gradient becomes an update.
+    fine_tuning: whether it is meant to begin with a pre-trained model; a run
+      without one says so in its first line.
     seed: determines first parameters, order of the data and all randomness.
     eval_every: steps between evaluations; None for one at the end.
     eval_batch_size: examples at a time in evaluation, None for batch_size.
@@ -93,6 +101,10 @@ class TrainConfig:
     keep_every: checkpoints of a multiple of so many steps are kept, too.
     log_every: steps between rows of the log, which are means over them. A loss
       that is not a number is noticed then.
+    matmul_precision: of the training step's products of float32.
+    eval_matmul_precision: of those of evaluation, in the run and afterwards.
+    profile: steps, from the third on, of which a profile is written into the
+      run's folder; None for none.
     loader_threads: threads that read and prepare examples; None is one per
       core.
     loader_workers: processes that do so in place of threads; 0 for threads.
@@ -106,6 +118,7 @@ class TrainConfig:
   scale_rate_with_batch: bool = False
   schedule: schedules.Schedule = schedules.ConstantThenCosine()
   optimizer: optimizers.Optimizer = optimizers.Lamb()
+  fine_tuning: bool = False
   seed: int = 0
   eval_every: int | None = None
   eval_batch_size: int | None = None
@@ -117,6 +130,13 @@ class TrainConfig:
   keep: int = 3
   keep_every: int | None = None
   log_every: int = 100
+  matmul_precision: precision.MatmulPrecision = (
+    precision.MatmulPrecision.DEFAULT
+  )
+  eval_matmul_precision: precision.MatmulPrecision = (
+    precision.MatmulPrecision.TENSORFLOAT32
+  )
+  profile: int | None = None
   loader_threads: int | None = None
   loader_workers: int = 0
   parallel: sharding.ParallelConfig = sharding.ParallelConfig()
@@ -138,6 +158,7 @@ class TrainConfig:
       "keep",
       "keep_every",
       "log_every",
+      "profile",
       epochs="(0, inf)",
       loader_threads="[0, inf)",
       loader_workers="[0, inf)",

@@ -13,6 +13,7 @@ import numpy as np
 
 from experiments.data import files
 from experiments.data import loader
+from experiments.runs import result_table
 from experiments.training import config as training_config
 from experiments.training import gradients
 from experiments.training import sharding
@@ -42,7 +43,7 @@ class Evaluation:
     split: its name.
     skipped: how many could not be read and were left out, on demand.
     is_partial: whether only the first of them were evaluated, on demand.
-    details: a table of its own, of what is no list of metrics.
+    details: tables and remarks of its own.
   """
 
   metrics: Mapping[str, float]
@@ -51,7 +52,7 @@ class Evaluation:
   split: str
   skipped: int = 0
   is_partial: bool = False
-  details: str = ""
+  details: tuple[result_table.ResultTable | str, ...] = ()
 
   def describe(self, result: tasks.Result | None = None) -> str:
     """Returns the metrics in words, beside the paper's results.
@@ -71,7 +72,7 @@ class Evaluation:
           f"{', ' * bool(source)}{source})"
         )
       lines.append(line)
-    return "\n".join([*lines, *filter(None, [self.details])])
+    return "\n".join([*lines, *(f"\n{detail}" for detail in self.details)])
 
   def describe_briefly(self) -> str:
     """Returns the metrics in one line."""
@@ -104,12 +105,10 @@ class Evaluation:
 
 def from_row(row: Mapping[str, Any]) -> Evaluation:
   """Returns the evaluation that a row of the log records."""
-  metrics = dict(row)
-  own = {name: metrics.pop(name) for name in ("examples", "expected", "split")}
-  own["skipped"] = metrics.pop("skipped", 0)
-  for name in ("step", "kind", "follower"):
-    metrics.pop(name, None)
-  return Evaluation(metrics=metrics, **own)
+  counts = {name: row[name] for name in ("examples", "expected", "split")}
+  others = {*counts, "skipped", "step", "kind", "follower"}
+  metrics = {name: x for name, x in row.items() if name not in others}
+  return Evaluation(metrics=metrics, skipped=row.get("skipped", 0), **counts)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -278,8 +277,9 @@ def make(
     raise files.InputError(
       f"{type(task).__name__} evaluates a whole split: leave out --examples"
     )
+  traced = config.eval_matmul_precision.applied
   if own is not None:
-    return functools.partial(_by_own, own, mesh, watch)
+    return traced(functools.partial(_by_own, own, mesh, watch))
   whole = task.eval_split()
   loop = Loop(
     split=whole if only_first is None else loader.first(whole, only_first),
@@ -290,7 +290,7 @@ def make(
     watch=watch,
   )
   sums = sums_of_batch(task, mesh)
-  return functools.partial(_by_batches, loop, sums, len(whole.source))
+  return traced(functools.partial(_by_batches, loop, sums, len(whole.source)))
 
 
 def sums_of_batch(

@@ -130,8 +130,10 @@ class Run:
 
   def _make_steps(self, step: int) -> None:
     first_step, losses = step, list[Array]()
-    make_step = self._program.step
-    with contextlib.closing(self._batches(step)) as batches:
+    with (
+      self._program.profiled_step(self._workdir) as make_step,
+      contextlib.closing(self._batches(step)) as batches,
+    ):
       while step < self._num_steps:
         batch = sharding.put_batch(self._mesh, next(batches))
         self._state, loss = make_step(self._state, batch)

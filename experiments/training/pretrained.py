@@ -211,6 +211,18 @@ def _stored_model(workdir: pathlib.Path, kind: type) -> Any:
     ) from error
 
 
+def is_from_nothing(
+  workdir: pathlib.Path, checkpoint: pathlib.Path | None
+) -> bool:
+  """Returns whether a run begins, or has begun, with random weights.
+
+  Args:
+    workdir: the run's folder, if it exists.
+    checkpoint: as for `begin`.
+  """
+  return _path(checkpoint, _note(workdir)) is None
+
+
 def with_trunk(
   experiment: _Experiment,
   checkpoint: pathlib.Path | None,

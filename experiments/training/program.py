@@ -1,6 +1,7 @@
 """What a run computes, known before anything is computed."""
 
 from collections.abc import Callable
+import contextlib
 import functools
 import math
 import pathlib
@@ -17,6 +18,7 @@ from experiments.training import evaluation
 from experiments.training import memory
 from experiments.training import optimizers
 from experiments.training import pretrained
+from experiments.training import profiling
 from experiments.training import sharding
 from experiments.training import state
 from experiments.training import tasks
@@ -121,7 +123,16 @@ class Program:
     }
     if not sharding.process_index():
       progress.write("compiling the step, which may take a minute …")
-    return memory.compile_within(function, self.target, batch)
+    with self._config.matmul_precision.context():
+      return memory.compile_within(function, self.target, batch)
+
+  def profiled_step(
+    self, workdir: pathlib.Path
+  ) -> contextlib.AbstractContextManager[
+    Callable[..., tuple[state.TrainState, jax.Array]]
+  ]:
+    """Gives the compiled step, some of whose calls are profiled."""
+    return profiling.profiled(self.step, self._config.profile, workdir)
 
   def announce(self, workdir: pathlib.Path) -> None:
     """Shows what is about to happen."""

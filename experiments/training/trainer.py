@@ -5,9 +5,9 @@ reduction over the batch, the schedule, devices, checkpoints, the log and
 signals. A step is in `state`, the work between steps in `loop`.
 
 The same command continues a run, exactly: the data position is the step, and
-all else is in the checkpoint. SIGTERM, SIGINT (Ctrl-C), SIGUSR1, SIGUSR2 and
-SIGHUP save after the current step and exit with code 143, SIGINT with 130; a
-second one stops at once.
+all else is in the checkpoint. SIGTERM and the other signals of
+`signals.CAUGHT` save after the current step and exit with code 143, SIGINT
+(Ctrl-C) with 130; a second one stops at once.
 """
 
 import contextlib

@@ -93,6 +93,14 @@ class Case:
     return perceiver.Model(config, reference=reference)
 
 
+# Further models of the papers' tables of speeds.
+_OTHERS = (
+  "perceiver_imagenet_1_cross_attend",
+  "perceiver_imagenet_1_cross_attend_learned",
+  "perceiver_imagenet_1_cross_attend_conv",
+  "imagenet_large_fourier",
+  "optical_flow_conv",
+)
 _POINTS = {"image": np.arange(VIDEO_PIXELS), "audio": np.arange(VIDEO_AUDIO)}
 CASES = {
   case.name: case
@@ -105,3 +113,5 @@ CASES = {
     Case(name="video_autoencoding", options={"output_points": _POINTS}),
   )
 }
+RELEASED = tuple(CASES)
+CASES |= {name: Case(name=name) for name in _OTHERS}

@@ -3,6 +3,7 @@
 import pytest
 
 from experiments import train
+from experiments.training import trainer
 
 TINY = "tests.helpers.recipes.sums"
 
@@ -23,3 +24,19 @@ def test_restart(tmp_path, capsys):
   assert train.main([*arguments, "--restart"]) == 0
   assert (tmp_path / "run-before-restart" / "checkpoints-damaged").is_dir()
   assert train.main(arguments) == 0
+
+
+def test_a_link_is_followed_once(tmp_path, monkeypatch):
+  """It may lead elsewhere before the run has ended."""
+
+  class Begun(Exception):
+    pass
+
+  def begin(experiment, workdir, **options):
+    raise Begun(workdir)
+
+  monkeypatch.setattr(trainer, "train", begin)
+  (tmp_path / "link").symlink_to(tmp_path / "run")
+  with pytest.raises(Begun) as caught:
+    train.main([TINY, "--mini", "--workdir", str(tmp_path / "link")])
+  assert caught.value.args == (tmp_path / "run",)

@@ -1,12 +1,16 @@
 """A run killed with signal 9 again and again ends like an undisturbed one."""
 
 import itertools
+import os
 import random
+import select
 import signal
 import time
 
+import numpy as np
 import pytest
 
+from experiments.data import loader
 from tests.helpers import faulty
 from tests.helpers import process_groups
 
@@ -106,3 +110,46 @@ def test_killed_while_any_file_is_written_the_run_is_the_same(tmp_path):
   assert faulty.contents(workdir) == faulty.contents(undisturbed)
   for name in {*FILES} - {"digests.json"}:
     assert not list(workdir.glob(f".{name.partition('.')[0]}.*")), name
+
+
+class _Holding:
+  """Examples, and the processes that read them: each holds a pipe open."""
+
+  def __init__(self, pipe):
+    self.pipe = pipe
+
+  def __len__(self):
+    return 64
+
+  def __getitem__(self, index):
+    os.open(self.pipe, os.O_WRONLY)
+    return np.float32(index)
+
+
+def _as_it_is(example, generator):
+  del generator
+  return {"x": example}
+
+
+def _load_for_ever(pipe):
+  split = loader.Split(_Holding(pipe), _as_it_is, "holding")
+  batches = loader.train_batches(split, batch_size=4, seed=0, num_workers=2)
+  list(itertools.islice(batches, 4))
+  print("loaded", flush=True)
+  time.sleep(1000)
+
+
+def test_workers_end_with_a_run_that_is_killed(tmp_path):
+  pipe = tmp_path / "pipe"
+  os.mkfifo(pipe)
+  reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+  run = process_groups.Process(tmp_path / "output", _load_for_ever, pipe)
+  try:
+    run.wait_for("loaded")
+    os.kill(run.pid, signal.SIGKILL)
+    # It can be read from once nobody holds it open any more.
+    assert select.select([reader], [], [], 120)[0]
+    assert os.read(reader, 1) == b""
+  finally:
+    run.kill()
+    os.close(reader)

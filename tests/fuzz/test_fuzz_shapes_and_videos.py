@@ -120,4 +120,20 @@ def test_videos(folder, video, changes):
   found = mutations.assert_read_or_refused(
     files.InputError, video_files.decode, path, form, 0.0, 1.0
   )
-  assert found is None or {x.shape for x in found.frames} == {(16, 16, 3)}
+  if found is None:
+    return
+  shapes = {frame.shape for frame in found.frames}
+  if shapes != {(16, 16, 3)}:
+    assert not _is_square(path)  # The header is changed.
+    ((height, width, colours),) = shapes
+    assert (min(height, width), colours) == (16, 3)
+
+
+def _is_square(path):
+  """Returns whether the picture in a video file is one, by its header."""
+  av = pytest.importorskip("av")
+  with av.open(str(path)) as container:
+    (stream,) = container.streams.video
+    frame = next(container.decode(stream))
+    pixel = float(stream.sample_aspect_ratio or 1)
+    return frame.width * pixel == frame.height

@@ -111,7 +111,7 @@ def train_killed(name: str, moment: str, *arguments: Any) -> None:
       os.kill(os.getpid(), signal.SIGKILL)
 
   def killed_in_a_row(self: log.Reporter, *unused: Any) -> None:
-    self._file.write('{"step": 1')
+    self._file.write(b'{"step": 1')
     self._file.flush()
     os.kill(os.getpid(), signal.SIGKILL)
 

@@ -3,6 +3,7 @@
 import fractions
 
 import numpy as np
+import pytest
 
 from experiments.audio_video.clips import clips
 from experiments.audio_video.clips import synthetic
@@ -41,7 +42,11 @@ def made(**changes):
 
 
 def write_video(path, *, seconds=0.4, audio=True, rate=FRAME_RATE, channels=1):
-  """Writes a video that brightens by 10 from frame to frame, with a tone."""
+  """Writes a video that brightens by 10 from frame to frame, with a tone.
+
+  A test that needs one is skipped without the extra that writes it.
+  """
+  pytest.importorskip("av", reason='needs the extra "video"')
   count = round(seconds * rate)
   frames = np.zeros((count, 24, 32, 3), np.uint8)
   frames += (10 * np.arange(count, dtype=np.uint8))[:, None, None, None]

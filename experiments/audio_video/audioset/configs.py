@@ -3,7 +3,7 @@
   python -m experiments.train audioset --mini
   python -m experiments.train audioset --mini --data.modalities audio
   python -m experiments.train audioset --recipe perceiver_mel_tuned \\
-      --data.data-dir DIR
+      --data.source DIR
 
 Published on TPUs; none has been run at full size with this code. DIR is a data
 set made by `python -m experiments.prepare clips`. `--mini` trains on synthetic
@@ -84,7 +84,9 @@ _SYNTHETIC = synthetic.SyntheticConfig(
   num_frames=250, num_classes=audioset.NUM_CLASSES, events=(1, 4)
 )
 # With both modalities, 30 % of the examples lose their video.
-_RAW = audioset_data.DataConfig(synthetic=_SYNTHETIC, drop_video=0.3)
+_RAW = audioset_data.DataConfig(
+  source=sources.PREPARED, synthetic=_SYNTHETIC, drop_video=0.3
+)
 _MEL = dataclasses.replace(_RAW, spec_augment=masking.SpecAugmentConfig())
 # The best number's: no SpecAugment, 10 % lose their spectrogram.
 _TUNED = dataclasses.replace(_RAW, drop_audio=0.1)

@@ -14,6 +14,7 @@ import optax
 from experiments.audio_video.audioset import average_precision
 from experiments.audio_video.audioset import data
 from experiments.data import loader
+from experiments.runs import result_table
 from experiments.training import evaluation
 from experiments.training import sharding
 import perceiver
@@ -179,33 +180,37 @@ class Evaluator:
       examples=len(found.loss),
       expected=len(self.split.source),
       split=self.split.name,
-      details="\n".join(
-        filter(None, [table(precision, self.class_names), self.notes])
+      details=(
+        table(precision, self.class_names),
+        *filter(None, [self.notes]),
       ),
     )
 
 
 def table(
   precision: average_precision.AveragePrecisions, names: tuple[str, ...]
-) -> str:
-  """Returns the precision of classes as lines, the best first.
+) -> result_table.ResultTable:
+  """Returns the precision of classes, the best first.
 
   Of many classes, those in the middle are left out.
   """
   order = ranked(precision)
-  missing = len(names) - len(order)
-  lines = [f"{'average precision':>17} {'chance':>6}  class"]
-  for number in shown(order, _MAX_LISTED):
-    lines.append(
-      f"{precision.by_class[number]:17.4f} "
-      f"{precision.prevalence[number]:6.4f}  {names[number]}"
+  rows = [
+    (
+      names[number],
+      f"{precision.by_class[number]:.4f}",
+      f"{precision.prevalence[number]:.4f}",
     )
+    for number in shown(order, _MAX_LISTED)
+  ]
+  caption = "average precision of the classes, the best first"
   if len(order) > _MAX_LISTED:
-    half = _MAX_LISTED // 2
-    lines.insert(1 + half, f"{'…':>17}")
-  if missing:
-    lines.append(f"{missing} classes are in no clip and not evaluated.")
-  return "\n".join(lines)
+    rows.insert(_MAX_LISTED // 2, ("…", "…", "…"))
+    caption = f"average precision of the best and worst of {len(order)} classes"
+  if missing := len(names) - len(order):
+    caption += f"; {missing} are in no clip and not evaluated"
+  header = ("class", "average precision", "by chance")
+  return result_table.ResultTable(caption, header, tuple(rows))
 
 
 def ranked(precision: average_precision.AveragePrecisions) -> np.ndarray:

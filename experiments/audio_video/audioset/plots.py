@@ -57,7 +57,12 @@ def classes(
   axis.set(xlim=(0, 1), xlabel="average precision")
   axis.set_title(f"mean {precision.mean:.3f} on {count} of {total} clips")
   axis.legend()
-  return plots.save(figure, path)
+  text = (
+    "Average precision of the classes, the best and the worst of many: 1 if "
+    "all clips that have the class are ranked before all others. By chance it "
+    "is the class's share of the clips"
+  )
+  return plots.save(figure, path, text)
 
 
 # ------------------------------------------------------------------- attention
@@ -98,7 +103,7 @@ def attention(
     figsize=(1.7 * columns, 1.8 * len(looks) + 0.6),
     squeeze=False,
   )
-  for row, look in zip(axes, looks):
+  for number, (row, look) in enumerate(zip(axes, looks)):
     for part, modality in zip(np.split(row, len(modalities)), modalities):
       _show(part[0], look.arrays[modality.name], modality.input)
       for axis, latent in zip(part[1:], chosen):
@@ -107,9 +112,14 @@ def attention(
         title = f"latent {latent}: {attention.sum():.0%} {modality.name}"
         axis.set_title(title, fontsize=7)
     names = [class_names[n] for n in np.flatnonzero(look.labels)]
-    row[0].set_ylabel("\n".join(names), fontsize=7)
+    row[0].set_ylabel("\n".join([f"clip {number}:", *names]), fontsize=7)
   figure.suptitle(plots.ATTENTION_TITLE, fontsize=10)
-  return plots.save(figure, path)
+  text = (
+    f"{plots.ATTENTION_CAPTION}. A row for the first segment of a clip: its "
+    "audio over time and its middle frame, each followed by the attention to "
+    "it, with the share of the latent's attention that goes there"
+  )
+  return plots.save(figure, path, text)
 
 
 def audio_files(

@@ -80,9 +80,9 @@ class AudioSet:
   def make_evaluator(self) -> evaluation.Evaluator:
     """Returns the evaluator: average precision needs all clips at once."""
     notes, config = "", self.data
-    if config.data_dir is not None:  # Missing and defective clips.
+    if not config.source.is_synthetic:  # Missing and defective clips.
       name = config.eval_split.split("[")[0]
-      report = prepared.read_report(config.data_dir)
+      report = prepared.read_report(config.source.folder())
       notes = report.splits[name].describe(name)
     return evaluator.Evaluator(
       model=self.model,

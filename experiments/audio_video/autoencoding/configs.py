@@ -1,12 +1,12 @@
 """Recipes for autoencoding video, audio and label, table 4 of 2107.14795.
 
   python -m experiments.train video-autoencoding --mini
-  python -m experiments.train video-autoencoding --data.data-dir DIR
+  python -m experiments.train video-autoencoding --data.source DIR
   python -m experiments.evaluate video-autoencoding \\
-      --checkpoint runs/video_autoencoding --data.data-dir DIR --report DIR
+      --checkpoint runs/video_autoencoding --data.source DIR --report PAGE
 
-DIR is Kinetics-700-2020, prepared by `experiments.prepare clips`; without it
-clips are synthetic. The fewer the latents, the worse the reconstruction:
+DIR is Kinetics-700-2020, prepared by `experiments.prepare clips`. The
+fewer the latents, the worse the reconstruction:
 
   python -m experiments.train video-autoencoding --mini \\
       --model.perceiver.encoder.num-latents 12 --workdir runs/12_latents
@@ -90,7 +90,9 @@ _AUGMENTATION = sampling.AugmentationConfig(
 def _published(name: str, label_weight: float = 1e-4) -> Experiment:
   return Experiment(
     model=video_autoencoding.CONFIGS[name],
-    data=autoencoding_data.DataConfig(augmentation=_AUGMENTATION),
+    data=autoencoding_data.DataConfig(
+      source=sources.PREPARED, augmentation=_AUGMENTATION
+    ),
     loss=autoencoding_task.LossConfig(label=label_weight),
     train=_TRAIN,
   )

@@ -92,7 +92,11 @@ def samples(
       row[-1].plot(clip["audio"], linewidth=0.5)
       row[-1].set(ylim=(-loudest, loudest), xticks=[])
   figure.suptitle("clips and their reconstructions", fontsize=10)
-  return plots.save(figure, path)
+  text = (
+    "Clips (in) with their class, and below each its reconstruction (out) with "
+    "the class that the model gives it: frames, and audio over time"
+  )
+  return plots.save(figure, path, text)
 
 
 def subsample(
@@ -163,7 +167,12 @@ def attention(
   for axis in axes.flat:
     axis.set(xticks=[], yticks=[])
   figure.suptitle("attention of latents", fontsize=10)
-  return plots.save(figure, path)
+  text = (
+    "Attention to one clip, in the first row, of latents in the first "
+    "cross-attend, averaged over its heads: to its frames, bright where it is "
+    "most, and to its audio over time, with the shares of both"
+  )
+  return plots.save(figure, path, text)
 
 
 def choose(parts: dict[str, np.ndarray], count: int) -> list[int]:
@@ -197,7 +206,11 @@ def animation(
 ) -> pathlib.Path:
   """Shows inputs, and reconstructions beside them."""
   frames = [Image.fromarray(x) for x in side_by_side(examples, found)]
-  return plots.save_animation(frames, path, _MILLISECONDS)
+  text = (
+    "The clips on the left, their reconstructions on the right, slowed down; "
+    "audio and video below are slowed down as much"
+  )
+  return plots.save_animation(frames, path, _MILLISECONDS, text)
 
 
 def video(

@@ -12,7 +12,7 @@ Every file is decoded once; finished clips are kept in OUTPUT.unfinished, and
 the same command goes on from them. The data set, ArrayRecord in the form of
 TensorFlow Datasets, is then read without PyAV:
 
-  --data.data-dir OUTPUT
+  --data.source OUTPUT
 """
 
 import collections
@@ -48,7 +48,7 @@ class PrepareConfig:
   """Turns a folder of video files into a data set that is quick to read.
 
   The lists are those of Kinetics or of AudioSet. The data set is then read with
-  --data.data-dir OUTPUT, without PyAV.
+  --data.source OUTPUT, without PyAV.
 
   Attributes:
     videos: the folder of video files.

@@ -1,7 +1,7 @@
 """Sources of clips: a prepared data set, or synthetic clips."""
 
 import dataclasses
-import pathlib
+import enum
 
 from experiments.audio_video.clips import clips
 from experiments.audio_video.clips import prepared
@@ -9,7 +9,31 @@ from experiments.audio_video.clips import sampling
 from experiments.audio_video.clips import synthetic as synthetic_clips
 from experiments.data import files
 from experiments.data import loader
+from experiments.data import sources as data_sources
 from perceiver import bounds
+
+
+class Kind(enum.Enum):
+  """The kind of clips: a data set that is prepared, or synthetic ones."""
+
+  PREPARED = "prepared"
+  SYNTHETIC = "synthetic"
+
+
+@dataclasses.dataclass(frozen=True)
+class Source(data_sources.Source):
+  """The clips, whose path is a data set of `experiments.prepare clips`."""
+
+  kind: Kind
+  of_path = Kind.PREPARED
+  needs_path = (Kind.PREPARED,)
+  advice = (
+    "`python -m experiments.prepare clips` makes such a folder of video files."
+  )
+
+
+PREPARED = Source(Kind.PREPARED)
+SYNTHETIC = Source(Kind.SYNTHETIC)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -17,8 +41,7 @@ class ClipsConfig:
   """The clips of an experiment, and the augmentation of their frames.
 
   Attributes:
-    data_dir: a data set made by `experiments.prepare clips`; None for synthetic
-      clips.
+    source: the source of the clips.
     train_split: its training split.
     eval_split: its evaluation split.
     allow_partial: accept fewer clips than the official lists have.
@@ -27,7 +50,7 @@ class ClipsConfig:
     augmentation: augmentation of training clips.
   """
 
-  data_dir: pathlib.Path | None = None
+  source: Source = SYNTHETIC
   train_split: str = "train"
   eval_split: str = "validation"
   allow_partial: bool = False
@@ -41,10 +64,10 @@ class ClipsConfig:
 
 def num_classes(config: ClipsConfig) -> int | None:
   """Returns the number of classes of a data set, None for synthetic clips."""
-  if config.data_dir is None:
+  if config.source.is_synthetic:
     return None
   source = prepared.open_split(
-    config.data_dir, config.train_split, allow_partial=True
+    config.source.folder(), config.train_split, allow_partial=True
   )
   return len(source.class_names)
 
@@ -64,13 +87,14 @@ def open_clips(
 
   Raises:
     FileNotFoundError: if there is no such data set.
-    files.InputError: if it does not fit the model, or is not complete.
+    files.InputError: if it is not given, does not fit the model, or is not
+      complete.
   """
   source: clips.ClipSource
-  if config.data_dir is not None:
+  if not config.source.is_synthetic:
     split = config.train_split if for_training else config.eval_split
     source = prepared.open_split(
-      config.data_dir, split, allow_partial=config.allow_partial
+      config.source.folder(), split, allow_partial=config.allow_partial
     )
     listed = source.report.splits[split.split("[")[0]]
     name = loader.split_name(
@@ -88,7 +112,7 @@ def open_clips(
     name = f"synthetic {'train' if for_training else 'evaluation'}"
   if len(source.class_names) != num_classes:
     raise files.InputError(
-      f"{config.data_dir or 'data.synthetic'} has {len(source.class_names)} "
+      f"{config.source.path or 'data.synthetic'} has {len(source.class_names)} "
       f"classes; expected the model's {num_classes}."
     )
   return source, name

@@ -1,6 +1,6 @@
 """The papers' tables on the command line: commands, states and our numbers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 import json
 import math
 import pathlib
@@ -125,9 +125,7 @@ def _ours(cell: rows.Cell, runs: pathlib.Path) -> tuple[str, str]:
   folders = [path.parent for path in runs.glob(f"{pattern}/{runs_log.METRICS}")]
   found = [runs_log.read_rows(folder / runs_log.METRICS) for folder in folders]
   numbers = [
-    number
-    for folder, log in zip(folders, found, strict=True)
-    for number in _reported(folder, log, column)
+    number for folder in folders for number in _reported(folder, column)
   ]
   state = "not run"
   if folders:
@@ -138,18 +136,17 @@ def _ours(cell: rows.Cell, runs: pathlib.Path) -> tuple[str, str]:
   return f"{column.scale * max(numbers):.2f}" if numbers else _NONE, state
 
 
-def _reported(
-  folder: pathlib.Path, log: Sequence[Mapping[str, Any]], column: rows.Column
-) -> list[float]:
+def _reported(folder: pathlib.Path, column: rows.Column) -> list[float]:
   """Returns the number of the best evaluation if a run keeps it, or the last.
 
   Of a run without such an evaluation it is none.
   """
+  files = (folder / runs_log.METRICS, folder / runs_log.EVALUATIONS)
   found = [
     row
-    for row in log
-    if row["kind"] == "eval" and row.get("split") == column.split
-    if column.metric in row
+    for path in files
+    for row in (runs_log.evaluations(path) if path.exists() else ())
+    if row.get("split") == column.split and column.metric in row
   ]
   if metric := _training(folder).get("best_metric"):
     name, sign = best.direction(str(metric))

@@ -13,25 +13,31 @@ from experiments.training import tasks
 # By all of a row's recipe, by its first word and the row's note, or by its
 # first word. {run} is the folder of the recipe's run, {folder} that of a
 # column's data; words in capitals are folders and files that a person has.
-_TRAIN = "experiments.train {experiment} --recipe {recipe} --data.data-dir DIR"
+_RECIPE = "experiments.train {experiment} --recipe {recipe}"
+_TRAIN = f"{_RECIPE} --data.source DIR"
+_IMAGENET = f"{_RECIPE} --data.source imagenet2012:DIR"
+_BENCHMARK = (
+  "scripts.benchmark --cases {recipe} --implementations ours --computations"
+)
 _EVALUATE = "experiments.evaluate {experiment} --checkpoint {run}"
 COMMANDS: dict[str, tuple[str, ...]] = {
   "audioset": (_TRAIN,),
   "count": ("experiments.list {recipe}",),
-  "benchmark": ("scripts.benchmark --cases {recipe} --computations gradient",),
-  "imagenet": (_TRAIN,),
+  "benchmark": (f"{_BENCHMARK} gradient",),
+  "imagenet": (_IMAGENET,),
   "modelnet40": (_TRAIN,),
   "optical_flow": (
-    f"{_TRAIN} --data.train-on autoflow",
-    f"{_EVALUATE} --data.evaluate-on {{label}} --data.evaluate-dir {{folder}}",
+    f"{_RECIPE} --data.source AUTOFLOW",
+    f"{_EVALUATE} --data.evaluate-on {{label}}:{{folder}}",
   ),
-  "starcraft": ("experiments.train starcraft --recipe {recipe}",),
+  "starcraft": (_RECIPE,),
   "video_autoencoding": (_TRAIN,),
 }
 # Folders of runs by a row's recipe, if it is not the recipe's own.
 RUNS: dict[str, str] = {}
-_MASKED = "experiments.train masked-language --data.data-dir DIR --recipe"
-_TUNING = "experiments.train {} --data.data-dir GLUE --checkpoint runs/{}"
+_C4 = "--data.source c4_and_wikipedia:DIR"
+_MASKED = f"experiments.train masked-language {_C4} --recipe"
+_TUNING = "experiments.train {} --data.source GLUE --checkpoint runs/{}"
 for _trunk, _prefix in (
   ("bytes", ""),
   ("bytes_large", "bytes_large_"),
@@ -59,18 +65,19 @@ COMMANDS["glue"] = (
 for _inputs in ("fourier", "projected", "conv"):
   _pretraining = f"large_{_inputs}_jft"
   COMMANDS[f"imagenet large_{_inputs}"] = (
-    _TRAIN.format(experiment="imagenet", recipe=_pretraining),
-    f"{_TRAIN} --checkpoint runs/imagenet-{_pretraining}",
+    f"experiments.train imagenet --recipe {_pretraining} --data.source jft:DIR",
+    f"{_IMAGENET} --checkpoint runs/imagenet-{_pretraining}",
   )
-for _experiment in ("audioset", "imagenet"):
-  _folder = _experiment.upper()  # Not of one format.
+# Not of one format.
+for _experiment, _source in (
+  ("audioset", "AUDIOSET"),
+  ("imagenet", "imagenet2012:IMAGENET"),
+):
   COMMANDS[f"{_experiment} maps"] = (
-    _TRAIN.replace("DIR", _folder),
-    f"{_EVALUATE} --data.data-dir {_folder} --report {{run}}/page",
+    f"{_RECIPE} --data.source {_source}",
+    f"{_EVALUATE} --data.source {_source} --report {{run}}/page",
   )
-COMMANDS["benchmark optical_flow"] = (
-  "scripts.benchmark --cases optical_flow --computations forward",
-)
+COMMANDS["benchmark tile"] = (f"{_BENCHMARK} forward",)
 
 NOTES = {
   "quoted": "quoted: trained by others",

@@ -19,7 +19,7 @@ from experiments.cli.papers import listing
 from experiments.data import files
 from experiments.runs import progress
 
-_FOLDER = re.compile(r"(?<= )[A-Z]{3,}(?= |$)")
+_FOLDER = re.compile(r"(?<=[ :])[A-Z]{3,}(?= |$)")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

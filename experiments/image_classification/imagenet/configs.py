@@ -1,7 +1,7 @@
 """Recipes for ImageNet, of both papers.
 
-  python -m experiments.train imagenet --data.data-dir DIR
-  python -m experiments.train imagenet --recipe perceiver --data.data-dir DIR
+  python -m experiments.train imagenet --data.source imagenet2012:DIR
+  python -m experiments.train imagenet --recipe perceiver
   python -m experiments.train imagenet --mini
 
 Published on 64 TPUs; none has been run at full size with this code. `--mini`
@@ -10,7 +10,6 @@ Permuted pixels (2103.03206 table 2): add `--model.inputs.permutation-seed 0`.
 """
 
 import dataclasses
-import pathlib
 
 from experiments.cli.papers import published
 from experiments.image_classification import mixing
@@ -19,8 +18,8 @@ from experiments.image_classification.imagenet import baselines
 from experiments.image_classification.imagenet import crop
 from experiments.image_classification.imagenet import data as imagenet_data
 from experiments.image_classification.imagenet import mini_model
-from experiments.image_classification.imagenet import painted_digits
 from experiments.image_classification.imagenet import rand_augment
+from experiments.image_classification.imagenet import sources
 from experiments.image_classification.imagenet import table_recipes
 from experiments.training import optimizers
 from experiments.training import schedules
@@ -61,6 +60,7 @@ class Experiment:
         data, self.model.num_classes, self.loss.mixing.in_pairs
       ),
       loss=self.loss,
+      class_names=lambda: imagenet_data.class_names(data),
       max_labels=data.max_labels,
     )
 
@@ -119,8 +119,7 @@ def _mini() -> Experiment:
   return Experiment(
     model=mini_model.CONFIG,
     data=imagenet_data.DataConfig(
-      dataset=painted_digits.NAME,
-      data_dir=pathlib.Path("runs") / "data",
+      source=sources.SYNTHETIC,
       augmentation=augmentation,
     ),
     loss=classification_task.LossConfig(label_smoothing=0.1),

@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping
 import dataclasses
 import enum
 import functools
-import pathlib
 import sys
 from typing import Any
 
@@ -19,6 +18,7 @@ from experiments.image_classification.imagenet import crop
 from experiments.image_classification.imagenet import painted_digits
 from experiments.image_classification.imagenet import pixels
 from experiments.image_classification.imagenet import rand_augment
+from experiments.image_classification.imagenet import sources
 from perceiver import bounds
 
 # Splits for evaluation, the first choice first.
@@ -82,13 +82,10 @@ class DataConfig:
   """The data set, its splits and the preparation of its images.
 
   Attributes:
-    dataset: the data set's name in TensorFlow Datasets, or one made by
-      `experiments.prepare images`. It needs the split "train" and the features
-      "image" and "label".
+    source: the data set, which needs the split "train" and the features "image"
+      and "label".
     version: a version of the data set such as 5.1.0, or a pattern such as
       5.*.*; the newest one on disk that matches is read.
-    data_dir: the folder of data sets; None is $TFDS_DATA_DIR, or else
-      ~/tensorflow_datasets.
     train_split: images for training.
     eval_split: images for evaluation.
     num_valid: number of the first training images that are VALID; 10,000 for
@@ -104,9 +101,8 @@ class DataConfig:
       fits.
   """
 
-  dataset: str = "imagenet2012"
+  source: sources.Source = sources.Source(sources.Kind.IMAGENET2012)
   version: str = "*"
-  data_dir: pathlib.Path | None = None
   train_split: TrainSplit = TrainSplit.TRAIN_AND_VALID
   eval_split: EvalSplit = EvalSplit.TEST
   num_valid: int = 10_000
@@ -135,7 +131,7 @@ class DataConfig:
   @property
   def num_examples(self) -> int | None:
     """Training images, where their number is known without them."""
-    whole = OFFICIAL_COUNTS.get(self.dataset, {}).get("train")
+    whole = OFFICIAL_COUNTS.get(self.source.name, {}).get("train")
     if whole is None or self.train_split is TrainSplit.TRAIN_AND_VALID:
       return whole
     return whole - self.num_valid
@@ -170,7 +166,7 @@ def splits(
   if expected_classes not in (None, classes):
     raise files.InputError(
       f"model: the decoder's output_channels is {expected_classes}; "
-      f"{config.dataset} has {classes} classes"
+      f"{config.source.name} has {classes} classes"
     )
   valid = config.num_valid
   train, evaluation = config.train_split, config.eval_split
@@ -196,12 +192,15 @@ def _held_out(config: DataConfig, splits: Collection[str]) -> str:
   for name in _HELD_OUT:
     if name in splits:
       if name != _HELD_OUT[0]:
-        _say(f"{config.dataset} has no split validation: {name} is evaluated")
+        _say(
+          f"{config.source.name} has no split validation: {name} is evaluated"
+        )
       return name
   raise files.InputError(
-    f"{config.dataset} has the splits {sorted(splits)}; expected validation or "
-    f"test among them. Or hold out the first {config.num_valid} images: "
-    "--data.train-split train --data.eval-split valid --data.num-valid N."
+    f"{config.source.name} has the splits {sorted(splits)}; expected "
+    "validation or test among them. Or hold out the first "
+    f"{config.num_valid} images: --data.train-split train --data.eval-split "
+    "valid --data.num-valid N."
   )
 
 
@@ -214,8 +213,8 @@ def _say(text: str) -> None:
 def _check_larger(count: int, config: DataConfig) -> None:
   if count <= config.num_valid:
     raise files.InputError(
-      f'{config.dataset} has {count} examples in "train"; expected more than '
-      f"the first {config.num_valid}, which are for validation. Choose a "
+      f'{config.source.name} has {count} examples in "train"; expected more '
+      f"than the first {config.num_valid}, which are for validation. Choose a "
       "smaller num_valid, or train on train_and_valid and evaluate on test."
     )
 
@@ -223,6 +222,11 @@ def _check_larger(count: int, config: DataConfig) -> None:
 def num_classes(config: DataConfig) -> int:
   """Returns the data set's number of classes (1000 for ImageNet)."""
   return _count_classes(open_dataset(config))
+
+
+def class_names(config: DataConfig) -> tuple[str, ...]:
+  """Returns the data set's names of its classes (WordNet's for ImageNet)."""
+  return tuple(open_dataset(config).info.features["label"].names)
 
 
 def _count_classes(dataset: Any) -> int:
@@ -234,30 +238,21 @@ def open_dataset(config: DataConfig) -> Any:
 
   The synthetic data set is made first.
   """
-  if config.dataset == painted_digits.NAME:
-    root = config.data_dir or tfds_reader.default_data_dir()
-    painted_digits.prepare(root)
-  is_original = config.dataset == "imagenet2012"
+  source = config.source
+  if source.is_synthetic:
+    painted_digits.prepare(source.root)
+  is_original = source.name == "imagenet2012"
+  counts = {} if config.allow_partial else OFFICIAL_COUNTS.get(source.name)
   return tfds_reader.open_dataset(
-    config.dataset,
+    source.name,
     splits=("train", "validation") if is_original else ("train",),
     optional_splits=_HELD_OUT,
     features=("image", "label"),
     version=config.version,
-    data_dir=config.data_dir,
-    counts={} if config.allow_partial else OFFICIAL_COUNTS.get(config.dataset),
+    data_dir=source.root,
+    counts=counts,
     build_options=" --manual_dir=ARCHIVES" if is_original else "",
-    advice=_ARCHIVES * is_original + _folder_advice(config),
-  )
-
-
-def _folder_advice(config: DataConfig) -> str:
-  root = config.data_dir or tfds_reader.default_data_dir()
-  return (
-    "Or turn a folder of images, FOLDER/{train,validation}/CLASS/*.jpg, into a "
-    "data set without TensorFlow by `python -m experiments.prepare images "
-    f"FOLDER --name my_images --data-dir {root}` and use it with "
-    f"`--data.dataset my_images --data.data-dir {root}`."
+    advice=_ARCHIVES * is_original + source.remedy,
   )
 
 
@@ -274,7 +269,7 @@ def _split(
   transform: "TrainTransform | EvalTransform",
 ) -> loader.Split:
   name = loader.split_name(
-    config.dataset, part, official=not config.allow_partial
+    config.source.name, part, official=not config.allow_partial
   )
   return loader.Split(source, transform, name)
 

@@ -37,7 +37,7 @@ class PrepareConfig:
 
   The folder holds train/CLASS/*.jpg and validation/CLASS/*.jpg (or .jpeg,
   .png); val, valid or test stand for validation if it is not there. The data
-  set is read with --data.dataset NAME --data.data-dir DIR.
+  set is read with --data.source DIR/NAME.
 
   Attributes:
     folder: holds train/CLASS/*.jpg and validation/CLASS/*.jpg.
@@ -207,10 +207,9 @@ def run(config: PrepareConfig) -> None:
     print(f"reasons: {files.commonest(prepared.corrupt)}")
   counts = ", ".join(f"{n:,} {s}" for s, n in prepared.counts.items())
   print(f"{prepared.folder}: {counts} images, {len(prepared.corrupt)} left out")
-  root = prepared.folder.parents[1]
   print(
     "to train on it, at a small size with --mini: python -m experiments.train "
-    f"imagenet --data.dataset {config.name} --data.data-dir {root}"
+    f"imagenet --data.source {prepared.folder.parent}"
   )
   names = prepared.folder / "label.labels.txt"  # of TensorFlow Datasets
   print(f"names of its classes, for predict classify --labels: {names}")

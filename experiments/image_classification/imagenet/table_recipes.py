@@ -10,6 +10,7 @@ from typing import Any
 from experiments.image_classification import task as classification_task
 from experiments.image_classification.imagenet import baselines
 from experiments.image_classification.imagenet import rand_augment
+from experiments.image_classification.imagenet import sources
 from experiments.training import schedules
 from perceiver import position_encoding
 from perceiver.models import imagenet
@@ -123,6 +124,7 @@ def _large(io: Any, inputs: str, rate: float) -> dict[str, Any]:
       base_rate=rate,
       scale_rate_with_batch=False,
       schedule=schedules.ConstantThenCosine(constant_fraction=70 / 131),
+      fine_tuning=True,
     ),
   )
   pretraining = dataclasses.replace(
@@ -133,7 +135,7 @@ def _large(io: Any, inputs: str, rate: float) -> dict[str, Any]:
     # not published.
     data=dataclasses.replace(
       io.data,
-      dataset="jft",
+      source=sources.Source(sources.Kind.JFT),
       max_labels=16,
       augmentation=dataclasses.replace(
         io.data.augmentation,

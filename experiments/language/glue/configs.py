@@ -3,12 +3,13 @@
   python -m experiments.train glue --mini
   python -m experiments.train glue --mini --checkpoint MASKED_LANGUAGE_MODEL
   python -m experiments.train glue --recipe rte --checkpoint FILE \\
-      --data.data-dir DIR
+      --data.source DIR
 
-A checkpoint brings its own trunk, whatever its size, which options may change.
-`experiments.train glue-sweep` runs the paper's search over batches and rates,
-`experiments.predict glue-submission` writes the test server's files. None has
-been run at full size with this code.
+DIR holds the official folders, CoLA and so on; without it the data sets are
+those of TensorFlow Datasets. A checkpoint brings its own trunk, whatever its
+size, which options may change. `experiments.train glue-sweep` runs the paper's
+search over batches and rates, `experiments.predict glue-submission` writes the
+test server's files. None has been run at full size with this code.
 """
 
 import dataclasses
@@ -84,6 +85,7 @@ def fine_tuning(
     base_rate=rate,
     schedule=schedules.WarmupCosine(warmup_steps=warmup_steps),
     optimizer=optimizers.Lamb(weight_decay=0.01, clip_norm=None),
+    fine_tuning=True,
     eval_batch_size=64,
   )
 
@@ -106,7 +108,7 @@ MINI = Experiment(
   model=glue.multitask(glue.QueryKind.QUERIES, mini_model.CONFIG),
   # Texts of three words mostly fit into the model's 64 bytes.
   data=glue_data.DataConfig(
-    source=glue_data.Source.SYNTHETIC,
+    source=glue_data.Source(glue_data.Kind.SYNTHETIC),
     synthetic=synthetic.SyntheticConfig(words=3),
   ),
   train=trainer.TrainConfig(

@@ -13,6 +13,7 @@ import numpy as np
 
 from experiments.data import files
 from experiments.data import loader
+from experiments.data import sources as data_sources
 from experiments.language.glue import glue_tasks
 from experiments.language.glue import synthetic as synthetic_tables
 from experiments.language.glue import texts
@@ -23,17 +24,30 @@ from experiments.language.text import sentencepiece
 _MAX_SHOWN = 3  # skipped lines of a file
 
 
-class Source(enum.Enum):
-  """The source of the examples.
+class Kind(enum.Enum):
+  """The kind of examples.
 
-  `FILES`: the official folders, CoLA/train.tsv and so on. `TFDS`: data sets
-  "glue/cola" and so on that TensorFlow Datasets has prepared. `SYNTHETIC`:
-  made by the rules of `synthetic`.
+  FILES: the official folders, CoLA/train.tsv and so on. TFDS: data sets
+  "glue/cola" and so on that TensorFlow Datasets has prepared. SYNTHETIC: made
+  by the rules of `synthetic`.
   """
 
   FILES = "files"
-  TFDS = "tfds"
+  TFDS = "glue"
   SYNTHETIC = "synthetic"
+
+
+@dataclasses.dataclass(frozen=True)
+class Source(data_sources.Source):
+  """The examples, whose path is the folder of the tasks or of data sets."""
+
+  kind: Kind
+  of_path = Kind.FILES
+  needs_path = (Kind.FILES,)
+  takes_path = (Kind.TFDS,)
+  advice = (
+    "The tasks' folders, CoLA and so on, are at https://gluebenchmark.com."
+  )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,15 +56,12 @@ class DataConfig:
 
   Attributes:
     source: the source of the examples.
-    data_dir: the folder of the tasks' folders, or of TensorFlow Datasets,
-      which has a default.
     sentencepiece_model: the file of a SentencePiece model; None for bytes.
     allow_partial: skip the comparison with the official numbers of examples.
     synthetic: numbers and lengths of synthetic examples.
   """
 
-  source: Source = Source.FILES
-  data_dir: pathlib.Path | None = None
+  source: Source = Source(Kind.TFDS)
   sentencepiece_model: pathlib.Path | None = None
   allow_partial: bool = False
   synthetic: synthetic_tables.SyntheticConfig = (
@@ -158,7 +169,7 @@ def splits(
 def split_name(config: DataConfig, names: Sequence[str], part: str) -> str:
   """Returns the name of a part of some tasks, of GLUE or synthetic."""
   label = " ".join(names) if len(names) < 4 else f"{len(names)} tasks"
-  is_synthetic = config.source is Source.SYNTHETIC
+  is_synthetic = config.source.is_synthetic
   return loader.split_name(
     "synthetic" if is_synthetic else "glue",
     f"{label} {part}",
@@ -190,25 +201,20 @@ def _read(
 ) -> tsv.Table:
   """Reads and reports a part of a task, such as "dev", of `count` examples."""
   is_test, file = part.startswith("test"), task.test_file or f"{part}.tsv"
-  if config.source is Source.SYNTHETIC:
+  if config.source.is_synthetic:
     with tempfile.TemporaryDirectory() as scratch:
       path = pathlib.Path(scratch) / file
       synthetic_tables.write_file(path, config.synthetic, task)
       table = tsv.read(task, path, is_test=is_test)
     table = table._replace(name=f"synthetic {task.folder}/{file}")
-  elif config.source is Source.TFDS:
+  elif config.source.kind is Kind.TFDS:
     split = part.replace("dev", "validation")
-    table = tfds_tables.read(task, split, config.data_dir)
-  elif config.data_dir is None:
-    raise files.InputError(
-      "The tasks are read from a folder: set data.data_dir to the one that "
-      "holds CoLA, SST-2 and so on, or data.source to synthetic"
-    )
+    table = tfds_tables.read(task, split, config.source.path)
   else:
-    path = config.data_dir / task.folder / file
+    path = config.source.folder() / task.folder / file
     table = tsv.read(task, path, is_test=is_test)
   found = len(table.examples) + len(table.skipped)
-  is_checked = config.source is not Source.SYNTHETIC and count is not None
+  is_checked = not config.source.is_synthetic and count is not None
   if is_checked and not config.allow_partial and found != count:
     raise files.InputError(
       f"{table.name} has {found:,} examples where the official data set has "

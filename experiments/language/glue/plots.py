@@ -53,7 +53,11 @@ def attention(
     axis.set_xticks(range(len(tokens)), tokens, rotation=turned)
     axis.tick_params(labelsize=8, length=0)
   figure.suptitle(plots.ATTENTION_TITLE, fontsize=10)
-  return plots.save(figure, path)
+  text = (
+    f"{plots.ATTENTION_CAPTION}. Below each map the text, character by "
+    "character or piece by piece; a bar separates two sentences"
+  )
+  return plots.save(figure, path, text)
 
 
 def _tokens(split: loader.Split, ids: np.ndarray) -> list[str]:

@@ -2,7 +2,7 @@
 
   python -m experiments.predict glue-submission \\
       --models runs/glue/model.safetensors \\
-      --data.data-dir DIR --output submission
+      --data.source DIR --output submission
 """
 
 import dataclasses

@@ -1,7 +1,7 @@
 """The paper's search for each task's best fine-tuning (2107.14795 table 13).
 
   python -m experiments.train glue-sweep --checkpoint FILE \\
-      --data.data-dir DIR [--tasks rte mrpc]
+      --data.source DIR [--tasks rte mrpc]
 
 Every batch size is tried with every learning rate, 200 steps of warm-up and 10
 epochs; of the twelve runs the one counts that is best on the development set at
@@ -87,6 +87,7 @@ def sweep(config: SweepConfig, name: str) -> list[Run]:
       setting = experiment(config, name, batch_size, rate)
       setting = pretrained.with_trunk(setting, config.checkpoint, workdir)
       registry.check(setting)
+      registry.start(setting, workdir, config.checkpoint)
       report = trainer.train(setting, workdir, checkpoint=config.checkpoint)
       found = report.evaluation.metrics
       runs.append(Run(batch_size, rate, found, report.model_file))

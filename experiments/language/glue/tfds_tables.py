@@ -30,8 +30,8 @@ def read(
     splits=(split,),
     features=(*columns, "label", "idx"),
     data_dir=data_dir,
-    advice="Or set data.source to files and data.data_dir to the official "
-    "folders.",
+    advice="Or give --data.source PATH, the folder of the official files, of "
+    "https://gluebenchmark.com, or --data.source synthetic.",
   )
   folder = builder.data_path
   names: tuple[str, ...] = ()

@@ -1,14 +1,15 @@
 """Recipes for masked language modelling.
 
-  python -m experiments.train masked-language --data.data-dir DIR
+  python -m experiments.train masked-language
   python -m experiments.train masked-language --recipe sentencepiece \\
-    --data.sentencepiece-model pieces.model --data.data-dir DIR
+    --data.sentencepiece-model pieces.model
   python -m experiments.train masked-language --mini
 
-Published on TPUs; none has been run at full size with this code. DIR has C4 and
-Wikipedia as prepared by TensorFlow Datasets; with `--data.corpus files`, it is
-a folder of .txt, .jsonl and .json files, and `--data.evaluate-dir` another one
-to evaluate on. `--mini` learns from the prose that ships with Python.
+Published on TPUs; none has been run at full size with this code. C4 and
+Wikipedia are those that TensorFlow Datasets has prepared; with `--data.source
+DIR`, texts are a folder of .txt, .jsonl and .json files, and with
+`--data.evaluate-on DIR`, another one is evaluated on. `--mini` learns from the
+prose that ships with Python.
 """
 
 import dataclasses
@@ -70,7 +71,7 @@ _TRAIN = trainer.TrainConfig(
 MINI = Experiment(
   model=mini_model.CONFIG,
   data=language_data.DataConfig(
-    corpus=corpora.Corpus.PYTHON_TOPICS,
+    source=corpora.PYTHON_TOPICS,
     mask_spaces=False,  # whose number of bits is that of words alone
     max_masked=0.4,
     eval_examples=None,

@@ -24,9 +24,8 @@ class DataConfig:
   """The corpus and its masking.
 
   Attributes:
-    corpus: the corpus of texts.
-    data_dir: its folder, see `corpora.open_corpus`.
-    evaluate_dir: a folder of texts to evaluate on, or a file of them, in place
+    source: the corpus.
+    evaluate_on: a folder of texts to evaluate on, or a file of them, in place
       of those that the corpus holds out.
     sentencepiece_model: the file of a SentencePiece model; None for bytes.
     documents: number of documents, one in its turn and the others sampled from
@@ -42,9 +41,8 @@ class DataConfig:
     eval_masks: number of evaluations of each of them, with different masks.
   """
 
-  corpus: corpora.Corpus = corpora.Corpus.C4_AND_WIKIPEDIA
-  data_dir: pathlib.Path | None = None
-  evaluate_dir: pathlib.Path | None = None
+  source: corpora.Source = corpora.Source(corpora.Corpus.C4_AND_WIKIPEDIA)
+  evaluate_on: pathlib.Path | None = None
   sentencepiece_model: pathlib.Path | None = None
   documents: int = 10
   mask_rate: float = 0.15
@@ -79,8 +77,7 @@ def splits(
     length: tokens of an example.
 
   Raises:
-    FileNotFoundError: if texts are not there.
-    ValueError: if they cannot be used.
+    files.InputError: if texts are missing or cannot be used.
   """
   tokens = sentencepiece.tokenizer(config.sentencepiece_model)
   train, _ = _documents(config)
@@ -91,7 +88,7 @@ def splits(
     max_masked(config, length),
     config.mask_spaces,
   )
-  name = config.corpus.value
+  name = config.source.kind.value
   return (
     loader.Split(
       corpora.Mixture(
@@ -112,9 +109,7 @@ def splits(
 def _documents(
   config: DataConfig,
 ) -> tuple[tuple[corpora.Component, ...], tuple[corpora.Component, ...]]:
-  return corpora.open_corpus(
-    config.corpus, config.data_dir, config.evaluate_dir
-  )
+  return corpora.open_corpus(config.source, config.evaluate_on)
 
 
 def max_masked(config: DataConfig, length: int) -> int:

@@ -64,7 +64,11 @@ def filled(
       column += len(text)
   title = "masked words as filled in: right in green, wrong in red"
   axis.set_title(title, fontsize=10)
-  return plots.save(figure, path)
+  text = (
+    "Texts of the evaluation split with the model's likeliest token at every "
+    "masked position, each on its own; ¶ is the end of a line"
+  )
+  return plots.save(figure, path, text)
 
 
 def _lines(
@@ -119,4 +123,5 @@ def attention(
   axis.set_yticks(range(len(chosen)), [f"latent {n}" for n in chosen], size=7)
   axis.tick_params(length=0)
   axis.set_title(plots.ATTENTION_TITLE, fontsize=10)
-  return plots.save(figure, path)
+  text = f"{plots.ATTENTION_CAPTION}. Below is the text, _ for a masked token"
+  return plots.save(figure, path, text)

@@ -8,25 +8,39 @@ import math
 import pathlib
 from typing import Any
 
+from experiments.data import sources
 from experiments.data import text_files
 from experiments.data import tfds_reader
 from experiments.language.text import topics
 
 
 class Corpus(enum.Enum):
-  """A corpus and its source.
+  """The kind of a corpus.
 
-  PYTHON_TOPICS is the prose that ships with Python, half a megabyte. FILES is a
+  PYTHON_TOPICS is the prose that ships with Python, half a megabyte. SYNTHETIC
+  is made of its words: each follows the one before somewhere in it. FILES is a
   folder of .txt, .jsonl and .json files, or one file. C4_AND_WIKIPEDIA are
   the paper's, as prepared by TensorFlow Datasets: C4's validation and the last
   hundredth of Wikipedia are held out.
   """
 
   PYTHON_TOPICS = "python_topics"
+  SYNTHETIC = "synthetic"
   FILES = "files"
   C4_AND_WIKIPEDIA = "c4_and_wikipedia"
 
 
+@dataclasses.dataclass(frozen=True)
+class Source(sources.Source):
+  """A corpus, whose path is that of FILES, or the folder of data sets."""
+
+  kind: Corpus
+  of_path = Corpus.FILES
+  needs_path = (Corpus.FILES,)
+  takes_path = (Corpus.C4_AND_WIKIPEDIA,)
+
+
+PYTHON_TOPICS = Source(Corpus.PYTHON_TOPICS)
 _C4, _WIKIPEDIA = "c4/en", "wikipedia/20230601.en"
 _C4_SHARE = 0.7  # of the tokens: 2107.14795, appendix F.3
 
@@ -73,43 +87,37 @@ class Mixture(Sequence[tuple[int, int]]):
 
 @functools.lru_cache(maxsize=4)
 def open_corpus(
-  corpus: Corpus,
-  data_dir: pathlib.Path | None,
-  evaluate_dir: pathlib.Path | None = None,
+  source: Source, evaluate_on: pathlib.Path | None = None
 ) -> tuple[tuple[Component, ...], tuple[Component, ...]]:
   """Opens the training documents and the held-out documents of a corpus.
 
   Args:
-    corpus: the corpus.
-    data_dir: the folder of FILES, or the file, or the folder of TensorFlow
-      Datasets (None for its default); unused for PYTHON_TOPICS.
-    evaluate_dir: a folder like that of FILES, or a file, of the documents to
+    source: the corpus.
+    evaluate_on: a folder like that of FILES, or a file, of the documents to
       evaluate on; then FILES holds out none of its own.
 
   Raises:
-    FileNotFoundError: if the folder of FILES is missing.
     files.InputError: if a data set is missing or cannot be used.
   """
-  if evaluate_dir is not None:
-    held_out = Component(text_files.read_all(evaluate_dir))
-    if corpus is Corpus.FILES and data_dir is not None:
-      return (Component(text_files.read_all(data_dir)),), (held_out,)
-    return open_corpus(corpus, data_dir)[0], (held_out,)
-  match corpus:
-    case Corpus.PYTHON_TOPICS:
-      train, held_out = topics.documents(False), topics.documents(True)
+  if evaluate_on is not None:
+    held_out = Component(text_files.read_all(evaluate_on))
+    if source.kind is Corpus.FILES:
+      return (Component(text_files.read_all(source.folder())),), (held_out,)
+    return open_corpus(source)[0], (held_out,)
+  match source.kind:
+    case Corpus.PYTHON_TOPICS | Corpus.SYNTHETIC:
+      make = topics.synthetic if source.is_synthetic else topics.documents
+      train, held_out = make(False), make(True)
       return (Component(train),), (Component(held_out),)
     case Corpus.FILES:
-      if data_dir is None:
-        raise FileNotFoundError(
-          "The corpus files needs data.data_dir, a folder of files, or a file."
-        )
-      train_files, held_out_files = text_files.read(data_dir)
+      train_files, held_out_files = text_files.read(source.folder())
       return (Component(train_files),), (Component(held_out_files),)
     case Corpus.C4_AND_WIKIPEDIA:
       mix = lambda c4, wikipedia: (
-        Component(_open_texts(_C4, c4, data_dir), _C4_SHARE),
-        Component(_open_texts(_WIKIPEDIA, wikipedia, data_dir), 1 - _C4_SHARE),
+        Component(_open_texts(_C4, c4, source.path), _C4_SHARE),
+        Component(
+          _open_texts(_WIKIPEDIA, wikipedia, source.path), 1 - _C4_SHARE
+        ),
       )
       return mix("train", "train[:99%]"), mix("validation", "train[99%:]")
 
@@ -130,6 +138,11 @@ class _Texts(Sequence[bytes]):
 
 def _open_texts(name: str, split: str, data_dir: pathlib.Path | None) -> _Texts:
   builder = tfds_reader.open_dataset(
-    name, splits=(split,), features=("text",), data_dir=data_dir
+    name,
+    splits=(split,),
+    features=("text",),
+    data_dir=data_dir,
+    advice="If it is elsewhere, give --data.source c4_and_wikipedia:PATH. Or "
+    "--data.source PATH, texts of your own, or --data.source synthetic.",
   )
   return _Texts(builder.as_data_source(split=split))

@@ -5,10 +5,13 @@ under the Python Software Foundation's license. Which topics there are depends
 on Python's version.
 """
 
+import itertools
+import random
 import re
 import zlib
 
 _FOLDS, _HELD_OUT_FOLD = 10, 5
+_NUM_SYNTHETIC, _SYNTHETIC_WORDS = 500, 400
 
 
 def documents(held_out: bool) -> list[bytes]:
@@ -29,6 +32,26 @@ def documents(held_out: bool) -> list[bytes]:
     for text in rest.values()
   ]
   return [text.encode() for text in kept if text.strip()]
+
+
+def synthetic(held_out: bool) -> list[bytes]:
+  """Returns documents of which each word follows the one before in a topic.
+
+  Args:
+    held_out: as for `documents`, whose words they have.
+  """
+  generator = random.Random(held_out)
+  found = []
+  words = b" ".join(documents(held_out)).split()
+  followers: dict[bytes, list[bytes]] = {}
+  for word, following in itertools.pairwise([*words, words[0]]):
+    followers.setdefault(word, []).append(following)
+  for _ in range(_NUM_SYNTHETIC // (10 if held_out else 1)):
+    document = [generator.choice(words)]
+    for _ in range(_SYNTHETIC_WORDS - 1):
+      document.append(generator.choice(followers[document[-1]]))
+    found.append(b" ".join(document))
+  return found
 
 
 def _divided() -> tuple[dict[str, str], dict[str, str]]:

@@ -1,11 +1,12 @@
 """Makes a SentencePiece model from texts.
 
-  python -m experiments.prepare sentencepiece --corpus DIR \\
+  python -m experiments.prepare sentencepiece --source DIR \\
     --vocab-size 32000 --output pieces.model
 """
 
 from collections.abc import Iterator, Sequence
 import dataclasses
+import itertools
 import pathlib
 
 from experiments.data import files
@@ -19,14 +20,13 @@ class TrainConfig:
 
   Attributes:
     output: the model's file.
-    corpus: a folder of .txt, .jsonl and .json files, or one such file, whose
-      documents are read but for those that masked language modelling holds
-      out; the prose that ships with Python if None.
+    source: the texts, such as a folder of .txt, .jsonl and .json files, but for
+      those that masked language modelling holds out.
     vocab_size: the number of pieces.
   """
 
   output: pathlib.Path
-  corpus: pathlib.Path | None = None
+  source: corpora.Source = corpora.PYTHON_TOPICS
   vocab_size: int = 32_000
 
 
@@ -36,16 +36,15 @@ def run(config: TrainConfig) -> None:
   Raises:
     files.InputError: if the texts are too few, or a file cannot be used.
   """
-  corpus = corpora.Corpus.PYTHON_TOPICS
-  if config.corpus is not None:
-    corpus = corpora.Corpus.FILES
-  (part,), _ = corpora.open_corpus(corpus, config.corpus)
-  model = sentencepiece.train(_lines(part.documents), config.vocab_size)
+  parts, _ = corpora.open_corpus(config.source)
+  documents = [part.documents for part in parts]
+  lines = itertools.chain.from_iterable(map(_lines, documents))
+  model = sentencepiece.train(lines, config.vocab_size)
   with files.writing(config.output) as temporary:
     temporary.write_bytes(model)
   print(
-    f"{config.output}: {config.vocab_size} pieces of {len(part.documents)} "
-    "documents"
+    f"{config.output}: {config.vocab_size} pieces of "
+    f"{sum(map(len, documents))} documents"
   )
 
 

@@ -14,13 +14,13 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-import tabulate
 
 from experiments.data import files
 from experiments.optical_flow import colours
 from experiments.optical_flow import examples
 from experiments.optical_flow import flow_metrics
 from experiments.optical_flow.benchmarks import noise
+from experiments.runs import result_table
 
 # Patch and Gaussian noise, mean squared error between images.
 PUBLISHED = {
@@ -54,21 +54,19 @@ class RobustnessTable(NamedTuple):
   patch_epe: float
   gaussian_epe: float
 
-  def __str__(self) -> str:
+  def table(self) -> result_table.ResultTable:
     """Returns the table, the published numbers first."""
-    published = [(name, *numbers) for name, numbers in PUBLISHED.items()]
-    measured = ("this model", *self[1:])
-    table = tabulate.tabulate(
-      [*published, measured],
-      ["", *_COLUMNS],
-      floatfmt=".2f",
-      missingval="–",
-    )
+    rows = [
+      (name, *(f"{number:.2f}" for number in numbers), "–", "–")
+      for name, numbers in PUBLISHED.items()
+    ]
+    rows.append(("this model", *(f"{number:.2f}" for number in self[1:])))
     pairs = "1 pair" if self.num_pairs == 1 else f"{self.num_pairs} pairs"
-    return (
-      f"{table}\n"
-      f"This model: the mean of {pairs} of frames. Others: as "
-      "published for KITTI's test split."
+    return result_table.ResultTable(
+      f"change of the flow under noise; this model: the mean of {pairs} of "
+      "frames; others: as published for KITTI's test split",
+      ("method", *_COLUMNS),
+      tuple(rows),
     )
 
 

@@ -2,11 +2,14 @@
 
 import errno
 import os
+import subprocess
+import sys
 
 import pytest
 
 from experiments.cli import errors
 from experiments.data import files
+from tests.helpers import folders
 
 _REASONS = {
   errno.ENOENT: "No such file or directory",
@@ -23,6 +26,41 @@ def _raise(error):
     raise error
 
   return main
+
+
+_SIGNALLED = """
+import atexit, os, signal, time
+atexit.register(print, "torn down")
+os.kill(os.getpid(), signal.SIGTERM)
+time.sleep(100)
+"""
+
+
+def test_a_signal_ends_a_program_without_tearing_it_down(tmp_path):
+  """JAX's threads may be computing, and would crash."""
+  (tmp_path / "own.py").write_text(_SIGNALLED)
+  result = subprocess.run(
+    [sys.executable, "-m", "experiments.train", tmp_path / "own.py"],
+    cwd=folders.ROOT,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert (result.returncode, result.stdout, result.stderr) == (143, "", "")
+
+
+def test_devices_that_are_not_there_are_one_line():
+  result = subprocess.run(
+    [sys.executable, "-m", "experiments.train", "digits", "--mini"],
+    cwd=folders.ROOT,
+    env={**os.environ, "JAX_PLATFORMS": "nonsense"},
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert result.returncode == 1
+  (line,) = result.stderr.splitlines()
+  assert line.startswith("error: Unable to initialize backend 'nonsense'")
 
 
 @pytest.mark.parametrize(

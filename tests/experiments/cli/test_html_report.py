@@ -1,8 +1,10 @@
 """The page that an evaluation leaves."""
 
 import html.parser
+import itertools
 
 import numpy as np
+from PIL import Image
 import pytest
 from scipy.io import wavfile
 
@@ -11,6 +13,7 @@ from experiments import train
 from experiments.cli import html_report
 from experiments.data import files
 from experiments.runs import plots
+from experiments.runs import result_table
 from experiments.training import evaluation
 from experiments.training import tasks
 from perceiver.models import registry as models
@@ -22,7 +25,12 @@ FOUND = evaluation.Evaluation(
   expected=8,
   split="sintel <final>",
   skipped=1,
-  details="a <b> c\n1   2",
+  details=(
+    result_table.ResultTable(
+      "a <b>", ("class", "share"), (("c", "1"), ("d", "2"))
+    ),
+    "one line\nanother",
+  ),
 )
 RESULT = tasks.Result(
   metric="epe", paper=2.42, source="table 16", split="sintel <final>"
@@ -39,7 +47,7 @@ class _Page(html.parser.HTMLParser):
 
   def handle_starttag(self, tag, attrs):
     self.tags.append((tag, dict(attrs)))
-    if tag not in ("meta", "img", "!doctype"):
+    if tag not in ("meta", "img", "br", "!doctype"):
       self.open.append(tag)
 
   def handle_endtag(self, tag):
@@ -64,16 +72,54 @@ def test_numbers_stand_beside_the_papers(tmp_path):
   assert "flow & mini" in words
   assert "7 of 8 examples of sintel <final>, 1 unreadable" in words
   start = words.index("epe")
-  assert words[start : start + 6] == [
+  assert words[start : start + 7] == [
     "epe",
+    "end-point error: distance from the true flow",
     "2.5000",
     "pixels",
     "2.42",
     "+0.0800",
     "table 16",
   ]
-  assert words[words.index("fl_all") + 1] == "0.1250"
-  assert "a <b> c\n1   2" in words
+  assert words[words.index("fl_all") + 2] == "0.1250"
+
+
+def test_tables_and_remarks_of_an_evaluation_are_no_raw_text(tmp_path):
+  found = page(tmp_path)
+  words = [word for word in found.words if word.strip()]
+  start = words.index("a <b>")
+  assert words[start : start + 7] == [
+    "a <b>",
+    *("class", "share", "c", "1", "d", "2"),
+  ]
+  assert words[start + 7 : start + 9] == ["one line", "another"]
+  assert not {"pre"} & {tag for tag, _ in found.tags}
+
+
+def test_no_column_is_empty(tmp_path):
+  shares = evaluation.Evaluation(
+    metrics={"top_1": 0.5}, examples=1, expected=1, split="test"
+  )
+  words = page(tmp_path, found=shares).words
+  assert {"metric", "this model"} <= {*words}
+  assert not {"unit", "paper", "difference", "source"} & {*words}
+
+
+def test_pages_fit_small_screens_and_dark_ones(tmp_path):
+  found = page(
+    tmp_path, facts={"model": "small"}, pictures=[tmp_path / "a.png"]
+  )
+  (viewport,) = (
+    attrs["content"]
+    for tag, attrs in found.tags
+    if attrs.get("name") == "viewport"
+  )
+  assert "width=device-width" in viewport
+  assert "color-scheme: light dark" in "".join(found.words)
+  tags = [(tag, attrs.get("class")) for tag, attrs in found.tags]
+  for (_, before), (tag, _) in itertools.pairwise(tags):
+    if tag in ("table", "img"):
+      assert before == "wide"  # scrolls by itself
 
 
 def test_numbers_of_other_splits_do_not_compare(tmp_path):
@@ -92,11 +138,12 @@ def test_what_the_numbers_come_from_stands_below_them(tmp_path):
 
 def test_a_picture_says_what_it_shows(tmp_path):
   figure, _ = plots.pyplot.subplots()
-  figure.suptitle("two lines,\none after the other")
-  picture = plots.save(figure, tmp_path / "lines.png")
-  found = page(tmp_path, pictures=[picture, tmp_path / "curve.png"])
-  assert "two lines, one after the other" in found.words
-  assert any(word.startswith("metrics over the steps") for word in found.words)
+  picture = plots.save(figure, tmp_path / "lines.png", "two – lines")
+  frames = [Image.new("RGB", (4, 6), colour) for colour in ("red", "blue")]
+  moving = plots.save_animation(frames, tmp_path / "x.gif", 9, "two – colours")
+  found = page(tmp_path, pictures=[picture, moving, tmp_path / "a_clip.wav"])
+  captions = [word for word in found.words if word.strip()][-3:]
+  assert captions == ["two – lines", "two – colours", "Audio of a clip"]
 
 
 def test_audio_is_played(tmp_path):

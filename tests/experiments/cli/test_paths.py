@@ -60,7 +60,7 @@ def test_address_of_a_run_is_refused(home, capsys, value, remedy, is_joined):
 @pytest.mark.parametrize(
   ("main", "words", "option"),
   [
-    (train.main, ["imagenet", "--data.data-dir"], "--data.data-dir"),
+    (train.main, ["imagenet", "--data.source"], "--data.source"),
     (train.main, ["glue", "--checkpoint"], "--checkpoint"),
     (train.main, ["glue-sweep", "--workdir"], "--workdir"),
     (evaluate.main, [TINY, "--checkpoint"], "--checkpoint"),
@@ -95,9 +95,9 @@ def test_home_of_a_run(home, capsys):
 
 def test_home_of_an_option_below(home):
   choice = registry.choose("glue", None, False)
-  words = ["glue", "--data.data-dir=~/glue", "--checkpoint", "~/a"]
+  words = ["glue", "--data.source=~/glue", "--checkpoint", "~/a"]
   experiment = cli_arguments.override(train.Train, choice, words, "train")
-  assert experiment.data.data_dir == home / "glue"
+  assert experiment.data.source.path == home / "glue"
   options = cli_arguments.select(train.Train, words, "train")
   assert options.checkpoint == home / "a"
 

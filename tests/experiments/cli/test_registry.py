@@ -145,6 +145,9 @@ def test_wrong_options_are_answered(tiny, capsys, arguments, message):
     (["--train.non-finite", "GENERATED"], "lower case: synthetic, not"),
     (["--model.layers.num-layers", "2"], "layers.num-self-attends-per-block"),
     (["--data.augmentation.flip"], "augmentation.horizontal-flip"),
+    (["--data.corpus", "files"], "--data.corpus is --data.source since"),
+    (["--data.train-on=hd1k"], "--data.train-on is --data.source since"),
+    (["--data.evaluate-dir", "a"], "is --data.evaluate-on KIND:PATH or PATH"),
     (["--model.encoder.direct"], "reference=True"),
   ],
 )
@@ -238,6 +241,16 @@ def test_default_folders(tiny):
 
 
 # -------------------------------------------------------------------- training
+
+
+def test_links_of_a_folder_are_followed_once(tiny, tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  choice = registry.choose(tiny)
+  assert registry.workdir(None, choice) == pathlib.Path("runs/tiny")
+  assert registry.workdir(tmp_path / "a", choice) == tmp_path / "a"
+  (tmp_path / "link").symlink_to(tmp_path / "b")
+  for link in (pathlib.Path("link"), tmp_path / "link"):
+    assert registry.workdir(link / "run", choice) == tmp_path / "b" / "run"
 
 
 def test_train_prints_what_came_out(tiny, tmp_path, monkeypatch, capsys):

@@ -18,6 +18,7 @@ from experiments.cli import registry
 from experiments.cli.papers import listing
 from experiments.cli.papers import published
 from experiments.cli.papers import rows
+from experiments.runs import log as runs_log
 import perceiver
 
 ROWS = [
@@ -138,7 +139,7 @@ def test_a_table_with_our_numbers(tmp_path, capsys):
   assert none.split() == ["none", "top-1", "72.9", "70.12", "step", "80/90"]
   assert first.strip() == (
     "python -m experiments.train imagenet --recipe perceiver_unshared "
-    "--data.data-dir DIR"
+    "--data.source imagenet2012:DIR"
   )
   assert shared.split() == ["shared", "top-1", "78.0", "–", "not", "run"]
   assert second.split()[-3] == "perceiver"
@@ -192,6 +193,33 @@ def test_averages_of_one_model_are_ours(tmp_path):
     if result.metric == "score"
   )
   assert (paper.paper, paper.source) == (0.8179, "2107.14795 table 14")
+
+
+def test_results_on_other_data_are_ours(tmp_path):
+  run = tmp_path / "optical_flow"
+  add_run(run, [{"split": "synthetic evaluation", "epe": 0.5}])
+  for step, split, numbers in (
+    (1, "sintel_clean evaluation", {"epe": 2.0}),
+    (2, "sintel_clean evaluation", {"epe": 1.9}),
+    (2, "kitti_2015 evaluation", {"epe": 7.0, "epe_by_image": 5.5}),
+    (2, "sintel_final evaluation, not the official one", {"epe": 1.0}),
+  ):
+    values = {"split": split, "examples": 1, "expected": 1, **numbers}
+    assert runs_log.add_evaluation(run, step, values)
+  own = {"split": "synthetic evaluation", "epe": 0.1}
+  assert not runs_log.add_evaluation(run, 2, own)
+  lines = listing.describe("2107.14795:3", tmp_path).splitlines()
+  (first,) = (i for i, x in enumerate(lines) if x.startswith("Perceiver IO "))
+  found = [line.split() for line in lines[first : first + 3]]
+  ours = {
+    label: next(w[w.index(label) + 2] for w in found if label in w)
+    for label in ("sintel_clean", "sintel_final", "kitti_2015")
+  }
+  assert ours == {
+    "sintel_clean": "1.90",
+    "sintel_final": "–",
+    "kitti_2015": "5.50",
+  }
 
 
 def test_an_unknown_table_is_refused(capsys):

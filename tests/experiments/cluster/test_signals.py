@@ -1,10 +1,12 @@
 """Signals that ask a program to stop."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -30,6 +32,13 @@ def test_the_first_signal_is_caught(number):
   assert signal.getsignal(number) == before
 
 
+def test_a_limit_of_cpu_time_is_signalled_every_second():
+  with signals.StopRequest() as stop:
+    for _ in range(3):
+      os.kill(os.getpid(), signal.SIGXCPU)
+    assert stop.signal == signal.SIGXCPU
+
+
 def test_outside_the_main_thread_nothing_is_caught():
   before = signal.getsignal(signal.SIGTERM)
   found = []
@@ -51,6 +60,7 @@ def test_outside_the_main_thread_nothing_is_caught():
     (signal.SIGTERM, 143),
     (signal.SIGUSR1, 143),
     (signal.SIGHUP, 143),
+    (signal.SIGXCPU, 143),
   ],
 )
 def test_exit_codes(number, code):
@@ -58,6 +68,25 @@ def test_exit_codes(number, code):
   with pytest.raises(SystemExit) as caught, signals.exiting():
     os.kill(os.getpid(), number)
   assert caught.value.code == code
+
+
+class _Interrupted:
+  """An object in whose destructor, which cannot fail, Ctrl-C comes."""
+
+  def __del__(self):
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("seconds", [0, 50])
+def test_no_signal_is_lost_in_a_destructor(capfd, seconds):
+  def work():
+    _Interrupted()
+    time.sleep(seconds)
+
+  with pytest.raises(signals.Ended) as caught, signals.exiting():
+    work()
+  assert caught.value.code == 130
+  assert not "".join(capfd.readouterr())
 
 
 def test_an_ignored_hangup_stays_ignored():
@@ -79,7 +108,7 @@ def test_signals_that_are_not_inherited_come_all_the_same():
         [sys.executable, "-c", _PRINT_MASK], text=True, stdout=subprocess.PIPE
       )
     assert stop.signal == signal.SIGUSR2
-  assert child.communicate()[0].split() == ["1", "10", "12", "15", "2"]
+  assert child.communicate()[0].split() == ["1", "10", "12", "15", "2", "24"]
 
 
 _PRINT_MASK = """
@@ -87,6 +116,29 @@ import signal
 mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
 print(*sorted(str(int(number)) for number in mask))
 """
+
+_PRINT_MASK_OF_TRACKER = """
+from multiprocessing import resource_tracker
+from experiments.cluster import signals
+with signals.not_inherited():
+  tracker = resource_tracker._resource_tracker._pid
+print(open(f"/proc/{tracker}/status").read())
+"""
+
+
+def test_what_cleans_up_after_workers_outlives_a_signal_to_all():
+  result = subprocess.run(
+    [sys.executable, "-c", _PRINT_MASK_OF_TRACKER],
+    cwd=folders.ROOT,
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  mask = int(re.search(r"SigBlk:\s*(\w+)", result.stdout)[1], 16)
+  of_its_own = {signal.SIGTERM, signal.SIGINT}  # It ignores them.
+  for number in {*signals.CAUGHT} - of_its_own:
+    assert mask >> (number - 1) & 1, number
+
 
 _SIGNALLED_TWICE = """
 import os, signal, time

@@ -54,7 +54,7 @@ def test_all_end_as_the_first_one(first, code):
   for connections in held.values():
     for connection in connections.values():
       connection.close()
-  errors = [process.communicate(timeout=300)[1] for process in started]
+  errors = [process.communicate(timeout=60)[1] for process in started]
   assert [process.returncode for process in started] == [code] * 3
   del errors[first]
   expected = "was stopped by a signal" if code > 1 else "has ended: see its"

@@ -1,7 +1,6 @@
 """The task of image classification and its experiments."""
 
 import dataclasses
-import pathlib
 
 import jax
 import numpy as np
@@ -17,6 +16,7 @@ from experiments.image_classification.digits import configs as digits
 from experiments.image_classification.digits import data as digits_data
 from experiments.image_classification.imagenet import configs as imagenet
 from experiments.image_classification.imagenet import painted_digits
+from experiments.image_classification.imagenet import sources
 from experiments.training import config as training_config
 from tests.helpers import commands
 
@@ -172,9 +172,13 @@ def painted(tmp_path_factory):
   return root
 
 
+def synthetic(folder):
+  return sources.Source(sources.Kind.SYNTHETIC, folder)
+
+
 def test_imagenet_pipeline_from_jpeg_to_checkpoint(painted, tmp_path, capsys):
   workdir = tmp_path / "run"
-  options = ("--data.data-dir", painted, "--train.batch-size", 16)
+  options = ("--data.source", f"synthetic:{painted}", "--train.batch-size", 16)
   out = commands.command(
     capsys,
     train.main,
@@ -200,7 +204,7 @@ def test_wrong_number_of_classes_is_refused(painted):
   decoder = dataclasses.replace(network.decoder, output_channels=11)
   experiment = dataclasses.replace(
     mini,
-    data=dataclasses.replace(mini.data, data_dir=pathlib.Path(painted)),
+    data=dataclasses.replace(mini.data, source=synthetic(painted)),
     model=dataclasses.replace(
       mini.model, perceiver=dataclasses.replace(network, decoder=decoder)
     ),
@@ -211,9 +215,7 @@ def test_wrong_number_of_classes_is_refused(painted):
 
 def test_the_number_of_classes_is_that_of_the_data(painted, capsys):
   choice = registry.choose("imagenet")
-  data = dataclasses.replace(
-    choice.experiment.data, dataset=painted_digits.NAME, data_dir=painted
-  )
+  data = dataclasses.replace(choice.experiment.data, source=synthetic(painted))
   experiment = dataclasses.replace(choice.experiment, data=data)
   found = registry.fit(choice, experiment)
   assert (found.model.num_classes, found.task().model.config) == (
@@ -233,7 +235,7 @@ def test_the_size_of_the_images_is_that_of_the_model(painted):
   mini = imagenet.MINI
   experiment = dataclasses.replace(
     mini,
-    data=dataclasses.replace(mini.data, data_dir=painted),
+    data=dataclasses.replace(mini.data, source=synthetic(painted)),
     model=dataclasses.replace(
       mini.model, inputs=dataclasses.replace(mini.model.inputs, size=(32, 32))
     ),
@@ -247,8 +249,8 @@ def test_missing_imagenet_says_how_to_get_it(tmp_path, capsys):
   code = train.main(
     [
       "imagenet",
-      "--data.data-dir",
-      str(tmp_path),
+      "--data.source",
+      f"imagenet2012:{tmp_path}",
       "--workdir",
       str(tmp_path / "run"),
     ]

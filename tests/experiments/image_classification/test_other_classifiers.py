@@ -1,18 +1,23 @@
 """Steps of what the papers compare with, and of images with several labels."""
 
 import dataclasses
+import types
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments.data import loader
 from experiments.image_classification import mixing
+from experiments.image_classification import plots
 from experiments.image_classification import task as classification_task
 from experiments.image_classification.imagenet import baselines
 from experiments.image_classification.imagenet import configs
 from experiments.image_classification.imagenet import data as imagenet_data
 from experiments.image_classification.imagenet import painted_digits
+from experiments.image_classification.imagenet import sources
+from experiments.runs import plots as runs_plots
 import perceiver
 from perceiver import decoder
 from perceiver import position_encoding
@@ -99,7 +104,10 @@ def test_one_of_several_labels_is_enough():
 def test_labels_are_filled_up(tmp_path):
   painted_digits.prepare(tmp_path, copies=1)
   config = dataclasses.replace(
-    configs.MINI.data, data_dir=tmp_path, image_size=8, max_labels=3
+    configs.MINI.data,
+    source=sources.Source(sources.Kind.SYNTHETIC, tmp_path),
+    image_size=8,
+    max_labels=3,
   )
   split, _ = imagenet_data.splits(config)
   example = split.source[0]
@@ -108,3 +116,34 @@ def test_labels_are_filled_up(tmp_path):
   several = {**example, "label": np.arange(5)}
   found = split.transform(several, np.random.default_rng(0))["labels"]
   assert found.tolist() == [0, 1, 2]
+
+
+def test_mistakes_are_named_and_miss_all_labels(tmp_path, monkeypatch):
+  labels = np.array([[0, 1, -1], [2, -1, -1], [0, -1, -1], [-1, -1, -1]])
+  images = np.zeros((4, 8, 8, 3), np.float32)
+  split = loader.Split(
+    list(zip(images, labels)),
+    lambda example, _: dict(zip(("images", "labels"), example)),
+    "four",
+  )
+  logits = np.array([[0, 9, 0], [5, 0, 0], [9, 0, 0], [0, 9, 0]], np.float32)
+  model = types.SimpleNamespace(apply=lambda _, images: logits[: len(images)])
+  saved = []
+  monkeypatch.setattr(
+    runs_plots, "save", lambda figure, *_: saved.append(figure)
+  )
+  names = ("tench", "owl", "x" * 40)
+  plots.mistakes(model, None, split, names, tmp_path / "mistakes.png")
+  assert saved[0].get_suptitle() == "1 of 4 mistaken"
+  titles = [axis.get_title() for axis in saved[0].axes if axis.get_title()]
+  assert titles == [f"{'x' * 15}…\nas tench"]
+  runs_plots.pyplot.close(saved[0])
+
+
+def test_plots_name_the_classes_of_the_data(tmp_path):
+  painted_digits.prepare(tmp_path, copies=1)
+  source = sources.Source(sources.Kind.SYNTHETIC, tmp_path)
+  mini = dataclasses.replace(
+    configs.MINI, data=dataclasses.replace(configs.MINI.data, source=source)
+  )
+  assert mini.task().class_names() == tuple("0123456789")

@@ -108,18 +108,20 @@ def test_baselines_stand_in_a_table(model, variables):
   source = tiny_flow.Translations(size=(20, 30), num_examples=2)
   config = dataclasses.replace(CONFIG, baselines=True)
   found = make(model, source, config)(variables)
-  header, first, *_ = found.details.splitlines()
-  assert header.split() == ["model", "zero", "dis", "farneback"]
-  name, own, zero, *_ = first.split()
+  (table,) = found.details
+  assert table.header[1:] == ("model", "zero", "dis", "farneback")
+  name, own, zero, *_ = table.rows[0]
   assert (name, own) == ("epe", "1.5000")
   assert float(zero) == pytest.approx((1 + np.sqrt(2)) / 2, abs=1e-4)
 
 
 def test_tables():
   found = evaluator.table({"a": {"epe": 1.0, "x": 22.5}, "long": {"epe": 0.25}})
-  assert found == (
-    "           a    long\nepe   1.0000  0.2500\nx    22.5000       –"
-  )
+  assert str(found).splitlines()[1:] == [
+    "metric          a    long",
+    "epe        1.0000  0.2500",
+    "x         22.5000       –",
+  ]
 
 
 class _Damaged(tiny_flow.Translations):
@@ -181,11 +183,11 @@ def test_robustness_compares_with_what_was_published(model, variables):
   source = tiny_flow.Translations(size=(202, 204), num_examples=1)
   config = dataclasses.replace(CONFIG, robustness=True)
   found = make(model, source, config)(variables)
-  lines = found.details.splitlines()
-  assert any("6086.99" in line for line in lines)
-  (own,) = (line for line in lines if line.startswith("this model"))
+  (table,) = found.details
+  rows = {name: numbers for name, *numbers in table.rows}
+  assert rows["Perceiver IO"][1] == "6086.99"
   # Flow that is the same whatever the frames are does not change.
-  assert own.split()[2:] == ["0.00", "0.00", "0.00", "0.00"]
+  assert rows["this model"] == ["0.00", "0.00", "0.00", "0.00"]
 
 
 def test_robustness_is_watched_and_skips_what_was_skipped(

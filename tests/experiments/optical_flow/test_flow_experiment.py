@@ -16,6 +16,7 @@ from experiments.optical_flow import data
 from experiments.optical_flow import evaluator
 from experiments.optical_flow import task
 from experiments.optical_flow.benchmarks import flow_files
+from experiments.runs import log
 from experiments.training import config as training_config
 import perceiver
 from tests.helpers import commands
@@ -62,7 +63,7 @@ def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
   assert "6 of 6 examples of synthetic evaluation" in out
   assert f"report: {page / 'index.html'}" in out
   text = (page / "index.html").read_text()
-  assert "<td>zero_epe</td>" in text
+  assert "<td>zero_epe<" in text
   for name in ("curve.png", "samples.png", "attention.png", "samples.gif"):
     assert f'src="figures/{name}"' in text
     assert (page / "figures" / name).exists()
@@ -86,8 +87,7 @@ def write_chairs(folder, count, split):
 def test_a_data_set_is_evaluated_in_tiles(workdir, tmp_path, capsys):
   write_chairs(tmp_path / "chairs", 5, [1, 2, 2, 1, 2])
   arguments = (TINY, "--checkpoint", workdir)
-  arguments += ("--data.evaluate-on", "flying_chairs")
-  arguments += ("--data.evaluate-dir", tmp_path / "chairs")
+  arguments += ("--data.evaluate-on", f"flying_chairs:{tmp_path / 'chairs'}")
   error = commands.command(capsys, evaluate.main, *arguments, code=1)
   assert "expected 640" in error
   arguments += ("--data.allow-partial",)
@@ -96,11 +96,37 @@ def test_a_data_set_is_evaluated_in_tiles(workdir, tmp_path, capsys):
   assert "epe_s0-10" in out
 
 
+def test_results_on_other_data_are_noted(workdir, tmp_path, capsys):
+  others = shutil.ignore_patterns(log.EVALUATIONS)
+  run = shutil.copytree(workdir, tmp_path / "run", ignore=others)
+  before = (run / log.METRICS).read_bytes()
+  write_chairs(tmp_path / "chairs", 5, [1, 2, 2, 1, 2])
+  chairs = ("--data.evaluate-on", f"flying_chairs:{tmp_path / 'chairs'}")
+  chairs += ("--data.allow-partial",)
+  evaluate_run = lambda *options: commands.command(
+    capsys, evaluate.main, TINY, "--checkpoint", run, *options
+  )
+  evaluate_run()
+  evaluate_run(*chairs, "--evaluation.no-even-tiles")
+  assert not (run / log.EVALUATIONS).exists()
+  evaluate_run(*chairs, "--train.eval-batch-size", 3)
+  evaluate_run(*chairs, "--step", 6)
+  rows = log.evaluations(run / log.EVALUATIONS)
+  assert [row["step"] for row in rows] == [6, 12]
+  assert {row["split"] for row in rows} == {
+    "flying_chairs evaluation, not the official one"
+  }
+  assert all(row["epe"] > 0 for row in rows)
+  assert (run / log.METRICS).read_bytes() == before
+  assert train.main([TINY, "--mini", "--workdir", str(run)]) == 0
+  assert log.evaluations(run / log.EVALUATIONS) == rows
+
+
 def test_a_data_set_is_trained_on(tmp_path, capsys):
   write_chairs(tmp_path / "chairs", 6, [1, 2, 1, 1, 1, 1])
   arguments = (TINY, "--mini", "--workdir", tmp_path / "run")
-  arguments += ("--data.train-on", "flying_chairs", "--train.steps", 6)
-  arguments += ("--data.data-dir", tmp_path / "chairs")
+  arguments += ("--data.source", f"flying_chairs:{tmp_path / 'chairs'}")
+  arguments += ("--train.steps", 6)
   arguments += ("--data.allow-partial",)
   out = commands.command(capsys, train.main, *arguments)
   assert "6 of 6 examples of synthetic evaluation" in out
@@ -111,7 +137,7 @@ def test_frames_without_flow_are_evaluated(workdir, tmp_path, capsys):
   for i, frame in enumerate([*frames, frames[0]]):
     Image.fromarray(frame).save(tmp_path / f"{i}.png")
   arguments = (TINY, "--checkpoint", workdir, "--report", tmp_path / "report")
-  arguments += ("--data.evaluate-on", "frames", "--data.evaluate-dir", tmp_path)
+  arguments += ("--data.evaluate-on", f"frames:{tmp_path}")
   out = commands.command(capsys, evaluate.main, *arguments)
   assert "2 of 2 examples of frames evaluation" in out
   assert (tmp_path / "report" / "figures" / "samples.png").exists()
@@ -121,7 +147,7 @@ def test_a_missing_folder_is_one_paragraph(workdir, capsys):
   arguments = (TINY, "--checkpoint", workdir)
   arguments += ("--data.evaluate-on", "sintel_clean")
   error = commands.command(capsys, evaluate.main, *arguments, code=1)
-  assert "sintel_clean is read from a folder: set data.data_dir or" in error
+  assert "give --data.evaluate-on sintel_clean:PATH, or --data.ev" in error
   assert "Traceback" not in error
 
 
@@ -162,7 +188,7 @@ def test_the_papers_numbers_belong_to_their_data_sets():
 
 def test_the_mini_recipe_is_the_same_code():
   assert type(configs.MINI) is type(configs.EXPERIMENTS["main"])
-  assert configs.MINI.data.evaluate_on is data.Dataset.SYNTHETIC
+  assert configs.MINI.data.evaluate_on.is_synthetic
 
 
 @pytest.mark.parametrize(
@@ -197,7 +223,7 @@ def test_submissions_are_refused_before_anything_is_evaluated(
   tmp_path, dataset, accepted
 ):
   changes = {
-    "data": data.DataConfig(evaluate_on=dataset, data_dir=tmp_path),
+    "data": data.DataConfig(evaluate_on=data.Source(dataset, tmp_path)),
     "evaluation": evaluator.EvaluationConfig(submission_dir=tmp_path),
   }
   experiment = configs.EXPERIMENTS["main"]
@@ -212,7 +238,7 @@ def test_submissions_are_refused_before_anything_is_evaluated(
   ("changes", "message"),
   [
     ({"num_eval": 0}, "num_eval is 0"),
-    ({"train_on": data.Dataset.FRAMES}, "whose flow is unknown"),
+    ({"source": data.Source(data.Dataset.FRAMES)}, "whose flow is unknown"),
     ({"test_part": True}, "evaluate_on is synthetic, which has no test part"),
   ],
 )

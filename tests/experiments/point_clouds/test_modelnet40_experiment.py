@@ -83,7 +83,7 @@ def test_files_are_trained_on(tmp_path, capsys):
   root = tmp_path / "ModelNet40"
   write_modelnet40(root)
   arguments = (TINY, "--recipe", "modelnet40", "--workdir", tmp_path / "run")
-  arguments += ("--data.data-dir", root)
+  arguments += ("--data.source", root)
   error = commands.command(capsys, train.main, *arguments, code=1)
   assert "lacks airplane/train" in error
   assert not (tmp_path / "run").exists()
@@ -177,8 +177,7 @@ def test_all_recipes_fit_their_data():
   for choice in registry.choices("modelnet40"):
     registry.check(choice.experiment)
     is_synthetic = choice.recipe.startswith("mini")
-    dataset = choice.experiment.data.dataset
-    assert (dataset is points_data.Dataset.SYNTHETIC) == is_synthetic
+    assert choice.experiment.data.source.is_synthetic == is_synthetic
   assert {e.model for e in configs.EXPERIMENTS.values()} >= {
     perceiver.create(name).config
     for name in perceiver.list_models()
@@ -188,4 +187,4 @@ def test_all_recipes_fit_their_data():
 
 def test_another_number_of_classes_is_refused():
   with pytest.raises(ValueError, match="has 10 classes; expected 40, those of"):
-    dataclasses.replace(configs.MINI, data=points_data.DataConfig())
+    dataclasses.replace(configs.MINI, data=points_data.DataConfig()).task()

@@ -11,7 +11,7 @@ from experiments.point_clouds.files import clouds
 from experiments.point_clouds.synthetic import shapes
 
 SYNTHETIC = data.DataConfig(
-  dataset=data.Dataset.SYNTHETIC,
+  source=data.Source(data.Dataset.SYNTHETIC),
   synthetic=shapes.SyntheticConfig(num_examples=30),
   num_eval=20,
 )
@@ -116,14 +116,16 @@ def test_held_out_shapes_are_others():
 
 
 def test_modelnet40_needs_its_folder(tmp_path):
-  with pytest.raises(files.InputError, match=r"set data\.data_dir"):
+  with pytest.raises(files.InputError, match=r"--data\.source modelnet40:"):
     data.train_split(data.DataConfig(), 16)
   folder = tmp_path / "chair" / "test"
   folder.mkdir(parents=True)
   text = "OFF\n3 1 0\n0 0 0\n2 0 0\n0 2 0\n3 0 1 2\n"
   (folder / "chair_0001.off").write_text(text)
   config = data.DataConfig(
-    data_dir=tmp_path, cache_dir=tmp_path / "kept", allow_partial=True
+    source=data.Source.parse(str(tmp_path)),
+    cache_dir=tmp_path / "kept",
+    allow_partial=True,
   )
   split = data.eval_split(config, 16)
   assert (split.name, split.source[0].label) == (

@@ -34,6 +34,17 @@ def test_fields_that_may_differ_may(tmp_path):
     )
 
 
+def test_a_configuration_that_is_gone_is_named(tmp_path, capsys):
+  folder.claim(tmp_path, "{}")
+  assert not capsys.readouterr().err
+  (tmp_path / folder.CHECKPOINTS / "30").mkdir(parents=True)
+  (tmp_path / folder.CONFIG).unlink()
+  for text in ("config.json is gone", ""):
+    folder.claim(tmp_path, "{}")
+    assert text in (err := capsys.readouterr().err)
+    assert bool(err) == bool(text)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Data:
   size: int = 3

@@ -6,6 +6,7 @@ import struct
 import pytest
 from tensorboardX.proto import event_pb2
 
+from experiments.runs import folder
 from experiments.runs import log
 
 
@@ -95,6 +96,50 @@ def test_rows_of_a_program_that_follows_are_not_the_runs_own(tmp_path):
     assert second == {"step": 20, "kind": "eval", "loss": 0.25}
     with _reporter(tmp_path, first_step=20) as reporter:
       assert reporter.find("eval", 20) == second
+
+
+def test_half_a_row_costs_no_row_after_it(tmp_path):
+  (tmp_path / log.METRICS).write_text('{"step": 10, "kin')  # killed
+  log.add_row(tmp_path, "eval", 20, {"loss": 0.5})
+  with pytest.warns(UserWarning, match="1 lines"):
+    (row,) = log.read_rows(tmp_path / log.METRICS)
+  assert row["step"] == 20
+
+
+def _remove(path):
+  path.unlink()
+
+
+def _replace(path):
+  path.with_name("copy").write_text("edited")
+  path.with_name("copy").rename(path)
+
+
+@pytest.mark.parametrize("change", [_remove, _replace])
+def test_a_log_that_others_change_is_written_anew(tmp_path, change):
+  with _reporter(tmp_path) as reporter:
+    for step in (10, 20, 30):
+      reporter.write("train", step, {"loss": 1.0})
+      change(tmp_path / log.METRICS)
+    reporter.write("train", 40, {"loss": 1.0})
+  rows = log.read_rows(tmp_path / log.METRICS)
+  assert [row["step"] for row in rows] == [10, 20, 30, 40]
+
+
+def test_nothing_goes_into_another_folder_of_the_same_name(tmp_path):
+  workdir, aside = tmp_path / "run", tmp_path / "aside"
+  workdir.mkdir()
+  with _reporter(workdir) as reporter:
+    workdir.rename(aside)
+    reporter.write("train", 10, {"loss": 1.0})
+    assert not workdir.exists()
+    workdir.mkdir()
+    (workdir / log.METRICS).touch()
+    reporter.write("train", 20, {"loss": 1.0})
+    with pytest.raises(folder.MovedError, match="was moved, removed or repl"):
+      reporter.find("eval", 20)
+  assert (workdir / log.METRICS).read_text() == ""
+  assert [row["step"] for row in log.read_rows(aside / log.METRICS)] == [10, 20]
 
 
 def test_what_is_not_a_number_is_written_as_such(tmp_path):

@@ -1,6 +1,8 @@
 """Learning curves come from the log; files are written whole."""
 
+import ast
 import json
+import pathlib
 
 import numpy as np
 from PIL import Image
@@ -18,6 +20,20 @@ def _write_log(workdir, rows):
 def test_without_a_log_there_is_no_curve(tmp_path):
   assert plots.learning_curve(tmp_path, [plots.Panel("loss")]) == []
   assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("count", "marker"), [(1, "."), (2, "")])
+def test_one_row_of_training_is_seen(tmp_path, monkeypatch, count, marker):
+  steps = range(count)
+  _write_log(
+    tmp_path, [{"step": i, "kind": "train", "loss": 1.0} for i in steps]
+  )
+  figures = []
+  monkeypatch.setattr(plots, "save", lambda figure, *_: figures.append(figure))
+  plots.learning_curve(tmp_path, [plots.Panel("loss")])
+  (line,) = figures[0].axes[0].lines
+  assert line.get_marker() == marker
+  plots.pyplot.close(figures[0])
 
 
 def test_metrics_that_some_rows_lack_are_no_obstacle(tmp_path):
@@ -45,7 +61,7 @@ def test_every_kind_of_row_is_a_line(tmp_path, monkeypatch):
   ]
   _write_log(tmp_path, rows)
   saved = []
-  monkeypatch.setattr(plots, "save", lambda figure, path: saved.append(figure))
+  monkeypatch.setattr(plots, "save", lambda figure, *_: saved.append(figure))
   plots.learning_curve(
     tmp_path, [plots.Panel("epe", "error", "zero_epe", "zero flow", True)]
   )
@@ -72,3 +88,26 @@ def test_animations_repeat(tmp_path):
   with Image.open(path) as image:
     assert (image.n_frames, image.info["loop"]) == (2, 0)
     assert image.info["duration"] == 120
+
+
+def test_every_figure_of_an_experiment_has_a_caption():
+  wings = pathlib.Path(plots.__file__).parents[1]
+  calls = [
+    (path.parent.name, node.lineno, len(node.args))
+    for path in wings.rglob("plots.py")
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    if isinstance(node, ast.Call)
+    and ast.unparse(node.func) in ("plots.save", "plots.save_animation")
+  ]
+  assert len(calls) > 12
+  for name, line, count in calls:
+    assert count >= 3, f"{name}/plots.py:{line} has no caption"
+
+
+def test_a_unit_stands_above_its_panel(tmp_path, monkeypatch):
+  _write_log(tmp_path, [{"step": 1, "kind": "eval", "epe": 1.0, "loss": 2.0}])
+  saved = []
+  monkeypatch.setattr(plots, "save", lambda figure, *_: saved.append(figure))
+  plots.learning_curve(tmp_path, [plots.Panel("epe"), plots.Panel("loss")])
+  assert [a.get_title() for a in saved[0].axes] == ["epe, pixels", "loss"]
+  plots.pyplot.close(saved[0])

@@ -1,10 +1,13 @@
 """Progress is a bar on a terminal and lines elsewhere."""
 
 import io
+import subprocess
+import sys
 
 import pytest
 
 from experiments.runs import progress
+from tests.helpers import folders
 
 
 class Terminal(io.StringIO):
@@ -63,3 +66,18 @@ def test_a_bar_shows_the_speed_and_the_time_left(clock):
     clock["now"] = 4.0
     bar.update(10)
   assert stream.getvalue() == "training: 15/100 [00:04<00:34,  2.50 steps/s]\n"
+
+
+_CLOSED = """
+import sys
+from experiments.runs import progress
+with progress.quiet_stderr(), open(sys.argv[1], "w") as file:
+  file.write(str(file.fileno()))
+"""
+
+
+def test_no_file_gets_the_number_of_a_closed_stream(tmp_path):
+  command = [sys.executable, "-c", _CLOSED, tmp_path / "number"]
+  closed = ["bash", "-c", 'exec "$@" <&- >&- 2>&-', "bash"]
+  subprocess.run([*closed, *command], cwd=folders.ROOT, check=True)
+  assert int((tmp_path / "number").read_text()) > 2

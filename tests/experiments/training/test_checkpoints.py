@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from experiments.runs import folder
 from experiments.training import checkpoints as training_checkpoints
 from experiments.training import checksums
 from experiments.training import sharding
@@ -114,6 +115,21 @@ def test_reading_alone_warns_of_nothing(directory, caplog):
   finally:
     logger.removeHandler(caplog.handler)
   assert not caplog.records
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_folder_that_was_moved_is_not_made_again(tmp_path, is_replaced):
+  run = tmp_path / "run"
+  run.mkdir()
+  with training_checkpoints.Checkpoints(run / "checkpoints") as checkpoints:
+    checkpoints.save(1, _items())
+    run.rename(tmp_path / "aside")
+    if is_replaced:
+      run.mkdir()
+    with pytest.raises(folder.MovedError, match="was moved, removed or repl"):
+      checkpoints.save(2, _items())
+  assert not list(tmp_path.glob("run/*"))
+  assert [p.name for p in (tmp_path / "aside/checkpoints").iterdir()] == ["1"]
 
 
 def test_only_the_newest_are_kept(tmp_path):

@@ -12,6 +12,7 @@ import pytest
 from experiments.cli import registry
 from experiments.runs import folder as run_folder
 from experiments.runs import log
+from experiments.runs import outside_files
 from experiments.training import checkpoints as training_checkpoints
 from experiments.training import config as training_config
 from experiments.training import sharding
@@ -200,6 +201,23 @@ def _has(config, name):
       return False
     config = config[part]
   return True
+
+
+def test_places_of_files_may_differ():
+  found = {
+    name
+    for experiment in registry.names()
+    for name in outside_files.paths(
+      registry.choose(experiment, mini=True).experiment
+    )
+  }
+  # These decide what is learned; another path to the same may be given.
+  learned = {"data.sentencepiece_model", "data.synthetic.textures.folder"}
+  differ = {n for n in training_config.MAY_DIFFER if not n.startswith("train")}
+  places = {
+    n for n in found if f"{n}.".startswith(tuple(f"{d}." for d in differ))
+  }
+  assert found - places == learned
 
 
 def test_fields_that_may_differ_exist():

@@ -82,7 +82,7 @@ def test_two_processes_are_advised_to_use_all_devices(monkeypatch):
   monkeypatch.setattr(training_sharding, "process_count", lambda: 2)
   make = training_sharding.make_training_mesh
   with pytest.raises(
-    ValueError, match=r"batch_size=6 .* 4 devices\. .* 8 does"
+    ValueError, match=r"batch_size=6 .* 4 devices\. In a new run .* 8 does"
   ):
     make(Config(), 6)
   with pytest.raises(ValueError, match=r"not 2\. \S+data 2 does\.$"):

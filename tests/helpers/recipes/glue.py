@@ -13,7 +13,7 @@ from tests.helpers import tiny_glue
 MINI = configs.Experiment(
   model=glue.multitask(glue.QueryKind.QUERIES, tiny_glue.TRUNK),
   data=data.DataConfig(
-    source=data.Source.SYNTHETIC,
+    source=data.Source(data.Kind.SYNTHETIC),
     synthetic=synthetic.SyntheticConfig(train=16, dev=6, test=3, words=3),
   ),
   train=trainer.TrainConfig(

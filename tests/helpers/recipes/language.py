@@ -13,7 +13,7 @@ from tests.helpers import tiny_language
 MINI = configs.Experiment(
   model=tiny_language.model_config(),
   data=data.DataConfig(
-    corpus=corpora.Corpus.PYTHON_TOPICS, max_masked=0.5, eval_examples=10
+    source=corpora.PYTHON_TOPICS, max_masked=0.5, eval_examples=10
   ),
   train=trainer.TrainConfig(
     batch_size=4,

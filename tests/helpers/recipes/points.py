@@ -13,7 +13,7 @@ from tests.helpers import tiny_points
 MINI = configs.Experiment(
   model=tiny_points.model_config(),
   data=data.DataConfig(
-    dataset=data.Dataset.SYNTHETIC,
+    source=data.Source(data.Dataset.SYNTHETIC),
     synthetic=shapes.SyntheticConfig(num_examples=40),
     num_eval=22,
   ),

@@ -203,7 +203,6 @@ def test_video_files_need_pyav(trained, tmp_path, monkeypatch, capsys):
 
 
 def test_video_files(tmp_path):
-  pytest.importorskip("av", reason='needs the extra "video"')
   path = tmp_path / "a.mp4"
   tiny_clips.write_video(path, seconds=0.8, audio=False)
   found = user_files.read(path)
@@ -234,7 +233,6 @@ def test_frames_of_a_varying_rate_are_chosen_by_their_times(tmp_path):
 
 
 def test_audio_from_elsewhere_begins_with_the_video(tmp_path):
-  pytest.importorskip("av", reason='needs the extra "video"')
   tiny_clips.write_video(tmp_path / "a.mp4", seconds=0.4)
   ramp = (np.arange(640) * 50).astype(np.int16)
   wavfile.write(tmp_path / "a.wav", 1600, ramp)

@@ -9,6 +9,7 @@ from experiments import prepare
 from experiments.audio_video.autoencoding import data
 from experiments.audio_video.clips import clips
 from experiments.audio_video.clips import sampling
+from experiments.audio_video.clips import sources
 from experiments.audio_video.clips import synthetic
 from experiments.data import files
 from tests.helpers import tiny_clips
@@ -100,7 +101,6 @@ def test_clips_that_do_not_fit(clip, message):
 
 
 def test_a_prepared_data_set(tmp_path):
-  pytest.importorskip("av", reason='needs the extra "video"')
   lines = ["label,youtube_id,time_start,time_end,split"]
   for number in range(5):
     name = f"clip{number}"
@@ -115,7 +115,9 @@ def test_a_prepared_data_set(tmp_path):
   arguments += ["--train", str(tmp_path / "train.csv")]
   arguments += ["--storage.sample-rate", "400", "--storage.short-side", "20"]
   assert prepare.main(arguments) == 0
-  config = data.DataConfig(data_dir=output, eval_split="train")
+  config = data.DataConfig(
+    source=sources.Source.parse(str(output)), eval_split="train"
+  )
   split = data.eval_split(config, SHAPE)
   assert (len(split.source), split.name) == (
     5,

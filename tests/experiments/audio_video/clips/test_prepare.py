@@ -143,10 +143,11 @@ def test_incomplete_splits_must_be_allowed(dataset):
 
 
 def test_models_follow_the_number_of_classes(dataset):
-  assert sources.num_classes(sources.ClipsConfig(data_dir=dataset)) == 2
+  source = sources.Source(sources.Kind.PREPARED, dataset)
+  assert sources.num_classes(sources.ClipsConfig(source=source)) == 2
   assert sources.num_classes(sources.ClipsConfig()) is None
   for experiment in (audioset.MINI, autoencoding.MINI):
-    data = dataclasses.replace(experiment.data, data_dir=dataset)
+    data = dataclasses.replace(experiment.data, source=source)
     experiment = dataclasses.replace(experiment, data=data)
     choice = registry.Choice("clips", "mini", experiment, None)
     model = registry.fit(choice, experiment).model

@@ -13,6 +13,7 @@ from experiments.image_classification.imagenet import crop
 from experiments.image_classification.imagenet import data
 from experiments.image_classification.imagenet import pixels
 from experiments.image_classification.imagenet import prepare_folder
+from experiments.image_classification.imagenet import sources
 from experiments.training import tasks
 from tests.helpers import foreign
 from tests.helpers import image_folders
@@ -41,8 +42,9 @@ def data_dir(tmp_path_factory, images):
 
 
 def _config(data_dir, **kwargs):
-  kwargs = {"dataset": "insects", "image_size": 16, **kwargs}
-  return data.DataConfig(data_dir=data_dir, **kwargs)
+  source = sources.Source(sources.Kind.PREPARED, data_dir / "insects")
+  kwargs = {"source": source, "image_size": 16, **kwargs}
+  return data.DataConfig(**kwargs)
 
 
 def test_partners_are_other_images_cropped_on_their_own(data_dir):
@@ -131,7 +133,9 @@ def _write_tfds(root, images, *splits):
   row = {"image": images / "train" / "ant" / "0.jpg", "label": 2}
   rows = {split: [row] * count for split, count in splits}
   tfds_folders.write(root, "small/plain", features, rows)
-  return _config(root, dataset="small/plain")
+  return data.DataConfig(
+    source=sources.Source.parse(f"{root}/small/plain"), image_size=16
+  )
 
 
 def test_splits_are_those_of_the_data_set(tmp_path, images, capsys):
@@ -139,9 +143,9 @@ def test_splits_are_those_of_the_data_set(tmp_path, images, capsys):
   config = _write_tfds(tmp_path, images, ("train", 3), ("test", 2))
   train, evaluation = data.splits(config)
   assert [len(s.source) for s in (train, evaluation)] == [3, 2]
-  assert evaluation.name == "small/plain test"
+  assert evaluation.name == "plain test"
   data.splits(config)
-  message = "small/plain has no split validation: test is evaluated\n"
+  message = "plain has no split validation: test is evaluated\n"
   assert capsys.readouterr().err.count(message) == 1
 
 
@@ -164,17 +168,22 @@ def test_number_of_classes(data_dir):
 
 def test_data_dir_defaults_to_that_of_tfds(data_dir, monkeypatch):
   monkeypatch.setenv("TFDS_DATA_DIR", str(data_dir))
-  assert data.num_classes(_config(None)) == 2
+  (data_dir / "jft").symlink_to(data_dir / "insects")
+  config = data.DataConfig(source=sources.Source.parse("jft"))
+  assert data.num_classes(config) == 2
+  (data_dir / "jft").unlink()
 
 
 def test_missing_data_set_says_where_and_how(tmp_path):
+  source = sources.Source.parse(f"imagenet2012:{tmp_path}")
   with pytest.raises(files.InputError) as caught:
-    data.splits(data.DataConfig(data_dir=tmp_path))
+    data.splits(data.DataConfig(source=source))
   message = str(caught.value)
   assert f"{tmp_path / 'imagenet2012'} has no data set; expected" in message
   assert 'pip install -e ".[tf]"' in message
   assert f"--file_format=array_record --data_dir={tmp_path} --man" in message
   assert "experiments.prepare images FOLDER" in message
+  assert "or --data.source synthetic" in message
   assert "\n" not in message
 
 

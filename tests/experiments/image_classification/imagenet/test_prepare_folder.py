@@ -13,6 +13,7 @@ from experiments.data import growing
 from experiments.image_classification.imagenet import data
 from experiments.image_classification.imagenet import painted_digits
 from experiments.image_classification.imagenet import prepare_folder
+from experiments.image_classification.imagenet import sources
 from tests.helpers import image_folders
 
 
@@ -74,8 +75,11 @@ def test_finished_images_are_kept(tmp_path, monkeypatch, capsys):
   assert [path.name for path in root.iterdir()] == ["a"]
   # In files of other lengths the data set is the same.
   found, expected = (
-    data.splits(data.DataConfig(data_dir=path, dataset=name, image_size=16))
-    for path, name in ((root, "a"), (tmp_path, "whole"))
+    data.splits(data.DataConfig(source=source, image_size=16))
+    for source in (
+      sources.Source(sources.Kind.PREPARED, path)
+      for path in (root / "a", tmp_path / "whole")
+    )
   )
   for one, other in zip(found, expected, strict=True):
     assert [one.source[i] for i in range(len(one.source))] == [
@@ -149,7 +153,9 @@ def test_two_processes_may_paint_digits(tmp_path, monkeypatch):
   monkeypatch.setattr(painted_digits, "_paint_all", paint_beside_another)
   painted_digits.prepare(tmp_path, copies=1)
   assert [path.name for path in tmp_path.iterdir()] == [painted_digits.NAME]
-  config = data.DataConfig(data_dir=tmp_path, dataset=painted_digits.NAME)
+  config = data.DataConfig(
+    source=sources.Source(sources.Kind.SYNTHETIC, tmp_path)
+  )
   assert data.num_classes(config) == painted_digits.NUM_CLASSES
 
 
@@ -166,7 +172,7 @@ def test_reasons_are_counted(tmp_path, capsys):
   assert out.count("left out: train/") == 10
   assert "reasons: 12 × not a readable image" in out
   assert "6 train, 6 validation images, 12 left out" in out
-  data_set = f"--data.dataset damaged --data.data-dir {tmp_path / 'data'}\n"
+  data_set = f"--data.source {tmp_path / 'data' / 'damaged'}\n"
   assert f"experiments.train imagenet {data_set}" in out
   labels = pathlib.Path(out.splitlines()[-1].rpartition(" ")[2])
   assert labels.read_text().split() == ["ant", "bee"]

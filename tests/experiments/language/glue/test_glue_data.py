@@ -18,7 +18,11 @@ TINY = synthetic.SyntheticConfig(train=6, dev=4, test=3)
 
 
 def config(**changes):
-  changes = {"source": data.Source.SYNTHETIC, "synthetic": TINY, **changes}
+  changes = {
+    "source": data.Source(data.Kind.SYNTHETIC),
+    "synthetic": TINY,
+    **changes,
+  }
   return data.DataConfig(**changes)
 
 
@@ -52,11 +56,12 @@ def test_the_papers_numbers_are_those_of_the_official_development_sets():
     )
     return len(evaluated.papers(configs.RESULTS[recipe]))
 
-  tfds = data.DataConfig(source=data.Source.TFDS)
+  tfds = data.DataConfig(source=data.Source(data.Kind.TFDS))
   partial = data.DataConfig(allow_partial=True)
+  folders = data.DataConfig(source=data.Source(data.Kind.FILES))
   for recipe, count in (("mnli", 2), ("bert_rte", 1), ("multitask", 10)):
     assert papers(recipe, data.DataConfig()) == count
-    assert papers(recipe, tfds) == count
+    assert papers(recipe, tfds) == papers(recipe, folders) == count
     assert papers(recipe, config()) == papers(recipe, partial) == 0
 
 
@@ -74,14 +79,16 @@ def folder(tmp_path):
 
 
 def of_folder(folder, names, **changes):
-  changes = {"source": data.Source.FILES, "data_dir": folder, **changes}
+  changes = {"source": data.Source(data.Kind.FILES, folder), **changes}
   return splits(names, **changes)
 
 
 def test_skipped_and_cut_examples_are_reported(folder, capsys):
   path = folder / "RTE" / "train.tsv"
   path.write_text(path.read_text() + "6\tx\n7\tx\n8\ty\n9\ty\n")
-  found = data.DataConfig(data_dir=folder, allow_partial=True)
+  found = data.DataConfig(
+    source=data.Source(data.Kind.FILES, folder), allow_partial=True
+  )
   data.splits(found, ("rte",), data.encoder(found, 30, 262))
   lines = capsys.readouterr().err.splitlines()
   assert lines[0].startswith(f"{path}: 6 examples, 4 lines skipped, ")
@@ -108,7 +115,7 @@ def test_official_numbers(folder):
 def test_test_sets(folder):
   task = glue_tasks.TASKS["mnli"]
   read = lambda **changes: data.read_test(
-    config(source=data.Source.FILES, data_dir=folder, **changes),
+    config(source=data.Source(data.Kind.FILES, folder), **changes),
     task,
     task.eval_splits[1],
     data.encoder(config(), 64, 262),
@@ -119,7 +126,7 @@ def test_test_sets(folder):
 
 
 def test_a_folder_is_needed(tmp_path):
-  with pytest.raises(files.InputError, match=r"set data\.data_dir"):
+  with pytest.raises(files.InputError, match=r"give --data\.source files:"):
     of_folder(None, ("rte",))
   with pytest.raises(files.InputError, match=r"RTE/train\.tsv cannot be read"):
     of_folder(tmp_path, ("rte",))
@@ -172,7 +179,9 @@ def test_prepared_data_sets(tmp_path):
   label = tfds.features.ClassLabel(names=["not_entailment", "entailment"])
   build(tmp_path, "rte", label, [0, 1, 1])
   build(tmp_path, "stsb", np.float32, [0.0, 4.5, 5.0, -1.0])  # one has none
-  found = config(source=data.Source.TFDS, data_dir=tmp_path, allow_partial=True)
+  found = config(
+    source=data.Source(data.Kind.TFDS, tmp_path), allow_partial=True
+  )
   train, dev = data.splits(found, ("rte", "stsb"), data.encoder(found, 64, 262))
   examples = [train.source[i].example for i in range(6)]
   assert [e.number for e in examples] == ["10", "11", "12"] * 2
@@ -184,12 +193,12 @@ def test_prepared_data_sets(tmp_path):
   test = data.read_test(found, task, task.eval_splits[0], encoder)
   assert [e.label for e in test.examples] == [-1, -1]
   with pytest.raises(files.InputError, match=r"has 3 examples .* has 2,490"):
-    splits(("rte",), source=data.Source.TFDS, data_dir=tmp_path)
+    splits(("rte",), source=data.Source(data.Kind.TFDS, tmp_path))
 
 
 def test_prepared_data_sets_that_cannot_be_used(tmp_path):
   read = lambda name: splits(
-    (name,), source=data.Source.TFDS, data_dir=tmp_path, allow_partial=True
+    (name,), source=data.Source(data.Kind.TFDS, tmp_path), allow_partial=True
   )
   with pytest.raises(
     files.InputError, match=r"glue/rte has no .*tfds build glue/"

@@ -224,7 +224,7 @@ def submission(workdir, tmp_path_factory):
   folder, output = (tmp_path_factory.mktemp(n) for n in ("data", "output"))
   synthetic.write(folder, synthetic.SyntheticConfig(train=2, dev=2, test=5))
   arguments = ["--models", workdir / "model.safetensors", "--output", output]
-  arguments += ["--data.data-dir", folder, "--data.allow-partial"]
+  arguments += ["--data.source", folder, "--data.allow-partial"]
   arguments = ["glue-submission", *map(str, arguments)]
   assert predict.main(arguments) == 0
   return folder, output
@@ -258,7 +258,7 @@ def test_predictions_do_not_depend_on_the_batch(
   folder, output = submission
   arguments = ["glue-submission", "--models", workdir / "model.safetensors"]
   arguments += ["--output", tmp_path]
-  arguments += ["--data.data-dir", folder, "--data.allow-partial"]
+  arguments += ["--data.source", folder, "--data.allow-partial"]
   commands.command(capsys, predict.main, *arguments, "--batch-size", 2)
   for path in output.iterdir():
     assert (tmp_path / path.name).read_text() == path.read_text()
@@ -269,9 +269,9 @@ def test_impossible_submissions(trunk, workdir, tmp_path, capsys):
   error = commands.command(capsys, predict.main, *arguments, code=1)
   assert "LanguageModelConfig; expected a model of GLUE" in error
   arguments = ("glue-submission", "--models", workdir / "model.safetensors")
-  arguments += ("--output", tmp_path)
+  arguments += ("--output", tmp_path, "--data.source", "files")
   error = commands.command(capsys, predict.main, *arguments, code=1)
-  assert "set data.data_dir" in error
+  assert "give --data.source files:PATH or --data.source PATH, or" in error
 
 
 # --------------------------------------------------------------------- recipes
@@ -295,7 +295,7 @@ def test_recipes():
   for name in glue_tasks.AVERAGED:
     assert configs.EXPERIMENTS[name].model == glue.single_task(name)
   for name, experiment in configs.EXPERIMENTS.items():
-    assert experiment.data.source is data.Source.FILES
+    assert experiment.data.source.kind is data.Kind.TFDS
     if name.startswith("multitask"):
       known = "multitask_queries" if name == "multitask" else name
       assert experiment.model == glue.CONFIGS[f"glue_{known}"]

@@ -17,7 +17,7 @@ from tests.helpers import tiny_language
 
 LENGTH = 120
 CONFIG = data.DataConfig(
-  corpus=corpora.Corpus.PYTHON_TOPICS, max_masked=0.5, eval_examples=None
+  source=corpora.PYTHON_TOPICS, max_masked=0.5, eval_examples=None
 )
 
 

@@ -17,7 +17,7 @@ import perceiver
 from tests.helpers import tiny_language
 
 CONFIG = data.DataConfig(
-  corpus=corpora.Corpus.PYTHON_TOPICS, max_masked=0.5, eval_examples=6
+  source=corpora.PYTHON_TOPICS, max_masked=0.5, eval_examples=6
 )
 
 

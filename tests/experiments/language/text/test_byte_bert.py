@@ -144,7 +144,7 @@ def test_the_pre_training_of_table_12():
 
 def test_a_training_step_lowers_the_loss():
   data = language_data.DataConfig(
-    corpus=corpora.Corpus.PYTHON_TOPICS, max_masked=0.5, eval_examples=None
+    source=corpora.PYTHON_TOPICS, max_masked=0.5, eval_examples=None
   )
   task = language_task.MaskedLanguage(
     model=perceiver_model.Model(

@@ -1,6 +1,7 @@
 """The documents of an epoch, and their sources."""
 
 import collections
+import itertools
 import json
 
 import pytest
@@ -48,14 +49,14 @@ def prepare(root, name, sizes, feature="text"):
 
 
 def test_c4_and_wikipedia_are_opened(tmp_path):
-  corpus = corpora.Corpus.C4_AND_WIKIPEDIA
+  corpus = corpora.Source(corpora.Corpus.C4_AND_WIKIPEDIA, tmp_path)
   with pytest.raises(files.InputError, match="tfds build c4/en --file_form"):
-    corpora.open_corpus(corpus, tmp_path)
+    corpora.open_corpus(corpus)
   prepare(tmp_path, "c4/en", {"train": 30, "validation": 4})
   with pytest.raises(files.InputError, match=r"wikipedia/2023.* has no data"):
-    corpora.open_corpus(corpus, tmp_path)
+    corpora.open_corpus(corpus)
   prepare(tmp_path, "wikipedia/20230601.en", {"train": 200})
-  train, held_out = corpora.open_corpus(corpus, tmp_path)
+  train, held_out = corpora.open_corpus(corpus)
   assert [(len(p.documents), p.share) for p in train] == [
     (30, 0.7),
     (198, pytest.approx(0.3)),
@@ -71,22 +72,22 @@ def test_c4_and_wikipedia_are_opened(tmp_path):
 
 
 def test_data_sets_without_texts_are_refused(tmp_path):
-  corpus = corpora.Corpus.C4_AND_WIKIPEDIA
+  corpus = corpora.Source(corpora.Corpus.C4_AND_WIKIPEDIA, tmp_path)
   prepare(tmp_path, "c4/en", {"train": 3, "validation": 4}, feature="body")
   with pytest.raises(ValueError, match=r"features \['body'\]; expected \['tex"):
-    corpora.open_corpus(corpus, tmp_path)
+    corpora.open_corpus(corpus)
 
 
 def test_data_sets_without_a_split_are_refused(tmp_path):
-  corpus = corpora.Corpus.C4_AND_WIKIPEDIA
+  corpus = corpora.Source(corpora.Corpus.C4_AND_WIKIPEDIA, tmp_path)
   prepare(tmp_path, "c4/en", {"validation": 4})
   with pytest.raises(ValueError, match=r"splits \['validation'\]; expected"):
-    corpora.open_corpus(corpus, tmp_path)
+    corpora.open_corpus(corpus)
 
 
 def test_a_folder_has_to_be_named():
-  with pytest.raises(FileNotFoundError, match=r"needs data\.data_dir"):
-    corpora.open_corpus(corpora.Corpus.FILES, None)
+  with pytest.raises(files.InputError, match=r"give --data\.source files:"):
+    corpora.open_corpus(corpora.Source(corpora.Corpus.FILES))
 
 
 def test_texts_of_ones_own_to_evaluate_on(tmp_path):
@@ -95,12 +96,25 @@ def test_texts_of_ones_own_to_evaluate_on(tmp_path):
     rows = (json.dumps({"text": f"{folder} {i}"}) for i in range(count))
     (tmp_path / folder / "a.jsonl").write_text("\n".join(rows))
   (train,), (held_out,) = corpora.open_corpus(
-    corpora.Corpus.FILES, tmp_path / "train", tmp_path / "validation"
+    corpora.Source(corpora.Corpus.FILES, tmp_path / "train"),
+    tmp_path / "validation",
   )
   assert len(train.documents) == 60
   assert list(held_out.documents) == [b"validation %d" % i for i in range(3)]
   (prose,), (held_out,) = corpora.open_corpus(
-    corpora.Corpus.PYTHON_TOPICS, None, tmp_path / "validation" / "a.jsonl"
+    corpora.PYTHON_TOPICS, tmp_path / "validation" / "a.jsonl"
   )
   assert len(held_out.documents) == 3
-  assert prose == corpora.open_corpus(corpora.Corpus.PYTHON_TOPICS, None)[0][0]
+  assert prose == corpora.open_corpus(corpora.PYTHON_TOPICS)[0][0]
+
+
+def test_synthetic_texts_have_the_words_of_their_part():
+  parts = corpora.open_corpus(corpora.Source(corpora.Corpus.SYNTHETIC))
+  prose = corpora.open_corpus(corpora.PYTHON_TOPICS)
+  for ((part,), (whole,)), count in zip(zip(parts, prose), (500, 50)):
+    words = b" ".join(whole.documents).split()
+    pairs = {*itertools.pairwise(words), (words[-1], words[0])}
+    found = [document.split() for document in part.documents]
+    assert {len(document) for document in found} == {400}
+    assert len(set(part.documents)) == len(found) == count
+    assert {pair for d in found for pair in itertools.pairwise(d)} <= pairs

@@ -76,7 +76,7 @@ def test_the_command_makes_a_model(tmp_path, capsys):
   for number in range(60):
     text = f"the number {number} is written here\nand once more: {number}"
     (folder / f"{number}.txt").write_text(text)
-  arguments = ["sentencepiece", "--corpus", str(folder)]
+  arguments = ["sentencepiece", "--source", str(folder)]
   arguments += ["--output", str(output)]
   assert not prepare.main([*arguments, "--vocab-size", "310"])
   assert "310 pieces of 5" in capsys.readouterr().out

@@ -66,7 +66,7 @@ def test_spellings_of_lists(root):
 
 def test_hdf5_files_are_a_data_set(root):
   config = data.DataConfig(
-    dataset=data.Dataset.MODELNET40_HDF5, data_dir=root, allow_partial=True
+    source=data.Source(data.Dataset.MODELNET40_HDF5, root), allow_partial=True
   )
   split = data.eval_split(config, 4)
   assert split.name == "modelnet40_hdf5 test, not the official one"
@@ -205,7 +205,7 @@ def others(folder, **files):
     points = np.arange(len(labels) * 15, dtype=np.float64).reshape(-1, 5, 3)
     changes = {"data": points, "label": np.array(labels, np.int64)}
     write(folder / f"{name}.h5", labels, **changes, mask=np.zeros(3))
-  return data.DataConfig(dataset=data.Dataset.HDF5, data_dir=folder)
+  return data.DataConfig(source=data.Source(data.Dataset.HDF5, folder))
 
 
 def test_clouds_of_others_have_their_own_sizes(tmp_path):
@@ -240,10 +240,8 @@ def test_clouds_of_others_have_names(tmp_path):
 def test_models_have_the_classes_of_clouds(tmp_path, recipe):
   others(tmp_path, train=[1, 0], test=[2])
   choice = registry.choose("modelnet40", recipe, False)
-  words = ["modelnet40", "--data.dataset", "hdf5", "--data.data-dir"]
-  experiment = cli_arguments.override(
-    train.Train, choice, [*words, str(tmp_path)], "train"
-  )
+  words = ["modelnet40", "--data.source", f"hdf5:{tmp_path}"]
+  experiment = cli_arguments.override(train.Train, choice, words, "train")
   with pytest.raises(files.InputError, match="has 40 classes; expected 3, th"):
     experiment.task()
   assert registry.fit(choice, experiment).task().model.config.num_classes == 3
