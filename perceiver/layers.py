@@ -5,7 +5,7 @@ dtype of a model's inputs decides the dtype that it computes in.
 """
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import haiku as hk
 import jax
@@ -98,43 +98,7 @@ class NormWeights(NamedTuple):
 
     A TPU adds up the gradients of both in the kernel of the norm.
     """
-    return _beside(x, *self)
-
-
-@jax.custom_vjp
-def _beside(
-  x: Float[Array, "B N C"], scale: Float[Array, "C"], offset: Float[Array, "C"]
-) -> tuple[Float[Array, "B N C"], Float[Array, "B N C"]]:
-  return _beside_forward(x, scale, offset)[0]
-
-
-def _norm(x: Array, scale: Array, offset: Array) -> Array:
-  return NormWeights(scale, offset)(x)
-
-
-def _beside_forward(x: Array, scale: Array, offset: Array) -> Any:
-  operands = x, scale, offset
-  tpu = norm_kernels.normalise if norm_kernels.supports(x) else _norm
-  normed = jax.lax.platform_dependent(*operands, tpu=tpu, default=_norm)
-  return (x, normed), operands
-
-
-def _beside_backward(
-  operands: tuple[Array, Array, Array], cotangents: tuple[Array, Array]
-) -> tuple[Array, Array, Array]:
-  def plain(*operands: Array) -> tuple[Array, Array, Array]:
-    *operands, d_x, d_normed = operands
-    d_by_norm, d_scale, d_offset = jax.vjp(_norm, *operands)[1](d_normed)
-    return d_x + d_by_norm, d_scale, d_offset
-
-  known = norm_kernels.supports(operands[0])
-  tpu = norm_kernels.differentiate if known else plain
-  return jax.lax.platform_dependent(
-    *operands, *cotangents, tpu=tpu, default=plain
-  )
-
-
-_beside.defvjp(_beside_forward, _beside_backward)
+    return norm_kernels.beside(NormWeights.__call__, self, x)
 
 
 def dropout(

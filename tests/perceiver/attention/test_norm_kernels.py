@@ -20,16 +20,25 @@ def operands(dtype, mean=0.0):
   return x, scale, offset
 
 
-def outcome(x, scale, offset):
+def outcome(beside, *operands):
   """Returns a norm and the gradients of a loss of it and its argument."""
 
-  def loss(*weights):
-    x, normed = layers.NormWeights(*weights[1:]).beside(weights[0])
-    wide = normed.astype(jnp.float32)
-    return jnp.sum(jnp.sin(wide) + jnp.cos(x).astype(jnp.float32)), normed
+  def loss(x, *weights):
+    x, normed = beside(x, *weights)
+    wide = normed.astype(jnp.promote_types(x.dtype, jnp.float32))
+    return jnp.sum(jnp.sin(wide)) + jnp.sum(
+      jnp.cos(x.astype(wide.dtype))
+    ), normed
 
-  gradients, normed = jax.grad(loss, (0, 1, 2), has_aux=True)(x, scale, offset)
+  gradients, normed = jax.grad(loss, (0, 1, 2), has_aux=True)(*operands)
   return [normed, *gradients]
+
+
+def formula(x, scale, offset):
+  centred = x - jnp.mean(x, axis=-1, keepdims=True)
+  variance = jnp.mean(jnp.square(centred), axis=-1, keepdims=True)
+  normed = centred / jnp.sqrt(variance + layers.LAYER_NORM_EPSILON)
+  return x, normed * scale + offset
 
 
 @pytest.fixture
@@ -48,9 +57,11 @@ def interpreted(monkeypatch):
 @pytest.mark.parametrize("mean", [0.0, 1000.0])
 def test_norms_and_gradients(dtype, mean, request):
   inputs = operands(dtype, mean)
-  expected = outcome(*inputs)
+  with jax.enable_x64(True):
+    expected = outcome(formula, *(np.float64(x) for x in inputs))
   request.getfixturevalue("interpreted")
-  found = outcome(*inputs)
+  beside = lambda x, *weights: layers.NormWeights(*weights).beside(x)
+  found = outcome(beside, *inputs)
   assert [x.dtype for x in found] == [dtype, dtype, jnp.float32, jnp.float32]
   tolerance = 1e-5 if dtype == jnp.float32 else 2e-2
   for x, y in zip(found, expected, strict=True):
