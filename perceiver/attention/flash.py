@@ -1,4 +1,4 @@
-"""Self-attention of latents as TPU kernels that keep no scores in memory.
+"""Attention to few keys as TPU kernels that keep no scores in memory.
 
 Latents are few: all scores of a block of queries fit a core's own memory, so
 that no softmax is taken in parts. The gradient computes the weights again from
@@ -14,6 +14,7 @@ from jax.experimental.pallas import tpu as pltpu
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from perceiver import layers
 from perceiver.attention import by_device
 from perceiver.attention import flash_kernels
 
@@ -71,6 +72,35 @@ def attend(
   return _forward(heads, operands, mask, interpret)[0]
 
 
+def attend_to_keys(
+  heads: flash_kernels.Heads,
+  queries: Float[Array, "B T HK"],
+  keys: Float[Array, "B S HK"],
+  values: Float[Array, "B S HV"],
+  added: Float[Array, "B S"] | None = None,
+  interpret: bool = False,
+) -> Float[Array, "B T HV"]:
+  """Attends to keys and values that are complete.
+
+  Args:
+    heads: the division of the channels; a single one if scores are added to.
+    queries: in the dtype of keys and values.
+    keys: to attend to.
+    values: of the keys.
+    added: to the scores of each key. They are one channel more of the keys,
+      which costs nothing where that fills no other lanes.
+    interpret: compute without a TPU, for tests.
+  """
+  if added is not None:
+    heads = heads._replace(qk_channels=heads.qk_channels + 1)
+    one = jnp.full((*queries.shape[:2], 1), 1 / heads.scale, queries.dtype)
+    queries = jnp.concatenate([queries, one], 2)
+    keys = jnp.concatenate([keys, added[..., None].astype(keys.dtype)], 2)
+  none = [jnp.zeros(x.shape[2]) for x in (queries, keys, values)]
+  operands = Operands(queries, keys, values, *none)
+  return attend(heads, operands, None, interpret)
+
+
 def _forward(
   heads: flash_kernels.Heads,
   operands: Operands,
@@ -79,8 +109,10 @@ def _forward(
 ) -> tuple[Float[Array, "B T HV"], Any]:
   if mask is None:
     mask = jnp.ones(operands.keys.shape[:2], bool)
+  arrays = _arrays(operands, mask)
   call = functools.partial(_call, heads, interpret)
-  return by_device.call(call, *_arrays(operands, mask))[0], (operands, mask)
+  small = _plain_if_large(heads, operands, copies=2)
+  return by_device.call(call, *arrays, small=small)[0], (operands, mask)
 
 
 def _backward(
@@ -88,12 +120,61 @@ def _backward(
 ) -> tuple[Operands, None]:
   arrays = (*_arrays(*residuals), cotangent)
   call = functools.partial(_call, heads, interpret)
-  *found, query_bias, key_bias, value_bias = by_device.call(call, *arrays)
+  small = _plain_if_large(heads, residuals[0], copies=5)
+  found = by_device.call(call, *arrays, small=small)
+  *found, query_bias, key_bias, value_bias = found
   biases = (jnp.sum(x, (0, 1)) for x in (query_bias, key_bias, value_bias))
   return Operands(*found, *biases), None
 
 
 attend.defvjp(_forward, _backward)
+
+
+def _plain_if_large(
+  heads: flash_kernels.Heads, operands: Operands, copies: int
+) -> by_device.Function | None:
+  """Returns the formula if a small core's memory is short; None otherwise.
+
+  Args:
+    heads: the division of the channels.
+    operands: of `attend`.
+    copies: of keys and values that the kernel holds, those on their way
+      included; about as many there are of a head's scores.
+  """
+  num_keys = operands.keys.shape[1]
+  lanes = heads.group * (heads.qk_channels + heads.v_channels)
+  rows = max(_BLOCK_SCORES // num_keys, flash_kernels.LANES)
+  entries = num_keys * copies * (lanes + heads.group * rows)
+  return functools.partial(_plain, heads) if 4 * entries > 2**24 else None
+
+
+def _plain(
+  heads: flash_kernels.Heads, *arrays: Float[Array, "B _ _"]
+) -> tuple[Float[Array, "B _ _"], ...]:
+  """Computes what `_call` does, with all scores in memory."""
+
+  def attend(
+    queries: Array, keys: Array, values: Array, *biases: Array
+  ) -> Float[Array, "B T HV"]:
+    def split(x: Array, bias: Array) -> Float[Array, "B S H _"]:
+      total = (x + bias).astype(x.dtype)
+      return total.reshape(*x.shape[:2], heads.number, -1)
+
+    queries, keys, values = map(split, (queries, keys, values), biases)
+    scores = jnp.einsum(
+      "bthk,bshk->bhts",
+      queries * jnp.asarray(heads.scale, queries.dtype),
+      keys,
+      preferred_element_type=jnp.float32,
+    )
+    weights = layers.softmax(scores, arrays[0][:, None] > 0)
+    weights = weights.astype(values.dtype)
+    return jax.lax.collapse(jnp.einsum("bhts,bshv->bthv", weights, values), 2)
+
+  operands = (*arrays[4:7], *arrays[1:4])
+  if len(arrays) == 7:
+    return (attend(*operands),)
+  return jax.vjp(attend, *operands)[1](arrays[7])
 
 
 def _arrays(operands: Operands, mask: Bool[Array, "B S"]) -> tuple[Array, ...]:

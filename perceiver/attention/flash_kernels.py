@@ -25,26 +25,29 @@ class Heads(NamedTuple):
     group: heads that one program computes.
     qk_channels: of a head's queries and keys.
     v_channels: of a head's values.
+    scale: the factor of the scores.
   """
 
   number: int
   group: int
   qk_channels: int
   v_channels: int
-
-  @property
-  def scale(self) -> float:
-    """The factor of the scores, 1/√K."""
-    return 1 / math.sqrt(self.qk_channels)
+  scale: float
 
 
-def choose_heads(num_heads: int, qk_channels: int, v_channels: int) -> Heads:
+def choose_heads(
+  num_heads: int,
+  qk_channels: int,
+  v_channels: int,
+  scale: float | None = None,
+) -> Heads:
   """Returns the smallest groups of heads whose channels fill whole lanes.
 
   Args:
     num_heads: the number of heads.
     qk_channels: of all heads' queries.
     v_channels: of all heads' values.
+    scale: the factor of the scores; 1/√K if None.
 
   Returns:
     All heads in one group where no other does.
@@ -53,9 +56,10 @@ def choose_heads(num_heads: int, qk_channels: int, v_channels: int) -> Heads:
     widths = [group * x // num_heads for x in (qk_channels, v_channels)]
     if num_heads % group == 0 and not any(w % LANES for w in widths):
       break
-  return Heads(
-    num_heads, group, qk_channels // num_heads, v_channels // num_heads
-  )
+  width = qk_channels // num_heads
+  if scale is None:
+    scale = 1 / math.sqrt(width)
+  return Heads(num_heads, group, width, v_channels // num_heads, scale)
 
 
 class _Window(NamedTuple):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from perceiver import layers
+from perceiver.attention import by_device
 from perceiver.attention import flash
 from perceiver.attention import flash_kernels
 from perceiver.attention import projections
@@ -86,6 +87,19 @@ def test_outputs_and_gradients(size, dtype):
   assert_close(found, outcome(formula, *inputs), tolerance)
 
 
+def test_small_cores_have_the_formula_instead(monkeypatch):
+  heads, inputs = operands(SIZES["ragged lengths"])
+  mask = jnp.arange(70) < jnp.array([[70], [30]])
+  expected = outcome(formula, heads, inputs, mask)
+  monkeypatch.setattr(by_device, "SMALL", (jax.devices()[0].device_kind,))
+  monkeypatch.setattr(flash, "_call", None)
+  with pytest.raises(TypeError):
+    outcome(interpreted, heads, inputs, mask)  # fits, and is called
+  monkeypatch.setattr(flash, "_BLOCK_SCORES", 2**24)
+  found = outcome(interpreted, heads, inputs, mask)
+  assert_close(found, expected, 1e-5)
+
+
 @pytest.mark.parametrize("size", ["heads side by side", "ragged lengths"])
 def test_masked_keys_are_not_attended_to(size):
   heads, inputs = operands(SIZES[size])
@@ -95,6 +109,27 @@ def test_masked_keys_are_not_attended_to(size):
   found = outcome(interpreted, heads, inputs, mask)
   assert not any(x[0].any() for x in found[:4])
   assert_close(found, outcome(formula, heads, inputs, mask), 1e-5)
+
+
+def test_scores_may_be_added_to():
+  generator = np.random.default_rng(2)
+  shapes = (2, 130, 37), (2, 70, 37), (2, 70, 21), (2, 70)
+  arrays = [jnp.asarray(generator.normal(size=x), jnp.float32) for x in shapes]
+  heads = flash_kernels.choose_heads(1, 37, 21, scale=0.5)
+
+  def by_formula(queries, keys, values, added):
+    scores = jnp.einsum("btk,bsk->bts", queries, keys) * heads.scale
+    weights = jax.nn.softmax(scores + added[:, None])
+    return jnp.einsum("bts,bsv->btv", weights, values)
+
+  def by_kernel(*arrays):
+    return flash.attend_to_keys(heads, *arrays, interpret=True)
+
+  def outcome(attend):
+    loss = lambda *x: jnp.sum(jnp.sin(attend(*x)))
+    return [attend(*arrays), *jax.grad(loss, (0, 1, 2, 3))(*arrays)]
+
+  assert_close(outcome(by_kernel), outcome(by_formula), 1e-5)
 
 
 def test_scores_of_minus_infinity_give_zeros():
@@ -196,6 +231,34 @@ def test_a_tpu_gets_the_kernels(dtype):
     assert not re.search("dot_general.*-> tensor<4x8x256x256x", text)  # scores
   assert not any("tpu_custom_call" in x for x in programs(256, dtype, "cuda"))
   assert not any("tpu_custom_call" in x for x in programs(256, dtype, "cpu"))
+
+
+@pytest.mark.parametrize(
+  ("num_heads", "num_queries", "number"),
+  [(1, 4096, 1), (8, 256, 1), (8, 16, 0), (8, 8192, 0)],
+)
+def test_a_decoder_gets_the_kernel(num_heads, num_queries, number):
+  """One query is too few; folded maps of several heads need their sum."""
+  config = projections.AttentionConfig(
+    num_heads=num_heads, qk_channels=512, v_channels=512, output_channels=64
+  )
+  linear = lambda *x: layers.LinearWeights(jnp.zeros(x), jnp.zeros(x[-1:]))
+  weights = projections.AttentionWeights(
+    linear(64, 512), linear(512, 512), linear(512, 512), linear(512, 64)
+  )
+
+  def decode(queries, inputs):
+    keys_values = projections.project_keys_values(
+      config, weights, inputs, num_queries=num_queries
+    )
+    return projections.attend(config, weights, keys_values, queries)
+
+  shapes = (2, num_queries, 64), (2, 128, 512)
+  traced = jax.jit(decode).trace(*map(jnp.zeros, shapes))
+  for platform in ("tpu", "cpu"):
+    text = traced.lower(lowering_platforms=(platform,)).as_text()
+    calls = text.count("tpu_custom_call")
+    assert calls == (number if platform == "tpu" else 0)
 
 
 @pytest.mark.parametrize(
