@@ -5,6 +5,7 @@
       [--report DIR] [--examples N] [--data.source DIR ...]
   python -m experiments.evaluate language-baselines [--checkpoint PATH]
   python -m experiments.evaluate latents-table RUN... [--output DIR]
+  python -m experiments.evaluate fashion-baselines | sentence-baselines DIR
   python -m experiments.evaluate starcraft-encoders [--runs RUN...]
 
 RUN is the folder of a run, finished or not, or of one of its checkpoints; PATH
@@ -12,7 +13,7 @@ is one too, or a model file. Results on other data than the run's own are noted
 in its folder, for `list --table`. --follow evaluates the checkpoints of a run
 as they come, into its log, and ends when the run has ended.
 --report writes DIR/index.html with the numbers and the experiment's pictures.
-The last three compare models, those of runs among them.
+The last four lines compare models.
 """
 
 from collections.abc import Sequence
@@ -47,13 +48,16 @@ from perceiver import config_json
 from perceiver import errors as perceiver_errors
 
 _PROG = "python -m experiments.evaluate"
+_BASELINES, _LANGUAGE = "baselines.BaselinesConfig", "experiments.language"
 _COMMANDS = {
-  "language-baselines": (
-    "experiments.language.masked_language.baselines.BaselinesConfig"
+  "fashion-baselines": (
+    "experiments.image_classification.fashion_mnist.baselines.BaselinesConfig"
   ),
+  "language-baselines": f"{_LANGUAGE}.masked_language.{_BASELINES}",
   "latents-table": (
     "experiments.audio_video.autoencoding.latents_table.TableConfig"
   ),
+  "sentence-baselines": f"{_LANGUAGE}.sentences.{_BASELINES}",
   "starcraft-encoders": "experiments.starcraft.comparison.ComparisonConfig",
 }
 
@@ -62,8 +66,8 @@ _COMMANDS = {
 class Evaluate(cli_arguments.Selection):
   """Evaluates a trained model on an experiment's evaluation split.
 
-  The folder of a run, in place of EXPERIMENT, is enough. language-baselines,
-  latents-table and starcraft-encoders, in its place, compare models.
+  The folder of a run, in place of EXPERIMENT, is enough. Commands in its
+  place, such as language-baselines, compare models.
 
   Attributes:
     checkpoint: the folder of a run or of its checkpoint, or a model file.

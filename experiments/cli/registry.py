@@ -32,11 +32,13 @@ from experiments.training import trainer
 _MODULES = {
   "audioset": "experiments.audio_video.audioset.configs",
   "digits": "experiments.image_classification.digits.configs",
+  "fashion_mnist": "experiments.image_classification.fashion_mnist.configs",
   "glue": "experiments.language.glue.configs",
   "imagenet": "experiments.image_classification.imagenet.configs",
   "masked_language": "experiments.language.masked_language.configs",
   "modelnet40": "experiments.point_clouds.configs",
   "optical_flow": "experiments.optical_flow.configs",
+  "sentences": "experiments.language.sentences.configs",
   "starcraft": "experiments.starcraft.configs",
   "video_autoencoding": "experiments.audio_video.autoencoding.configs",
 }

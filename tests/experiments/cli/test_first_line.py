@@ -39,14 +39,14 @@ def test_training_from_nothing_is_not_mentioned(tmp_path, capsys):
   assert found.startswith("run: 6 steps")
 
 
-@pytest.mark.parametrize("name", ["glue", "imagenet"])
+@pytest.mark.parametrize("name", ["glue", "imagenet", "sentences"])
 def test_recipes_that_the_papers_fine_tune(name):
   found = {
     choice.recipe
     for choice in registry.choices(name)
     if choice.experiment.train.fine_tuning
   }
-  if name == "glue":
+  if name != "imagenet":
     assert found == {c.recipe for c in registry.choices(name)} - {"mini"}
   else:
     assert found == {f"large_{x}" for x in ("fourier", "projected", "conv")}
@@ -104,10 +104,12 @@ def test_both_are_in_one_line(tmp_path, monkeypatch, capsys):
   ("name", "remedy"),
   [
     ("audioset", "--data.source prepared:PATH"),
+    ("fashion_mnist", "`apt-get download dataset-fashion-mnist`"),
     ("glue", "--data.source PATH, the folder of the official files"),
     ("imagenet", "`tfds build imagenet2012"),
     ("masked_language", "`tfds build c4/en"),
     ("modelnet40", "https://modelnet.cs.princeton.edu"),
+    ("sentences", "vaderSentiment==3.3.2` brings its archive"),
     ("video_autoencoding", "`python -m experiments.prepare clips`"),
   ],
 )
