@@ -50,6 +50,7 @@ LIBRARY = (
     "processor.py",
   ),
   ("network.py",),
+  ("latent_sizes.py",),
   ("model.py",),
   ("models",),
   ("__init__.py", "checkpoints"),
