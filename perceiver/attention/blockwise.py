@@ -20,6 +20,7 @@ import numpy as np
 
 from perceiver import layers
 from perceiver.attention import block_sizes
+from perceiver.attention import flash_inputs
 from perceiver.attention import input_parts
 from perceiver.attention import wide_heads
 
@@ -39,7 +40,7 @@ class Options(NamedTuple):
     dropout_rate: share of the attention weights dropped, which needs a key.
     accelerator_block_size: inputs of a block elsewhere; `block_size` if None.
     shared_keys: whether `project` gives one group whose keys are its values,
-      and needs no parameters.
+      the normalised inputs.
   """
 
   project: Project
@@ -85,15 +86,17 @@ def _forward(
   key: PRNGKeyArray | None,
 ) -> tuple[tuple[Float[Array, "B G T V"], Bool[Array, "B G T"]], Any]:
   operands = (queries, parts, parameters, input_mask, key)
-  cuda = None
+  kernels: dict[str, Callable[..., Any]] = {}
   if options.shared_keys and wide_heads.supports(
     queries.dtype,
     queries.shape[-1],
     separate_values=False,
     dropout=options.dropout_rate > 0,
   ):
-    cuda = functools.partial(_attend_at_once, options)
-  out, normaliser = _by_platform(options, _attend_blocks, operands, cuda)
+    kernels["cuda"] = functools.partial(_attend_at_once, options)
+  if _has_tpu_kernel(options, queries):
+    kernels["tpu"] = flash_inputs.attend_parts
+  out, normaliser = _by_platform(options, _attend_blocks, operands, kernels)
   result = out.astype(queries.dtype), normaliser != jnp.inf
   return result, (*operands, out, normaliser)
 
@@ -102,28 +105,42 @@ def _backward(
   options: Options, residuals: Any, cotangents: tuple[Array, Any]
 ) -> tuple[Float[Array, "B G T K"], input_parts.Parts, Any, None, None]:
   operands = (residuals, cotangents[0])
-  gradients = _by_platform(options, _differentiate, operands)
+  kernels: dict[str, Callable[..., Any]] = {}
+  if _has_tpu_kernel(options, residuals[0]):
+    kernels["tpu"] = flash_inputs.differentiate_parts
+  gradients = _by_platform(options, _differentiate, operands, kernels)
   return (*gradients, None, None)
 
 
 attend.defvjp(_forward, _backward)
 
 
+def _has_tpu_kernel(options: Options, queries: Array) -> bool:
+  """Returns whether a TPU attends by kernels."""
+  return (
+    options.shared_keys
+    and not options.dropout_rate
+    and flash_inputs.supports(queries)
+  )
+
+
 def _by_platform(
   options: Options,
   function: Callable[..., Any],
   operands: tuple[Any, ...],
-  cuda: Callable[..., Any] | None = None,
+  kernels: dict[str, Callable[..., Any]],
 ) -> Any:
-  """Applies a function with the block size of the hardware lowered for."""
+  """Applies a function with the block size of the hardware lowered for.
+
+  The functions in `kernels` take its place on their platforms.
+  """
   larger = options.accelerator_block_size or options.block_size
   cpu = functools.partial(function, options)
   default = functools.partial(function, options._replace(block_size=larger))
-  if cuda is None and larger == options.block_size:
+  if not kernels and larger == options.block_size:
     return cpu(*operands)
-  others = {} if cuda is None else {"cuda": cuda}
   return jax.lax.platform_dependent(
-    *operands, cpu=cpu, default=default, **others
+    *operands, cpu=cpu, default=default, **kernels
   )
 
 
