@@ -37,7 +37,7 @@ def recipes() -> list[str]:
 
 
 def compile_recipe(recipe: str, hardware: str) -> dict[str, Any]:
-  """Returns what is stored of a recipe on some hardware.
+  """Returns the stored sizes of a recipe on some hardware.
 
   Args:
     recipe: EXPERIMENT:RECIPE.

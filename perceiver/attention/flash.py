@@ -178,7 +178,7 @@ def _plain(
 
 
 def _arrays(operands: Operands, mask: Bool[Array, "B S"]) -> tuple[Array, ...]:
-  """Returns what the kernels take, all of it for every example."""
+  """Returns the operands of the kernels, all of them for every example."""
   *arrays, query_bias, key_bias, value_bias = operands
   biases = (
     jnp.broadcast_to(x.astype(jnp.float32), (len(mask), 1, len(x)))
@@ -207,11 +207,8 @@ def _call(
   num_keys = keys.shape[1]
   rows = _block(length, num_keys)
   groups = heads.number // heads.group
-  products, kernel, results = (
-    (1, 1),
-    flash_kernels.attend,
-    [(length, values.shape[2])],
-  )
+  products, kernel = (1, 1), flash_kernels.attend
+  results = [(length, values.shape[2])]
   if cotangent:
     products, kernel = (3, 2), flash_kernels.differentiate
     results = [x.shape[1:] for x in (*arrays[:3], *biases)]
@@ -222,20 +219,8 @@ def _call(
     for shape in results
   ]
 
-  def spec(i: int, x: Any) -> pl.BlockSpec:
-    """Returns the block of queries, keys, values, cotangent or biases."""
-    if x.shape[1] == 1:
-      block = (None, 1, x.shape[2] // groups)
-      return pl.BlockSpec(block, lambda b, g, i: (b, 0, g))
-    is_key = i in (1, 2)
-    return pl.BlockSpec(
-      (None, num_keys if is_key else rows, x.shape[2] // groups),
-      lambda b, g, i: (b, 0 if is_key else i, g),
-    )
-
+  spec = functools.partial(_spec, groups, rows, num_keys)
   scores = batch * heads.number * length * num_keys
-  counted: list[Any] = [mask, *arrays, *out_shape]
-  lanes = zip(products, flash_kernels.mean_lanes(heads))
   found = pl.pallas_call(
     functools.partial(kernel, heads),
     grid=(batch, groups, length // rows),
@@ -254,15 +239,40 @@ def _call(
       dimension_semantics=("parallel", "parallel", "arbitrary"),
       vmem_limit_bytes=_VMEM_BYTES,
     ),
-    cost_estimate=pl.CostEstimate(
-      flops=2 * scores * sum(number * width for number, width in lanes),
-      transcendentals=scores,
-      bytes_accessed=sum(x.size * x.dtype.itemsize for x in counted),
-    ),
+    cost_estimate=_cost(heads, scores, products, [mask, *arrays, *out_shape]),
     interpret=interpret,
     name=f"latents_{kernel.__name__}",
   )(mask, *biases, *arrays)
   return tuple(x[:, :n] for x, n in zip(found, [*lengths[:3], 1, 1, 1]))
+
+
+def _spec(
+  groups: int, rows: int, num_keys: int, i: int, x: Any
+) -> pl.BlockSpec:
+  """Returns the block of queries, keys, values, cotangent or biases."""
+  if x.shape[1] == 1:
+    block = (None, 1, x.shape[2] // groups)
+    return pl.BlockSpec(block, lambda b, g, i: (b, 0, g))
+  is_key = i in (1, 2)
+  return pl.BlockSpec(
+    (None, num_keys if is_key else rows, x.shape[2] // groups),
+    lambda b, g, i: (b, 0 if is_key else i, g),
+  )
+
+
+def _cost(
+  heads: flash_kernels.Heads,
+  scores: int,
+  products: tuple[int, int],
+  arrays: list[Any],
+) -> pl.CostEstimate:
+  """Returns the operations at the padded sizes, and the bytes moved."""
+  lanes = zip(products, flash_kernels.mean_lanes(heads))
+  return pl.CostEstimate(
+    flops=2 * scores * sum(number * width for number, width in lanes),
+    transcendentals=scores,
+    bytes_accessed=sum(x.size * x.dtype.itemsize for x in arrays),
+  )
 
 
 def _pad(x: Float[Array, "B _ _"], axis: int) -> Float[Array, "B _ _"]:

@@ -165,35 +165,33 @@ def _call(
     *operands: the mask, the inputs, and arrays as long as the queries.
   """
   _, inputs, queries, *_ = operands
-  batch, length, lanes = inputs.shape
-  num_queries = queries.shape[1]
+  (batch, length, lanes), num_queries = inputs.shape, queries.shape[1]
   rows, columns = _block(num_queries), _block(length)
-  by_inputs = kernel is _d_inputs
-  of_inputs, of_queries = _SECOND, _FIRST
+  by_inputs, of_inputs, of_queries = kernel is _d_inputs, _SECOND, _FIRST
   grid = (batch, num_queries // rows, length // columns)
   if by_inputs:
     of_inputs, of_queries, grid = _FIRST, _SECOND, (batch, *grid[:0:-1])
+  of_mask = lambda b, i, j: (b, 0, i if by_inputs else j)
 
   def spec(x: Any, index: Any) -> pl.BlockSpec:
-    size = columns if index is of_inputs else rows
-    return pl.BlockSpec((None, size, x.shape[2]), index)
+    block = (None, columns if index is of_inputs else rows, x.shape[2])
+    return pl.BlockSpec(block, index)
 
   shapes = [(length if by_inputs else num_queries, lanes)]
-  if kernel is _attend:
-    shapes += [(num_queries, 1)] * 2
+  shapes += [(num_queries, 1)] * (2 * (kernel is _attend))
   out_shape = [
     jax.ShapeDtypeStruct((batch, *shape), jnp.float32) for shape in shapes
   ]
   scores = batch * num_queries * length
-  arrays: list[Any] = [*operands, *out_shape]
+  size = lambda x: x.size * x.dtype.itemsize
+  moved = (num_queries // rows - 1) * size(inputs)  # again, by later queries
+  moved += sum(map(size, [*operands, *out_shape]))
   return tuple(
     pl.pallas_call(
       functools.partial(kernel, channels),
       grid=grid,
       in_specs=[
-        pl.BlockSpec(
-          (None, 1, columns), lambda b, i, j: (b, 0, i if by_inputs else j)
-        ),
+        pl.BlockSpec((None, 1, columns), of_mask),
         spec(inputs, of_inputs),
         *(spec(x, of_queries) for x in operands[2:]),
       ],
@@ -205,8 +203,7 @@ def _call(
       cost_estimate=pl.CostEstimate(
         flops=2 * scores * lanes * sum(products),
         transcendentals=scores,
-        bytes_accessed=sum(x.size * x.dtype.itemsize for x in arrays)
-        + (num_queries // rows - 1) * inputs.size * inputs.dtype.itemsize,
+        bytes_accessed=moved,
       ),
       interpret=interpret,
       name=f"inputs{kernel.__name__}",

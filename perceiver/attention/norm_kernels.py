@@ -84,7 +84,7 @@ def normalise(
 ) -> Float[Array, "B N C"]:
   """Returns the layer norm of every position, in the dtype of `x`."""
   call = functools.partial(_call, _normalise, interpret)
-  return by_device.call(call, *_spread(x, *weights), x)[0]
+  return by_device.call(call, *_for_each(x, *weights), x)[0]
 
 
 def differentiate(
@@ -103,12 +103,12 @@ def differentiate(
   weights, x = operands
   call = functools.partial(_call, _differentiate, interpret)
   arrays = x, cotangents[1], cotangents[0]
-  d_x, *sums = by_device.call(call, *_spread(x, weights[0]), *arrays)
+  d_x, *sums = by_device.call(call, *_for_each(x, weights[0]), *arrays)
   sums = [jnp.sum(each, (0, 1)) for each in sums]
   return jax.tree.unflatten(jax.tree.structure(weights), sums), d_x
 
 
-def _spread(
+def _for_each(
   x: Float[Array, "B N C"], *vectors: Float[Array, "C"]
 ) -> list[Float[Array, "B 1 C"]]:
   """Gives every example the parameters."""
