@@ -30,6 +30,7 @@ from experiments.training import trainer
 
 _MODULES = {
   "audioset": "experiments.audio_video.audioset.configs",
+  "copy": "experiments.generation.copy.configs",
   "digits": "experiments.image_classification.digits.configs",
   "glue": "experiments.language.glue.configs",
   "imagenet": "experiments.image_classification.imagenet.configs",

@@ -4,7 +4,8 @@
 over blocks of inputs with a running maximum and a running sum (Rabe and Staats,
 2112.05682); its backward pass walks over them again and recomputes each block's
 scores (FlashAttention, 2205.14135). The memory used beyond inputs and outputs
-is that of one block, whatever the number of inputs.
+is that of one block, whatever the number of inputs. Causal attention makes its
+mask inside each block, and skips the blocks that no query attends to.
 
 `mapping.py` is the counterpart for many queries and few inputs.
 """
@@ -20,6 +21,7 @@ import numpy as np
 
 from perceiver import layers
 from perceiver.attention import block_sizes
+from perceiver.attention import causality
 from perceiver.attention import input_parts
 from perceiver.attention import wide_heads
 
@@ -57,6 +59,7 @@ def attend(
   parameters: Any,
   input_mask: Bool[Array, "B M"] | None,
   key: PRNGKeyArray | None,
+  offset: Int[Array, "B"] | None = None,
 ) -> tuple[Float[Array, "B G T V"], Bool[Array, "B G T"]]:
   """Attends from few queries to many inputs.
 
@@ -67,13 +70,15 @@ def attend(
     parameters: handed to `options.project`.
     input_mask: True where an input may be attended to; all if None.
     key: randomness of the dropout.
+    offset: makes it causal: query i attends to input j if j ≤ `offset` + i.
 
   Returns:
     The attended values, and whether a query attends to any input: its values
     are zeros where every input is masked, or has a score of −inf. Softmax and
     sums are float32, the result has the dtype of `queries`.
   """
-  return _forward(options, queries, parts, parameters, input_mask, key)[0]
+  operands = (queries, parts, parameters, input_mask, key, offset)
+  return _forward(options, *operands)[0]
 
 
 def _forward(
@@ -83,14 +88,19 @@ def _forward(
   parameters: Any,
   input_mask: Bool[Array, "B M"] | None,
   key: PRNGKeyArray | None,
+  offset: Int[Array, "B"] | None,
 ) -> tuple[tuple[Float[Array, "B G T V"], Bool[Array, "B G T"]], Any]:
-  operands = (queries, parts, parameters, input_mask, key)
+  operands = (queries, parts, parameters, input_mask, key, offset)
   cuda = None
-  if options.shared_keys and wide_heads.supports(
-    queries.dtype,
-    queries.shape[-1],
-    separate_values=False,
-    dropout=options.dropout_rate > 0,
+  if (
+    options.shared_keys
+    and offset is None
+    and wide_heads.supports(
+      queries.dtype,
+      queries.shape[-1],
+      separate_values=False,
+      dropout=options.dropout_rate > 0,
+    )
   ):
     cuda = functools.partial(_attend_at_once, options)
   out, normaliser = _by_platform(options, _attend_blocks, operands, cuda)
@@ -100,10 +110,10 @@ def _forward(
 
 def _backward(
   options: Options, residuals: Any, cotangents: tuple[Array, Any]
-) -> tuple[Float[Array, "B G T K"], input_parts.Parts, Any, None, None]:
+) -> tuple[Float[Array, "B G T K"], input_parts.Parts, Any, None, None, None]:
   operands = (residuals, cotangents[0])
   gradients = _by_platform(options, _differentiate, operands)
-  return (*gradients, None, None)
+  return (*gradients, None, None, None)
 
 
 attend.defvjp(_forward, _backward)
@@ -133,10 +143,11 @@ def _attend_at_once(
   parts: input_parts.Parts,
   parameters: Any,
   input_mask: Bool[Array, "B M"] | None,
-  key: PRNGKeyArray | None,
+  key: None,
+  offset: None,
 ) -> tuple[Float[Array, "B 1 T V"], Float[Array, "B 1 T"]]:
   """Attends by one kernel to all inputs, whose keys exist in memory."""
-  del key
+  del key, offset
   inputs = input_parts.concatenate(parts, queries.shape[0], input_mask)
   keys, _ = options.project(parameters, inputs)
   out, normaliser = wide_heads.attend(
@@ -150,11 +161,17 @@ def _loop(
   size: int,
   body: Callable[[Any, Array, int, Array], Any],
   carry: Any,
+  last: Int[Array, ""] | None,
 ) -> Any:
-  """Runs `body(carry, start, size, block_index)` over all blocks in order."""
+  """Runs `body(carry, start, size, block_index)` over all blocks in order.
+
+  Blocks beyond the index `last` are skipped.
+  """
   for first, width, count in block_sizes.split_blocks(length, size):
     step = functools.partial(_step, body, first, width, first // size)
-    if count == 1:
+    if last is not None:
+      carry = causality.run_visible(step, carry, first, width, count, last)
+    elif count == 1:
       carry = step(carry, jnp.int32(0))[0]
     else:
       carry = jax.lax.scan(step, carry, jnp.arange(count))[0]
@@ -176,14 +193,14 @@ def _weights(
   options: Options,
   scores: Float[Array, "B G T S"],
   subtract: Float[Array, "B G T"],
-  mask: Bool[Array, "B S"] | None,
+  mask: Bool[Array, "B 1 #T S"] | None,
   key: PRNGKeyArray | None,
   index: Int[Array, ""],
 ) -> tuple[Float[Array, "B G T S"], Float[Array, "B G T S"]]:
   """Returns the block's unnormalised weights, without and with dropout."""
   weights = jnp.exp(scores - subtract[..., None])
   if mask is not None:
-    weights = jnp.where(mask[:, None, None, :], weights, 0)
+    weights = jnp.where(mask, weights, 0)
   if key is None or not options.dropout_rate:
     return weights, weights
   keep = jax.random.bernoulli(
@@ -195,14 +212,14 @@ def _weights(
 def _scores(
   queries: Float[Array, "B G T K"],
   keys: Float[Array, "B G S K"],
-  mask: Bool[Array, "B S"] | None,
+  mask: Bool[Array, "B 1 #T S"] | None,
 ) -> Float[Array, "B G T S"]:
   scores = jnp.einsum(
     "bgtk,bgsk->bgts", queries, keys, preferred_element_type=jnp.float32
   )
   if mask is None:
     return scores
-  return jnp.where(mask[:, None, None, :], scores, _MASKED)
+  return jnp.where(mask, scores, _MASKED)
 
 
 def _attend_blocks(
@@ -212,6 +229,7 @@ def _attend_blocks(
   parameters: Any,
   input_mask: Bool[Array, "B M"] | None,
   key: PRNGKeyArray | None,
+  offset: Int[Array, "B"] | None,
 ) -> tuple[Float[Array, "B G T V"], Float[Array, "B G T"]]:
   """Returns the attended values and log Σ exp(scores), both float32.
 
@@ -227,6 +245,7 @@ def _attend_blocks(
     block, mask = input_parts.slice_parts((parts, input_mask), start, size)
     joined = input_parts.concatenate(block, batch, mask)  # [B, S, C]
     keys, values = options.project(parameters, joined)
+    mask = causality.mask(mask, offset, num_queries, start, size)
     scores = _scores(queries, keys, mask)  # [B, G, T, S]
     new_top = jnp.maximum(top, jnp.max(scores, axis=-1))
     shrink = jnp.exp(top - new_top)
@@ -255,6 +274,7 @@ def _attend_blocks(
       jnp.zeros(rows, jnp.float32),
       jnp.zeros((*rows, values.shape[-1]), jnp.float32),
     ),
+    causality.last_visible(offset, num_queries),
   )
   out, log_total = layers.divide_sums(attended, total)
   return out, top + log_total
@@ -264,8 +284,9 @@ def _differentiate(
   options: Options, residuals: Any, cotangent: Float[Array, "B G T V"]
 ) -> tuple[Float[Array, "B G T K"], input_parts.Parts, Any]:
   """Returns the gradients of queries, parts and parameters."""
-  queries, parts, parameters, input_mask, key, out, normaliser = residuals
-  batch = queries.shape[0]
+  queries, parts, parameters, input_mask, key, offset, *results = residuals
+  out, normaliser = results
+  batch, _, num_queries, _ = queries.shape
   mean = jnp.sum(cotangent.astype(jnp.float32) * out, axis=-1)  # [B, G, T]
 
   def body(
@@ -278,6 +299,7 @@ def _differentiate(
       parameters,
       block,
     )
+    mask = causality.mask(mask, offset, num_queries, start, size)
     weights, dropped = _weights(
       options, _scores(queries, keys, mask), normaliser, mask, key, index
     )
@@ -317,5 +339,6 @@ def _differentiate(
       jax.tree.map(jnp.zeros_like, parts),
       jax.tree.map(jnp.zeros_like, parameters),
     ),
+    causality.last_visible(offset, num_queries),
   )
   return d_queries.astype(queries.dtype), d_parts, d_parameters
