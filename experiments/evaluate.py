@@ -4,6 +4,7 @@
   python -m experiments.evaluate EXPERIMENT --checkpoint PATH
       [--report DIR] [--examples N] [--data.source DIR ...]
   python -m experiments.evaluate language-baselines [--checkpoint PATH]
+  python -m experiments.evaluate generation-baselines text|tunes
   python -m experiments.evaluate latents-table RUN... [--output DIR]
   python -m experiments.evaluate starcraft-encoders [--runs RUN...]
 
@@ -12,7 +13,7 @@ is one too, or a model file. Results on other data than the run's own are noted
 in its folder, for `list --table`. --follow evaluates the checkpoints of a run
 as they come, into its log, and ends when the run has ended.
 --report writes DIR/index.html with the numbers and the experiment's pictures.
-The last three compare models, those of runs among them.
+The last four compare models, those of runs among them.
 """
 
 from collections.abc import Sequence
@@ -48,6 +49,7 @@ from perceiver import errors as perceiver_errors
 
 _PROG = "python -m experiments.evaluate"
 _COMMANDS = {
+  "generation-baselines": "experiments.generation.baselines.BaselinesConfig",
   "language-baselines": (
     "experiments.language.masked_language.baselines.BaselinesConfig"
   ),
@@ -63,7 +65,8 @@ class Evaluate(cli_arguments.Selection):
   """Evaluates a trained model on an experiment's evaluation split.
 
   The folder of a run, in place of EXPERIMENT, is enough. language-baselines,
-  latents-table and starcraft-encoders, in its place, compare models.
+  generation-baselines, latents-table and starcraft-encoders, in its place,
+  compare models.
 
   Attributes:
     checkpoint: the folder of a run or of its checkpoint, or a model file.

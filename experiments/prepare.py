@@ -6,6 +6,7 @@ python -m experiments.prepare verify-clips FOLDER
 python -m experiments.prepare sentencepiece --source DIR --output FILE
 python -m experiments.prepare glue FOLDER
 python -m experiments.prepare flow-samples PICTURE
+python -m experiments.prepare tunes --archive music21.whl --output FILE
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ _COMMANDS = {
   "sentencepiece": "experiments.language.text.train_sentencepiece.TrainConfig",
   "glue": "experiments.language.glue.synthetic.WriteConfig",
   "flow-samples": "experiments.optical_flow.synthetic.plot_samples.PlotConfig",
+  "tunes": "experiments.generation.tunes.prepare.PrepareConfig",
 }
 
 

@@ -38,6 +38,8 @@ _MODULES = {
   "modelnet40": "experiments.point_clouds.configs",
   "optical_flow": "experiments.optical_flow.configs",
   "starcraft": "experiments.starcraft.configs",
+  "text": "experiments.generation.text.configs",
+  "tunes": "experiments.generation.tunes.configs",
   "video_autoencoding": "experiments.audio_video.autoencoding.configs",
 }
 _MINI = "mini"

@@ -14,7 +14,6 @@ from perceiver import layers
 from perceiver import position_encoding
 from perceiver.attention import block_sizes
 from perceiver.attention import blockwise
-from perceiver.attention import causality
 from perceiver.attention import projections
 from perceiver.attention import reference
 
@@ -204,13 +203,12 @@ def _visible(
   num_queries: int,
   input_mask: Bool[Array, "B M"],
   kept: Bool[Array, "B M"] | None,
-) -> Bool[Array, "B 1 T M"] | None:
+) -> Bool[Array, "B 1 T M"]:
   """Returns True where a query attends to an input."""
   length = input_mask.shape[1]
-  start = jnp.int32(0)
-  if kept is None:
-    return causality.mask(input_mask, offset, num_queries, start, length)
-  own = offset[:, None] + jnp.arange(num_queries)  # [B, T]
-  own = own[:, None, :, None] == jnp.arange(length)  # [B, 1, T, M]
-  mask = causality.mask(input_mask & kept, offset, num_queries, start, length)
-  return mask | own & input_mask[:, None, None, :]
+  ends = offset[:, None] + jnp.arange(num_queries)
+  ends = ends[:, None, :, None]  # [B, 1, T, 1]
+  visible = jnp.arange(length) <= ends  # [B, 1, T, M]
+  if kept is not None:
+    visible &= kept[:, None, None, :] | (jnp.arange(length) == ends)
+  return visible & input_mask[:, None, None, :]

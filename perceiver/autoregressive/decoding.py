@@ -40,7 +40,7 @@ class State(NamedTuple):
   Attributes:
     elements: by time; 0 before a sequence's start and after its end.
     starts: the time at which each sequence begins.
-    count: elements read, by time, which all sequences share.
+    time: that after the last element read, which all sequences share.
     first_latent: the time of the oldest latent that is held.
     inputs: keys and values of inputs.
     layers: those of the latents of each layer.
@@ -48,7 +48,7 @@ class State(NamedTuple):
 
   elements: Int[Array, "B T"]
   starts: Int[Array, "B"]
-  count: Int[Array, ""]
+  time: Int[Array, ""]
   first_latent: Int[Array, ""]
   inputs: KeysValues
   layers: tuple[KeysValues, ...]
@@ -114,29 +114,29 @@ class Decoder:
     weights: DecodingWeights,
     elements: Int[Array, "B T"],
     starts: Int[Array, "B"],
-    count: Int[Array, ""],
+    time: Int[Array, ""],
     num_latents: int,
   ) -> tuple[State, Float32[Array, "B V"]]:
-    """Reads the elements before the time `count`.
+    """Reads the elements before the time `time`.
 
     Args:
       weights: of the model.
       elements: by time, with room for those to come.
       starts: the time at which each sequence begins.
-      count: from 1; the end of all sequences.
+      time: from 1; the end of all sequences.
       num_latents: latents to hold, the last ones.
 
     Returns:
       The state, and logits of the next elements.
     """
     size = self.input_slots
-    embedded, positions = self._embed(weights, elements, starts, count, size)
+    embedded, positions = self._embed(weights, elements, starts, time, size)
     read = weights.shared.cross_attention
     keys_values = self.config.attend_inputs.keys_values(
       read.attention, read.input_norm, embedded, positions
     )
-    rings = [jnp.roll(x, count % size, axis=2) for x in keys_values]
-    state = State(elements, starts, count, count, KeysValues(*rings), layers=())
+    rings = [jnp.roll(x, time % size, axis=2) for x in keys_values]
+    state = State(elements, starts, time, time, KeysValues(*rings), layers=())
     return self.refill(weights, state, num_latents)
 
   def refill(
@@ -147,12 +147,12 @@ class Decoder:
     Returns:
       The state that holds these latents only, and logits of the next elements.
     """
-    cfg, count, size = self.config, state.count, self.input_slots
+    cfg, time, size = self.config, state.time, self.input_slots
     embedded, positions = self._embed(
-      weights, state.elements, state.starts, count, num_latents
+      weights, state.elements, state.starts, time, num_latents
     )  # [B, N, C], [B, N]
     positions += int(cfg.offset_queries)
-    in_order = (jnp.roll(x, -(count % size), axis=2) for x in state.inputs)
+    in_order = (jnp.roll(x, -(time % size), axis=2) for x in state.inputs)
     x = weights.shared.query(embedded)  # [B, N, D]
     read = weights.shared.cross_attention
     x = self._attend_many(
@@ -168,14 +168,14 @@ class Decoder:
       x = self._attend_many(
         cfg.attend_latents, layer, x, positions, keys_values, state
       )
-      held.append(self._ring(keys_values, count))
-    state = state._replace(first_latent=count - num_latents, layers=tuple(held))
+      held.append(self._ring(keys_values, time))
+    state = state._replace(first_latent=time - num_latents, layers=tuple(held))
     return state, weights.shared.predict(x[:, -1:])[:, 0]
 
   def step(
     self, weights: DecodingWeights, state: State
   ) -> tuple[State, Float32[Array, "B V"]]:
-    """Reads the element at the time `count` with one more latent.
+    """Reads the element at the time `time` with one more latent.
 
     Returns:
       The state, and logits of the next elements.
@@ -187,7 +187,7 @@ class Decoder:
     read = weights.shared.cross_attention
     first = state.starts
     x = self._attend_one(
-      cfg.attend_inputs, read, x, positions, state.inputs, state.count, first
+      cfg.attend_inputs, read, x, positions, state.inputs, state.time, first
     )
     first = jnp.maximum(first, state.first_latent)
     held = []
@@ -195,9 +195,9 @@ class Decoder:
       new = cfg.attend_latents.keys_values(
         layer.attention, layer.input_norm, x, positions
       )
-      held.append(_write(cache, new, state.count - 1))
+      held.append(_write(cache, new, state.time - 1))
       x = self._attend_one(
-        cfg.attend_latents, layer, x, positions, held[-1], state.count, first
+        cfg.attend_latents, layer, x, positions, held[-1], state.time, first
       )
     state = state._replace(layers=tuple(held))
     return state, weights.shared.predict(x)[:, 0]
@@ -205,7 +205,7 @@ class Decoder:
   def step_and_refill(
     self, weights: DecodingWeights, state: State, num_latents: int
   ) -> tuple[State, Float32[Array, "B V"]]:
-    """Reads the element at the time `count`, and makes all latents anew."""
+    """Reads the element at the time `time`, and makes all latents anew."""
     state, _, _ = self._read(weights, state)
     return self.refill(weights, state, num_latents)
 
@@ -213,29 +213,29 @@ class Decoder:
     self, weights: DecodingWeights, state: State
   ) -> tuple[State, Float[Array, "B 1 C"], Int[Array, "B 1"]]:
     """Puts the next element into the cache of inputs."""
-    count = state.count + 1
+    time = state.time + 1
     embedded, positions = self._embed(
-      weights, state.elements, state.starts, count, 1
+      weights, state.elements, state.starts, time, 1
     )
     read = weights.shared.cross_attention
     new = self.config.attend_inputs.keys_values(
       read.attention, read.input_norm, embedded, positions
     )
-    inputs = _write(state.inputs, new, state.count)
-    return state._replace(count=count, inputs=inputs), embedded, positions
+    inputs = _write(state.inputs, new, state.time)
+    return state._replace(time=time, inputs=inputs), embedded, positions
 
   def _embed(
     self,
     weights: DecodingWeights,
     elements: Int[Array, "B T"],
     starts: Int[Array, "B"],
-    count: Int[Array, ""],
+    time: Int[Array, ""],
     size: int,
   ) -> tuple[Float[Array, "B S C"], Int[Array, "B S"]]:
-    """Embeds the last `size` elements before the time `count`."""
+    """Embeds the last `size` elements before the time `time`."""
     padded = jnp.pad(elements, ((0, 0), (size, 0)))
-    last = jax.lax.dynamic_slice_in_dim(padded, count, size, axis=1)
-    times = count - size + jnp.arange(size)
+    last = jax.lax.dynamic_slice_in_dim(padded, time, size, axis=1)
+    times = time - size + jnp.arange(size)
     steps = jnp.maximum(times - starts[:, None], 0)  # [B, S]
     positions = sequence_positions.of_steps(self.config.positions, steps)
     embedded = weights.shared.embed(self.config.positions, last, positions)
@@ -255,7 +255,7 @@ class Decoder:
       weights.attention, weights.query_norm(x), positions
     )
     size = keys_values.keys.shape[2]
-    times = state.count - size + jnp.arange(size)
+    times = state.time - size + jnp.arange(size)
     attended = attention.attend_projected(
       query,
       *keys_values,
@@ -271,14 +271,14 @@ class Decoder:
     x: Float[Array, "B 1 D"],
     positions: Int[Array, "B 1"],
     keys_values: KeysValues,
-    count: Int[Array, ""],
+    time: Int[Array, ""],
     first: Int[Array, "B"],
   ) -> Float[Array, "B 1 D"]:
     """Attends from the newest latent to all slots from the time `first`."""
     query = attention.queries(
       weights.attention, weights.query_norm(x), positions
     )
-    visible = slot_times(count, keys_values.keys.shape[2]) >= first[:, None]
+    visible = slot_times(time, keys_values.keys.shape[2]) >= first[:, None]
     attended = causal_attention.attend_at_once(
       query, *keys_values, visible[:, None, None]
     )
@@ -294,19 +294,19 @@ class Decoder:
     attended = attention.output(weights.attention, attended)
     return parts.finish_block(self.config.activation, weights, x, attended)
 
-  def _ring(self, keys_values: KeysValues, count: Int[Array, ""]) -> KeysValues:
-    """Puts the latents before the time `count` into their slots."""
+  def _ring(self, keys_values: KeysValues, time: Int[Array, ""]) -> KeysValues:
+    """Puts the latents before the time `time` into their slots."""
     size = self.latent_slots
     rest = size - keys_values.keys.shape[2]
     padded = (
       jnp.pad(x, ((0, 0),) * 2 + ((rest, 0), (0, 0))) for x in keys_values
     )
-    return KeysValues(*(jnp.roll(x, count % size, axis=2) for x in padded))
+    return KeysValues(*(jnp.roll(x, time % size, axis=2) for x in padded))
 
 
-def slot_times(count: Int[Array, ""], size: int) -> Int[Array, "S"]:
-  """Returns the newest time before `count` of each slot; negative for none."""
-  return count - 1 - (count - 1 - jnp.arange(size)) % size
+def slot_times(time: Int[Array, ""], size: int) -> Int[Array, "S"]:
+  """Returns the newest time before `time` of each slot; negative for none."""
+  return time - 1 - (time - 1 - jnp.arange(size)) % size
 
 
 def _write(
@@ -326,6 +326,5 @@ def _write(
 
 
 def _applied(function: Any, params: Any) -> Any:
-  """Returns what a function that makes Haiku modules gives for parameters."""
-  transformed = hk.without_apply_rng(hk.transform(function))
-  return transformed.apply(params)
+  """Returns the result of a function that makes Haiku modules."""
+  return hk.transform(function).apply(params, None)

@@ -208,7 +208,7 @@ def _steps(
 
 def _aligned(
   prompts: Sequence[Sequence[int]], num_elements: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.int32]:
   """Returns prompts with a common end, their starts, and the end."""
   longest = max(map(len, prompts))
   elements = np.zeros((len(prompts), longest + num_elements), np.int32)
@@ -239,11 +239,11 @@ def _programs(
   ) -> tuple[decoding.State, Int[Array, "B"]]:
     state, logits = found
     if allowed is not None:
-      may_be = allowed(state.count - state.starts)
+      may_be = allowed(state.time - state.starts)
       logits = jnp.where(may_be, logits, _REMOVED)
     new = sample(config, logits, key)
     elements = jax.lax.dynamic_update_slice_in_dim(
-      state.elements, new[:, None].astype(jnp.int32), state.count, axis=1
+      state.elements, new[:, None].astype(jnp.int32), state.time, axis=1
     )
     return state._replace(elements=elements), new
 

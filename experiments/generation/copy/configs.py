@@ -10,9 +10,9 @@ predicted from the first. Evaluation is of the second half alone.
 import dataclasses
 import functools
 
+from experiments.generation import recipes
 from experiments.generation import task as generation_task
 from experiments.generation.copy import data as copy_data
-from experiments.training import optimizers
 from experiments.training import schedules
 from experiments.training import tasks
 from experiments.training import trainer
@@ -59,14 +59,12 @@ class Experiment:
     )
 
 
-# As released, but that its cosine begins after the warm-up.
-_ADAM = optimizers.Adam(eps=1e-8, weight_decay=0.0, clip_norm=1.0)
 _TRAIN = trainer.TrainConfig(
   batch_size=1024,
   steps=1_000_000,
   base_rate=3e-4,
   schedule=schedules.WarmupCosine(warmup_steps=1000),
-  optimizer=_ADAM,
+  optimizer=recipes.ADAM,
   eval_every=10_000,
   eval_batch_size=512,
 )
@@ -88,7 +86,7 @@ MINI = Experiment(
     steps=10_000,
     base_rate=1e-3,
     schedule=schedules.WarmupCosine(warmup_steps=500),
-    optimizer=_ADAM,
+    optimizer=recipes.ADAM,
     eval_every=1000,
     checkpoint_every=1000,
     log_every=100,

@@ -18,19 +18,19 @@ class Mirrored(Sequence[np.ndarray]):
 
   Attributes:
     length: elements of a sequence.
-    count: the number of sequences.
+    number: of sequences.
     seed: of the bytes.
   """
 
   length: int
-  count: int
+  number: int
   seed: int
 
   def __len__(self) -> int:
-    return self.count
+    return self.number
 
   def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
-    if not 0 <= index < self.count:
+    if not 0 <= index < self.number:
       raise IndexError(index)
     return mirrored(self.length, np.random.default_rng((self.seed, index)))
 

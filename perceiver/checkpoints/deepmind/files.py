@@ -126,12 +126,10 @@ def from_theirs(
   check.compare(
     check.flatten(shapes(model)), check.flatten(theirs), source=source
   )
-  tables = (
-    deepmind_tables.parameter_names(model.config),
-    deepmind_tables.state_names(model.config),
-  )
+  config = model.config
   variables = perceiver_model.Variables(
-    *(names.to_ours(table, tree) for table, tree in zip(tables, theirs))
+    names.to_ours(deepmind_tables.parameter_names(config), theirs.params),
+    names.to_ours(deepmind_tables.state_names(config), theirs.state),
   )
   check.fits(model, variables, source=source)
   return variables

@@ -38,6 +38,7 @@ def test_choose(tiny):
 def test_the_registered_experiments():
   assert registry.names() == [
     "audioset",
+    "copy",
     "digits",
     "glue",
     "imagenet",
@@ -45,6 +46,8 @@ def test_the_registered_experiments():
     "modelnet40",
     "optical_flow",
     "starcraft",
+    "text",
+    "tunes",
     "video_autoencoding",
   ]
 
