@@ -17,6 +17,7 @@ import lzma
 import math
 
 import tabulate
+import tyro
 
 from experiments.cli import errors
 
@@ -33,7 +34,7 @@ class BaselinesConfig:
     source: its data, as --data.source; the experiment's own if None.
   """
 
-  experiment: str
+  experiment: tyro.conf.Positional[str]
   source: str | None = None
 
 

@@ -7,7 +7,7 @@ from perceiver import autoregressive
 from perceiver import position_encoding
 from perceiver.models import perceiver_ar
 
-# As released, but that its cosine begins after the warm-up.
+# As released.
 ADAM = optimizers.Adam(eps=1e-8, weight_decay=0.0, clip_norm=1.0)
 TRAIN = trainer.TrainConfig(
   batch_size=16,

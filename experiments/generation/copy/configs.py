@@ -61,7 +61,7 @@ class Experiment:
 
 _TRAIN = trainer.TrainConfig(
   batch_size=1024,
-  steps=1_000_000,
+  steps=1_001_000,
   base_rate=3e-4,
   schedule=schedules.WarmupCosine(warmup_steps=1000),
   optimizer=recipes.ADAM,

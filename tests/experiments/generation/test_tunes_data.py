@@ -76,7 +76,8 @@ def test_tunes_of_an_archive(tmp_path, capsys):
 def test_sides_share_no_tune_and_have_no_names():
   source = tunes_data.Source(tunes_data.Corpus.SYNTHETIC)
   train, held_out = tunes_data.documents(source)
-  assert train and not set(train) & set(held_out)
+  assert train
+  assert not set(train) & set(held_out)
   assert not any(b"T:" in tune for tune in train)
 
 
@@ -92,5 +93,5 @@ def test_baselines_learn_from_the_training_side(capsys):
     *("--source", "synthetic"),
   )
   assert "Witten-Bell, order 6" in out
-  arguments = ("generation-baselines", "--experiment", "images")
+  arguments = ("generation-baselines", "images")
   commands.command(capsys, evaluate.main, *arguments, code=2)
