@@ -1,6 +1,7 @@
 """Prepares data: data sets, vocabularies and synthetic examples.
 
 python -m experiments.prepare images FOLDER --name NAME
+python -m experiments.prepare fashion-mnist ARCHIVE DIR
 python -m experiments.prepare clips VIDEOS OUTPUT --train train.csv
 python -m experiments.prepare verify-clips FOLDER
 python -m experiments.prepare sentencepiece --source DIR --output FILE
@@ -18,6 +19,7 @@ _COMMANDS = {
   "images": (
     "experiments.image_classification.imagenet.prepare_folder.PrepareConfig"
   ),
+  "fashion-mnist": "experiments.data.fashion_mnist.PrepareConfig",
   "clips": "experiments.audio_video.clips.prepare.PrepareConfig",
   "verify-clips": "experiments.audio_video.clips.verify.VerifyConfig",
   "sentencepiece": "experiments.language.text.train_sentencepiece.TrainConfig",

@@ -32,6 +32,7 @@ _MODULES = {
   "audioset": "experiments.audio_video.audioset.configs",
   "copy": "experiments.generation.copy.configs",
   "digits": "experiments.image_classification.digits.configs",
+  "fashion_mnist": "experiments.image_classification.fashion_mnist.configs",
   "glue": "experiments.language.glue.configs",
   "imagenet": "experiments.image_classification.imagenet.configs",
   "masked_language": "experiments.language.masked_language.configs",

@@ -11,9 +11,9 @@ images are shuffled by one permutation.
 import dataclasses
 from typing import Any
 
+from experiments.image_classification import convnet
 from experiments.image_classification import mixing
 from experiments.image_classification import task as classification_task
-from experiments.image_classification.digits import convnet
 from experiments.image_classification.digits import data
 from experiments.training import optimizers
 from experiments.training import schedules

@@ -104,6 +104,7 @@ def test_both_are_in_one_line(tmp_path, monkeypatch, capsys):
   ("name", "remedy"),
   [
     ("audioset", "--data.source prepared:PATH"),
+    ("fashion_mnist", "`apt-get download dataset-fashion-mnist`"),
     ("glue", "--data.source PATH, the folder of the official files"),
     ("imagenet", "`tfds build imagenet2012"),
     ("masked_language", "`tfds build c4/en"),

@@ -9,7 +9,7 @@ from experiments import train
 from experiments.cli import arguments as cli_arguments
 from experiments.cli import errors
 from experiments.cli import registry
-from experiments.image_classification.digits import convnet
+from experiments.image_classification import convnet
 from experiments.training import optimizers
 from experiments.training import schedules
 from perceiver import decoder

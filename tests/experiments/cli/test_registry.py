@@ -40,6 +40,7 @@ def test_the_registered_experiments():
     "audioset",
     "copy",
     "digits",
+    "fashion_mnist",
     "glue",
     "imagenet",
     "masked_language",

@@ -95,7 +95,7 @@ def test_training_smooths_and_mixes(digits_task, variables):
   assert np.abs(run(mixed, 0) - run(mixed, 1)).max() > 1e-3
 
 
-@pytest.mark.parametrize("name", ["digits", "imagenet"])
+@pytest.mark.parametrize("name", ["digits", "fashion_mnist", "imagenet"])
 def test_every_recipe_is_complete(name):
   for choice in registry.choices(name):
     model = choice.experiment.model
