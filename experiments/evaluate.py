@@ -4,7 +4,7 @@
   python -m experiments.evaluate EXPERIMENT --checkpoint PATH
       [--report DIR] [--examples N] [--data.source DIR ...]
   python -m experiments.evaluate language-baselines [--checkpoint PATH]
-  python -m experiments.evaluate generation-baselines text|tunes
+  python -m experiments.evaluate generation-baselines text|tunes|pixels
   python -m experiments.evaluate latents-table RUN... [--output DIR]
   python -m experiments.evaluate starcraft-encoders [--runs RUN...]
 

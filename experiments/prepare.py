@@ -7,7 +7,7 @@ python -m experiments.prepare verify-clips FOLDER
 python -m experiments.prepare sentencepiece --source DIR --output FILE
 python -m experiments.prepare glue FOLDER
 python -m experiments.prepare flow-samples PICTURE
-python -m experiments.prepare tunes --archive music21.whl --output FILE
+python -m experiments.prepare tunes ARCHIVE FILE
 """
 
 from collections.abc import Sequence

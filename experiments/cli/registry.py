@@ -38,6 +38,7 @@ _MODULES = {
   "masked_language": "experiments.language.masked_language.configs",
   "modelnet40": "experiments.point_clouds.configs",
   "optical_flow": "experiments.optical_flow.configs",
+  "pixels": "experiments.generation.pixels.configs",
   "starcraft": "experiments.starcraft.configs",
   "text": "experiments.generation.text.configs",
   "tunes": "experiments.generation.tunes.configs",

@@ -107,7 +107,7 @@ RESULTS = {
   "mirrored_131072": tasks.Result(
     metric="accuracy",
     paper=1.0,
-    source="Perceiver AR, section 4.1",
+    source="Perceiver AR (2202.07765)",
     split="mirrored held out",
   ),
 }

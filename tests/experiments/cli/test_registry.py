@@ -46,6 +46,7 @@ def test_the_registered_experiments():
     "masked_language",
     "modelnet40",
     "optical_flow",
+    "pixels",
     "starcraft",
     "text",
     "tunes",

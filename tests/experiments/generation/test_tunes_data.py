@@ -1,10 +1,12 @@
 """Folk tunes: files, variants, and the table of baselines."""
 
+import dataclasses
 import json
 import zipfile
 
 from experiments import evaluate
 from experiments import prepare
+from experiments.data import archives
 from experiments.generation import baselines
 from experiments.generation.tunes import data as tunes_data
 from tests.helpers import commands
@@ -57,20 +59,29 @@ def test_variants_are_in_one_group():
   assert tunes_data.groups([one, other, higher]) == [0, 1, 0]
 
 
-def test_tunes_of_an_archive(tmp_path, capsys):
+def test_tunes_of_an_archive(tmp_path, capsys, monkeypatch):
   archive, output = tmp_path / "music21.whl", tmp_path / "tunes.jsonl"
   with zipfile.ZipFile(archive, "w") as file:
     file.writestr("music21/corpus/essenFolksong/a.abc", ABC)
     file.writestr("music21/corpus/essenFolksong/same.abc", ABC)
     file.writestr("music21/corpus/other/b.abc", ABC)
-  arguments = ("tunes", "--archive", archive, "--output", output)
+  arguments = ("tunes", archive, output)
+  error = commands.command(capsys, prepare.main, *arguments, code=1)
+  assert "expected dc3309498c4c" in error
+  package = dataclasses.replace(
+    tunes_data.PACKAGE, sha256=archives.checksum(archive, "sha256")
+  )
+  monkeypatch.setattr(tunes_data, "PACKAGE", package)
   out = commands.command(capsys, prepare.main, *arguments)
   assert "3 tunes" in out
   texts = [json.loads(line)["text"] for line in output.read_text().splitlines()]
   assert texts[2].startswith("T: a song!")
-  archive.write_text("no archive")
+  (tmp_path / "abc").mkdir()
+  arguments = ("tunes", tmp_path / "abc", output)
   error = commands.command(capsys, prepare.main, *arguments, code=1)
   assert "expected a wheel of music21" in error
+  (tmp_path / "abc" / "one.abc").write_text(ABC)
+  assert "3 tunes" in commands.command(capsys, prepare.main, *arguments)
 
 
 def test_sides_share_no_tune_and_have_no_names():
