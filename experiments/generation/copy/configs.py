@@ -27,9 +27,11 @@ class DataConfig:
   """The sequences.
 
   Attributes:
+    source: synthetic, the only kind.
     eval_sequences: sequences of an evaluation.
   """
 
+  source: copy_data.Source = copy_data.Source(copy_data.Kind.SYNTHETIC)
   eval_sequences: int = 256
 
   def __post_init__(self) -> None:

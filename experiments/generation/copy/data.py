@@ -2,14 +2,29 @@
 
 from collections.abc import Sequence
 import dataclasses
+import enum
 
 import numpy as np
 
 from experiments.data import loader
+from experiments.data import sources
 from experiments.generation import sequences
 
 _TRAIN_EXAMPLES = 2**20  # of an epoch, each sampled anew
 _EVAL_SEED = 0
+
+
+class Kind(enum.Enum):
+  """The kind of sequences: made by the rule of the task."""
+
+  SYNTHETIC = "synthetic"
+
+
+@dataclasses.dataclass(frozen=True)
+class Source(sources.Source):
+  """Sequences, which need no path."""
+
+  kind: Kind
 
 
 @dataclasses.dataclass(frozen=True)

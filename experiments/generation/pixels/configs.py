@@ -34,12 +34,21 @@ class Experiment:
   train: trainer.TrainConfig
 
   def task(self) -> generation_task.Generation:
-    """Returns the task."""
+    """Returns the task.
+
+    Raises:
+      ValueError: if the model is of no grid of pixels.
+    """
+    positions = self.model.positions
+    grid = getattr(positions, "grid", None)
+    if grid is None:
+      raise ValueError(f"positions are {positions}; expected those of a grid")
     return generation_task.Generation(
       model=perceiver.create(self.model),
       splits=functools.partial(
         pixels_data.splits,
         self.data,
+        grid,
         self.model.context,
         self.model.num_latents,
       ),

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 import dataclasses
-import math
 
 import numpy as np
 
@@ -38,7 +37,7 @@ class DataConfig:
 class Sequences(Sequence[np.ndarray]):
   """A start and the pixels of each image, [1 + pixels] int32."""
 
-  images: np.ndarray  # [B, rows, columns] uint8
+  images: np.ndarray  # [B, rows, columns, channels] uint8
 
   def __len__(self) -> int:
     return len(self.images)
@@ -46,6 +45,26 @@ class Sequences(Sequence[np.ndarray]):
   def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
     pixels = sequences.encode(self.images[index].reshape(-1))
     return np.concatenate([[sequences.START], pixels]).astype(np.int32)
+
+
+def _images(
+  source: fashion_mnist.Source,
+  part: fashion_mnist.Part,
+  grid: tuple[int, int, int],
+) -> np.ndarray:  # [B, rows, columns, channels] uint8
+  """Returns the images of a part; synthetic ones have any size."""
+  pixels = fashion_mnist.read(source, part).pixels[..., None]
+  own = pixels.shape[1:]
+  if grid == own:
+    return pixels
+  if not source.is_synthetic:
+    raise files.InputError(
+      f"The model is for images of {grid}; expected {own}, Fashion-MNIST's, "
+      "the only images that are read."
+    )
+  rows, columns = (np.arange(n) * m // n for n, m in zip(grid, own))
+  resized = pixels[:, rows[:, None], columns]  # [B, rows, columns, 1]
+  return resized.repeat(grid[2], axis=-1)
 
 
 def documents(source: fashion_mnist.Source) -> tuple[list[bytes], list[bytes]]:
@@ -59,20 +78,18 @@ def documents(source: fashion_mnist.Source) -> tuple[list[bytes], list[bytes]]:
 
 
 def splits(
-  config: DataConfig, context: int, num_latents: int
+  config: DataConfig,
+  grid: tuple[int, int, int],
+  context: int,
+  num_latents: int,
 ) -> tuple[loader.Split, loader.Split]:
   """Returns the splits; entries are those of `sequences.example`.
 
   Raises:
-    files.InputError: if the context is not the images', or a file is damaged.
+    files.InputError: if the grid is not the images', or a file is damaged.
   """
-  if context != math.prod(fashion_mnist.SIZE):
-    raise files.InputError(
-      f"The model is for images of {context} bytes; expected Fashion-MNIST's "
-      f"{math.prod(fashion_mnist.SIZE)}, the only images that are read."
-    )
   train, test = (
-    Sequences(fashion_mnist.read(config.source, part).pixels) for part in _PARTS
+    Sequences(_images(config.source, part, grid)) for part in _PARTS
   )
   return sequences.splits(
     train,

@@ -14,7 +14,7 @@ CONFIG = pixels_data.DataConfig(source=SYNTHETIC, eval_windows=None)
 
 
 def test_every_pixel_counts_once():
-  _, test = pixels_data.splits(CONFIG, 784, 196)
+  _, test = pixels_data.splits(CONFIG, (28, 28, 1), 784, 196)
   windows = [w for w in test.source if w.number == 0]
   assert [w.end for w in windows] == [197, 393, 589, 785]
   assert {w.counted for w in windows} == {196}
@@ -24,9 +24,23 @@ def test_every_pixel_counts_once():
   np.testing.assert_array_equal(example["targets"] - 3, image.reshape(-1))
 
 
-def test_other_models_are_refused():
-  with pytest.raises(files.InputError, match="expected Fashion-MNIST's 784"):
-    pixels_data.splits(CONFIG, 12_416, 1024)
+def test_synthetic_images_have_any_size():
+  train, _ = pixels_data.splits(CONFIG, (64, 64, 3), 12_416, 1024)
+  elements = train.transform.sequences[0]
+  assert elements.shape == (1 + 64 * 64 * 3,)
+  pixels = elements[1:].reshape(64, 64, 3)
+  np.testing.assert_array_equal(pixels[..., 0], pixels[..., 2])
+  own = fashion_mnist.read(SYNTHETIC, fashion_mnist.Part.TRAIN).pixels[0]
+  assert pixels[63, 63, 0] == own[27, 27] + 3
+
+
+def test_other_sizes_of_real_images_are_refused(monkeypatch):
+  real = fashion_mnist.Source(fashion_mnist.Kind.FASHION_MNIST)
+  images = fashion_mnist.read(SYNTHETIC, fashion_mnist.Part.TEST)
+  monkeypatch.setattr(fashion_mnist, "read", lambda *args: images)
+  config = pixels_data.DataConfig(source=real)
+  with pytest.raises(files.InputError, match="the only images that are read"):
+    pixels_data.splits(config, (64, 64, 3), 12_416, 1024)
 
 
 def test_neighbours_of_a_pixel():
