@@ -143,7 +143,7 @@ def _attend_at_once(
   parts: input_parts.Parts,
   parameters: Any,
   input_mask: Bool[Array, "B M"] | None,
-  key: None,
+  key: PRNGKeyArray | None,
   offset: None,
 ) -> tuple[Float[Array, "B 1 T V"], Float[Array, "B 1 T"]]:
   """Attends by one kernel to all inputs, whose keys exist in memory."""

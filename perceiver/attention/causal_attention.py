@@ -137,7 +137,7 @@ class CausalAttention:
     return jnp.swapaxes(x, 1, 2)
 
   def _project(
-    self, parameters: Any, block: Float[Array, "B S C+1"], dtype: Any
+    self, parameters: Any, block: Float[Array, "B S _"], dtype: Any
   ) -> tuple[Float[Array, "B H S K"], Float[Array, "B H S V"]]:
     norm, key, value = parameters
     weights = projections.AttentionWeights(key, key, value, value)
@@ -153,7 +153,7 @@ class _Project:
   dtype: Any
 
   def __call__(
-    self, parameters: Any, block: Float[Array, "B S C+1"]
+    self, parameters: Any, block: Float[Array, "B S _"]
   ) -> tuple[Float[Array, "B H S K"], Float[Array, "B H S V"]]:
     return self.attention._project(parameters, block, self.dtype)
 

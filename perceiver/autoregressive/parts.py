@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Float32, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Float32, Int, PRNGKeyArray, Real
 
 from perceiver import blocks
 from perceiver import layers
@@ -40,7 +40,7 @@ class Weights(NamedTuple):
     self,
     config: sequence_positions.Positions,
     inputs: Int[Array, "B M"],
-    positions: Int[Array, "B M P"],
+    positions: Real[Array, "B M P"],
   ) -> Float[Array, "B M C"]:
     """Returns the embeddings of inputs, with their positions if absolute."""
     embedded = jnp.take(self.tokens, inputs, axis=0)

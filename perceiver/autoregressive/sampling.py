@@ -17,6 +17,7 @@ import numpy as np
 from perceiver import bounds
 from perceiver import model as perceiver_model
 from perceiver.autoregressive import decoding
+from perceiver.autoregressive import sequence_positions
 
 _REMOVED = -1e30
 
@@ -182,12 +183,20 @@ def _steps(
   """Gives the elements [B] of each step."""
   if not prompts or not all(prompts):
     raise ValueError("Sampling: a prompt is empty; expected a start token.")
+  total = max(map(len, prompts)) + num_elements
+  most = sequence_positions.most_elements(model_config.positions)
+  # The last element needs no position: it is not read.
+  if most is not None and total > most + 1:
+    raise ValueError(
+      f"Sampling: prompt and new elements are {total}; expected at most "
+      f"{most + 1}, for which the model has positions."
+    )
   programs = _programs(model_config, config, allowed)
   weights = programs.weights(params)
   half = max(model_config.num_latents // 2, 1)
   refill = half if policy.refill_latents is None else policy.refill_latents
   held = policy.prime_latents or half
-  most = min(policy.refill_every or model_config.num_latents + 1, 2**30)
+  interval = policy.refill_every or model_config.num_latents
   elements, starts, count = _aligned(prompts, num_elements)
   state, new = programs.prime(
     weights, elements, starts, count, jax.random.fold_in(key, 0), held
@@ -197,7 +206,7 @@ def _steps(
   for step in range(1, num_elements):
     since += 1
     own_key = jax.random.fold_in(key, step)
-    if refill and (held >= model_config.num_latents or since >= most):
+    if refill and (held >= model_config.num_latents or since >= interval):
       state, new = programs.refill(weights, state, own_key, refill)
       held, since = refill, 0
     else:

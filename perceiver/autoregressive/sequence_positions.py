@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+import math
 
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Real
@@ -77,6 +78,16 @@ def of_steps(config: Positions, steps: Int[Array, "*B"]) -> Int[Array, "*B P"]:
   row, channel = number // (channels * columns), number % channels
   indices = jnp.stack([column, row, channel], axis=-1) + 2
   return jnp.where(steps[..., None] > 0, indices, 1)
+
+
+def most_elements(config: Positions) -> int | None:
+  """Returns the elements of the longest sequence; None for any number."""
+  if isinstance(config, position_encoding.Rotary):
+    return None
+  if isinstance(config, Learned) and config.grid is not None:
+    return 1 + math.prod(config.grid)
+  size = config.size if isinstance(config, Sinusoidal) else config.sizes[0]
+  return size - 1
 
 
 def of_inputs(

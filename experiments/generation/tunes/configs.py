@@ -3,7 +3,7 @@
   python -m experiments.train tunes --mini
   python -m experiments.train tunes --data.source tunes.jsonl
 
-`--mini` learns synthetic scales.
+`--mini` learns synthetic tunes.
 """
 
 import dataclasses

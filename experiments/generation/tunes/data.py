@@ -13,6 +13,7 @@ from collections.abc import Callable, Hashable, Sequence
 import dataclasses
 import enum
 import itertools
+import random
 import re
 import zlib
 
@@ -79,7 +80,7 @@ def documents(source: Source) -> tuple[list[bytes], list[bytes]]:
     files.InputError: if there are none.
   """
   if source.is_synthetic:
-    found = [_scale(number) for number in range(400)]
+    found = [_walk(number) for number in range(400)]
   else:
     tunes = text_files.read_all(source.folder())
     found = [tunes[number] for number in range(len(tunes))]
@@ -175,12 +176,14 @@ def _opening(tune: bytes) -> tuple[int, ...]:
   return tuple(b - a for a, b in itertools.pairwise(heights))
 
 
-def _scale(number: int) -> bytes:
-  """Returns a scale from some note, up and down."""
+def _walk(number: int) -> bytes:
+  """Returns a tune of random steps in a random rhythm."""
+  generator = random.Random(number)
   letters = "CDEFGABcdefgab"
-  start = number % 7
-  up = letters[start : start + 8]
-  rhythm = ("", "2", "3")[number // 7 % 3]
-  notes = [letter + rhythm for letter in up + up[::-1]]
+  place, notes = generator.randrange(len(letters)), []
+  for _ in range(16):
+    place = min(max(place + generator.choice((-2, -1, 1, 2)), 0), 13)
+    notes.append(letters[place] + generator.choice(("", "2")))
   body = " | ".join("".join(notes[i : i + 4]) for i in range(0, 16, 4))
-  return f"T: scale {number}\nM: 4/4\nL: 1/8\nK: C\n{body}\n".encode()
+  name = "".join("abcdefghij"[int(digit)] for digit in str(number))
+  return f"T: {name}\nM: 4/4\nL: 1/8\nK: C\n{body}\n".encode()

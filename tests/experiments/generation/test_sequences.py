@@ -1,5 +1,6 @@
 """Sequences, crops and windows."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -35,7 +36,7 @@ def test_windows_and_score_are_the_released_ones():
   transform = sequences.WindowTransform(whole, 20, 1.0)
   examples = [transform(window, None) for window in windows]
   batch = {
-    name: np.stack([example[name] for example in examples])
+    name: jnp.stack([example[name] for example in examples])
     for name in examples[0]
   }
   sort = lambda rows: sorted(map(tuple, np.asarray(rows).tolist()))

@@ -70,9 +70,8 @@ def test_equals_attention_with_an_explicit_mask(arrays, size):
 def test_future_blocks_are_skipped(arrays):
   """They hold NaN, which any use would spread."""
   queries, (inputs,), parameters = arrays
-  last = int(jnp.max(OFFSETS)) + T - 2
-  offsets = OFFSETS - 9  # of 21 inputs, 12 are visible to some row
-  spoilt = inputs.at[:, last - 8 + 3 :].set(jnp.nan)
+  offsets = OFFSETS - 9  # the last input that a query attends to is the 12th
+  spoilt = inputs.at[:, 12:].set(jnp.nan)
 
   def total(queries, inputs):
     options = blockwise.Options(project, 3)
@@ -82,7 +81,8 @@ def test_future_blocks_are_skipped(arrays):
     return jnp.sum(jnp.square(found))
 
   for array in jax.grad(total, (0, 1))(queries, spoilt):
-    assert np.isfinite(array[:, : last - 8]).all()
+    assert np.isfinite(array).all()
+    assert np.abs(array).max() > 0
 
 
 @functools.cache

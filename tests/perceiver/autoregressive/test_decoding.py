@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import perceiver
 from perceiver.autoregressive import decoding
 from perceiver.autoregressive import sampling
 from tests.helpers import perceiver_ar_goldens as goldens
@@ -139,10 +138,16 @@ def test_key_decides_and_stop_ends():
   assert len(generated([[2]], policy=sampling.CachePolicy(refill_every=2))[0])
 
 
+def test_tables_have_an_end():
+  model, variables, *_ = programs("decode_absolute")
+  with pytest.raises(ValueError, match="are 23; expected at most 22"):
+    sampling.generate(model, variables, [[2]], 22, key=jax.random.key(0))
+
+
 def test_models_that_count_back_cannot_be_cached():
   config = goldens.config("rotary_terminal")
   with pytest.raises(ValueError, match="expected forward"):
     decoding.Decoder(config)
-  model = perceiver.create(goldens.config("decode_rotary"))
+  model, variables, *_ = programs("decode_rotary")
   with pytest.raises(ValueError, match="expected a start token"):
-    sampling.generate(model, None, [[]], 1, key=jax.random.key(0))
+    sampling.generate(model, variables, [[]], 1, key=jax.random.key(0))

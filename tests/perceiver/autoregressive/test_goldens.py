@@ -49,7 +49,8 @@ def test_logits_and_losses(name):
     variables, arrays["inputs"], positions=positions(model, arrays)
   )
   steps = autoregressive.latent_steps(
-    autoregressive.lengths(arrays["inputs"]), model.config.num_latents
+    autoregressive.lengths(jnp.asarray(arrays["inputs"])),
+    model.config.num_latents,
   )
   np.testing.assert_array_equal(steps, arrays["latent_last_steps"])
   real = arrays["latent_last_steps"] >= 0
