@@ -62,7 +62,7 @@ def _images(
       f"The model is for images of {grid}; expected {own}, Fashion-MNIST's, "
       "the only images that are read."
     )
-  rows, columns = (np.arange(n) * m // n for n, m in zip(grid, own))
+  rows, columns = (np.arange(n) * m // n for n, m in zip(grid[:2], own))
   resized = pixels[:, rows[:, None], columns]  # [B, rows, columns, 1]
   return resized.repeat(grid[2], axis=-1)
 

@@ -41,7 +41,8 @@ def test_midi_has_each_note_twice(tmp_path):
 
 def test_pictures(tmp_path):
   notes.plot(tmp_path / "notes.png", [notes.parse(TUNE), []])
-  assert Image.open(tmp_path / "notes.png").size[0] == 900
+  with Image.open(tmp_path / "notes.png") as picture:
+    assert picture.size[0] == 900
   images = np.arange(9 * 4 * 4).astype(np.uint8).reshape(9, 4, 4, 1)
   plots.sheet(tmp_path / "sheet.png", images)
   found = np.asarray(Image.open(tmp_path / "sheet.png"))
