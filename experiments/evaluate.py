@@ -6,6 +6,7 @@
   python -m experiments.evaluate language-baselines [--checkpoint PATH]
   python -m experiments.evaluate generation-baselines text|tunes|pixels
   python -m experiments.evaluate latents-table RUN... [--output DIR]
+  python -m experiments.evaluate fashion-baselines | sentence-baselines DIR
   python -m experiments.evaluate starcraft-encoders [--runs RUN...]
 
 RUN is the folder of a run, finished or not, or of one of its checkpoints; PATH
@@ -13,7 +14,7 @@ is one too, or a model file. Results on other data than the run's own are noted
 in its folder, for `list --table`. --follow evaluates the checkpoints of a run
 as they come, into its log, and ends when the run has ended.
 --report writes DIR/index.html with the numbers and the experiment's pictures.
-The last four compare models, those of runs among them.
+The last five lines compare models.
 """
 
 from collections.abc import Sequence
@@ -48,14 +49,17 @@ from perceiver import config_json
 from perceiver import errors as perceiver_errors
 
 _PROG = "python -m experiments.evaluate"
+_BASELINES, _LANGUAGE = "baselines.BaselinesConfig", "experiments.language"
 _COMMANDS = {
-  "generation-baselines": "experiments.generation.baselines.BaselinesConfig",
-  "language-baselines": (
-    "experiments.language.masked_language.baselines.BaselinesConfig"
+  "fashion-baselines": (
+    "experiments.image_classification.fashion_mnist.baselines.BaselinesConfig"
   ),
+  "generation-baselines": f"experiments.generation.{_BASELINES}",
+  "language-baselines": f"{_LANGUAGE}.masked_language.{_BASELINES}",
   "latents-table": (
     "experiments.audio_video.autoencoding.latents_table.TableConfig"
   ),
+  "sentence-baselines": f"{_LANGUAGE}.sentences.{_BASELINES}",
   "starcraft-encoders": "experiments.starcraft.comparison.ComparisonConfig",
 }
 
@@ -64,9 +68,8 @@ _COMMANDS = {
 class Evaluate(cli_arguments.Selection):
   """Evaluates a trained model on an experiment's evaluation split.
 
-  The folder of a run, in place of EXPERIMENT, is enough. language-baselines,
-  generation-baselines, latents-table and starcraft-encoders, in its place,
-  compare models.
+  The folder of a run, in place of EXPERIMENT, is enough. Commands in its
+  place, such as language-baselines, compare models.
 
   Attributes:
     checkpoint: the folder of a run or of its checkpoint, or a model file.

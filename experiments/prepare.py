@@ -6,6 +6,10 @@ python -m experiments.prepare clips VIDEOS OUTPUT --train train.csv
 python -m experiments.prepare verify-clips FOLDER
 python -m experiments.prepare sentencepiece --source DIR --output FILE
 python -m experiments.prepare glue FOLDER
+python -m experiments.prepare sentences ARCHIVE DIR
+python -m experiments.prepare texts ARCHIVE DIR
+python -m experiments.prepare furniture ARCHIVE DIR
+python -m experiments.prepare flow-pairs ARCHIVE DIR
 python -m experiments.prepare flow-samples PICTURE
 python -m experiments.prepare tunes ARCHIVE FILE
 """
@@ -24,6 +28,14 @@ _COMMANDS = {
   "verify-clips": "experiments.audio_video.clips.verify.VerifyConfig",
   "sentencepiece": "experiments.language.text.train_sentencepiece.TrainConfig",
   "glue": "experiments.language.glue.synthetic.WriteConfig",
+  "sentences": "experiments.language.sentences.prepare.PrepareConfig",
+  "texts": "experiments.language.text.package_texts.PrepareConfig",
+  "furniture": (
+    "experiments.point_clouds.files.prepare_furniture.PrepareConfig"
+  ),
+  "flow-pairs": (
+    "experiments.optical_flow.benchmarks.prepare_stereo.PrepareConfig"
+  ),
   "flow-samples": "experiments.optical_flow.synthetic.plot_samples.PlotConfig",
   "tunes": "experiments.generation.tunes.prepare.PrepareConfig",
 }

@@ -28,7 +28,11 @@ def follow(experiment: trainer.Experiment, run: pathlib.Path) -> None:
   Args:
     experiment: the run's, perhaps with other data.
     run: its folder.
+
+  Raises:
+    run_folder.MovedError: if it is another one by now, as after --restart.
   """
+  place = run_folder.Place(run)
   found: candidates.Candidate | None = None
   evaluate: Callable[[Any], evaluation.Evaluation] | None = None
   lost = set[int]()
@@ -48,7 +52,7 @@ def follow(experiment: trainer.Experiment, run: pathlib.Path) -> None:
         lost.add(step)
         continue
       evaluate = evaluate or candidates.evaluator(found)
-      _note(run, step, evaluate(found.variables))
+      _note(place, run, step, evaluate(found.variables))
     if has_ended and not steps:
       break
     if not steps:
@@ -78,8 +82,14 @@ def _evaluated(run: pathlib.Path) -> set[int]:
   return {row["step"] for row in rows if row["kind"] == "eval"}
 
 
-def _note(run: pathlib.Path, step: int, found: evaluation.Evaluation) -> None:
+def _note(
+  place: run_folder.Place,
+  run: pathlib.Path,
+  step: int,
+  found: evaluation.Evaluation,
+) -> None:
   def write() -> None:
+    place.check()
     if step not in _evaluated(run):  # It takes a while.
       log.add_row(run, "eval", step, found.to_row())
 

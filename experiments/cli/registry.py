@@ -39,6 +39,7 @@ _MODULES = {
   "modelnet40": "experiments.point_clouds.configs",
   "optical_flow": "experiments.optical_flow.configs",
   "pixels": "experiments.generation.pixels.configs",
+  "sentences": "experiments.language.sentences.configs",
   "starcraft": "experiments.starcraft.configs",
   "text": "experiments.generation.text.configs",
   "tunes": "experiments.generation.tunes.configs",

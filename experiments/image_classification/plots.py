@@ -99,10 +99,11 @@ def attention(
   for row, image, attention in zip(axes, images, unshuffled):
     row[0].imshow(_displayable(image), cmap="gray")
     for axis, latent in zip(row[1:], varied):
-      axis.imshow(attention[latent].reshape(config.grid), cmap="magma")
+      plots.attention_map(axis, attention[latent].reshape(config.grid))
       axis.set_title(f"latent {latent}", fontsize=7)
     for axis in row:
       axis.axis("off")
+  plots.attention_scale(figure, axes)
   figure.suptitle(plots.ATTENTION_TITLE, fontsize=10)
   return plots.save(figure, path, plots.ATTENTION_CAPTION)
 

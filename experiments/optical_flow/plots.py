@@ -50,13 +50,15 @@ def samples(
     figure.colorbar(shown, cax=beside).ax.tick_params(labelsize=6)
     mean = f"{np.nanmean(error):.2f} px" if example.valid.any() else "unknown"
     row[-1].set_xlabel(mean, fontsize=8)
+    row[2].set_xlabel(f"up to {_fastest(example, flow):.2f} px", fontsize=8)
     for axis in row:
       axis.set(xticks=[], yticks=[])
   _wheel(axes[0, 2])
   text = (
     "Pairs of frames, their true flow, the model's, and the distance between "
     "the two in pixels, its mean below. The wheel gives a colour's direction; "
-    "the stronger it is, the faster the motion, up to the fastest of the truth"
+    "the stronger it is, the faster the motion, up to the pixels that stand "
+    "below the truth, its fastest"
   )
   return plots.save(figure, path, text)
 
@@ -66,9 +68,14 @@ def _pictures(
 ) -> list[np.ndarray]:
   """Returns both frames, truth and estimate as pictures [H, W, 3] uint8."""
   truth = np.where(example.valid[..., None], example.flow, np.nan)
-  known = example.flow if example.valid.any() else flow
-  fastest = float(np.max(np.hypot(known[..., 0], known[..., 1])))
+  fastest = _fastest(example, flow)
   return [*example.frames, *(colours.colour(x, fastest) for x in (truth, flow))]
+
+
+def _fastest(example: flow_examples.FlowExample, flow: np.ndarray) -> float:
+  """Returns the pixels that have the strongest colour."""
+  known = example.flow if example.valid.any() else flow
+  return float(np.max(np.hypot(known[..., 0], known[..., 1])))
 
 
 def _error(
@@ -122,10 +129,11 @@ def attention(
     row[0].imshow(frames[0])
     for axis, latent in zip(row[1:], chosen):
       attention = np.asarray(maps[latent])[: grid[0] * grid[1]]
-      axis.imshow(attention.reshape(grid), cmap="magma")
+      plots.attention_map(axis, attention.reshape(grid))
       axis.set_title(f"latent {latent}", fontsize=7)
     for axis in row:
       axis.axis("off")
+  plots.attention_scale(figure, axes)
   figure.suptitle(plots.ATTENTION_TITLE, fontsize=10)
   return plots.save(figure, path, plots.ATTENTION_CAPTION)
 

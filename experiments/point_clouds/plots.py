@@ -14,6 +14,7 @@ _BATCH = 64
 _SEED = 0
 _NUM_SHAPES = 6
 _NUM_LATENTS = 6
+_ATTENTION_COLOURS = "plasma"  # darkest where it is none
 
 # The point of view: to the right, up and away, as columns.
 _VIEW = np.array([[0.87, -0.2, 0.46], [-0.5, -0.35, 0.8], [0.0, 0.92, 0.4]])
@@ -90,11 +91,13 @@ def attention(
   for row, cloud, attention, label, guess in zip(
     axes, points, maps, labels, guesses
   ):
-    _scatter(row[0], cloud, cloud @ _VIEW[:, 2], "viridis_r")
+    _scatter(row[0], cloud, cloud @ _VIEW[:, 2], "viridis_r", None)
     row[0].set_title(f"{names[label]} as {names[guess]}", fontsize=7)
     for axis, latent in zip(row[1:], chosen):
-      _scatter(axis, cloud, attention[latent], "plasma")
+      shares = attention[latent] / attention[latent].max()
+      _scatter(axis, cloud, shares, _ATTENTION_COLOURS, (0, 1))
       axis.set_title(f"latent {latent}", fontsize=7)
+  plots.attention_scale(figure, axes, colours=_ATTENTION_COLOURS, of="shape")
   figure.suptitle(plots.ATTENTION_TITLE, fontsize=10)
   text = (
     f"{plots.ATTENTION_CAPTION}. In the first column the shapes, near points "
@@ -123,10 +126,24 @@ def _scatter(
   points: np.ndarray,  # [P, 3]
   values: np.ndarray,  # [P]
   colours: str,
+  limits: tuple[float, float] | None,
 ) -> None:
-  """Plots a cloud, near points over far ones, coloured by values."""
+  """Plots a cloud, near points over far ones, coloured by values.
+
+  `limits` are the values of the first and of the last colour; None for the
+  least and the greatest that there are.
+  """
   right, up, away = (points @ _VIEW).T
   order = np.argsort(-away)
-  axis.scatter(right[order], up[order], c=values[order], cmap=colours, s=2)
+  low, high = limits or (None, None)
+  axis.scatter(
+    right[order],
+    up[order],
+    s=2,
+    c=values[order],
+    cmap=colours,
+    vmin=low,
+    vmax=high,
+  )
   axis.set_aspect("equal")
   axis.axis("off")

@@ -177,11 +177,14 @@ def write_config(workdir: pathlib.Path, experiment: Any) -> None:
 
 
 def note_checkpoint(workdir: pathlib.Path) -> None:
-  """Notes that a run has a checkpoint.
+  """Notes that a run has a checkpoint; its log then outlives a loss of power.
 
   Raises:
-    files.InputError: if the note cannot be written.
+    files.InputError: if the note cannot be written, or the log.
   """
+  for log in workdir.glob("*.jsonl"):
+    with files.explaining(log):
+      atomic.sync(log)
   if not (workdir / _NOTE).exists():
     text = "The run has had checkpoints. Without them it does not begin anew."
     files.write_text(workdir / _NOTE, text + "\n")

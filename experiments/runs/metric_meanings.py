@@ -66,6 +66,7 @@ _MEANINGS = {
   "accuracy": Meaning("share of right answers"),
   "word_accuracy": Meaning("share of masked words that are right as a whole"),
   "score": Meaning("average of the first metric of every task"),
+  "(.+)_sign_accuracy": Meaning("share of right signs of ratings in {}"),
   "(.+)_accuracy": Meaning("share of right answers in {}"),
   "(.+)_f1": Meaning("F1 of class 1 in {}"),
   "(.+)_matthews": Meaning("Matthews' correlation coefficient in {}"),

@@ -9,6 +9,8 @@ import matplotlib
 
 matplotlib.use("Agg")  # There may be no display.
 
+from matplotlib import cm
+from matplotlib import colors
 from matplotlib import pyplot as pyplot
 import numpy as np
 from PIL import Image
@@ -18,11 +20,11 @@ from experiments.runs import log as runs_log
 from experiments.runs import metric_meanings
 
 ATTENTION_TITLE = "attention of some latents in the first cross-attend"
-# Each map has a scale of its own.
 ATTENTION_CAPTION = (
   "Attention to the inputs of the first cross-attend, averaged over its heads: "
-  "one map for a latent, black where it is least and brightest where it is most"
+  "one map for a latent, dark where it is none and brightest where it is most"
 )
+_ATTENTION_COLOURS = "magma"
 _DPI = 120
 # The same in every panel, whichever lines it has.
 _COLOURS = {"train": "tab:blue", "eval": "tab:orange"}
@@ -79,6 +81,7 @@ def learning_curve(
     unit = metric_meanings.of(panel.metric).unit
     title = ", ".join(filter(None, [panel.title or panel.metric, unit]))
     axis.set(xlabel="step", title=title)
+    axis.xaxis.get_major_locator().set_params(integer=True)
     if panel.from_zero:
       axis.set_ylim(0, None)
     if axis.lines:
@@ -127,6 +130,47 @@ def save(figure: Any, path: pathlib.Path, caption: str = "") -> pathlib.Path:
     figure.savefig(temporary, dpi=_DPI, metadata={_CAPTION: caption})
   pyplot.close(figure)
   return path
+
+
+def attention_map(
+  axis: Any, attention: np.ndarray, most: float | None = None, **options: Any
+) -> None:
+  """Plots a map [H, W] that is not negative, as shares of its greatest value.
+
+  `most` is used in its place if given; `options` are those of Matplotlib's
+  `imshow`. A map of zeros, of a masked modality, stays one.
+  """
+  most = attention.max() if most is None else most
+  shares = attention / most if most else attention
+  axis.imshow(shares, cmap=_ATTENTION_COLOURS, vmin=0, vmax=1, **options)
+
+
+def attention_scale(
+  figure: Any,
+  axes: Any,
+  location: str = "right",
+  colours: str = _ATTENTION_COLOURS,
+  of: str = "map",
+) -> None:
+  """Adds the scale of attention maps, and makes the layout constrained.
+
+  Args:
+    figure: of Matplotlib.
+    axes: the maps, beside or below which the scale is to stand.
+    location: "right" or "bottom".
+    colours: Matplotlib's name of the colours from 0 to 1.
+    of: of what the greatest value is 1.
+  """
+  figure.set_layout_engine("constrained")
+  bar = figure.colorbar(
+    cm.ScalarMappable(colors.Normalize(0, 1), colours),
+    ax=axes,
+    location=location,
+    aspect=50,
+    fraction=0.03,
+  )
+  bar.set_label(f"attention, share of the {of}'s most", fontsize=7)
+  bar.ax.tick_params(labelsize=6)
 
 
 def caption_of(path: pathlib.Path) -> str:

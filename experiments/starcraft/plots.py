@@ -45,6 +45,7 @@ def battles(
     _actions(axis, one, expected, found)
     won = batch["won"][row]
     axis.set_title(("is lost", "is a draw", "is won")[int(2 * won)], size=9)
+  _kinds(figure)
   figure.suptitle(
     "actions to the blue army: lines to targets, crosses for retreat, nothing "
     "for hold;\nthe expert's in green, others in red, where grey "
@@ -77,6 +78,14 @@ def _units(axis: Any, state: units.State, sizes: np.ndarray) -> None:
   axis.set(xlim=(x - reach, x + reach), ylim=(y - reach, y + reach))
   axis.set(xticks=[], yticks=[])
   axis.set_aspect("equal")
+
+
+def _kinds(figure: Any) -> None:
+  """Adds the names of the kinds of units below a figure."""
+  for kind, marker in zip(units.KINDS, _MARKERS):
+    figure.axes[0].plot([], [], marker, color="0.5", label=kind.name)
+  figure.set_layout_engine("constrained")
+  figure.legend(loc="outside lower center", ncols=len(_MARKERS))
 
 
 def _actions(
@@ -134,10 +143,12 @@ def attention(
   for axis, latent in zip(axes.flat, chosen):
     weights = maps[0, latent]  # [M]
     _units(axis, one, 4 + 250 * weights / weights.max())
-    axis.set_title(f"latent {latent}", size=9)
+    axis.set_title(f"latent {latent}, at most {weights.max():.0%}", size=9)
+  _kinds(figure)
   figure.suptitle("attention of latents: the larger a unit, the more")
   text = (
     "Attention to the units of one battle in the first cross-attend, averaged "
-    "over its heads: one picture for a latent"
+    "over its heads: one picture for a latent. The area of a marker grows with "
+    "the attention to its unit; above stands the share that the largest has"
   )
   return plots.save(figure, path, text)

@@ -12,6 +12,7 @@ import pathlib
 import tempfile
 
 from experiments.data import files
+from perceiver.checkpoints import atomic
 
 NAME = "digests.json"  # the name in older runs, too
 
@@ -19,12 +20,19 @@ NAME = "digests.json"  # the name in older runs, too
 def write(folder: pathlib.Path) -> None:
   """Writes the checksum of every data file of a folder into the list.
 
-  A folder without a list was left by a program that was killed.
+  A folder without a list was left by a program that was killed; what is listed
+  outlives a loss of power.
 
   Raises:
     files.InputError: if it cannot be written.
   """
   checksums = {name: _checksum(folder / name) for name in _data_files(folder)}
+  with files.explaining(folder):
+    for name in checksums:
+      atomic.sync(folder / name)
+  below = [path for path in folder.rglob("*") if path.is_dir()]
+  for path in (*below, folder, folder.parent):
+    atomic.sync_folder(path)
   text = json.dumps(checksums, indent=0, sort_keys=True)
   files.write_text(folder / NAME, text + "\n")
 

@@ -26,8 +26,9 @@ def file(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     stack.callback(temporary.unlink, missing_ok=True)
     yield temporary
-    _sync(temporary)
+    sync(temporary)
     os.replace(temporary, path)
+    sync_folder(path.parent)
 
 
 @contextlib.contextmanager
@@ -50,8 +51,10 @@ def folder(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     stack.callback(shutil.rmtree, temporary, ignore_errors=True)
     yield temporary
     for written in temporary.iterdir():
-      _sync(written)
+      sync(written)
+    sync_folder(temporary)
     os.replace(temporary, path)
+    sync_folder(path.parent)
 
 
 def remove_unfinished(folder: pathlib.Path) -> None:
@@ -80,6 +83,16 @@ def _beside(path: pathlib.Path) -> pathlib.Path:
   return path.with_name(f".{path.stem}.{uuid.uuid4().hex}{path.suffix}")
 
 
-def _sync(path: pathlib.Path) -> None:
-  with open(path, "rb") as written:
-    os.fsync(written.fileno())
+def sync(path: pathlib.Path) -> None:
+  """Returns when a file, under some name, outlives a loss of power."""
+  descriptor = os.open(path, os.O_RDONLY)
+  try:
+    os.fsync(descriptor)
+  finally:
+    os.close(descriptor)
+
+
+def sync_folder(path: pathlib.Path) -> None:
+  """Returns when the names in a folder do, if its file system can do that."""
+  with contextlib.suppress(OSError):
+    sync(path)

@@ -112,7 +112,7 @@ def test_a_disk_that_becomes_full(
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
   def fill(*arguments, **options):
-    monkeypatch.setattr(atomic, "_sync", full)
+    monkeypatch.setattr(atomic, "sync", full)
     return function(*arguments, **options)
 
   monkeypatch.setattr(place, name, fill)

@@ -67,12 +67,20 @@ def filter_bank(
   one above; the bands at a frequency between two centres sum to one.
   """
   frequencies = np.fft.rfftfreq(config.window, 1 / config.sample_rate)  # Hz
-  low, high = to_mel(np.array([config.lowest, config.highest]))
-  corners = np.linspace(low, high, config.num_bands + 2)  # mel
+  edges = corners(config)
   # Distance of the frequency above each corner, in bands.
-  above = (to_mel(frequencies)[:, None] - corners) / (corners[1] - corners[0])
+  above = (to_mel(frequencies)[:, None] - edges) / (edges[1] - edges[0])
   rising, falling = above[:, :-2], -above[:, 2:]
   return np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+
+
+def corners(config: SpectrogramConfig) -> np.ndarray:  # [num_bands + 2]
+  """Returns lower edge, centre and upper edge of each band, one after another.
+
+  Band n, from 0, has the entries n, n + 1 and n + 2, in mel.
+  """
+  low, high = to_mel(np.array([config.lowest, config.highest]))
+  return np.linspace(low, high, config.num_bands + 2)
 
 
 def to_mel(frequency: np.ndarray) -> np.ndarray:

@@ -32,11 +32,14 @@ CURVE = [
 
 
 def examples(split: loader.Split) -> list[dict[str, np.ndarray]]:
-  """Returns the first examples of a split."""
-  return [
-    split.transform(split.source[i], np.random.default_rng(0))
-    for i in range(min(_NUM_SAMPLES, len(split.source)))
-  ]
+  """Returns the first examples of a split, and times [S] as "seconds"."""
+  found = []
+  for i in range(min(_NUM_SAMPLES, len(split.source))):
+    clip = split.source[i]
+    example = split.transform(clip, np.random.default_rng(0))
+    times = np.arange(len(example["audio"])) / clip.sample_rate
+    found.append({**example, "seconds": times})
+  return found
 
 
 def reconstruct(
@@ -83,18 +86,20 @@ def samples(
     loudest = np.abs(example["audio"]).max() * 1.1 + 1e-3
     guess = class_names[int(np.argmax(back["label"]))]
     truth = class_names[int(example["label"])]
-    rows = ((example, f"in: {truth}"), (back, f"out: {guess}"))
+    rows = ((example, f"in:\n{truth}"), (back, f"out:\n{guess}"))
     for row, (clip, title) in zip(axes[2 * number :], rows):
       for axis, frame in zip(row, subsample(clip["image"])):
         axis.imshow(frame)
         axis.set(xticks=[], yticks=[])
-      row[0].set_ylabel(title, fontsize=8)
-      row[-1].plot(clip["audio"], linewidth=0.5)
-      row[-1].set(ylim=(-loudest, loudest), xticks=[])
+      row[0].set_ylabel(title, fontsize=7)
+      row[-1].plot(example["seconds"], clip["audio"], linewidth=0.5)
+      row[-1].set(ylim=(-loudest, loudest))
+      row[-1].tick_params(labelsize=7)
+  axes[-1, -1].set_xlabel("s", fontsize=8)
   figure.suptitle("clips and their reconstructions", fontsize=10)
   text = (
     "Clips (in) with their class, and below each its reconstruction (out) with "
-    "the class that the model gives it: frames, and audio over time"
+    "the class that the model gives it: frames, and audio over time, in [-1, 1]"
   )
   return plots.save(figure, path, text)
 
@@ -153,19 +158,24 @@ def attention(
   )
   for axis, frame in zip(axes[0], example["image"][frames]):
     axis.imshow(frame)
-  axes[0, -1].plot(example["audio"], linewidth=0.5)
+  times = example["seconds"]  # [S]
+  axes[0, -1].plot(times, example["audio"], linewidth=0.5)
   for row, latent in zip(axes[1:], chosen):
     image, audio = parts["image"][latent], parts["audio"][latent]
     most = weights[latent].max()
     for axis, patch in zip(row, image[patches]):
-      axis.imshow(patch, cmap="magma", vmin=0, vmax=most)
-    row[-1].plot(audio)
+      plots.attention_map(axis, patch, most)
+    row[-1].plot(times[:: len(times) // len(audio)], audio)
     row[-1].set_ylim(0, most)
     shares = f"video {image.sum():.0%}, audio {audio.sum():.0%}"
     row[-1].set_title(shares, fontsize=7, pad=2)
     row[0].set_ylabel(f"latent {latent}", fontsize=7)
   for axis in axes.flat:
     axis.set(xticks=[], yticks=[])
+  axes[-1, -1].set_xticks(np.linspace(0, times[-1], 3).round(2))
+  axes[-1, -1].tick_params(labelsize=7)
+  axes[-1, -1].set_xlabel("s", fontsize=8)
+  plots.attention_scale(figure, axes[1:, :-1], of="latent")
   figure.suptitle("attention of latents", fontsize=10)
   text = (
     "Attention to one clip, in the first row, of latents in the first "

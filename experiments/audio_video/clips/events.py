@@ -12,7 +12,11 @@ import numpy as np
 
 _TURNS_PER_SECOND = 1.5  # of a motion
 _LOWEST, _HIGHEST = 0.01, 0.1  # pitches, in cycles per sample
-_NUM_SHAPES, _NUM_MOTIONS = 4, 3
+_SHAPES, _NUM_MOTIONS = ("disc", "square", "diamond", "ring"), 3
+_HUES = (
+  *("red", "orange", "yellow", "lime", "green", "mint"),
+  *("cyan", "azure", "blue", "violet", "magenta", "pink"),
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,7 +24,7 @@ class Event:
   """A moving shape with a tone.
 
   Attributes:
-    shape: 0 disc, 1 square, 2 diamond, 3 ring.
+    shape: number of "disc", "square", "diamond" or "ring".
     colour: red, green and blue in [0, 1].
     motion: 0 horizontal, 1 vertical, 2 circular.
     pitch: of its tone, cycles per sample; 0 for noise.
@@ -55,6 +59,18 @@ class Event:
     return np.array(self.centre) + self.reach * np.stack([down, right], axis=-1)
 
 
+def look(number: int, num_classes: int) -> str:
+  """Returns colour and shape of a class in words."""
+  hue = _HUES[round(len(_HUES) * number / num_classes) % len(_HUES)]
+  return f"{hue} {_SHAPES[number % len(_SHAPES)]}"
+
+
+def pitch(number: int, num_classes: int) -> float:
+  """Returns the pitch of a class, cycles per sample."""
+  octaves = math.log(_HIGHEST / _LOWEST) * number / max(1, num_classes - 1)
+  return _LOWEST * math.exp(octaves)
+
+
 def sample(
   generator: np.random.Generator, number: int, num_classes: int
 ) -> Event:
@@ -62,12 +78,11 @@ def sample(
   centre = generator.uniform(0.35, 0.65, 2)
   size = generator.uniform(0.16, 0.24)
   hue = number / num_classes
-  octaves = math.log(_HIGHEST / _LOWEST) * number / max(1, num_classes - 1)
   return Event(
-    shape=number % _NUM_SHAPES,
+    shape=number % len(_SHAPES),
     colour=colorsys.hsv_to_rgb(hue, 0.9, generator.uniform(0.8, 1)),
-    motion=number // _NUM_SHAPES % _NUM_MOTIONS,
-    pitch=_LOWEST * math.exp(octaves),
+    motion=number // len(_SHAPES) % _NUM_MOTIONS,
+    pitch=pitch(number, num_classes),
     size=size,
     centre=(float(centre[0]), float(centre[1])),
     reach=generator.uniform(0.15, 0.25),

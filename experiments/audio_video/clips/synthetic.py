@@ -91,8 +91,15 @@ class SyntheticClips:
 
   @property
   def class_names(self) -> tuple[str, ...]:
-    """Names of the classes, by number."""
-    return tuple(f"class {i}" for i in range(self._config.num_classes))
+    """Colour and shape of the classes, or their tone, and their number."""
+    config, names = self._config, []
+    for number in range(config.num_classes):
+      name = events.look(number, config.num_classes)
+      if number < config.audio_only:
+        pitch = events.pitch(number, config.num_classes) * config.sample_rate
+        name = f"tone of {pitch:.0f} Hz"
+      names.append(f"{name} ({number})")
+    return tuple(names)
 
   def __len__(self) -> int:
     return self._config.num_examples

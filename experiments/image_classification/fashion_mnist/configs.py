@@ -86,10 +86,9 @@ def _perceiver(
     ),
     num_latents=32,
     latent_channels=64,
-    num_cross_attends=2,
-    num_blocks=2,
-    num_self_attends_per_block=2,
-    cross_attention=blocks.CrossAttentionConfig(num_heads=4, qk_channels=64),
+    num_blocks=1,
+    num_self_attends_per_block=5,
+    cross_attention=blocks.CrossAttentionConfig(num_heads=4, qk_channels=32),
     self_attention=blocks.SelfAttentionConfig(num_heads=4),
   )
 
@@ -102,7 +101,7 @@ def _convnet(inputs: image.ImageInputConfig) -> convnet.ConvNetConfig:
 
 _TRAIN = trainer.TrainConfig(
   batch_size=64,
-  epochs=10,
+  epochs=25,
   base_rate=2e-3,
   schedule=schedules.WarmupCosine(warmup_steps=200),
   optimizer=optimizers.Adam(weight_decay=0.05, clip_norm=1.0),
@@ -131,9 +130,7 @@ MINI = Experiment(
   model=_MODELS["fourier"],
   data=fashion_data.DataConfig(
     source=fashion_mnist.Source(fashion_mnist.Kind.SYNTHETIC),
-    augmentation=fashion_data.AugmentationConfig(
-      horizontal_flip=False, erase=0.0
-    ),
+    augmentation=fashion_data.AugmentationConfig(horizontal_flip=False),
   ),
   train=dataclasses.replace(
     _TRAIN, epochs=None, steps=500, eval_every=250, log_every=50

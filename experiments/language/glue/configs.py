@@ -47,12 +47,11 @@ class Experiment:
   def __post_init__(self) -> None:
     for task in self.model.tasks:
       if (
-        task.name in glue_tasks.TASKS
-        and task != glue_tasks.TASKS[task.name].config
+        task.name in glue_tasks.ALL and task != glue_tasks.ALL[task.name].config
       ):
         raise ValueError(
           f"model.tasks: {task.name} has {task.num_outputs} outputs; expected "
-          f"{glue_tasks.TASKS[task.name].num_outputs}"
+          f"{glue_tasks.ALL[task.name].num_outputs}"
         )
     glue_data.eval_splits([task.name for task in self.model.tasks])
 
@@ -93,8 +92,8 @@ def fine_tuning(
 def single(
   name: str, trunk: language.LanguageModelConfig = language.BYTES
 ) -> glue.GlueConfig:
-  """Returns a model of one of the nine tasks, with one query."""
-  return glue.GlueConfig(trunk=trunk, tasks=(glue_tasks.TASKS[name].config,))
+  """Returns a model of one task, with one query."""
+  return glue.GlueConfig(trunk=trunk, tasks=(glue_tasks.ALL[name].config,))
 
 
 def _published(model: glue.GlueConfig | bert.BertConfig) -> Experiment:

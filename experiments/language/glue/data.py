@@ -104,12 +104,10 @@ def eval_splits(
   Raises:
     ValueError: if there is no such task.
   """
-  unknown = sorted(set(names) - set(glue_tasks.TASKS))
+  unknown = sorted(set(names) - set(glue_tasks.ALL))
   if unknown:
-    raise ValueError(
-      f"GLUE has no task {unknown}, only {list(glue_tasks.TASKS)}"
-    )
-  found = [glue_tasks.TASKS[name] for name in names]
+    raise ValueError(f"GLUE has no task {unknown}, only {list(glue_tasks.ALL)}")
+  found = [glue_tasks.ALL[name] for name in names]
   return [(task, split) for task in found for split in task.eval_splits]
 
 
@@ -150,7 +148,7 @@ def splits(
   """
   train: list[TaskExample] = []
   for number, name in enumerate(names):
-    task = glue_tasks.TASKS[name]
+    task = glue_tasks.ALL[name]
     table = _read(config, task, "train", task.train_count, encoding)
     train += (TaskExample(example, number, 0) for example in table.examples)
   dev: list[TaskExample] = []
@@ -170,8 +168,9 @@ def split_name(config: DataConfig, names: Sequence[str], part: str) -> str:
   """Returns the name of a part of some tasks, of GLUE or synthetic."""
   label = " ".join(names) if len(names) < 4 else f"{len(names)} tasks"
   is_synthetic = config.source.is_synthetic
+  dataset = "rated" if set(names) <= set(glue_tasks.RATED) else "glue"
   return loader.split_name(
-    "synthetic" if is_synthetic else "glue",
+    "synthetic" if is_synthetic else dataset,
     f"{label} {part}",
     official=is_synthetic or not config.allow_partial,
   )

@@ -46,7 +46,7 @@ def answers(
   found = Answers(total, total)
   for number, name in enumerate(names):
     is_task = batch["task"] == number  # [B]
-    each = _answer(glue_tasks.TASKS[name], outputs[name], batch["label"])
+    each = _answer(glue_tasks.ALL[name], outputs[name], batch["label"])
     found = Answers(*(jnp.where(is_task, x, y) for x, y in zip(each, found)))
   return found
 

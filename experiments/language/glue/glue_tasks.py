@@ -173,5 +173,26 @@ AX = dataclasses.replace(
   eval_splits=(EvalSplit(None, 1104, "AX.tsv"),),
   test_file="diagnostic.tsv",
 )
+# Sentences with the mean of twenty people's ratings, from -4 to 4 (Hutto and
+# Gilbert, ICWSM 2014); they are learned as degrees from 0 to 5.
+RATED: dict[str, Task] = {
+  name: Task(
+    name=name,
+    folder=name.capitalize(),
+    texts=("sentence",),
+    label="score",
+    classes=(),
+    train_count=train,
+    eval_splits=(EvalSplit(dev, 0, ""),),
+    metrics=("sign_accuracy", "pearson"),
+  )
+  for name, train, dev in (
+    ("films", 8484, 2121),
+    ("products", 2967, 741),
+    ("news", 4152, 1038),
+    ("tweets", 3360, 840),
+  )
+}
+ALL = TASKS | RATED
 # Those of the papers' averages.
 AVERAGED = tuple(name for name in TASKS if name != "wnli")

@@ -46,12 +46,14 @@ def attention(
     shown = np.asarray(maps)[0].mean(axis=0)  # [N, P + M]
     shown = shown[:, prefix : prefix + min(mask.sum(), _MAX_SHOWN)]
     chosen = np.sort(np.argsort(-shown.std(axis=1))[:_NUM_LATENTS])
-    axis.imshow(shown[chosen], aspect="auto", cmap="magma")
+    shares = shown[chosen] / shown[chosen].max(axis=1, keepdims=True)
+    plots.attention_map(axis, shares, aspect="auto")
     axis.set_yticks(range(len(chosen)), [f"latent {n}" for n in chosen])
     tokens = _tokens(split, batch["ids"][: shown.shape[1]])
     turned = 90 if max(map(len, tokens)) > 1 else 0
     axis.set_xticks(range(len(tokens)), tokens, rotation=turned)
     axis.tick_params(labelsize=8, length=0)
+  plots.attention_scale(figure, axes, of="latent")
   figure.suptitle(plots.ATTENTION_TITLE, fontsize=10)
   text = (
     f"{plots.ATTENTION_CAPTION}. Below each map the text, character by "

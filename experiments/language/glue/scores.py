@@ -26,12 +26,21 @@ def _correlation(function: Callable[..., Any]) -> Metric:
   return metric
 
 
+def _sign_accuracy(labels: np.ndarray, predictions: np.ndarray) -> float:
+  """Returns the share of degrees on the right side of half the range."""
+  labels_above, above = (
+    x > glue_tasks.MAX_DEGREE / 2 for x in (labels, predictions)
+  )
+  return float(np.mean(labels_above == above))
+
+
 METRICS: dict[str, Metric] = {
   "accuracy": metrics.accuracy_score,
   # Of class 1; 0 where it neither occurs nor is predicted.
   "f1": functools.partial(metrics.f1_score, zero_division=0),
   "matthews": _correlation(metrics.matthews_corrcoef),
   "pearson": _correlation(stats.pearsonr),
+  "sign_accuracy": _sign_accuracy,
   "spearman": _correlation(stats.spearmanr),
 }
 
@@ -64,7 +73,7 @@ def score(found: Mapping[str, float]) -> float:
     ValueError: if there are no values, or only one of MNLI's two.
   """
   means = {}
-  for task in glue_tasks.TASKS.values():
+  for task in glue_tasks.ALL.values():
     names = task.main_metrics
     values = [found[name] for name in names if name in found]
     if values and len(values) < len(names):

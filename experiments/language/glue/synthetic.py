@@ -208,6 +208,7 @@ _RULES: dict[str, _Rule] = {
   "rte": _marked("also", "never"),
   "ax": _marked("also", "perhaps", "never"),
   "wnli": _marked("without", "with"),
+  **dict.fromkeys(glue_tasks.RATED, lambda p, choice: _degree(p, choice)[1:]),
 }
 
 

@@ -9,7 +9,7 @@ Published on TPUs; none has been run at full size with this code. C4 and
 Wikipedia are those that TensorFlow Datasets has prepared; with `--data.source
 DIR`, texts are a folder of .txt, .jsonl and .json files, and with
 `--data.evaluate-on DIR`, another one is evaluated on. `--mini` learns from the
-prose that ships with Python.
+prose that ships with Python; `small` is for texts of tens of megabytes.
 """
 
 import dataclasses
@@ -101,4 +101,15 @@ EXPERIMENTS |= {
   "bert_bytes": Experiment(model=bert.byte_bert(), train=_TRAIN),
   "bert_sentencepiece": Experiment(model=bert.base_bert(), train=_TRAIN),
 }
+# The trunk of `sentences`, for texts of tens of megabytes.
+EXPERIMENTS["small"] = dataclasses.replace(
+  MINI,
+  model=mini_model.SENTENCES,
+  data=dataclasses.replace(
+    MINI.data,
+    source=corpora.Source(corpora.Corpus.FILES),
+    eval_examples=1000,
+  ),
+  train=dataclasses.replace(MINI.train, steps=20_000, eval_every=5000),
+)
 RESULTS = {"mini": tasks.Result(metric="bits_per_byte", ours=3.78)}

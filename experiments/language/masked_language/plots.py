@@ -116,9 +116,9 @@ def attention(
   figure, axis = plots.pyplot.subplots(
     figsize=(0.11 * length + 1, 0.22 * len(chosen) + 1)
   )
-  axis.imshow(
-    shown / shown.max(axis=1, keepdims=True), cmap="magma", aspect="auto"
-  )
+  shares = shown / shown.max(axis=1, keepdims=True)
+  plots.attention_map(axis, shares, aspect="auto")
+  plots.attention_scale(figure, axis, of="latent")
   axis.set_xticks(range(length), labels, fontsize=7, family="monospace")
   axis.set_yticks(range(len(chosen)), [f"latent {n}" for n in chosen], size=7)
   axis.tick_params(length=0)

@@ -10,9 +10,11 @@ is downloaded.
 from collections.abc import Sequence
 import dataclasses
 import functools
+import importlib
 import operator
 import pathlib
 from types import EllipsisType
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,7 @@ from experiments.data import tables
 from experiments.point_clouds.files import clouds
 from experiments.point_clouds.files import datasets
 
-_NAMES = "shape_names.txt"
+NAMES = "shape_names.txt"
 _MOST_EXPANSION = 1032  # of the compression that HDF5 files have, deflate
 # Three of the 9,843 training shapes are not in these files.
 _COUNTS = {datasets.Split.TRAIN: 9_840, datasets.Split.TEST: 2_468}
@@ -85,8 +87,8 @@ def class_names(folder: pathlib.Path) -> tuple[str, ...]:
   Raises:
     files.InputError: if a file cannot be used.
   """
-  if (folder / _NAMES).exists():
-    names = map(str.strip, tables.read_lines(folder / _NAMES))
+  if (folder / NAMES).exists():
+    names = map(str.strip, tables.read_lines(folder / NAMES))
     return tuple(filter(None, names))
   splits = (
     datasets.ModelNet40(data_dir=folder, split=split)
@@ -139,16 +141,31 @@ def _read(
   return points, labels.astype(np.int32)
 
 
+def write(path: pathlib.Path, points: np.ndarray, labels: np.ndarray) -> None:
+  """Writes clouds [n, P, 3] and the numbers of their classes [n].
+
+  Raises:
+    files.InputError: if h5py is missing, or the file cannot be written.
+  """
+  h5py = _h5py(path)
+  with files.writing(path) as temporary, h5py.File(temporary, "w") as file:
+    file["data"], file["label"] = points, labels
+
+
+def _h5py(path: pathlib.Path) -> ModuleType:
+  """Returns the module that reads and writes a file; it is an extra."""
+  try:
+    return importlib.import_module("h5py")
+  except ImportError as error:
+    raise files.InputError(
+      f"{path} needs h5py: pip install 'perceiver[points]'."
+    ) from error
+
+
 def _arrays(
   path: pathlib.Path,
 ) -> tuple[np.ndarray, np.ndarray]:  # [n, P, 3] floats, [n] integers
-  try:
-    # An extra, which only this needs.
-    import h5py  # type: ignore[import-untyped]
-  except ImportError as error:
-    raise files.InputError(
-      f"{path} cannot be read without h5py: pip install 'perceiver[points]'."
-    ) from error
+  h5py = _h5py(path)
   if not path.is_file():
     raise files.InputError(f"{path} is not there, and its list names it.")
   try:
@@ -177,8 +194,7 @@ def _array(
   In a shape, None is any size, and ... an axis of one entry or none at all.
   Nothing outside the file is read, and no memory taken for what it lacks.
   """
-  import h5py
-
+  h5py = _h5py(path)
   # A link may lead to any file that the reader may read.
   is_inside = isinstance(file.get(name, getlink=True), h5py.HardLink)
   found: Any = file.get(name) if is_inside else None

@@ -39,14 +39,14 @@ def test_training_from_nothing_is_not_mentioned(tmp_path, capsys):
   assert found.startswith("run: 6 steps")
 
 
-@pytest.mark.parametrize("name", ["glue", "imagenet"])
+@pytest.mark.parametrize("name", ["glue", "imagenet", "sentences"])
 def test_recipes_that_the_papers_fine_tune(name):
   found = {
     choice.recipe
     for choice in registry.choices(name)
     if choice.experiment.train.fine_tuning
   }
-  if name == "glue":
+  if name != "imagenet":
     assert found == {c.recipe for c in registry.choices(name)} - {"mini"}
   else:
     assert found == {f"large_{x}" for x in ("fourier", "projected", "conv")}
@@ -111,6 +111,7 @@ def test_both_are_in_one_line(tmp_path, monkeypatch, capsys):
     ("pixels", "`apt-get download dataset-fashion-mnist`"),
     ("tunes", "`pip download music21==10.5.1 --no-deps`"),
     ("modelnet40", "https://modelnet.cs.princeton.edu"),
+    ("sentences", "vaderSentiment==3.3.2` brings its archive"),
     ("video_autoencoding", "`python -m experiments.prepare clips`"),
   ],
 )

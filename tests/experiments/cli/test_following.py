@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from experiments import evaluate
+from experiments.cli import candidates
 from experiments.cli import following
 from experiments.runs import log
 from experiments.runs import occupancy
@@ -133,6 +134,24 @@ def test_a_run_is_followed_while_it_goes_on(copy, monkeypatch, capsys):
   assert waited == [[5, 10], *[[5, 10, 15]] * 4]
   assert sorted(_evaluations(copy)) == [5, 10, 15, 20, 30]
   assert "step 25 was removed while it was read" in capsys.readouterr().err
+
+
+def test_a_run_that_began_anew_gets_no_numbers_of_the_old_one(
+  copy, monkeypatch, capsys
+):
+  evaluator = candidates.evaluator
+
+  def replaced(found):
+    old = copy.rename(copy.with_name("old"))
+    shutil.copytree(old, copy)
+    return evaluator(found)
+
+  monkeypatch.setattr(candidates, "evaluator", replaced)
+  before = (copy / log.METRICS).read_bytes()
+  assert evaluate.main([str(copy), "--follow"]) == 1
+  assert (copy / log.METRICS).read_bytes() == before
+  error = capsys.readouterr().err.splitlines()[-1]
+  assert error.startswith(f"error: {copy} was moved, removed or replaced")
 
 
 def test_a_run_and_its_follower_share_the_log(tmp_path):

@@ -8,6 +8,7 @@ from experiments.optical_flow import data
 from experiments.optical_flow import evaluator
 from experiments.optical_flow import plots
 from experiments.optical_flow import task as flow_task
+from experiments.runs import plots as runs_plots
 import perceiver
 from tests.helpers import noise
 from tests.helpers import tiny_flow
@@ -25,6 +26,16 @@ def test_half_a_pixel_is_half_of_both():
   flow = np.broadcast_to(np.float32([0.5, 0.0]), (1, 3, 2))
   back = plots.bring_back(frame, flow)
   np.testing.assert_array_equal(back[0, :, 0], [50, 150, 200])
+
+
+def test_the_scale_of_colours_is_in_pixels(tmp_path, monkeypatch):
+  figures = []
+  monkeypatch.setattr(runs_plots, "save", lambda x, *_: figures.append(x))
+  example = tiny_flow.Translations()[2]  # 2 to the right and 1 up
+  plots.samples([example], [2 * example.flow], tmp_path / "samples.png")
+  labels = [axis.get_xlabel() for axis in figures[0].axes[2:5]]
+  assert labels == ["up to 2.24 px", "", "2.24 px"]
+  runs_plots.pyplot.close(figures[0])
 
 
 def test_pictures_of_frames_of_different_sizes(tmp_path, monkeypatch):

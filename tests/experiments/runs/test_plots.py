@@ -111,3 +111,20 @@ def test_a_unit_stands_above_its_panel(tmp_path, monkeypatch):
   plots.learning_curve(tmp_path, [plots.Panel("epe"), plots.Panel("loss")])
   assert [a.get_title() for a in saved[0].axes] == ["epe, pixels", "loss"]
   plots.pyplot.close(saved[0])
+
+
+def test_attention_maps_share_a_scale():
+  figure, axes = plots.pyplot.subplots(1, 2)
+  plots.attention_map(axes[0], np.array([[0.0, 2.0], [4.0, 1.0]]))
+  plots.attention_map(axes[1], np.array([[1.0, 2.0]]), 4.0)
+  plots.attention_scale(figure, axes, of="latent")
+  shown = [axis.images[0] for axis in axes]
+  np.testing.assert_array_equal(shown[0].get_array(), [[0, 0.5], [1, 0.25]])
+  np.testing.assert_array_equal(shown[1].get_array(), [[0.25, 0.5]])
+  scale = figure.axes[-1]
+  assert {x.get_clim() for x in shown} == {scale.get_ylim()} == {(0.0, 1.0)}
+  assert {x.get_cmap().name for x in shown} == {"magma"}
+  assert scale.get_ylabel() == "attention, share of the latent's most"
+  plots.attention_map(axes[1], np.zeros((1, 2)))  # of a masked modality
+  assert not axes[1].images[1].get_array().any()
+  plots.pyplot.close(figure)

@@ -2,6 +2,8 @@
 
 import contextlib
 import logging
+import os
+import pathlib
 import shutil
 import warnings
 
@@ -210,6 +212,27 @@ def test_the_one_that_was_asked_for_may_be_removed(directory, monkeypatch):
     directory, read_only=True
   ) as checkpoints:
     assert checkpoints.restore(_targets(), 3) is None
+
+
+def test_what_is_listed_outlives_a_loss_of_power(tmp_path, monkeypatch):
+  synced, sync = [], os.fsync
+
+  def spy(descriptor):
+    synced.append(pathlib.Path(os.readlink(f"/proc/self/fd/{descriptor}")))
+    sync(descriptor)
+
+  monkeypatch.setattr(os, "fsync", spy)
+  (tmp_path / "metrics.jsonl").touch()
+  directory = tmp_path / "checkpoints"
+  with training_checkpoints.Checkpoints(directory) as checkpoints:
+    checkpoints.save(1, _items())
+  made = {*(directory / "1").rglob("*")} - {directory / "1" / checksums.NAME}
+  assert {p.name for p in made} > {"params", "manifest.ocdbt", "d"}
+  is_list = [p.suffix == ".json" and p.parent.name == "1" for p in synced]
+  before = set(synced[: is_list.index(True)])
+  assert before >= {*made, directory / "1", directory}
+  last = synced[is_list.index(True) :]
+  assert {directory / "1", tmp_path / "metrics.jsonl", tmp_path} <= set(last)
 
 
 def test_checksums_are_computed_once(directory, monkeypatch):

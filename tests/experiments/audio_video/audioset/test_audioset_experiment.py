@@ -14,10 +14,13 @@ from experiments import train
 from experiments.audio_video.audioset import configs
 from experiments.audio_video.audioset import data
 from experiments.audio_video.audioset import evaluator
+from experiments.audio_video.audioset import plots
+from experiments.audio_video.audioset import spectrogram
 from experiments.audio_video.clips import decoding
 from experiments.audio_video.clips import prepare
 from experiments.audio_video.clips import sources
 from experiments.cli import registry
+from experiments.runs import plots as runs_plots
 from experiments.training import config
 import perceiver
 from tests.helpers import commands
@@ -182,6 +185,36 @@ def test_models_of_one_modality_are_evaluated_and_plotted(modalities, tmp_path):
   assert audio
   names = [path.name for path in figures]
   assert names == ["classes.png", "attention.png", *audio]
+
+
+def test_spectrograms_are_shown_in_seconds_kilohertz_and_decibels(
+  tmp_path, monkeypatch
+):
+  task = recipe.MINI.task()
+  variables = task.model.init(jax.random.key(0))
+  figures = []
+  monkeypatch.setattr(runs_plots, "save", lambda x, *_: figures.append(x))
+  split = task.eval_split()
+  plots.attention(task.model, variables, split, task.class_names, tmp_path)
+  axes = figures[0].axes
+  (image,) = axes[0].images
+  levels = split.transform(split.source[0], np.random.default_rng(0))["audio"]
+  decibels = 50 * (levels[0].T - 1)  # -100 for silence, 0 for a full-scale tone
+  np.testing.assert_allclose(image.get_array(), decibels, rtol=1e-5)
+  assert image.get_clim() == (-100, 0)
+  assert axes[0].get_xlim() == (0, 5 * tiny.HOP / tiny.RATE)
+  assert (axes[0].get_xlabel(), axes[0].get_ylabel()) == ("s", "kHz")
+  labels = [float(label.get_text()) for label in axes[0].get_yticklabels()]
+  assert labels == [0.1, 0.5]
+  corners = spectrogram.corners(tiny.SPECTROGRAM)
+  band = (corners[2] + corners[3]) / 2  # between the second band and the third
+  assert np.interp(band, axes[0].get_ylim(), (0, tiny.BANDS)) == 2
+  np.testing.assert_allclose(
+    axes[0].get_yticks(), spectrogram.to_mel(1000 * np.array(labels))
+  )
+  scales = {axis.get_xlabel() for axis in axes[len(axes) - 3 :]}
+  assert scales == {"level, dB", "attention, share of the map's most"}
+  runs_plots.pyplot.close(figures[0])
 
 
 # --------------------------------------------------------------------- recipes

@@ -43,7 +43,7 @@ def test_synthetic_clips_have_the_shape_of_the_model():
     assert example["label"].shape == ()
     assert 0 <= example["label"] < 5
   assert (first(train)["image"] != first(evaluation)["image"]).any()
-  assert data.class_names(CONFIG, SHAPE)[4] == "class 4"
+  assert data.class_names(CONFIG, SHAPE)[4] == "magenta disc (4)"
 
 
 def test_only_training_is_augmented():

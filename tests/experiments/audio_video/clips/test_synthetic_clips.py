@@ -91,10 +91,21 @@ def test_several_events_distractors_and_noise():
   assert noisy[0].audio.std() == pytest.approx(0.1, rel=0.2)
 
 
+def test_names_of_classes_differ_and_tell_how_they_are_recognised():
+  source = tiny_clips.made(num_classes=20, audio_only=2, sample_rate=8000)
+  assert source.class_names[0] == "tone of 80 Hz (0)"
+  assert source.class_names[10] == "cyan diamond (10)"
+  assert len(set(source.class_names)) == 20
+
+
 def test_ends_of_the_source():
   source = tiny_clips.made(num_examples=2)
   assert len(source) == 2
-  assert source.class_names == tuple(f"class {i}" for i in range(12))
+  assert source.class_names[:3] == (
+    "red disc (0)",
+    "orange square (1)",
+    "yellow diamond (2)",
+  )
   with pytest.raises(IndexError):
     source[2]
 

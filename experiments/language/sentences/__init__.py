@@ -1,0 +1,1 @@
+"""Sentences with human ratings, learned by the code of GLUE."""
