@@ -132,9 +132,9 @@ def _grid(
   config: autoregressive.AutoregressiveConfig,
 ) -> tuple[int, int, int] | None:
   """Returns rows, columns and channels of a model of pixels."""
-  positions = config.positions
-  is_learned = isinstance(positions, autoregressive.Learned)
-  return positions.grid if is_learned else None
+  if isinstance(config.positions, autoregressive.Learned):
+    return config.positions.grid
+  return None
 
 
 def _bytes_only(steps: jax.Array) -> jax.Array:  # [B] -> [B, V] bool
