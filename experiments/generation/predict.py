@@ -37,7 +37,6 @@ class Generate:
     temperature: logits are divided by it; 0 takes the likeliest byte.
     top_k: bytes that remain, the likeliest ones; None for all.
     top_p: probability of the likeliest bytes that remain.
-    seed: the same gives the same continuations.
     output: a file for the samples, one after another.
     notes: a folder for the notes of each sample, a tune in ABC, as MIDI, and
       for their picture.
@@ -55,7 +54,6 @@ class Generate:
   temperature: float = 1.0
   top_k: int | None = None
   top_p: float = 1.0
-  seed: int = 0
   output: pathlib.Path | None = None
   notes: pathlib.Path | None = None
   sheet: pathlib.Path | None = None
@@ -108,7 +106,7 @@ def run(options: Generate) -> None:
     variables,
     [elements] * options.samples,
     length,
-    key=jax.random.key(options.seed),
+    key=jax.random.key(options.weights.seed),
     config=choice,
     stop=sequences.END if grid is None else None,
     allowed=None if grid is None else _bytes_only,

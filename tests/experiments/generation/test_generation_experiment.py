@@ -42,14 +42,15 @@ def test_an_interrupted_run_ends_the_same(workdir, tmp_path):
 
 def test_evaluation_writes_a_report(workdir, tmp_path, capsys):
   page = tmp_path / "report"
-  arguments = (TINY, "--checkpoint", workdir, "--report", page)
+  arguments = (workdir, "--report", page)
   out = commands.command(capsys, evaluate.main, *arguments)
   assert "6 of 6 examples of mirrored held out" in out
   assert 'src="figures/curve.png"' in (page / "index.html").read_text()
 
 
 def test_texts_are_evaluated_with_the_same_model(workdir, capsys):
-  arguments = (TINY, "--recipe", "text", "--checkpoint", workdir)
+  model = workdir / "model.safetensors"
+  arguments = (TINY, "--recipe", "text", "--checkpoint", model)
   out = commands.command(capsys, evaluate.main, *arguments)
   assert "11 of 11 examples of synthetic held out" in out
 

@@ -34,10 +34,11 @@ def test_gradients_of_later_inputs_are_zero(name, monkeypatch):
     return model.config.network()(inputs)
 
   pure = hk.without_apply_rng(hk.transform(run))
+  params = jax.tree.map(jnp.asarray, variables.params)
 
   def one(weights):
     total = lambda noise: jnp.sum(
-      pure.apply(variables.params, noise) * weights[..., None]
+      pure.apply(params, noise) * weights[..., None]
     )
     return jax.grad(total)(jnp.zeros(shape))
 
@@ -80,7 +81,7 @@ def test_invalid_settings_are_refused():
   model, variables = goldens.model_and_variables("rotary")
   with pytest.raises(ValueError, match="positions have shape"):
     model.apply(
-      variables, jnp.ones((2, 20), jnp.int32), positions=jnp.ones((2, 20))
+      variables, jnp.ones((2, 20), jnp.int32), positions=jnp.ones((2, 20, 3))
     )
 
 
