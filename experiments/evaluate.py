@@ -14,12 +14,13 @@ is one too, or a model file. Results on other data than the run's own are noted
 in its folder, for `list --table`. --follow evaluates the checkpoints of a run
 as they come, into its log, and ends when the run has ended.
 --report writes DIR/index.html with the numbers and the experiment's pictures.
+--latents evaluates a model with its first latents only, for several numbers of
+them; --choose-latents chooses one, for the model's file.
 The last five lines compare models.
 """
 
 from collections.abc import Sequence
 import dataclasses
-import os
 import pathlib
 import sys
 
@@ -29,6 +30,7 @@ from experiments.cli import commands
 from experiments.cli import errors
 from experiments.cli import following
 from experiments.cli import html_report
+from experiments.cli import latents
 from experiments.cli import registry
 from experiments.cli import renames
 from experiments.cluster import processes
@@ -46,7 +48,6 @@ from experiments.training import tasks
 from experiments.training import trainer
 import perceiver
 from perceiver import config_json
-from perceiver import errors as perceiver_errors
 
 _PROG = "python -m experiments.evaluate"
 _BASELINES, _LANGUAGE = "baselines.BaselinesConfig", "experiments.language"
@@ -65,7 +66,7 @@ _COMMANDS = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Evaluate(cli_arguments.Selection):
+class Evaluate(latents.Selection):
   """Evaluates a trained model on an experiment's evaluation split.
 
   The folder of a run, in place of EXPERIMENT, is enough. Commands in its
@@ -88,6 +89,7 @@ class Evaluate(cli_arguments.Selection):
   distributed: processes.DistributedConfig = processes.DistributedConfig()
 
   def __post_init__(self) -> None:
+    super().__post_init__()
     if self.examples is not None and self.examples < 1:
       raise ValueError(f"--examples must be at least 1, not {self.examples}")
 
@@ -132,8 +134,13 @@ def _main(arguments: Sequence[str]) -> None:
     following.follow(experiment, path)
     return
   if options.report is not None:
-    _make_folder(options.report)
+    files.make_folder(options.report)
   candidate = candidates.load(experiment, path, step)
+  if options.of_latents:
+    _print(
+      latents.run(candidate, path, options, options.examples, options.report)
+    )
+    return
   evaluate = candidates.evaluator(candidate, options.examples)
   found = evaluate(candidate.variables)
   _print(found.describe(choice.result))
@@ -290,17 +297,6 @@ def report(
 
   processes.on_process_zero(write)
   return pages[0] if pages else folder
-
-
-def _make_folder(path: pathlib.Path) -> None:
-  """Makes a folder, before hours go into what it is for."""
-  try:
-    path.mkdir(parents=True, exist_ok=True)
-  except OSError as error:
-    reason = perceiver_errors.reason(error)
-    raise files.InputError(f"{path} cannot be made: {reason}") from error
-  if not os.access(path, os.W_OK):
-    raise files.InputError(f"{path} cannot be written: it is read-only")
 
 
 def _choice_of_run(

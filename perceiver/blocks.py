@@ -75,9 +75,15 @@ class BlockConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SelfAttentionConfig(BlockConfig):
-  """Settings of a self-attention block; inputs are the latents themselves."""
+  """Settings of a self-attention block; inputs are the latents themselves.
+
+  Attributes:
+    nested_sizes: numbers of first latents that do not attend to later ones,
+      ascending, the last of them that of all; if empty, all attend to all.
+  """
 
   num_heads: int = 8
+  nested_sizes: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -108,7 +114,9 @@ class SelfAttentionBlock(hk.Module):
     module = projections.Attention(attention, name="attention")
     weights = module.weights(channels, channels)
     key = self._key(cfg.attention_dropout_rate)
-    attended = self_attention.attend(attention, weights, normed, key)
+    attended = self_attention.attend(
+      attention, weights, normed, key, cfg.nested_sizes
+    )
     x += layers.dropout(attended, cfg.dropout_rate, self._key(cfg.dropout_rate))
     normed = layers.LayerNorm(name="mlp_norm")(x)  # [B, N, D]
     mlp = layers.Mlp(cfg.mlp_widening, cfg.exact_gelu, name="mlp")

@@ -30,8 +30,11 @@ def check(config: Any, *counts: str, **intervals: str) -> None:
     value = getattr(config, field.name)
     values = value if isinstance(value, tuple) else (value,)
     numbers = [abs(x) for x in values if type(x) is int]
+    # A tuple is a grid, but for lists of sizes.
+    is_grid = not field.name.endswith("_sizes")
     if "seed" not in field.name and (
-      max(numbers, default=0) > MAX_SIZE or math.prod(numbers) > MAX_POSITIONS
+      max(numbers, default=0) > MAX_SIZE
+      or (is_grid and math.prod(numbers) > MAX_POSITIONS)
     ):
       raise ValueError(
         f"{type(config).__name__}: {field.name} is {str(value)[:80]}; expected "

@@ -15,6 +15,7 @@ import numpy as np
 
 from perceiver import bounds
 from perceiver import flops
+from perceiver import latent_sizes
 from perceiver.attention import reference as attention_reference
 
 
@@ -64,10 +65,14 @@ class Model:
     config: the frozen configuration that defines everything.
     reference: whether attention is computed by the reference implementation,
       in the papers' order of operations: the same numbers, at a higher cost.
+    num_latents: how many latents to use where a call does not say, the first
+      ones; None for all.
   """
 
   config: Any
-  reference: bool = dataclasses.field(default=False, kw_only=True)
+  _: dataclasses.KW_ONLY
+  reference: bool = False
+  num_latents: int | None = None
 
   def init(self, key: PRNGKeyArray) -> Variables:
     """Returns freshly initialised variables; needs no data."""
@@ -87,6 +92,7 @@ class Model:
     *inputs: Any,
     rng: PRNGKeyArray | None = None,
     is_training: bool = False,
+    num_latents: int | None = None,
     **options: Any,
   ) -> Any:
     """Returns the model's outputs.
@@ -96,10 +102,20 @@ class Model:
       *inputs: as `config.example()` says.
       rng: a key; needed only in training and only if something is random.
       is_training: whether dropout is on and batch statistics are used.
+      num_latents: how many latents to use, the first ones; each number is
+        compiled on its own. None for the model's `num_latents`.
       **options: masks and other optional inputs of the model.
+
+    Raises:
+      ValueError: if the model has not so many latents.
     """
     return self.apply_and_update(
-      variables, *inputs, rng=rng, is_training=is_training, **options
+      variables,
+      *inputs,
+      rng=rng,
+      is_training=is_training,
+      num_latents=num_latents,
+      **options,
     )[0]
 
   def apply_and_update(
@@ -108,17 +124,28 @@ class Model:
     *inputs: Any,
     rng: PRNGKeyArray | None = None,
     is_training: bool = False,
+    num_latents: int | None = None,
     **options: Any,
   ) -> tuple[Any, Any]:
     """Returns the outputs and the state after them."""
-    compiled = _compiled(self.config, "__call__", is_training, self.reference)
+    config, variables = self._with_first_latents(variables, num_latents)
+    compiled = _compiled(config, "__call__", is_training, self.reference)
     return compiled(*variables, rng, *inputs, **options)
 
   def encode(
-    self, variables: Variables, *inputs: Any, **options: Any
+    self,
+    variables: Variables,
+    *inputs: Any,
+    num_latents: int | None = None,
+    **options: Any,
   ) -> Float[Array, "B N D"]:
-    """Returns the latents of inputs, in evaluation mode."""
-    compiled = _compiled(self.config, "encode", False, self.reference)
+    """Returns the latents of inputs, in evaluation mode.
+
+    `num_latents` is that of `apply`. The first n of nested latents are those
+    that `num_latents=n` gives.
+    """
+    config, variables = self._with_first_latents(variables, num_latents)
+    compiled = _compiled(config, "encode", False, self.reference)
     return compiled(*variables, None, *inputs, **options)[0]
 
   def decode(
@@ -160,8 +187,20 @@ class Model:
           f"Model: cross_attend is {cross_attend}; expected 0 to {count - 1}."
         )
       options["cross_attend"] = cross_attend
-    compiled = _compiled(self.config, "attention_map", False, self.reference)
+    config, variables = self._with_first_latents(variables, None)
+    compiled = _compiled(config, "attention_map", False, self.reference)
     return compiled(*variables, None, *inputs, **options)[0]
+
+  def _with_first_latents(
+    self, variables: Variables, num_latents: int | None
+  ) -> tuple[Any, Variables]:
+    """Returns configuration and variables with the first latents only."""
+    wanted = self.num_latents if num_latents is None else num_latents
+    if wanted is None:
+      return self.config, variables
+    config = latent_sizes.with_first(self.config, wanted)
+    params = latent_sizes.first(variables.params, wanted)
+    return config, variables._replace(params=params)
 
   def shapes(self) -> Variables:
     """Returns the variables' shapes and dtypes without computing anything."""
@@ -176,25 +215,34 @@ class Model:
       math.prod(x.shape) for x in jax.tree.leaves(self.shapes().params)
     )
 
-  def num_flops(self, batch_size: int = 1, *, reference: bool = False) -> int:
+  def num_flops(
+    self,
+    batch_size: int = 1,
+    *,
+    reference: bool = False,
+    num_latents: int | None = None,
+  ) -> int:
     """Counts the operations of one forward pass.
 
     Args:
       batch_size: the number of examples.
       reference: count the reference implementation, as the papers do.
+      num_latents: as of `apply`.
 
     Returns:
       Twice the multiplications of all matrix products and convolutions.
     """
-    transformed = _transformed(
-      self.config, "__call__", reference or self.reference
-    )
+    wanted = self.num_latents if num_latents is None else num_latents
+    config = self.config
+    if wanted is not None:
+      config = latent_sizes.with_first(config, wanted)
+    transformed = _transformed(config, "__call__", reference or self.reference)
     return flops.count(
       lambda variables, inputs: transformed.apply(
         *variables, None, False, *inputs
       ),
-      self.shapes(),
-      self.config.example(batch_size),
+      Model(config).shapes(),
+      config.example(batch_size),
     )
 
 

@@ -17,6 +17,7 @@ from perceiver import decoder
 from perceiver import encoder
 from perceiver import processor
 from perceiver.attention import input_parts
+from perceiver.attention import nested
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,8 @@ class PerceiverConfig:
         f"Processor: channels is {self.processor.channels}; expected the "
         f"encoder's latent_channels, {self.encoder.latent_channels}."
       )
+    sizes = self.processor.self_attention.nested_sizes
+    nested.check(sizes, self.encoder.num_latents)
     if isinstance(self.decoder, decoder.DecoderConfig):
       self.decoder.cross_attention.attention(
         self.decoder.query_channels, self.encoder.latent_channels

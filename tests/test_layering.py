@@ -51,6 +51,7 @@ LIBRARY = (
     "processor.py",
   ),
   ("network.py",),
+  ("latent_sizes.py",),
   ("model.py",),
   ("autoregressive",),
   ("models",),

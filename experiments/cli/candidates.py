@@ -17,6 +17,7 @@ from experiments.runs import progress
 from experiments.runs import provenance
 from experiments.training import checkpoints as training_checkpoints
 from experiments.training import evaluation
+from experiments.training import latent_sizes
 from experiments.training import sharding
 from experiments.training import tasks
 from experiments.training import trainer
@@ -56,10 +57,12 @@ def load(
   if warning := machine.unused_accelerator(platform):
     progress.write(warning)
   loaded: Any = None
+  chosen: int | None = None
   origin = str(path)
   if not path.is_dir():
     if store.is_ours(path):
       model, loaded = store.load(path, type(experiment.model))
+      chosen = model.num_latents
       notes = store.notes(path)
       origin += f", step {notes.get('step', 'unknown')}"
       if selected := notes.get("selected"):
@@ -69,6 +72,9 @@ def load(
     # Every experiment is a dataclass with a field `model`.
     experiment = dataclasses.replace(experiment, model=model.config)  # type: ignore[type-var]
   task = experiment.task()
+  if chosen is not None:
+    task = latent_sizes.with_first(task, chosen)
+    origin += f", {chosen} latents"
   shapes = jax.eval_shape(lambda: task.model.init(jax.random.key(0)))
   target = sharding.with_shardings(
     shapes, mesh, experiment.train.parallel.min_sharded_size

@@ -9,6 +9,7 @@ import contextlib
 import difflib
 import fnmatch
 import io
+import os
 import pathlib
 import re
 from typing import Any
@@ -54,6 +55,21 @@ def explaining(path: pathlib.Path) -> Iterator[None]:
   except OSError as error:
     reason = errors.reason(error)
     raise InputError(f"{path} cannot be written: {reason}") from error
+
+
+def make_folder(path: pathlib.Path) -> None:
+  """Makes a folder, before hours go into what it is for.
+
+  Raises:
+    InputError: if it cannot be made or written.
+  """
+  try:
+    path.mkdir(parents=True, exist_ok=True)
+  except OSError as error:
+    reason = errors.reason(error)
+    raise InputError(f"{path} cannot be made: {reason}") from error
+  if not os.access(path, os.W_OK):
+    raise InputError(f"{path} cannot be written: it is read-only")
 
 
 def write_text(path: pathlib.Path, text: str) -> None:

@@ -17,6 +17,7 @@ from experiments.hardware import accelerators
 from experiments.hardware import program_text
 from experiments.training import config as training_config
 from experiments.training import evaluation
+from experiments.training import latent_sizes
 from experiments.training import memory
 from experiments.training import optimizers
 from experiments.training import sharding
@@ -221,6 +222,7 @@ def _training_step(
   optimizer = optimizers.build(
     config.optimizer, lambda step: config.base_rate + 0.0 * step
   )
+  task = latent_sizes.trained(task, config.latents)
   first = state.initializer(task, optimizer, batch, config.seed, skips=skips)
   target = state.abstract(first, mesh, config.parallel.min_sharded_size)
   step = state.make_step(task, optimizer, mesh, target, parts=config.accumulate)

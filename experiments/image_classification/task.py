@@ -39,7 +39,7 @@ class LossConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ImageClassification(tasks.HasSplits):
+class ImageClassification(tasks.HasSplits, training_losses.HasLogits):
   """Image classification: a model, its splits and its loss.
 
   Attributes:
@@ -101,7 +101,7 @@ class ImageClassification(tasks.HasSplits):
     if mixing_key is not None:
       targets = optax.losses.smooth_labels(targets, self.loss.label_smoothing)
     loss = training_losses.softmax_cross_entropy(logits, targets)
-    return tasks.Losses(loss, correct, state)
+    return tasks.Losses(loss, correct, state, logits)
 
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path

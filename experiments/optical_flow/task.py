@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -132,15 +133,24 @@ class OpticalFlow:
     flow, state = self.model.apply_and_update(
       variables, frames, rng=rng, is_training=is_training, output_points=points
     )  # [B, H, W, 2] or [B, n, 2]
-    error = lengths(flow.reshape(truth.shape) - truth)  # [B, n]
-    robust = (error / _UNIT + self.loss.epsilon) ** self.loss.exponent
+    flow = flow.reshape(truth.shape)  # [B, n, 2]
+    error = lengths(flow - truth)  # [B, n]
+    robust = self._robust(error)
     metrics = {
       "epe": mean_over(error, valid),
       "over_1px": mean_over(error > 1, valid),
       "over_3px": mean_over(error > 3, valid),
       "zero_epe": mean_over(lengths(truth), valid),
     }
-    return tasks.Losses(mean_over(robust, valid), metrics, state)
+    return tasks.Losses(mean_over(robust, valid), metrics, state, flow)
+
+  def distance(self, outputs: Array, wanted: Array, batch: Any) -> Array:
+    """Returns the loss against a teacher's flow, at all decoded pixels."""
+    del batch
+    return jnp.mean(self._robust(lengths(outputs - wanted)), axis=-1)
+
+  def _robust(self, error: Array) -> Array:
+    return (error / _UNIT + self.loss.epsilon) ** self.loss.exponent
 
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path

@@ -18,7 +18,7 @@ Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PointClassification:
+class PointClassification(training_losses.HasLogits):
   """A classifier of shapes, and its training and test shapes.
 
   Attributes:
@@ -60,6 +60,7 @@ class PointClassification:
       training_losses.softmax_cross_entropy(logits, targets),
       {"top_1": training_losses.top_k_correct(logits, labels)},
       state,
+      logits,
     )
 
   def plots(

@@ -5,6 +5,7 @@ import enum
 
 import optax
 
+from experiments.training import latent_sizes
 from experiments.training import optimizers
 from experiments.training import precision
 from experiments.training import schedules
@@ -103,6 +104,7 @@ class TrainConfig:
       that is not a number is noticed then.
     matmul_precision: of the training step's products of float32.
     eval_matmul_precision: of those of evaluation, in the run and afterwards.
+    latents: numbers of latents that the model is trained for.
     profile: steps, from the third on, of which a profile is written into the
       run's folder; None for none.
     loader_threads: threads that read and prepare examples; None is one per
@@ -136,6 +138,7 @@ class TrainConfig:
   eval_matmul_precision: precision.MatmulPrecision = (
     precision.MatmulPrecision.TENSORFLOAT32
   )
+  latents: latent_sizes.LatentSizes = latent_sizes.LatentSizes()
   profile: int | None = None
   loader_threads: int | None = None
   loader_workers: int = 0

@@ -4,7 +4,7 @@ B examples, F classes.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +30,26 @@ def softmax_cross_entropy(
 ) -> Float32[Array, "B"]:
   """Returns optax's cross-entropy in nats; rows of targets sum to one."""
   return optax.losses.softmax_cross_entropy(logits.astype(jnp.float32), targets)
+
+
+def divergence(
+  logits: Float[Array, "*B F"], wanted: Float[Array, "*B F"]
+) -> Float32[Array, "*B"]:
+  """Returns the Kullback-Leibler divergence, nats, from a teacher's logits."""
+  log_probabilities = jax.nn.log_softmax(logits.astype(jnp.float32))
+  targets = jax.nn.log_softmax(wanted.astype(jnp.float32))
+  return optax.losses.kl_divergence_with_log_targets(log_probabilities, targets)
+
+
+class HasLogits:
+  """A task whose outputs are logits, to be compared by their divergence."""
+
+  def distance(
+    self, outputs: Float[Array, "B F"], wanted: Float[Array, "B F"], batch: Any
+  ) -> Float32[Array, "B"]:
+    """Returns the divergence of outputs from those of a teacher, nats."""
+    del batch
+    return divergence(outputs, wanted)
 
 
 def top_k_correct(

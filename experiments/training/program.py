@@ -15,6 +15,7 @@ from experiments.runs import progress
 from experiments.runs import provenance
 from experiments.training import config as training_config
 from experiments.training import evaluation
+from experiments.training import latent_sizes
 from experiments.training import memory
 from experiments.training import optimizers
 from experiments.training import pretrained
@@ -47,7 +48,10 @@ class Program:
 
     Raises:
       training_config.LengthError: if the training is too short.
+      latent_sizes.NotOfferedError: if the task cannot be trained for several
+        numbers of latents.
     """
+    self._trained = latent_sizes.trained(task, config.latents)
     self.split = task.train_split()
     self.rate, self.num_steps = training_config.learning_rate(
       config, len(self.split.source)
@@ -73,7 +77,7 @@ class Program:
 
   def _initial(self, skips: bool) -> Callable[[], state.TrainState]:
     return state.initializer(
-      self._task,
+      self._trained,
       self._optimizer,
       self._batch,
       self._config.seed,
@@ -108,7 +112,7 @@ class Program:
       memory.MemoryLimitError: if the devices have not enough memory.
     """
     function = state.make_step(
-      self._task,
+      self._trained,
       self._optimizer,
       self._mesh,
       self.target,

@@ -24,6 +24,7 @@ class Losses(NamedTuple):
   loss: Array  # [B], of which training minimises the weighted mean
   metrics: Mapping[str, Array]  # {name: [B]}, to be reported
   state: Any  # the model's state after the step (batch-norm averages)
+  outputs: Any = None  # of the model, where the task can compare them
 
 
 class Task(Protocol):

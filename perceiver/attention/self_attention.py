@@ -7,6 +7,7 @@ core. A GPU gets cuDNN's kernel where precision and sizes allow. All else gets
 one large product.
 """
 
+from collections.abc import Sequence
 import contextlib
 import functools
 
@@ -16,6 +17,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from perceiver.attention import block_sizes
 from perceiver.attention import blockwise
+from perceiver.attention import nested
 from perceiver.attention import projections
 from perceiver.attention import reference
 
@@ -28,6 +30,7 @@ def attend(
   weights: projections.AttentionWeights,
   x: Float[Array, "B N D"],
   key: PRNGKeyArray | None = None,
+  nested_sizes: Sequence[int] = (),
 ) -> Float[Array, "B N F"]:
   """Attends from every element of `x` to all of them.
 
@@ -36,7 +39,10 @@ def attend(
     weights: its parameters.
     x: latents, normalised.
     key: randomness of the dropout; none is applied without.
+    nested_sizes: as in `nested.attend`, if not empty.
   """
+  if len(nested_sizes) > 1:
+    return nested.attend(config, weights, x, nested_sizes, key)
   batch, length, _ = x.shape
   at_once = functools.partial(_at_once, config)
   num_scores = batch * config.num_heads * length**2

@@ -9,10 +9,12 @@ import json
 import os
 import pathlib
 import re
+from typing import Any
 
 import numpy as np
 
 from perceiver import config_json
+from perceiver import latent_sizes
 from perceiver import model as perceiver_model
 from perceiver.checkpoints import arrays_file
 from perceiver.checkpoints import atomic
@@ -36,7 +38,7 @@ def save(
 
   Args:
     path: the file; by custom it ends in ".safetensors".
-    model: what the variables belong to.
+    model: what the variables belong to; its `num_latents` is kept.
     variables: parameters and state.
     notes: short facts to keep with them, such as the step they are from.
 
@@ -55,6 +57,8 @@ def save(
     "config": config_json.to_json(model.config, indent=None),
     "notes": json.dumps(dict(notes or {})),
   }
+  if model.num_latents is not None:
+    metadata["num_latents"] = str(model.num_latents)
   with atomic.file(path) as temporary:
     arrays_file.write(temporary, arrays, metadata)
 
@@ -83,7 +87,9 @@ def load(
     raise errors.CheckpointError(
       f"Checkpoint: {path} does not say what model it holds: {error}"
     ) from error
-  model = perceiver_model.Model(config)
+  model = perceiver_model.Model(
+    config, num_latents=_num_latents(path, config, metadata.get("num_latents"))
+  )
   named = {}
   for key, array in arrays.items():
     if not (parts := _NAME.fullmatch(key)):
@@ -103,6 +109,19 @@ def load(
       f"Checkpoint: {path} holds a model that cannot be built: {error}"
     ) from error
   return model, variables
+
+
+def _num_latents(path: Any, config: Any, text: str | None) -> int | None:
+  """Returns the number of latents that a file states, None for all."""
+  if text is None:
+    return None
+  try:
+    latent_sizes.with_first(config, int(text))
+  except ValueError as error:
+    raise errors.CheckpointError(
+      f"Checkpoint: {path} states {errors.shorten(text)} latents: {error}"
+    ) from error
+  return int(text)
 
 
 def notes(path: str | os.PathLike[str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 import dataclasses
 import importlib.util
 import pathlib
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -118,12 +119,30 @@ class VideoAutoencoding:
     }
     metrics = compute_metrics(found, at_points, batch["label"])
     metrics |= mean_predictor(truth, at_points)
-    loss = (
+    return tasks.Losses(self._weighted(metrics), metrics, state, found)
+
+  def distance(
+    self, outputs: Mapping[str, Array], wanted: Mapping[str, Array], batch: Any
+  ) -> Array:
+    """Returns the loss against a teacher's outputs, [B]."""
+    del batch
+    apart = lambda x, y: jnp.mean(jnp.abs(x - y), axis=tuple(range(1, x.ndim)))
+    return self._weighted(
+      {
+        "video_l1": apart(outputs["image"], wanted["image"]),
+        "audio_l1": apart(outputs["audio"], wanted["audio"]),
+        "label_nats": training_losses.divergence(
+          outputs["label"], wanted["label"]
+        ),
+      }
+    )
+
+  def _weighted(self, metrics: Mapping[str, Array]) -> Array:
+    return (
       self.loss.video * metrics["video_l1"]
       + self.loss.audio * metrics["audio_l1"]
       + self.loss.label * metrics["label_nats"]
     )
-    return tasks.Losses(loss, metrics, state)
 
   def _sample_points(self, key: Array) -> dict[str, Array]:
     """Samples the points that are decoded, distinct and in rising order."""

@@ -15,6 +15,7 @@ from experiments.language.masked_language import data as language_data
 from experiments.language.masked_language import plots
 from experiments.language.text import sentencepiece
 from experiments.runs import plots as runs_plots
+from experiments.training import losses as training_losses
 from experiments.training import tasks
 import perceiver
 from perceiver import bounds
@@ -109,7 +110,12 @@ class MaskedLanguage(tasks.HasSplits):
     right = jnp.argmax(logits, axis=-1) == batch["targets"]  # [B, P]
     found = masked_metrics(nats, right, batch)
     loss = found.pop("nats") + self.loss.visible * visible
-    return tasks.Losses(loss, found, state)
+    return tasks.Losses(loss, found, state, logits)
+
+  def distance(self, outputs: Array, wanted: Array, batch: Any) -> Array:
+    """Returns the mean divergence of masked tokens' logits from a teacher's."""
+    nats = training_losses.divergence(outputs, wanted)  # [B, P]
+    return masked_metrics(nats, nats == 0, batch)["nats"]
 
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path

@@ -36,6 +36,17 @@ def test_one_row_of_training_is_seen(tmp_path, monkeypatch, count, marker):
   plots.pyplot.close(figures[0])
 
 
+def test_steps_are_whole_numbers(tmp_path, monkeypatch):
+  rows = [{"step": i, "kind": "train", "loss": 1.0} for i in (5, 10, 15, 20)]
+  _write_log(tmp_path, rows)
+  figures = []
+  monkeypatch.setattr(plots, "save", lambda figure, *_: figures.append(figure))
+  plots.learning_curve(tmp_path, [plots.Panel("loss")])
+  ticks = figures[0].axes[0].get_xticks()
+  np.testing.assert_array_equal(ticks, np.round(ticks))
+  plots.pyplot.close(figures[0])
+
+
 def test_metrics_that_some_rows_lack_are_no_obstacle(tmp_path):
   rows = [
     {"step": 1, "kind": "train", "loss": 2.0},

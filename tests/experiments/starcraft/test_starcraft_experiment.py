@@ -1,15 +1,19 @@
 """Training, evaluation and report from the command line."""
 
 import dataclasses
+import re
 
 import pytest
 
 from experiments import evaluate
 from experiments import train
 from experiments.cli import registry
+from experiments.runs import plots as runs_plots
 from experiments.starcraft import configs
+from experiments.starcraft.game import units
 import perceiver
 from tests.helpers import commands
+from tests.helpers import noise
 from tests.helpers.recipes import starcraft as tiny
 
 RECIPE = "tests.helpers.recipes.starcraft"
@@ -29,6 +33,22 @@ def test_training_writes_metrics_and_figures(workdir):
   assert {"loss", "action_accuracy", "win_rate", "expert_score"} <= set(last)
   figures = sorted(path.name for path in (workdir / "figures").iterdir())
   assert figures == ["attention.png", "battles.png", "curve.png"]
+
+
+def test_kinds_of_units_and_shares_of_attention_are_named(
+  tmp_path, monkeypatch
+):
+  figures = []
+  monkeypatch.setattr(runs_plots, "save", lambda x, *_: figures.append(x))
+  task = tiny.MINI.task()
+  task.plots(noise.variables(task.model), tmp_path)
+  kinds = [kind.name for kind in units.KINDS]
+  for figure in figures:
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == kinds
+    runs_plots.pyplot.close(figure)
+  title = figures[1].axes[0].get_title()
+  assert re.fullmatch(r"latent \d+, at most \d+%", title)
 
 
 def test_evaluation_repeats_the_numbers_of_training(workdir, tmp_path, capsys):

@@ -1,0 +1,234 @@
+"""Models that use the first of their latents only."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import perceiver
+from perceiver import latent_sizes
+from perceiver import network
+from tests.helpers import noise
+from tests.helpers import tiny_audioset
+from tests.helpers import tiny_battles
+from tests.helpers import tiny_models
+from tests.helpers import tiny_points
+from tests.helpers import tiny_video
+
+_SIZES = (1, 2, 5, 8)
+_CONFIGS = {
+  "images": tiny_models.classifier(),
+  "language": tiny_models.language_model(),
+  "flow": tiny_models.flow_model(),
+  "points": tiny_points.model_config(),
+  "audio and video": tiny_audioset.model_config(
+    tiny_audioset.VIDEO, tiny_audioset.RAW
+  ),
+  "video": tiny_video.config(),
+  "entities": tiny_battles.policy_config(),
+}
+
+
+def model_of(config, **layers):
+  """Returns a model with eight latents, whose layers have other settings."""
+  if isinstance(config, network.PerceiverConfig):
+    processor = config.processor
+    return dataclasses.replace(
+      config,
+      encoder=dataclasses.replace(config.encoder, num_latents=_SIZES[-1]),
+      processor=dataclasses.replace(
+        processor,
+        self_attention=dataclasses.replace(processor.self_attention, **layers),
+      ),
+    )
+  if not dataclasses.is_dataclass(config):
+    return config
+  changed = {
+    field.name: model_of(getattr(config, field.name), **layers)
+    for field in dataclasses.fields(config)
+    if field.init
+  }
+  return dataclasses.replace(config, **changed)
+
+
+def examples_of(model):
+  """Returns random arguments of a model, two examples each."""
+  generator = np.random.default_rng(1)
+
+  def sample(leaf):
+    if jnp.issubdtype(leaf.dtype, jnp.floating):
+      return generator.uniform(size=leaf.shape).astype(leaf.dtype)
+    return generator.integers(0, 2, leaf.shape).astype(leaf.dtype)
+
+  return jax.tree.map(sample, model.config.example(2))
+
+
+def cut(variables, count):
+  """Returns variables with the first rows of the table of latents."""
+  (name,) = [m for m in variables.params if m.endswith("/latents")]
+  table = {"embeddings": variables.params[name]["embeddings"][:count]}
+  return variables._replace(params={**variables.params, name: table})
+
+
+def assert_close(found, expected, atol):
+  jax.tree.map(
+    lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=atol),
+    found,
+    expected,
+  )
+
+
+@pytest.mark.parametrize("domain", _CONFIGS)
+def test_first_latents_are_those_of_a_smaller_model(domain):
+  model = perceiver.Model(model_of(_CONFIGS[domain]))
+  variables, inputs = noise.variables(model), examples_of(model)
+  smaller = perceiver.Model(latent_sizes.with_first(model.config, 5))
+  assert latent_sizes.count(smaller.config) == 5
+  expected = smaller.apply(cut(variables, 5), *inputs)
+  found = model.apply(variables, *inputs, num_latents=5)
+  assert_close(found, expected, 1e-6)
+  other = model.apply(variables, *inputs)
+  different = jax.tree.map(
+    lambda x, y: np.abs(x - y).max() > 1e-3, found, other
+  )
+  assert any(jax.tree.leaves(different))
+  assert model.num_flops(num_latents=5) == smaller.num_flops()
+
+
+@pytest.fixture(scope="module")
+def classifier():
+  model = perceiver.Model(model_of(_CONFIGS["images"]))
+  return model, noise.variables(model), examples_of(model)
+
+
+def test_latents_are_encoded_and_decoded(classifier):
+  model, variables, inputs = classifier
+  latents = model.encode(variables, *inputs, num_latents=2)
+  assert latents.shape[1] == 2
+  found = model.decode(variables, latents)
+  expected = model.apply(variables, *inputs, num_latents=2)
+  assert_close(found, expected, 1e-6)
+
+
+def test_a_model_may_state_its_number(classifier):
+  model, variables, inputs = classifier
+  small = dataclasses.replace(model, num_latents=2)
+  expected = model.apply(variables, *inputs, num_latents=2)
+  np.testing.assert_array_equal(small.apply(variables, *inputs), expected)
+  assert small.num_flops() == model.num_flops(num_latents=2)
+  assert small.num_flops() < model.num_flops()
+  assert small.attention_map(variables, *inputs).shape[2] == 2
+  whole = model.apply(variables, *inputs)
+  found = small.apply(variables, *inputs, num_latents=8)
+  np.testing.assert_array_equal(found, whole)
+
+
+def test_all_latents_are_the_same_program(classifier):
+  model, variables, inputs = classifier
+  assert latent_sizes.with_first(model.config, 8) is model.config
+  found = model.apply(variables, *inputs, num_latents=8)
+  np.testing.assert_array_equal(found, model.apply(variables, *inputs))
+
+
+def test_no_gradient_reaches_other_latents(classifier):
+  model, variables, inputs = classifier
+
+  def loss(params):
+    changed = variables._replace(params=params)
+    return (model.apply(changed, *inputs, num_latents=2) ** 2).sum()
+
+  grads = jax.grad(loss)(variables.params)
+  (name,) = [m for m in grads if m.endswith("/latents")]
+  rows = np.abs(grads[name]["embeddings"]).max(axis=1)
+  assert (rows[:2] > 0).all()
+  assert (rows[2:] == 0).all()
+
+
+@pytest.mark.parametrize(
+  "changes", [{}, {"qk_channels": 16, "v_channels": 4}], ids=["same", "widths"]
+)
+@pytest.mark.parametrize("reference", [False, True])
+def test_nested_sizes_are_those_of_one_pass(changes, reference):
+  config = model_of(_CONFIGS["images"], nested_sizes=_SIZES, **changes)
+  model = perceiver.Model(config, reference=reference)
+  variables, inputs = noise.variables(model), examples_of(model)
+  whole = model.encode(variables, *inputs)
+  for size in _SIZES:
+    found = model.encode(variables, *inputs, num_latents=size)
+    assert_close(found, whole[:, :size], 1e-5)
+    expected = model.apply(variables, *inputs, num_latents=size)
+    assert_close(model.decode(variables, whole[:, :size]), expected, 1e-5)
+
+
+def test_nested_latents_attend_to_earlier_ones_only():
+  """Latents that are not nested depend on all."""
+  for sizes, is_nested in ((_SIZES, True), ((), False)):
+    config = model_of(_CONFIGS["images"], nested_sizes=sizes)
+    model = perceiver.Model(config)
+    variables = noise.variables(model)
+    (name,) = [m for m in variables.params if m.endswith("/latents")]
+
+    def encoded(table, model=model, variables=variables, name=name):
+      params = {**variables.params, name: {"embeddings": table}}
+      changed = variables._replace(params=params)
+      return model.encode(changed, *examples_of(model))[0]  # [N, D]
+
+    table = variables.params[name]["embeddings"]
+    jacobian = jax.jacrev(lambda x: encoded(x).sum(axis=-1))(table)
+    influence = np.abs(jacobian).max(axis=-1)  # [N, N]
+    groups = np.searchsorted(_SIZES, np.arange(8), side="right")
+    allowed = groups[:, None] >= groups[None]
+    assert (influence[allowed] > 0).all()
+    assert (influence[~allowed] == 0).all() == is_nested
+
+
+def test_nested_latents_equal_an_explicit_mask():
+  """The mask holds between every two groups, with scores all at once."""
+  config = model_of(_CONFIGS["images"], nested_sizes=(8,))
+  plain = model_of(_CONFIGS["images"])
+  models = perceiver.Model(config), perceiver.Model(plain)
+  variables, inputs = noise.variables(models[0]), examples_of(models[0])
+  found, expected = (m.encode(variables, *inputs) for m in models)
+  np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("count", [0, 9, -1])
+def test_other_numbers_are_refused(classifier, count):
+  model, variables, inputs = classifier
+  with pytest.raises(ValueError, match=r"num_latents is .*; expected 1 to 8"):
+    model.apply(variables, *inputs, num_latents=count)
+
+
+def test_sizes_between_nested_ones_are_refused():
+  config = model_of(_CONFIGS["images"], nested_sizes=_SIZES)
+  with pytest.raises(ValueError, match=r"num_latents is 3; expected one of"):
+    latent_sizes.with_first(config, 3)
+
+
+@pytest.mark.parametrize("sizes", [(1, 2), (2, 1, 8), (0, 8), (8, 8)])
+def test_impossible_nested_sizes_are_refused(sizes):
+  with pytest.raises(ValueError, match=r"nested_sizes is .+ ascending"):
+    model_of(_CONFIGS["images"], nested_sizes=sizes)
+
+
+def test_a_model_without_latents_is_refused():
+  model = perceiver.create(tiny_points.point_net())
+  with pytest.raises(ValueError, match="PointNetConfig has no latents"):
+    model.num_flops(num_latents=2)
+
+
+def test_many_sizes_are_no_grid():
+  """The product of a grid's sides is bounded, that of sizes is not."""
+  sizes = tuple(2**i for i in range(4, 11))
+  config = perceiver.create("optical_flow").config
+  layers = dataclasses.replace(
+    config.perceiver.processor.self_attention, nested_sizes=(*sizes, 2048)
+  )
+  processor = dataclasses.replace(
+    config.perceiver.processor, self_attention=layers
+  )
+  network_config = dataclasses.replace(config.perceiver, processor=processor)
+  config = dataclasses.replace(config, perceiver=network_config)
+  assert latent_sizes.count(latent_sizes.with_first(config, 64)) == 64
