@@ -90,6 +90,12 @@ class AutoregressiveConfig:
       if attention.rotary is not None:
         config = attention.config
         attention.rotary.num_channels(config.qk_channels // config.num_heads)
+    cross, latents = self.cross_attention, self.self_attention
+    if latents.nested_sizes or not cross.query_residual:
+      raise ValueError(
+        f"AutoregressiveConfig: nested_sizes are {latents.nested_sizes} and "
+        f"query_residual is {cross.query_residual}; expected () and True."
+      )
     if self.rotary is None and (self.offset_queries or self.order is _NEGATIVE):
       raise ValueError(
         f"AutoregressiveConfig: positions are {self.positions}; expected "

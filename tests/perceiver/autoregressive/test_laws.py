@@ -60,6 +60,14 @@ def test_invalid_settings_are_refused():
   for changes, message in (
     ({"positions": dataclasses.replace(config.positions, fraction=0.1)}, "two"),
     ({"num_layers": 0}, "num_layers"),
+    (
+      {
+        "self_attention": dataclasses.replace(
+          config.self_attention, nested_sizes=(2,)
+        )
+      },
+      "nested_sizes are",
+    ),
     ({"input_dropout_rate": 1.0}, "input_dropout_rate"),
     (
       {
