@@ -29,9 +29,9 @@ class Learned:
   grid: tuple[int, int, int] | None = None
 
   def __post_init__(self) -> None:
-    bounds.check(self, "sizes")
+    bounds.check(self, "sizes", "grid")
     num_indices = 1 if self.grid is None else 3
-    if len(self.sizes) != num_indices or 0 in (self.grid or (1,)):
+    if len(self.sizes) != num_indices:
       raise ValueError(
         f"Learned positions: sizes are {self.sizes} of a grid {self.grid}; "
         "expected one table for each index."
