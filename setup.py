@@ -76,7 +76,10 @@ setuptools.setup(
   packages=setuptools.find_packages(
     include=["perceiver", "perceiver.*", "experiments", "experiments.*"]
   ),
-  package_data={"perceiver": ["py.typed"]},
+  package_data={
+    "experiments": ["hardware/findings.json"],
+    "perceiver": ["py.typed"],
+  },
   python_requires=">=3.11",
   install_requires=_CORE,
   extras_require=_EXTRAS,

@@ -20,6 +20,7 @@ import numpy as np
 
 from experiments.cli import arguments as cli_arguments
 from experiments.cli import errors
+from experiments.cli import registry
 from experiments.hardware import accelerators
 from experiments.hardware import fitting
 from experiments.hardware import preflight
@@ -70,10 +71,12 @@ def _main(arguments: Sequence[str]) -> bool:
   accelerators.prepare()
   options = cli_arguments.select(Preflight, arguments, _PROG)
   choice = options.choose()
-  experiment = cli_arguments.override(Preflight, choice, arguments, _PROG)
   name = f"{choice.name} {choice.recipe}"
   try:
     accelerator = accelerators.find(options.on)
+    if not options.fit:
+      choice = registry.for_hardware(choice, accelerator.name)
+    experiment = cli_arguments.override(Preflight, choice, arguments, _PROG)
     check = fitting.fit if options.fit else preflight.check
     progress.write(f"compiling {name}; minutes for TPUs, less for GPUs …")
     page = check(experiment, accelerator, name, _CACHE)

@@ -78,6 +78,7 @@ def _main(arguments: Sequence[str]) -> None:
   choice = options.choose()
   workdir = registry.workdir(options.workdir, choice)
   processes.start(options.distributed)  # Before a checkpoint is read by JAX.
+  choice = registry.for_hardware(choice)
   choice = registry.with_trunk(choice, options.checkpoint, workdir)
   experiment = cli_arguments.override(Train, choice, arguments, _PROG)
   registry.check(experiment)

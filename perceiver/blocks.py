@@ -108,8 +108,9 @@ class SelfAttentionBlock(hk.Module):
 
   def __call__(self, x: Float[Array, "B N D"]) -> Float[Array, "B N D"]:
     cfg = self.config
-    normed = layers.LayerNorm(name="attention_norm")(x)  # [B, N, D]
     channels = x.shape[-1]
+    norm = layers.LayerNorm(name="attention_norm").weights(channels)
+    x, normed = norm.beside(x)  # [B, N, D]
     attention = cfg.attention(channels, channels)
     module = projections.Attention(attention, name="attention")
     weights = module.weights(channels, channels)
@@ -118,7 +119,8 @@ class SelfAttentionBlock(hk.Module):
       attention, weights, normed, key, cfg.nested_sizes
     )
     x += layers.dropout(attended, cfg.dropout_rate, self._key(cfg.dropout_rate))
-    normed = layers.LayerNorm(name="mlp_norm")(x)  # [B, N, D]
+    norm = layers.LayerNorm(name="mlp_norm").weights(channels)
+    x, normed = norm.beside(x)  # [B, N, D]
     mlp = layers.Mlp(cfg.mlp_widening, cfg.exact_gelu, name="mlp")
     widened = mlp(normed)  # [B, N, D]
     return x + layers.dropout(

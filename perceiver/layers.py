@@ -12,7 +12,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-LAYER_NORM_EPSILON = 1e-5
+from perceiver.attention import norm_kernels
+
+LAYER_NORM_EPSILON = norm_kernels.EPSILON
 
 # A normal truncated at two deviations has this part of its variance. The maps
 # of blocks make up for it (`VarianceScaling`); the released ones before and
@@ -88,6 +90,15 @@ class NormWeights(NamedTuple):
     return normalise(x) * self.scale.astype(x.dtype) + self.offset.astype(
       x.dtype
     )
+
+  def beside(
+    self, x: Float[Array, "B N C"]
+  ) -> tuple[Float[Array, "B N C"], Float[Array, "B N C"]]:
+    """Returns `x` and its norm, for a residual connection.
+
+    A TPU adds up the gradients of both in the kernel of the norm.
+    """
+    return norm_kernels.beside(NormWeights.__call__, self, x)
 
 
 def dropout(

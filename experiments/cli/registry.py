@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from experiments.cli import errors
 from experiments.data import sources
+from experiments.hardware import findings
 from experiments.runs import progress
 from experiments.training import pretrained
 from experiments.training import sharding
@@ -261,6 +262,22 @@ def with_trunk(
     perceiver.CheckpointError: if it has no such trunk, or is damaged.
   """
   changed = pretrained.with_trunk(choice.experiment, checkpoint, workdir)
+  return choice._replace(experiment=changed)
+
+
+def for_hardware(choice: Choice, hardware: str | None = None) -> Choice:
+  """Gives a recipe the way to compute its batch that was found for hardware.
+
+  Args:
+    choice: the recipe.
+    hardware: its name; that of this machine if None.
+  """
+  here = hardware or findings.here()
+  name = f"{choice.name} {choice.recipe}"
+  changed = findings.apply(choice.experiment, name, here)
+  if changed != choice.experiment and not sharding.process_index():
+    options = findings.read()[here or ""][name]["options"]
+    progress.write(f"{options}, as found for {here}")
   return choice._replace(experiment=changed)
 
 

@@ -70,15 +70,16 @@ class _Generation(NamedTuple):
   rate: float  # operations per second and chip
   per_cycle: int  # operations per cycle and device
   axes: int  # of its network
+  kind: str  # in JAX's spelling
 
 
 # v4's two cores are one device on a real machine; its compiler counts two.
 _GENERATIONS: Mapping[str, _Generation] = {
-  "v3": _Generation(2, 2, 32, 123e12, 2**16, 2),
-  "v4": _Generation(2, 2, 32, 275e12, 2**17, 3),
-  "v5e": _Generation(1, 1, 16, 197e12, 2**17, 2),
-  "v5p": _Generation(2, 1, 95, 459e12, 2**18, 3),
-  "v6e": _Generation(1, 1, 32, 918e12, 2**19, 2),
+  "v3": _Generation(2, 2, 32, 123e12, 2**16, 2, "TPU v3"),
+  "v4": _Generation(2, 2, 32, 275e12, 2**17, 3, "TPU v4"),
+  "v5e": _Generation(1, 1, 16, 197e12, 2**17, 2, "TPU v5 lite"),
+  "v5p": _Generation(2, 1, 95, 459e12, 2**18, 3, "TPU v5"),
+  "v6e": _Generation(1, 1, 32, 918e12, 2**19, 2, "TPU v6 lite"),
 }
 _SMALLEST = 4  # chips of which the compiler knows an arrangement
 
@@ -186,6 +187,24 @@ def find(name: str) -> Accelerator:
     matrix_rate=tpu.rate / tpu.devices,
     clock=tpu.rate / tpu.devices / tpu.per_cycle,
   )
+
+
+def name_of(kind: str, count: int) -> str | None:
+  """Returns the name of devices; None if there is none for them.
+
+  Args:
+    kind: of a device, in JAX's spelling.
+    count: of the devices.
+  """
+  # A TPU v4's two cores are one device on a real machine.
+  per_device = {"v4": 2, "v5p": 2}
+  found = {
+    tpu.kind: f"tpu-{name}-{count * per_device.get(name, 1)}"
+    for name, tpu in _GENERATIONS.items()
+  }
+  found |= {card.title: f"{name}-{count}" for name, card in _CARDS.items()}
+  name = found.get(kind)
+  return name if name in names() else None
 
 
 def _arrangement(chips: int, axes: int) -> str:

@@ -71,7 +71,7 @@ def _candidates(
     if first.milliseconds() is not None and first.remat:
       for value in processor.Remat:
         if value.value != first.remat:
-          yield _changed(experiment, remat=value)
+          yield changed(experiment, remat=value)
     return
   config, found = experiment.train, first.training
   spare = accelerator.memory - found.arguments
@@ -87,15 +87,23 @@ def _candidates(
   roomy = spare > accelerator.memory / 2
   for fsdp in sorted({1, shares}) if roomy else (shares,):
     for number in enough[:3]:
-      yield _changed(experiment, config.accumulate * number, fsdp)
+      yield changed(experiment, config.accumulate * number, fsdp)
 
 
-def _changed(
+def changed(
   experiment: trainer.Experiment,
   accumulate: int | None = None,
   fsdp: int | None = None,
   remat: processor.Remat = processor.Remat.ALL,
 ) -> trainer.Experiment:
+  """Returns a recipe that computes its batch in another way.
+
+  Args:
+    experiment: the recipe.
+    accumulate: parts of the batch; the recipe's if None.
+    fsdp: devices that share the parameters; the recipe's if None.
+    remat: what is computed again for the gradient.
+  """
   config = experiment.train
   parallel = config.parallel
   train = dataclasses.replace(

@@ -1,7 +1,8 @@
-"""Names what is in images, with a classifier of ImageNet's kind."""
+"""Names what is in images, with a classifier of ImageNet or Fashion-MNIST."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import dataclasses
+import functools
 import json
 import pathlib
 from typing import Annotated, Any
@@ -11,9 +12,12 @@ import tyro
 
 from experiments.cli import errors
 from experiments.cli import predicting
+from experiments.data import fashion_mnist
 from experiments.data import files
+from experiments.image_classification.fashion_mnist import data as fashion_data
 from experiments.image_classification.imagenet import data as imagenet_data
 import perceiver
+from perceiver.adapters import image as image_adapter
 from perceiver.models import imagenet
 
 
@@ -23,10 +27,13 @@ class Classify:
 
   Images are prepared as for the papers' evaluation: the central square with
   7/8 of the shorter side, resized bicubically to the model's size, normalised.
+  For a model of Fashion-MNIST they are made grey and 28 × 28 pixels large;
+  clothes are bright on black there.
 
   Attributes:
     images: files, or folders of them.
-    labels: a file with the name of a class on every line; numbers if None.
+    labels: a file with the name of a class on every line; if None,
+      Fashion-MNIST's names for its models, and numbers for others.
     top: number of classes in the output.
     output: a file for the results as JSON, one line per image.
     batch_size: images that go through the model at a time.
@@ -59,6 +66,8 @@ def run(options: Classify) -> None:
     options.weights, imagenet.ImageClassifierConfig, "imagenet_fourier"
   )
   names = predicting.read_labels(options.labels, model.config.num_classes)
+  if options.labels is None and _is_fashion(model.config.inputs):
+    names = fashion_mnist.CLASS_NAMES
   lines = []
   show = predicting.progress("images", len(paths))
   for path, logits in predict(model, variables, paths, options.batch_size):
@@ -81,24 +90,37 @@ def predict(
   The last batch is filled up with copies, so that the model compiles once.
 
   Raises:
-    errors.UsageError: if the model is not for square images in colour.
+    errors.UsageError: if the model is for neither square images in colour nor
+      Fashion-MNIST.
     files.InputError: if an image cannot be read.
   """
-  inputs = model.config.inputs
+  prepare = _preparation(model.config.inputs)
+  size = min(batch_size, len(paths))
+  for start in range(0, len(paths), size):
+    here = paths[start : start + size]
+    batch = [prepare(path) for path in here]
+    batch += batch[-1:] * (size - len(batch))
+    logits = np.asarray(model.apply(variables, np.stack(batch)))
+    yield from zip(here, logits)
+
+
+def _is_fashion(inputs: image_adapter.ImageInputConfig) -> bool:
+  return inputs.size == fashion_mnist.SIZE and inputs.channels == 1
+
+
+def _preparation(
+  inputs: image_adapter.ImageInputConfig,
+) -> Callable[[pathlib.Path], np.ndarray]:
+  """Returns the function from an image's file to what a model takes."""
+  if _is_fashion(inputs):
+    return fashion_data.read_image
   if inputs.size[0] != inputs.size[1] or inputs.channels != 3:
     raise errors.UsageError(
       f"the model takes images of {inputs.size} with {inputs.channels} "
       "channels; this command prepares square images with 3"
     )
   data = imagenet_data.DataConfig(image_size=inputs.size[0])
-  transform = imagenet_data.EvalTransform(data)
-  size = min(batch_size, len(paths))
-  for start in range(0, len(paths), size):
-    here = paths[start : start + size]
-    batch = [_prepare(transform, path) for path in here]
-    batch += batch[-1:] * (size - len(batch))
-    logits = np.asarray(model.apply(variables, np.stack(batch)))
-    yield from zip(here, logits)
+  return functools.partial(_prepare, imagenet_data.EvalTransform(data))
 
 
 def _prepare(

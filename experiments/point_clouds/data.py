@@ -16,6 +16,7 @@ from experiments.data import sources as data_sources
 from experiments.point_clouds.files import clouds
 from experiments.point_clouds.files import datasets
 from experiments.point_clouds.files import hdf5_files
+from experiments.point_clouds.files import prepare_furniture
 from experiments.point_clouds.synthetic import shapes as synthetic_shapes
 from perceiver import bounds
 
@@ -41,7 +42,12 @@ class Source(data_sources.Source):
   kind: Dataset
   of_path = Dataset.MODELNET40
   needs_path = (Dataset.MODELNET40, Dataset.MODELNET40_HDF5, Dataset.HDF5)
-  advice = "ModelNet40 is at https://modelnet.cs.princeton.edu."
+  advice = (
+    "ModelNet40 is at https://modelnet.cs.princeton.edu. Furniture is smaller. "
+    + prepare_furniture.PACKAGE.advice(
+      "furniture ARCHIVE DIR", "modelnet40 --mini --data.source hdf5:DIR"
+    )
+  )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

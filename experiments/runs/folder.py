@@ -316,8 +316,16 @@ def settings(config: str, leaving_out: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def _is_below(name: str, fields: Sequence[str]) -> bool:
-  """Returns whether a dotted name is one of some fields, or below one."""
-  return any(f"{name}.".startswith(f"{field}.") for field in fields)
+  """Returns whether a dotted name is one of some fields, or below one.
+
+  A field that begins with a dot stands for all fields that end so.
+  """
+  return any(
+    name.endswith(field)
+    if field.startswith(".")
+    else f"{name}.".startswith(f"{field}.")
+    for field in fields
+  )
 
 
 def _leaves(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -19,6 +19,7 @@ _PLACES = ("data.cache_dir", "data.source.path", "data.evaluate_on")
 MAY_DIFFER = (
   *_PLACES,
   "evaluation.submission_dir",
+  ".remat",
   "train.accumulate",
   "train.best_metric",
   "train.checkpoint_every",

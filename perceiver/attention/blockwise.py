@@ -20,8 +20,8 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 import numpy as np
 
 from perceiver import layers
-from perceiver.attention import block_sizes
 from perceiver.attention import causality
+from perceiver.attention import flash_inputs
 from perceiver.attention import input_parts
 from perceiver.attention import wide_heads
 
@@ -41,7 +41,7 @@ class Options(NamedTuple):
     dropout_rate: share of the attention weights dropped, which needs a key.
     accelerator_block_size: inputs of a block elsewhere; `block_size` if None.
     shared_keys: whether `project` gives one group whose keys are its values,
-      and needs no parameters.
+      the normalised inputs.
   """
 
   project: Project
@@ -90,50 +90,72 @@ def _forward(
   key: PRNGKeyArray | None,
   offset: Int[Array, "B"] | None,
 ) -> tuple[tuple[Float[Array, "B G T V"], Bool[Array, "B G T"]], Any]:
-  operands = (queries, parts, parameters, input_mask, key, offset)
-  cuda = None
-  if (
-    options.shared_keys
-    and offset is None
-    and wide_heads.supports(
-      queries.dtype,
-      queries.shape[-1],
-      separate_values=False,
-      dropout=options.dropout_rate > 0,
-    )
+  operands = (queries, parts, parameters, input_mask, key)
+  kernels: dict[str, Callable[..., Any]] = {}
+  if options.shared_keys and wide_heads.supports(
+    queries.dtype,
+    queries.shape[-1],
+    separate_values=False,
+    dropout=options.dropout_rate > 0,
   ):
-    cuda = functools.partial(_attend_at_once, options)
-  out, normaliser = _by_platform(options, _attend_blocks, operands, cuda)
+    kernels["cuda"] = functools.partial(_attend_at_once, options)
+  if _has_tpu_kernel(options, queries):
+    kernels["tpu"] = flash_inputs.attend_parts
+  if offset is not None:
+    kernels = {}
+  out, normaliser = _by_platform(
+    options, _attend_blocks, (*operands, *_given(offset)), kernels
+  )
   result = out.astype(queries.dtype), normaliser != jnp.inf
-  return result, (*operands, out, normaliser)
+  return result, ((*operands, out, normaliser), offset)
 
 
 def _backward(
   options: Options, residuals: Any, cotangents: tuple[Array, Any]
 ) -> tuple[Float[Array, "B G T K"], input_parts.Parts, Any, None, None, None]:
-  operands = (residuals, cotangents[0])
-  gradients = _by_platform(options, _differentiate, operands)
+  residuals, offset = residuals
+  operands = (residuals, cotangents[0], *_given(offset))
+  kernels: dict[str, Callable[..., Any]] = {}
+  if offset is None and _has_tpu_kernel(options, residuals[0]):
+    kernels["tpu"] = flash_inputs.differentiate_parts
+  gradients = _by_platform(options, _differentiate, operands, kernels)
   return (*gradients, None, None, None)
 
 
 attend.defvjp(_forward, _backward)
 
 
+def _given(offset: Int[Array, "B"] | None) -> tuple[Array, ...]:
+  """Returns the operand that kernels do not take, if there is one."""
+  return () if offset is None else (offset,)
+
+
+def _has_tpu_kernel(options: Options, queries: Array) -> bool:
+  """Returns whether a TPU attends by kernels."""
+  return (
+    options.shared_keys
+    and not options.dropout_rate
+    and flash_inputs.supports(queries)
+  )
+
+
 def _by_platform(
   options: Options,
   function: Callable[..., Any],
   operands: tuple[Any, ...],
-  cuda: Callable[..., Any] | None = None,
+  kernels: dict[str, Callable[..., Any]],
 ) -> Any:
-  """Applies a function with the block size of the hardware lowered for."""
+  """Applies a function with the block size of the hardware lowered for.
+
+  The functions in `kernels` take its place on their platforms.
+  """
   larger = options.accelerator_block_size or options.block_size
   cpu = functools.partial(function, options)
   default = functools.partial(function, options._replace(block_size=larger))
-  if cuda is None and larger == options.block_size:
+  if not kernels and larger == options.block_size:
     return cpu(*operands)
-  others = {} if cuda is None else {"cuda": cuda}
   return jax.lax.platform_dependent(
-    *operands, cpu=cpu, default=default, **others
+    *operands, cpu=cpu, default=default, **kernels
   )
 
 
@@ -144,49 +166,15 @@ def _attend_at_once(
   parameters: Any,
   input_mask: Bool[Array, "B M"] | None,
   key: PRNGKeyArray | None,
-  offset: None,
 ) -> tuple[Float[Array, "B 1 T V"], Float[Array, "B 1 T"]]:
   """Attends by one kernel to all inputs, whose keys exist in memory."""
-  del key, offset
+  del key
   inputs = input_parts.concatenate(parts, queries.shape[0], input_mask)
   keys, _ = options.project(parameters, inputs)
   out, normaliser = wide_heads.attend(
     queries[:, 0], keys[:, 0], mask=input_mask
   )
   return out[:, None], normaliser[:, None]
-
-
-def _loop(
-  length: int,
-  size: int,
-  body: Callable[[Any, Array, int, Array], Any],
-  carry: Any,
-  last: Int[Array, ""] | None,
-) -> Any:
-  """Runs `body(carry, start, size, block_index)` over all blocks in order.
-
-  Blocks beyond the index `last` are skipped.
-  """
-  for first, width, count in block_sizes.split_blocks(length, size):
-    step = functools.partial(_step, body, first, width, first // size)
-    if last is not None:
-      carry = causality.run_visible(step, carry, first, width, count, last)
-    elif count == 1:
-      carry = step(carry, jnp.int32(0))[0]
-    else:
-      carry = jax.lax.scan(step, carry, jnp.arange(count))[0]
-  return carry
-
-
-def _step(
-  body: Callable[[Any, Array, int, Array], Any],
-  first: int,
-  size: int,
-  first_block: int,
-  carry: Any,
-  i: Int[Array, ""],
-) -> tuple[Any, None]:
-  return body(carry, first + i * size, size, first_block + i), None
 
 
 def _weights(
@@ -229,7 +217,7 @@ def _attend_blocks(
   parameters: Any,
   input_mask: Bool[Array, "B M"] | None,
   key: PRNGKeyArray | None,
-  offset: Int[Array, "B"] | None,
+  offset: Int[Array, "B"] | None = None,
 ) -> tuple[Float[Array, "B G T V"], Float[Array, "B G T"]]:
   """Returns the attended values and log Σ exp(scores), both float32.
 
@@ -265,7 +253,7 @@ def _attend_blocks(
     input_parts.slice_parts(parts, jnp.int32(0), 1),
   )
   rows = (batch, groups, num_queries)
-  top, total, attended = _loop(
+  top, total, attended = causality.loop(
     length,
     options.block_size,
     body,
@@ -281,11 +269,13 @@ def _attend_blocks(
 
 
 def _differentiate(
-  options: Options, residuals: Any, cotangent: Float[Array, "B G T V"]
+  options: Options,
+  residuals: Any,
+  cotangent: Float[Array, "B G T V"],
+  offset: Int[Array, "B"] | None = None,
 ) -> tuple[Float[Array, "B G T K"], input_parts.Parts, Any]:
   """Returns the gradients of queries, parts and parameters."""
-  queries, parts, parameters, input_mask, key, offset, *results = residuals
-  out, normaliser = results
+  queries, parts, parameters, input_mask, key, out, normaliser = residuals
   batch, _, num_queries, _ = queries.shape
   mean = jnp.sum(cotangent.astype(jnp.float32) * out, axis=-1)  # [B, G, T]
 
@@ -330,7 +320,7 @@ def _differentiate(
       jax.tree.map(jnp.add, d_parameters, d_block_parameters),
     )
 
-  d_queries, d_parts, d_parameters = _loop(
+  d_queries, d_parts, d_parameters = causality.loop(
     parts[0].shape[1],
     options.block_size,
     body,

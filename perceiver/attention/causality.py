@@ -1,15 +1,18 @@
-"""Causal masks, made inside each block of inputs.
+"""The loop over blocks of inputs, and causal masks inside of each.
 
 Query i of a row attends to input j if j ≤ `offset` + i, with an offset for each
 row of the batch. Blocks that lie in the future of all rows are not computed.
 """
 
 from collections.abc import Callable
+import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
+
+from perceiver.attention import block_sizes
 
 
 def mask(
@@ -43,17 +46,36 @@ def last_visible(
   return None if offset is None else jnp.max(offset) + num_queries - 1
 
 
-def run_visible(
-  step: Callable[[Any, Int[Array, ""]], tuple[Any, None]],
+def loop(
+  length: int,
+  size: int,
+  body: Callable[[Any, Array, int, Array], Any],
   carry: Any,
+  last: Int[Array, ""] | None,
+) -> Any:
+  """Runs `body(carry, start, size, block_index)` over all blocks in order.
+
+  Blocks that begin after the index `last` are skipped; none are if it is None.
+  """
+  for first, width, count in block_sizes.split_blocks(length, size):
+    step = functools.partial(_step, body, first, width, first // size)
+    if last is not None:
+      visible = jnp.clip((last - first) // width + 1, 0, count)
+      run = lambda i, carry, step=step: step(carry, i)[0]
+      carry = jax.lax.fori_loop(0, visible, run, carry)
+    elif count == 1:
+      carry = step(carry, jnp.int32(0))[0]
+    else:
+      carry = jax.lax.scan(step, carry, jnp.arange(count))[0]
+  return carry
+
+
+def _step(
+  body: Callable[[Any, Array, int, Array], Any],
   first: int,
   size: int,
-  count: int,
-  last: Int[Array, ""],
-) -> Any:
-  """Runs `step(carry, i)` over blocks that begin at `first` + i · `size`.
-
-  Only the blocks up to the index `last` are run, of `count` that there are.
-  """
-  visible = jnp.clip((last - first) // size + 1, 0, count)
-  return jax.lax.fori_loop(0, visible, lambda i, x: step(x, i)[0], carry)
+  first_block: int,
+  carry: Any,
+  i: Int[Array, ""],
+) -> tuple[Any, None]:
+  return body(carry, first + i * size, size, first_block + i), None

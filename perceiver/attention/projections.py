@@ -31,10 +31,10 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from perceiver import bounds
 from perceiver import layers
 from perceiver.attention import block_sizes
+from perceiver.attention import few_keys
 from perceiver.attention import input_parts
 from perceiver.attention import mapping
 from perceiver.attention import reference
-from perceiver.attention import wide_heads
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -184,19 +184,20 @@ def attend(
       jnp.einsum("bhts,bshv->bthv", attention, keys_values.values)
     )
 
-  def by_kernel(queries: Float[Array, "B T E"]) -> Float[Array, "B T V"]:
-    bias = keys_values.bias
-    return wide_heads.attend_differentiably(
-      weights.query(queries) if bias is None else queries,
-      keys_values.keys[:, :, 0],
-      keys_values.values[:, :, 0],
-      None if bias is None else bias[:, :, 0],
-    )
+  def by(kernel: Callable[..., Array]) -> Callable[..., Array]:
+    if keys_values.bias is not None:  # The map is folded into the keys.
+      return kernel
+    return lambda queries: kernel(weights.query(queries))
 
-  if _has_kernel(config, keys_values, key is not None):
-    attended = jax.lax.platform_dependent(
-      queries, cuda=by_kernel, default=at_once
-    )
+  kernels: dict[str, Callable[..., Array]] = {}
+  drops = key is not None and config.dropout_rate > 0
+  if not (reference.enabled() or drops or keys_values.mask is not None):
+    arrays = keys_values.keys, keys_values.values, keys_values.bias
+    folded = keys_values.output_folded
+    kernels = few_keys.kernels(*arrays, folded, queries.shape[1])
+  if kernels:
+    branches = {platform: by(kernel) for platform, kernel in kernels.items()}
+    attended = jax.lax.platform_dependent(queries, default=at_once, **branches)
   else:
     attended = at_once(queries)
   if query_mask is not None:
@@ -204,24 +205,6 @@ def attend(
   if keys_values.output_folded:
     return attended + weights.output.b.astype(attended.dtype)
   return weights.output(attended)
-
-
-def _has_kernel(
-  config: AttentionConfig, keys_values: KeysValues, dropout: bool
-) -> bool:
-  """Returns whether a GPU attends by one kernel."""
-  keys, values = keys_values.keys, keys_values.values
-  return (
-    not reference.enabled()
-    and config.num_heads == 1
-    and keys_values.mask is None
-    and wide_heads.supports(
-      keys.dtype,
-      max(keys.shape[-1], values.shape[-1]),
-      separate_values=True,
-      dropout=dropout and config.dropout_rate > 0,
-    )
-  )
 
 
 def attention_map(

@@ -3,8 +3,8 @@
 All keys fit into memory here, but a stack of many layers takes most of a
 model's time, and most of that goes into moving scores. On a CPU heads are
 therefore taken one after another, each in blocks of keys that stay near the
-core. A GPU gets cuDNN's kernel where precision and sizes allow. All else gets
-one large product.
+core. A TPU gets a kernel of its own, a GPU cuDNN's, where precision and sizes
+allow. All else gets one large product.
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,8 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from perceiver.attention import block_sizes
 from perceiver.attention import blockwise
+from perceiver.attention import flash
+from perceiver.attention import flash_kernels
 from perceiver.attention import nested
 from perceiver.attention import projections
 from perceiver.attention import reference
@@ -48,13 +50,22 @@ def attend(
   num_scores = batch * config.num_heads * length**2
   if reference.enabled() or num_scores < _MIN_SCORES:
     return at_once(weights, x, key)
-  fused = functools.partial(_fused, config)
+  cuda = tpu = at_once
+  if not (key is not None and config.dropout_rate):
+    if _can_fuse(config, weights, x):
+      cuda = functools.partial(_fused, config)
+    heads = flash_kernels.choose_heads(
+      config.num_heads, config.qk_channels, config.v_channels
+    )
+    if flash.supports(heads, x.dtype, length):
+      tpu = functools.partial(_flash, config, heads)
   return jax.lax.platform_dependent(
     weights,
     x,
     key,
     cpu=functools.partial(_by_heads, config),
-    cuda=fused if _can_fuse(config, weights, x, key) else at_once,
+    cuda=cuda,
+    tpu=tpu,
     default=at_once,
   )
 
@@ -76,9 +87,9 @@ def _fused(
   config: projections.AttentionConfig,
   weights: projections.AttentionWeights,
   x: Float[Array, "B N D"],
-  key: None,
+  key: PRNGKeyArray | None,
 ) -> Float[Array, "B N F"]:
-  """Attends by cuDNN's kernel."""
+  """Attends by cuDNN's kernel, without dropout."""
   del key
   query, keys, values = (
     projections.split_heads(part(x), config)
@@ -90,16 +101,28 @@ def _fused(
   return weights.output(projections.join_heads(attended))
 
 
+def _flash(
+  config: projections.AttentionConfig,
+  heads: flash_kernels.Heads,
+  weights: projections.AttentionWeights,
+  x: Float[Array, "B N D"],
+  key: PRNGKeyArray | None,
+) -> Float[Array, "B N F"]:
+  """Attends by the kernel for a TPU, without dropout."""
+  del key
+  parts = (weights.query, weights.key, weights.value)
+  products = (x @ part.w.astype(x.dtype) for part in parts)
+  operands = flash.Operands(*products, *(part.b for part in parts))
+  return weights.output(flash.attend(heads, operands))
+
+
 def _can_fuse(
   config: projections.AttentionConfig,
   weights: projections.AttentionWeights,
   x: Float[Array, "B N D"],
-  key: PRNGKeyArray | None,
 ) -> bool:
   """Returns whether cuDNN is installed and takes dtype and sizes."""
   if config.qk_channels != config.v_channels:
-    return False
-  if key is not None and config.dropout_rate:
     return False
   # JAX raises these errors, with the reason, while it traces.
   with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):

@@ -1,10 +1,13 @@
 """Splits of Fashion-MNIST, and the augmentation usual for it."""
 
 import dataclasses
+import pathlib
 
 import numpy as np
+from PIL import Image
 
 from experiments.data import fashion_mnist
+from experiments.data import files
 from experiments.data import loader
 from perceiver import bounds
 
@@ -97,13 +100,22 @@ class _Transform:
     pixels, label = example
     if self.config is not None:
       pixels = augment(pixels, generator, self.config)
-    image = (pixels / np.float32(255) - fashion_mnist.MEAN) / (
-      fashion_mnist.STDDEV
-    )
-    return {
-      "images": image.astype(np.float32)[..., None],
-      "labels": np.asarray(label),
-    }
+    return {"images": _normalised(pixels), "labels": np.asarray(label)}
+
+
+def read_image(path: pathlib.Path) -> np.ndarray:  # [28, 28, 1] float32
+  """Reads an image of any format and size, and prepares it for a model.
+
+  Raises:
+    files.InputError: if it cannot be read.
+  """
+  image = Image.fromarray(files.read_image(path)).convert("L")
+  return _normalised(np.asarray(image.resize(fashion_mnist.SIZE)))
+
+
+def _normalised(pixels: np.ndarray) -> np.ndarray:  # [H, W] -> [H, W, 1]
+  image = pixels / np.float32(255) - np.float32(fashion_mnist.MEAN)
+  return image[..., None] / np.float32(fashion_mnist.STDDEV)
 
 
 def augment(

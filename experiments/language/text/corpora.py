@@ -12,6 +12,7 @@ from experiments.data import python_topics
 from experiments.data import sources
 from experiments.data import text_files
 from experiments.data import tfds_reader
+from experiments.language.text import package_texts
 
 
 class Corpus(enum.Enum):
@@ -38,6 +39,9 @@ class Source(sources.Source):
   of_path = Corpus.FILES
   needs_path = (Corpus.FILES,)
   takes_path = (Corpus.C4_AND_WIKIPEDIA,)
+  advice = "Texts may be a package's. " + package_texts.WORDNET.advice(
+    "texts ARCHIVE DIR", "masked-language --recipe small --data.source DIR"
+  )
 
 
 PYTHON_TOPICS = Source(Corpus.PYTHON_TOPICS)

@@ -1,14 +1,17 @@
 """Fashion-MNIST from files to a trained and evaluated model."""
 
 import numpy as np
+from PIL import Image
 import pytest
 
 from experiments import evaluate
+from experiments import predict
 from experiments import train
 from experiments.data import fashion_mnist
 from experiments.image_classification.fashion_mnist import data
 from tests.helpers import commands
 from tests.helpers import tiny_archives
+from tests.helpers import tiny_models
 
 
 @pytest.fixture(name="folder")
@@ -81,3 +84,19 @@ def test_from_training_to_evaluation(folder, tmp_path, capsys):
     capsys, evaluate.main, run, "--data.source", folder, "--data.hold-out"
   )
   assert "2 of 2 examples" in out
+
+
+def test_images_in_files_are_named(folder, tmp_path, capsys):
+  split = data.splits(config(folder))[1]
+  pixels, _ = split.source[3]
+  path = tmp_path / "coat.png"
+  Image.fromarray(pixels).save(path)
+  expected = split.transform(split.source[3], np.random.default_rng(0))
+  np.testing.assert_array_equal(data.read_image(path), expected["images"])
+  model = tiny_models.classifier(fashion_mnist.SIZE, channels=1)
+  model = model.with_num_classes(10)
+  _, _, checkpoint = tiny_models.save(tmp_path, model)
+  words = ["classify", str(path), "--checkpoint", str(checkpoint)]
+  assert predict.main([*words, "--top", "10"]) == 0
+  out = capsys.readouterr().out
+  assert all(name in out for name in fashion_mnist.CLASS_NAMES)

@@ -1,0 +1,30 @@
+"""Mini recipes compiled for accelerators, where the compilers are installed."""
+
+import pytest
+
+from experiments.cli import registry
+from experiments.hardware import accelerators
+from experiments.hardware import preflight
+
+# Bytes of temporaries at most, of one device.
+CEILINGS = {
+  ("imagenet", "tpu-v5e-4"): 10**9,
+  ("digits", "tpu-v5e-4"): 10**9,
+  ("imagenet", "h100-2"): 10**9,
+  ("digits", "h100-2"): 10**9,
+}
+
+
+@pytest.mark.parametrize(("name", "hardware"), CEILINGS)
+def test_a_small_recipe_fits(name, hardware):
+  accelerator = accelerators.find(hardware)
+  if not accelerators.has_compiler(accelerator):
+    pytest.skip("no compiler for it")
+  experiment = registry.choose(name, mini=True).experiment
+  page = preflight.check(experiment, accelerator, name)
+  assert not page.training.reason
+  assert not page.evaluation.reason
+  assert page.training.temporaries < CEILINGS[name, hardware]
+  if accelerator.clock:
+    assert page.training.cycles > 0
+    assert not page.training.undeclared
