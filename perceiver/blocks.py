@@ -316,8 +316,6 @@ def repeat(times: int, step: Callable[[State], State], x: State) -> State:
 
   The loop is compiled once, and all its passes share the modules' parameters.
   """
-  if not times:  # JAX runs no empty loop where compilation is off
-    return x
-  if times == 1:
-    return step(x)
+  if times < 2:  # JAX runs no empty loop where compilation is off
+    return step(x) if times else x
   return hk.fori_loop(0, times, lambda _, y: step(y), x)
