@@ -17,6 +17,7 @@ import numpy as np
 
 from perceiver import layers
 from perceiver.attention import by_device
+from perceiver.attention import flash_kernels
 from perceiver.attention import input_parts
 
 _LANES = 128
@@ -213,18 +214,6 @@ def _call(
   )
 
 
-def _dot(a: Array, b: Array, axes: tuple[int, int]) -> Float[Array, "T S"]:
-  """Contracts an axis of each; products as exact as the setting for float32."""
-  exact = None if a.dtype == jnp.float32 else jax.lax.Precision.DEFAULT
-  return jax.lax.dot_general(
-    a,
-    b,
-    (((axes[0],), (axes[1],)), ((), ())),
-    precision=exact,
-    preferred_element_type=jnp.float32,
-  )
-
-
 def _normalise(channels: int, ref: Any) -> Float[Array, "S C"]:
   """Returns a block of normalised inputs; channels that were added are 0."""
   x = ref[...].astype(jnp.float32)
@@ -262,7 +251,7 @@ def _attend(
     top_ref[...] = jnp.full_like(top_ref, _MASKED)
 
   inputs = _normalise(channels, input_ref)
-  scores = _dot(query_ref[...], inputs, (1, 1))
+  scores = flash_kernels.dot(query_ref[...], inputs, (1, 1))
   scores = jnp.where(mask_ref[...] > 0, scores, -jnp.inf)
   top = jnp.maximum(top_ref[...], jnp.max(scores, axis=1, keepdims=True))
   shrink = jnp.exp(top_ref[...] - top)
@@ -270,7 +259,7 @@ def _attend(
   total_ref[...] = total_ref[...] * shrink + jnp.sum(
     weights, axis=1, keepdims=True
   )
-  out_ref[...] = out_ref[...] * shrink + _dot(
+  out_ref[...] = out_ref[...] * shrink + flash_kernels.dot(
     weights.astype(inputs.dtype), inputs, (1, 0)
   )
   top_ref[...] = top
@@ -287,10 +276,10 @@ def _d_scores(
 ) -> tuple[Array, Array, Array]:
   """Returns a block's inputs, weights and gradients of the scores."""
   inputs = _normalise(channels, input_ref)
-  scores = _dot(query_ref[...], inputs, (1, 1))
+  scores = flash_kernels.dot(query_ref[...], inputs, (1, 1))
   scores = jnp.where(mask_ref[...] > 0, scores, -jnp.inf)
   weights = jnp.exp(scores - normaliser_ref[...])
-  d_weights = _dot(cotangent_ref[...], inputs, (1, 1))
+  d_weights = flash_kernels.dot(cotangent_ref[...], inputs, (1, 1))
   d_scores = (weights * (d_weights - mean_ref[...])).astype(inputs.dtype)
   return inputs, weights.astype(inputs.dtype), d_scores
 
@@ -299,7 +288,7 @@ def _d_queries(channels: int, *refs: Any) -> None:
   *operands, d_query_ref = refs
   _clear(d_query_ref)
   inputs, _, d_scores = _d_scores(channels, *operands)
-  d_query_ref[...] += _dot(d_scores, inputs, (1, 0))
+  d_query_ref[...] += flash_kernels.dot(d_scores, inputs, (1, 0))
 
 
 def _d_inputs(channels: int, *refs: Any) -> None:
@@ -307,6 +296,6 @@ def _d_inputs(channels: int, *refs: Any) -> None:
   _, _, query_ref, cotangent_ref, *_ = operands
   _clear(d_input_ref)
   _, weights, d_scores = _d_scores(channels, *operands)
-  d_input_ref[...] += _dot(d_scores, query_ref[...], (0, 0)) + _dot(
-    weights, cotangent_ref[...], (0, 0)
-  )
+  d_input_ref[...] += flash_kernels.dot(
+    d_scores, query_ref[...], (0, 0)
+  ) + flash_kernels.dot(weights, cotangent_ref[...], (0, 0))

@@ -123,9 +123,15 @@ def mean_lanes(heads: Heads) -> tuple[int, int]:
   return tuple(sum(side) // heads.group for side in zip(*widths))
 
 
-def _dot(a: Array, b: Array, axes: tuple[int, int]) -> Float[Array, "T S"]:
-  """Contracts an axis of each; products as exact as the setting for float32."""
-  exact = None if a.dtype == jnp.float32 else jax.lax.Precision.DEFAULT
+def dot(a: Array, b: Array, axes: tuple[int, int]) -> Float[Array, "T S"]:
+  """Contracts an axis of each; products as exact as the setting for float32.
+
+  Kernels have no precision between the default and the highest.
+  """
+  setting = jax.config.jax_default_matmul_precision
+  exact = jax.lax.Precision.HIGHEST
+  if a.dtype != jnp.float32 or setting in (None, "default", "bfloat16"):
+    exact = jax.lax.Precision.DEFAULT
   return jax.lax.dot_general(
     a,
     b,
@@ -141,7 +147,7 @@ def _weights(
   keys: Float[Array, "S K"],
 ) -> tuple[Float[Array, "T S"], Float[Array, "T 1"]]:
   """Returns unnormalised weights, and what makes their rows sum to one."""
-  scores = _dot(queries, keys, (1, 1))
+  scores = dot(queries, keys, (1, 1))
   scores = jnp.where(mask > 0, scores, -jnp.inf)
   top = jnp.max(scores, axis=1, keepdims=True)
   weights = jnp.exp(scores - jnp.where(top == -jnp.inf, 0, top))
@@ -166,7 +172,7 @@ def attend(
     keys = qk.sum(key_ref, key_bias_ref)
     weights, factor = _weights(mask_ref[...], queries, keys)
     values = v.sum(value_ref, value_bias_ref)
-    attended = _dot(weights.astype(values.dtype), values, (1, 0))
+    attended = dot(weights.astype(values.dtype), values, (1, 0))
     v.write(out_ref, attended * factor)
 
 
@@ -203,16 +209,14 @@ def differentiate(
     weights *= factor
     cotangent = v.only(cotangent_ref[:, v.first : v.last])
     values = v.sum(value_ref, value_bias_ref)
-    v.add(
-      d_value_sum_ref, _dot(weights.astype(values.dtype), cotangent, (0, 0))
-    )
-    d_weights = _dot(cotangent, values, (1, 1))
+    v.add(d_value_sum_ref, dot(weights.astype(values.dtype), cotangent, (0, 0)))
+    d_weights = dot(cotangent, values, (1, 1))
     mean = jnp.sum(weights * d_weights, axis=1, keepdims=True)
     d_scores = (weights * (d_weights - mean)).astype(keys.dtype)
-    d_queries = _dot(d_scores, keys, (1, 0)) * heads.scale
+    d_queries = dot(d_scores, keys, (1, 0)) * heads.scale
     qk.write(d_query_ref, d_queries)
     qk.add(d_query_bias_ref, qk.only(jnp.sum(d_queries, axis=0, keepdims=True)))
-    qk.add(d_key_sum_ref, _dot(d_scores, queries, (0, 0)))
+    qk.add(d_key_sum_ref, dot(d_scores, queries, (0, 0)))
 
   @pl.when(pl.program_id(2) == pl.num_programs(2) - 1)
   def _() -> None:

@@ -20,6 +20,7 @@ def test_a_small_recipe_fits(name, hardware):
   accelerator = accelerators.find(hardware)
   if not accelerators.has_compiler(accelerator):
     pytest.skip("no compiler for it")
+  accelerators.prepare()
   experiment = registry.choose(name, mini=True).experiment
   page = preflight.check(experiment, accelerator, name)
   assert not page.training.reason

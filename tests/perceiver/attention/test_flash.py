@@ -232,6 +232,12 @@ def test_a_tpu_gets_the_kernels(dtype):
   assert not any("tpu_custom_call" in x for x in programs(256, dtype, "cpu"))
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "tensorfloat32", "float32"])
+def test_kernels_take_every_precision(precision):
+  with jax.default_matmul_precision(precision):
+    assert all("tpu_custom_call" in text for text in programs(256))
+
+
 @pytest.mark.parametrize(
   ("num_heads", "num_queries", "channels", "number"),
   [(1, 4096, 64, 1), (8, 256, 512, 1), (8, 16, 512, 0), (8, 256, 64, 0)],
