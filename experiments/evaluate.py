@@ -4,6 +4,7 @@
   python -m experiments.evaluate EXPERIMENT --checkpoint PATH
       [--report DIR] [--examples N] [--data.source DIR ...]
   python -m experiments.evaluate language-baselines [--checkpoint PATH]
+  python -m experiments.evaluate generation-baselines text|tunes|pixels
   python -m experiments.evaluate latents-table RUN... [--output DIR]
   python -m experiments.evaluate fashion-baselines | sentence-baselines DIR
   python -m experiments.evaluate starcraft-encoders [--runs RUN...]
@@ -15,7 +16,7 @@ as they come, into its log, and ends when the run has ended.
 --report writes DIR/index.html with the numbers and the experiment's pictures.
 --latents evaluates a model with its first latents only, for several numbers of
 them; --choose-latents chooses one, for the model's file.
-The last four lines compare models.
+The last five lines compare models.
 """
 
 from collections.abc import Sequence
@@ -54,6 +55,7 @@ _COMMANDS = {
   "fashion-baselines": (
     "experiments.image_classification.fashion_mnist.baselines.BaselinesConfig"
   ),
+  "generation-baselines": f"experiments.generation.{_BASELINES}",
   "language-baselines": f"{_LANGUAGE}.masked_language.{_BASELINES}",
   "latents-table": (
     "experiments.audio_video.autoencoding.latents_table.TableConfig"

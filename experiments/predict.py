@@ -4,6 +4,7 @@
   python -m experiments.predict fill-mask TEXT... --checkpoint PATH
   python -m experiments.predict flow IMAGE1 IMAGE2 --checkpoint PATH
   python -m experiments.predict autoencode CLIP --checkpoint PATH
+  python -m experiments.predict generate --prompt TEXT --checkpoint PATH
   python -m experiments.predict glue-submission --models PATH... --output DIR
 
 PATH is the folder of a finished run or the model file in it, a released file,
@@ -22,6 +23,7 @@ _COMMANDS = {
   "fill-mask": "experiments.language.masked_language.predict.FillMask",
   "flow": "experiments.optical_flow.predict.Flow",
   "autoencode": "experiments.audio_video.autoencoding.predict.Autoencode",
+  "generate": "experiments.generation.predict.Generate",
   "glue-submission": "experiments.language.glue.submit.SubmitConfig",
 }
 

@@ -11,6 +11,7 @@ python -m experiments.prepare texts ARCHIVE DIR
 python -m experiments.prepare furniture ARCHIVE DIR
 python -m experiments.prepare flow-pairs ARCHIVE DIR
 python -m experiments.prepare flow-samples PICTURE
+python -m experiments.prepare tunes ARCHIVE FILE
 """
 
 from collections.abc import Sequence
@@ -36,6 +37,7 @@ _COMMANDS = {
     "experiments.optical_flow.benchmarks.prepare_stereo.PrepareConfig"
   ),
   "flow-samples": "experiments.optical_flow.synthetic.plot_samples.PlotConfig",
+  "tunes": "experiments.generation.tunes.prepare.PrepareConfig",
 }
 
 

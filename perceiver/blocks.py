@@ -161,7 +161,7 @@ class CrossAttentionBlock(hk.Module):
     input_mask: Bool[Array, "B M"] | None = None,
   ) -> Float[Array, "B N E"]:
     channels = input_parts.num_channels(inputs)
-    weights, keys = self._weights(queries.shape[-1], channels), self._keys()
+    weights, keys = self.weights(queries.shape[-1], channels), self._keys()
     if reference.enabled():
       keys_values = self._keys_values(
         weights, inputs, input_mask, queries.shape[1]
@@ -193,7 +193,7 @@ class CrossAttentionBlock(hk.Module):
     dropout is on, whose mask is drawn for all queries together.
     """
     channels = input_parts.num_channels(queries)
-    weights, keys = self._weights(channels, inputs.shape[-1]), self._keys()
+    weights, keys = self.weights(channels, inputs.shape[-1]), self._keys()
     num_queries = queries[0].shape[1]
     keys_values = self._keys_values(weights, (inputs,), None, num_queries)
 
@@ -217,7 +217,7 @@ class CrossAttentionBlock(hk.Module):
     input_mask: Bool[Array, "B M"] | None = None,
   ) -> Float[Array, "B H N M"]:
     """Returns the attention weights of every query; they sum to one."""
-    weights = self._weights(queries.shape[-1], input_parts.num_channels(inputs))
+    weights = self.weights(queries.shape[-1], input_parts.num_channels(inputs))
     keys_values = self._keys_values(
       weights, inputs, input_mask, queries.shape[1]
     )
@@ -229,9 +229,10 @@ class CrossAttentionBlock(hk.Module):
     )
 
   @hk.name_like("__call__")
-  def _weights(
+  def weights(
     self, query_channels: int, input_channels: int
   ) -> CrossAttentionWeights:
+    """Returns the parameters for queries and inputs of the given channels."""
     attention = projections.Attention(
       self.config.attention(query_channels, input_channels), name="attention"
     )
@@ -315,8 +316,6 @@ def repeat(times: int, step: Callable[[State], State], x: State) -> State:
 
   The loop is compiled once, and all its passes share the modules' parameters.
   """
-  if not times:  # JAX runs no empty loop where compilation is off
-    return x
-  if times == 1:
-    return step(x)
+  if times < 2:  # JAX runs no empty loop where compilation is off
+    return step(x) if times else x
   return hk.fori_loop(0, times, lambda _, y: step(y), x)

@@ -23,6 +23,7 @@ ROOT = folders.ROOT
 ROOMS = ("cli", "hardware", "training", "runs", "data", "cluster")
 WINGS = (
   "audio_video",
+  "generation",
   "image_classification",
   "language",
   "optical_flow",
@@ -52,6 +53,7 @@ LIBRARY = (
   ("network.py",),
   ("latent_sizes.py",),
   ("model.py",),
+  ("autoregressive",),
   ("models",),
   ("__init__.py", "checkpoints"),
 )

@@ -28,7 +28,7 @@ class Weights:
     checkpoint: the folder of a finished run or the model file in it, a
       released file, or a folder of `transformers`.
     random_weights: predict with an untrained model, to try the command out.
-    seed: of the random weights.
+    seed: of the random weights, and of random samples.
   """
 
   model: str | None = None

@@ -31,6 +31,7 @@ from experiments.training import trainer
 
 _MODULES = {
   "audioset": "experiments.audio_video.audioset.configs",
+  "copy": "experiments.generation.copy.configs",
   "digits": "experiments.image_classification.digits.configs",
   "fashion_mnist": "experiments.image_classification.fashion_mnist.configs",
   "glue": "experiments.language.glue.configs",
@@ -38,8 +39,11 @@ _MODULES = {
   "masked_language": "experiments.language.masked_language.configs",
   "modelnet40": "experiments.point_clouds.configs",
   "optical_flow": "experiments.optical_flow.configs",
+  "pixels": "experiments.generation.pixels.configs",
   "sentences": "experiments.language.sentences.configs",
   "starcraft": "experiments.starcraft.configs",
+  "text": "experiments.generation.text.configs",
+  "tunes": "experiments.generation.tunes.configs",
   "video_autoencoding": "experiments.audio_video.autoencoding.configs",
 }
 _MINI = "mini"

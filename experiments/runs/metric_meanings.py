@@ -61,7 +61,8 @@ _MEANINGS = {
   "expert_score": Meaning("share of battles won against the expert"),
   # Language.
   "nats": Meaning("cross-entropy of a masked token", "nats"),
-  "bits_per_byte": Meaning("cross-entropy of a byte of masked text", "bits"),
+  "bits_per_byte": Meaning("cross-entropy of a byte of text", "bits"),
+  "bits_per_dimension": Meaning("cross-entropy of a pixel's channel", "bits"),
   "accuracy": Meaning("share of right answers"),
   "word_accuracy": Meaning("share of masked words that are right as a whole"),
   "score": Meaning("average of the first metric of every task"),

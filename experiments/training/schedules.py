@@ -14,7 +14,16 @@ from perceiver import bounds
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Constant:
-  """The base rate from the first step to the last."""
+  """The base rate from the first step to the last.
+
+  Attributes:
+    warmup_steps: steps of a straight rise from 0 before.
+  """
+
+  warmup_steps: int = 0
+
+  def __post_init__(self) -> None:
+    bounds.check_ranges(self, warmup_steps="[0, inf)")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -108,8 +117,10 @@ def build(
     ValueError: if the warm-up is as long as the training.
   """
   match config:
-    case Constant():
+    case Constant(warmup_steps=0):
       return optax.constant_schedule(base_rate)
+    case Constant():
+      return optax.linear_schedule(0.0, base_rate, config.warmup_steps)
     case ConstantThenCosine():
       return _constant_then_cosine(config, base_rate, total_steps)
     case WarmupCosine():

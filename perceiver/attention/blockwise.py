@@ -4,7 +4,8 @@
 over blocks of inputs with a running maximum and a running sum (Rabe and Staats,
 2112.05682); its backward pass walks over them again and recomputes each block's
 scores (FlashAttention, 2205.14135). The memory used beyond inputs and outputs
-is that of one block, whatever the number of inputs.
+is that of one block, whatever the number of inputs. Causal attention makes its
+mask inside each block, and skips the blocks that no query attends to.
 
 `mapping.py` is the counterpart for many queries and few inputs.
 """
@@ -19,7 +20,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 import numpy as np
 
 from perceiver import layers
-from perceiver.attention import block_sizes
+from perceiver.attention import causality
 from perceiver.attention import flash_inputs
 from perceiver.attention import input_parts
 from perceiver.attention import wide_heads
@@ -58,6 +59,7 @@ def attend(
   parameters: Any,
   input_mask: Bool[Array, "B M"] | None,
   key: PRNGKeyArray | None,
+  offset: Int[Array, "B"] | None = None,
 ) -> tuple[Float[Array, "B G T V"], Bool[Array, "B G T"]]:
   """Attends from few queries to many inputs.
 
@@ -68,13 +70,15 @@ def attend(
     parameters: handed to `options.project`.
     input_mask: True where an input may be attended to; all if None.
     key: randomness of the dropout.
+    offset: makes it causal: query i attends to input j if j ≤ `offset` + i.
 
   Returns:
     The attended values, and whether a query attends to any input: its values
     are zeros where every input is masked, or has a score of −inf. Softmax and
     sums are float32, the result has the dtype of `queries`.
   """
-  return _forward(options, queries, parts, parameters, input_mask, key)[0]
+  operands = (queries, parts, parameters, input_mask, key, offset)
+  return _forward(options, *operands)[0]
 
 
 def _forward(
@@ -84,6 +88,7 @@ def _forward(
   parameters: Any,
   input_mask: Bool[Array, "B M"] | None,
   key: PRNGKeyArray | None,
+  offset: Int[Array, "B"] | None,
 ) -> tuple[tuple[Float[Array, "B G T V"], Bool[Array, "B G T"]], Any]:
   operands = (queries, parts, parameters, input_mask, key)
   kernels: dict[str, Callable[..., Any]] = {}
@@ -96,23 +101,33 @@ def _forward(
     kernels["cuda"] = functools.partial(_attend_at_once, options)
   if _has_tpu_kernel(options, queries):
     kernels["tpu"] = flash_inputs.attend_parts
-  out, normaliser = _by_platform(options, _attend_blocks, operands, kernels)
+  if offset is not None:
+    kernels = {}
+  out, normaliser = _by_platform(
+    options, _attend_blocks, (*operands, *_given(offset)), kernels
+  )
   result = out.astype(queries.dtype), normaliser != jnp.inf
-  return result, (*operands, out, normaliser)
+  return result, ((*operands, out, normaliser), offset)
 
 
 def _backward(
   options: Options, residuals: Any, cotangents: tuple[Array, Any]
-) -> tuple[Float[Array, "B G T K"], input_parts.Parts, Any, None, None]:
-  operands = (residuals, cotangents[0])
+) -> tuple[Float[Array, "B G T K"], input_parts.Parts, Any, None, None, None]:
+  residuals, offset = residuals
+  operands = (residuals, cotangents[0], *_given(offset))
   kernels: dict[str, Callable[..., Any]] = {}
-  if _has_tpu_kernel(options, residuals[0]):
+  if offset is None and _has_tpu_kernel(options, residuals[0]):
     kernels["tpu"] = flash_inputs.differentiate_parts
   gradients = _by_platform(options, _differentiate, operands, kernels)
-  return (*gradients, None, None)
+  return (*gradients, None, None, None)
 
 
 attend.defvjp(_forward, _backward)
+
+
+def _given(offset: Int[Array, "B"] | None) -> tuple[Array, ...]:
+  """Returns the operand that kernels do not take, if there is one."""
+  return () if offset is None else (offset,)
 
 
 def _has_tpu_kernel(options: Options, queries: Array) -> bool:
@@ -162,45 +177,18 @@ def _attend_at_once(
   return out[:, None], normaliser[:, None]
 
 
-def _loop(
-  length: int,
-  size: int,
-  body: Callable[[Any, Array, int, Array], Any],
-  carry: Any,
-) -> Any:
-  """Runs `body(carry, start, size, block_index)` over all blocks in order."""
-  for first, width, count in block_sizes.split_blocks(length, size):
-    step = functools.partial(_step, body, first, width, first // size)
-    if count == 1:
-      carry = step(carry, jnp.int32(0))[0]
-    else:
-      carry = jax.lax.scan(step, carry, jnp.arange(count))[0]
-  return carry
-
-
-def _step(
-  body: Callable[[Any, Array, int, Array], Any],
-  first: int,
-  size: int,
-  first_block: int,
-  carry: Any,
-  i: Int[Array, ""],
-) -> tuple[Any, None]:
-  return body(carry, first + i * size, size, first_block + i), None
-
-
 def _weights(
   options: Options,
   scores: Float[Array, "B G T S"],
   subtract: Float[Array, "B G T"],
-  mask: Bool[Array, "B S"] | None,
+  mask: Bool[Array, "B 1 #T S"] | None,
   key: PRNGKeyArray | None,
   index: Int[Array, ""],
 ) -> tuple[Float[Array, "B G T S"], Float[Array, "B G T S"]]:
   """Returns the block's unnormalised weights, without and with dropout."""
   weights = jnp.exp(scores - subtract[..., None])
   if mask is not None:
-    weights = jnp.where(mask[:, None, None, :], weights, 0)
+    weights = jnp.where(mask, weights, 0)
   if key is None or not options.dropout_rate:
     return weights, weights
   keep = jax.random.bernoulli(
@@ -212,14 +200,14 @@ def _weights(
 def _scores(
   queries: Float[Array, "B G T K"],
   keys: Float[Array, "B G S K"],
-  mask: Bool[Array, "B S"] | None,
+  mask: Bool[Array, "B 1 #T S"] | None,
 ) -> Float[Array, "B G T S"]:
   scores = jnp.einsum(
     "bgtk,bgsk->bgts", queries, keys, preferred_element_type=jnp.float32
   )
   if mask is None:
     return scores
-  return jnp.where(mask[:, None, None, :], scores, _MASKED)
+  return jnp.where(mask, scores, _MASKED)
 
 
 def _attend_blocks(
@@ -229,6 +217,7 @@ def _attend_blocks(
   parameters: Any,
   input_mask: Bool[Array, "B M"] | None,
   key: PRNGKeyArray | None,
+  offset: Int[Array, "B"] | None = None,
 ) -> tuple[Float[Array, "B G T V"], Float[Array, "B G T"]]:
   """Returns the attended values and log Σ exp(scores), both float32.
 
@@ -244,6 +233,7 @@ def _attend_blocks(
     block, mask = input_parts.slice_parts((parts, input_mask), start, size)
     joined = input_parts.concatenate(block, batch, mask)  # [B, S, C]
     keys, values = options.project(parameters, joined)
+    mask = causality.mask(mask, offset, num_queries, start, size)
     scores = _scores(queries, keys, mask)  # [B, G, T, S]
     new_top = jnp.maximum(top, jnp.max(scores, axis=-1))
     shrink = jnp.exp(top - new_top)
@@ -263,7 +253,7 @@ def _attend_blocks(
     input_parts.slice_parts(parts, jnp.int32(0), 1),
   )
   rows = (batch, groups, num_queries)
-  top, total, attended = _loop(
+  top, total, attended = causality.loop(
     length,
     options.block_size,
     body,
@@ -272,17 +262,21 @@ def _attend_blocks(
       jnp.zeros(rows, jnp.float32),
       jnp.zeros((*rows, values.shape[-1]), jnp.float32),
     ),
+    causality.last_visible(offset, num_queries),
   )
   out, log_total = layers.divide_sums(attended, total)
   return out, top + log_total
 
 
 def _differentiate(
-  options: Options, residuals: Any, cotangent: Float[Array, "B G T V"]
+  options: Options,
+  residuals: Any,
+  cotangent: Float[Array, "B G T V"],
+  offset: Int[Array, "B"] | None = None,
 ) -> tuple[Float[Array, "B G T K"], input_parts.Parts, Any]:
   """Returns the gradients of queries, parts and parameters."""
   queries, parts, parameters, input_mask, key, out, normaliser = residuals
-  batch = queries.shape[0]
+  batch, _, num_queries, _ = queries.shape
   mean = jnp.sum(cotangent.astype(jnp.float32) * out, axis=-1)  # [B, G, T]
 
   def body(
@@ -295,6 +289,7 @@ def _differentiate(
       parameters,
       block,
     )
+    mask = causality.mask(mask, offset, num_queries, start, size)
     weights, dropped = _weights(
       options, _scores(queries, keys, mask), normaliser, mask, key, index
     )
@@ -325,7 +320,7 @@ def _differentiate(
       jax.tree.map(jnp.add, d_parameters, d_block_parameters),
     )
 
-  d_queries, d_parts, d_parameters = _loop(
+  d_queries, d_parts, d_parameters = causality.loop(
     parts[0].shape[1],
     options.block_size,
     body,
@@ -334,5 +329,6 @@ def _differentiate(
       jax.tree.map(jnp.zeros_like, parts),
       jax.tree.map(jnp.zeros_like, parameters),
     ),
+    causality.last_visible(offset, num_queries),
   )
   return d_queries.astype(queries.dtype), d_parts, d_parameters

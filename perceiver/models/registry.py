@@ -5,6 +5,7 @@ import difflib
 import re
 from typing import Any
 
+from perceiver import autoregressive
 from perceiver import model
 from perceiver.models import audioset
 from perceiver.models import glue
@@ -12,6 +13,7 @@ from perceiver.models import imagenet
 from perceiver.models import language
 from perceiver.models import modelnet40
 from perceiver.models import optical_flow
+from perceiver.models import perceiver_ar
 from perceiver.models import starcraft
 from perceiver.models import video_autoencoding
 
@@ -38,6 +40,7 @@ CONFIGS = _collect(
   language.CONFIGS,
   modelnet40.CONFIGS,
   optical_flow.CONFIGS,
+  perceiver_ar.CONFIGS,
   starcraft.CONFIGS,
   video_autoencoding.CONFIGS,
 )
@@ -45,6 +48,7 @@ CONFIGS = _collect(
 # Every kind of configuration that a checkpoint may hold.
 ModelConfig = (
   audioset.MultimodalClassifierConfig
+  | autoregressive.AutoregressiveConfig
   | glue.GlueConfig
   | imagenet.ImageClassifierConfig
   | language.LanguageModelConfig

@@ -16,6 +16,10 @@ from perceiver.position_encoding.grid_encoding import materialise
 from perceiver.position_encoding.learned import interpolate
 from perceiver.position_encoding.learned import Learned
 from perceiver.position_encoding.learned import LearnedVectors
+from perceiver.position_encoding.rotary import Rotary
+from perceiver.position_encoding.rotary import rotate
+from perceiver.position_encoding.sinusoidal import sinusoidal
+from perceiver.position_encoding.sinusoidal import sinusoidal_table
 
 __all__ = [
   "Encoding",
@@ -24,6 +28,7 @@ __all__ = [
   "Learned",
   "LearnedVectors",
   "Projected",
+  "Rotary",
   "check_grid",
   "encode",
   "features",
@@ -33,5 +38,8 @@ __all__ = [
   "is_learned",
   "materialise",
   "num_channels",
+  "rotate",
+  "sinusoidal",
+  "sinusoidal_table",
   "subsampled",
 ]

@@ -1,7 +1,7 @@
 """A tiny language model and a tiny SentencePiece model."""
 
+from experiments.data import python_topics
 from experiments.language.text import sentencepiece
-from experiments.language.text import topics
 from perceiver import blocks
 from perceiver import decoder
 from perceiver.adapters import text
@@ -38,7 +38,7 @@ def pieces():
   """Returns the contents of a SentencePiece model of Python's prose."""
   lines = [
     line
-    for document in topics.documents(held_out=True)
+    for document in python_topics.documents(held_out=True)
     for line in document.decode().split("\n")
     if line.strip()
   ]

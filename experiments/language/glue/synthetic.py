@@ -28,8 +28,8 @@ import numpy as np
 import tyro
 
 from experiments.data import files
+from experiments.data import python_topics
 from experiments.language.glue import glue_tasks
-from experiments.language.text import topics
 from perceiver import bounds
 
 _GOOD = ("useful", "simple", "correct", "valid", "complete", "safe")
@@ -215,7 +215,7 @@ _RULES: dict[str, _Rule] = {
 @functools.cache
 def prose_words(held_out: bool) -> tuple[str, ...]:
   """Returns the prose's words without the rules' own, in lower case."""
-  text = b" ".join(topics.documents(held_out)).decode("utf-8").lower()
+  text = b" ".join(python_topics.documents(held_out)).decode("utf-8").lower()
   own = {*_GOOD, *_BAD, *_KINDS[0], *_KINDS[1], *_QUESTIONS}
   own |= {"also", "perhaps", "never", "with", "without"}
   return tuple(w for w in re.findall(r"[a-z]+", text) if w not in own)

@@ -8,11 +8,11 @@ import math
 import pathlib
 from typing import Any
 
+from experiments.data import python_topics
 from experiments.data import sources
 from experiments.data import text_files
 from experiments.data import tfds_reader
 from experiments.language.text import package_texts
-from experiments.language.text import topics
 
 
 class Corpus(enum.Enum):
@@ -110,7 +110,11 @@ def open_corpus(
     return open_corpus(source)[0], (held_out,)
   match source.kind:
     case Corpus.PYTHON_TOPICS | Corpus.SYNTHETIC:
-      make = topics.synthetic if source.is_synthetic else topics.documents
+      make = (
+        python_topics.synthetic
+        if source.is_synthetic
+        else python_topics.documents
+      )
       train, held_out = make(False), make(True)
       return (Component(train),), (Component(held_out),)
     case Corpus.FILES:

@@ -1,10 +1,11 @@
 """Files in the form of DeepMind's releases: pickled Haiku mappings.
 
-Image classifiers were released as a mapping of `params` and `state`, all other
-models as the bare parameters. Both forms are read for any model.
+Image classifiers were released as a mapping of `params` and `state`; Perceiver
+AR as one that has `global_step` and `opt_state` too, which are left out; all
+others as the bare parameters. All forms are read for any model.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import os
 import pathlib
 import pickle
@@ -34,6 +35,7 @@ RELEASED = (
 )
 _PROTOCOL = 4
 _COLLECTIONS = ("params", "state")
+_LEFT_OUT = ("global_step", "opt_state")  # of Perceiver AR's
 
 
 def read(path: str | os.PathLike[str]) -> perceiver_model.Variables:
@@ -45,7 +47,7 @@ def read(path: str | os.PathLike[str]) -> perceiver_model.Variables:
     FileNotFoundError: if there is no such file.
     CheckpointError: if the file is damaged or holds anything but arrays.
   """
-  found = reader.read(path)
+  found = reader.read(path, without=_LEFT_OUT)
   if "params" in found and set(found) <= set(_COLLECTIONS):
     trees = [found.get(name, {}) for name in _COLLECTIONS]
   else:
@@ -124,25 +126,30 @@ def from_theirs(
   check.compare(
     check.flatten(shapes(model)), check.flatten(theirs), source=source
   )
-  tables = (
-    deepmind_tables.parameter_names(model.config),
-    deepmind_tables.state_names(model.config),
-  )
+  config = model.config
   variables = perceiver_model.Variables(
-    *(names.to_ours(table, tree) for table, tree in zip(tables, theirs))
+    names.to_ours(deepmind_tables.parameter_names(config), theirs.params),
+    names.to_ours(deepmind_tables.state_names(config), theirs.state),
   )
   check.fits(model, variables, source=source)
   return variables
 
 
 def to_theirs(
-  model: perceiver_model.Model, variables: perceiver_model.Variables
+  model: perceiver_model.Model,
+  variables: perceiver_model.Variables,
+  fixed: Callable[[names.Fixed], np.ndarray] = lambda entry: entry.make(),
 ) -> perceiver_model.Variables:
-  """Returns our arrays under the names of the release."""
+  """Returns our arrays under the names of the release.
+
+  Args:
+    model: of a kind that was released.
+    variables: of the model.
+    fixed: gives arrays that are no parameters of ours.
+  """
+  table = deepmind_tables.parameter_names(model.config)
   return perceiver_model.Variables(
-    names.to_theirs(
-      deepmind_tables.parameter_names(model.config), variables.params
-    ),
+    names.to_theirs(table, variables.params, fixed),
     names.to_theirs(deepmind_tables.state_names(model.config), variables.state),
   )
 
@@ -153,7 +160,11 @@ def shapes(model: perceiver_model.Model) -> perceiver_model.Variables:
   def stand_in(leaf: Any) -> np.ndarray:
     return np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape)
 
-  return to_theirs(model, jax.tree.map(stand_in, model.shapes()))
+  return to_theirs(
+    model,
+    jax.tree.map(stand_in, model.shapes()),
+    lambda entry: np.broadcast_to(np.zeros((), np.float32), entry.shape),
+  )
 
 
 def _check_tree(

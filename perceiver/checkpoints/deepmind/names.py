@@ -5,7 +5,7 @@ parts of a block, and layers of one kind stand in one stacked array. The table
 of a model is a list of entries; converting either way is a walk over it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 import dataclasses
 from typing import Any
 
@@ -32,6 +32,23 @@ class Entry:
   stacked: bool = False
   unit_axes: int = 0
 
+
+@dataclasses.dataclass(frozen=True)
+class Fixed:
+  """An array that a released checkpoint holds, but that is no parameter here.
+
+  Attributes:
+    theirs: module and parameter.
+    shape: of the array.
+    make: gives the array, float32.
+  """
+
+  theirs: Name
+  shape: tuple[int, ...]
+  make: Callable[[], np.ndarray]
+
+
+Table = Iterable[Entry | Fixed]
 
 _LINEAR = {"w": "w", "b": "b"}
 _NORM = {"scale": "scale", "offset": "offset"}
@@ -71,6 +88,11 @@ def vectors(ours: str, theirs: str) -> list[Entry]:
   return single(ours, theirs, {"embeddings": "pos_embs"})
 
 
+def norm(ours: str, theirs: str) -> list[Entry]:
+  """Returns the entries of a layer norm."""
+  return single(ours, theirs, _NORM)
+
+
 def linear(ours: str, theirs: str, unit_axes: int = 0) -> list[Entry]:
   """Returns the entries of an affine map."""
   entries = single(ours, theirs, _LINEAR)
@@ -80,23 +102,27 @@ def linear(ours: str, theirs: str, unit_axes: int = 0) -> list[Entry]:
   ]
 
 
-def cross_attention(ours: str, theirs: str) -> list[Entry]:
-  """Returns the entries of a cross-attention block."""
+def cross_attention(ours: str, theirs: str, mlp: str = "mlp") -> list[Entry]:
+  """Returns the entries of a cross-attention block; `mlp` is their name."""
   entries = []
   for module, (other, parameters) in _CROSS_ATTENTION.items():
+    other = other.replace("mlp/", f"{mlp}/")
     entries += single(f"{ours}/{module}", f"{theirs}/{other}", parameters)
   return entries
 
 
 def self_attention_stack(
-  ours: str, theirs: str, num_layers: int
+  ours: str, theirs: str, num_layers: int, mlp: str = "mlp"
 ) -> list[Entry]:
   """Returns the entries of a stack of self-attention blocks."""
+  renamed = lambda module: module.replace("mlp/", f"{mlp}/")
   layers = [theirs + (f"_{i}" if i else "") for i in range(num_layers)]
   return [
     Entry(
       (f"{ours}/{module}", name),
-      tuple((f"{layer}/{other}", parameters[name]) for layer in layers),
+      tuple(
+        (f"{layer}/{renamed(other)}", parameters[name]) for layer in layers
+      ),
       stacked=True,
     )
     for module, (other, parameters) in _SELF_ATTENTION.items()
@@ -131,10 +157,12 @@ def perceiver(
   ]
 
 
-def to_ours(table: Iterable[Entry], theirs: Tree) -> dict[str, dict[str, Any]]:
+def to_ours(table: Table, theirs: Tree) -> dict[str, dict[str, Any]]:
   """Renames and stacks the arrays of a released checkpoint."""
   ours: dict[str, dict[str, Any]] = {}
   for entry in table:
+    if isinstance(entry, Fixed):
+      continue
     arrays = [np.asarray(theirs[module][name]) for module, name in entry.theirs]
     array = np.stack(arrays) if entry.stacked else arrays[0]
     module, name = entry.ours
@@ -144,10 +172,24 @@ def to_ours(table: Iterable[Entry], theirs: Tree) -> dict[str, dict[str, Any]]:
   return ours
 
 
-def to_theirs(table: Iterable[Entry], ours: Tree) -> dict[str, dict[str, Any]]:
-  """Renames and unstacks our arrays, the inverse of `to_ours`."""
+def to_theirs(
+  table: Table,
+  ours: Tree,
+  fixed: Callable[[Fixed], np.ndarray] = lambda entry: entry.make(),
+) -> dict[str, dict[str, Any]]:
+  """Renames and unstacks our arrays, the inverse of `to_ours`.
+
+  Args:
+    table: of the model.
+    ours: its parameters.
+    fixed: gives arrays that are no parameters of ours.
+  """
   theirs: dict[str, dict[str, Any]] = {}
   for entry in table:
+    if isinstance(entry, Fixed):
+      module, name = entry.theirs
+      theirs.setdefault(module, {})[name] = fixed(entry)
+      continue
     module, name = entry.ours
     array = np.asarray(ours[module][name])
     array = array.reshape((1,) * entry.unit_axes + array.shape)

@@ -1,7 +1,9 @@
 """The tables of names of the released DeepMind checkpoints."""
 
+import functools
 from typing import Any
 
+from perceiver import autoregressive
 from perceiver import position_encoding
 from perceiver.adapters import image
 from perceiver.checkpoints.deepmind import names
@@ -18,22 +20,24 @@ _POSTPROCESSORS = {
 }
 
 
-def parameter_names(config: Any) -> list[names.Entry]:
+def parameter_names(config: Any) -> list[names.Entry | names.Fixed]:
   """Returns the places of a model's parameters in the released form.
 
   Raises:
     ValueError: if no model of this kind was released.
   """
   if isinstance(config, imagenet.ImageClassifierConfig):
-    return _image_classifier(config)
+    return [*_image_classifier(config)]
+  if isinstance(config, autoregressive.AutoregressiveConfig):
+    return _perceiver_ar(config)
   if isinstance(config, language.LanguageModelConfig):
-    return _language_model(config)
+    return [*_language_model(config)]
   if isinstance(config, optical_flow.OpticalFlowConfig) and (
     not config.upsampled
   ):
-    return _optical_flow(config)
+    return [*_optical_flow(config)]
   if isinstance(config, video_autoencoding.VideoAutoencoderConfig):
-    return _video_autoencoder(config)
+    return [*_video_autoencoder(config)]
   raise ValueError(
     f"Checkpoint: no {type(config).__name__} was released by DeepMind."
   )
@@ -124,6 +128,37 @@ def _language_model(
     ),
     *names.single(f"{ours}/logits", "embedding_decoder", {"b": "bias"}),
   ]
+
+
+def _perceiver_ar(
+  config: autoregressive.AutoregressiveConfig,
+) -> list[names.Entry | names.Fixed]:
+  ours, theirs = "perceiver_ar", "perceiver_ar/~"
+  embeddings = {"embeddings": "embeddings"}
+  table: list[names.Entry | names.Fixed] = [
+    *names.single(f"{ours}/token_embedding", f"{theirs}/embed", embeddings),
+    *names.linear(f"{ours}/query", f"{theirs}/linear"),
+    *names.cross_attention(
+      f"{ours}/cross_attention", f"{theirs}/cross_attention", mlp="dense"
+    ),
+    *names.self_attention_stack(
+      f"{ours}/stack/self_attention",
+      f"{theirs}/self_attention",
+      config.num_layers,
+      mlp="dense",
+    ),
+    *names.norm(f"{ours}/norm", "perceiver_ar/layer_norm"),
+    *names.linear(f"{ours}/logits", f"{theirs}/logits"),
+  ]
+  if isinstance(config.positions, autoregressive.Learned):
+    for axis in range(len(config.positions.sizes)):
+      module = f"{theirs}/embed_{axis + 1}"
+      table += names.single(f"{ours}/positions_{axis}", module, embeddings)
+  if isinstance(config.positions, autoregressive.Sinusoidal):
+    shape = config.positions.size, config.embedding_channels
+    make = functools.partial(position_encoding.sinusoidal_table, *shape)
+    table.append(names.Fixed((f"{theirs}/embed_1", "embeddings"), shape, make))
+  return table
 
 
 def _optical_flow(config: optical_flow.OpticalFlowConfig) -> list[names.Entry]:

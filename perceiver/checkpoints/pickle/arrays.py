@@ -16,6 +16,7 @@ from perceiver.checkpoints import errors
 
 _MAX_AXES = 32
 _NDARRAY = "numpy.ndarray"  # named, never called
+_OPTIMIZER_STATE = re.compile(r"optax\._src\.[a-z_]+\.[A-Za-z]+State")
 _DTYPE = re.compile(r"b1|[iu][1248]|f[248]")
 
 
@@ -80,12 +81,27 @@ class Array:
     self.content = _array(self.budget, content, dtype, shape, order)
 
 
-def find(name: str, budget: Budget) -> Function:
+class OptimizerState:
+  """A state of optax, which is not kept."""
+
+  def __new__(cls, *parts: Any) -> "OptimizerState":
+    """Returns one without its parts."""
+    del parts
+    return super().__new__(cls)
+
+  def __setstate__(self, state: Any) -> None:
+    """Raises an error; without this, the unpickler would set attributes."""
+    raise TypeError("a state of optax is a tuple")
+
+
+def find(name: str, budget: Budget) -> Function | type[OptimizerState]:
   """Returns the stand-in for a full name in a pickle.
 
   Raises:
     CheckpointError: if the name is not admitted.
   """
+  if _OPTIMIZER_STATE.fullmatch(name):
+    return OptimizerState
   if name not in _FUNCTIONS and name != _NDARRAY:
     raise errors.CheckpointError(
       f"it names {errors.shorten(name)}; expected nothing but arrays of NumPy "

@@ -5,10 +5,13 @@ named, calls it, and makes room for what is declared. Here every instruction is
 checked first, and names stand for inert functions of ours; see `unpickler`.
 """
 
+from collections.abc import Collection
+import contextlib
 import dataclasses
 import os
 import pathlib
 from typing import Any
+import zipfile
 
 from perceiver.checkpoints import errors
 from perceiver.checkpoints.pickle import arrays
@@ -17,17 +20,53 @@ from perceiver.checkpoints.pickle import unpickler
 _MAX_BYTES = 4 * 2**30
 _MAX_DEPTH = 8  # of mappings in mappings
 _MAX_KEY = 500  # characters
+_ZIP = b"PK"
 
 
 def is_pickle(path: pathlib.Path) -> bool:
-  """Returns whether a file begins as a pickle of protocol 2 to 5 does."""
+  """Returns whether a file begins as a pickle of protocol 2 to 5 does.
+
+  It may be the only file of a zip.
+  """
   with open(path, "rb") as file:
     start = file.read(2)
+  if start == _ZIP:
+    with contextlib.suppress(errors.CheckpointError):
+      start = _unzipped(path, 2)
   return len(start) == 2 and start[0] == 0x80 and 2 <= start[1] <= 5
 
 
-def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+def _unzipped(path: pathlib.Path, most: int | None = None) -> bytes:
+  """Returns the first bytes of the only file in a zip, all if `most` is None.
+
+  Raises:
+    CheckpointError: if it is damaged, or has more files or too many bytes.
+  """
+  try:
+    with zipfile.ZipFile(path) as archive:
+      members = [x for x in archive.infolist() if not x.is_dir()]
+      if len(members) != 1 or members[0].file_size > _MAX_BYTES:
+        raise errors.CheckpointError(
+          f"it is a zip of {len(members)} files; expected one of at most "
+          f"{_MAX_BYTES} bytes"
+        )
+      with archive.open(members[0]) as member:
+        return member.read(members[0].file_size if most is None else most)
+  except errors.CheckpointError:
+    raise
+  except Exception as error:  # of several kinds
+    raise errors.CheckpointError(
+      f"it is a damaged zip: {type(error).__name__}"
+    ) from None
+
+
+def read(
+  path: str | os.PathLike[str], without: Collection[str] = ()
+) -> dict[str, Any]:
   """Returns a pickled mapping, of strings to arrays or to more mappings.
+
+  The file may be the only one of a zip. Entries called as one in `without` are
+  left out, whatever they hold.
 
   Mappings are returned as dicts, whatever they were. Arrays of NumPy, and of
   JAX before and after 2023, are returned as NumPy's, each with memory of its
@@ -48,14 +87,14 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
       raise errors.CheckpointError(
         f"it has {size} bytes; expected at most {_MAX_BYTES}"
       )
-    with open(path, "rb") as file:
-      # Not kept here: the arrays would then exist three times.
-      found, num_instructions = unpickler.run(file.read(size))
+    # Not kept here: the arrays would then exist three times.
+    found, num_instructions = unpickler.run(_content(path))
     if type(found) is not dict:
       raise errors.CheckpointError(
         f"it holds {_kind(found)}; expected a mapping"
       )
     copy = _Copy({}, {})
+    found = {name: x for name, x in found.items() if name not in without}
     result = copy.tree(found)
     if copy.sizes[id(found)] > num_instructions:
       raise errors.CheckpointError(
@@ -67,6 +106,14 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     raise errors.CheckpointError(
       f"Checkpoint: {path} cannot be read as a pickle of arrays: {error}."
     ) from None
+
+
+def _content(path: pathlib.Path) -> bytes:
+  with open(path, "rb") as file:
+    if file.read(2) == _ZIP:
+      return _unzipped(path)
+    file.seek(0)
+    return file.read()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,7 +25,7 @@ _NAMES = """
   LONG_BINGET NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT
   SHORT_BINUNICODE BINUNICODE BINUNICODE8 SHORT_BINBYTES BINBYTES BINBYTES8
   BYTEARRAY8 EMPTY_TUPLE TUPLE1 TUPLE2 TUPLE3 TUPLE EMPTY_DICT DICT SETITEM
-  SETITEMS GLOBAL STACK_GLOBAL REDUCE BUILD
+  SETITEMS GLOBAL STACK_GLOBAL REDUCE NEWOBJ BUILD
 """
 _ADMITTED = frozenset(_NAMES.split())
 _RESERVING = ("FRAME", "BINPUT", "LONG_BINPUT")
@@ -66,7 +66,7 @@ class _Unpickler(pickle.Unpickler):
     super().__init__(stream)
     self._budget = arrays.Budget(max_bytes)
 
-  def find_class(self, module: str, name: str) -> arrays.Function:
+  def find_class(self, module: str, name: str) -> Any:
     return arrays.find(f"{module}.{name}", self._budget)
 
 

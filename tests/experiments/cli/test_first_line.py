@@ -108,6 +108,8 @@ def test_both_are_in_one_line(tmp_path, monkeypatch, capsys):
     ("glue", "--data.source PATH, the folder of the official files"),
     ("imagenet", "`tfds build imagenet2012"),
     ("masked_language", "`tfds build c4/en"),
+    ("pixels", "`apt-get download dataset-fashion-mnist`"),
+    ("tunes", "`pip download music21==10.5.1 --no-deps`"),
     ("modelnet40", "https://modelnet.cs.princeton.edu"),
     ("sentences", "vaderSentiment==3.3.2` brings its archive"),
     ("video_autoencoding", "`python -m experiments.prepare clips`"),
@@ -138,7 +140,7 @@ def test_mini_recipes_need_none(name, tmp_path, monkeypatch, capsys):
   monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "data"))
   start(monkeypatch, name, "--mini")
   found = capsys.readouterr().err
-  prose = name == "masked_language"  # Python's, not synthetic
+  prose = name in ("masked_language", "text")  # Python's, not synthetic
   assert found == "" if prose else found.startswith("run: on synthetic data\n")
 
 

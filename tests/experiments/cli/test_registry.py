@@ -37,9 +37,9 @@ def test_choose(tiny):
 
 def test_the_registered_experiments():
   assert registry.names() == [
-    *("audioset", "digits", "fashion_mnist", "glue", "imagenet"),
-    *("masked_language", "modelnet40", "optical_flow", "sentences"),
-    *("starcraft", "video_autoencoding"),
+    *("audioset", "copy", "digits", "fashion_mnist", "glue", "imagenet"),
+    *("masked_language", "modelnet40", "optical_flow", "pixels", "sentences"),
+    *("starcraft", "text", "tunes", "video_autoencoding"),
   ]
 
 

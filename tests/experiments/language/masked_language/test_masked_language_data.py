@@ -9,10 +9,10 @@ import pytest
 from experiments.data import bytes_tokenizer
 from experiments.data import files
 from experiments.data import loader
+from experiments.data import python_topics
 from experiments.language.masked_language import data
 from experiments.language.text import corpora
 from experiments.language.text import sentencepiece
-from experiments.language.text import topics
 from tests.helpers import tiny_language
 
 LENGTH = 120
@@ -66,7 +66,7 @@ def test_shapes_of_an_example():
 
 
 def test_examples_are_crops_of_the_training_texts():
-  joined = b"\n\n".join(topics.documents(held_out=False))
+  joined = b"\n\n".join(python_topics.documents(held_out=False))
   whole = 0
   for batch in train_batches(count=8):
     for row in range(4):
@@ -160,7 +160,9 @@ def test_held_out_texts_are_evaluated_whole_and_always_alike():
     bytes_tokenizer.to_bytes(unmasked(batch, row))
     for row in range(len(batch["ids"]))
   )
-  assert text == b"".join(d + b"\n\n" for d in topics.documents(held_out=True))
+  assert text == b"".join(
+    d + b"\n\n" for d in python_topics.documents(held_out=True)
+  )
   (again,) = loader.eval_batches(held_out, batch_size=len(held_out.source))
   chex.assert_trees_all_equal([batch], [again])
 

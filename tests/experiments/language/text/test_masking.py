@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from experiments.data import python_topics
 from experiments.language.text import masking
 from experiments.language.text import tokenizers
-from experiments.language.text import topics
 
 
 def masked_words(text, rate, max_masked, seed=0):
@@ -19,7 +19,7 @@ def masked_words(text, rate, max_masked, seed=0):
 
 
 def test_words_are_masked_whole_and_nothing_else_is():
-  text = b" ".join(topics.documents(held_out=True))
+  text = b" ".join(python_topics.documents(held_out=True))
   words, masked = masked_words(text, 0.15, len(text))
   assert not masked[words < 0].any()
   sizes = np.bincount(words[words >= 0])
@@ -30,7 +30,7 @@ def test_words_are_masked_whole_and_nothing_else_is():
 @pytest.mark.parametrize("rate", [0.15, 0.5])
 def test_the_share_of_masked_words(rate):
   """Five deviations of the sampling error."""
-  text = b" ".join(topics.documents(held_out=False))
+  text = b" ".join(python_topics.documents(held_out=False))
   words, masked = masked_words(text, rate, len(text))
   total, found = words.max() + 1, len(np.unique(words[masked]))
   assert total > 50_000
@@ -72,7 +72,7 @@ def test_words_that_cannot_be_masked():
 
 
 def test_the_generator_decides():
-  text = topics.documents(held_out=True)[0]
+  text = python_topics.documents(held_out=True)[0]
   one, again, other = (
     masked_words(text, 0.15, len(text), seed)[1] for seed in (1, 1, 2)
   )

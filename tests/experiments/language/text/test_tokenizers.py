@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from experiments.data import python_topics
 from experiments.language.text import sentencepiece
 from experiments.language.text import tokenizers
-from experiments.language.text import topics
 from tests.helpers import tiny_language
 
 TEXTS = [
@@ -38,7 +38,7 @@ def test_texts_come_back(tokenizer, text):
 
 
 def test_all_prose_comes_back(tokenizer):
-  for document in topics.documents(held_out=True):
+  for document in python_topics.documents(held_out=True):
     ids = tokenizer.encode(document)
     assert tokenizer.decode(ids) == document.decode()
     assert tokenizer.num_bytes(ids).sum() == len(document)

@@ -178,7 +178,7 @@ def test_the_array_made_by_hand_is_one(path):
     (b"\x80\x04\x8c\x02os\x8c\x06system\x93.", "it names 'os.system'"),
     (b"\x80\x04NN\x93.", "STACK_GLOBAL requires str"),
     (b"\x80\x04cnumpy\nndarray.__class__\n.", "it names"),
-    (b"\x80\x04cnumpy\ndtype\n)\x81.", "instruction"),  # NEWOBJ
+    (b"\x80\x04cnumpy\ndtype\n)\x81.", "NEWOBJ"),  # NEWOBJ
     (b"\x80\x04cnumpy\ndtype\n)}\x92.", "instruction"),  # NEWOBJ_EX
     (b"\x80\x04(ios\nsystem\n.", "instruction"),  # INST
     (b"\x80\x04(cos\nsystem\no.", "instruction OBJ"),

@@ -3,7 +3,7 @@
 import re
 import sys
 
-from experiments.language.text import topics
+from experiments.data import python_topics
 
 
 def paragraphs(documents):
@@ -16,7 +16,10 @@ def paragraphs(documents):
 
 
 def test_a_tenth_of_the_topics_is_held_out():
-  train, held_out = topics.documents(False), topics.documents(True)
+  train, held_out = (
+    python_topics.documents(False),
+    python_topics.documents(True),
+  )
   assert not set(train) & set(held_out)
   assert any(text.startswith(b"String and Bytes lit") for text in held_out)
   assert any(text.startswith(b"Lambdas\n") for text in train)
@@ -26,13 +29,18 @@ def test_a_tenth_of_the_topics_is_held_out():
 
 
 def test_both_sides_have_enough_text():
-  train, held_out = topics.documents(False), topics.documents(True)
+  train, held_out = (
+    python_topics.documents(False),
+    python_topics.documents(True),
+  )
   assert 300_000 < sum(map(len, train)) < 1_500_000
   assert 30_000 < sum(map(len, held_out)) < 300_000
   assert all(document.strip() for document in train + held_out)
 
 
 def test_no_paragraph_is_on_both_sides():
-  train, held_out = (paragraphs(topics.documents(side)) for side in (0, 1))
+  train, held_out = (
+    paragraphs(python_topics.documents(side)) for side in (0, 1)
+  )
   assert len(train) > 1000
   assert not train & held_out

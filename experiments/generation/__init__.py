@@ -1,0 +1,1 @@
+"""Generation of sequences, element by element (2202.07765)."""

@@ -1,0 +1,1 @@
+"""The copy task of Perceiver AR."""

@@ -1,0 +1,109 @@
+"""Recipes for images, pixel by pixel.
+
+  python -m experiments.train pixels --mini
+  python -m experiments.train pixels --data.source FOLDER
+
+Fashion-MNIST is prepared by `experiments.prepare fashion-mnist`; `--mini`
+learns from scikit-learn's digits. `--recipe imagenet_64` is the published
+model, whose data have no reader here: `experiments.preflight` compiles its
+training step.
+"""
+
+import dataclasses
+import functools
+
+from experiments.data import fashion_mnist
+from experiments.generation import recipes
+from experiments.generation import task as generation_task
+from experiments.generation.pixels import data as pixels_data
+from experiments.training import schedules
+from experiments.training import tasks
+from experiments.training import trainer
+import perceiver
+from perceiver import autoregressive
+from perceiver.models import perceiver_ar
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+  """Images, pixel by pixel."""
+
+  model: autoregressive.AutoregressiveConfig
+  data: pixels_data.DataConfig = pixels_data.DataConfig()
+  loss: generation_task.LossConfig = generation_task.LossConfig()
+  train: trainer.TrainConfig
+
+  def task(self) -> generation_task.Generation:
+    """Returns the task.
+
+    Raises:
+      ValueError: if the model is of no grid of pixels.
+    """
+    positions = self.model.positions
+    grid = getattr(positions, "grid", None)
+    if grid is None:
+      raise ValueError(f"positions are {positions}; expected those of a grid")
+    return generation_task.Generation(
+      model=perceiver.create(self.model),
+      splits=functools.partial(
+        pixels_data.splits,
+        self.data,
+        grid,
+        self.model.context,
+        self.model.num_latents,
+      ),
+      unit="dimension",
+      loss=self.loss,
+    )
+
+
+def _model(
+  num_latents: int, num_layers: int, channels: int
+) -> autoregressive.AutoregressiveConfig:
+  rows, columns = fashion_mnist.SIZE
+  return perceiver_ar.perceiver_ar(
+    context=rows * columns,
+    num_latents=num_latents,
+    num_layers=num_layers,
+    channels=channels,
+    num_heads=4,
+    positions=autoregressive.Learned(
+      sizes=(columns + 2, rows + 2, 3), grid=(rows, columns, 1)
+    ),
+  )
+
+
+_TRAIN = dataclasses.replace(recipes.TRAIN, batch_size=32, steps=10_000)
+MINI = Experiment(
+  model=_model(num_latents=112, num_layers=2, channels=64),
+  data=pixels_data.DataConfig(
+    source=fashion_mnist.Source(fashion_mnist.Kind.SYNTHETIC), eval_windows=256
+  ),
+  train=dataclasses.replace(_TRAIN, steps=500, eval_every=250),
+)
+EXPERIMENTS = {
+  "fashion_mnist": Experiment(
+    model=_model(num_latents=196, num_layers=4, channels=128), train=_TRAIN
+  ),
+  "imagenet_64": Experiment(
+    model=perceiver_ar.IMAGENET_64,
+    loss=generation_task.LossConfig(summed=True),
+    train=dataclasses.replace(
+      _TRAIN,
+      batch_size=2048,
+      steps=750_000,
+      base_rate=3e-4,
+      schedule=schedules.Constant(warmup_steps=10_000),
+      eval_every=10_000,
+      eval_batch_size=4,
+    ),
+  ),
+}
+RESULTS = {
+  "imagenet_64": tasks.Result(
+    metric="bits_per_dimension",
+    paper=3.40,
+    source="Perceiver AR (2202.07765)",
+    split="imagenet_64 validation",
+  )
+}
