@@ -179,9 +179,7 @@ def _call(
 
   shapes = [(length if by_inputs else num_queries, lanes)]
   shapes += [(num_queries, 1)] * (2 * (kernel is _attend))
-  out_shape = [
-    jax.ShapeDtypeStruct((batch, *shape), jnp.float32) for shape in shapes
-  ]
+  out_shape = [jax.ShapeDtypeStruct((batch, *x), jnp.float32) for x in shapes]
   scores = batch * num_queries * length
   size = lambda x: x.size * x.dtype.itemsize
   moved = (num_queries // rows - 1) * size(inputs)  # again, by later queries
