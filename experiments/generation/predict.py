@@ -69,8 +69,7 @@ def run(options: Generate) -> None:
   """
   if options.length < 1 or options.samples < 1:
     raise errors.UsageError("--length and --samples must be at least 1")
-  if options.prompt and options.prompt_file is not None:
-    raise errors.UsageError("give --prompt or --prompt-file, not both")
+  prompt = _prompt(options)
   try:
     choice = sampling.SamplingConfig(
       temperature=options.temperature, top_k=options.top_k, top_p=options.top_p
@@ -92,20 +91,15 @@ def run(options: Generate) -> None:
     raise errors.UsageError(
       "give --sheet FILE with a model of pixels, and with no other"
     )
-  prompt = options.prompt.encode("utf-8", "surrogateescape")
-  if options.prompt_file is not None:
-    prompt = tables.read_bytes(options.prompt_file)
   elements = [sequences.START, *sequences.encode(prompt).tolist()]
   show = _show if options.samples == 1 and grid is None else None
   _write(prompt if show else b"")
-  length = options.length
-  if grid is not None:
-    length = max(math.prod(grid) - len(prompt), 1)
+  rest = 0 if grid is None else max(math.prod(grid) - len(prompt), 1)
   found = sampling.generate(
     model,
     variables,
     [elements] * options.samples,
-    length,
+    rest or options.length,
     key=jax.random.key(options.weights.seed),
     config=choice,
     stop=sequences.END if grid is None else None,
@@ -124,6 +118,14 @@ def run(options: Generate) -> None:
   if options.output is not None:
     with files.writing(options.output) as temporary:
       temporary.write_bytes(b"\n\n".join([*texts, b""]))
+
+
+def _prompt(options: Generate) -> bytes:
+  if options.prompt_file is None:
+    return options.prompt.encode("utf-8", "surrogateescape")
+  if options.prompt:
+    raise errors.UsageError("give --prompt or --prompt-file, not both")
+  return tables.read_bytes(options.prompt_file)
 
 
 def _grid(

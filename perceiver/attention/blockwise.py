@@ -268,6 +268,23 @@ def _attend_blocks(
   return out, top + log_total
 
 
+def _d_weights(
+  options: Options,
+  dropped: Float[Array, "B G T S"],
+  values: Float[Array, "B G S V"],
+  cotangent: Float[Array, "B G T V"],
+) -> Float[Array, "B G T S"]:
+  """Returns the gradient of a block's attention weights, float32."""
+  d_weights = jnp.einsum(
+    "bgtv,bgsv->bgts", cotangent, values, preferred_element_type=jnp.float32
+  )
+  if options.dropout_rate:
+    # The same entries are dropped again: `dropped` is zero there.
+    d_weights = jnp.where(dropped > 0, d_weights, 0)
+    d_weights /= 1 - options.dropout_rate
+  return d_weights
+
+
 def _differentiate(
   options: Options,
   residuals: Any,
@@ -296,16 +313,7 @@ def _differentiate(
     d_values = jnp.einsum(
       "bgts,bgtv->bgsv", dropped.astype(values.dtype), cotangent
     )
-    d_weights = jnp.einsum(
-      "bgtv,bgsv->bgts",
-      cotangent,
-      values,
-      preferred_element_type=jnp.float32,
-    )
-    if options.dropout_rate:
-      # The same entries are dropped again: `dropped` is zero there.
-      d_weights = jnp.where(dropped > 0, d_weights, 0)
-      d_weights /= 1 - options.dropout_rate
+    d_weights = _d_weights(options, dropped, values, cotangent)
     d_scores = (weights * (d_weights - mean[..., None])).astype(keys.dtype)
     d_keys = jnp.einsum("bgts,bgtk->bgsk", d_scores, queries)
     d_block_parameters, d_block = pull(

@@ -325,7 +325,7 @@ class PerceiverAR(hk.Module):
     mask: Bool[Array, "B S"],
     rate: float,
   ) -> Bool[Array, "B S"] | None:
-    """Returns what is kept of masked arrays; None for everything."""
+    """Returns the mask of kept inputs; None if all are kept."""
     if kept is not None or not (self.is_training and rate):
       return kept
     return jax.random.bernoulli(hk.next_rng_key(), 1 - rate, mask.shape)

@@ -108,7 +108,7 @@ def sample(
 def image_channels(
   vocab_size: int, num_channels: int, values: int = 256, first: int = 3
 ) -> Allowed:
-  """Returns which elements an image may have whose channels have their own.
+  """Returns the elements allowed in an image whose channels have their own.
 
   Elements before `first` may be anywhere; step 0 is the start.
   """
