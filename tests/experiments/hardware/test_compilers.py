@@ -1,5 +1,7 @@
 """Mini recipes compiled for accelerators, where the compilers are installed."""
 
+import jax
+from jax.experimental.compilation_cache import compilation_cache
 import pytest
 
 from experiments.cli import registry
@@ -13,6 +15,16 @@ CEILINGS = {
   ("imagenet", "h100-2"): 10**9,
   ("digits", "h100-2"): 10**9,
 }
+
+
+@pytest.fixture(autouse=True)
+def uncached():
+  """Programs for devices that are not here cannot be read from the cache."""
+  jax.config.update("jax_enable_compilation_cache", False)
+  compilation_cache.reset_cache()
+  yield
+  jax.config.update("jax_enable_compilation_cache", True)
+  compilation_cache.reset_cache()
 
 
 @pytest.mark.parametrize(("name", "hardware"), CEILINGS)
