@@ -32,6 +32,8 @@ def kernels(
   num_heads, width, v_width = keys.shape[2], keys.shape[3], values.shape[3]
   if num_heads > 1 and (sums_heads or bias is not None):
     return {}
+  if not keys.size:  # of no examples
+    return {}
   row = None if bias is None else bias[:, :, 0]
   found: dict[str, Kernel] = {}
   if num_heads == 1 and wide_heads.supports(
