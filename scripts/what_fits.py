@@ -17,6 +17,7 @@ from typing import Any
 import tabulate
 import tyro
 
+from experiments.cli import paths
 from experiments.cli import registry
 from experiments.data import files
 from experiments.hardware import accelerators
@@ -137,4 +138,4 @@ def main(
 
 
 if __name__ == "__main__":
-  tyro.cli(main)
+  tyro.cli(main, registry=paths.REGISTRY)

@@ -14,16 +14,21 @@ from perceiver import bounds
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Constant:
-  """The base rate from the first step to the last.
+  """The base rate from the first step to the last."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WarmupConstant:
+  """A straight rise from 0, then the base rate.
 
   Attributes:
-    warmup_steps: steps of a straight rise from 0 before.
+    warmup_steps: length of the rise.
   """
 
-  warmup_steps: int = 0
+  warmup_steps: int
 
   def __post_init__(self) -> None:
-    bounds.check_ranges(self, warmup_steps="[0, inf)")
+    bounds.check_ranges(self, "warmup_steps")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,7 +98,7 @@ class Steps:
       )
 
 
-Schedule = Constant | ConstantThenCosine | WarmupCosine | Steps
+Schedule = Constant | WarmupConstant | ConstantThenCosine | WarmupCosine | Steps
 
 
 def build(
@@ -117,9 +122,9 @@ def build(
     ValueError: if the warm-up is as long as the training.
   """
   match config:
-    case Constant(warmup_steps=0):
-      return optax.constant_schedule(base_rate)
     case Constant():
+      return optax.constant_schedule(base_rate)
+    case WarmupConstant():
       return optax.linear_schedule(0.0, base_rate, config.warmup_steps)
     case ConstantThenCosine():
       return _constant_then_cosine(config, base_rate, total_steps)

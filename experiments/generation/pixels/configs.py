@@ -93,7 +93,7 @@ EXPERIMENTS = {
       batch_size=2048,
       steps=750_000,
       base_rate=3e-4,
-      schedule=schedules.Constant(warmup_steps=10_000),
+      schedule=schedules.WarmupConstant(warmup_steps=10_000),
       eval_every=10_000,
       eval_batch_size=4,
     ),

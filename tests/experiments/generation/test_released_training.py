@@ -18,9 +18,11 @@ _STEPS = 1_000_000
 def test_schedules_are_the_released_ones(kind, warmup):
   """The cosine begins after the warm-up, and so ends as much later."""
   arrays = goldens.arrays("schedules")
-  config = schedules.Constant(warmup_steps=warmup)
+  config = schedules.Constant()
   if kind == "cosine":
     config = schedules.WarmupCosine(warmup_steps=warmup)
+  elif warmup:
+    config = schedules.WarmupConstant(warmup_steps=warmup)
   rate = schedules.build(config, 3e-4, _STEPS + warmup, 1.0)
   found = [rate(int(step)) for step in arrays["steps"]]
   np.testing.assert_allclose(
@@ -30,7 +32,9 @@ def test_schedules_are_the_released_ones(kind, warmup):
 
 def test_updates_are_the_released_ones():
   arrays = goldens.arrays("optimizer")
-  rate = schedules.build(schedules.Constant(warmup_steps=2), 0.01, 10, 1.0)
+  rate = schedules.build(
+    schedules.WarmupConstant(warmup_steps=2), 0.01, 10, 1.0
+  )
   chain = optimizers.build(recipes.ADAM, rate)
   shapes = {
     tuple(key.split("|")[1:]): array.shape

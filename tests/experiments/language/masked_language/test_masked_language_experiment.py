@@ -98,9 +98,10 @@ def test_the_published_recipes():
     "bytes_512_latents",
     "bert_bytes",
     "bert_sentencepiece",
+    "small",  # ours
     "mini",
   ]
-  for choice in choices[:-1]:
+  for choice in choices[:-2]:
     training = choice.experiment.train
     assert (training.batch_size, training.steps) == (2048, 500_000)
     assert training.base_rate == 1.25e-3
