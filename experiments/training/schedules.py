@@ -98,7 +98,7 @@ class Steps:
       )
 
 
-Schedule = Constant | WarmupConstant | ConstantThenCosine | WarmupCosine | Steps
+Schedule = Constant | ConstantThenCosine | WarmupCosine | Steps | WarmupConstant
 
 
 def build(
