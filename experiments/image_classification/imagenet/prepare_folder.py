@@ -187,7 +187,10 @@ def _root(folder: pathlib.Path, split: str) -> pathlib.Path:
     if (folder / name).is_dir():
       return folder / name
   root = folder / split
-  raise files.InputError(f"{root} is missing; images go to {root}/CLASS/.")
+  raise files.InputError(
+    f"{root} is missing; images go to {folder}/train/CLASS/ and "
+    f"{folder}/validation/CLASS/."
+  )
 
 
 def _images(folder: pathlib.Path) -> list[pathlib.Path]:
