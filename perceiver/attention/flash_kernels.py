@@ -128,7 +128,7 @@ def dot(a: Array, b: Array, axes: tuple[int, int]) -> Float[Array, "T S"]:
 
   Kernels have no precision between the default and the highest.
   """
-  setting = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
+  setting = jax.config.values["jax_default_matmul_precision"]
   exact = jax.lax.Precision.HIGHEST
   if a.dtype != jnp.float32 or setting in (None, "default", "bfloat16"):
     exact = jax.lax.Precision.DEFAULT

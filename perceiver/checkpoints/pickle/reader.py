@@ -21,6 +21,7 @@ _MAX_BYTES = 4 * 2**30
 _MAX_DEPTH = 8  # of mappings in mappings
 _MAX_KEY = 500  # characters
 _ZIP = b"PK"
+_MAX_RATIO = 100  # of a zip; weights hardly shrink, zeros a thousandfold
 
 
 def is_pickle(path: pathlib.Path) -> bool:
@@ -45,13 +46,18 @@ def _unzipped(path: pathlib.Path, most: int | None = None) -> bytes:
   try:
     with zipfile.ZipFile(path) as archive:
       members = [x for x in archive.infolist() if not x.is_dir()]
-      if len(members) != 1 or members[0].file_size > _MAX_BYTES:
+      if len(members) != 1:
         raise errors.CheckpointError(
-          f"it is a zip of {len(members)} files; expected one of at most "
-          f"{_MAX_BYTES} bytes"
+          f"it is a zip of {len(members)} files; expected one"
+        )
+      size = members[0].file_size
+      allowed = min(_MAX_BYTES, _MAX_RATIO * path.stat().st_size)
+      if size > allowed:
+        raise errors.CheckpointError(
+          f"it is a zip of {size} bytes; expected at most {allowed}"
         )
       with archive.open(members[0]) as member:
-        return member.read(members[0].file_size if most is None else most)
+        return member.read(size if most is None else most)
   except errors.CheckpointError:
     raise
   except Exception as error:  # of several kinds

@@ -60,6 +60,15 @@ def test_there_and_back(released, tmp_path):
   )
 
 
+def test_small_files_do_not_become_large_ones(tmp_path):
+  path = tmp_path / "zeros.zip"
+  write(path, np.zeros(2**20))
+  assert path.stat().st_size < 2**14
+  assert not reader.is_pickle(path)
+  with pytest.raises(errors.CheckpointError, match=r"a zip of 83\d+ bytes"):
+    files.read(path)
+
+
 def test_other_zips_and_other_classes_are_refused(tmp_path):
   path = tmp_path / "file.zip"
   arrays = {"params": {"m": {"w": np.ones(2)}}}
