@@ -80,46 +80,50 @@ class Package:
       files.InputError: if it is another file than the pinned one, is damaged,
         or has no file of some pattern.
     """
-    found = checksum(archive, "sha256")
-    if found != self.sha256:
+    origin = f"{self}, as `{self.download}` brings it"
+    content = read_checked(archive, "sha256", self.sha256, origin)
+    missing = set(patterns)
+    try:
+      for name, member in _members(content, patterns):
+        missing -= {p for p in missing if fnmatch.fnmatchcase(name, p)}
+        yield name, member
+    except _DAMAGED as error:
+      raise files.InputError(f"{archive} cannot be read: {error}") from error
+    if missing:
       raise files.InputError(
-        f"{archive} has the SHA-256 checksum {found}; expected {self.sha256}, "
-        f"that of {self}, as `{self.download}` brings it."
+        f"{archive} has no {' and no '.join(sorted(missing))}"
       )
-    yield from members(archive, *patterns)
 
 
-def members(
-  archive: pathlib.Path, *patterns: str
-) -> Iterator[tuple[str, bytes]]:
-  """Yields the files of an archive of any version; see `Package.members`."""
-  missing = set(patterns)
-  try:
-    for name, content in _members(archive, patterns):
-      missing -= {p for p in missing if fnmatch.fnmatchcase(name, p)}
-      yield name, content
-  except _DAMAGED as error:
-    raise files.InputError(f"{archive} cannot be read: {error}") from error
-  if missing:
-    raise files.InputError(
-      f"{archive} has no {' and no '.join(sorted(missing))}"
-    )
+def read_checked(
+  path: pathlib.Path, algorithm: str, expected: str, origin: str
+) -> bytes:
+  """Reads a file that has a known checksum.
 
-
-def checksum(path: pathlib.Path, algorithm: str) -> str:
-  """Returns a file's checksum in hexadecimal digits.
+  Args:
+    path: the file.
+    algorithm: of the checksum, "md5" or "sha256".
+    expected: the checksum in hexadecimal digits.
+    origin: the file with that checksum, for the error.
 
   Raises:
-    files.InputError: if it cannot be read.
+    files.InputError: if it cannot be read, or has another checksum.
   """
-  return hashlib.new(algorithm, files.read_bytes(path)).hexdigest()
+  content = files.read_bytes(path)
+  found = hashlib.new(algorithm, content).hexdigest()
+  if found != expected:
+    raise files.InputError(
+      f"{path} has the {algorithm.upper()} checksum {found}; expected "
+      f"{expected}, that of {origin}."
+    )
+  return content
 
 
 def _members(
-  archive: pathlib.Path, patterns: tuple[str, ...]
+  content: bytes, patterns: tuple[str, ...]
 ) -> Iterator[tuple[str, bytes]]:
+  """Yields the files of an archive whose names match a pattern."""
   wanted = lambda name: any(fnmatch.fnmatchcase(name, p) for p in patterns)
-  content = files.read_bytes(archive)
   if zipfile.is_zipfile(io.BytesIO(content)):
     with zipfile.ZipFile(io.BytesIO(content)) as opened:
       for name in filter(wanted, opened.namelist()):
@@ -151,5 +155,5 @@ def _data_of_deb(content: bytes) -> bytes:
       raise ValueError("it is cut short")
     if header.startswith(b"data.tar"):
       return content[start : start + size]
-    start += size + size % 2  # Members begin at even places.
+    start += size + size % 2  # Members begin at even positions.
   raise ValueError("a .deb without data.tar")

@@ -4,7 +4,8 @@
   python -m experiments.prepare fashion-mnist ARCHIVE DIR
 
 60,000 images of 28 × 28 pixels are for training and 10,000 for the test, as
-many of each class. MIT licence. The official four files are read just so.
+many of each class. MIT licence. ARCHIVE may be a folder of the four official
+files.
 """
 
 import dataclasses
@@ -174,18 +175,21 @@ def run(config: PrepareConfig) -> None:
     files.InputError: if something is missing or has another checksum.
   """
   if config.archive.is_dir():
-    found = {name: _official(config.archive / name) for name in _OFFICIAL}
+    found = {
+      name: archives.read_checked(
+        config.archive / name, "md5", checksum, "the official file"
+      )
+      for name, checksum in _OFFICIAL.items()
+    }
   else:
     patterns = [f"*/{name}" for name in _OFFICIAL]
     found = {
       pathlib.PurePath(name).name: content
       for name, content in PACKAGE.members(config.archive, *patterns)
     }
-  with files.explaining(config.folder):
-    config.folder.mkdir(parents=True, exist_ok=True)
+  files.make_folder(config.folder)
   for name, content in found.items():
-    with files.writing(config.folder / name) as temporary:
-      temporary.write_bytes(content)
+    files.write_bytes(config.folder / name, content)
   source = Source(Kind.FASHION_MNIST, config.folder)
   counts = [len(read(source, part).labels) for part in (Part.TRAIN, Part.TEST)]
   print(
@@ -195,13 +199,3 @@ def run(config: PrepareConfig) -> None:
     "to train on them: python -m experiments.train fashion-mnist "
     f"--data.source {config.folder}"
   )
-
-
-def _official(path: pathlib.Path) -> bytes:
-  expected = _OFFICIAL[path.name]
-  if (found := archives.checksum(path, "md5")) != expected:
-    raise files.InputError(
-      f"{path} has the MD5 checksum {found}; expected {expected}, that of the "
-      "official file."
-    )
-  return files.read_bytes(path)

@@ -58,7 +58,7 @@ def explaining(path: pathlib.Path) -> Iterator[None]:
 
 
 def make_folder(path: pathlib.Path) -> None:
-  """Makes a folder, before hours go into what it is for.
+  """Makes a folder, if there is none, and checks that files can be added.
 
   Raises:
     InputError: if it cannot be made or written.
@@ -74,8 +74,13 @@ def make_folder(path: pathlib.Path) -> None:
 
 def write_text(path: pathlib.Path, text: str) -> None:
   """Writes a text file, whole or not at all."""
+  write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: pathlib.Path, content: bytes) -> None:
+  """Writes a file, whole or not at all."""
   with writing(path) as temporary:
-    temporary.write_text(text, encoding="utf-8")
+    temporary.write_bytes(content)
 
 
 def list_files(

@@ -145,8 +145,7 @@ def _bytes_only(steps: jax.Array) -> jax.Array:  # [B] -> [B, V] bool
 
 
 def _write_notes(folder: pathlib.Path, texts: Sequence[bytes]) -> None:
-  with files.explaining(folder):
-    folder.mkdir(parents=True, exist_ok=True)
+  files.make_folder(folder)
   tunes = [tune_notes.parse(text.decode("utf-8", "replace")) for text in texts]
   for number, tune in enumerate(tunes):
     tune_notes.write_midi(folder / f"sample_{number}.mid", tune)

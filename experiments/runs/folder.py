@@ -282,8 +282,7 @@ def keep_batch(
   buffer = io.BytesIO()
   np.savez_compressed(buffer, **batch, **notes)  # type: ignore[arg-type]
   try:
-    with files.writing(path) as temporary:
-      temporary.write_bytes(buffer.getvalue())
+    files.write_bytes(path, buffer.getvalue())
   except files.InputError:
     return None
   return path

@@ -82,8 +82,7 @@ def keep(workdir: pathlib.Path, config: str) -> None:
     if path is not None and find(workdir, name) is None:
       source = pathlib.Path(path)
       target = workdir / _FOLDER / f"{name}{source.suffix}"
-      with files.writing(target) as temporary:
-        temporary.write_bytes(files.read_bytes(source))
+      files.write_bytes(target, files.read_bytes(source))
 
 
 def find(workdir: pathlib.Path, name: str) -> pathlib.Path | None:

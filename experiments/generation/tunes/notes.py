@@ -107,8 +107,7 @@ def write_midi(path: pathlib.Path, notes: Sequence[Note]) -> None:
     for number, size in ((6, 4), (0, 2), (1, 2), (_TICKS, 2))
   )
   content = header + b"MTrk" + len(track).to_bytes(4, "big") + bytes(track)
-  with files.writing(path) as temporary:
-    temporary.write_bytes(content)
+  files.write_bytes(path, content)
 
 
 def _variable(number: int) -> Iterator[int]:

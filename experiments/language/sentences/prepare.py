@@ -105,8 +105,7 @@ def _write(
     "dev": [row for row in numbered if row[1] == held_out],
   }
   folder = config.folder / task.folder
-  with files.explaining(folder):
-    folder.mkdir(parents=True, exist_ok=True)
+  files.make_folder(folder)
   for part, chosen in parts.items():
     lines = ["\t".join(("index", *task.texts, task.label))]
     for number, _, rating, sentence in chosen:

@@ -92,8 +92,7 @@ def run(config: PrepareConfig) -> None:
     )
   texts = list(_PACKAGES[names[0]](config.archive))
   lines = (json.dumps({"text": text}) + "\n" for text in texts)
-  with files.explaining(config.folder):
-    config.folder.mkdir(parents=True, exist_ok=True)
+  files.make_folder(config.folder)
   path = config.folder / f"{names[0]}.jsonl"
   files.write_text(path, "".join(lines))
   size = sum(map(len, texts)) / 1e6

@@ -40,8 +40,7 @@ def run(config: TrainConfig) -> None:
   documents = [part.documents for part in parts]
   lines = itertools.chain.from_iterable(map(_lines, documents))
   model = sentencepiece.train(lines, config.vocab_size)
-  with files.writing(config.output) as temporary:
-    temporary.write_bytes(model)
+  files.write_bytes(config.output, model)
   print(
     f"{config.output}: {config.vocab_size} pieces of "
     f"{sum(map(len, documents))} documents"

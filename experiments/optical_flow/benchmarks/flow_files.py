@@ -29,8 +29,7 @@ def write_flo(path: pathlib.Path, flow: np.ndarray) -> None:
   """Writes a flow [H, W, 2], pixels, as float32, whole or not at all."""
   height, width = flow.shape[:2]
   header = _FLO_TAG + struct.pack("<ii", width, height)
-  with files.writing(path) as temporary:
-    temporary.write_bytes(header + flow.astype("<f4").tobytes())
+  files.write_bytes(path, header + flow.astype("<f4").tobytes())
 
 
 def read_flo(path: pathlib.Path) -> np.ndarray:  # [H, W, 2] float32

@@ -17,6 +17,7 @@ since d is tens of pixels, and written in the layout of Middlebury's flow.
 
 from collections.abc import Callable, Mapping
 import dataclasses
+import hashlib
 import io
 import pathlib
 from typing import NamedTuple
@@ -116,7 +117,7 @@ def run(config: PrepareConfig) -> None:
     files.InputError: if an archive is none of the packages', or a file cannot
       be written.
   """
-  checksum = archives.checksum(config.archive, "sha256")
+  checksum = hashlib.sha256(files.read_bytes(config.archive)).hexdigest()
   scenes = {
     name: scene
     for name, scene in _SCENES.items()
@@ -176,8 +177,7 @@ def _blocks(image: np.ndarray, factor: int) -> np.ndarray:
 def _write(folder: pathlib.Path, name: str, stereo: Stereo) -> None:
   place, truth = folder / "other-data" / name, folder / "other-gt-flow" / name
   for each in (place, truth):
-    with files.explaining(each):
-      each.mkdir(parents=True, exist_ok=True)
+    files.make_folder(each)
   for number, frame in zip((10, 11), stereo.frames):
     with files.writing(place / f"frame{number}.png") as temporary:
       Image.fromarray(frame).save(temporary)

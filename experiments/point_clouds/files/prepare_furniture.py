@@ -87,8 +87,7 @@ def run(config: PrepareConfig) -> None:
   for path, content in PACKAGE.members(config.archive, "*.sh3f"):
     is_test = pathlib.PurePath(path).stem in _TEST
     parts["test" if is_test else "train"] += _objects(content)
-  with files.explaining(config.folder):
-    config.folder.mkdir(parents=True, exist_ok=True)
+  files.make_folder(config.folder)
   for part, objects in parts.items():
     clouds = np.stack([_sample(each) for each in objects])  # [n, P, 3]
     labels = np.array([each.label for each in objects], np.int32)

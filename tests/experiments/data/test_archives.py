@@ -5,7 +5,6 @@ import zipfile
 
 import pytest
 
-from experiments.data import archives
 from experiments.data import files
 from tests.helpers import tiny_archives
 
@@ -53,6 +52,7 @@ def test_another_file_is_refused(tmp_path):
 @pytest.mark.parametrize("make", [tiny_archives.deb, tiny_archives.tar, zipped])
 def test_damaged_archives_are_named(make, size, tmp_path):
   archive = tmp_path / "archive"
-  archive.write_bytes(make(CONTENTS)[:size])
+  content = make(CONTENTS)[:size]
+  archive.write_bytes(content)
   with pytest.raises(files.InputError, match="archive cannot be read"):
-    list(archives.members(archive, "*"))
+    list(tiny_archives.package(content).members(archive, "*"))

@@ -1,15 +1,14 @@
 """Folk tunes: files, variants, and the table of baselines."""
 
-import dataclasses
 import json
 import zipfile
 
 from experiments import evaluate
 from experiments import prepare
-from experiments.data import archives
 from experiments.generation import baselines
 from experiments.generation.tunes import data as tunes_data
 from tests.helpers import commands
+from tests.helpers import tiny_archives
 
 ABC = """
 X:1
@@ -68,9 +67,7 @@ def test_tunes_of_an_archive(tmp_path, capsys, monkeypatch):
   arguments = ("tunes", archive, output)
   error = commands.command(capsys, prepare.main, *arguments, code=1)
   assert "expected dc3309498c4c" in error
-  package = dataclasses.replace(
-    tunes_data.PACKAGE, sha256=archives.checksum(archive, "sha256")
-  )
+  package = tiny_archives.package(archive.read_bytes())
   monkeypatch.setattr(tunes_data, "PACKAGE", package)
   out = commands.command(capsys, prepare.main, *arguments)
   assert "3 tunes" in out
