@@ -15,6 +15,8 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from perceiver.attention import norm_kernels
 
 LAYER_NORM_EPSILON = norm_kernels.EPSILON
+# Stands for minus infinity where a true one would make inf - inf, or 0 · inf.
+LOWEST = float(jnp.finfo(jnp.float32).min)
 
 # A normal truncated at two deviations has this part of its variance. The maps
 # of blocks make up for it (`VarianceScaling`); the released ones before and

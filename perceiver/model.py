@@ -65,8 +65,8 @@ class Model:
     config: the frozen configuration that defines everything.
     reference: whether attention is computed by the reference implementation,
       in the papers' order of operations: the same numbers, at a higher cost.
-    num_latents: how many latents to use where a call does not say, the first
-      ones; None for all.
+    num_latents: latents of calls that give no number, the first ones; None
+      for all.
   """
 
   config: Any

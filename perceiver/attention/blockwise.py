@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
-import numpy as np
 
 from perceiver import layers
 from perceiver.attention import causality
@@ -27,9 +26,6 @@ from perceiver.attention import wide_heads
 
 # (parameters, block [B, S, C]) -> keys [B, G, S, K], values [B, G, S, V]
 Project = Callable[[Any, Array], tuple[Array, Array]]
-
-# Stands for minus infinity where a true one would make 0 · inf.
-_MASKED = float(np.finfo(np.float32).min)
 
 
 class Options(NamedTuple):
@@ -207,7 +203,7 @@ def _scores(
   )
   if mask is None:
     return scores
-  return jnp.where(mask, scores, _MASKED)
+  return jnp.where(mask, scores, layers.LOWEST)
 
 
 def _attend_blocks(
@@ -258,7 +254,7 @@ def _attend_blocks(
     options.block_size,
     body,
     (
-      jnp.full(rows, _MASKED, jnp.float32),
+      jnp.full(rows, layers.LOWEST, jnp.float32),
       jnp.zeros(rows, jnp.float32),
       jnp.zeros((*rows, values.shape[-1]), jnp.float32),
     ),

@@ -14,6 +14,7 @@ from perceiver import layers
 from perceiver import position_encoding
 from perceiver.attention import block_sizes
 from perceiver.attention import blockwise
+from perceiver.attention import causality
 from perceiver.attention import projections
 from perceiver.attention import reference
 
@@ -61,18 +62,15 @@ class CausalAttention:
       The result; the output bias where a query attends to nothing.
     """
     query = self.queries(weights, queries, query_positions)  # [B, H, T, K]
-    positions = input_positions.astype(jnp.float32)[..., None]  # [B, M, 1]
-    parts = (inputs, positions)
-    parameters = (norm, weights.key, weights.value)
     if kept is not None or reference.enabled():
-      keys, values = self._project(
-        parameters, jnp.concatenate(parts, axis=-1), inputs.dtype
-      )
+      keys, values = self.keys_values(weights, norm, inputs, input_positions)
       visible = _visible(offset, query.shape[2], input_mask, kept)
       attended = attend_at_once(query, keys, values, visible)
     else:
-      project = _Project(self, inputs.dtype)
-      options = _options(query, inputs.shape[1], project)
+      positions = input_positions.astype(jnp.float32)[..., None]  # [B, M, 1]
+      parts = (inputs, positions)
+      parameters = (norm, weights.key, weights.value)
+      options = _options(query, inputs.shape[1], _Project(self, inputs.dtype))
       attended, _ = blockwise.attend(
         options, query, parts, parameters, input_mask, None, offset
       )
@@ -136,14 +134,6 @@ class CausalAttention:
       x = position_encoding.rotate(self.rotary, x, positions)
     return jnp.swapaxes(x, 1, 2)
 
-  def _project(
-    self, parameters: Any, block: Float[Array, "B S _"], dtype: Any
-  ) -> tuple[Float[Array, "B H S K"], Float[Array, "B H S V"]]:
-    norm, key, value = parameters
-    weights = projections.AttentionWeights(key, key, value, value)
-    inputs, positions = block[..., :-1].astype(dtype), block[..., -1]
-    return self.keys_values(weights, norm, inputs, positions)
-
 
 @dataclasses.dataclass(frozen=True)
 class _Project:
@@ -155,7 +145,10 @@ class _Project:
   def __call__(
     self, parameters: Any, block: Float[Array, "B S _"]
   ) -> tuple[Float[Array, "B H S K"], Float[Array, "B H S V"]]:
-    return self.attention._project(parameters, block, self.dtype)
+    norm, key, value = parameters
+    weights = projections.AttentionWeights(key, key, value, value)
+    inputs, positions = block[..., :-1].astype(self.dtype), block[..., -1]
+    return self.attention.keys_values(weights, norm, inputs, positions)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,10 +198,9 @@ def _visible(
   kept: Bool[Array, "B M"] | None,
 ) -> Bool[Array, "B 1 T M"]:
   """Returns True where a query attends to an input."""
-  length = input_mask.shape[1]
-  ends = offset[:, None] + jnp.arange(num_queries)
-  ends = ends[:, None, :, None]  # [B, 1, T, 1]
-  visible = jnp.arange(length) <= ends  # [B, 1, T, M]
+  ends = causality.ends(offset, num_queries)  # [B, 1, T, 1]
+  index = jnp.arange(input_mask.shape[1])
+  visible = (index <= ends) & input_mask[:, None, None, :]
   if kept is not None:
-    visible &= kept[:, None, None, :] | (jnp.arange(length) == ends)
-  return visible & input_mask[:, None, None, :]
+    visible &= kept[:, None, None, :] | (index == ends)
+  return visible

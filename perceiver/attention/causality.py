@@ -15,6 +15,11 @@ from jaxtyping import Array, Bool, Int
 from perceiver.attention import block_sizes
 
 
+def ends(offset: Int[Array, "B"], num_queries: int) -> Int[Array, "B 1 T 1"]:
+  """Returns the last index that each query may attend to."""
+  return (offset[:, None] + jnp.arange(num_queries))[:, None, :, None]
+
+
 def mask(
   mask: Bool[Array, "B S"] | None,
   offset: Int[Array, "B"] | None,
@@ -34,8 +39,7 @@ def mask(
   mask = None if mask is None else mask[:, None, None, :]
   if offset is None:
     return mask
-  ends = offset[:, None] + jnp.arange(num_queries)  # [B, T]
-  causal = start + jnp.arange(size) <= ends[:, None, :, None]  # [B, 1, T, S]
+  causal = start + jnp.arange(size) <= ends(offset, num_queries)  # [B, 1, T, S]
   return causal if mask is None else causal & mask
 
 

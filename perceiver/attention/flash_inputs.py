@@ -13,18 +13,14 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
-import numpy as np
 
 from perceiver import layers
 from perceiver.attention import by_device
 from perceiver.attention import flash_kernels
 from perceiver.attention import input_parts
 
-_LANES = 128
 _BLOCK = 512  # inputs at a time, and at most as many queries
 _MAX_CHANNELS = 1024
-# Stands for minus infinity where a true one would make inf - inf.
-_MASKED = float(np.finfo(np.float32).min)
 _FIRST = lambda b, i, j: (b, i, 0)
 _SECOND = lambda b, i, j: (b, j, 0)
 
@@ -136,7 +132,7 @@ def _mask(
 
 
 def _pad(
-  x: Float[Array, "B S C"], lanes: int = _LANES
+  x: Float[Array, "B S C"], lanes: int = flash_kernels.LANES
 ) -> Float[Array, "B P D"]:
   """Adds zeros up to whole blocks and lanes."""
   padding = (0, -x.shape[1] % _block(x.shape[1])), (0, -x.shape[2] % lanes)
@@ -145,7 +141,8 @@ def _pad(
 
 def _block(length: int) -> int:
   """Returns the inputs or queries of a block."""
-  return min(_BLOCK, pl.cdiv(length, _LANES) * _LANES)
+  lanes = flash_kernels.LANES
+  return min(_BLOCK, pl.cdiv(length, lanes) * lanes)
 
 
 def _call(
@@ -243,7 +240,7 @@ def _attend(
 
   @pl.when(pl.program_id(2) == 0)
   def _() -> None:
-    top_ref[...] = jnp.full_like(top_ref, _MASKED)
+    top_ref[...] = jnp.full_like(top_ref, layers.LOWEST)
 
   inputs = _normalise(channels, input_ref)
   scores = flash_kernels.dot(query_ref[...], inputs, (1, 1))

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from perceiver.attention import by_device
+from perceiver.attention import flash_kernels
 
 EPSILON = 1e-5
 
@@ -22,7 +23,6 @@ _Weights = TypeVar(
   "_Weights", bound=tuple[Array, Array]
 )  # scale and offset, [C]
 
-_LANES = 128
 _SUBLANES = 8
 _BLOCK_SIZE = 2**18  # entries
 
@@ -30,7 +30,12 @@ _BLOCK_SIZE = 2**18  # entries
 def supports(x: Float[Array, "B N C"]) -> bool:
   """Returns whether the kernels take an array."""
   known = x.dtype in (jnp.float32, jnp.bfloat16)
-  return known and x.ndim == 3 and not x.shape[2] % _LANES and bool(_rows(x))
+  return (
+    known
+    and x.ndim == 3
+    and not x.shape[2] % flash_kernels.LANES
+    and bool(_rows(x))
+  )
 
 
 def _rows(x: Float[Array, "B N C"]) -> int:

@@ -10,6 +10,7 @@ ones begin later. A cache of S slots is a ring: the slot of time t is t mod S,
 and the newest element overwrites the oldest.
 """
 
+from collections.abc import Callable
 import dataclasses
 from typing import Any, NamedTuple
 
@@ -251,18 +252,15 @@ class Decoder:
     state: State,
   ) -> Float[Array, "B N D"]:
     """Attends from the last latents to keys and values in order of time."""
-    query = attention.queries(
-      weights.attention, weights.query_norm(x), positions
-    )
     size = keys_values.keys.shape[2]
     times = state.time - size + jnp.arange(size)
-    attended = attention.attend_projected(
-      query,
+    attend = lambda queries: attention.attend_projected(
+      queries,
       *keys_values,
       offset=jnp.full(len(x), size - x.shape[1]),
       input_mask=times >= state.starts[:, None],
     )
-    return self._finish(attention, weights, x, attended)
+    return self._block(attention, weights, x, positions, attend)
 
   def _attend_one(
     self,
@@ -275,23 +273,25 @@ class Decoder:
     first: Int[Array, "B"],
   ) -> Float[Array, "B 1 D"]:
     """Attends from the newest latent to all slots from the time `first`."""
-    query = attention.queries(
-      weights.attention, weights.query_norm(x), positions
-    )
     visible = slot_times(time, keys_values.keys.shape[2]) >= first[:, None]
-    attended = causal_attention.attend_at_once(
-      query, *keys_values, visible[:, None, None]
+    attend = lambda queries: causal_attention.attend_at_once(
+      queries, *keys_values, visible[:, None, None]
     )
-    return self._finish(attention, weights, x, attended)
+    return self._block(attention, weights, x, positions, attend)
 
-  def _finish(
+  def _block(
     self,
     attention: causal_attention.CausalAttention,
     weights: blocks.CrossAttentionWeights,
     x: Float[Array, "B N D"],
-    attended: Float[Array, "B H N V"],
+    positions: Int[Array, "B N"],
+    attend: Callable[[Float[Array, "B H N K"]], Float[Array, "B H N V"]],
   ) -> Float[Array, "B N D"]:
-    attended = attention.output(weights.attention, attended)
+    """Applies a block whose projected queries attend by `attend`."""
+    queries = attention.queries(
+      weights.attention, weights.query_norm(x), positions
+    )
+    attended = attention.output(weights.attention, attend(queries))
     return parts.finish_block(self.config.activation, weights, x, attended)
 
   def _ring(self, keys_values: KeysValues, time: Int[Array, ""]) -> KeysValues:

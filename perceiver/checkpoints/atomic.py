@@ -84,7 +84,7 @@ def _beside(path: pathlib.Path) -> pathlib.Path:
 
 
 def sync(path: pathlib.Path) -> None:
-  """Returns when a file, under some name, outlives a loss of power."""
+  """Waits until the content of a file is on the disk, safe from a power cut."""
   descriptor = os.open(path, os.O_RDONLY)
   try:
     os.fsync(descriptor)
@@ -93,6 +93,6 @@ def sync(path: pathlib.Path) -> None:
 
 
 def sync_folder(path: pathlib.Path) -> None:
-  """Returns when the names in a folder do, if its file system can do that."""
+  """Waits until the names in a folder are, if its file system can do that."""
   with contextlib.suppress(OSError):
     sync(path)

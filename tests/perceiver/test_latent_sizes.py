@@ -1,6 +1,7 @@
 """Models that use the first of their latents only."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,11 @@ import pytest
 
 import perceiver
 from perceiver import latent_sizes
+from perceiver import layers
 from perceiver import network
+from perceiver.attention import causal_attention
+from perceiver.attention import nested
+from perceiver.attention import projections
 from tests.helpers import noise
 from tests.helpers import tiny_audioset
 from tests.helpers import tiny_battles
@@ -31,7 +36,7 @@ _CONFIGS = {
 }
 
 
-def model_of(config, **layers):
+def model_of(config, **settings):
   """Returns a model with eight latents, whose layers have other settings."""
   if isinstance(config, network.PerceiverConfig):
     processor = config.processor
@@ -40,13 +45,15 @@ def model_of(config, **layers):
       encoder=dataclasses.replace(config.encoder, num_latents=_SIZES[-1]),
       processor=dataclasses.replace(
         processor,
-        self_attention=dataclasses.replace(processor.self_attention, **layers),
+        self_attention=dataclasses.replace(
+          processor.self_attention, **settings
+        ),
       ),
     )
   if not dataclasses.is_dataclass(config):
     return config
   changed = {
-    field.name: model_of(getattr(config, field.name), **layers)
+    field.name: model_of(getattr(config, field.name), **settings)
     for field in dataclasses.fields(config)
     if field.init
   }
@@ -184,8 +191,59 @@ def test_nested_latents_attend_to_earlier_ones_only():
     assert (influence[~allowed] == 0).all() == is_nested
 
 
-def test_nested_latents_equal_an_explicit_mask():
+@pytest.fixture(scope="module")
+def self_attention():
+  """Settings, weights and latents of a self-attention that drops half."""
+  config = projections.AttentionConfig(
+    num_heads=2,
+    qk_channels=8,
+    v_channels=4,
+    output_channels=6,
+    dropout_rate=0.5,
+  )
+  keys = iter(jax.random.split(jax.random.key(0), 9))
+  normal = lambda *shape: jax.random.normal(next(keys), shape)
+  linear = lambda *shape: layers.LinearWeights(normal(*shape), normal(shape[1]))
+  weights = projections.AttentionWeights(
+    *(linear(*shape) for shape in ((6, 8), (6, 8), (6, 4), (4, 6)))
+  )
+  return config, weights, normal(3, 8, 6)
+
+
+def test_nested_latents_equal_an_explicit_mask(self_attention):
   """The mask holds between every two groups, with scores all at once."""
+  config, weights, x = self_attention
+  queries, keys, values = (
+    jnp.swapaxes(projections.split_heads(part(x), config), 1, 2)
+    for part in (weights.query, weights.key, weights.value)
+  )
+  groups = np.searchsorted(_SIZES, np.arange(8), side="right")
+  visible = jnp.asarray(groups[:, None] >= groups)[None, None]
+  attended = causal_attention.attend_at_once(
+    queries * config.scale, keys, values, jnp.repeat(visible, 3, 0)
+  )
+  joined = projections.join_heads(jnp.swapaxes(attended, 1, 2))
+  found = nested.attend(config, weights, x, _SIZES)
+  assert_close(found, weights.output(joined), 1e-5)
+
+
+def test_dropout_of_nested_latents(self_attention):
+  """It depends on the key, and not on the number of groups."""
+  config, weights, x = self_attention
+  attend = functools.partial(nested.attend, config, weights)
+  found, other = (attend(x, _SIZES, jax.random.key(i)) for i in (0, 1))
+  for start, end in zip((0, *_SIZES), _SIZES):
+    assert np.abs(found - other)[:, start:end].max() > 1e-3
+  fewer = attend(x[:, :5], _SIZES[:-1], jax.random.key(0))
+  np.testing.assert_array_equal(found[:, :5], fewer)
+  keys = jax.random.split(jax.random.key(2), 4000)
+  samples = jax.vmap(lambda key: attend(x, _SIZES, key))(keys)
+  standard_error = samples.std(axis=0) / np.sqrt(len(keys))
+  error = jnp.abs(samples.mean(axis=0) - attend(x, _SIZES))
+  assert (error < 5 * standard_error).all()
+
+
+def test_a_single_group_is_not_nested():
   config = model_of(_CONFIGS["images"], nested_sizes=(8,))
   plain = model_of(_CONFIGS["images"])
   models = perceiver.Model(config), perceiver.Model(plain)
@@ -223,11 +281,11 @@ def test_many_sizes_are_no_grid():
   """The product of a grid's sides is bounded, that of sizes is not."""
   sizes = tuple(2**i for i in range(4, 11))
   config = perceiver.create("optical_flow").config
-  layers = dataclasses.replace(
+  stack = dataclasses.replace(
     config.perceiver.processor.self_attention, nested_sizes=(*sizes, 2048)
   )
   processor = dataclasses.replace(
-    config.perceiver.processor, self_attention=layers
+    config.perceiver.processor, self_attention=stack
   )
   network_config = dataclasses.replace(config.perceiver, processor=processor)
   config = dataclasses.replace(config, perceiver=network_config)

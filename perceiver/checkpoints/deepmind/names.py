@@ -5,7 +5,7 @@ parts of a block, and layers of one kind stand in one stacked array. The table
 of a model is a list of entries; converting either way is a walk over it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 from typing import Any
 
@@ -48,7 +48,7 @@ class Fixed:
   make: Callable[[], np.ndarray]
 
 
-Table = Iterable[Entry | Fixed]
+Table = Sequence[Entry | Fixed]
 
 _LINEAR = {"w": "w", "b": "b"}
 _NORM = {"scale": "scale", "offset": "offset"}
@@ -102,11 +102,26 @@ def linear(ours: str, theirs: str, unit_axes: int = 0) -> list[Entry]:
   ]
 
 
+def _with_mlp(
+  modules: Mapping[str, tuple[str, Mapping[str, str]]], mlp: str
+) -> dict[str, tuple[str, Mapping[str, str]]]:
+  """Returns the modules of a block whose MLP has another released name."""
+  return {
+    module: (other.replace("mlp/", f"{mlp}/"), parameters)
+    for module, (other, parameters) in modules.items()
+  }
+
+
 def cross_attention(ours: str, theirs: str, mlp: str = "mlp") -> list[Entry]:
-  """Returns the entries of a cross-attention block; `mlp` is their name."""
+  """Returns the entries of a cross-attention block.
+
+  Args:
+    ours: module of the block.
+    theirs: its released name.
+    mlp: the released name of its MLP.
+  """
   entries = []
-  for module, (other, parameters) in _CROSS_ATTENTION.items():
-    other = other.replace("mlp/", f"{mlp}/")
+  for module, (other, parameters) in _with_mlp(_CROSS_ATTENTION, mlp).items():
     entries += single(f"{ours}/{module}", f"{theirs}/{other}", parameters)
   return entries
 
@@ -114,18 +129,22 @@ def cross_attention(ours: str, theirs: str, mlp: str = "mlp") -> list[Entry]:
 def self_attention_stack(
   ours: str, theirs: str, num_layers: int, mlp: str = "mlp"
 ) -> list[Entry]:
-  """Returns the entries of a stack of self-attention blocks."""
-  renamed = lambda module: module.replace("mlp/", f"{mlp}/")
+  """Returns the entries of a stack of self-attention blocks.
+
+  Args:
+    ours: module of the stack.
+    theirs: released name of the first layer; the others are numbered.
+    num_layers: of the stack.
+    mlp: the released name of each MLP.
+  """
   layers = [theirs + (f"_{i}" if i else "") for i in range(num_layers)]
   return [
     Entry(
       (f"{ours}/{module}", name),
-      tuple(
-        (f"{layer}/{renamed(other)}", parameters[name]) for layer in layers
-      ),
+      tuple((f"{layer}/{other}", parameters[name]) for layer in layers),
       stacked=True,
     )
-    for module, (other, parameters) in _SELF_ATTENTION.items()
+    for module, (other, parameters) in _with_mlp(_SELF_ATTENTION, mlp).items()
     for name in parameters
   ]
 

@@ -20,24 +20,24 @@ _POSTPROCESSORS = {
 }
 
 
-def parameter_names(config: Any) -> list[names.Entry | names.Fixed]:
+def parameter_names(config: Any) -> names.Table:
   """Returns the places of a model's parameters in the released form.
 
   Raises:
     ValueError: if no model of this kind was released.
   """
   if isinstance(config, imagenet.ImageClassifierConfig):
-    return [*_image_classifier(config)]
+    return _image_classifier(config)
   if isinstance(config, autoregressive.AutoregressiveConfig):
     return _perceiver_ar(config)
   if isinstance(config, language.LanguageModelConfig):
-    return [*_language_model(config)]
+    return _language_model(config)
   if isinstance(config, optical_flow.OpticalFlowConfig) and (
     not config.upsampled
   ):
-    return [*_optical_flow(config)]
+    return _optical_flow(config)
   if isinstance(config, video_autoencoding.VideoAutoencoderConfig):
-    return [*_video_autoencoder(config)]
+    return _video_autoencoder(config)
   raise ValueError(
     f"Checkpoint: no {type(config).__name__} was released by DeepMind."
   )

@@ -168,7 +168,10 @@ def test_a_cross_attention_by_the_kernel_and_its_gradient(
   mask = jnp.arange(S) < jnp.array([[S], [3]])
 
   def outcome(forced):
+    given = []
+
     def choose(*operands, cpu, default, cuda=None, tpu=None):
+      given.append(cuda is not None)
       return (cuda or default if forced else cpu)(*operands)
 
     monkeypatch.setattr(jax.lax, "platform_dependent", choose)
@@ -181,6 +184,7 @@ def test_a_cross_attention_by_the_kernel_and_its_gradient(
 
     arguments = (array(7, B, 2, K), array(8, B, S, K))
     gradients, y = jax.grad(loss, (0, 1), has_aux=True)(*arguments)
+    assert given == [True, False]  # forward, backward
     return (y, *gradients)
 
   for x, y in zip(outcome(True), outcome(False), strict=True):

@@ -28,8 +28,8 @@ def test_top_k_keeps_the_likeliest():
   found = sampling.filtered(config, logits)
   assert np.flatnonzero(found[0] > -1e20).tolist() == [1, 3]
   keys = jax.random.split(jax.random.key(0), 50)
-  drawn = [int(sampling.sample(config, logits, key)[0]) for key in keys]
-  assert set(drawn) == {1, 3}
+  sampled = [int(sampling.sample(config, logits, key)[0]) for key in keys]
+  assert set(sampled) == {1, 3}
 
 
 @pytest.mark.parametrize("option", ["temperature", "top_p"])

@@ -178,7 +178,8 @@ def test_the_array_made_by_hand_is_one(path):
     (b"\x80\x04\x8c\x02os\x8c\x06system\x93.", "it names 'os.system'"),
     (b"\x80\x04NN\x93.", "STACK_GLOBAL requires str"),
     (b"\x80\x04cnumpy\nndarray.__class__\n.", "it names"),
-    (b"\x80\x04cnumpy\ndtype\n)\x81.", "NEWOBJ"),  # NEWOBJ
+    (b"\x80\x04cnumpy\ndtype\n)\x81.", "NEWOBJ"),
+    (b"\x80\x04coptax._src.base\nEmptyState\n)\x81}b.", "optax is a tuple"),
     (b"\x80\x04cnumpy\ndtype\n)}\x92.", "instruction"),  # NEWOBJ_EX
     (b"\x80\x04(ios\nsystem\n.", "instruction"),  # INST
     (b"\x80\x04(cos\nsystem\no.", "instruction OBJ"),
@@ -191,7 +192,7 @@ def test_the_array_made_by_hand_is_one(path):
     (entry(b"\x8c\x02\xff\xff"), "UnicodeDecodeError"),
     (entry(b"c_codecs\nencode\n\x8c\x01a\x8c\x03rot\x86R"), "TypeError"),
   ],
-  ids=range(66),
+  ids=range(67),
 )
 def test_instructions_that_do_not_fit_are_refused(path, content, message):
   if message == "__ok__":  # the neighbours of the refused are whole
