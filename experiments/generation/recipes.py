@@ -1,4 +1,4 @@
-"""What the experiments of bytes share: their class, settings and model."""
+"""Class, settings and model shared by the experiments of bytes."""
 
 import dataclasses
 from typing import Any, ClassVar

@@ -11,7 +11,7 @@ import numpy as np
 
 from experiments.data import loader
 
-PADDING, END, START = range(3)
+END, START = 1, 2
 NUM_SPECIAL = 3
 
 
