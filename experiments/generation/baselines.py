@@ -16,11 +16,14 @@ from collections.abc import Callable, Sequence
 import dataclasses
 import lzma
 import math
+from typing import Literal
 
 import tabulate
 import tyro
 
-from experiments.cli import errors
+from experiments.generation.pixels import data as pixels_data
+from experiments.generation.text import data as text_data
+from experiments.generation.tunes import data as tunes_data
 
 _BETWEEN = b"\n\n"
 _ORDERS = (2, 4, 6)
@@ -32,11 +35,11 @@ class BaselinesConfig:
   """Bits per byte of compressors and n-grams on held-out data.
 
   Attributes:
-    experiment: pixels, text or tunes.
+    experiment: the one whose data are compressed.
     source: its data, as --data.source; the experiment's own if None.
   """
 
-  experiment: tyro.conf.Positional[str]
+  experiment: tyro.conf.Positional[Literal["pixels", "text", "tunes"]]
   source: str | None = None
 
 
@@ -44,7 +47,6 @@ def run(config: BaselinesConfig) -> None:
   """Prints the table.
 
   Raises:
-    errors.UsageError: if there is no such experiment.
     files.InputError: if the data cannot be used.
   """
   train, held_out = _sides(config)
@@ -57,16 +59,7 @@ def run(config: BaselinesConfig) -> None:
 
 
 def _sides(config: BaselinesConfig) -> tuple[list[bytes], list[bytes]]:
-  from experiments.generation.pixels import data as pixels_data
-  from experiments.generation.text import data as text_data
-  from experiments.generation.tunes import data as tunes_data
-
   modules = {"pixels": pixels_data, "text": text_data, "tunes": tunes_data}
-  if config.experiment not in modules:
-    raise errors.UsageError(
-      f"there are no baselines of {config.experiment!r}; expected one of "
-      f"{', '.join(modules)}"
-    )
   module = modules[config.experiment]
   source = module.DataConfig().source
   if config.source is not None:
@@ -103,10 +96,10 @@ def compressed(
   held_out: Sequence[bytes],
 ) -> float:
   """Returns bits per byte: with training data before, or alone if less."""
-  before, after = _BETWEEN.join(train), _BETWEEN.join(held_out)
-  alone = len(compress(after))
-  added = len(compress(before + _BETWEEN + after)) - len(compress(before))
-  return 8 * min(alone, added) / len(after)
+  known, new = _BETWEEN.join(train), _BETWEEN.join(held_out)
+  alone = len(compress(new))
+  added = len(compress(known + _BETWEEN + new)) - len(compress(known))
+  return 8 * min(alone, added) / len(new)
 
 
 def before(data: bytes, end: int, order: int) -> bytes:
@@ -144,12 +137,12 @@ def witten_bell(
   for text in held_out:
     size += len(text)
     for end, byte in enumerate(text):
-      whole, chance = context_of(text, end, order), 1 / 256
+      whole, probability = context_of(text, end, order), 1 / 256
       for length in range(order + 1):
         context = whole[order - length :]
         if context not in totals:
           break
         kinds, own = len(counts[context]), counts[context][byte]
-        chance = (own + kinds * chance) / (totals[context] + kinds)
-      bits -= math.log2(chance)
+        probability = (own + kinds * probability) / (totals[context] + kinds)
+      bits -= math.log2(probability)
   return bits / size

@@ -27,6 +27,6 @@ def sheet(path: pathlib.Path, images: np.ndarray) -> None:
   whole = whole.reshape(high, wide, rows, columns, channels)
   whole = whole.swapaxes(1, 2).reshape(high * rows, wide * columns, channels)
   large = whole.repeat(_SCALE, axis=0).repeat(_SCALE, axis=1)
-  picture = Image.fromarray(large[..., 0] if channels == 1 else large)
+  image = Image.fromarray(large[..., 0] if channels == 1 else large)
   with files.writing(path) as temporary:
-    picture.save(temporary, format="PNG")
+    image.save(temporary, format="PNG")

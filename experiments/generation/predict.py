@@ -21,6 +21,8 @@ from experiments.generation import sequences
 from experiments.generation.tunes import notes as tune_notes
 from perceiver import autoregressive
 from perceiver.autoregressive import sampling
+from perceiver.autoregressive import sequence_positions
+from perceiver.models import perceiver_ar
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,8 +41,8 @@ class Generate:
     top_p: probability of the likeliest bytes that remain.
     output: a file for the samples, one after another.
     notes: a folder for the notes of each sample, a tune in ABC, as MIDI, and
-      for their picture.
-    sheet: a file, .png, for the pictures of the samples, of a model of pixels,
+      for their plot.
+    sheet: a file, .png, for the samples of a model of pixels, side by side,
       which then have all their pixels.
   """
 
@@ -81,12 +83,12 @@ def run(options: Generate) -> None:
     autoregressive.AutoregressiveConfig,
     "perceiver_ar_mirrored_32",
   )
-  if model.config.vocab_size != sequences.NUM_SPECIAL + 256:
+  if model.config.vocab_size != perceiver_ar.NUM_BYTES:
     raise errors.UsageError(
       f"the model has {model.config.vocab_size} elements; expected bytes, "
-      f"{sequences.NUM_SPECIAL + 256}"
+      f"{perceiver_ar.NUM_BYTES}"
     )
-  grid = _grid(model.config)
+  grid = sequence_positions.grid(model.config.positions)
   if (options.sheet is None) != (grid is None):
     raise errors.UsageError(
       "give --sheet FILE with a model of pixels, and with no other"
@@ -114,10 +116,10 @@ def run(options: Generate) -> None:
     return
   if options.notes is not None:
     _write_notes(options.notes, texts)
-  _write(b"\n" if show else b"\n\n".join([*texts, b""]))
+  joined = b"\n\n".join([*texts, b""])
+  _write(b"\n" if show else joined)
   if options.output is not None:
-    with files.writing(options.output) as temporary:
-      temporary.write_bytes(b"\n\n".join([*texts, b""]))
+    files.write_bytes(options.output, joined)
 
 
 def _prompt(options: Generate) -> bytes:
@@ -128,17 +130,8 @@ def _prompt(options: Generate) -> bytes:
   return tables.read_bytes(options.prompt_file)
 
 
-def _grid(
-  config: autoregressive.AutoregressiveConfig,
-) -> tuple[int, int, int] | None:
-  """Returns rows, columns and channels of a model of pixels."""
-  if isinstance(config.positions, autoregressive.Learned):
-    return config.positions.grid
-  return None
-
-
 def _bytes_only(steps: jax.Array) -> jax.Array:  # [B] -> [B, V] bool
-  elements = jnp.arange(sequences.NUM_SPECIAL + 256)
+  elements = jnp.arange(perceiver_ar.NUM_BYTES)
   return jnp.broadcast_to(
     elements >= sequences.NUM_SPECIAL, (len(steps), len(elements))
   )

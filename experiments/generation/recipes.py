@@ -1,8 +1,14 @@
-"""Settings that the experiments of bytes share."""
+"""Class, settings and model shared by the experiments of bytes."""
 
+import dataclasses
+from typing import Any, ClassVar
+
+from experiments.data import loader
+from experiments.generation import task as generation_task
 from experiments.training import optimizers
 from experiments.training import schedules
 from experiments.training import trainer
+import perceiver
 from perceiver import autoregressive
 from perceiver import position_encoding
 from perceiver.models import perceiver_ar
@@ -19,6 +25,35 @@ TRAIN = trainer.TrainConfig(
   checkpoint_every=500,
   log_every=50,
 )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+  """Sequences of bytes; an experiment derives a class with its own data."""
+
+  model: autoregressive.AutoregressiveConfig
+  data: Any
+  loss: generation_task.LossConfig = generation_task.LossConfig()
+  train: trainer.TrainConfig
+
+  unit: ClassVar[str] = "byte"  # of the metric
+
+  def task(self) -> generation_task.Generation:
+    """Returns the task."""
+    return generation_task.Generation(
+      model=perceiver.create(self.model),
+      splits=self.splits,
+      unit=self.unit,
+      loss=self.loss,
+    )
+
+  def splits(self) -> tuple[loader.Split, loader.Split]:
+    """Opens both splits.
+
+    Raises:
+      files.InputError: if the data cannot be used.
+    """
+    raise NotImplementedError
 
 
 def rotary_model(

@@ -11,7 +11,7 @@ import numpy as np
 
 from experiments.data import loader
 
-PADDING, END, START = range(3)
+END, START = 1, 2
 NUM_SPECIAL = 3
 
 
@@ -142,21 +142,18 @@ def splits(
   *,
   context: int,
   num_latents: int,
-  block: int | None = None,
   most: int | None = None,
 ) -> tuple[loader.Split, loader.Split]:
   """Returns splits of sequences; entries are those of `example`.
 
-  An epoch has a crop for each `num_latents` elements of the training split. In
-  evaluation every element of the held-out sequences counts once.
+  An epoch has a crop for each `num_latents` elements of the training split.
 
   Args:
-    train: sequences to learn from.
+    train: sequences to learn from, with start and end.
     held_out: sequences to evaluate on.
     name: of the data.
     context: inputs of an example.
     num_latents: of the model.
-    block: elements that count in a window; the latents if None.
     most: windows to evaluate, from all over the sequences; None for all.
   """
   numbers = [
@@ -164,16 +161,39 @@ def splits(
     for number, elements in enumerate(train)
     for _ in range(-(-len(elements) // num_latents))
   ]
-  found = list(windows([len(x) for x in held_out], block or num_latents))
+  split = loader.Split(
+    numbers,
+    RandomCrop(train, context, num_latents),
+    loader.split_name(name, "train"),
+  )
+  return split, held_out_split(
+    held_out, name, context=context, num_latents=num_latents, most=most
+  )
+
+
+def held_out_split(
+  sequences: Sequence[np.ndarray],
+  name: str,
+  *,
+  context: int,
+  num_latents: int,
+  first: int = 1,
+  most: int | None = None,
+) -> loader.Split:
+  """Returns a split in which every element from `first` on counts once.
+
+  Args:
+    sequences: with start and end.
+    name: of the data.
+    context: inputs of an example.
+    num_latents: of the model, the most elements that count in a window.
+    first: index of the first element that counts in a sequence.
+    most: windows to evaluate, from all over the sequences; None for all.
+  """
+  found = list(windows([len(x) for x in sequences], num_latents, first))
   if most is not None and most < len(found):
     rows = np.linspace(0, len(found) - 1, most).astype(int)
     found = [found[row] for row in rows]
   average = float(np.mean([window.counted for window in found]))
-  return (
-    loader.Split(
-      numbers, RandomCrop(train, context, num_latents), f"{name} train"
-    ),
-    loader.Split(
-      found, WindowTransform(held_out, context, average), f"{name} held out"
-    ),
-  )
+  transform = WindowTransform(sequences, context, average)
+  return loader.Split(found, transform, loader.split_name(name, "held out"))

@@ -68,6 +68,11 @@ class Order(enum.Enum):
 Positions = Learned | Sinusoidal | position_encoding.Rotary
 
 
+def grid(config: Positions) -> tuple[int, int, int] | None:
+  """Returns rows, columns and channels of an image; None if it is none."""
+  return config.grid if isinstance(config, Learned) else None
+
+
 def of_steps(config: Positions, steps: Int[Array, "*B"]) -> Int[Array, "*B P"]:
   """Returns the positions of the elements of a sequence, from step 0."""
   if not isinstance(config, Learned) or config.grid is None:

@@ -8,56 +8,28 @@ predicted from the first. Evaluation is of the second half alone.
 """
 
 import dataclasses
-import functools
 
+from experiments.data import loader
 from experiments.generation import recipes
 from experiments.generation import task as generation_task
 from experiments.generation.copy import data as copy_data
 from experiments.training import schedules
 from experiments.training import tasks
 from experiments.training import trainer
-import perceiver
 from perceiver import autoregressive
-from perceiver import bounds
 from perceiver.models import perceiver_ar
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DataConfig:
-  """The sequences.
-
-  Attributes:
-    source: synthetic, the only kind.
-    eval_sequences: sequences of an evaluation.
-  """
-
-  source: copy_data.Source = copy_data.Source(copy_data.Kind.SYNTHETIC)
-  eval_sequences: int = 256
-
-  def __post_init__(self) -> None:
-    bounds.check_ranges(self, "eval_sequences")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Experiment:
+class Experiment(recipes.Experiment):
   """The copy task; the length of a sequence is the model's context."""
 
-  model: autoregressive.AutoregressiveConfig
-  data: DataConfig = DataConfig()
-  loss: generation_task.LossConfig = generation_task.LossConfig()
-  train: trainer.TrainConfig
+  data: copy_data.DataConfig = copy_data.DataConfig()
 
-  def task(self) -> generation_task.Generation:
-    """Returns the task."""
-    return generation_task.Generation(
-      model=perceiver.create(self.model),
-      splits=functools.partial(
-        copy_data.splits,
-        self.model.context,
-        self.model.num_latents,
-        self.data.eval_sequences,
-      ),
-      loss=self.loss,
+  def splits(self) -> tuple[loader.Split, loader.Split]:
+    """Opens both splits."""
+    return copy_data.splits(
+      *(self.model.context, self.model.num_latents, self.data.eval_sequences)
     )
 
 
@@ -100,7 +72,7 @@ EXPERIMENTS = {
   ),
   "mirrored_131072": Experiment(
     model=perceiver_ar.MIRRORED_131072,
-    data=DataConfig(eval_sequences=4),
+    data=copy_data.DataConfig(eval_sequences=4),
     loss=_SUMMED,
     train=dataclasses.replace(_TRAIN, batch_size=4096, eval_batch_size=4),
   ),

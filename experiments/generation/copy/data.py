@@ -9,6 +9,7 @@ import numpy as np
 from experiments.data import loader
 from experiments.data import sources
 from experiments.generation import sequences
+from perceiver import bounds
 
 _TRAIN_EXAMPLES = 2**20  # of an epoch, each sampled anew
 _EVAL_SEED = 0
@@ -25,6 +26,22 @@ class Source(sources.Source):
   """Sequences, which need no path."""
 
   kind: Kind
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataConfig:
+  """The sequences.
+
+  Attributes:
+    source: synthetic, the only kind.
+    eval_sequences: sequences of an evaluation.
+  """
+
+  source: Source = Source(Kind.SYNTHETIC)
+  eval_sequences: int = 256
+
+  def __post_init__(self) -> None:
+    bounds.check_ranges(self, "eval_sequences")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,17 +100,16 @@ def splits(
   In evaluation every element of the second half counts once: a half is that of
   the sequence, rounded up, and its last element is the end.
   """
-  held_out = Mirrored(length, eval_sequences, _EVAL_SEED)
-  lengths = [length] * eval_sequences
-  found = list(sequences.windows(lengths, num_latents, length // 2))
-  average = float(np.mean([window.counted for window in found]))
-  return (
-    loader.Split(
-      range(_TRAIN_EXAMPLES), _Crop(length, num_latents), "mirrored train"
-    ),
-    loader.Split(
-      found,
-      sequences.WindowTransform(held_out, length, average),
-      "mirrored held out",
-    ),
+  train = loader.Split(
+    range(_TRAIN_EXAMPLES),
+    _Crop(length, num_latents),
+    loader.split_name("mirrored", "train"),
   )
+  held_out = sequences.held_out_split(
+    Mirrored(length, eval_sequences, _EVAL_SEED),
+    "mirrored",
+    context=length,
+    num_latents=num_latents,
+    first=length // 2,
+  )
+  return train, held_out

@@ -10,50 +10,40 @@ training step.
 """
 
 import dataclasses
-import functools
 
 from experiments.data import fashion_mnist
+from experiments.data import loader
 from experiments.generation import recipes
 from experiments.generation import task as generation_task
 from experiments.generation.pixels import data as pixels_data
 from experiments.training import schedules
 from experiments.training import tasks
-from experiments.training import trainer
-import perceiver
 from perceiver import autoregressive
+from perceiver.autoregressive import sequence_positions
 from perceiver.models import perceiver_ar
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Experiment:
+class Experiment(recipes.Experiment):
   """Images, pixel by pixel."""
 
-  model: autoregressive.AutoregressiveConfig
   data: pixels_data.DataConfig = pixels_data.DataConfig()
-  loss: generation_task.LossConfig = generation_task.LossConfig()
-  train: trainer.TrainConfig
 
-  def task(self) -> generation_task.Generation:
-    """Returns the task.
+  unit = "dimension"
 
-    Raises:
-      ValueError: if the model is of no grid of pixels.
-    """
-    positions = self.model.positions
-    grid = getattr(positions, "grid", None)
-    if grid is None:
-      raise ValueError(f"positions are {positions}; expected those of a grid")
-    return generation_task.Generation(
-      model=perceiver.create(self.model),
-      splits=functools.partial(
-        pixels_data.splits,
-        self.data,
-        grid,
-        self.model.context,
-        self.model.num_latents,
-      ),
-      unit="dimension",
-      loss=self.loss,
+  def __post_init__(self) -> None:
+    if sequence_positions.grid(self.model.positions) is None:
+      raise ValueError(
+        f"Experiment: positions are {self.model.positions}; expected those of "
+        "a grid of pixels"
+      )
+
+  def splits(self) -> tuple[loader.Split, loader.Split]:
+    """Opens both splits."""
+    grid = sequence_positions.grid(self.model.positions)
+    assert grid is not None  # It is checked when the experiment is made.
+    return pixels_data.splits(
+      self.data, grid, self.model.context, self.model.num_latents
     )
 
 

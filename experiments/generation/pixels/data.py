@@ -43,8 +43,7 @@ class Sequences(Sequence[np.ndarray]):
     return len(self.images)
 
   def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
-    pixels = sequences.encode(self.images[index].reshape(-1))
-    return np.concatenate([[sequences.START], pixels]).astype(np.int32)
+    return sequences.sequence(self.images[index].reshape(-1))[:-1]
 
 
 def _images(

@@ -7,36 +7,22 @@ The recipes have the same latents and differ in how far back they read.
 """
 
 import dataclasses
-import functools
 
+from experiments.data import loader
 from experiments.generation import recipes
-from experiments.generation import task as generation_task
 from experiments.generation.text import data as text_data
-from experiments.training import trainer
-import perceiver
-from perceiver import autoregressive
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Experiment:
+class Experiment(recipes.Experiment):
   """Texts, byte by byte."""
 
-  model: autoregressive.AutoregressiveConfig
   data: text_data.DataConfig = text_data.DataConfig()
-  loss: generation_task.LossConfig = generation_task.LossConfig()
-  train: trainer.TrainConfig
 
-  def task(self) -> generation_task.Generation:
-    """Returns the task."""
-    return generation_task.Generation(
-      model=perceiver.create(self.model),
-      splits=functools.partial(
-        text_data.splits,
-        self.data,
-        self.model.context,
-        self.model.num_latents,
-      ),
-      loss=self.loss,
+  def splits(self) -> tuple[loader.Split, loader.Split]:
+    """Opens both splits."""
+    return text_data.splits(
+      self.data, self.model.context, self.model.num_latents
     )
 
 

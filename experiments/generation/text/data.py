@@ -1,6 +1,5 @@
 """Texts as sequences of bytes."""
 
-from collections.abc import Sequence
 import dataclasses
 import enum
 
@@ -58,14 +57,12 @@ def documents(source: Source) -> tuple[list[bytes], list[bytes]]:
     files.InputError: if there are none, or one is no text.
   """
   if source.kind is Corpus.FILES:
-    sides: Sequence[Sequence[bytes]] = text_files.read(source.folder())
-  else:
-    make = python_topics.documents
-    if source.is_synthetic:
-      make = python_topics.synthetic
-    sides = make(False), make(True)
-  train, held_out = ([side[i] for i in range(len(side))] for side in sides)
-  return train, held_out
+    train, held_out = text_files.read(source.folder())
+    return list(train), list(held_out)
+  make = python_topics.documents
+  if source.is_synthetic:
+    make = python_topics.synthetic
+  return make(False), make(True)
 
 
 def splits(

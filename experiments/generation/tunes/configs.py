@@ -7,36 +7,22 @@
 """
 
 import dataclasses
-import functools
 
+from experiments.data import loader
 from experiments.generation import recipes
-from experiments.generation import task as generation_task
 from experiments.generation.tunes import data as tunes_data
-from experiments.training import trainer
-import perceiver
-from perceiver import autoregressive
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Experiment:
+class Experiment(recipes.Experiment):
   """Folk tunes, byte by byte."""
 
-  model: autoregressive.AutoregressiveConfig
   data: tunes_data.DataConfig = tunes_data.DataConfig()
-  loss: generation_task.LossConfig = generation_task.LossConfig()
-  train: trainer.TrainConfig
 
-  def task(self) -> generation_task.Generation:
-    """Returns the task."""
-    return generation_task.Generation(
-      model=perceiver.create(self.model),
-      splits=functools.partial(
-        tunes_data.splits,
-        self.data,
-        self.model.context,
-        self.model.num_latents,
-      ),
-      loss=self.loss,
+  def splits(self) -> tuple[loader.Split, loader.Split]:
+    """Opens both splits."""
+    return tunes_data.splits(
+      self.data, self.model.context, self.model.num_latents
     )
 
 

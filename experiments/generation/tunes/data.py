@@ -25,8 +25,7 @@ from experiments.generation import sequences
 from perceiver import bounds
 
 _HELD_OUT_ONE_OF = 20
-_OPENING = 12  # notes by which variants are found
-
+_OPENING = 12  # steps between notes by which variants are found
 
 PACKAGE = archives.Package(
   name="music21",
@@ -82,8 +81,7 @@ def documents(source: Source) -> tuple[list[bytes], list[bytes]]:
   if source.is_synthetic:
     found = [_walk(number) for number in range(400)]
   else:
-    tunes = text_files.read_all(source.folder())
-    found = [tunes[number] for number in range(len(tunes))]
+    found = list(text_files.read_all(source.folder()))
   train: list[bytes] = []
   held_out: list[bytes] = []
   for tune, group in zip(found, groups(found)):
@@ -166,24 +164,24 @@ def _opening(tune: bytes) -> tuple[int, ...]:
   """Returns the steps between the first notes, whatever their key."""
   body = b"\n".join(x for x in tune.splitlines() if x[1:2] != b":")
   notes = re.findall(rb"([A-Ga-g])([,']*)", body)[: _OPENING + 1]
-  heights = [
+  degrees = [
     b"CDEFGAB".index(letter.upper())
     + 7 * (letter.islower() + marks.count(b"'") - marks.count(b","))
     for letter, marks in notes
   ]
-  if len(heights) <= _OPENING:
+  if len(degrees) <= _OPENING:
     return ()
-  return tuple(b - a for a, b in itertools.pairwise(heights))
+  return tuple(b - a for a, b in itertools.pairwise(degrees))
 
 
 def _walk(number: int) -> bytes:
   """Returns a tune of random steps in a random rhythm."""
   generator = random.Random(number)
   letters = "CDEFGABcdefgab"
-  place, notes = generator.randrange(len(letters)), []
+  position, notes = generator.randrange(len(letters)), []
   for _ in range(16):
-    place = min(max(place + generator.choice((-2, -1, 1, 2)), 0), 13)
-    notes.append(letters[place] + generator.choice(("", "2")))
+    position = min(max(position + generator.choice((-2, -1, 1, 2)), 0), 13)
+    notes.append(letters[position] + generator.choice(("", "2")))
   body = " | ".join("".join(notes[i : i + 4]) for i in range(0, 16, 4))
   name = "".join("abcdefghij"[int(digit)] for digit in str(number))
   return f"T: {name}\nM: 4/4\nL: 1/8\nK: C\n{body}\n".encode()

@@ -1,4 +1,4 @@
-"""Notes of tunes in ABC notation: as numbers, as MIDI, and as a picture.
+"""Notes of tunes in ABC notation: as numbers, as MIDI, and as a plot.
 
 Understood are keys with their modes, the unit of length, accidentals until the
 next bar line, octaves, lengths and rests. What is not is left out: a sampled
@@ -11,13 +11,12 @@ import pathlib
 import re
 from typing import NamedTuple
 
-from matplotlib import pyplot
-
 from experiments.data import files
+from experiments.runs import plots
 
 _SHARPS = "FCGDAEB"
 _MODES = {"m": -3, "min": -3, "mix": -1, "dor": -2, "phr": -4, "lyd": 1}
-_HEIGHTS = dict(zip("CDEFGAB", (0, 2, 4, 5, 7, 9, 11)))
+_PITCHES = dict(zip("CDEFGAB", (0, 2, 4, 5, 7, 9, 11)))
 _ACCIDENTALS = {"^": 1, "_": -1, "=": 0}
 _TOKEN = re.compile(
   r"\||(?P<sign>[\^_=]*)(?P<letter>[A-Ga-gzx])(?P<octave>[,']*)"
@@ -28,12 +27,12 @@ _LONGEST = 64  # of a note, in units
 
 
 class Note(NamedTuple):
-  """A note: its height in semitones, 60 for middle C, and its time.
+  """A note: its pitch in semitones, 60 for middle C, and its time.
 
   Times are in whole notes.
   """
 
-  height: int
+  pitch: int
   start: Fraction
   length: Fraction
 
@@ -53,11 +52,11 @@ def parse(tune: str) -> list[Note]:
     letter = token["letter"].upper()
     if token["sign"]:
       signs[letter] = sum(_ACCIDENTALS[sign] for sign in token["sign"])
-    if letter in _HEIGHTS:
+    if letter in _PITCHES:
       octave = token["letter"].islower() + token["octave"].count("'")
       octave -= token["octave"].count(",")
-      height = 60 + 12 * octave + _HEIGHTS[letter] + signs.get(letter, 0)
-      found.append(Note(min(max(height, 0), 127), time, length))
+      pitch = 60 + 12 * octave + _PITCHES[letter] + signs.get(letter, 0)
+      found.append(Note(min(max(pitch, 0), 127), time, length))
     time += length
   return found
 
@@ -84,22 +83,22 @@ def _signature(key: str) -> dict[str, int]:
   count = _SHARPS.index(match[1]) - 1
   count += {"": 0, "#": 7, "b": -7}[match[2]]
   mode = match[3].lower()
-  count += _MODES.get(mode[:3], -3 if mode == "m" else 0)
+  count += _MODES.get(mode[:3], 0)
   letters = _SHARPS[:count] if count > 0 else _SHARPS[::-1][:-count]
   return dict.fromkeys(letters, 1 if count > 0 else -1)
 
 
 def write_midi(path: pathlib.Path, notes: Sequence[Note]) -> None:
   """Writes notes as a MIDI file of one track."""
-  events: list[tuple[int, int, int]] = []  # tick, status, height
+  events: list[tuple[int, int, int]] = []  # tick, status, pitch
   for note in notes:
     begin, end = (
       int(4 * _TICKS * time) for time in (note.start, note.start + note.length)
     )
-    events += [(begin, 0x90, note.height), (end, 0x80, note.height)]
+    events += [(begin, 0x90, note.pitch), (end, 0x80, note.pitch)]
   track, now = bytearray(), 0
-  for tick, status, height in sorted(events):  # ends before beginnings
-    track += bytes(_variable(tick - now)) + bytes([status, height, 80])
+  for tick, status, pitch in sorted(events):  # ends before beginnings
+    track += bytes(_variable(tick - now)) + bytes([status, pitch, 80])
     now = tick
   track += b"\x00\xff\x2f\x00"
   header = b"MThd" + b"".join(
@@ -120,16 +119,13 @@ def _variable(number: int) -> Iterator[int]:
 
 def plot(path: pathlib.Path, tunes: Sequence[Sequence[Note]]) -> None:
   """Plots the notes of tunes over time, one tune below another."""
-  figure, axes = pyplot.subplots(
+  figure, axes = plots.pyplot.subplots(
     len(tunes), 1, figsize=(9, 1.8 * len(tunes)), squeeze=False
   )
   for axis, tune in zip(axes[:, 0], tunes):
     for note in tune:
-      start = float(note.start), float(note.length)
-      axis.broken_barh([start], (note.height - 0.4, 0.8))
+      span = float(note.start), float(note.length)
+      axis.broken_barh([span], (note.pitch - 0.4, 0.8))
     axis.set_ylabel("semitone")
   axes[-1, 0].set_xlabel("whole notes")
-  figure.tight_layout()
-  with files.writing(path) as temporary:
-    figure.savefig(temporary, format="png", dpi=100)
-  pyplot.close(figure)
+  plots.save(figure, path, "Notes of sampled tunes, one tune below another")

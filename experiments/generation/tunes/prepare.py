@@ -8,6 +8,7 @@ import pathlib
 import tyro
 
 from experiments.data import files
+from experiments.data import tables
 from experiments.generation.tunes import data
 
 
@@ -50,8 +51,8 @@ def run(config: PrepareConfig) -> None:
 def _texts(archive: pathlib.Path) -> Iterator[str]:
   """Yields the text of every ABC file, in the order of their names."""
   if archive.is_dir():
-    for path in sorted(archive.rglob("*.abc")):
-      yield path.read_text("utf-8", "replace")
+    for path in files.list_files(archive, "*.abc", recursive=True):
+      yield tables.read_text(path, "replace")
     return
   members = data.PACKAGE.members(archive, "music21/corpus/essenFolksong/*.abc")
   for _, content in sorted(members):

@@ -11,9 +11,9 @@ from experiments.generation.tunes import notes
 TUNE = "M: 3/4\nL: 1/4\nK: Gm\nG2 ^F | F z e'/ B,3/2\n"
 
 
-def test_heights_and_times():
+def test_pitches_and_times():
   found = notes.parse(TUNE)
-  assert [note.height for note in found] == [67, 66, 65, 87, 58]
+  assert [note.pitch for note in found] == [67, 66, 65, 87, 58]
   assert [note.start for note in found] == [
     Fraction(*x) for x in ((0, 4), (2, 4), (3, 4), (5, 4), (11, 8))
   ]
@@ -21,12 +21,12 @@ def test_heights_and_times():
 
 
 def test_keys():
-  heights = lambda key: [n.height for n in notes.parse(f"K: {key}\nFCB")]
-  assert heights("C") == [65, 60, 71]
-  assert heights("D") == [66, 61, 71]
-  assert heights("Bb") == [65, 60, 70]
-  assert heights("D mix") == [66, 60, 71]
-  assert heights("nonsense") == [65, 60, 71]
+  pitches = lambda key: [n.pitch for n in notes.parse(f"K: {key}\nFCB")]
+  assert pitches("C") == [65, 60, 71]
+  assert pitches("D") == [66, 61, 71]
+  assert pitches("Bb") == [65, 60, 70]
+  assert pitches("D mix") == [66, 60, 71]
+  assert pitches("nonsense") == [65, 60, 71]
 
 
 def test_midi_has_each_note_twice(tmp_path):
@@ -42,7 +42,7 @@ def test_midi_has_each_note_twice(tmp_path):
 def test_pictures(tmp_path):
   notes.plot(tmp_path / "notes.png", [notes.parse(TUNE), []])
   with Image.open(tmp_path / "notes.png") as picture:
-    assert picture.size[0] == 900
+    assert picture.size[0] == 1080
   images = np.arange(9 * 4 * 4).astype(np.uint8).reshape(9, 4, 4, 1)
   plots.sheet(tmp_path / "sheet.png", images)
   found = np.asarray(Image.open(tmp_path / "sheet.png"))

@@ -1,5 +1,7 @@
 """Images as sequences, and the baselines of their pixels."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,9 @@ from experiments.data import fashion_mnist
 from experiments.data import files
 from experiments.generation import baselines
 from experiments.generation import sequences
+from experiments.generation.pixels import configs
 from experiments.generation.pixels import data as pixels_data
+from perceiver.models import perceiver_ar
 
 SYNTHETIC = fashion_mnist.Source(fashion_mnist.Kind.SYNTHETIC)
 CONFIG = pixels_data.DataConfig(source=SYNTHETIC, eval_windows=None)
@@ -22,6 +26,11 @@ def test_every_pixel_counts_once():
   image = fashion_mnist.read(SYNTHETIC, fashion_mnist.Part.TEST).pixels[0]
   assert example["inputs"][0] == sequences.START
   np.testing.assert_array_equal(example["targets"] - 3, image.reshape(-1))
+
+
+def test_other_positions_than_of_pixels_are_refused():
+  with pytest.raises(ValueError, match="expected those of a grid of pixels"):
+    dataclasses.replace(configs.MINI, model=perceiver_ar.MIRRORED_32)
 
 
 def test_synthetic_images_have_any_size():

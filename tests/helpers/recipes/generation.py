@@ -4,6 +4,7 @@ import dataclasses
 
 from experiments.generation import recipes
 from experiments.generation.copy import configs as copy_configs
+from experiments.generation.copy import data as copy_data
 from experiments.generation.text import configs as text_configs
 from experiments.generation.text import data as text_data
 
@@ -20,7 +21,7 @@ _TRAIN = dataclasses.replace(
   log_every=6,
 )
 MINI = copy_configs.Experiment(
-  model=_MODEL, data=copy_configs.DataConfig(eval_sequences=6), train=_TRAIN
+  model=_MODEL, data=copy_data.DataConfig(eval_sequences=6), train=_TRAIN
 )
 EXPERIMENTS = {
   "text": text_configs.Experiment(
