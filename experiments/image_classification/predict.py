@@ -17,7 +17,6 @@ from experiments.data import files
 from experiments.image_classification.fashion_mnist import data as fashion_data
 from experiments.image_classification.imagenet import data as imagenet_data
 import perceiver
-from perceiver.adapters import image as image_adapter
 from perceiver.models import imagenet
 
 
@@ -66,7 +65,7 @@ def run(options: Classify) -> None:
     options.weights, imagenet.ImageClassifierConfig, "imagenet_fourier"
   )
   names = predicting.read_labels(options.labels, model.config.num_classes)
-  if options.labels is None and _is_fashion(model.config.inputs):
+  if options.labels is None and _is_fashion(model.config):
     names = fashion_mnist.CLASS_NAMES
   lines = []
   show = predicting.progress("images", len(paths))
@@ -94,7 +93,7 @@ def predict(
       Fashion-MNIST.
     files.InputError: if an image cannot be read.
   """
-  prepare = _preparation(model.config.inputs)
+  prepare = _preparation(model.config)
   size = min(batch_size, len(paths))
   for start in range(0, len(paths), size):
     here = paths[start : start + size]
@@ -104,20 +103,24 @@ def predict(
     yield from zip(here, logits)
 
 
-def _is_fashion(inputs: image_adapter.ImageInputConfig) -> bool:
-  return inputs.size == fashion_mnist.SIZE and inputs.channels == 1
+def _is_fashion(config: imagenet.ImageClassifierConfig) -> bool:
+  inputs, classes = config.inputs, len(fashion_mnist.CLASS_NAMES)
+  expected = (fashion_mnist.SIZE, 1, classes)
+  return (inputs.size, inputs.channels, config.num_classes) == expected
 
 
 def _preparation(
-  inputs: image_adapter.ImageInputConfig,
+  config: imagenet.ImageClassifierConfig,
 ) -> Callable[[pathlib.Path], np.ndarray]:
-  """Returns the function from an image's file to what a model takes."""
-  if _is_fashion(inputs):
+  """Returns the function from an image's file to a model's input."""
+  if _is_fashion(config):
     return fashion_data.read_image
+  inputs = config.inputs
   if inputs.size[0] != inputs.size[1] or inputs.channels != 3:
     raise errors.UsageError(
       f"the model takes images of {inputs.size} with {inputs.channels} "
-      "channels; this command prepares square images with 3"
+      "channels; this command prepares square images with 3, and those of "
+      "Fashion-MNIST for its ten classes"
     )
   data = imagenet_data.DataConfig(image_size=inputs.size[0])
   return functools.partial(_prepare, imagenet_data.EvalTransform(data))

@@ -206,7 +206,7 @@ def _show_spectrogram(
   )
   at = spectrogram.to_mel(1000 * np.array(_SHOWN_KHZ))
   ticks = [(y, f) for y, f in zip(at, _SHOWN_KHZ) if low < y < high]
-  axis.set_yticks(*zip(*ticks))
+  axis.set_yticks([y for y, _ in ticks], [f for _, f in ticks])
   axis.set_xlabel("s", fontsize=6)
   axis.set_ylabel("kHz", fontsize=6)
 

@@ -19,6 +19,7 @@ import tabulate
 import tyro
 
 from experiments.data import fashion_mnist
+from experiments.image_classification.fashion_mnist import data
 
 _CELL = 7  # pixels
 _NUM_ORIENTATIONS = 9  # of gradients, over half a turn
@@ -101,12 +102,10 @@ def run(config: BaselinesConfig) -> None:
   Raises:
     files.InputError: if a file cannot be used.
   """
-  part = fashion_mnist.Part
-  parts = (part.FITTING, part.HELD_OUT)
-  if not config.hold_out:
-    parts = (part.TRAIN, part.TEST)
   source = fashion_mnist.Source(fashion_mnist.Kind.FASHION_MNIST, config.folder)
-  train, evaluation = (fashion_mnist.read(source, each) for each in parts)
+  train, evaluation = (
+    fashion_mnist.read(source, part) for part in data.parts(config.hold_out)
+  )
   train = fashion_mnist.Images(
     train.pixels[: config.num_train], train.labels[: config.num_train], False
   )

@@ -65,15 +65,19 @@ def splits(config: DataConfig) -> tuple[loader.Split, loader.Split]:
   Raises:
     files.InputError: see `fashion_mnist.read`.
   """
-  part = fashion_mnist.Part
-  parts = (part.TRAIN, part.TEST)
-  if config.hold_out:
-    parts = (part.FITTING, part.HELD_OUT)
-  transforms = (_Transform(config.augmentation), _Transform(None))
-  train, evaluation = (
-    _split(config.source, *pair) for pair in zip(parts, transforms)
+  train, evaluation = parts(config.hold_out)
+  return (
+    _split(config.source, train, _Transform(config.augmentation)),
+    _split(config.source, evaluation, _Transform(None)),
   )
-  return train, evaluation
+
+
+def parts(hold_out: bool) -> tuple[fashion_mnist.Part, fashion_mnist.Part]:
+  """Returns the parts for training and for evaluation; see `DataConfig`."""
+  part = fashion_mnist.Part
+  if hold_out:
+    return part.FITTING, part.HELD_OUT
+  return part.TRAIN, part.TEST
 
 
 def _split(

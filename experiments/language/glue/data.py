@@ -106,7 +106,7 @@ def eval_splits(
   """
   unknown = sorted(set(names) - set(glue_tasks.ALL))
   if unknown:
-    raise ValueError(f"GLUE has no task {unknown}, only {list(glue_tasks.ALL)}")
+    raise ValueError(f"There is no task {unknown}, only {list(glue_tasks.ALL)}")
   found = [glue_tasks.ALL[name] for name in names]
   return [(task, split) for task in found for split in task.eval_splits]
 

@@ -4,7 +4,7 @@
   python -m experiments.prepare texts ARCHIVE DIR
   python -m experiments.train masked-language --recipe small --data.source DIR
 
-The kernel's documentation is 32 MB of prose and examples under GPL-2,
+The kernel's documentation is 29 MB of prose and examples under GPL-2,
 WordNet's glosses are 117,659 definitions under Princeton's licence.
 """
 

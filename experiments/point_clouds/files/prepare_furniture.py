@@ -5,9 +5,10 @@
   python -m experiments.train modelnet40 --mini --data.source hdf5:DIR
 
 Five catalogues of Sweet Home 3D have 820 objects by name, under CC0 or CC-BY
-3.0. Those of eleven names are classes. The objects of two catalogues, by other
-designers, are the test set, so that variants of one object do not stand on both
-sides. The clouds are written in the files of PointNet's.
+3.0. Those of eleven names are classes. The objects of two catalogues are the
+test set, so that variants of one object do not stand on both sides: their
+designers have none in the training set, but for a chair's, who has a table. The
+clouds are written in the files of PointNet's.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,7 @@
 """Classifiers of scikit-learn on Fashion-MNIST's files."""
 
 import numpy as np
+import pytest
 
 from experiments import evaluate
 from experiments.image_classification.fashion_mnist import baselines
@@ -31,10 +32,11 @@ def test_histograms_stay_within_their_cells():
   assert not found[1:].any()
 
 
-def test_both_are_fitted_and_evaluated(tmp_path, capsys):
+@pytest.mark.parametrize(("extra", "count"), [([], 12), (["--hold-out"], 5)])
+def test_both_are_fitted_and_evaluated(extra, count, tmp_path, capsys):
   contents = tiny_archives.fashion_mnist(train=60, test=12)
   folder = tiny_archives.write(tmp_path / "set", contents)
-  words = ["fashion-baselines", str(folder), "--num-train", "40"]
+  words = ["fashion-baselines", str(folder), "--num-train", "40", *extra]
   assert evaluate.main(words) == 0
   rows = capsys.readouterr().out.splitlines()
   assert len(rows) == 4
@@ -42,4 +44,6 @@ def test_both_are_fitted_and_evaluated(tmp_path, capsys):
     "multilayer",
     "gradient",
   ]
-  assert all(0 <= float(row.split("|")[2]) <= 100 for row in rows[2:])
+  shares = np.array([float(row.split("|")[2]) for row in rows[2:]])
+  right = shares / 100 * count
+  np.testing.assert_allclose(right, right.round(), atol=0.01)

@@ -140,6 +140,7 @@ def test_files_that_are_no_images_or_checkpoints(
     ),
     (tiny_models.classifier(channels=1), "1 channels"),
     (tiny_models.classifier(size=(16, 8)), "prepares square images"),
+    (tiny_models.classifier((28, 28), channels=1), "for its ten classes"),
   ],
 )
 def test_other_models_are_refused(config, message, images, tmp_path, capsys):
