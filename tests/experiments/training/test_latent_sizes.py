@@ -29,12 +29,20 @@ PREFIX = latent_sizes.LatentSizes(
 SANDWICH = latent_sizes.LatentSizes(
   sizes=(1, 2), training=latent_sizes.Training.SANDWICH, weight=0.5
 )
+NETWORK = points.MINI.model.perceiver
+MODEL = dataclasses.replace(
+  points.MINI.model,
+  perceiver=dataclasses.replace(
+    NETWORK, encoder=dataclasses.replace(NETWORK.encoder, num_cross_attends=1)
+  ),
+)
+MINI = dataclasses.replace(points.MINI, model=MODEL)
 KEYS = [jax.random.key(i) for i in range(12)]
 
 
 @pytest.fixture(scope="module")
 def task():
-  return points.MINI.task()
+  return MINI.task()
 
 
 @pytest.fixture(scope="module")
@@ -142,9 +150,9 @@ def test_devices_and_parts_share_the_choice(task, variables, batch, config):
 def test_an_interrupted_run_goes_on_exactly(tmp_path, monkeypatch):
   monkeypatch.setattr(points_task.PointClassification, "plots", lambda *_: [])
   experiment = dataclasses.replace(
-    points.MINI,
+    MINI,
     train=dataclasses.replace(
-      points.MINI.train, latents=SANDWICH, steps=6, checkpoint_every=3
+      MINI.train, latents=SANDWICH, steps=6, checkpoint_every=3
     ),
   )
   tiny_runs.trainer.train(experiment, tmp_path / "whole")
