@@ -124,10 +124,13 @@ def _main(arguments: Sequence[str]) -> None:
   experiment = cli_arguments.override(Evaluate, choice, arguments, _PROG)
   if path is None:
     raise errors.UsageError("--checkpoint PATH is needed")
-  others = (step, options.examples, options.report)
-  if options.follow and any(value is not None for value in others):
+  others = (step, options.examples, options.report, options.latents)
+  if options.follow and (
+    options.choose_latents or any(value is not None for value in others)
+  ):
     raise errors.UsageError(
-      "--follow goes without --step, --examples and --report"
+      "--follow goes without --step, --examples, --report, --latents and "
+      "--choose-latents"
     )
   processes.start(options.distributed)
   if options.follow:

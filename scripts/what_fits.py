@@ -26,7 +26,7 @@ from experiments.runs import progress
 
 _PAGE = pathlib.Path("docs") / "hardware.md"
 _BEGIN, _END = "<!-- what fits -->\n", "<!-- end -->\n"
-_HEADERS = ("recipe", "batch", "options", "a device", "exchanges", "estimate")
+_HEADERS = ("recipe", "batch", "options", "a device", "collectives", "estimate")
 
 
 def recipes() -> list[str]:
@@ -75,14 +75,14 @@ def table(rows: dict[str, dict[str, Any]], hardware: str) -> str:
       continue
     used = (row["arguments"] / 1e9, row["temporaries"] / 1e9)
     sizes = f"{used[0]:.2f} + {used[1]:.2f} of {memory / 1e9:.1f} GB"
-    exchanges = sum(size for _, size in row["collectives"].values()) / 1e6
+    exchanged = sum(size for _, size in row["collectives"].values()) / 1e6
     lines.append(
       [
         f"`{name}`",
         f"{row['batch_size']:,}",
         row["options"] and f"`{row['options']}`",
         sizes if row["fits"] else f"does not fit: {sizes}",
-        f"{exchanges:,.0f} MB",
+        f"{exchanged:,.0f} MB",
         _time(row),
       ]
     )

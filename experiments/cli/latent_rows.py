@@ -72,9 +72,9 @@ def _by_example(
 
   def compute(variables: Any, batch: tasks.Batch) -> dict[str, jax.Array]:
     losses = task.losses(variables, batch, rng=None, is_training=False)
-    gradients.check_per_example(task, losses, batch["weight"].shape)
-    found = {"loss": losses.loss, **losses.metrics}
-    return {"weight": batch["weight"], **found}
+    weight = batch["weight"]
+    found = gradients.per_example(task, losses, weight.shape)
+    return {"weight": weight, **found}
 
   compiled = jax.jit(compute, out_shardings=sharding.replicated(candidate.mesh))
   return candidate.config.eval_matmul_precision.applied(compiled)

@@ -62,6 +62,11 @@ class Selection(arguments.Selection):
       raise ValueError(f"--within is {self.within}; expected at least 0")
     if self.budget is not None:
       _budget(self.budget)
+    words = self.latents
+    if words is not None and not re.fullmatch(r"all|\d+(,\d+)*", words):
+      raise ValueError(
+        f"--latents is {words!r}; expected all, or numbers such as 2,8,32"
+      )
 
   @property
   def of_latents(self) -> bool:
@@ -99,23 +104,19 @@ def _sizes(candidate: candidates.Candidate, wanted: str | None) -> list[int]:
   most = model_sizes.count(config)
   if most is None:
     raise errors.UsageError(f"{type(config).__name__} has no latents")
-  numbers: list[int] = [*candidate.config.latents.sizes]
-  if wanted in (None, "all"):
-    numbers = numbers or [2**i for i in range(most.bit_length())]
-  else:
-    if not re.fullmatch(r"\d+(,\d+)*", wanted or ""):
-      raise errors.UsageError(
-        f"--latents is {wanted!r}; expected all, or numbers such as 2,8,32"
-      )
-    numbers = [int(number) for number in (wanted or "").split(",")]
-  for number in numbers:
+  wanted = None if wanted == "all" else wanted
+  numbers = candidate.config.latents.sizes
+  if wanted is not None:
+    numbers = tuple(map(int, wanted.split(",")))
+  found = {most}
+  for number in numbers or [2**i for i in range(most.bit_length())]:
     try:
       latent_sizes.with_first(candidate.task, number)
+      found.add(number)
     except latent_sizes.NotOfferedError as error:
-      if wanted not in (None, "all"):
+      if wanted is not None:
         raise errors.UsageError(str(error)) from error
-      numbers = [n for n in numbers if n != number]
-  return sorted({*numbers, most})
+  return sorted(found)
 
 
 def metric_of(

@@ -274,9 +274,10 @@ def for_hardware(choice: Choice, hardware: str | None = None) -> Choice:
   """
   here = hardware or findings.here()
   name = f"{choice.name} {choice.recipe}"
-  changed = findings.apply(choice.experiment, name, here)
+  found = findings.read()
+  changed = findings.apply(choice.experiment, name, here, found)
   if changed != choice.experiment and not sharding.process_index():
-    options = findings.read()[here or ""][name]["options"]
+    options = found[here or ""][name]["options"]
     progress.write(f"{options}, as found for {here}")
   return choice._replace(experiment=changed)
 

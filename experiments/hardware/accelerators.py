@@ -196,15 +196,14 @@ def name_of(kind: str, count: int) -> str | None:
     kind: of a device, in JAX's spelling.
     count: of the devices.
   """
-  # A TPU v4's two cores are one device on a real machine.
-  per_device = {"v4": 2, "v5p": 2}
-  found = {
-    tpu.kind: f"tpu-{name}-{count * per_device.get(name, 1)}"
-    for name, tpu in _GENERATIONS.items()
-  }
+  found = {}
+  for name, tpu in _GENERATIONS.items():
+    # A TPU v4's two cores are one device on a real machine.
+    per_chip = 1 if name == "v4" else tpu.devices
+    found[tpu.kind] = f"tpu-{name}-{count * tpu.per_chip // per_chip}"
   found |= {card.title: f"{name}-{count}" for name, card in _CARDS.items()}
-  name = found.get(kind)
-  return name if name in names() else None
+  known = found.get(kind)
+  return known if known in names() else None
 
 
 def _arrangement(chips: int, axes: int) -> str:

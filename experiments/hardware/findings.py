@@ -30,7 +30,7 @@ def apply(
   experiment: trainer.Experiment,
   recipe: str,
   hardware: str | None,
-  found: Findings | None = None,
+  found: Findings,
 ) -> trainer.Experiment:
   """Returns a recipe with what was found for some hardware.
 
@@ -38,9 +38,8 @@ def apply(
     experiment: the recipe.
     recipe: its name, EXPERIMENT RECIPE.
     hardware: name of the hardware; None for any other.
-    found: by hardware and recipe; what is stored if None.
+    found: by hardware and recipe.
   """
-  found = read() if found is None else found
   known = found.get(hardware or "", {}).get(recipe)
   if not known or not known["fits"] or not known["options"]:
     return experiment

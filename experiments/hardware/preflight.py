@@ -1,6 +1,7 @@
 """A recipe's own steps, compiled for hardware that is not here."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -10,6 +11,7 @@ import time
 from typing import Any
 
 import jax
+from jax.experimental.compilation_cache import compilation_cache
 from jax.sharding import Mesh
 
 from experiments.data import files
@@ -26,6 +28,7 @@ from experiments.training import tasks
 from experiments.training import trainer
 from perceiver import processor
 
+_JAX_CACHE = "jax_enable_compilation_cache"
 # Triton's matrix products are chosen by trying them on a device.
 _OPTIONS = {"cuda": {"xla_gpu_enable_triton_gemm": False}}
 
@@ -266,13 +269,27 @@ def _compile(
     return Compiled(**json.loads(files.read_bytes(path)))
   begun = time.monotonic()
   try:
-    compiled = lowered.compile(options)
+    with _uncached():
+      compiled = lowered.compile(options)
   except jax.errors.JaxRuntimeError as error:
     return Compiled(reason=str(error).strip().split("\n")[0])
   account = _account(compiled, accelerator, time.monotonic() - begun)
   if path:
     files.write_text(path, json.dumps(dataclasses.asdict(account)))
   return account
+
+
+@contextlib.contextmanager
+def _uncached() -> Iterator[None]:
+  """Leaves JAX's own cache out: what it holds is loaded onto the devices."""
+  was_enabled = getattr(jax.config, _JAX_CACHE)
+  jax.config.update(_JAX_CACHE, False)
+  compilation_cache.reset_cache()  # It had read the setting once.
+  try:
+    yield
+  finally:
+    jax.config.update(_JAX_CACHE, was_enabled)
+    compilation_cache.reset_cache()
 
 
 def _account(

@@ -21,6 +21,9 @@ class Meaning(NamedTuple):
 # By patterns of whole names; "{}" stands for what a pattern's group matches.
 _MEANINGS = {
   "loss": Meaning("the quantity that training minimises"),
+  "smaller_loss": Meaning(
+    "distance between outputs of fewer and of all latents"
+  ),
   "top_1": Meaning("share of examples whose likeliest class is right"),
   r"top_(\d+)": Meaning(
     "share of examples whose class is among the {} likeliest"

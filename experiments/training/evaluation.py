@@ -301,8 +301,7 @@ def sums_of_batch(
   def sums(variables: Any, batch: tasks.Batch) -> dict[str, Array]:
     weight = batch["weight"]  # [B]
     losses = task.losses(variables, batch, rng=None, is_training=False)
-    gradients.check_per_example(task, losses, weight.shape)
-    values = {"loss": losses.loss, **losses.metrics}  # {name: [B]}
+    values = gradients.per_example(task, losses, weight.shape)
     counted = lambda x: jnp.sum(jnp.where(weight > 0, weight * x, 0))
     found = {name: counted(value) for name, value in values.items()}
     return {"weight": jnp.sum(weight)} | found

@@ -100,26 +100,30 @@ def _of_part(
   def objective(params: Any) -> tuple[Array, Any]:
     trained = variables._replace(params=params)
     losses = task.losses(trained, batch, rng=rng, is_training=True)
-    check_per_example(task, losses, weight.shape)
-    means = {name: mean(value) for name, value in losses.metrics.items()}
-    means["loss"] = mean(losses.loss)
+    values = per_example(task, losses, weight.shape)
+    loss = values.pop("loss")
+    means = {name: mean(value) for name, value in values.items()}
+    means["loss"] = mean(loss)
     return means["loss"], (means, losses.state)
 
   grads, (means, state) = jax.grad(objective, has_aux=True)(variables.params)
   return Gradient(means, state, grads)
 
 
-def check_per_example(
+def per_example(
   task: tasks.Task, losses: tasks.Losses, shape: tuple[int, ...]
-) -> None:
-  """Refuses losses and metrics that are not one number per example.
+) -> dict[str, Array]:
+  """Returns the loss, as "loss", and the metrics of every example, [B].
 
   Raises:
-    ValueError: naming the task, the entry, its shape and the right one.
+    ValueError: if one is not one number per example; it names the task, the
+      entry, its shape and the right one.
   """
-  for name, value in {"loss": losses.loss, **losses.metrics}.items():
+  values = {"loss": losses.loss, **losses.metrics}
+  for name, value in values.items():
     if value.shape != shape:
       raise ValueError(
         f"{type(task).__name__} must give {name!r} as one number per example, "
         f"shape {shape}, but gave shape {value.shape}"
       )
+  return values

@@ -118,14 +118,19 @@ def trained(task: tasks.Task, config: LatentSizes) -> tasks.Task:
     )
   smaller = tuple(with_first(task, n) for n in config.sizes if n < most)
   if config.training is Training.PREFIX:
-    return _Prefix(task, (*smaller, task))
+    return _Trained(task, (*smaller, task))
   if not isinstance(task, HasDistance):
     raise NotOfferedError(
-      f"{name} says of no two outputs how far apart they are, so that fewer "
-      "latents cannot learn from all: train.latents.training sandwich is "
-      "not offered; expected prefix or ordinary"
+      f"{name} has no distance between outputs, by which fewer latents learn "
+      "from all: train.latents.training sandwich is not offered; expected "
+      "prefix or ordinary"
     )
-  return _Sandwich(task, smaller, config.weight)
+  if not smaller:
+    raise NotOfferedError(
+      f"train.latents.sizes is {config.sizes}; a sandwich needs a smaller "
+      f"number than all {most} latents"
+    )
+  return _Trained(task, smaller, config.weight)
 
 
 def with_first(task: Any, num_latents: int) -> Any:
@@ -143,11 +148,19 @@ def with_first(task: Any, num_latents: int) -> Any:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Prefix:
-  """The losses of a task with a random number of latents."""
+class _Trained:
+  """A task whose losses are those of several numbers of latents.
 
-  task: tasks.Task
+  Attributes:
+    task: with all latents.
+    choices: with the numbers of which each step takes one.
+    weight: in a sandwich, of the chosen one's distance from all latents, which
+      is added to their loss; None for a prefix, the chosen one's loss alone.
+  """
+
+  task: Any
   choices: tuple[tasks.Task, ...]
+  weight: float | None = None
 
   @property
   def model(self) -> Any:
@@ -164,43 +177,18 @@ class _Prefix:
     """Returns the losses with the number of latents that the key chooses."""
 
     def of(task: tasks.Task, variables: Any) -> tasks.Losses:
-      return task.losses(
-        variables, batch, rng=rng, is_training=is_training
-      )._replace(outputs=None)
+      return task.losses(variables, batch, rng=rng, is_training=is_training)
 
-    return _one_of(self.choices, of, rng, variables)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Sandwich:
-  """The losses of a task, and of fewer latents against all."""
-
-  task: Any
-  smaller: tuple[tasks.Task, ...]
-  weight: float
-
-  @property
-  def model(self) -> Any:
-    return self.task.model
-
-  def losses(
-    self,
-    variables: Any,
-    batch: tasks.Batch,
-    *,
-    rng: jax.Array,
-    is_training: bool,
-  ) -> tasks.Losses:
-    """Returns the losses with all latents; the smaller number's is added."""
-    options: Any = {"rng": rng, "is_training": is_training}
-    whole = self.task.losses(variables, batch, **options)
+    if self.weight is None:
+      alone = lambda *args: of(*args)._replace(outputs=None)
+      return _one_of(self.choices, alone, rng, variables)
+    whole = of(self.task, variables)
     wanted = jax.lax.stop_gradient(whole.outputs)
 
     def distance(task: tasks.Task, variables: Any) -> Float[Array, "B"]:
-      found = task.losses(variables, batch, **options).outputs
-      return self.task.distance(found, wanted, batch)
+      return self.task.distance(of(task, variables).outputs, wanted, batch)
 
-    smaller = _one_of(self.smaller, distance, rng, variables)
+    smaller = _one_of(self.choices, distance, rng, variables)
     return whole._replace(
       loss=whole.loss + self.weight * smaller,
       metrics={**whole.metrics, _SMALLER: smaller},

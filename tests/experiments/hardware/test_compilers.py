@@ -1,30 +1,19 @@
 """Mini recipes compiled for accelerators, where the compilers are installed."""
 
-import jax
-from jax.experimental.compilation_cache import compilation_cache
 import pytest
 
 from experiments.cli import registry
 from experiments.hardware import accelerators
 from experiments.hardware import preflight
 
-# Bytes of temporaries at most, of one device.
+# Bytes of temporaries at most, of one device: a fifth more than was seen with
+# jax 0.10.2.
 CEILINGS = {
-  ("imagenet", "tpu-v5e-4"): 10**9,
-  ("digits", "tpu-v5e-4"): 10**9,
-  ("imagenet", "h100-2"): 10**9,
-  ("digits", "h100-2"): 10**9,
+  ("imagenet", "tpu-v5e-4"): 37e6,
+  ("digits", "tpu-v5e-4"): 20e6,
+  ("imagenet", "h100-2"): 47e6,
+  ("digits", "h100-2"): 11e6,
 }
-
-
-@pytest.fixture(autouse=True)
-def uncached():
-  """Programs for devices that are not here cannot be read from the cache."""
-  jax.config.update("jax_enable_compilation_cache", False)
-  compilation_cache.reset_cache()
-  yield
-  jax.config.update("jax_enable_compilation_cache", True)
-  compilation_cache.reset_cache()
 
 
 @pytest.mark.parametrize(("name", "hardware"), CEILINGS)

@@ -64,6 +64,8 @@ def test_a_run_takes_what_was_found_for_its_devices(monkeypatch, capsys):
     ("TPU v5 lite", 64, "tpu-v5e-64"),
     ("TPU v4", 4, "tpu-v4-8"),
     ("TPU v3", 8, "tpu-v3-8"),
+    ("TPU v3", 3, None),
+    ("TPU v5", 4, "tpu-v5p-8"),
     ("NVIDIA H100 80GB HBM3", 8, "h100-8"),
     ("NVIDIA H100 80GB HBM3", 3, None),
     ("cpu", 4, None),
@@ -79,11 +81,12 @@ def test_this_machine_has_none():
 
 
 def test_stored_findings_are_of_recipes_and_can_be_applied():
-  for hardware, rows in findings.read().items():
+  stored = findings.read()
+  for hardware, rows in stored.items():
     devices = accelerators.find(hardware).num_devices
     for name in rows:
       choice = registry.choose(*name.split())
-      changed = findings.apply(choice.experiment, name, hardware).train
+      changed = findings.apply(choice.experiment, name, hardware, stored).train
       assert changed.batch_size == choice.experiment.train.batch_size
       shares = devices * changed.accumulate
       assert not changed.batch_size % shares or not rows[name]["fits"]

@@ -3,6 +3,7 @@
 import dataclasses
 
 import jax
+from jax.experimental.compilation_cache import compilation_cache
 import numpy as np
 import pytest
 
@@ -38,6 +39,29 @@ def test_both_steps_are_compiled_and_remembered(tmp_path):
   other = tiny_runs.experiment(batch_size=2 * experiment.train.batch_size)
   check(other, cache=tmp_path)
   assert len(list(tmp_path.iterdir())) > 2
+
+
+def test_jax_caches_none_of_the_programs(tmp_path):
+  """It would load them onto devices that are not here; others it caches."""
+  lowered = jax.jit(lambda x: x + 1).lower(1.0)
+  other = jax.jit(lambda x: x + 2).lower(1.0)
+  settings = {
+    "jax_compilation_cache_dir": str(tmp_path),
+    "jax_persistent_cache_min_compile_time_secs": 0.0,
+  }
+  before = {name: getattr(jax.config, name) for name in settings}
+  try:
+    for name, value in settings.items():
+      jax.config.update(name, value)
+    compilation_cache.reset_cache()
+    preflight._compile(lowered, accelerator=TPU, cache=None)
+    assert not list(tmp_path.iterdir())
+    other.compile()
+    assert list(tmp_path.iterdir())
+  finally:
+    for name, value in before.items():
+      jax.config.update(name, value)
+    compilation_cache.reset_cache()
 
 
 def test_too_little_memory_does_not_fit():

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments.point_clouds import task as points_task
 from experiments.training import gradients
 from experiments.training import latent_sizes
 from experiments.training import losses as training_losses
@@ -28,12 +29,20 @@ PREFIX = latent_sizes.LatentSizes(
 SANDWICH = latent_sizes.LatentSizes(
   sizes=(1, 2), training=latent_sizes.Training.SANDWICH, weight=0.5
 )
+NETWORK = points.MINI.model.perceiver
+MODEL = dataclasses.replace(
+  points.MINI.model,
+  perceiver=dataclasses.replace(
+    NETWORK, encoder=dataclasses.replace(NETWORK.encoder, num_cross_attends=1)
+  ),
+)
+MINI = dataclasses.replace(points.MINI, model=MODEL)
 KEYS = [jax.random.key(i) for i in range(12)]
 
 
 @pytest.fixture(scope="module")
 def task():
-  return points.MINI.task()
+  return MINI.task()
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +50,15 @@ def variables(task):
   return jax.tree.map(jnp.asarray, noise.variables(task.model))
 
 
+def examples(task, count):
+  split, generator = task.train_split(), np.random.default_rng(0)
+  found = [split.transform(split.source[i], generator) for i in range(count)]
+  return {key: np.stack([x[key] for x in found]) for key in found[0]}
+
+
 @pytest.fixture(scope="module")
 def batch(task):
-  split, generator = task.train_split(), np.random.default_rng(0)
-  examples = [split.transform(split.source[i], generator) for i in range(4)]
-  batch = {key: np.stack([x[key] for x in examples]) for key in examples[0]}
-  return batch | {"weight": np.ones(4, np.float32)}
+  return examples(task, 4) | {"weight": np.ones(4, np.float32)}
 
 
 def losses(task, variables, batch, rng=None):
@@ -104,7 +116,8 @@ def test_the_teacher_does_not_learn_from_the_pupil(task, variables, batch):
     task, dataclasses.replace(SANDWICH, sizes=(2,))
   )
   mesh = sharding.make_mesh(sharding.ParallelConfig(data=1))
-  found = gradients.of_batch(sandwich, variables, batch, KEYS[0], mesh)
+  run = jax.jit(lambda *args: gradients.of_batch(sandwich, *args, mesh))
+  found = run(variables, batch, KEYS[0])
   wanted = task.model.apply(variables, batch["points"])
 
   def objective(params):
@@ -114,7 +127,7 @@ def test_the_teacher_does_not_learn_from_the_pupil(task, variables, batch):
     smaller = training_losses.divergence(logits, wanted)
     return jnp.mean(whole + 0.5 * smaller)
 
-  expected = jax.grad(objective)(variables.params)
+  expected = jax.jit(jax.grad(objective))(variables.params)
   chex.assert_trees_all_close(found.grads, expected, atol=1e-5)
 
 
@@ -134,11 +147,12 @@ def test_devices_and_parts_share_the_choice(task, variables, batch, config):
   chex.assert_trees_all_close(*found, atol=1e-5)
 
 
-def test_an_interrupted_run_goes_on_exactly(tmp_path):
+def test_an_interrupted_run_goes_on_exactly(tmp_path, monkeypatch):
+  monkeypatch.setattr(points_task.PointClassification, "plots", lambda *_: [])
   experiment = dataclasses.replace(
-    points.MINI,
+    MINI,
     train=dataclasses.replace(
-      points.MINI.train, latents=SANDWICH, steps=6, checkpoint_every=3
+      MINI.train, latents=SANDWICH, steps=6, checkpoint_every=3
     ),
   )
   tiny_runs.trainer.train(experiment, tmp_path / "whole")
@@ -160,9 +174,7 @@ def test_an_interrupted_run_goes_on_exactly(tmp_path):
 def test_distances_are_zero_of_equal_outputs_only(recipe):
   """Shapes and values, by the task's own outputs."""
   task = recipe.MINI.task()
-  split, generator = task.train_split(), np.random.default_rng(0)
-  examples = [split.transform(split.source[i], generator) for i in range(2)]
-  batch = {key: np.stack([x[key] for x in examples]) for key in examples[0]}
+  batch = examples(task, 2)
   variables = noise.variables(task.model)
 
   def distances(variables, batch):
@@ -187,6 +199,12 @@ def test_a_task_without_distance_is_refused():
   with pytest.raises(latent_sizes.NotOfferedError, match="sandwich is not off"):
     latent_sizes.trained(task, SANDWICH)
   assert latent_sizes.trained(task, PREFIX).model is task.model
+
+
+def test_a_sandwich_without_a_smaller_number_is_refused(task):
+  most = task.model.config.perceiver.encoder.num_latents
+  with pytest.raises(latent_sizes.NotOfferedError, match="needs a smaller"):
+    latent_sizes.trained(task, dataclasses.replace(SANDWICH, sizes=(most,)))
 
 
 def test_models_without_so_many_latents_are_refused(task):
