@@ -17,6 +17,7 @@ import dataclasses
 from experiments.language.glue import configs
 from experiments.language.glue import data
 from experiments.language.glue import glue_tasks
+from experiments.language.glue import synthetic
 from experiments.language.sentences import prepare
 from experiments.language.text import mini_model
 from experiments.training import optimizers
@@ -54,7 +55,10 @@ EXPERIMENTS = {
 }
 MINI = configs.Experiment(
   model=configs.single("films", mini_model.CONFIG),
-  data=data.DataConfig(source=Source(data.Kind.SYNTHETIC)),
+  data=data.DataConfig(
+    source=Source(data.Kind.SYNTHETIC),
+    synthetic=synthetic.SyntheticConfig(words=3),
+  ),
   train=dataclasses.replace(
     _TRAIN, epochs=None, steps=500, eval_every=250, fine_tuning=False
   ),

@@ -132,7 +132,7 @@ def run(config: PrepareConfig) -> None:
     patterns = [f"*/{file}" for file in scene.names]
     contents = {
       pathlib.PurePath(path).name: content
-      for path, content in archives.members(config.archive, *patterns)
+      for path, content in scene.package.members(config.archive, *patterns)
     }
     _write(config.folder, name, reduce(scene.read(contents), config.factor))
   print(
