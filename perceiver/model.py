@@ -1,6 +1,6 @@
 """A configuration and the pure functions that it defines."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import dataclasses
 import enum
 import functools
@@ -15,6 +15,7 @@ import numpy as np
 
 from perceiver import bounds
 from perceiver import flops
+from perceiver import image_sizes
 from perceiver import latent_sizes
 from perceiver.attention import reference as attention_reference
 
@@ -67,12 +68,15 @@ class Model:
       in the papers' order of operations: the same numbers, at a higher cost.
     num_latents: latents of calls that give no number, the first ones; None
       for all.
+    class_names: of a classifier, in the order of its logits; None if they are
+      not known.
   """
 
   config: Any
   _: dataclasses.KW_ONLY
   reference: bool = False
   num_latents: int | None = None
+  class_names: tuple[str, ...] | None = None
 
   def init(self, key: PRNGKeyArray) -> Variables:
     """Returns freshly initialised variables; needs no data."""
@@ -201,6 +205,33 @@ class Model:
     config = latent_sizes.with_first(self.config, wanted)
     params = latent_sizes.first(variables.params, wanted)
     return config, variables._replace(params=params)
+
+  def resized(self, size: Sequence[int]) -> "Model":
+    """Returns the model for images of another height and width.
+
+    Fourier codes keep the frequencies that they were trained with, so that the
+    variables stay the same; those of a model with learned positions are
+    `resized_variables`. See `image_sizes`.
+
+    Args:
+      size: height and width, pixels.
+
+    Raises:
+      ValueError: if it is no model of images, or cannot take such ones.
+    """
+    config = image_sizes.resized(self.config, size)
+    return dataclasses.replace(self, config=config)
+
+  def resized_variables(
+    self, variables: Variables, size: Sequence[int]
+  ) -> Variables:
+    """Returns the variables of `resized(size)`, made of this model's.
+
+    Learned positions are interpolated linearly; all else stays.
+    """
+    new = image_sizes.resized(self.config, size)
+    params = image_sizes.resized_params(self.config, new, variables.params)
+    return variables._replace(params=params)
 
   def shapes(self) -> Variables:
     """Returns the variables' shapes and dtypes without computing anything."""

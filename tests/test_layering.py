@@ -51,7 +51,7 @@ LIBRARY = (
     "processor.py",
   ),
   ("network.py",),
-  ("latent_sizes.py",),
+  ("image_sizes.py", "latent_sizes.py"),
   ("model.py",),
   ("autoregressive",),
   ("models",),

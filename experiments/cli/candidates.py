@@ -17,12 +17,14 @@ from experiments.runs import progress
 from experiments.runs import provenance
 from experiments.training import checkpoints as training_checkpoints
 from experiments.training import evaluation
+from experiments.training import foreign
 from experiments.training import latent_sizes
 from experiments.training import sharding
 from experiments.training import tasks
 from experiments.training import trainer
 import perceiver
 from perceiver.checkpoints import store
+from perceiver.checkpoints.huggingface import folder
 
 
 class Candidate(NamedTuple):
@@ -45,7 +47,7 @@ def load(
     experiment: gives data, metrics, batch size and devices, in place of which
       those that there are may be taken. A file written by `perceiver.save`
       brings its own model; any other must fit this one's.
-    path: the folder of a run, or a model file.
+    path: the folder of a run or of `transformers`, or a model file.
     step: of a run's checkpoint; the newest one if None.
 
   Raises:
@@ -59,7 +61,7 @@ def load(
   loaded: Any = None
   chosen: int | None = None
   origin = str(path)
-  if not path.is_dir():
+  if not path.is_dir() or folder.is_folder(path):
     if store.is_ours(path):
       model, loaded = store.load(path, type(experiment.model))
       chosen = model.num_latents
@@ -68,7 +70,8 @@ def load(
       if selected := notes.get("selected"):
         origin += f", {selected}: selected on what it is evaluated on"
     else:
-      model, loaded = perceiver.load(path, experiment.model)
+      model, loaded = foreign.load(path, experiment.model)
+      _check_kind(model, experiment, path)
     # Every experiment is a dataclass with a field `model`.
     experiment = dataclasses.replace(experiment, model=model.config)  # type: ignore[type-var]
   task = experiment.task()
@@ -86,6 +89,18 @@ def load(
     variables = jax.device_put(loaded, place)
     step = None
   return Candidate(experiment.train, task, variables, mesh, origin, step)
+
+
+def _check_kind(
+  model: perceiver.Model, experiment: trainer.Experiment, path: pathlib.Path
+) -> None:
+  """Raises unless an experiment can evaluate a model."""
+  expected: Any = experiment.model  # type: ignore[attr-defined]
+  if not isinstance(model.config, type(expected)):
+    raise perceiver.CheckpointError(
+      f"Checkpoint: {path} holds a {type(model.config).__name__}; expected a "
+      f"{type(expected).__name__}, which this experiment evaluates."
+    )
 
 
 def at_step(candidate: Candidate, run: pathlib.Path, step: int) -> Candidate:

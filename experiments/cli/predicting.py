@@ -14,6 +14,7 @@ from experiments.data import files
 from experiments.data import tables
 from experiments.runs import folder as run_folder
 from experiments.runs import progress as runs_progress
+from experiments.training import foreign
 import perceiver
 from perceiver.checkpoints import store
 
@@ -23,8 +24,8 @@ class Weights:
   """The model that predicts.
 
   Attributes:
-    model: name of a published model. A checkpoint of this project needs none;
-      for others the default is the command's main model.
+    model: name of the published model that the checkpoint must be; any that
+      the command can use if None. Random weights are the main model's then.
     checkpoint: the folder of a finished run or the model file in it, a
       released file, or a folder of `transformers`.
     random_weights: predict with an untrained model, to try the command out.
@@ -72,11 +73,12 @@ def load(
   if not path.exists():
     hint = files.similar(path)
     raise FileNotFoundError(f"There is no checkpoint {path}.{hint}")
-  # Files of ours name their model: the default may be another one.
-  ours = store.is_ours(path) or store.is_ours(path / run_folder.MODEL)
-  wanted = None if weights.model is None and ours else name
+  is_ours = store.is_ours(path) or store.is_ours(path / run_folder.MODEL)
   try:
-    model, variables = perceiver.load(path, wanted)
+    if weights.model is None and not is_ours:
+      model, variables = foreign.load(path, default)
+    else:
+      model, variables = perceiver.load(path, weights.model)
   except (OSError, ValueError) as error:
     raise files.InputError(str(error)) from error
   _check_kind(model, kind, str(path))

@@ -250,7 +250,9 @@ def fit(choice: Choice, experiment: trainer.Experiment) -> trainer.Experiment:
 def with_trunk(
   choice: Choice, checkpoint: pathlib.Path | None, workdir: pathlib.Path
 ) -> Choice:
-  """Gives a model with a trunk that of the checkpoint that its run begins with.
+  """Gives a recipe the trunk, or model, of the checkpoint that it begins with.
+
+  That of a folder of `transformers` is the whole model.
 
   Args:
     choice: the recipe.
@@ -262,6 +264,9 @@ def with_trunk(
     perceiver.CheckpointError: if it has no such trunk, or is damaged.
   """
   changed = pretrained.with_trunk(choice.experiment, checkpoint, workdir)
+  is_whole = not hasattr(changed.model, "trunk")
+  if is_whole and changed != choice.experiment and not sharding.process_index():
+    progress.write("model: the checkpoint's, not the recipe's")
   return choice._replace(experiment=changed)
 
 

@@ -31,8 +31,8 @@ class Classify:
 
   Attributes:
     images: files, or folders of them.
-    labels: a file with the name of a class on every line; if None,
-      Fashion-MNIST's names for its models, and numbers for others.
+    labels: a file with the name of a class on every line; if None, the names
+      that the checkpoint states, Fashion-MNIST's for its models, or numbers.
     top: number of classes in the output.
     output: a file for the results as JSON, one line per image.
     batch_size: images that go through the model at a time.
@@ -65,8 +65,10 @@ def run(options: Classify) -> None:
     options.weights, imagenet.ImageClassifierConfig, "imagenet_fourier"
   )
   names = predicting.read_labels(options.labels, model.config.num_classes)
-  if options.labels is None and _is_fashion(model.config):
-    names = fashion_mnist.CLASS_NAMES
+  if options.labels is None:
+    names = model.class_names
+    if names is None and _is_fashion(model.config):
+      names = fashion_mnist.CLASS_NAMES
   lines = []
   show = predicting.progress("images", len(paths))
   for path, logits in predict(model, variables, paths, options.batch_size):

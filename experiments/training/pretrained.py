@@ -20,13 +20,16 @@ from experiments.data import files
 from experiments.runs import folder as run_folder
 from experiments.runs import progress
 from experiments.training import checkpoints as training_checkpoints
+from experiments.training import foreign
 from experiments.training import sharding
 import perceiver
 from perceiver import config_json
 from perceiver.checkpoints import errors as perceiver_errors
 from perceiver.checkpoints import finetuning
 from perceiver.checkpoints import store
+from perceiver.checkpoints.huggingface import folder
 
+_FOREIGN = "transformers"  # entry of start.json
 _MAX_SHOWN = 3  # names of arrays in a line
 
 _Experiment = TypeVar("_Experiment")
@@ -79,6 +82,7 @@ class Start:
       "checkpoint": str(self.path.expanduser().absolute()),
       "differing": self.differing,
       "taken": sorted(self.arrays),
+      _FOREIGN: folder.is_folder(self.path.expanduser()),
       **self.report._asdict(),
     }
     files.write_text(
@@ -230,6 +234,9 @@ def with_trunk(
 ) -> _Experiment:
   """Gives a model with a trunk that of the checkpoint that its run begins with.
 
+  Another model is replaced by that of a folder of `transformers`, which no
+  recipe was made for, unless they differ in the number of classes alone.
+
   Args:
     experiment: any; its model may have no field `trunk`.
     checkpoint: what a new run begins with, if anything.
@@ -243,17 +250,19 @@ def with_trunk(
   """
   model: Any = getattr(experiment, "model", None)
   own = getattr(model, "trunk", None)
-  if own is None:
-    return experiment
   note = _note(workdir)
   path = _path(checkpoint, note)
   is_set = checkpoint is None or _has_begun(workdir)
+  if own is None and not _is_foreign(workdir, path, note):
+    return experiment
   if note and is_set and (workdir / run_folder.CONFIG).exists():
     found = _stored_model(workdir, type(model))
   elif path is not None:
     found = _config(path, model)
   else:
     return experiment
+  if own is None:
+    return foreign.with_model(experiment, found, path)
   trunk = getattr(found, "trunk", found)
   if not isinstance(trunk, type(own)):
     raise perceiver.CheckpointError(
@@ -262,6 +271,15 @@ def with_trunk(
     )
   model = dataclasses.replace(model, trunk=trunk)
   return dataclasses.replace(experiment, model=model)  # type: ignore[type-var]
+
+
+def _is_foreign(
+  workdir: pathlib.Path, path: pathlib.Path | None, note: Any
+) -> bool:
+  """Returns whether a run begins, or has begun, with a foreign folder."""
+  if _has_begun(workdir):
+    return bool(note and note.get(_FOREIGN))
+  return path is not None and folder.is_folder(path.expanduser())
 
 
 @functools.lru_cache(maxsize=8)

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from experiments.data import loader
+import perceiver
 
 Array = jax.Array
 # Every entry has the leading axis B; "weight" [B] is 0 where an example is
@@ -126,6 +127,15 @@ class Result:
   def row(self) -> tuple["Result", ...]:
     """Returns this number and the further ones."""
     return (self, *self.also)
+
+
+def named_model(task: Any) -> perceiver.Model:
+  """Returns a task's model with the names of its classes, if there are any."""
+  names = getattr(task, "class_names", None)
+  names = names() if callable(names) else names
+  if names is None:
+    return task.model
+  return dataclasses.replace(task.model, class_names=tuple(map(str, names)))
 
 
 def batch_shapes(

@@ -150,7 +150,9 @@ def _finish(run: loop.Run, task: tasks.Task, workdir: pathlib.Path) -> Report:
   plots: list[pathlib.Path] = []
   variables, notes = run.variables(), {"step": str(step)}
   processes.on_process_zero(
-    lambda: perceiver.save(model_file, task.model, variables, notes)
+    lambda: perceiver.save(
+      model_file, tasks.named_model(task), variables, notes
+    )
   )
   with signals.exiting():  # Plots can wait for the same command.
     run.leave_if_asked()

@@ -7,13 +7,15 @@ joined to them as channels of their own (2107.14795 §4.1).
 import dataclasses
 
 import haiku as hk
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Float32
+from jaxtyping import Array, Bool, Float, Float32
 
 from perceiver import bounds
 from perceiver import position_encoding
 from perceiver.adapters import checks
 from perceiver.adapters import rows
+from perceiver.attention import input_parts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,27 @@ class TextInputConfig:
   def resizable_tables(self) -> dict[str, tuple[int, ...]]:
     """Returns the grids of learned positions, by module below the input's."""
     return {"learned_positions": (self.max_length,)}
+
+  @property
+  def input_channels(self) -> int:
+    """Channels of the inputs."""
+    return self.channels
+
+  def example(self, batch_size: int = 1) -> jax.ShapeDtypeStruct:
+    """Returns shape and dtype of the ids, [B, M] int32."""
+    return jax.ShapeDtypeStruct((batch_size, self.max_length), jnp.int32)
+
+  def apply(
+    self,
+    examples: checks.Unchecked,
+    mask: checks.Unchecked | None = None,
+    *,
+    is_training: bool = False,
+  ) -> tuple[input_parts.Parts, Bool[Array, "B M"] | None]:
+    """Returns the inputs of ids [B, M], and their mask; see `InputAdapter`."""
+    del is_training
+    check_mask(mask, examples.shape)
+    return TextInput(self, name="text_input")(examples), mask
 
   @property
   def positions(self) -> position_encoding.Learned:

@@ -1,5 +1,6 @@
 """Loading of a checkpoint of any kind, which its content decides."""
 
+import dataclasses
 import os
 import pathlib
 from typing import Any
@@ -55,6 +56,8 @@ def load(
       return folder.read(path)
     return files.identify(path) if is_pickle else store.load(path)
   if path.is_dir():
+    names = folder.class_names(path, wanted.config)
+    wanted = dataclasses.replace(wanted, class_names=names)
     return wanted, folder.load(wanted, path)
   if is_pickle:
     return wanted, files.load(wanted, path)

@@ -18,6 +18,7 @@ from perceiver import latent_sizes
 from perceiver import model as perceiver_model
 from perceiver.checkpoints import arrays_file
 from perceiver.checkpoints import atomic
+from perceiver.checkpoints import card as model_card
 from perceiver.checkpoints import check
 from perceiver.checkpoints import errors
 from perceiver.checkpoints import migrate
@@ -25,6 +26,7 @@ from perceiver.models import registry
 
 _FORMAT = "perceiver"
 _VERSION = "1"
+_CLASS_NAMES = "class_names"
 _NAME = re.compile("(params|state):([^:]+):([^:]*)")
 
 
@@ -33,18 +35,22 @@ def save(
   model: perceiver_model.Model,
   variables: perceiver_model.Variables,
   notes: Mapping[str, str] | None = None,
+  card: bool | str = False,
 ) -> None:
   """Writes a model's configuration and variables to one file, atomically.
 
   Args:
     path: the file; by custom it ends in ".safetensors".
-    model: what the variables belong to; its `num_latents` is kept.
+    model: what the variables belong to; its `num_latents` and `class_names` are
+      kept.
     variables: parameters and state.
     notes: short facts to keep with them, such as the step they are from.
+    card: whether to write a model card beside the file, with the suffix ".md";
+      or Markdown for it, on data, use and limits.
 
   Raises:
     CheckpointError: if the variables do not fit the model.
-    WriteError: if the file cannot be written.
+    WriteError: if a file cannot be written.
   """
   check.fits(model, variables, source="what is to be saved")
   arrays = {
@@ -59,8 +65,13 @@ def save(
   }
   if model.num_latents is not None:
     metadata["num_latents"] = str(model.num_latents)
+  if model.class_names is not None:
+    metadata[_CLASS_NAMES] = json.dumps(model.class_names)
   with atomic.file(path) as temporary:
     arrays_file.write(temporary, arrays, metadata)
+  if card:
+    prose = card if isinstance(card, str) else ""
+    model_card.write(path, model, notes or {}, prose)
 
 
 def load(
@@ -88,7 +99,9 @@ def load(
       f"Checkpoint: {path} does not say what model it holds: {error}"
     ) from error
   model = perceiver_model.Model(
-    config, num_latents=_num_latents(path, config, metadata.get("num_latents"))
+    config,
+    num_latents=_num_latents(path, config, metadata.get("num_latents")),
+    class_names=_class_names(path, metadata.get(_CLASS_NAMES)),
   )
   named = {}
   for key, array in arrays.items():
@@ -122,6 +135,22 @@ def _num_latents(path: Any, config: Any, text: str | None) -> int | None:
       f"Checkpoint: {path} states {errors.shorten(text)} latents: {error}"
     ) from error
   return int(text)
+
+
+def _class_names(path: Any, text: str | None) -> tuple[str, ...] | None:
+  """Returns the names of classes that a file states, None if there are none."""
+  if text is None:
+    return None
+  try:
+    found = json.loads(text)
+  except (RecursionError, ValueError):
+    found = None
+  if not isinstance(found, list) or not all(isinstance(x, str) for x in found):
+    raise errors.CheckpointError(
+      f"Checkpoint: {path} has class names {errors.shorten(text)}; expected a "
+      "list of texts."
+    )
+  return tuple(found)
 
 
 def notes(path: str | os.PathLike[str]) -> dict[str, str]:

@@ -67,8 +67,7 @@ class LanguageModelConfig:
 
   def example(self, batch_size: int = 1) -> tuple[jax.ShapeDtypeStruct]:
     """Returns shape and dtype of the ids, [B, M] int32."""
-    shape = (batch_size, self.text.max_length)
-    return (jax.ShapeDtypeStruct(shape, jnp.int32),)
+    return (self.text.example(batch_size),)
 
 
 @dataclasses.dataclass
@@ -137,8 +136,7 @@ class LanguageModel(base.AdaptedPerceiver):
   def _adapt(
     self, ids: checks.Unchecked, *, input_mask: checks.Unchecked | None = None
   ) -> tuple[input_parts.Parts, Bool[Array, "B M"] | None]:
-    text.check_mask(input_mask, ids.shape)
-    return text.TextInput(self.config.text, name="text_input")(ids), input_mask
+    return self.config.text.apply(ids, input_mask)
 
 
 def _check_positions(positions: checks.Unchecked, batch_size: int) -> None:

@@ -15,6 +15,7 @@ from perceiver.models import modelnet40
 from perceiver.models import optical_flow
 from perceiver.models import perceiver_ar
 from perceiver.models import starcraft
+from perceiver.models import text_classifier
 from perceiver.models import video_autoencoding
 
 
@@ -55,6 +56,7 @@ ModelConfig = (
   | modelnet40.PointClassifierConfig
   | optical_flow.OpticalFlowConfig
   | starcraft.EntityEncoderConfig
+  | text_classifier.TextClassifierConfig
   | video_autoencoding.VideoAutoencoderConfig
 )
 

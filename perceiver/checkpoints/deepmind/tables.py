@@ -10,6 +10,7 @@ from perceiver.checkpoints.deepmind import names
 from perceiver.models import imagenet
 from perceiver.models import language
 from perceiver.models import optical_flow
+from perceiver.models import text_classifier
 from perceiver.models import video_autoencoding
 
 # Released names of the linear maps to the modalities.
@@ -32,6 +33,8 @@ def parameter_names(config: Any) -> names.Table:
     return _perceiver_ar(config)
   if isinstance(config, language.LanguageModelConfig):
     return _language_model(config)
+  if isinstance(config, text_classifier.TextClassifierConfig):
+    return _text_classifier(config)
   if isinstance(config, optical_flow.OpticalFlowConfig) and (
     not config.upsampled
   ):
@@ -103,19 +106,45 @@ def _image_input(config: image.ImageInputConfig) -> list[names.Entry]:
   return table
 
 
+def _text_input() -> list[names.Entry]:
+  ours = "language_model/text_input"
+  return [
+    *names.single(
+      f"{ours}/token_embedding", "embed", {"embeddings": "embeddings"}
+    ),
+    *names.vectors(f"{ours}/learned_positions", "trainable_position_encoding"),
+  ]
+
+
+def _text_classifier(
+  config: text_classifier.TextClassifierConfig,
+) -> list[names.Entry]:
+  """Returns the table of a model that only `transformers` has.
+
+  Its parts are called as those of the releases are.
+  """
+  ours, decoder = "language_model", "classification_decoder/~/basic_decoder"
+  return [
+    *_text_input(),
+    *names.perceiver(
+      f"{ours}/perceiver",
+      "perceiver_encoder",
+      decoder,
+      config.perceiver.processor.num_self_attends_per_block,
+      output=True,
+    ),
+    *names.vectors(
+      f"{ours}/queries", f"{decoder}/~/trainable_position_encoding"
+    ),
+  ]
+
+
 def _language_model(
   config: language.LanguageModelConfig,
 ) -> list[names.Entry]:
   ours = "language_model"
   return [
-    *names.single(
-      f"{ours}/text_input/token_embedding",
-      "embed",
-      {"embeddings": "embeddings"},
-    ),
-    *names.vectors(
-      f"{ours}/text_input/learned_positions", "trainable_position_encoding"
-    ),
+    *_text_input(),
     *names.perceiver(
       f"{ours}/perceiver",
       "perceiver_encoder",

@@ -1,4 +1,8 @@
-"""Arrays of folders of `transformers`: one file, or several with an index."""
+"""Arrays of folders of `transformers`: one file, or several with an index.
+
+They are in the format safetensors, or in PyTorch's own, which is read without
+executing anything in it.
+"""
 
 import base64
 from collections.abc import Mapping
@@ -10,16 +14,14 @@ import numpy as np
 
 from perceiver.checkpoints import arrays_file
 from perceiver.checkpoints import errors
+from perceiver.checkpoints.pickle import torch_file
 
 ARRAYS = "model.safetensors"
-_INDEX = "model.safetensors.index.json"
+_FILES = (ARRAYS, "pytorch_model.bin")  # The first that is there is read.
 _KEPT = "perceiver"  # our entry of the metadata
 _MAX_JSON = 2**24
 _HALVES = ("float16", "bfloat16")
-_EXPECTED = (
-  "arrays in the format safetensors. Files of PyTorch are pickles, which are "
-  "not read"
-)
+_EXPECTED = "one with arrays, or pytorch_model.bin"
 
 
 def read(
@@ -33,19 +35,41 @@ def read(
     FileNotFoundError: if a file is missing.
     CheckpointError: if one is damaged.
   """
-  names, index = [ARRAYS], folder / _INDEX
-  if index.is_file() and not (folder / ARRAYS).is_file():
-    names = _shards(index)
   arrays: dict[str, np.ndarray] = {}
   kept: dict[str, np.ndarray] = {}
-  for name in names:
-    metadata, found = arrays_file.read(folder / name, _EXPECTED)
+  for path in _files(folder) or [folder / ARRAYS]:
+    if path.suffix == ".bin":
+      arrays |= torch_file.read(path)
+      continue
+    metadata, found = arrays_file.read(path, _EXPECTED)
     arrays |= found
-    kept |= _decode(metadata.get(_KEPT, "{}"), folder / name)
+    kept |= _decode(metadata.get(_KEPT, "{}"), path)
   for name, array in arrays.items():
     if array.dtype.name in _HALVES:
       arrays[name] = array.astype(np.float32)
   return arrays, kept
+
+
+def are_in(folder: pathlib.Path) -> bool:
+  """Returns whether a folder has files with arrays, or an index of some."""
+  return any(
+    (folder / name).is_file() or _index(folder, name).is_file()
+    for name in _FILES
+  )
+
+
+def _files(folder: pathlib.Path) -> list[pathlib.Path]:
+  """Returns the files with arrays, none if there is no index either."""
+  for name in _FILES:
+    if (folder / name).is_file():
+      return [folder / name]
+    if _index(folder, name).is_file():
+      return [folder / shard for shard in _shards(_index(folder, name))]
+  return []
+
+
+def _index(folder: pathlib.Path, name: str) -> pathlib.Path:
+  return folder / f"{name}.index.json"
 
 
 def write(
@@ -87,7 +111,7 @@ def read_json(path: pathlib.Path) -> dict[str, Any]:
 
 
 def _shards(index: pathlib.Path) -> list[str]:
-  """Returns the names of the files that an index lists."""
+  """Returns the names of the files that an index lists, sorted."""
   listed = read_json(index).get("weight_map")
   if not isinstance(listed, dict) or not all(
     isinstance(name, str) and name == pathlib.PurePath(name).name

@@ -22,11 +22,14 @@ from perceiver.checkpoints import errors
 from perceiver.models import imagenet
 from perceiver.models import language
 from perceiver.models import optical_flow
+from perceiver.models import text_classifier
 from perceiver.models import video_autoencoding
 
 Json = Mapping[str, Any]
 Shapes = Mapping[str, tuple[int, ...]]
 
+# Of classes whose arrays have no size it means nothing.
+DEFAULT_IMAGE_SIZE = 56
 # Values of entries that a file leaves out.
 _DEFAULTS: dict[str, Any] = {
   "_label_trainable_num_channels": 1024,
@@ -37,7 +40,7 @@ _DEFAULTS: dict[str, Any] = {
   "d_latents": 1280,
   "d_model": 768,
   "hidden_act": "gelu",
-  "image_size": 56,
+  "image_size": DEFAULT_IMAGE_SIZE,
   "max_position_embeddings": 2048,
   "num_blocks": 1,
   "num_cross_attention_heads": 8,
@@ -66,8 +69,44 @@ _LOGITS = "perceiver.decoder.decoder.final_layer.bias"
 _LABELS = "perceiver.output_postprocessor.modalities.label.classifier.bias"
 # Arrays with one number for each class.
 CLASSES = (_LOGITS, _LABELS)
+# The class of a folder that names none: that of the first of these arrays.
+_SIGNS = {
+  "perceiver.input_preprocessor.convnet.conv.weight": (
+    "PerceiverForImageClassificationConvProcessing"
+  ),
+  "perceiver.input_preprocessor.convnet_1x1.weight": (
+    "PerceiverForImageClassificationLearned"
+  ),
+  "perceiver.input_preprocessor.conv_after_patches.weight": (
+    "PerceiverForOpticalFlow"
+  ),
+  _LABELS: "PerceiverForMultimodalAutoencoding",
+  "embedding_decoder.bias": "PerceiverForMaskedLM",
+  "perceiver.input_preprocessor.embeddings.weight": (
+    "PerceiverForSequenceClassification"
+  ),
+  _LOGITS: "PerceiverForImageClassificationFourier",
+}
 # The approximation of the original models, which are not called so there.
 TANH_GELU = "gelu_pytorch_tanh"
+
+
+def class_name(entries: Json, shapes: Shapes) -> Any:
+  """Returns the class that a folder names, or else the one of its arrays.
+
+  Args:
+    entries: of config.json.
+    shapes: of the arrays.
+
+  Raises:
+    errors.CheckpointError: if several are named, or none has these arrays.
+  """
+  named = entries.get("architectures")
+  if named is None and entries.get("model_type", "perceiver") == "perceiver":
+    named = [name for sign, name in _SIGNS.items() if sign in shapes][:1]
+  if not isinstance(named, list) or len(named) != 1:
+    raise errors.CheckpointError("architectures does not name one class")
+  return named[0]
 
 
 def read(class_name: str, entries: Json, shapes: Shapes) -> Any:
@@ -169,19 +208,41 @@ def _network(
   )
 
 
+def _classifying(entries: Json, shapes: Shapes) -> decoder.DecoderConfig:
+  """Returns the decoder of a classifier with one learned query."""
+  (num_classes,) = shapes.get(_LOGITS, (1,))
+  return decoder.DecoderConfig(
+    query_channels=entries["d_latents"], output_channels=num_classes
+  )
+
+
 def _read_classifier(
   inputs: image.ImageInputConfig, entries: Json, shapes: Shapes
 ) -> imagenet.ImageClassifierConfig:
   if inputs == imagenet.LEARNED.inputs:  # no other positions have a size
     size = (entries["image_size"], entries["image_size"])
     inputs = dataclasses.replace(inputs, size=size)
-  (num_classes,) = shapes.get(_LOGITS, (1,))
-  decoding = decoder.DecoderConfig(
-    query_channels=entries["d_latents"],
-    output_channels=num_classes,
-  )
+  decoding = _classifying(entries, shapes)
   return imagenet.ImageClassifierConfig(
     inputs=inputs, perceiver=_network(entries, inputs.input_channels, decoding)
+  )
+
+
+def _text(entries: Json) -> text.TextInputConfig:
+  return text.TextInputConfig(
+    vocab_size=entries["vocab_size"],
+    max_length=entries["max_position_embeddings"],
+    channels=entries["d_model"],
+  )
+
+
+def _read_text_classifier(
+  entries: Json, shapes: Shapes
+) -> text_classifier.TextClassifierConfig:
+  decoding = _classifying(entries, shapes)
+  return text_classifier.TextClassifierConfig(
+    inputs=_text(entries),
+    perceiver=_network(entries, entries["d_model"], decoding),
   )
 
 
@@ -197,11 +258,7 @@ def _read_language(
     ),
   )
   return language.LanguageModelConfig(
-    text=text.TextInputConfig(
-      vocab_size=entries["vocab_size"],
-      max_length=entries["max_position_embeddings"],
-      channels=channels,
-    ),
+    text=_text(entries),
     perceiver=_network(entries, channels, decoding),
   )
 
@@ -285,4 +342,5 @@ _READERS: dict[str, Callable[[Json, Shapes], Any]] = {
   "PerceiverForMaskedLM": _read_language,
   "PerceiverForMultimodalAutoencoding": _read_autoencoder,
   "PerceiverForOpticalFlow": _read_flow,
+  "PerceiverForSequenceClassification": _read_text_classifier,
 }

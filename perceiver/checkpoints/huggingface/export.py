@@ -3,6 +3,7 @@
 Settings without an entry there are found by reading the result back.
 """
 
+from collections.abc import Sequence
 import dataclasses
 import re
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from perceiver import network as perceiver_network
 from perceiver import position_encoding
 from perceiver.adapters import audio
 from perceiver.adapters import image
+from perceiver.adapters import text
 from perceiver.adapters import video
 from perceiver.checkpoints import check
 from perceiver.checkpoints import errors
@@ -21,6 +23,7 @@ from perceiver.checkpoints.huggingface import config as huggingface_config
 from perceiver.models import imagenet
 from perceiver.models import language
 from perceiver.models import optical_flow
+from perceiver.models import text_classifier
 from perceiver.models import video_autoencoding
 
 # Settings without an entry, on which evaluation does not depend.
@@ -109,7 +112,10 @@ def folds_query(config: Any) -> bool:
   the bias before makes up for it.
   """
   return (
-    isinstance(config, imagenet.ImageClassifierConfig)
+    isinstance(
+      config,
+      imagenet.ImageClassifierConfig | text_classifier.TextClassifierConfig,
+    )
     and isinstance(config.perceiver.decoder, decoder.DecoderConfig)
     and not config.perceiver.decoder.cross_attention.query_residual
   )
@@ -183,13 +189,12 @@ def _entries(config: Any) -> tuple[str, dict[str, Any]]:
       "image_size": config.inputs.size[0],
       **_labels(config.num_classes),
     }
+  elif isinstance(config, text_classifier.TextClassifierConfig):
+    kind = "PerceiverForSequenceClassification"
+    special = {**_text_entries(config.inputs), **_labels(config.num_classes)}
   elif isinstance(config, language.LanguageModelConfig):
     kind = "PerceiverForMaskedLM"
-    special = {
-      "d_model": config.text.channels,
-      "max_position_embeddings": config.text.max_length,
-      "vocab_size": config.text.vocab_size,
-    }
+    special = _text_entries(config.text)
   elif isinstance(config, optical_flow.OpticalFlowConfig):
     kind = "PerceiverForOpticalFlow"
     special = {
@@ -269,8 +274,20 @@ def _autoencoder_entries(
   }
 
 
+def _text_entries(inputs: text.TextInputConfig) -> dict[str, Any]:
+  return {
+    "d_model": inputs.channels,
+    "max_position_embeddings": inputs.max_length,
+    "vocab_size": inputs.vocab_size,
+  }
+
+
 def _labels(num_classes: int) -> dict[str, Any]:
-  names = [f"LABEL_{i}" for i in range(num_classes)]
+  return labels([f"LABEL_{i}" for i in range(num_classes)])
+
+
+def labels(names: Sequence[str]) -> dict[str, Any]:
+  """Returns the entries of classes with these names."""
   return {
     "id2label": {str(i): name for i, name in enumerate(names)},
     "label2id": {name: i for i, name in enumerate(names)},

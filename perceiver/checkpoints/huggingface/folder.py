@@ -1,7 +1,7 @@
 """Folders in the form of `transformers`: config.json and model.safetensors.
 
-The six Perceivers of that library are read and written; neither it nor PyTorch
-is needed. Weights mean the same there, but the classes differ from the
+The seven Perceivers of that library are read and written; neither it nor
+PyTorch is needed. Weights mean the same there, but the classes differ from the
 original models, and from ours, in these points:
 
 * Config entry `hidden_act` "gelu", with which DeepMind's weights were published
@@ -28,18 +28,23 @@ from typing import Any
 
 import numpy as np
 
+from perceiver import image_sizes
 from perceiver import model as perceiver_model
+from perceiver import position_encoding
 from perceiver.checkpoints import atomic
 from perceiver.checkpoints import check
 from perceiver.checkpoints import errors
+from perceiver.checkpoints import store
 from perceiver.checkpoints.deepmind import files
 from perceiver.checkpoints.huggingface import arrays as huggingface_arrays
 from perceiver.checkpoints.huggingface import config as huggingface_config
 from perceiver.checkpoints.huggingface import export
 from perceiver.checkpoints.huggingface import names
+from perceiver.models import imagenet
 from perceiver.models import video_autoencoding
 
 _CONFIG = "config.json"
+_PROCESSOR = "preprocessor_config.json"
 _BATCHES = "perceiver.input_preprocessor.convnet.batchnorm.num_batches_tracked"
 
 # A classifier's output map of the attention, and its query, in the release.
@@ -64,9 +69,21 @@ def read(
   """
   folder = pathlib.Path(folder)
   arrays, kept = huggingface_arrays.read(folder)
-  class_name, config = _config(folder, arrays, kept)
-  model = perceiver_model.Model(config)
+  entries = huggingface_arrays.read_json(folder / _CONFIG)
+  class_name, config = _config(folder, entries, arrays, kept)
+  model = perceiver_model.Model(config, class_names=_names(entries, config))
   return model, _variables(model, arrays, kept, f"{folder} ({class_name})")
+
+
+def class_names(folder: pathlib.Path, config: Any) -> tuple[str, ...] | None:
+  """Returns the names of a model's classes, None if the folder has none.
+
+  Raises:
+    FileNotFoundError: if there is no config.json.
+    CheckpointError: if it is damaged.
+  """
+  entries = huggingface_arrays.read_json(folder / _CONFIG)
+  return _names(entries, config)
 
 
 def load(
@@ -84,7 +101,8 @@ def load(
   """
   folder = pathlib.Path(folder)
   arrays, kept = huggingface_arrays.read(folder)
-  class_name, config = _config(folder, arrays, kept)
+  entries = huggingface_arrays.read_json(folder / _CONFIG)
+  class_name, config = _config(folder, entries, arrays, kept)
   different = export.differences(class_name, model.config, config, lenient=True)
   check.no_differences(
     different, f"{folder} ({class_name}) holds another model: its"
@@ -105,6 +123,8 @@ def save(
   """
   check.fits(model, variables, source="the variables to save")
   class_name, entries = export.write(model.config)
+  if model.class_names is not None:
+    entries |= export.labels(model.class_names)
   arrays, kept = _to_theirs(model, variables)
   entries |= {
     "architectures": [class_name],
@@ -117,32 +137,96 @@ def save(
     huggingface_arrays.write(temporary, arrays, kept)
 
 
+def differences(config: Any, found: Any) -> dict[str, tuple[Any, Any]]:
+  """Returns {field: (expected, found)} of a folder's model and another one.
+
+  What the original models do otherwise than `transformers` is disregarded.
+
+  Args:
+    config: the other model's configuration.
+    found: the folder's.
+  """
+  class_name, _ = export.write(found)
+  return export.differences(class_name, config, found, lenient=True)
+
+
 def deviations(model: perceiver_model.Model) -> list[str]:
   """Returns sentences on outputs that differ in `transformers`."""
   return export.deviations(model.config)
 
 
+def is_folder(path: pathlib.Path) -> bool:
+  """Returns whether a path looks like a folder of `transformers`.
+
+  Its configuration and arrays are not read. The folder of a run of
+  `experiments.train` is none, though files have the same names in it.
+  """
+  arrays = path / huggingface_arrays.ARRAYS
+  return (
+    (path / _CONFIG).is_file()
+    and huggingface_arrays.are_in(path)
+    and not store.is_ours(arrays)
+  )
+
+
+def _names(entries: Mapping[str, Any], config: Any) -> tuple[str, ...] | None:
+  """Returns the names of the classes in their order, None if there are none.
+
+  `transformers` calls classes that have no names LABEL_0, LABEL_1 and so on.
+  """
+  listed = entries.get("id2label")
+  count = getattr(config, "num_classes", 0)
+  if not isinstance(listed, dict) or len(listed) != count:
+    return None
+  found = tuple(listed.get(str(i)) for i in range(count))
+  if found == tuple(f"LABEL_{i}" for i in range(count)):
+    return None
+  return found if all(isinstance(name, str) for name in found) else None  # type: ignore[return-value]
+
+
+def _image_size(
+  folder: pathlib.Path, entries: Mapping[str, Any]
+) -> tuple[int, int]:
+  """Returns the size of a classifier's images, which no array has.
+
+  That of preprocessor_config.json, which `transformers` resizes images to; or
+  else `image_size`, unless it has the default, which stands in all files.
+  """
+  processor, size = folder / _PROCESSOR, entries.get("image_size")
+  if size == huggingface_config.DEFAULT_IMAGE_SIZE:
+    size = imagenet.FOURIER.inputs.size
+  if processor.is_file():
+    size = huggingface_arrays.read_json(processor).get("size", size)
+  if isinstance(size, dict):
+    size = (size.get("height"), size.get("width"))
+  height, width = (size, size) if isinstance(size, int) else size
+  return height, width
+
+
 def _config(
   folder: pathlib.Path,
+  entries: Mapping[str, Any],
   arrays: dict[str, np.ndarray],
   kept: Mapping[str, np.ndarray],
 ) -> tuple[str, Any]:
   """Returns class and configuration; puts a kept bias into its place."""
   path = folder / _CONFIG
-  entries = huggingface_arrays.read_json(path)
   shapes = {name: array.shape for name, array in arrays.items()}
   try:
-    architectures = entries.get("architectures")
-    if not isinstance(architectures, list) or len(architectures) != 1:
-      raise ValueError("architectures does not name one class")
+    class_name = huggingface_config.class_name(entries, shapes)
     layers = entries.get("num_self_attends_per_block")
     if isinstance(layers, int) and layers > len(arrays):
       raise ValueError(
         f"num_self_attends_per_block is {layers}, but there are only "
         f"{len(arrays)} arrays"
       )
-    config = huggingface_config.read(architectures[0], entries, shapes)
-  except ValueError as error:
+    config = huggingface_config.read(class_name, entries, shapes)
+    if isinstance(config, imagenet.ImageClassifierConfig) and not (
+      position_encoding.is_learned(config.inputs.positions)
+    ):
+      size = _image_size(folder, entries)
+      config = image_sizes.resized(config, size)
+  except (TypeError, ValueError) as error:
     raise errors.CheckpointError(
       f"Checkpoint: {path} describes no model of ours: {error}."
     ) from error
@@ -155,7 +239,7 @@ def _config(
   ):
     arrays[key] = bias
     config = export.with_query_residual(config, False)
-  return architectures[0], config
+  return class_name, config
 
 
 def _variables(

@@ -9,7 +9,7 @@ nested tuples can take exponential time. What a pickle names is replaced by the
 inert stand-ins of `arrays`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import io
 import pickle
 import pickletools
@@ -37,8 +37,18 @@ _KEYS = {
 }
 
 
-def run(content: bytes) -> tuple[Any, int]:
+def run(
+  content: bytes,
+  find: Callable[[str, arrays.Budget], Any] = arrays.find,
+  load: Callable[[Any], Any] | None = None,
+) -> tuple[Any, int]:
   """Unpickles what consists of arrays, mappings and plain values.
+
+  Args:
+    content: the pickle.
+    find: gives the stand-in for a full name, or raises an error.
+    load: gives what a reference to something outside the pickle stands for;
+      such references are refused if None.
 
   Returns:
     The result, made of None, bool, int, float, str, bytes, bytearray, tuple,
@@ -48,8 +58,9 @@ def run(content: bytes) -> tuple[Any, int]:
     CheckpointError: if the pickle is damaged or names anything else.
   """
   try:
-    count = _Checker(len(content)).check(content)
-    return _Unpickler(io.BytesIO(content), 2 * len(content)).load(), count
+    admitted = _ADMITTED if load is None else _ADMITTED | {"BINPERSID"}
+    count = _Checker(len(content), admitted).check(content)
+    return _Unpickler(content, find, load).load(), count
   except errors.CheckpointError:
     raise
   except Exception as error:
@@ -62,19 +73,31 @@ def run(content: bytes) -> tuple[Any, int]:
 class _Unpickler(pickle.Unpickler):
   """Python's unpickler, which finds nothing but stand-ins."""
 
-  def __init__(self, stream: io.BytesIO, max_bytes: int):
-    super().__init__(stream)
-    self._budget = arrays.Budget(max_bytes)
+  def __init__(
+    self,
+    content: bytes,
+    find: Callable[[str, arrays.Budget], Any],
+    load: Callable[[Any], Any] | None,
+  ):
+    super().__init__(io.BytesIO(content))
+    self._budget = arrays.Budget(2 * len(content))
+    self._find, self._load = find, load
 
   def find_class(self, module: str, name: str) -> Any:
-    return arrays.find(f"{module}.{name}", self._budget)
+    return self._find(f"{module}.{name}", self._budget)
+
+  def persistent_load(self, reference: Any) -> Any:
+    if self._load is None:
+      raise pickle.UnpicklingError("a reference to something outside")
+    return self._load(reference)
 
 
 class _Checker:
   """Kinds of the values that would be on the stack and in the memo."""
 
-  def __init__(self, size: int):
+  def __init__(self, size: int, admitted: frozenset[str]):
     self._size = size
+    self._admitted = admitted
     self._stack: list[pickletools.StackObject] = []
     self._marks: list[int] = []  # sizes of the stack below the marks
     self._memo: dict[int, pickletools.StackObject] = {}
@@ -93,7 +116,7 @@ class _Checker:
         raise errors.CheckpointError(
           "it does not begin as pickles of protocol 2 to 5 do"
         )
-      if opcode.name not in _ADMITTED:
+      if opcode.name not in self._admitted:
         raise errors.CheckpointError(
           f"it has an instruction {opcode.name} at byte {last}, which arrays "
           "and mappings do not need"
