@@ -10,9 +10,10 @@
   python -m experiments.evaluate starcraft-encoders [--runs RUN...]
 
 RUN is the folder of a run, finished or not, or of one of its checkpoints; PATH
-is one too, a model file, a released file or a folder of `transformers`. Results on other data than the run's own are noted
-in its folder, for `list --table`. --follow evaluates the checkpoints of a run
-as they come, into its log, and ends when the run has ended.
+is one too, a model file, a released file or a folder of `transformers`.
+Results on other data than the run's own are noted in its folder, for `list
+--table`. --follow evaluates the checkpoints of a run as they come, into its
+log, and ends when the run has ended.
 --report writes DIR/index.html with the numbers and the experiment's pictures.
 --latents evaluates a model with its first latents only, for several numbers of
 them; --choose-latents chooses one, for the model's file.
@@ -48,7 +49,6 @@ from experiments.training import tasks
 from experiments.training import trainer
 import perceiver
 from perceiver import config_json
-from perceiver.checkpoints.huggingface import folder
 
 _PROG = "python -m experiments.evaluate"
 _BASELINES, _LANGUAGE = "baselines.BaselinesConfig", "experiments.language"
@@ -119,7 +119,7 @@ def _main(arguments: Sequence[str]) -> None:
   if path is not None and not path.exists():
     hint = files.similar(path)
     raise FileNotFoundError(f"There is no checkpoint {path}.{hint}")
-  if path is not None and path.is_dir() and not folder.is_folder(path):
+  if path is not None and candidates.is_run(path):
     choice = _choice_of_run(choice, options, path)
   elif step is not None or options.follow:
     raise errors.UsageError("--step and --follow need the folder of a run")
@@ -209,11 +209,6 @@ def _with_experiment(arguments: Sequence[str]) -> list[str]:
     return list(arguments)
   given = _path(first)
   run = _parts(given, None)[0] or given
-  if folder.is_folder(run):
-    raise errors.UsageError(
-      f"{run} is a folder of transformers: name the experiment that evaluates "
-      f"it, EXPERIMENT --checkpoint {run}"
-    )
   if not (run / run_folder.CONFIG).exists():
     if "/" not in first:
       return list(arguments)

@@ -61,7 +61,7 @@ def load(
   loaded: Any = None
   chosen: int | None = None
   origin = str(path)
-  if not path.is_dir() or folder.is_folder(path):
+  if not is_run(path):
     if store.is_ours(path):
       model, loaded = store.load(path, type(experiment.model))
       chosen = model.num_latents
@@ -89,6 +89,11 @@ def load(
     variables = jax.device_put(loaded, place)
     step = None
   return Candidate(experiment.train, task, variables, mesh, origin, step)
+
+
+def is_run(path: pathlib.Path) -> bool:
+  """Returns whether a path is a folder, and none of `transformers`."""
+  return path.is_dir() and not folder.is_folder(path)
 
 
 def _check_kind(

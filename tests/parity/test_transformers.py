@@ -14,6 +14,7 @@ from tests.helpers import huggingface_folders
 from tests.helpers import noise
 from tests.helpers import released
 from tests.helpers import released_models
+from tests.helpers import trees
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -135,3 +136,58 @@ def test_a_query_that_we_do_not_add_changes_nothing(tmp_path):
   arrays = inputs(name)
   ours = huggingface_folders.outputs(model, variables, arrays)
   assert_close(ours, their_outputs(theirs, arrays))
+
+
+def test_a_fine_tuned_folder(tmp_path):
+  """Three classes, 32 pixels, several files, bfloat16."""
+  torch.manual_seed(0)
+  labels = dict(enumerate(("cat", "dog", "owl")))
+  entries = huggingface_folders.entries("image_classification_fourier") | {
+    "id2label": labels,
+    "image_size": 32,
+    "label2id": {name: i for i, name in labels.items()},
+  }
+  theirs = transformers.PerceiverForImageClassificationFourier(
+    transformers.PerceiverConfig(**entries)
+  ).to(torch.bfloat16)
+  theirs.save_pretrained(tmp_path / "folder", max_shard_size="30KB")
+  assert len(list((tmp_path / "folder").iterdir())) > 3
+  torch.save(theirs.state_dict(), tmp_path / "pytorch_model.bin")
+  model, variables = perceiver.load(tmp_path / "folder")
+  assert model.class_names == tuple(labels.values())
+  images = fill.array((2, 3, 32, 32), "parity", "fine-tuned")
+  theirs.to(torch.float32)
+  expected = their_outputs(theirs, {"in_images": images})
+  found = model.apply(variables, np.moveaxis(images, 1, -1))
+  assert_close({"out_logits": found}, expected)
+  for file in (tmp_path / "folder").glob("model*"):
+    file.unlink()
+  (tmp_path / "pytorch_model.bin").rename(
+    tmp_path / "folder" / "pytorch_model.bin"
+  )
+  again = perceiver.load(tmp_path / "folder")[1]
+  trees.assert_identical(again, variables)
+
+
+def test_classifiers_of_text(tmp_path):
+  torch.manual_seed(0)
+  entries = huggingface_folders.entries("masked_lm") | {"num_labels": 3}
+  entries.pop("id2label", None)
+  entries.pop("label2id", None)
+  theirs = transformers.PerceiverForSequenceClassification(
+    transformers.PerceiverConfig(**entries)
+  )
+  for parameter in theirs.parameters():
+    torch.nn.init.normal_(parameter, std=0.1)
+  theirs.save_pretrained(tmp_path / "theirs")
+  model, variables = perceiver.load(tmp_path / "theirs")
+  arrays = inputs("masked_lm")
+  expected = their_outputs(theirs, arrays)
+  ids, mask = arrays["in_ids"].astype(np.int32), arrays["in_mask"].astype(bool)
+  found = model.apply(variables, ids, mask=mask)
+  assert_close({"out_logits": found}, expected)
+  folder.save(tmp_path / "ours", model, variables)
+  theirs = transformers.PerceiverForSequenceClassification.from_pretrained(
+    tmp_path / "ours"
+  )
+  assert_close({"out_logits": found}, their_outputs(theirs, arrays))

@@ -1,6 +1,8 @@
 """Saving our own files: whole, or not at all."""
 
+import dataclasses
 import os
+import re
 
 import jax.numpy as jnp
 import numpy as np
@@ -139,3 +141,35 @@ def test_variables_of_another_model_are_not_saved(tmp_path):
   ):
     perceiver.save(tmp_path / "m", MODEL, perceiver.Variables(params, {}))
   assert not list(tmp_path.iterdir())
+
+
+def test_a_card_beside_the_file(tmp_path):
+  path = tmp_path / "model.safetensors"
+  model = dataclasses.replace(MODEL, class_names=tuple("abc|efg"))
+  notes = {"step": "30"}
+  perceiver.save(path, model, VARIABLES, notes, card="Trained on *owls*.\n")
+  assert sorted(x.name for x in tmp_path.iterdir()) == ["model.md", path.name]
+  card = path.with_suffix(".md").read_text()
+  assert card.startswith("# model.safetensors\n")
+  assert f"| parameters | {model.num_parameters():,} |" in card
+  (images,) = MODEL.config.example()
+  shape = ", ".join(map(str, images.shape[1:]))
+  assert f"| arguments | float32[B, {shape}] |" in card
+  assert f"| result | float32[B, {MODEL.config.num_classes}] |" in card
+  assert "| classes | a, b, c, \\|, e, f, g |" in card
+  assert "| step | 30 |" in card
+  assert "\nTrained on *owls*.\n" in card
+  perceiver.save(path, MODEL, VARIABLES, card=True)
+  assert "classes" not in path.with_suffix(".md").read_text()
+  (code,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+  names = {}
+  exec(code.replace("model.safetensors", str(path)), names)
+  assert names["model"] == MODEL
+
+
+def test_class_names_that_are_none_are_refused(path):
+  metadata, arrays = arrays_file.read(path, "one")
+  for text in ("[1]", "{}", "[", '"a"'):
+    arrays_file.write(path, arrays, metadata | {"class_names": text})
+    with pytest.raises(perceiver.CheckpointError, match="class names"):
+      perceiver.load(path)

@@ -38,13 +38,17 @@ def change(folder, **entries):
 @pytest.mark.parametrize(
   ("entries", "message"),
   [
-    ({"architectures": ...}, "architectures does not name one class"),
+    ({"architectures": ..., "model_type": "bert"}, "does not name one class"),
+    ({"architectures": []}, "architectures does not name one class"),
     ({"architectures": ["A", "B"]}, "architectures does not name one class"),
     (
       {"architectures": ["PerceiverModel"]},
       "architectures is 'PerceiverModel'",
     ),
-    ({"architectures": ["PerceiverForSequenceClassification"]}, "expected one"),
+    (
+      {"architectures": ["PerceiverForSequenceClassification"]},
+      "has no perceiver.decoder.decoder.",
+    ),
     ({"hidden_act": "relu"}, "hidden_act is 'relu'; expected 'gelu' or"),
     ({"d_latents": "32"}, "d_latents is '32'; expected int"),
     ({"d_latents": 32.0}, "d_latents is 32.0; expected int"),
@@ -64,7 +68,7 @@ def change(folder, **entries):
     ({"max_position_embeddings": 21}, "expected float32[21, 24]"),
     ({"d_model": ...}, "expected float32[768]"),
   ],
-  ids=range(22),
+  ids=range(23),
 )
 def test_what_cannot_be_represented_is_refused(folder, entries, message):
   change(folder, **entries)
@@ -108,8 +112,9 @@ def test_damaged_arrays_are_refused(folder):
     path.write_bytes(content[:length])
     assert "cannot be read" in refusal(folder)
   path.unlink()
+  assert "there is no file" in refusal(folder, FileNotFoundError)
   (folder / "pytorch_model.bin").touch()
-  assert "Files of PyTorch are pickles" in refusal(folder, FileNotFoundError)
+  assert "it is no zip of PyTorch" in refusal(folder)
 
 
 def rewrite(folder, changes, metadata=None):
