@@ -33,13 +33,12 @@ from experiments.cli import following
 from experiments.cli import html_report
 from experiments.cli import latents
 from experiments.cli import registry
-from experiments.cli import renames
+from experiments.cli import run_choice
 from experiments.cluster import processes
 from experiments.data import files
 from experiments.data import paths
 from experiments.runs import folder as run_folder
 from experiments.runs import log as runs_log
-from experiments.runs import outside_files
 from experiments.runs import progress
 from experiments.runs import provenance
 from experiments.training import evaluation
@@ -48,7 +47,6 @@ from experiments.training import sharding
 from experiments.training import tasks
 from experiments.training import trainer
 import perceiver
-from perceiver import config_json
 
 _PROG = "python -m experiments.evaluate"
 _BASELINES, _LANGUAGE = "baselines.BaselinesConfig", "experiments.language"
@@ -80,6 +78,8 @@ class Evaluate(latents.Selection):
     follow: evaluate each new checkpoint of a run, into the run's log.
     report: a folder for a page with numbers and pictures.
     examples: evaluate the first so many examples only; all if None.
+    calibrate: of classifiers, fit a temperature on this share of the examples,
+      and report the calibration error on the others, before and after.
     distributed: the processes of the evaluation.
   """
 
@@ -88,12 +88,15 @@ class Evaluate(latents.Selection):
   follow: bool = False
   report: pathlib.Path | None = None
   examples: int | None = None
+  calibrate: float | None = None
   distributed: processes.DistributedConfig = processes.DistributedConfig()
 
   def __post_init__(self) -> None:
     super().__post_init__()
     if self.examples is not None and self.examples < 1:
       raise ValueError(f"--examples must be at least 1, not {self.examples}")
+    if self.calibrate is not None and not 0 < self.calibrate < 1:
+      raise ValueError(f"--calibrate is {self.calibrate}; expected (0, 1)")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -120,19 +123,20 @@ def _main(arguments: Sequence[str]) -> None:
     hint = files.similar(path)
     raise FileNotFoundError(f"There is no checkpoint {path}.{hint}")
   if path is not None and candidates.is_run(path):
-    choice = _choice_of_run(choice, options, path)
+    choice = run_choice.of_folder(choice, options, path)
   elif step is not None or options.follow:
     raise errors.UsageError("--step and --follow need the folder of a run")
   experiment = cli_arguments.override(Evaluate, choice, arguments, _PROG)
   if path is None:
     raise errors.UsageError("--checkpoint PATH is needed")
   others = (step, options.examples, options.report, options.latents)
+  others += (options.calibrate,)
   if options.follow and (
     options.choose_latents or any(value is not None for value in others)
   ):
     raise errors.UsageError(
-      "--follow goes without --step, --examples, --report, --latents and "
-      "--choose-latents"
+      "--follow goes without --step, --examples, --report, --calibrate, "
+      "--latents and --choose-latents"
     )
   processes.start(options.distributed)
   if options.follow:
@@ -149,6 +153,8 @@ def _main(arguments: Sequence[str]) -> None:
   evaluate = candidates.evaluator(candidate, options.examples)
   found = evaluate(candidate.variables)
   _print(found.describe(choice.result))
+  if options.calibrate is not None:
+    _print(candidates.calibrate(candidate, options.calibrate).describe())
   if _differ_in_data(experiment, choice.experiment):
     _note(path, candidate, found)
   if options.report is not None:
@@ -248,7 +254,8 @@ def load_run(
     FileNotFoundError: if it has no checkpoint.
   """
   options = cli_arguments.select(Evaluate, _with_experiment([str(path)]), _PROG)
-  experiment = _choice_of_run(options.choose(), options, path).experiment
+  choice = run_choice.of_folder(options.choose(), options, path)
+  experiment = choice.experiment
   train = dataclasses.replace(
     experiment.train, parallel=sharding.ParallelConfig(data=1)
   )
@@ -302,50 +309,6 @@ def report(
 
   processes.on_process_zero(write)
   return pages[0] if pages else folder
-
-
-def _choice_of_run(
-  choice: registry.Choice, options: Evaluate, path: pathlib.Path
-) -> registry.Choice:
-  """Replaces the recipe by the one that the run in a folder was made with."""
-  if options.recipe or options.mini:
-    raise errors.UsageError(
-      "the folder of a run states its recipe: leave out --recipe and --mini"
-    )
-  file = path / run_folder.CONFIG
-  if not file.exists():
-    raise errors.UsageError(
-      f"{path} is not the folder of a run: it has no config.json"
-    )
-  try:
-    stored = config_json.from_json(file.read_text(), type(choice.experiment))
-  except (OSError, KeyError, TypeError, ValueError) as error:
-    raise errors.UsageError(
-      f"{file} is not a configuration of {choice.name} in this version: "
-      f"{error}.{_origin(path)}"
-    ) from error
-  stored = outside_files.from_run(stored, path)
-  known = registry.choices(choice.name)
-  same = [c for c in known if c.experiment == stored]
-  same += [c for c in known if c.experiment.model == stored.model]
-  if same:
-    return same[0]._replace(experiment=stored)
-  return choice._replace(
-    recipe="with settings of its own", experiment=stored, result=None
-  )
-
-
-def _origin(run: pathlib.Path) -> str:
-  """Returns advice on a run whose configuration cannot be read."""
-  starts = provenance.read(run)
-  git = starts[-1].get("git") if starts else None
-  commit = git.get("commit") if isinstance(git, dict) else None
-  made = f"commit {commit}" if commit else "version 0.1.0"
-  return (
-    f" If the run was made by version {renames.BEFORE} or earlier, or before "
-    f"{renames.VERSION} was released, evaluate it with the code that made it: "
-    f"{made}."
-  )
 
 
 if __name__ == "__main__":

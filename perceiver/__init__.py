@@ -6,6 +6,7 @@ from perceiver.checkpoints.load import load
 from perceiver.checkpoints.load import restore
 from perceiver.checkpoints.store import save
 from perceiver.errors import PerceiverError
+from perceiver.export import export
 from perceiver.model import Model
 from perceiver.model import Precision
 from perceiver.model import Variables
@@ -19,6 +20,7 @@ __all__ = [
   "Precision",
   "Variables",
   "create",
+  "export",
   "list_models",
   "load",
   "load_for_finetuning",

@@ -31,7 +31,7 @@ def watch(
   cross_attend: Integer[Array, ""] | int,
 ) -> Watched:
   """Returns the state before the first cross-attend."""
-  shape = (len(latents), num_heads, latents.shape[1], num_inputs)
+  shape = (latents.shape[0], num_heads, latents.shape[1], num_inputs)
   return Watched(latents, jnp.zeros(shape), jnp.asarray(cross_attend))
 
 

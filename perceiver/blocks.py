@@ -199,7 +199,7 @@ class CrossAttentionBlock(hk.Module):
 
     def decode(operands: Any) -> Float[Array, "B T F"]:
       parts, mask = operands
-      joined = input_parts.concatenate(parts, len(inputs))  # [B, T, E]
+      joined = input_parts.concatenate(parts, inputs.shape[0])  # [B, T, E]
       return output(self._attend(weights, keys_values, joined, mask, keys))
 
     if any(key is not None for key in keys):

@@ -81,12 +81,12 @@ class Model:
   def init(self, key: PRNGKeyArray) -> Variables:
     """Returns freshly initialised variables; needs no data."""
     example = self.config.example()
-    transformed = _transformed(self.config, "__call__", self.reference)
+    module = transformed(self.config, "__call__", self.reference)
 
     def init(key: PRNGKeyArray) -> Any:
       zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), example)
       # Batch norm makes its state in training mode only.
-      return transformed.init(key, True, *zeros)
+      return module.init(key, True, *zeros)
 
     return Variables(*jax.jit(init)(key))
 
@@ -129,11 +129,16 @@ class Model:
     rng: PRNGKeyArray | None = None,
     is_training: bool = False,
     num_latents: int | None = None,
+    method: str = "__call__",
     **options: Any,
   ) -> tuple[Any, Any]:
-    """Returns the outputs and the state after them."""
-    config, variables = self._with_first_latents(variables, num_latents)
-    compiled = _compiled(config, "__call__", is_training, self.reference)
+    """Returns the outputs and the state after them.
+
+    `method` names another function of the model than `apply`, such as the
+    `distribution` of a flow; all else is as of `apply`.
+    """
+    config, variables = self.with_first_latents(variables, num_latents)
+    compiled = _compiled(config, method, is_training, self.reference)
     return compiled(*variables, rng, *inputs, **options)
 
   def encode(
@@ -148,7 +153,7 @@ class Model:
     `num_latents` is that of `apply`. The first n of nested latents are those
     that `num_latents=n` gives.
     """
-    config, variables = self._with_first_latents(variables, num_latents)
+    config, variables = self.with_first_latents(variables, num_latents)
     compiled = _compiled(config, "encode", False, self.reference)
     return compiled(*variables, None, *inputs, **options)[0]
 
@@ -191,14 +196,14 @@ class Model:
           f"Model: cross_attend is {cross_attend}; expected 0 to {count - 1}."
         )
       options["cross_attend"] = cross_attend
-    config, variables = self._with_first_latents(variables, None)
+    config, variables = self.with_first_latents(variables)
     compiled = _compiled(config, "attention_map", False, self.reference)
     return compiled(*variables, None, *inputs, **options)[0]
 
-  def _with_first_latents(
-    self, variables: Variables, num_latents: int | None
+  def with_first_latents(
+    self, variables: Variables, num_latents: int | None = None
   ) -> tuple[Any, Variables]:
-    """Returns configuration and variables with the first latents only."""
+    """Returns configuration and variables of a call with so many latents."""
     wanted = self.num_latents if num_latents is None else num_latents
     if wanted is None:
       return self.config, variables
@@ -267,20 +272,20 @@ class Model:
     config = self.config
     if wanted is not None:
       config = latent_sizes.with_first(config, wanted)
-    transformed = _transformed(config, "__call__", reference or self.reference)
+    module = transformed(config, "__call__", reference or self.reference)
     return flops.count(
-      lambda variables, inputs: transformed.apply(
-        *variables, None, False, *inputs
-      ),
+      lambda variables, inputs: module.apply(*variables, None, False, *inputs),
       Model(config).shapes(),
       config.example(batch_size),
     )
 
 
 @functools.lru_cache(maxsize=256)
-def _transformed(
+def transformed(
   config: Any, method: str, reference: bool
 ) -> hk.TransformedWithState:
+  """Returns a method of a model in Haiku's form, with a flag `is_training`."""
+
   def run(is_training: bool, *args: Any, **kwargs: Any) -> Any:
     with attention_reference.implementation(reference):
       return getattr(config.network(is_training), method)(*args, **kwargs)
@@ -292,10 +297,10 @@ def _transformed(
 def _compiled(
   config: Any, method: str, is_training: bool, reference: bool
 ) -> Callable[..., tuple[Any, Any]]:
-  transformed = _transformed(config, method, reference)
+  module = transformed(config, method, reference)
 
   def run(params: Any, state: Any, rng: Any, *args: Any, **kwargs: Any) -> Any:
-    return transformed.apply(params, state, rng, is_training, *args, **kwargs)
+    return module.apply(params, state, rng, is_training, *args, **kwargs)
 
   compiled = jax.jit(run)
 

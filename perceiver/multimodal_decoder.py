@@ -135,9 +135,9 @@ class MultimodalDecoder(hk.Module):
       if len(indices):
         found = _map_indices(decode, indices, block_size)  # [B, O, F]
       else:
-        found = jnp.zeros((len(latents), 0, output.channels))
+        found = jnp.zeros((latents.shape[0], 0, output.channels))
       if output.joined:
-        found = found.reshape(len(latents), len(indices) * output.channels)
+        found = found.reshape(latents.shape[0], len(indices) * output.channels)
       results[output.name] = found.astype(jnp.float32)
     return results
 

@@ -15,6 +15,7 @@ from experiments.cluster import machine
 from experiments.runs import folder as run_folder
 from experiments.runs import progress
 from experiments.runs import provenance
+from experiments.training import calibration
 from experiments.training import checkpoints as training_checkpoints
 from experiments.training import evaluation
 from experiments.training import foreign
@@ -100,10 +101,10 @@ def _check_kind(
   model: perceiver.Model, experiment: trainer.Experiment, path: pathlib.Path
 ) -> None:
   """Raises unless an experiment can evaluate a model."""
-  expected: Any = experiment.model  # type: ignore[attr-defined]
+  expected: Any = experiment.model
   if not isinstance(model.config, type(expected)):
     raise perceiver.CheckpointError(
-      f"Checkpoint: {path} holds a {type(model.config).__name__}; expected a "
+      f"Checkpoint: {path} holds {type(model.config).__name__}; expected "
       f"{type(expected).__name__}, which this experiment evaluates."
     )
 
@@ -161,6 +162,18 @@ def evaluator(
     evaluation.Watch(on_progress=shown),
     only_first=examples,
   )
+
+
+def calibrate(candidate: Candidate, share: float) -> calibration.Calibration:
+  """Fits a temperature on a share of a classifier's examples.
+
+  Raises:
+    files.InputError: if it is no classifier.
+  """
+  logits, labels = calibration.collect(
+    candidate.task, candidate.variables, candidate.mesh, candidate.config
+  )
+  return calibration.calibrate(logits, labels, share)
 
 
 def facts(candidate: Candidate) -> dict[str, str]:

@@ -16,6 +16,7 @@ from experiments.runs import plots as runs_plots
 from experiments.training import tasks
 import perceiver
 from perceiver import bounds
+from perceiver import mixtures
 
 Array = jax.Array
 
@@ -117,7 +118,8 @@ class OpticalFlow:
   ) -> tasks.Losses:
     """Computes loss and end-point errors, in pixels, of every pair.
 
-    All are means over the pair's valid pixels, or over the decoded ones among
+    The loss of a mixture is the negative logarithm of its density, nats. All
+    are means over the pair's valid pixels, or over the decoded ones among
     them; a pair without any has error 0. "zero_epe" is the error of the flow
     that is 0 everywhere, "over_1px" the share of the pixels with an error of
     more than one pixel.
@@ -130,19 +132,31 @@ class OpticalFlow:
       key, rng = jax.random.split(rng)
       points = sample_points(key, valid.shape[1], self.loss.output_points)
       truth, valid = truth[:, points], valid[:, points]  # [B, n, 2], [B, n]
-    flow, state = self.model.apply_and_update(
-      variables, frames, rng=rng, is_training=is_training, output_points=points
-    )  # [B, H, W, 2] or [B, n, 2]
-    flow = flow.reshape(truth.shape)  # [B, n, 2]
+    mixture = self.model.config.mixture
+    outputs, state = self.model.apply_and_update(
+      variables,
+      frames,
+      rng=rng,
+      is_training=is_training,
+      output_points=points,
+      method="distribution" if mixture.num_components else "__call__",
+    )  # [B, H, W, …] or [B, n, …]
+    rows = lambda x, axes: x.reshape(*valid.shape, *x.shape[x.ndim - axes :])
+    if mixture.num_components:
+      found = mixtures.Mixture(*map(rows, outputs, (1, 2, 2)))
+      flow = mixtures.expected(found)  # [B, n, 2]
+      loss = mixtures.negative_log_likelihood(mixture, found, truth)
+    else:
+      flow = rows(outputs, 1)
+      loss = self._robust(lengths(flow - truth))
     error = lengths(flow - truth)  # [B, n]
-    robust = self._robust(error)
     metrics = {
       "epe": mean_over(error, valid),
       "over_1px": mean_over(error > 1, valid),
       "over_3px": mean_over(error > 3, valid),
       "zero_epe": mean_over(lengths(truth), valid),
     }
-    return tasks.Losses(mean_over(robust, valid), metrics, state, flow)
+    return tasks.Losses(mean_over(loss, valid), metrics, state, flow)
 
   def distance(self, outputs: Array, wanted: Array, batch: Any) -> Array:
     """Returns the loss against a teacher's flow, at all decoded pixels."""

@@ -51,6 +51,20 @@ class HasLogits:
     del batch
     return divergence(outputs, wanted)
 
+  def logits_and_labels(
+    self, variables: Any, batch: Any
+  ) -> tuple[Float[Array, "B F"], Integer[Array, "B"]]:
+    """Returns the logits and labels of a batch of the evaluation.
+
+    Raises:
+      ValueError: if examples may have several labels.
+    """
+    if batch["labels"].ndim > 1:
+      raise ValueError("an example has several labels; expected one for each")
+    losses: Any = self.losses  # type: ignore[attr-defined]
+    found = losses(variables, batch, rng=None, is_training=False)
+    return found.outputs, batch["labels"]
+
 
 def top_k_correct(
   logits: Float[Array, "B F"],

@@ -117,7 +117,7 @@ class FlowInput(hk.Module):
     shape = config.grid if config.concatenate_frames else (2, *config.grid)
     positions = position_encoding.encode(config.positions, shape)  # [1, M, P]
     return (
-      features.reshape(len(frames), config.num_inputs, features.shape[-1]),
+      features.reshape(frames.shape[0], config.num_inputs, features.shape[-1]),
       positions.astype(features.dtype),
     )
 
@@ -133,7 +133,7 @@ def _features(
       return image.conv_pool(features, _join_frames(frames), is_training)
     each = jax.lax.collapse(frames, 0, 2)  # [2B, H, W, 3]
     pooled = image.conv_pool(features, each, is_training)  # [2B, h, w, C]
-    return pooled.reshape(len(frames), 2, *pooled.shape[1:])
+    return pooled.reshape(frames.shape[0], 2, *pooled.shape[1:])
   around = patches.neighbourhoods(frames, features.size)  # [B, 2, H, W, 27]
   if config.concatenate_frames:
     around = _join_frames(around)  # [B, H, W, 54]

@@ -54,7 +54,7 @@ class GridInputConfig(Protocol):
     Float[Array, "1 M P"] | position_encoding.GridEncoding,
   ]:
     """Returns ([B, M, values], [1, M, positions]); inside a Haiku module."""
-    shape = len(values), self.num_inputs, self.num_values
+    shape = values.shape[0], self.num_inputs, self.num_values
     values = values.reshape(shape)
     positions = position_encoding.encode(self.positions, self.grid)
     return values, positions.astype(values.dtype)

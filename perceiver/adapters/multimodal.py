@@ -227,7 +227,7 @@ class MultimodalInput(hk.Module):
       f"{modality.name}_padding", channels - input_parts.num_channels(parts)
     )
     padded = input_parts.concatenate(
-      pad(parts, vector), len(array)
+      pad(parts, vector), array.shape[0]
     )  # [B, M, C]
     if not self.config.mask_tokens:
       return padded
@@ -321,7 +321,7 @@ def input_mask(
       f"Multimodal input: present is given for {sorted(present)}; expected "
       f"some of {sorted(known)}."
     )
-  batch_size = len(next(iter(present.values())))
+  batch_size = next(iter(present.values())).shape[0]
   columns = []
   for modality in config.ordered:
     has = present.get(modality.name, jnp.ones(batch_size, bool))

@@ -116,7 +116,7 @@ class TextInput(hk.Module):
     check_ids(self.config, ids, num_prefix)
     tokens = rows.take(self.table(), ids)  # [B, M, C]
     if prefix is not None:
-      shape = (len(ids), *prefix.shape)
+      shape = (ids.shape[0], *prefix.shape)
       tokens = jnp.concatenate([jnp.broadcast_to(prefix, shape), tokens], 1)
     positions = position_encoding.LearnedVectors(
       self.config.max_length, self.config.positions, name="learned_positions"

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from jax import export
+
 # Scores held at a time by one block of `attend` and `map_blocks`. On a CPU they
 # are enough for full speed of the matrix products, and few enough to stay near
 # the core; an accelerator wants few, large operations.
@@ -18,8 +20,24 @@ class BlockSizes(NamedTuple):
   accelerator: int
 
 
-def choose(length: int, scores_per_position: int) -> BlockSizes:
-  """Returns the sizes of blocks of `length` positions of the long side."""
+# In place of a batch of any size, in a program that is exported.
+_SYMBOLIC_EXAMPLES = 8
+
+
+def examples(batch: int) -> int:
+  """Returns the size of a batch, and a typical one where it may be any."""
+  return _SYMBOLIC_EXAMPLES if export.is_symbolic_dim(batch) else batch
+
+
+def choose(length: int, batch: int, scores_per_position: int) -> BlockSizes:
+  """Returns the sizes of blocks of `length` positions of the long side.
+
+  Args:
+    length: positions of the long side.
+    batch: the number of examples, which may be symbolic.
+    scores_per_position: of one example.
+  """
+  scores_per_position *= examples(batch)
 
   def size(scores: int, lowest: int, highest: int) -> int:
     # Without an example any size will do.

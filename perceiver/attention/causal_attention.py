@@ -171,7 +171,7 @@ def _options(
   query: Float[Array, "B H T K"], length: int, project: blockwise.Project
 ) -> blockwise.Options:
   batch, heads, num_queries, _ = query.shape
-  sizes = block_sizes.choose(length, batch * heads * num_queries)
+  sizes = block_sizes.choose(length, batch, heads * num_queries)
   return blockwise.Options(
     project, sizes.cpu, accelerator_block_size=sizes.accelerator
   )

@@ -137,9 +137,7 @@ def _options(
   project: blockwise.Project,
 ) -> blockwise.Options:
   batch, num_queries, num_heads, _ = query.shape
-  sizes = block_sizes.choose(
-    inputs[0].shape[1], batch * num_queries * num_heads
-  )
+  sizes = block_sizes.choose(inputs[0].shape[1], batch, num_queries * num_heads)
   return blockwise.Options(
     project, sizes.cpu, accelerator_block_size=sizes.accelerator
   )

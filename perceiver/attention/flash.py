@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Float
 from perceiver import layers
 from perceiver.attention import by_device
 from perceiver.attention import flash_kernels
+from perceiver.attention import kernel_use
 
 # Scores of one head that are held at a time, in float32.
 _BLOCK_SCORES = 2**18
@@ -45,7 +46,7 @@ def supports(
   heads: flash_kernels.Heads, dtype: jnp.dtype, num_keys: int
 ) -> bool:
   """Returns whether `attend` computes this."""
-  known = dtype in (jnp.float32, jnp.bfloat16)
+  known = kernel_use.allowed() and dtype in (jnp.float32, jnp.bfloat16)
   channels = heads.group * (heads.qk_channels + heads.v_channels)
   return known and num_keys <= _MAX_KEYS and num_keys * channels <= _MAX_SIZE
 
@@ -181,7 +182,7 @@ def _arrays(operands: Operands, mask: Bool[Array, "B S"]) -> tuple[Array, ...]:
   """Returns the operands of the kernels, all of them for every example."""
   *arrays, query_bias, key_bias, value_bias = operands
   biases = (
-    jnp.broadcast_to(x.astype(jnp.float32), (len(mask), 1, len(x)))
+    jnp.broadcast_to(x.astype(jnp.float32), (mask.shape[0], 1, len(x)))
     for x in (query_bias, key_bias, value_bias)
   )
   return mask.astype(jnp.float32)[:, None], *biases, *arrays

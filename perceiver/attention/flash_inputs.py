@@ -18,6 +18,7 @@ from perceiver import layers
 from perceiver.attention import by_device
 from perceiver.attention import flash_kernels
 from perceiver.attention import input_parts
+from perceiver.attention import kernel_use
 
 _BLOCK = 512  # inputs at a time, and at most as many queries
 _MAX_CHANNELS = 1024
@@ -28,7 +29,7 @@ _SECOND = lambda b, i, j: (b, j, 0)
 def supports(queries: Float[Array, "B 1 T C"]) -> bool:
   """Returns whether the kernels take queries of this dtype and width."""
   known = queries.dtype in (jnp.float32, jnp.bfloat16)
-  return known and queries.shape[-1] <= _MAX_CHANNELS
+  return kernel_use.allowed() and known and queries.shape[-1] <= _MAX_CHANNELS
 
 
 def attend_parts(
@@ -50,7 +51,9 @@ def differentiate_parts(
 ) -> tuple[Float[Array, "B 1 T K"], input_parts.Parts, None]:
   """Returns the gradients of queries, parts and the absent parameters."""
   queries, parts, _, input_mask, _, out, normaliser = residuals
-  join = lambda parts: input_parts.concatenate(parts, len(queries), input_mask)
+  join = lambda parts: input_parts.concatenate(
+    parts, queries.shape[0], input_mask
+  )
   inputs, pull = jax.vjp(join, parts)
   d_queries, d_normalised = differentiate(
     queries[:, 0],

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 from perceiver.attention import by_device
 from perceiver.attention import flash_kernels
+from perceiver.attention import kernel_use
 
 EPSILON = 1e-5
 
@@ -29,7 +30,7 @@ _BLOCK_SIZE = 2**18  # entries
 
 def supports(x: Float[Array, "B N C"]) -> bool:
   """Returns whether the kernels take an array."""
-  known = x.dtype in (jnp.float32, jnp.bfloat16)
+  known = kernel_use.allowed() and x.dtype in (jnp.float32, jnp.bfloat16)
   return (
     known
     and x.ndim == 3
@@ -118,7 +119,7 @@ def _for_each(
 ) -> list[Float[Array, "B 1 C"]]:
   """Gives every example the parameters."""
   return [
-    jnp.broadcast_to(v.astype(jnp.float32), (len(x), 1, len(v)))
+    jnp.broadcast_to(v.astype(jnp.float32), (x.shape[0], 1, len(v)))
     for v in vectors
   ]
 

@@ -259,7 +259,7 @@ def map_queries(
   if reference.enabled():
     return function(operands)
   length = input_parts.num_positions(operands)
-  sizes = block_sizes.choose(length, batch * config.num_heads * num_keys)
+  sizes = block_sizes.choose(length, batch, config.num_heads * num_keys)
   if sizes.cpu == sizes.accelerator:
     return mapping.map_blocks(function, operands, sizes.cpu)
 

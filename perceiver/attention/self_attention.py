@@ -19,6 +19,7 @@ from perceiver.attention import block_sizes
 from perceiver.attention import blockwise
 from perceiver.attention import flash
 from perceiver.attention import flash_kernels
+from perceiver.attention import kernel_use
 from perceiver.attention import nested
 from perceiver.attention import projections
 from perceiver.attention import reference
@@ -47,7 +48,7 @@ def attend(
     return nested.attend(config, weights, x, nested_sizes, key)
   batch, length, _ = x.shape
   at_once = functools.partial(_at_once, config)
-  num_scores = batch * config.num_heads * length**2
+  num_scores = block_sizes.examples(batch) * config.num_heads * length**2
   if reference.enabled() or num_scores < _MIN_SCORES:
     return at_once(weights, x, key)
   cuda = tpu = at_once
@@ -122,7 +123,7 @@ def _can_fuse(
   x: Float[Array, "B N D"],
 ) -> bool:
   """Returns whether cuDNN is installed and takes dtype and sizes."""
-  if config.qk_channels != config.v_channels:
+  if config.qk_channels != config.v_channels or not kernel_use.allowed():
     return False
   # JAX raises these errors, with the reason, while it traces.
   with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
@@ -149,7 +150,7 @@ def _by_heads(
 
   options = blockwise.Options(
     project=split,
-    block_size=block_sizes.choose(length, batch * length).cpu,
+    block_size=block_sizes.choose(length, batch, length).cpu,
     dropout_rate=0.0 if key is None else config.dropout_rate,
   )
 

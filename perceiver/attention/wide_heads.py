@@ -22,6 +22,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from perceiver import layers
+from perceiver.attention import kernel_use
 
 # Slices of channels are powers of two between these.
 _SLICE_RANGE = (16, 128)
@@ -75,7 +76,7 @@ def supports(
 
   Products are made in the operands' precision, which must be 16 bits.
   """
-  half = dtype in (jnp.bfloat16, jnp.float16)
+  half = kernel_use.allowed() and dtype in (jnp.bfloat16, jnp.float16)
   tiles = choose_tiles(channels, separate_values)
   return half and not dropout and tiles is not None
 

@@ -257,7 +257,7 @@ class Decoder:
     attend = lambda queries: attention.attend_projected(
       queries,
       *keys_values,
-      offset=jnp.full(len(x), size - x.shape[1]),
+      offset=jnp.full(x.shape[0], size - x.shape[1]),
       input_mask=times >= state.starts[:, None],
     )
     return self._block(attention, weights, x, positions, attend)

@@ -269,7 +269,7 @@ class PerceiverAR(hk.Module):
         positions,
         x,
         positions,
-        offset=jnp.zeros(len(x), jnp.int32),
+        offset=jnp.zeros(x.shape[0], jnp.int32),
         input_mask=mask,
         kept=kept,
       )

@@ -159,7 +159,7 @@ class GlueModel(base.AdaptedPerceiver):
     """Returns each task's logits for latents."""
     queries = self._queries().astype(latents.dtype)  # [T or 1, C]
     decoded = self._network().decode(latents, (queries[None],))
-    shape = (len(latents), len(self.config.tasks), queries.shape[-1])
+    shape = (latents.shape[0], len(self.config.tasks), queries.shape[-1])
     decoded = jnp.broadcast_to(decoded, shape)  # [B, T, C]
     return {
       task.name: TaskHead(task, name=f"{task.name}_head")(decoded[:, i])

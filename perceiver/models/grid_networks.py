@@ -89,11 +89,11 @@ class GridNetwork(hk.Module):
       return network(x, self.is_training).astype(jnp.float32)
     side, channels = config.patch_size, config.layers.channels
     rows = patches.space_to_depth(x, (side, side))  # [B, h, w, side·side·C]
-    rows = rows.reshape(len(x), -1, rows.shape[-1])  # [B, P, side·side·C]
+    rows = rows.reshape(x.shape[0], -1, rows.shape[-1])  # [B, P, side·side·C]
     tokens = layers.Linear(channels, name="embedding")(rows)  # [B, P, D]
     learned = position_encoding.Learned(channels=channels)
     token = position_encoding.LearnedVectors(1, learned, name="class")()
-    first = jnp.broadcast_to(token, (len(x), 1, channels)).astype(x.dtype)
+    first = jnp.broadcast_to(token, (x.shape[0], 1, channels)).astype(x.dtype)
     tokens = jnp.concatenate([first, tokens], axis=1)  # [B, 1 + P, D]
     tokens = processor.Processor(
       config.layers, self.is_training, name="processor"

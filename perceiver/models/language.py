@@ -98,7 +98,7 @@ class LanguageModel(base.AdaptedPerceiver):
     if positions is None:
       positions = jnp.arange(ids.shape[1])
     elif input_mask is not None:
-      indices = jnp.broadcast_to(positions, (len(ids), positions.shape[-1]))
+      indices = jnp.broadcast_to(positions, (ids.shape[0], positions.shape[-1]))
       query_mask = jnp.take_along_axis(
         input_mask, indices, axis=1, mode="fill", fill_value=False
       )
@@ -123,9 +123,9 @@ class LanguageModel(base.AdaptedPerceiver):
     cfg = self.config.text
     (query,) = queries.learned(cfg.max_length, cfg.channels)  # [1, max, C]
     if positions is not None:
-      _check_positions(positions, len(latents))
+      _check_positions(positions, latents.shape[0])
       query = rows.take(query[0], jnp.atleast_2d(positions))  # [B or 1, P, C]
-    text.check_mask(query_mask, (len(latents), query.shape[1]))
+    text.check_mask(query_mask, (latents.shape[0], query.shape[1]))
     decoded = self._network().decode(
       latents, (query.astype(latents.dtype),), query_mask=query_mask
     )  # [B, P, C]
@@ -146,7 +146,7 @@ def _check_positions(positions: checks.Unchecked, batch_size: int) -> None:
       "integers."
     )
   if positions.ndim != 1 and (
-    positions.ndim != 2 or len(positions) != batch_size
+    positions.ndim != 2 or positions.shape[0] != batch_size
   ):
     raise ValueError(
       f"Language model: positions have shape {tuple(positions.shape)}; "

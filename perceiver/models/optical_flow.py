@@ -25,6 +25,7 @@ from perceiver import blocks
 from perceiver import bounds
 from perceiver import decoder
 from perceiver import encoder
+from perceiver import mixtures
 from perceiver import model
 from perceiver import network as perceiver_network
 from perceiver import position_encoding
@@ -49,12 +50,15 @@ class OpticalFlowConfig:
     frames: size, features and positions of the frames.
     perceiver: the network. Its decoder gives the 2 components of the flow, or
       the channels that are upsampled if `frames` has a convolution.
+    mixture: the distribution of a pixel's flow, whose expected value is the
+      result; with components, the decoder gives its channels.
     pixels_per_unit: factor of the network's output.
     precision: the dtype of activations.
   """
 
   frames: flow.FlowInputConfig
   perceiver: perceiver_network.PerceiverConfig
+  mixture: mixtures.MixtureConfig = mixtures.MixtureConfig()
   pixels_per_unit: float = PIXELS_PER_UNIT
   precision: model.Precision = model.Precision.FLOAT32
 
@@ -63,10 +67,16 @@ class OpticalFlowConfig:
     channels = self.frames.input_channels
     base.check_channels(self.perceiver, channels, channels)
     found = self.perceiver.decoder.output_channels
-    if found is None or not (self.upsampled or found == 2):
+    wanted = self.mixture.channels(2)
+    if found is None or not (self.upsampled or found == wanted):
       raise ValueError(
-        f"Decoder: output_channels is {found}; expected 2, or any number for "
-        "upsampling."
+        f"Decoder: output_channels is {found}; expected {wanted}, or any "
+        "number for upsampling."
+      )
+    if self.upsampled and self.mixture.num_components:
+      raise ValueError(
+        "Optical flow: a mixture is given to a model with a convolution, whose "
+        "flow is upsampled; expected no components."
       )
 
   @property
@@ -116,6 +126,26 @@ class OpticalFlow(base.AdaptedPerceiver):
     return self._flow(latents, inputs, output_points)
 
   @hk.name_like("__call__")
+  def distribution(
+    self,
+    frames: checks.Unchecked,  # [B, 2, H, W, 3]
+    *,
+    output_points: checks.Unchecked | None = None,  # [n] integers
+  ) -> mixtures.Mixture:
+    """Returns the mixtures, in pixels, whose expected value is the flow.
+
+    Arrays are [B, H, W, …] or, of points, [B, n, …]; see `__call__`.
+
+    Raises:
+      ValueError: if the model has no mixture.
+    """
+    if not self.config.mixture.num_components:
+      raise ValueError("Optical flow: num_components is 0; expected a mixture.")
+    inputs, _ = self._inputs(frames)
+    latents = self._network().encode(inputs)  # [B, N, D]
+    return self._mixture(self._outputs(latents, inputs, output_points))
+
+  @hk.name_like("__call__")
   def decode(
     self,
     latents: Float[Array, "B N D"],
@@ -141,6 +171,24 @@ class OpticalFlow(base.AdaptedPerceiver):
     points: checks.Unchecked | None,
   ) -> Float32[Array, "B H W 2"] | Float32[Array, "B n 2"]:
     cfg = self.config
+    outputs = self._outputs(latents, inputs, points)
+    if cfg.mixture.num_components:
+      return mixtures.expected(self._mixture(outputs))
+    return cfg.pixels_per_unit * outputs.astype(jnp.float32)
+
+  def _mixture(self, outputs: Float[Array, "*B F"]) -> mixtures.Mixture:
+    cfg = self.config
+    return mixtures.split(cfg.mixture, outputs, cfg.pixels_per_unit)
+
+  @hk.name_like("__call__")
+  def _outputs(
+    self,
+    latents: Float[Array, "B N D"],
+    inputs: input_parts.Parts,
+    points: checks.Unchecked | None,
+  ) -> Float[Array, "B H W F"] | Float[Array, "B n F"]:
+    """Returns the network's outputs for all pixels, or for some points."""
+    cfg = self.config
     queries = flow.first_frame(cfg.frames, inputs)  # [B or 1, h·w, E_i]
     if points is not None:
       self._check_points(points)
@@ -152,13 +200,17 @@ class OpticalFlow(base.AdaptedPerceiver):
       )  # [B or 1, n, E_i]
     outputs = self._network().decode(latents, queries)  # [B, h·w or n, F]
     if cfg.upsampled:
-      grid = outputs.reshape(len(latents), *cfg.frames.grid, outputs.shape[-1])
+      grid = outputs.reshape(
+        latents.shape[0], *cfg.frames.grid, outputs.shape[-1]
+      )
       outputs = flow.ConvexUpsampling(name="upsampling")(grid)
       height, width = cfg.frames.size  # which need not be multiples of 4
       outputs = outputs[:, :height, :width]  # [B, H, W, 2]
     elif points is None:
-      outputs = outputs.reshape(len(latents), *cfg.frames.size, 2)
-    return cfg.pixels_per_unit * outputs.astype(jnp.float32)
+      outputs = outputs.reshape(
+        latents.shape[0], *cfg.frames.size, outputs.shape[-1]
+      )
+    return outputs
 
   def _check_points(self, points: checks.Unchecked) -> None:
     if self.config.upsampled:

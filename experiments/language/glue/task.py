@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from experiments.data import loader
 from experiments.language.glue import data as glue_data
 from experiments.language.glue import evaluator
+from experiments.language.glue import glue_tasks
 from experiments.language.glue import plots
 from experiments.language.glue import texts
 from experiments.runs import plots as runs_plots
@@ -97,6 +98,24 @@ class Glue(tasks.HasSplits):
     wrong = jnp.abs(answers.predictions - batch["label"])  # [B]
     right = {"right": (wrong < 0.5).astype(jnp.float32)}
     return tasks.Losses(answers.loss, right, state)
+
+  def logits_and_labels(
+    self, variables: perceiver.Variables, batch: tasks.Batch
+  ) -> tuple[Array, Array]:
+    """Returns the logits and labels of a batch; unknown labels are negative.
+
+    Raises:
+      ValueError: unless there is a single task, one with classes.
+    """
+    name, *others = self.names
+    if others or not glue_tasks.ALL[name].classes:
+      raise ValueError(
+        f"the model answers {', '.join(self.names)}; expected a single task "
+        "with classes, whose probabilities can be calibrated"
+      )
+    mask = batch["input_mask"]
+    outputs = self.model.apply(variables, batch["ids"], input_mask=mask)
+    return outputs[name], batch["label"].astype(jnp.int32)
 
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path

@@ -192,15 +192,18 @@ def _image_size(
   That of preprocessor_config.json, which `transformers` resizes images to; or
   else `image_size`, unless it has the default, which stands in all files.
   """
-  processor, size = folder / _PROCESSOR, entries.get("image_size")
+  processor = folder / _PROCESSOR
+  size: Any = entries.get("image_size")
   if size == huggingface_config.DEFAULT_IMAGE_SIZE:
     size = imagenet.FOURIER.inputs.size
   if processor.is_file():
     size = huggingface_arrays.read_json(processor).get("size", size)
   if isinstance(size, dict):
     size = (size.get("height"), size.get("width"))
-  height, width = (size, size) if isinstance(size, int) else size
-  return height, width
+  found = (size, size) if isinstance(size, int) else tuple(size)
+  if len(found) != 2 or not all(type(x) is int for x in found):
+    raise ValueError(f"the size of images is {errors.shorten(str(size))}")
+  return found
 
 
 def _config(

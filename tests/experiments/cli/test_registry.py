@@ -11,6 +11,7 @@ import pytest
 from experiments import evaluate
 from experiments import train
 from experiments.cli import registry
+from experiments.cli import run_choice
 from tests.helpers import folders
 from tests.helpers.recipes import sums
 
@@ -308,7 +309,7 @@ def test_settings_of_ones_own_are_no_known_recipe(run, tmp_path):
   config["model"]["channels"] += 1
   (tmp_path / "config.json").write_text(json.dumps(config))
   options = evaluate.Evaluate(experiment=TINY)
-  found = evaluate._choice_of_run(options.choose(), options, tmp_path)
+  found = run_choice.of_folder(options.choose(), options, tmp_path)
   assert (found.recipe, found.result) == ("with settings of its own", None)
 
 

@@ -17,7 +17,9 @@ from safetensors import numpy as safetensors_numpy
 from experiments import evaluate
 from experiments import predict
 from experiments import train
+from experiments.image_classification.imagenet import configs
 from experiments.image_classification.imagenet import prepare_folder
+from experiments.training import pretrained
 import perceiver
 from perceiver import decoder
 from perceiver.checkpoints.huggingface import folder as huggingface_folder
@@ -109,13 +111,18 @@ def test_it_is_trained_further(foreign, prepared, tmp_path, capsys):
   assert model.class_names == NAMES
   chex.assert_trees_all_close(trained.params, variables.params, atol=1e-6)
   assert json.loads((tmp_path / "start.json").read_text())["transformers"]
-  # The same command goes on, and needs the folder no more.
-  commands.command(capsys, train.main, *data, *options)
+  # The run goes on with that model, and needs the folder no more.
+  started = pretrained.with_trunk(configs.MINI, None, tmp_path)
+  assert started.model == model.config
 
 
 def test_it_is_evaluated(foreign, prepared, capsys):
   given = ("imagenet", "--data.source", prepared[1], "--checkpoint", foreign[0])
-  out = commands.command(capsys, evaluate.main, *given)
+  share = ("--calibrate", "0.25")
+  out = commands.command(capsys, evaluate.main, *given, *share)
   assert "12 of 12" in out
-  error = commands.command(capsys, evaluate.main, "digits", *given[3:], code=1)
-  assert "expected" in error
+  assert "fitted on 3 examples; on the other 9:" in out
+  error = commands.command(
+    capsys, evaluate.main, "optical-flow", *given[3:], code=1
+  )
+  assert "holds ImageClassifierConfig; expected OpticalFlow" in error

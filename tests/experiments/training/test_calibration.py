@@ -1,0 +1,83 @@
+"""Calibration of classifiers, and temperatures that mend it."""
+
+import numpy as np
+import pytest
+
+from experiments import evaluate
+from experiments.data import files
+from experiments.training import calibration
+from tests.helpers import commands
+
+
+def sampled(temperature=1.0, count=20_000, num_classes=5, seed=0):
+  """Returns logits, and labels sampled from those over a temperature."""
+  generator = np.random.default_rng(seed)
+  logits = 3 * generator.normal(size=(count, num_classes))
+  noise = generator.gumbel(size=logits.shape)
+  return logits, (logits / temperature + noise).argmax(-1)
+
+
+def test_the_error_of_bins_is_that_of_the_paper():
+  # Two bins: sure of 0.9 and right 1 of 2, sure of 0.6 and right 1 of 1.
+  probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6]])
+  found = calibration.expected_error(
+    np.log(probabilities), np.array([0, 1, 1]), num_bins=4
+  )
+  assert found == pytest.approx((2 * 0.4 + 1 * 0.4) / 3)
+  # In one bin errors of both signs make up for each other.
+  found = calibration.expected_error(
+    np.log(probabilities), np.array([0, 1, 1]), num_bins=1
+  )
+  assert found == pytest.approx(abs(0.8 - 2 / 3))
+
+
+def test_ends_of_bins():
+  certain = np.array([[800.0, 0.0], [0.0, 0.0]])  # p of 1 and of exactly 1/2
+  found = calibration.expected_error(certain, np.array([0, 0]), num_bins=2)
+  assert found == pytest.approx(0.25)
+
+
+def test_sampled_answers_are_calibrated():
+  logits, labels = sampled()
+  assert calibration.expected_error(logits, labels) < 0.01
+  assert calibration.fit_temperature(logits, labels) == pytest.approx(1, 0.03)
+
+
+@pytest.mark.parametrize("temperature", [0.3, 2.5])
+def test_the_temperature_is_found(temperature):
+  logits, labels = sampled(temperature)
+  found = calibration.fit_temperature(logits, labels)
+  assert found == pytest.approx(temperature, 0.05)
+  # It has the least cross-entropy of all.
+  nats = lambda t: calibration.cross_entropy(logits / t, labels)
+  assert nats(found) < min(nats(1.05 * found), nats(found / 1.05))
+  # Scaled logits have the scaled temperature.
+  assert calibration.fit_temperature(7 * logits, labels) == pytest.approx(
+    7 * found, 1e-6
+  )
+
+
+def test_temperatures_without_a_bound_stay_finite():
+  logits = np.array([[9.0, 0.0], [0.0, 9.0]])
+  for labels in ([0, 1], [1, 0]):
+    found = calibration.fit_temperature(logits, np.array(labels))
+    assert 9e-4 < found < 1.1e3
+
+
+def test_the_rest_is_what_was_not_fitted():
+  logits, labels = sampled(2.5, 1000)
+  labels[:100] = -1  # unknown
+  found = calibration.calibrate(logits, labels, 0.25)
+  assert (found.num_fitted, found.num_rest) == (225, 675)
+  assert found.error[1] < found.error[0]
+  assert found.nats[1] < found.nats[0]
+  assert "fitted on 225 examples; on the other 675" in found.describe()
+  with pytest.raises(files.InputError, match="leave 0"):
+    calibration.calibrate(logits[:102], labels[:102], 0.1)
+
+
+def test_impossible_shares_are_refused(capsys):
+  error = commands.command(
+    capsys, evaluate.main, "digits", "--calibrate", 1.5, code=2
+  )
+  assert "--calibrate is 1.5; expected (0, 1)" in error
