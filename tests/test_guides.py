@@ -7,7 +7,7 @@ import pytest
 from tests.helpers import folders
 
 
-@pytest.mark.parametrize("name", ["checkpoints", "serving"])
+@pytest.mark.parametrize("name", ["checkpoints", "serving", "uncertainty"])
 def test_the_code_of_a_guide_runs(name):
   path = folders.ROOT / "docs" / f"{name}.md"
   text = path.read_text(encoding="utf-8")
