@@ -52,6 +52,13 @@ _EXTRAS = {
   "text": ["sentencepiece>=0.2.1,<0.3"],
   # Clips from video files; DIS and Farnebäck, to compare optical flow with.
   "video": ["av>=14,<20", "opencv-python-headless>=4.10.0.84,<6"],
+  # The site; its tutorials run on what "test" brings.
+  "docs": [
+    "furo>=2025.12",
+    "myst-nb>=1.4,<2",
+    "sphinx>=9,<10",
+    "sphinx-copybutton>=0.5.2,<0.6",
+  ],
   # Only for tests against the PyTorch port; nothing here needs it to run.
   "parity": ["torch==2.13.0", "transformers>=5.23,<6"],
   "test": [
