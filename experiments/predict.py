@@ -1,6 +1,7 @@
 """Uses a trained model on files of your own.
 
   python -m experiments.predict classify IMAGES... --checkpoint PATH
+  python -m experiments.predict classify-text TEXTS... --checkpoint PATH
   python -m experiments.predict fill-mask TEXT... --checkpoint PATH
   python -m experiments.predict flow IMAGE1 IMAGE2 --checkpoint PATH
   python -m experiments.predict autoencode CLIP --checkpoint PATH
@@ -20,6 +21,7 @@ from experiments.training import precision
 
 _COMMANDS = {
   "classify": "experiments.image_classification.predict.Classify",
+  "classify-text": "experiments.language.predict.ClassifyText",
   "fill-mask": "experiments.language.masked_language.predict.FillMask",
   "flow": "experiments.optical_flow.predict.Flow",
   "autoencode": "experiments.audio_video.autoencoding.predict.Autoencode",

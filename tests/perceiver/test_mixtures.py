@@ -46,9 +46,9 @@ def test_densities_sum_to_one_and_have_the_expected_value(kind):
   config = config_of(kind)
   mixture = random_mixture(config)
   x = jnp.linspace(-60, 60, 240_001)
-  spread = mixtures.Mixture(*(part[:, None] for part in mixture))
+  single = mixtures.Mixture(*(part[:, None] for part in mixture))
   density = jnp.exp(
-    -mixtures.negative_log_likelihood(config, spread, x[None, :, None])
+    -mixtures.negative_log_likelihood(config, single, x[None, :, None])
   )  # [2, X]
   step = 120 / 240_000
   np.testing.assert_allclose(density.sum(1) * step, 1, rtol=1e-3)
