@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 
+# Of a batch: an int, or a symbol in a program that is for any number.
+Size = Any
+
 MAX_SIZE = 2**24
 MAX_POSITIONS = 2**28  # of a grid
 MAX_INDEX = 2**31 - 1  # JAX would wrap larger ones

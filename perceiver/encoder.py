@@ -70,8 +70,8 @@ class EncoderConfig:
 
 
 def initial_latents(
-  config: EncoderConfig, batch_size: int, dtype: jnp.dtype
-) -> Float[Array, "{batch_size} N D"]:
+  config: EncoderConfig, batch_size: bounds.Size, dtype: jnp.dtype
+) -> Float[Array, "B N D"]:
   """Returns the learned latents, the same for every example."""
   vectors = position_encoding.LearnedVectors(
     config.num_latents,

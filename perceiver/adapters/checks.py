@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jaxtyping import Array, Shaped
 
+from perceiver import bounds
+
 # What comes from outside may be anything, until these checks have refused it
 # with an error that names component, value and expectation.
 Unchecked = Shaped[Array, "..."]
@@ -41,7 +43,9 @@ def floats(
     )
 
 
-def flags(component: str, mask: Unchecked, shape: Sequence[int]) -> None:
+def flags(
+  component: str, mask: Unchecked, shape: Sequence[bounds.Size]
+) -> None:
   """Refuses a mask that is not boolean of exactly the expected shape.
 
   Raises:

@@ -238,7 +238,7 @@ class MultimodalInput(hk.Module):
     return jnp.where(mask[..., None], token.astype(padded.dtype), padded)
 
   def _mask(
-    self, modality: ModalityConfig, batch_size: int
+    self, modality: ModalityConfig, batch_size: bounds.Size
   ) -> Bool[Array, "#B #M"] | None:
     """Returns the mask of masked inputs; None for none."""
     if not self.is_training:
@@ -280,7 +280,7 @@ def pad(
 
 def check(
   config: MultimodalInputConfig, inputs: Mapping[str, checks.Unchecked]
-) -> int:
+) -> bounds.Size:
   """Returns the batch size of inputs that have all that is needed.
 
   Raises:

@@ -168,7 +168,9 @@ def check_ids(
     )
 
 
-def check_mask(mask: checks.Unchecked | None, shape: tuple[int, ...]) -> None:
+def check_mask(
+  mask: checks.Unchecked | None, shape: tuple[bounds.Size, ...]
+) -> None:
   """Raises unless a mask is None or boolean and of the given shape."""
   if mask is not None:
     checks.flags("Text input", mask, shape)

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from jax import export
 
+from perceiver import bounds
+
 # Scores held at a time by one block of `attend` and `map_blocks`. On a CPU they
 # are enough for full speed of the matrix products, and few enough to stay near
 # the core; an accelerator wants few, large operations.
@@ -20,16 +22,18 @@ class BlockSizes(NamedTuple):
   accelerator: int
 
 
-# In place of a batch of any size, in a program that is exported.
+# In place of any number of examples, in a program that is exported.
 _SYMBOLIC_EXAMPLES = 8
 
 
-def examples(batch: int) -> int:
+def examples(batch: bounds.Size) -> int:
   """Returns the size of a batch, and a typical one where it may be any."""
-  return _SYMBOLIC_EXAMPLES if export.is_symbolic_dim(batch) else batch
+  return _SYMBOLIC_EXAMPLES if export.is_symbolic_dim(batch) else int(batch)
 
 
-def choose(length: int, batch: int, scores_per_position: int) -> BlockSizes:
+def choose(
+  length: int, batch: bounds.Size, scores_per_position: int
+) -> BlockSizes:
   """Returns the sizes of blocks of `length` positions of the long side.
 
   Args:

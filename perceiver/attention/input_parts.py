@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
+from perceiver import bounds
 from perceiver.position_encoding import grid_encoding
 
 # Arrays that are concatenated along the channels, one block at a time. Parts
@@ -18,7 +19,7 @@ QueryParts = tuple[Float[Array, "#B O _"] | grid_encoding.GridEncoding, ...]
 
 def concatenate(
   parts: Parts,
-  batch_size: int | None = None,
+  batch_size: bounds.Size | None = None,
   mask: Bool[Array, "#B M"] | None = None,
 ) -> Float[Array, "B M C"]:
   """Joins parts along the channels, for every example of the batch.
@@ -35,7 +36,7 @@ def concatenate(
   return joined if mask is None else jnp.where(mask[..., None], joined, 0)
 
 
-def common_batch_size(parts: Parts) -> int:
+def common_batch_size(parts: Parts) -> bounds.Size:
   """Returns B, to which parts of batch size 1 are broadcast."""
   return jnp.broadcast_shapes(*(part.shape[:1] for part in parts))[0]
 

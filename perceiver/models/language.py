@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Float32
 
 from perceiver import blocks
+from perceiver import bounds
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import model
@@ -139,7 +140,9 @@ class LanguageModel(base.AdaptedPerceiver):
     return self.config.text.apply(ids, input_mask)
 
 
-def _check_positions(positions: checks.Unchecked, batch_size: int) -> None:
+def _check_positions(
+  positions: checks.Unchecked, batch_size: bounds.Size
+) -> None:
   if not jnp.issubdtype(positions.dtype, jnp.integer):
     raise TypeError(
       f"Language model: positions have dtype {positions.dtype}; expected "

@@ -6,7 +6,6 @@ import pytest
 from experiments import evaluate
 from experiments.data import files
 from experiments.training import calibration
-from tests.helpers import commands
 
 
 def sampled(temperature=1.0, count=20_000, num_classes=5, seed=0):
@@ -76,8 +75,7 @@ def test_the_rest_is_what_was_not_fitted():
     calibration.calibrate(logits[:102], labels[:102], 0.1)
 
 
-def test_impossible_shares_are_refused(capsys):
-  error = commands.command(
-    capsys, evaluate.main, "digits", "--calibrate", 1.5, code=2
-  )
-  assert "--calibrate is 1.5; expected (0, 1)" in error
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.5])
+def test_impossible_shares_are_refused(share):
+  with pytest.raises(ValueError, match=r"--calibrate is .*; expected \(0, 1\)"):
+    evaluate.Evaluate(experiment="digits", calibrate=share)
