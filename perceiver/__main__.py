@@ -155,9 +155,11 @@ def _convert(options: argparse.Namespace, load: Load) -> None:
     )
   model, variables = load(source, options.model)
   _describe("from", source)
-  known = [x for x in perceiver.list_models() if perceiver.create(x) == model]
+  config = lambda name: perceiver.create(name).config
+  known = [x for x in perceiver.list_models() if config(x) == model.config]
   print(f"model       {', '.join(known) or type(model.config).__name__}")
   print(f"parameters  {model.num_parameters():,}")
+  savers: tuple[Callable[..., None], ...]
   savers = (files.save, folder.save, perceiver.save)
   dict(zip(_FORMS, savers))[options.to](destination, model, variables)
   _describe("to", destination)
