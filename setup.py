@@ -48,6 +48,8 @@ _EXTRAS = {
   "tf": ["tensorflow>=2.21"],
   # ModelNet40's clouds of points; reading its meshes needs nothing.
   "points": ["h5py>=3.11,<4"],
+  # Programs of `perceiver.export` as bytes, and back.
+  "export": ["flatbuffers>=25.2,<26"],
   # Pieces of words; reading bytes needs nothing.
   "text": ["sentencepiece>=0.2.1,<0.3"],
   # Clips from video files; DIS and Farnebäck, to compare optical flow with.
@@ -64,6 +66,7 @@ _EXTRAS = {
   "test": [
     "beartype>=0.22,<0.24",
     "chex>=0.1.92,<0.2",
+    "flatbuffers>=25.2,<26",
     "h5py>=3.11,<4",
     "hypothesis>=6.170,<7",
     "mypy>=2.4,<3",

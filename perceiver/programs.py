@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 from jax import export as jax_export
+import jax.numpy as jnp
 
 from perceiver import model as perceiver_model
 from perceiver.attention import kernel_use
@@ -31,8 +32,8 @@ def export(
 ) -> jax_export.Exported:
   """Returns the program that computes a model's outputs.
 
-  `serialize()` gives its bytes, `jax.export.deserialize` reads them, and
-  `call(*inputs, **options)` runs it, without this package.
+  `serialize()` gives its bytes, `jax.export.deserialize` reads them, both with
+  the package flatbuffers; `call(*inputs, **options)` runs it, without this one.
 
   Args:
     model: with its `num_latents`.
@@ -63,7 +64,7 @@ def export(
       return module.apply(*variables, None, False, *inputs, **options)[0]
 
   def run_closed(*inputs: Any, **options: Any) -> Any:
-    return run(variables, *inputs, **options)
+    return run(jax.tree.map(jnp.asarray, variables), *inputs, **options)
 
   (size,) = jax_export.symbolic_shape(str(batch_size or "batch"))
   with_size = lambda x: jax.ShapeDtypeStruct((size, *x.shape[1:]), x.dtype)
