@@ -34,6 +34,7 @@ def export(
 
   `serialize()` gives its bytes, `jax.export.deserialize` reads them, both with
   the package flatbuffers; `call(*inputs, **options)` runs it, without this one.
+  A result that is a named tuple is a mapping there.
 
   Args:
     model: with its `num_latents`.
@@ -61,7 +62,8 @@ def export(
     config, variables = model.with_first_latents(variables)
     module = perceiver_model.transformed(config, "__call__", model.reference)
     with kernel_use.allow(kernels):
-      return module.apply(*variables, None, False, *inputs, **options)[0]
+      found = module.apply(*variables, None, False, *inputs, **options)[0]
+    return found._asdict() if hasattr(found, "_asdict") else found
 
   def run_closed(*inputs: Any, **options: Any) -> Any:
     return run(jax.tree.map(jnp.asarray, variables), *inputs, **options)
