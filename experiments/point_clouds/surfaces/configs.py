@@ -7,7 +7,8 @@
 The model gets points on a surface, and gives the distance from it of any point
 in space. FOLDER has meshes, .off or .obj. The last command decodes grids of
 held-out surfaces twice: whole, and finely near the surface only. `main` has not
-been run. `--mini` trains on synthetic surfaces of ten kinds.
+been run. `--mini` trains on synthetic surfaces of ten kinds: distances are off by
+0.019 where the cube's side is 2 (docs/queries.md).
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ from experiments.point_clouds.surfaces import data as surfaces_data
 from experiments.point_clouds.surfaces import task as surfaces_task
 from experiments.training import optimizers
 from experiments.training import schedules
+from experiments.training import tasks
 from experiments.training import trainer
 import perceiver
 from perceiver import blocks
@@ -123,3 +125,5 @@ MINI = Experiment(
   ),
   train=_TRAIN,
 )
+
+RESULTS = {"mini": tasks.Result(metric="loss", ours=0.0195)}

@@ -43,7 +43,7 @@ class GridsConfig:
     threshold: largest distance of a cell that belongs to the surface, as a
       part of the finest cells' side.
     slope: most that decoded distances are taken to change per unit of length;
-      larger ones ask more queries and miss fewer cells.
+      a distance changes by 1, and what a small model decodes by less.
     surfaces: how many are decoded.
   """
 
@@ -53,7 +53,7 @@ class GridsConfig:
   )
   grid: coarse_to_fine.GridConfig = coarse_to_fine.GridConfig()
   threshold: float = 1.0
-  slope: float = 1.0
+  slope: float = 0.5
   surfaces: int = 10
 
   def __post_init__(self) -> None:
