@@ -129,17 +129,18 @@ def decode(decode: Decode, config: GridConfig, wanted: Wanted) -> Grid:
 
 
 def _indices(size: int, axes: int) -> np.ndarray:  # [size^A, A]
-  return np.stack(np.indices((size,) * axes), axis=-1).reshape(-1, axes)
+  return np.moveaxis(np.indices((size,) * axes), 0, -1).reshape(-1, axes)
 
 
 def _in_batches(
   decode: Decode, positions: Float[np.ndarray, "n A"], batch_size: int
 ) -> Float[np.ndarray, "n"]:
   """Returns the values of any number of positions, float32."""
+  if not len(positions):
+    return np.zeros(0, np.float32)
   padded = np.pad(positions, ((0, -len(positions) % batch_size), (0, 0)))
   parts = [
-    decode(padded[start : start + batch_size])
+    np.asarray(decode(padded[start : start + batch_size]), np.float32)
     for start in range(0, len(padded), batch_size)
   ]
-  found = np.concatenate([np.asarray(part) for part in parts] or [[]])
-  return found[: len(positions)].astype(np.float32)
+  return np.concatenate(parts)[: len(positions)]

@@ -7,8 +7,8 @@
 The model gets points on a surface, and gives the distance from it of any point
 in space. FOLDER has meshes, .off or .obj. The last command decodes grids of
 held-out surfaces twice: whole, and finely near the surface only. `main` has not
-been run. `--mini` trains on synthetic surfaces of ten kinds: distances are off by
-0.019 where the cube's side is 2 (docs/queries.md).
+been run. `--mini` trains on synthetic surfaces of ten kinds; distances are off
+by 0.019 where the cube's side is 2 (docs/queries.md).
 """
 
 import dataclasses

@@ -4,7 +4,7 @@ Q points, F faces.
 """
 
 import numpy as np
-from scipy import spatial
+from scipy import spatial  # type: ignore[import-untyped]
 
 from experiments.point_clouds.files import meshes
 

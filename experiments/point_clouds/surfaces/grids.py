@@ -15,7 +15,7 @@ import time
 from typing import Any
 
 import numpy as np
-from scipy import spatial
+from scipy import spatial  # type: ignore[import-untyped]
 import tabulate
 
 from experiments.cli import errors
