@@ -65,10 +65,12 @@ def run(options: Classify) -> None:
     options.weights, imagenet.ImageClassifierConfig, "imagenet_fourier"
   )
   names = predicting.read_labels(options.labels, model.config.num_classes)
-  if options.labels is None:
-    names = model.class_names
-    if names is None and _is_fashion(model.config):
-      names = fashion_mnist.CLASS_NAMES
+  if names is None:
+    names = model.class_names or predicting.names_of_classes(
+      options.weights, model.config.num_classes
+    )
+  if names is None and _is_fashion(model.config):
+    names = fashion_mnist.CLASS_NAMES
   lines = []
   show = predicting.progress("images", len(paths))
   for path, logits in predict(model, variables, paths, options.batch_size):

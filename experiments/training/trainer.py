@@ -146,11 +146,11 @@ def check(experiment: Experiment) -> Mesh:
 def _finish(run: loop.Run, task: tasks.Task, workdir: pathlib.Path) -> Report:
   """Writes the model and the plots."""
   step, result = run.result()
-  model, model_file = tasks.named_model(task), workdir / run_folder.MODEL
+  model_file = workdir / run_folder.MODEL
   plots: list[pathlib.Path] = []
-  variables, notes = run.variables(), {"step": str(step)}
+  variables, notes = run.variables(), tasks.notes(task, step)
   processes.on_process_zero(
-    lambda: perceiver.save(model_file, model, variables, notes)
+    lambda: perceiver.save(model_file, task.model, variables, notes)
   )
   with signals.exiting():  # Plots can wait for the same command.
     run.leave_if_asked()

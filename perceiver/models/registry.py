@@ -14,6 +14,7 @@ from perceiver.models import language
 from perceiver.models import modelnet40
 from perceiver.models import optical_flow
 from perceiver.models import perceiver_ar
+from perceiver.models import shape_autoencoding
 from perceiver.models import starcraft
 from perceiver.models import text_classifier
 from perceiver.models import video_autoencoding
@@ -55,6 +56,7 @@ ModelConfig = (
   | language.LanguageModelConfig
   | modelnet40.PointClassifierConfig
   | optical_flow.OpticalFlowConfig
+  | shape_autoencoding.ShapeAutoencoderConfig
   | starcraft.EntityEncoderConfig
   | text_classifier.TextClassifierConfig
   | video_autoencoding.VideoAutoencoderConfig
