@@ -34,7 +34,7 @@ _EXTRAS = {
     "tensorboardX>=2.6,<3",
     "tensorflow-datasets>=4.9.10,<5",
     "tqdm>=4.66,<5",
-    "tyro>=1.0,<2",
+    "tyro>=1.0.16,<2",
   ],
   "cuda": ["jax[cuda13]"],
   "tpu": ["jax[tpu]"],
