@@ -59,6 +59,8 @@ _EXTRAS = {
     "sphinx>=9,<10",
     "sphinx-copybutton>=0.5.2,<0.6",
   ],
+  # A run's numbers at Weights & Biases, beside those in its folder.
+  "wandb": ["wandb>=0.31,<1"],
   # Only for tests against the PyTorch port; nothing here needs it to run.
   "parity": ["torch==2.13.0", "transformers>=5.23,<6"],
   "test": [
