@@ -72,6 +72,7 @@ _EXTRAS = {
     "opencv-python-headless>=4.10.0.84,<6",
     "pytest>=9,<10",
     "pytest-timeout>=2.4,<3",
+    "pytest-xdist>=3.8,<4",
     "ruff>=0.17.5,<0.18",
     "sentencepiece>=0.2.1,<0.3",
     "setuptools>=77",
