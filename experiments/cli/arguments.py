@@ -172,9 +172,9 @@ def override(
 def _most_changed(choice: registry.Choice, experiment: Any) -> str:
   """Returns the options that come first in the help, with their values."""
   recipes = [other.recipe for other in registry.choices(choice.name)]
-  indented = {"initial_indent": "  ", "subsequent_indent": "    "}
   about = f"--recipe {{{', '.join(recipes)}}} ({choice.recipe})"
-  lines = [textwrap.fill(about, _WIDTH, break_on_hyphens=False, **indented)]
+  wrapped = textwrap.wrap(about, _WIDTH - 4, break_on_hyphens=False)
+  lines = ["  " + "\n    ".join(wrapped)]
   for name in _MOST_CHANGED:
     with contextlib.suppress(AttributeError):
       value = operator.attrgetter(name)(experiment)

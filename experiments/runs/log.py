@@ -95,9 +95,9 @@ class Reporter:
     self._bar.close()
     if self._is_writer:
       # What could not be written was an error before.
-      for file in (self._file, *self._loggers):
+      for close in (self._file.close, *(x.close for x in self._loggers)):
         with contextlib.suppress(OSError):
-          file.close()
+          close()
 
   def find(self, kind: str, step: int) -> dict[str, Any] | None:
     """Returns the run's own row of this kind and step, None if there is none.
