@@ -13,6 +13,7 @@ config.json          the configuration
 provenance.json      every start: command, code, versions, devices, seed, data
 metrics.jsonl        metrics of training and evaluation, a row for each time
 events.out.*         the same for TensorBoard: tensorboard --logdir FOLDER
+wandb/               the same at Weights & Biases, of --train.wandb
 checkpoints/         states to go on from, the newest few
 best.safetensors     the best model by --train.best-metric, if one is kept
 model.safetensors    the trained model, of a finished run; in Python:

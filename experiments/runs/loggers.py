@@ -141,6 +141,7 @@ class WeightsAndBiases:
         name=workdir.name,
         dir=str(workdir),
         resume="allow",
+        settings={"console": "off"},  # The progress is for the terminal.
         config=json.loads((workdir / run_folder.CONFIG).read_bytes()),
       )
       self._run.define_metric("*", step_metric="step")

@@ -74,6 +74,7 @@ def test_a_run_keeps_its_id(tmp_path, runs):
     "name": tmp_path.name,
     "dir": str(tmp_path),
     "resume": "allow",
+    "settings": {"console": "off"},
     "config": {"a": 1},
   }
   assert runs[0].metrics == [("*", "step")]
