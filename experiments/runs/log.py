@@ -63,8 +63,8 @@ class Reporter:
       rows = read_rows(path) if path.exists() else []
       self._rows = [row for row in rows if row["step"] <= first_step]
       self._place = run_folder.Place(workdir)
-      self._file = self._open()
       self._loggers = loggers.open_all(workdir, first_step, wandb)
+      self._file = self._open()
     self._bar = progress.bar(
       "training",
       total_steps,

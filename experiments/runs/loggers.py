@@ -64,10 +64,11 @@ def open_all(
     OSError: if the disk is full.
     files.InputError: if Weights & Biases is not installed, or does not begin.
   """
-  found: list[Logger] = [EventFile(workdir, first_step)]
+  # What can be refused comes first: nothing is left open then.
+  found: list[Logger] = []
   if wandb is not None:
     found.append(WeightsAndBiases(workdir, wandb))
-  return found
+  return [*found, EventFile(workdir, first_step)]
 
 
 class EventFile:
