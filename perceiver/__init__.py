@@ -1,5 +1,6 @@
 """Perceiver and Perceiver IO in JAX and Haiku."""
 
+from perceiver.attention.segments import Segments
 from perceiver.checkpoints.errors import CheckpointError
 from perceiver.checkpoints.finetuning import load_for_finetuning
 from perceiver.checkpoints.load import load
@@ -17,6 +18,7 @@ __all__ = [
   "Model",
   "PerceiverError",
   "Precision",
+  "Segments",
   "Variables",
   "create",
   "list_models",

@@ -6,12 +6,20 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
+from perceiver.attention import segments
+from perceiver.attention import streams
 from perceiver.position_encoding import grid_encoding
 
 # Arrays that are concatenated along the channels, one block at a time. Parts
 # that are the same for every example, such as positions, have batch size 1;
 # encodings of a grid need not even exist as arrays, and get no gradient then.
-Part = Float[Array, "#B M _"] | grid_encoding.GridEncoding
+# Many sets in one row, and a chunk of a stream, are parts that stand alone.
+Part = (
+  Float[Array, "#B M _"]
+  | grid_encoding.GridEncoding
+  | segments.Packed
+  | streams.Chunk
+)
 Parts = tuple[Part, ...]
 QueryParts = tuple[Float[Array, "#B O _"] | grid_encoding.GridEncoding, ...]
 
