@@ -16,7 +16,7 @@ def count(function: Callable[..., Any], *args: Any) -> int:
 
   Args:
     function: anything that JAX can trace; loops must have a fixed length.
-    *args: arrays, or `jax.ShapeDtypeStruct`s: nothing is computed.
+    *args: arrays, or `jax.ShapeDtypeStruct` values: nothing is computed.
   """
   return _count(jax.make_jaxpr(function)(*args).jaxpr)
 

@@ -62,12 +62,8 @@ def loop(
   Blocks that begin after the index `last` are skipped; none are if it is None.
   """
   for first, width, count in block_sizes.split_blocks(length, size):
-    step = functools.partial(_step, body, first, width, first // size)
-    if last is not None:
-      visible = jnp.clip((last - first) // width + 1, 0, count)
-      run = lambda i, carry, step=step: step(carry, i)[0]
-      carry = jax.lax.fori_loop(0, visible, run, carry)
-    elif count == 1:
+    step = functools.partial(_step, body, first, width, first // size, last)
+    if count == 1:
       carry = step(carry, jnp.int32(0))[0]
     else:
       carry = jax.lax.scan(step, carry, jnp.arange(count))[0]
@@ -79,7 +75,13 @@ def _step(
   first: int,
   size: int,
   first_block: int,
+  last: Int[Array, ""] | None,
   carry: Any,
   i: Int[Array, ""],
 ) -> tuple[Any, None]:
-  return body(carry, first + i * size, size, first_block + i), None
+  start = first + i * size
+  run = lambda carry: body(carry, start, size, first_block + i)
+  if last is None:
+    return run(carry), None
+  # A choice in a loop of fixed length: its operations can be counted.
+  return jax.lax.cond(start <= last, run, lambda carry: carry, carry), None

@@ -28,3 +28,8 @@ def test_damaged_runs_are_listed_too(tmp_path, capsys):
   assert capsys.readouterr().out.count("  experiment  –\n") == 2
   assert list_experiments.main(["--runs", str(tmp_path / "none")]) == 1
   assert "has no runs" in capsys.readouterr().err
+
+
+def test_recipes_of_generation_are_listed(capsys):
+  assert list_experiments.main(["copy"]) == 0
+  assert "mirrored_131072" in capsys.readouterr().out

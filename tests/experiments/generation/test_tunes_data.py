@@ -3,6 +3,8 @@
 import json
 import zipfile
 
+import pytest
+
 from experiments import evaluate
 from experiments import prepare
 from experiments.generation import baselines

@@ -45,3 +45,9 @@ def test_parameters_have_released_names_shapes_and_number(name):
   }
   sizes = [np.prod(shape) for shape in mine.values()]
   assert sum(sizes) == trained + fixed
+
+
+@pytest.mark.parametrize("name", perceiver_ar.CONFIGS)
+def test_operations_are_counted(name):
+  model = perceiver.create(name)
+  assert model.num_flops() == model.num_flops(reference=True) > 0
