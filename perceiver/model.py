@@ -167,8 +167,8 @@ class Model:
       ValueError: if the model attends to its inputs more than once.
     """
     example = self.config.example(batch_size)
-    shapes = jax.eval_shape(self.read, variables, None, *example)
-    return streams.nothing(shapes)
+    sums = jax.eval_shape(self.read, variables, None, *example).values
+    return streams.nothing(sums.shape, sums.dtype)
 
   def read(
     self,

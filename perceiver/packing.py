@@ -5,6 +5,8 @@ size lie one after another in rows, and operations grow with the sum of their
 sizes. Latents attend within their own set, as queries decode from it.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -39,7 +41,8 @@ def encode(
   if reference.enabled():
     latents = _encode_apart(perceiver, parts, segments)
   else:
-    latents = perceiver.encode((segments_.Packed(parts, segments),))
+    packed: Any = segments_.Packed(parts, segments)
+    latents = perceiver.encode((packed,))
   return latents.reshape(-1, segments.count, *latents.shape[1:])
 
 

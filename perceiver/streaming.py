@@ -5,6 +5,8 @@ of the latents, whatever has been read; any division into chunks gives the
 latents of all inputs at once.
 """
 
+from typing import Any
+
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
@@ -31,7 +33,7 @@ def read(
   """
   _check(perceiver)
   parts = tuple(grid_encoding.materialise(part) for part in chunk)
-  part = streams.Chunk(
+  part: Any = streams.Chunk(
     sums,
     parts,
     input_mask,
@@ -55,7 +57,7 @@ def latents(
   """
   _check(perceiver)
   channels = perceiver.config.encoder.input_channels
-  part = streams.Chunk(sums, (), None, channels, len(sums.top), dtype)
+  part: Any = streams.Chunk(sums, (), None, channels, len(sums.top), dtype)
   return perceiver.encode((part,))
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -63,7 +64,8 @@ class PointClassification(training_losses.HasLogits):
 
     Of a row of several clouds they are means.
     """
-    labels, options = batch["labels"], {}  # [B] or [B, S]
+    labels = batch["labels"]  # [B] or [B, S]
+    options: dict[str, Any] = {}
     if "segment_ids" in batch:
       sets = perceiver.Segments(batch["segment_ids"], labels.shape[1])
       options["segments"] = sets

@@ -222,15 +222,14 @@ def _no_sums(
   parameters: Any,
 ) -> streams.Sums:
   """Returns the sums over no inputs."""
-  batch, wide = queries.shape[0], layers.sum_dtype(queries.dtype)
+  batch = queries.shape[0]
   _, values = jax.eval_shape(
     lambda p, x: options.project(p, input_parts.concatenate(x, batch)),
     parameters,
     input_parts.slice_parts(parts, jnp.int32(0), 1),
   )
-  rows = jax.ShapeDtypeStruct(queries.shape[:3], wide)
-  sums = jax.ShapeDtypeStruct((*rows.shape, values.shape[-1]), wide)
-  return streams.nothing(streams.Sums(rows, rows, sums))
+  shape = (*queries.shape[:3], values.shape[-1])
+  return streams.nothing(shape, layers.sum_dtype(queries.dtype))
 
 
 def _add_blocks(

@@ -64,7 +64,8 @@ def beside(
   function = derivatives.Function(
     forward, backward, lambda weights, x: (x, norm(weights, x))
   )
-  return function(weights, x)
+  x, normed = function(weights, x)
+  return x, normed
 
 
 def _beside_forward(norm: Any, weights: _Weights, x: Array) -> Any:

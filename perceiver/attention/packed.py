@@ -75,7 +75,7 @@ def attend(
   bad = ~tiles.valid[:, None, None, None]
   normaliser = jnp.where(bad, jnp.nan, normaliser)
   out = jnp.where(bad[..., None], jnp.nan, out)
-  return tuple(jax.lax.collapse(x, 0, 2) for x in (out, normaliser))
+  return jax.lax.collapse(out, 0, 2), jax.lax.collapse(normaliser, 0, 2)
 
 
 def _join(

@@ -24,11 +24,10 @@ class Sums(NamedTuple):
   values: Float[Array, "B G T V"]
 
 
-def nothing(shapes: Sums) -> Sums:
-  """Returns the sums over no inputs, of the given shapes and dtypes."""
-  top, *sums = shapes
-  zeros = (jnp.zeros(x.shape, x.dtype) for x in sums)
-  return Sums(jnp.full(top.shape, layers.LOWEST, top.dtype), *zeros)
+def nothing(shape: tuple[int, ...], dtype: jnp.dtype) -> Sums:
+  """Returns the sums over no inputs; `shape` is [B, G, T, V]."""
+  top = jnp.full(shape[:-1], layers.LOWEST, dtype)
+  return Sums(top, jnp.zeros(shape[:-1], dtype), jnp.zeros(shape, dtype))
 
 
 def divide(
