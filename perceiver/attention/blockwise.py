@@ -81,7 +81,7 @@ def attend(
   function = derivatives.Function(
     functools.partial(_forward, options),
     functools.partial(_backward, options),
-    functools.partial(_by_platform, options, _attend_blocks, {}),
+    lambda *operands: _by_platform(options, _attend_blocks, operands, {}),
   )
 
   def attend_parts(queries: Array, parts: Any, mask: Array | None) -> Any:
@@ -91,7 +91,7 @@ def attend(
     out, normaliser = packed.attend(attend_parts, queries, parts[0])
   elif isinstance(parts[0], streams.Chunk):
     start = functools.partial(_no_sums, options, queries)
-    add = functools.partial(_by_platform, options, _add_blocks, {})
+    add = lambda *x: _by_platform(options, _add_blocks, x, {})
     sums = parts[0].read(start, add, queries, parameters)
     out, normaliser = streams.divide(sums)
   else:
@@ -114,7 +114,7 @@ def _forward(
   if _has_tpu_kernel(options, queries):
     kernels["tpu"] = flash_inputs.attend_parts
   kernels = {} if offset else kernels
-  return _by_platform(options, _attend_blocks, kernels, *operands)
+  return _by_platform(options, _attend_blocks, operands, kernels)
 
 
 def _backward(options: Options, operands: Any, results: Any, d: Any) -> Any:
@@ -136,14 +136,13 @@ def _backward(options: Options, operands: Any, results: Any, d: Any) -> Any:
     d_normaliser,
     *offset,
   )
-  plain = functools.partial(_by_platform, options, _differentiate, {})
-  differentiate = plain
+  kernels: dict[str, Callable[..., Any]] = {}
   if not offset and d_normaliser is None and _has_tpu_kernel(options, queries):
-    kernels = {"tpu": lambda *x: flash_inputs.differentiate_parts(*x[:2])}
-    differentiate = functools.partial(
-      _by_platform, options, _differentiate, kernels
-    )
-  gradients = derivatives.choose(differentiate, plain, *given)
+    kernels["tpu"] = lambda *x: flash_inputs.differentiate_parts(*x[:2])
+  by = lambda kernels: (
+    lambda *x: _by_platform(options, _differentiate, x, kernels)
+  )
+  gradients = derivatives.choose(by(kernels), by({}), *given)
   return (*gradients, None, None, *(None for _ in offset))
 
 
@@ -164,8 +163,8 @@ def _has_tpu_kernel(options: Options, queries: Array) -> bool:
 def _by_platform(
   options: Options,
   function: Callable[..., Any],
+  operands: tuple[Any, ...],
   kernels: dict[str, Callable[..., Any]],
-  *operands: Any,
 ) -> Any:
   """Applies a function with the block size of the hardware lowered for.
 

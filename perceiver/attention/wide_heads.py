@@ -132,7 +132,7 @@ def attend_differentiably(
 ) -> Float[Array, "B T V"]:
   """Attends to few keys; the gradient holds all scores in memory."""
 
-  def by_kernel(*operands: Array) -> Float[Array, "B T V"]:
+  def by_kernel(*operands: Any) -> Float[Array, "B T V"]:
     return attend(*operands[:3], bias=operands[3])[0].astype(values.dtype)
 
   return derivatives.choose(

@@ -51,7 +51,9 @@ def test_logits_and_gradients_of_packed_sets_are_those_of_each():
   model, params, points = classifier()
 
   def packed(params):
-    found = model.apply((params, {}), points, segments=SEGMENTS)
+    found = model.apply(
+      perceiver.Variables(params, {}), points, segments=SEGMENTS
+    )
     return jnp.stack([found[row, number] for row, number, _ in SETS])
 
   def padded(params):
@@ -59,7 +61,7 @@ def test_logits_and_gradients_of_packed_sets_are_those_of_each():
     rows = np.stack([points[row] for row, _, _ in SETS])
     mask = np.stack([np.arange(LENGTH)] * len(SETS))
     own = [(mask[0] >= x.start) & (mask[0] < x.stop) for _, _, x in SETS]
-    return model.apply((params, {}), rows, np.stack(own))
+    return model.apply(perceiver.Variables(params, {}), rows, np.stack(own))
 
   found, expected = packed(params), padded(params)
   np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -72,7 +74,7 @@ def test_logits_and_gradients_of_packed_sets_are_those_of_each():
 def test_what_belongs_to_no_set_changes_nothing():
   model, params, points = classifier()
   encode = lambda points, *mask: model.encode(
-    (params, {}), points, *mask, segments=SEGMENTS
+    perceiver.Variables(params, {}), points, *mask, segments=SEGMENTS
   )
   spoilt = np.where((np.asarray(SEGMENTS.ids) < 0)[..., None], np.nan, points)
   np.testing.assert_array_equal(encode(spoilt), encode(points))
@@ -99,8 +101,8 @@ def test_encoding_and_decoding_agree_with_the_reference_in_float64():
 
   with jax.enable_x64(True):
     generator = np.random.default_rng(1)
-    inputs = generator.normal(size=(2, LENGTH, 6))
-    queries = generator.normal(size=(2, 15, 4))
+    inputs = jnp.asarray(generator.normal(size=(2, LENGTH, 6)))
+    queries = jnp.asarray(generator.normal(size=(2, 15, 4)))
     packed, apart = (
       hk.without_apply_rng(hk.transform(f)) for f in (run, plain)
     )
@@ -171,13 +173,13 @@ def test_ids_of_other_rows_are_refused():
   model, params, points = classifier()
   other = perceiver.Segments(np.zeros((2, 41), int), 1)
   with pytest.raises(ValueError, match=r"ids have shape \[2, 41\]"):
-    model.apply((params, {}), points, segments=other)
+    model.apply(perceiver.Variables(params, {}), points, segments=other)
 
 
 def test_sets_in_too_many_pieces_give_nan_where_nothing_can_check_them():
   model, params, points = classifier()
   ids = jnp.stack([jnp.arange(LENGTH) % 4, jnp.arange(LENGTH) // 11])
   found = model.encode(
-    (params, {}), points, segments=perceiver.Segments(ids, 4)
+    perceiver.Variables(params, {}), points, segments=perceiver.Segments(ids, 4)
   )
   np.testing.assert_array_equal(np.isnan(found).all((1, 2, 3)), [True, False])

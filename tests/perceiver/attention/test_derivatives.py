@@ -15,6 +15,8 @@ from perceiver import layers
 from perceiver import network
 from perceiver.attention import block_sizes
 from perceiver.attention import blockwise
+from perceiver.attention import causal_attention
+from perceiver.attention import causality
 from perceiver.attention import derivatives
 from perceiver.attention import flash
 from perceiver.attention import flash_kernels
@@ -61,76 +63,84 @@ def test_the_gradient_of_what_is_not_mapped_is_summed():
   assert found == 36
 
 
-# ----------------------------------------------------------------- the network
-
-
-@functools.cache
-def model(dtype):
-  """Returns encode-and-decode of parameters and inputs, in one dtype."""
-  config = tiny_networks.perceiver_config(num_cross_attends=2, num_blocks=2)
-
-  def run(inputs, queries):
-    return network.Perceiver(config, name="perceiver")((inputs,), (queries,))
-
-  transformed = hk.without_apply_rng(hk.transform(run))
-  arrays = (
-    np.random.default_rng(0).normal(size=shape)
-    for shape in ((2, 40, 6), (2, 7, 4))
-  )
-  operands = tuple(jnp.asarray(x, dtype) for x in arrays)
-  params = jax.jit(transformed.init)(jax.random.key(0), *operands)
-  params = jax.tree.map(lambda x: (3 * x).astype(dtype), params)
-  return transformed.apply, (params, *operands)
-
-
-@pytest.fixture
-def small_blocks(monkeypatch):
-  """Makes 40 inputs several blocks, and 7 queries too."""
-  sizes = lambda length, _: block_sizes.BlockSizes(min(length, 3), 16)
-  monkeypatch.setattr(block_sizes, "choose", sizes)
+# ------------------------------------------------------- blocks and the network
 
 
 def directions(operands):
   return jax.tree.map(lambda x: jnp.cos(3 * jnp.cumsum(x, -1)), operands)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_forward_mode_of_a_network(dtype, small_blocks):
-  tolerance = 1e-4 if dtype == "float32" else 1e-11
-  with jax.enable_x64(dtype == "float64"):
-    apply, operands = model(dtype)
+def test_forward_and_second_derivatives_of_a_network(monkeypatch):
+  """In every operand, along one direction, of encoder and decoder."""
+  sizes = lambda length, _: block_sizes.BlockSizes(min(length, 3), 16)
+  monkeypatch.setattr(block_sizes, "choose", sizes)
+  config = tiny_networks.perceiver_config(num_self_attends_per_block=1)
 
-    def derivative(is_reference, operands, tangents):
-      with reference.implementation(is_reference):
-        return jax.jvp(lambda x: apply(*x), (operands,), (tangents,))
+  def run(inputs, queries):
+    return network.Perceiver(config, name="perceiver")((inputs,), (queries,))
 
-    found, expected = (
-      jax.jit(functools.partial(derivative, x))(operands, directions(operands))
-      for x in (False, True)
-    )
-    scale = jnp.abs(expected[1]).max()
-    assert found[0].dtype == dtype
-    assert scale > 1e-2
-    for x, y in zip(found, expected):
-      np.testing.assert_allclose(x, y, atol=tolerance * max(1, scale))
+  transformed = hk.without_apply_rng(hk.transform(run))
+  total = lambda operands: jnp.sum(jnp.sin(3 * transformed.apply(*operands)))
 
+  def derivatives_of(is_reference, operands, tangents):
+    with reference.implementation(is_reference):
+      gradient = jax.value_and_grad(total)
+      return jax.jvp(gradient, (operands,), (tangents,))[1]
 
-def test_second_derivatives_of_a_network(small_blocks):
-  """Along one direction, forward over reverse, in every operand."""
   with jax.enable_x64(True):
-    apply, operands = model("float64")
-
-    def second(is_reference, operands, tangents):
-      with reference.implementation(is_reference):
-        gradient = jax.grad(lambda x: jnp.sum(jnp.sin(apply(*x))))
-        return jax.jvp(gradient, (operands,), (tangents,))[1]
-
-    found, expected = (
-      jax.jit(functools.partial(second, x))(operands, directions(operands))
+    generator = np.random.default_rng(0)
+    arrays = tuple(
+      jnp.asarray(generator.normal(size=shape))
+      for shape in ((2, 11, 6), (2, 7, 4))
+    )
+    params = transformed.init(jax.random.key(0), *arrays)
+    params = jax.tree.map(lambda x: x.astype(float) + 0.1, params)
+    operands = (params, *arrays)
+    (slope, found), (wanted_slope, wanted) = (
+      jax.jit(functools.partial(derivatives_of, x))(
+        operands, directions(operands)
+      )
       for x in (False, True)
     )
-    for x, y in zip(*map(jax.tree.leaves, (found, expected)), strict=True):
-      np.testing.assert_allclose(x, y, atol=1e-11 * max(1, np.abs(y).max()))
+    assert abs(wanted_slope) > 0.1
+    np.testing.assert_allclose(slope, wanted_slope, rtol=1e-11)
+    scale = max(np.abs(x).max() for x in jax.tree.leaves(wanted))
+    for x, y in zip(*map(jax.tree.leaves, (found, wanted)), strict=True):
+      np.testing.assert_allclose(x, y, atol=1e-11 * scale)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_forward_mode_of_blocks(causal):
+  generator = np.random.default_rng(2)
+  queries, inputs, *weights = (
+    jnp.asarray(generator.normal(size=shape), jnp.float32)
+    for shape in ((2, 2, 4, 5), (2, 21, 6), (2, 6, 5), (2, 6, 3))
+  )
+  offset = jnp.array([17, 3]) if causal else None
+  mask = jnp.arange(21)[None].repeat(2, 0) != 7
+  options = blockwise.Options(
+    lambda w, x: tuple(jnp.einsum("bsc,gck->bgsk", x, y) for y in w), 8
+  )
+
+  def blocks(queries, inputs, weights):
+    return blockwise.attend(
+      options, queries, (inputs,), weights, mask, None, offset
+    )[0]
+
+  def at_once(queries, inputs, weights):
+    keys, values = options.project(weights, inputs)
+    visible = mask[:, None, None]
+    if causal:
+      visible &= jnp.arange(21) <= causality.ends(offset, 4)
+    return causal_attention.attend_at_once(queries, keys, values, visible)
+
+  operands = (queries, inputs, tuple(weights))
+  found, expected = (
+    jax.jvp(f, operands, directions(operands))[1] for f in (blocks, at_once)
+  )
+  scale = np.abs(expected).max()
+  np.testing.assert_allclose(found, expected, atol=1e-4 * scale)
+  assert scale > 0.1
 
 
 # --------------------------------------------------------------------- kernels
