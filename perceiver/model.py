@@ -139,11 +139,12 @@ class Model:
     *inputs: Any,
     num_latents: int | None = None,
     **options: Any,
-  ) -> Float[Array, "B N D"]:
+  ) -> Float[Array, "*B N D"]:
     """Returns the latents of inputs, in evaluation mode.
 
     `num_latents` is that of `apply`. The first n of nested latents are those
-    that `num_latents=n` gives.
+    that `num_latents=n` gives. With `segments`, `perceiver.Segments`, inputs
+    are rows of many sets, and latents are [B, S, N, D].
     """
     config, variables = self._with_first_latents(variables, num_latents)
     compiled = _compiled(config, "encode", False, self.reference)
@@ -152,7 +153,7 @@ class Model:
   def decode(
     self,
     variables: Variables,
-    latents: Float[Array | np.ndarray, "B N D"],
+    latents: Float[Array | np.ndarray, "*B N D"],
     *queries: Any,
     **options: Any,
   ) -> Any:
