@@ -238,14 +238,14 @@ EXPERIMENTS = {
   ),
 }
 MINI = _mini(_mini_perceiver())
-# Clouds of 32 to 256 points: 14 of them, on average, in a row.
+# Clouds of 32 to 256 points: 7 of them, on average, in a row.
 EXPERIMENTS["mini_ragged"] = dataclasses.replace(
   MINI,
   data=dataclasses.replace(
     MINI.data,
-    ragged=points_data.RaggedConfig(min_points=32, row_points=2048),
+    ragged=points_data.RaggedConfig(min_points=32, row_points=1024),
   ),
-  train=dataclasses.replace(MINI.train, batch_size=2),
+  train=dataclasses.replace(MINI.train, batch_size=4),
 )
 
 RESULTS = {
