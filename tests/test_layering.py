@@ -36,6 +36,7 @@ LIBRARY = (
   (
     "attention",
     "bounds.py",
+    "coarse_to_fine.py",
     "config_json.py",
     "errors.py",
     "flops.py",

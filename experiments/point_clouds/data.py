@@ -71,8 +71,8 @@ class RaggedConfig:
     bounds.check(self, "min_points", "row_points")
 
   def row_sets(self, num_points: int) -> int:
-    """Returns the clouds that a row may have: a quarter more than usual."""
-    return -(-5 * self.row_points // (2 * (self.min_points + num_points)))
+    """Returns the clouds that a row may have: as many as usually fit."""
+    return -(-2 * self.row_points // (self.min_points + num_points))
 
   def split(self, split: loader.Split, num_points: int) -> loader.Split:
     """Returns the split of rows of a split of clouds."""

@@ -139,8 +139,11 @@ class Tiles(NamedTuple):
 
 
 def choose_size(length: int, count: int) -> int:
-  """Returns positions of a tile: half of what a set has where all are full."""
-  return min(max(length // (2 * count), 64), length)
+  """Returns positions of a tile: a quarter of a set's where all are full.
+
+  Larger ones are left half empty by more sets, smaller ones make more products.
+  """
+  return min(max(length // (4 * count), 32), length)
 
 
 def cut(segments: Segments, size: int) -> Tiles:
