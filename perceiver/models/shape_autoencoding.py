@@ -7,6 +7,7 @@ no such task.
 """
 
 import dataclasses
+from typing import Any
 
 import haiku as hk
 import jax
@@ -89,9 +90,10 @@ class ShapeAutoencoder(base.AdaptedPerceiver):
     self,
     points: checks.Unchecked,  # [B, P, 3]
     mask: checks.Unchecked | None = None,  # [B, P] bool
-  ) -> Float[Array, "B N D"]:
+    **options: Any,
+  ) -> Float[Array, "*B N D"]:
     """Returns the latents of surfaces."""
-    return super().encode(points, mask)
+    return super().encode(points, mask, **options)
 
   @hk.name_like("__call__")
   def decode(
