@@ -11,7 +11,6 @@ from perceiver import network
 from perceiver import packing
 from perceiver import streaming
 from perceiver.attention import input_parts
-from perceiver.attention import segments
 from perceiver.attention import streams
 
 
@@ -66,15 +65,14 @@ class AdaptedPerceiver(hk.Module):
 
   @hk.name_like("__call__")
   def encode(
-    self,
-    *examples: Any,
-    segments: segments.Segments | None = None,
-    **options: Any,
+    self, *examples: Any, **options: Any
   ) -> Float[Array, "B N D"] | Float[Array, "B S N D"]:
     """Returns the latents of examples, which are those of `__call__`.
 
-    With `segments`, examples are rows of many sets, each with latents.
+    With the option `segments`, `perceiver.Segments`, examples are rows of many
+    sets, each with latents.
     """
+    segments = options.pop("segments", None)
     inputs, input_mask = self._inputs(*examples, **options)
     network = self._network()
     if segments is None:

@@ -7,7 +7,6 @@ no such task.
 """
 
 import dataclasses
-from typing import Any
 
 import haiku as hk
 import jax
@@ -90,10 +89,9 @@ class ShapeAutoencoder(base.AdaptedPerceiver):
     self,
     points: checks.Unchecked,  # [B, P, 3]
     mask: checks.Unchecked | None = None,  # [B, P] bool
-    **options: Any,
-  ) -> Float[Array, "*B N D"]:
+  ) -> Float[Array, "B N D"]:
     """Returns the latents of surfaces."""
-    return super().encode(points, mask, **options)
+    return super().encode(points, mask)
 
   @hk.name_like("__call__")
   def decode(
