@@ -51,7 +51,7 @@ LIBRARY = (
     "multimodal_decoder.py",
     "processor.py",
   ),
-  ("network.py",),
+  ("network.py", "packing.py", "streaming.py"),
   ("latent_sizes.py",),
   ("model.py",),
   ("autoregressive",),
