@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 import functools
+import os
 import pathlib
 from typing import Any, NamedTuple
 import wave
@@ -45,7 +46,9 @@ def pyplot() -> Any:
   """Returns Matplotlib's pyplot, imported only where something is plotted."""
   import matplotlib
 
-  matplotlib.use("Agg")  # There may be no display.
+  # There may be no display. Notebooks have chosen their own.
+  if "MPLBACKEND" not in os.environ:
+    matplotlib.use("Agg")
   from matplotlib import pyplot as module
 
   return module
