@@ -1,10 +1,41 @@
 """Commands, wings and service rooms."""
 
+from importlib import util
 import sys
 
+# Modules of the extra "train" of setup.py.
+_NEEDED = (
+  "array_record",
+  "grain",
+  "importlib_resources",
+  "matplotlib",
+  "optax",
+  "orbax",
+  "PIL",
+  "png",
+  "scipy",
+  "sklearn",
+  "tabulate",
+  "tensorboardX",
+  "tensorflow_datasets",
+  "tqdm",
+  "tyro",
+)
+
+_IS_COMMAND = sys.argv[0] == "-m"  # until Python has found its file
+
+if _missing := [name for name in _NEEDED if util.find_spec(name) is None]:
+  _text = (
+    f'experiments need {", ".join(_missing)}: install the extra "train", '
+    "`pip install -e '.[train]'` in this project's folder"
+  )
+  if _IS_COMMAND:
+    sys.exit(f"error: {_text}")
+  raise ImportError(_text)
+
 # Python imports this before a command, whose own imports take seconds, and half
-# a minute from a slow disk. Its first argument is still "-m" then.
-if sys.argv[0] == "-m":
+# a minute from a slow disk.
+if _IS_COMMAND:
   from experiments.cluster import signals
 
   signals.end_at_once()

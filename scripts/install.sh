@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Creates .venv beside this project and installs it there, with the extras
-# given as arguments. Does nothing if that was done and setup.py is unchanged.
+# Creates .venv beside this project and installs the library there, with what
+# its experiments need and the extras given as arguments. Does nothing if that
+# was done and setup.py is unchanged.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -11,11 +12,13 @@ sys.exit(sys.version_info < (3, 11))
 CHECK
 
 [ -x .venv/bin/python ] || "$python" -m venv .venv
-extras=$(IFS=,; echo "$*")
-stamp=.venv/installed-${extras:-core}
+extras=$(IFS=,; echo "train${*:+,$*}")
+stamp=.venv/installed-$extras
 if [ ! -e "$stamp" ] || [ setup.py -nt "$stamp" ]; then
   echo "installing into .venv …"
+  # The distribution's name until version 0.1; it would expose experiments/.
+  .venv/bin/python -m pip uninstall --quiet --yes perceiver 2> /dev/null || true
   .venv/bin/python -m pip install --quiet --disable-pip-version-check \
-    --editable ".${extras:+[$extras]}"
+    --editable ".[$extras]"
   touch "$stamp"
 fi

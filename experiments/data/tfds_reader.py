@@ -53,7 +53,7 @@ def open_dataset(
   """
   root = data_dir or default_data_dir()
   advice = (
-    'To make it, install the extra for preparing data, `pip install -e ".[tf]"`'
+    "To make it, install the extra for preparing data, `pip install -e '.[tf]'`"
     f", and run `tfds build {name} --file_format=array_record "
     f"--data_dir={root}{build_options}`. {advice}"
   ).rstrip()

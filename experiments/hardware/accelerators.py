@@ -252,7 +252,7 @@ def devices(accelerator: Accelerator) -> Sequence[Any]:
     extra = "tpu" if is_tpu else "preflight-cuda"
     raise HardwareError(
       f"the compiler for {accelerator.name} is not installed; install it with "
-      f"pip install '.[{extra}]'"
+      f"`pip install -e '.[{extra}]'`"
     )
   options = {} if is_tpu else {"topology": accelerator.topology}
   if not is_tpu:

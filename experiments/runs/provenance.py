@@ -21,7 +21,6 @@ from experiments.data import loader
 
 NAME = "provenance.json"
 _PACKAGES = (
-  "chex",
   "dm-haiku",
   "grain",
   "jax",

@@ -21,6 +21,7 @@ from experiments.training import program
 from experiments.training import sharding
 from experiments.training import state
 import perceiver
+from tests.helpers import tiny_configs
 
 # Beside synthetic data, for few of them.
 _OPTIONS = {
@@ -152,26 +153,9 @@ def not_in_mini_recipes():
     trained |= found[best]
 
 
-def tiny(value):
-  """Returns a configuration with few latents, blocks, layers and positions."""
-  if isinstance(value, tuple):
-    return tuple(map(tiny, value))
-  if not dataclasses.is_dataclass(value):
-    return value
-  most = {"num_latents": 2, "num_blocks": 2, "num_cross_attends": 2}
-  most |= {"num_self_attends_per_block": 1, "num_layers": 1, "context": 1024}
-  changed = {}
-  for field in dataclasses.fields(value):
-    old = getattr(value, field.name)
-    new = min(old, most[field.name]) if field.name in most else tiny(old)
-    if new is not old and field.init:
-      changed[field.name] = new
-  return dataclasses.replace(value, **changed) if changed else value
-
-
 @pytest.mark.parametrize(("name", "recipe"), not_in_mini_recipes())
 def test_a_step_is_made(name, recipe, painted):
-  built, step = of_recipe(name, recipe, painted, tiny)
+  built, step = of_recipe(name, recipe, painted, tiny_configs.tiny)
   before = built.first_state()
   example = built.split.transform(
     built.split.source[0], np.random.default_rng(0)

@@ -114,8 +114,7 @@ def load_av() -> Any:
     return importlib.import_module("av")
   except ImportError as error:
     raise files.InputError(
-      'Video files need PyAV: pip install av, or the extra "video" of this '
-      f"package: {error}."
+      f"Video files need PyAV, `pip install -e '.[video]'`: {error}."
     ) from error
 
 

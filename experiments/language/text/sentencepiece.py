@@ -195,6 +195,6 @@ def _library() -> Any:
     import sentencepiece
   except ModuleNotFoundError as error:
     raise files.InputError(
-      'the library sentencepiece is not installed; `pip install -e ".[text]"`'
+      "the library sentencepiece is not installed: `pip install -e '.[text]'`"
     ) from error
   return sentencepiece

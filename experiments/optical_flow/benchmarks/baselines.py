@@ -80,6 +80,5 @@ def _opencv() -> Any:
     return importlib.import_module("cv2")
   except ModuleNotFoundError as error:
     raise files.InputError(
-      "DIS and Farnebäck need OpenCV: pip install opencv-python-headless, or "
-      'the extra "video" of this package.'
+      "DIS and Farnebäck need OpenCV: `pip install -e '.[video]'`."
     ) from error

@@ -158,7 +158,7 @@ def _h5py(path: pathlib.Path) -> ModuleType:
     return importlib.import_module("h5py")
   except ImportError as error:
     raise files.InputError(
-      f"{path} needs h5py: pip install 'perceiver[points]'."
+      f"{path} needs h5py: `pip install -e '.[points]'`."
     ) from error
 
 

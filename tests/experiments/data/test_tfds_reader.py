@@ -71,7 +71,7 @@ def test_a_missing_data_set_comes_with_the_command_that_makes_it(tmp_path):
   assert str(caught.value) == (
     f"{tmp_path / 'few/texts'} has no data set; expected one made by "
     "TensorFlow Datasets. To make it, install the extra for preparing data, "
-    '`pip install -e ".[tf]"`, and run `tfds build few/texts '
+    "`pip install -e '.[tf]'`, and run `tfds build few/texts "
     f"--file_format=array_record --data_dir={tmp_path} --manual_dir=X`. Or do "
     "without it."
   )

@@ -20,7 +20,7 @@ def _write_log(workdir, rows):
   (workdir / "metrics.jsonl").write_text(text)
 
 
-@pytest.mark.parametrize("chosen, used", [(None, "agg"), ("svg", "svg")])
+@pytest.mark.parametrize(("chosen", "used"), [(None, "agg"), ("svg", "svg")])
 def test_a_backend_that_was_chosen_stays(chosen, used):
   """Such as that of notebooks, which show their figures."""
   environment = {k: v for k, v in os.environ.items() if k != "MPLBACKEND"}

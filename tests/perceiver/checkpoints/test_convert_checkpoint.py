@@ -1,4 +1,4 @@
-"""The command that converts checkpoints."""
+"""The command `perceiver convert`, and the script of the same work."""
 
 import hashlib
 import pathlib
@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import perceiver
+from perceiver import __main__ as command
 from perceiver.checkpoints.deepmind import files
 from perceiver.checkpoints.huggingface import folder as huggingface_folder
-from scripts import convert_checkpoint
+from tests.helpers import folders
 from tests.helpers import huggingface_folders
 from tests.helpers import trees
 
@@ -21,7 +22,7 @@ FOLDER = huggingface_folders.FOLDER / "masked_lm"
 
 
 def convert(*arguments):
-  return convert_checkpoint.main([str(argument) for argument in arguments])
+  return command.main(["convert", *map(str, arguments)])
 
 
 def test_files_and_checksums_are_printed(tmp_path, capsys):
@@ -108,7 +109,7 @@ def test_unreadable_sources_leave_nothing(
   assert convert(tmp_path / "a", tmp_path / "b", "--to", form) == 1
   assert list(tmp_path.iterdir()) == before
   printed = capsys.readouterr()
-  assert printed.err.startswith("convert_checkpoint: ")
+  assert printed.err.startswith("error: ")
   assert message in printed.err
   assert not printed.out
 
@@ -151,14 +152,12 @@ def test_an_unknown_model_is_refused(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-  "command",
-  [["-m", "scripts.convert_checkpoint"], ["scripts/convert_checkpoint.py"]],
+  "start", [["perceiver", "convert"], ["scripts.convert_checkpoint"]]
 )
-def test_both_ways_to_start_it_describe_the_options(command):
-  root = pathlib.Path(convert_checkpoint.__file__).parents[1]
+def test_both_ways_to_start_it_describe_the_options(start):
   found = subprocess.run(
-    [sys.executable, *command, "--help"],
-    cwd=root,
+    [sys.executable, "-m", *start, "--help"],
+    cwd=folders.ROOT,
     check=True,
     capture_output=True,
     text=True,

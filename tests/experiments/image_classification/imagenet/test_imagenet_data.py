@@ -180,7 +180,7 @@ def test_missing_data_set_says_where_and_how(tmp_path):
     data.splits(data.DataConfig(source=source))
   message = str(caught.value)
   assert f"{tmp_path / 'imagenet2012'} has no data set; expected" in message
-  assert 'pip install -e ".[tf]"' in message
+  assert "pip install -e '.[tf]'" in message
   assert f"--file_format=array_record --data_dir={tmp_path} --man" in message
   assert "experiments.prepare images FOLDER" in message
   assert "or --data.source synthetic" in message
