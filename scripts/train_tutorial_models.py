@@ -91,7 +91,7 @@ def main(
   for name in names:
     experiment = MODELS[name](tunes)
     report = trainer.train(experiment, workdir / name)
-    numbers = report.evaluation.metrics | _baselines(experiment)
+    numbers = {**report.evaluation.metrics, **_baselines(experiment)}
     notes = {key: f"{value:.4g}" for key, value in numbers.items()}
     model, variables = perceiver.load(report.model_file)
     path = FILES / f"{name}.safetensors"
