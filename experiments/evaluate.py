@@ -52,6 +52,7 @@ from perceiver import config_json
 _PROG = "python -m experiments.evaluate"
 _BASELINES, _LANGUAGE = "baselines.BaselinesConfig", "experiments.language"
 _COMMANDS = {
+  "coarse-to-fine": "experiments.point_clouds.surfaces.grids.GridsConfig",
   "fashion-baselines": (
     "experiments.image_classification.fashion_mnist.baselines.BaselinesConfig"
   ),

@@ -158,6 +158,7 @@ def _convert(options: argparse.Namespace, load: Load) -> None:
   known = [x for x in perceiver.list_models() if perceiver.create(x) == model]
   print(f"model       {', '.join(known) or type(model.config).__name__}")
   print(f"parameters  {model.num_parameters():,}")
+  savers: tuple[Callable[..., None], ...]
   savers = (files.save, folder.save, perceiver.save)
   dict(zip(_FORMS, savers))[options.to](destination, model, variables)
   _describe("to", destination)

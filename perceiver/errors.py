@@ -9,6 +9,10 @@ class WriteError(PerceiverError, OSError):
   """A file or a folder cannot be written."""
 
 
+class BatchError(PerceiverError, ValueError):
+  """A batch has a size that a model cannot be trained with."""
+
+
 def reason(error: OSError) -> str:
   """Returns the operating system's reason against an operation."""
   if isinstance(error, FileExistsError) and error.filename:

@@ -36,6 +36,7 @@ LIBRARY = (
   (
     "attention",
     "bounds.py",
+    "coarse_to_fine.py",
     "config_json.py",
     "errors.py",
     "flops.py",
@@ -50,7 +51,7 @@ LIBRARY = (
     "multimodal_decoder.py",
     "processor.py",
   ),
-  ("network.py",),
+  ("network.py", "packing.py", "streaming.py"),
   ("latent_sizes.py",),
   ("model.py",),
   ("autoregressive",),

@@ -41,6 +41,7 @@ _MODULES = {
   "optical_flow": "experiments.optical_flow.configs",
   "pixels": "experiments.generation.pixels.configs",
   "sentences": "experiments.language.sentences.configs",
+  "shape_autoencoding": "experiments.point_clouds.surfaces.configs",
   "starcraft": "experiments.starcraft.configs",
   "text": "experiments.generation.text.configs",
   "tunes": "experiments.generation.tunes.configs",

@@ -31,8 +31,9 @@ class Classify:
 
   Attributes:
     images: files, or folders of them.
-    labels: a file with the name of a class on every line; if None,
-      Fashion-MNIST's names for its models, and numbers for others.
+    labels: a file with the name of a class on every line; if None, the names
+      that the model was trained with, Fashion-MNIST's for its models, or else
+      numbers.
     top: number of classes in the output.
     output: a file for the results as JSON, one line per image.
     batch_size: images that go through the model at a time.
@@ -65,7 +66,11 @@ def run(options: Classify) -> None:
     options.weights, imagenet.ImageClassifierConfig, "imagenet_fourier"
   )
   names = predicting.read_labels(options.labels, model.config.num_classes)
-  if options.labels is None and _is_fashion(model.config):
+  if names is None:
+    names = predicting.names_of_classes(
+      options.weights, model.config.num_classes
+    )
+  if names is None and _is_fashion(model.config):
     names = fashion_mnist.CLASS_NAMES
   lines = []
   show = predicting.progress("images", len(paths))

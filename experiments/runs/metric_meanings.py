@@ -21,6 +21,9 @@ class Meaning(NamedTuple):
 # By patterns of whole names; "{}" stands for what a pattern's group matches.
 _MEANINGS = {
   "loss": Meaning("the quantity that training minimises"),
+  "near_error": Meaning(
+    "difference of distances up to 0.05 from the surface; the cube's side is 2"
+  ),
   "smaller_loss": Meaning(
     "distance between outputs of fewer and of all latents"
   ),

@@ -12,6 +12,7 @@ from experiments.cluster import processes
 from experiments.data import files
 from experiments.runs import log
 from experiments.training import evaluation
+from experiments.training import tasks
 import perceiver
 from perceiver.checkpoints import store
 
@@ -23,7 +24,7 @@ def keep(
   metric: str | None,
   step: int,
   found: evaluation.Evaluation,
-  model: perceiver.Model,
+  task: tasks.Task,
   variables: Callable[[], perceiver.Variables],
 ) -> list[str]:
   """Writes a model unless the one that is kept was as good.
@@ -36,7 +37,7 @@ def keep(
     metric: as `TrainConfig.best_metric`; nothing is kept if None.
     step: steps made so far.
     found: the model's evaluation.
-    model: the model that the variables are of.
+    task: the problem, whose model the variables are of.
     variables: gives them, whole; called in all processes or in none.
 
   Returns:
@@ -62,10 +63,11 @@ def keep(
   is_better = before is None or sign * (value - before[1]) > 0
   if math.isfinite(value) and is_better:
     whole, before = variables(), (step, value)
-    notes = {"step": str(step), "metric": metric, "value": repr(float(value))}
+    notes = tasks.notes(task, step)
+    notes |= {"metric": metric, "value": repr(float(value))}
     notes["selected"] = f"the best kept by {name} on {found.split}"
     processes.on_process_zero(
-      lambda: perceiver.save(workdir / FILE, model, whole, notes)
+      lambda: perceiver.save(workdir / FILE, task.model, whole, notes)
     )
   if before is not None:
     lines.append(

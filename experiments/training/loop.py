@@ -215,9 +215,9 @@ class Run:
       return
     if self._logged_evaluation(step) is None:
       result = self._evaluate(self._state.variables)
-      metric, model = self._config.best_metric, self._task.model
+      metric, task = self._config.best_metric, self._task
       lines = best.keep(
-        self._workdir, metric, step, result, model, self.variables
+        self._workdir, metric, step, result, task, self.variables
       )
       self._reporter.write("eval", step, result.to_row())
       for line in lines:

@@ -148,7 +148,7 @@ def _finish(run: loop.Run, task: tasks.Task, workdir: pathlib.Path) -> Report:
   step, result = run.result()
   model_file = workdir / run_folder.MODEL
   plots: list[pathlib.Path] = []
-  variables, notes = run.variables(), {"step": str(step)}
+  variables, notes = run.variables(), tasks.notes(task, step)
   processes.on_process_zero(
     lambda: perceiver.save(model_file, task.model, variables, notes)
   )

@@ -52,6 +52,11 @@ class AudioInputConfig(grid.GridInputConfig):
     """Channels of an input without its position."""
     return self.patch_size * self.channels
 
+  def module(self, name: str, is_training: bool = False) -> "AudioInput":
+    """Returns the Haiku module from waveforms to inputs."""
+    del is_training
+    return AudioInput(self, name=name)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SpectrogramInputConfig(grid.GridInputConfig):
@@ -85,6 +90,11 @@ class SpectrogramInputConfig(grid.GridInputConfig):
   def num_values(self) -> int:
     """Channels of an input without its position."""
     return 1
+
+  def module(self, name: str, is_training: bool = False) -> "AudioInput":
+    """Returns the Haiku module from spectrograms to inputs."""
+    del is_training
+    return AudioInput(self, name=name)
 
 
 @dataclasses.dataclass

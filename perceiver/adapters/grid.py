@@ -1,11 +1,15 @@
 """From values on a grid to inputs, each with the code of its position."""
 
 import math
-from typing import Protocol
+from typing import Any, Protocol
 
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from perceiver import position_encoding
+from perceiver.adapters import checks
+from perceiver.attention import input_parts
 
 
 class GridInputConfig(Protocol):
@@ -18,12 +22,40 @@ class GridInputConfig(Protocol):
   positions: position_encoding.Encoding
 
   @property
+  def shape(self) -> tuple[int, ...]:
+    """The shape of one example."""
+
+  @property
   def grid(self) -> tuple[int, ...]:
     """The shape of the grid of inputs."""
 
   @property
   def num_values(self) -> int:
     """Channels of an input without its position."""
+
+  def module(self, name: str, is_training: bool = False) -> Any:
+    """Returns the Haiku module from examples to inputs."""
+
+  def example(self, batch_size: int = 1) -> jax.ShapeDtypeStruct:
+    """Returns shape and dtype of a batch of examples, float32."""
+    return jax.ShapeDtypeStruct((batch_size, *self.shape), jnp.float32)
+
+  def apply(
+    self,
+    examples: checks.Unchecked,
+    mask: checks.Unchecked | None = None,
+    *,
+    is_training: bool = False,
+  ) -> tuple[input_parts.Parts, None]:
+    """Returns the inputs of examples; see `InputAdapter`.
+
+    Raises:
+      ValueError: if a mask is given.
+    """
+    kind = type(self).__name__.removesuffix("InputConfig")
+    if mask is not None:
+      raise ValueError(f"{kind} input: a mask is given; expected None.")
+    return self.module(f"{kind.lower()}_input", is_training)(examples), None
 
   def check_grid(self) -> None:
     """Raises a ValueError if the grid is too large or has no such positions."""

@@ -15,12 +15,12 @@ from jaxtyping import Array, Float, Int
 import numpy as np
 
 from perceiver import bounds
+from perceiver import errors
 from perceiver import layers
 from perceiver import position_encoding
 from perceiver.adapters import checks
 from perceiver.adapters import grid
 from perceiver.adapters import patches
-from perceiver.attention import input_parts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -180,27 +180,14 @@ class ImageInputConfig(grid.GridInputConfig):
       return {}
     return super().resizable_tables()
 
-  def example(self, batch_size: int = 1) -> jax.ShapeDtypeStruct:
-    """Returns shape and dtype of the images, [B, H, W, C] float32."""
-    shape = (batch_size, *self.size, self.channels)
-    return jax.ShapeDtypeStruct(shape, jnp.float32)
+  @property
+  def shape(self) -> tuple[int, int, int]:
+    """The shape of one normalised image, [H, W, C]."""
+    return *self.size, self.channels
 
-  def apply(
-    self,
-    examples: checks.Unchecked,
-    mask: checks.Unchecked | None = None,
-    *,
-    is_training: bool = False,
-  ) -> tuple[input_parts.Parts, None]:
-    """Returns the inputs of normalised images; see `InputAdapter`.
-
-    Raises:
-      ValueError: if a mask is given.
-    """
-    if mask is not None:
-      raise ValueError("Image input: a mask is given; expected None.")
-    module = ImageInput(self, is_training, name="image_input")
-    return module(examples), None
+  def module(self, name: str, is_training: bool = False) -> "ImageInput":
+    """Returns the Haiku module from images to inputs."""
+    return ImageInput(self, is_training, name=name)
 
   def permutation(self) -> Int[np.ndarray, "M"]:
     """Returns the element of the grid at each position."""
@@ -275,13 +262,14 @@ class _GroupedBatchNorm(hk.BatchNorm):
     """Normalises each group by itself, and averages their statistics.
 
     Raises:
-      ValueError: if the batch is larger than a group and does not divide.
+      errors.BatchError: if the batch is larger than a group and does not
+        divide.
     """
     if not is_training or not len(x):  # Of nothing there are no statistics.
       return self(x, False)
     size = min(self.group, len(x))
     if len(x) % size:
-      raise ValueError(
+      raise errors.BatchError(
         f"ConvPool: a batch of {len(x)} images does not divide into groups of "
         f"{size}; expected a multiple of `group`, or another group."
       )

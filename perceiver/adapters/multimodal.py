@@ -253,13 +253,11 @@ def _parts(
   modality: ModalityConfig, array: checks.Unchecked
 ) -> input_parts.Parts:
   """Returns the inputs of one modality, not yet padded."""
-  config, name = modality.input, f"{modality.name}_input"
-  if isinstance(config, video.VideoInputConfig):
-    return video.VideoInput(config, name=name)(array)
+  config = modality.input
   if isinstance(config, VectorInputConfig):
     checks.floats(f"Modality {modality.name}", array, config.shape)
     return (array[:, None],)
-  return audio.AudioInput(config, name=name)(array)
+  return config.module(f"{modality.name}_input")(array)
 
 
 def learned_vector(name: str, channels: int) -> Float[Array, "1 {channels}"]:

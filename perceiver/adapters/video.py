@@ -58,6 +58,11 @@ class VideoInputConfig(grid.GridInputConfig):
     """Channels of an input without its position."""
     return math.prod(self.patch) * self.channels
 
+  def module(self, name: str, is_training: bool = False) -> "VideoInput":
+    """Returns the Haiku module from videos to inputs."""
+    del is_training
+    return VideoInput(self, name=name)
+
 
 @dataclasses.dataclass
 class VideoInput(hk.Module):

@@ -20,6 +20,8 @@ from perceiver.autoregressive import decoding
 from perceiver.autoregressive import sequence_positions
 
 _REMOVED = -1e30
+# Sequences have room for multiples of this many elements: one program for all.
+_ROOM = 256
 
 # Steps from 0 -> elements that may be there, [V] bool, of every sequence.
 Allowed = Callable[[Int[Array, "B"]], Bool[Array, "B V"]]
@@ -220,7 +222,8 @@ def _aligned(
 ) -> tuple[np.ndarray, np.ndarray, np.int32]:
   """Returns prompts with a common end, their starts, and the end."""
   longest = max(map(len, prompts))
-  elements = np.zeros((len(prompts), longest + num_elements), np.int32)
+  room = -(-(longest + num_elements) // _ROOM) * _ROOM
+  elements = np.zeros((len(prompts), room), np.int32)
   for row, prompt in enumerate(prompts):
     elements[row, longest - len(prompt) : longest] = prompt
   starts = np.array([longest - len(prompt) for prompt in prompts], np.int32)

@@ -14,6 +14,7 @@ from perceiver.models import language
 from perceiver.models import modelnet40
 from perceiver.models import optical_flow
 from perceiver.models import perceiver_ar
+from perceiver.models import shape_autoencoding
 from perceiver.models import starcraft
 from perceiver.models import video_autoencoding
 
@@ -54,6 +55,7 @@ ModelConfig = (
   | language.LanguageModelConfig
   | modelnet40.PointClassifierConfig
   | optical_flow.OpticalFlowConfig
+  | shape_autoencoding.ShapeAutoencoderConfig
   | starcraft.EntityEncoderConfig
   | video_autoencoding.VideoAutoencoderConfig
 )

@@ -46,6 +46,13 @@ def sample(
   Raises:
     ValueError: if no face has an area.
   """
+  return sample_faces(mesh, num_points, generator)[0]
+
+
+def sample_faces(
+  mesh: Mesh, num_points: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+  """Returns points as of `sample`, and the face of each, [P] integers."""
   size = areas(mesh)  # [F]
   solid = np.flatnonzero(size > 0)
   if not len(solid):
@@ -54,14 +61,15 @@ def sample(
   sampled = generator.uniform(0, upto[-1], num_points)  # [P]
   # Rounding might yield the very end, which belongs to no face.
   rank = np.minimum(np.searchsorted(upto, sampled, "right"), len(solid) - 1)
-  first, second, third = _corners(mesh, solid[rank])  # each [P, 3]
+  faces = solid[rank]
+  first, second, third = _corners(mesh, faces)  # each [P, 3]
   along, across = generator.uniform(size=(2, num_points, 1))
   # Folded over, the half of the parallelogram beyond the face covers the face.
   beyond = along + across > 1
   along = np.where(beyond, 1 - along, along)
   across = np.where(beyond, 1 - across, across)
   points = first + along * (second - first) + across * (third - first)
-  return points.astype(np.float32)
+  return points.astype(np.float32), faces
 
 
 def _corners(

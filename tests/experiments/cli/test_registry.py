@@ -39,7 +39,8 @@ def test_the_registered_experiments():
   assert registry.names() == [
     *("audioset", "copy", "digits", "fashion_mnist", "glue", "imagenet"),
     *("masked_language", "modelnet40", "optical_flow", "pixels", "sentences"),
-    *("starcraft", "text", "tunes", "video_autoencoding"),
+    *("shape_autoencoding", "starcraft", "text", "tunes"),
+    "video_autoencoding",
   ]
 
 

@@ -69,6 +69,21 @@ def test_labels(trained, images, tmp_path, capsys):
   assert "has 2 lines; expected 7" in capsys.readouterr().err
 
 
+def test_names_that_the_model_was_trained_with(images, tmp_path, capsys):
+  model, variables, path = tiny_models.save(tmp_path, tiny_models.classifier())
+  names = [f"thing {i}" for i in range(7)]
+  arguments = ["classify", str(images / "9.png"), "--checkpoint", str(tmp_path)]
+  for notes, expected in (
+    ({"class_names": json.dumps(names)}, "thing"),
+    ({"class_names": json.dumps(names[1:])}, "class"),
+    ({"class_names": "7 of them"}, "class"),
+  ):
+    perceiver.save(path, model, variables, notes)
+    assert predict.main([*arguments, "--top", "7"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"%  {expected} {i}\n" in out for i in range(7))
+
+
 def test_the_folder_of_a_run(trained, images, capsys):
   folder = str(pathlib.Path(trained[2]).parent)
   arguments = ["classify", str(images / "9.png"), "--checkpoint"]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import types
 
 import jax
 import numpy as np
@@ -12,6 +13,7 @@ from experiments.cli import following
 from experiments.runs import log
 from experiments.training import best
 from experiments.training import evaluation
+from experiments.training import tasks
 from experiments.training import trainer
 import perceiver
 from perceiver.checkpoints import store
@@ -47,7 +49,7 @@ def run(tmp_path, model, variables):
       metric,
       step,
       found,
-      model,
+      types.SimpleNamespace(model=model, class_names=lambda: ("cat", "dog")),
       lambda: variables._replace(params=params),
     )
     row = {"step": step, "kind": "eval", **found.to_row()}
@@ -62,7 +64,9 @@ def kept(folder):
   """Returns the step of the model that is kept."""
   _, (params, _) = store.load(folder / best.FILE)
   (step,) = {float(np.ravel(x)[0]) for x in jax.tree.leaves(params)}
-  assert store.notes(folder / best.FILE)["step"] == f"{step:g}"
+  notes = store.notes(folder / best.FILE)
+  assert notes["step"] == f"{step:g}"
+  assert tasks.class_names(notes, 2) == ("cat", "dog")
   return step
 
 

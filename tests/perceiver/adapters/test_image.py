@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import perceiver
+from perceiver import errors
 from perceiver import position_encoding
 from perceiver.adapters import image
 from perceiver.models import imagenet
@@ -209,7 +210,7 @@ def test_batch_norm_is_of_groups_on_any_number_of_devices():
 def test_a_batch_that_does_not_divide_into_groups():
   params, state, train = build(CONV, is_training=True)
   images = np.zeros((18, *CONV.size, 3), np.float32)
-  with pytest.raises(ValueError, match="18 images does not divide into groups"):
+  with pytest.raises(errors.BatchError, match="18 images does not divide"):
     jax.eval_shape(train, params, state, images)
 
 

@@ -139,6 +139,18 @@ def test_key_decides_and_stop_ends():
   assert len(often) == len(first) == 11
 
 
+def test_lengths_share_their_programs():
+  model, variables, *_ = programs("decode_rotary")
+  options = {"key": jax.random.key(3)}
+  prompt = [[5, 9, 7]]
+  (shorter,) = sampling.generate(model, variables, prompt, 7, **options)
+  assert shorter == generated(prompt)[0][:10]
+  shared = sampling._programs(model.config, sampling.SamplingConfig(), None)
+  count = shared.step._cache_size()
+  sampling.generate(model, variables, prompt, 9, **options)
+  assert shared.step._cache_size() == count
+
+
 def test_tables_have_an_end():
   model, variables, *_ = programs("decode_absolute")
   with pytest.raises(ValueError, match="are 23; expected at most 22"):

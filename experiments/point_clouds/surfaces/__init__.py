@@ -1,0 +1,1 @@
+"""Autoencoding of surfaces: points on them in, distances from them out."""
