@@ -18,8 +18,11 @@ from experiments.generation import baselines
 from experiments.generation import recipes
 from experiments.generation.tunes import configs as tunes
 from experiments.generation.tunes import data as tunes_data
+from experiments.image_classification.digits import configs as digits
+from experiments.image_classification.imagenet import configs as imagenet
 from experiments.language.masked_language import configs as masked_language
 from experiments.optical_flow import configs as optical_flow
+from experiments.training import latent_sizes
 from experiments.training import trainer
 import perceiver
 
@@ -55,9 +58,36 @@ def clips(_: pathlib.Path) -> trainer.Experiment:
   return _with_steps(autoencoding.MINI, 2500)
 
 
+def painted_digits(_: pathlib.Path) -> trainer.Experiment:
+  """Returns the small classifier of images, of digits painted in colours."""
+  return imagenet.MINI
+
+
+def digits_ordinary(_: pathlib.Path) -> trainer.Experiment:
+  """Returns the classifier of digits, trained with all latents."""
+  return digits.MINI
+
+
+def digits_sandwich(_: pathlib.Path) -> trainer.Experiment:
+  """Returns the same, trained for several numbers of latents."""
+  latents = latent_sizes.LatentSizes(
+    sizes=(1, 2, 4, 8), training=latent_sizes.Training.SANDWICH
+  )
+  train = dataclasses.replace(digits.MINI.train, latents=latents)
+  return dataclasses.replace(digits.MINI, train=train)
+
+
 MODELS: dict[str, Callable[[pathlib.Path], Any]] = {
   function.__name__: function
-  for function in (masked_bytes, flow, folk_tunes, clips)
+  for function in (
+    masked_bytes,
+    flow,
+    folk_tunes,
+    clips,
+    painted_digits,
+    digits_ordinary,
+    digits_sandwich,
+  )
 }
 
 
