@@ -1,13 +1,16 @@
 """Plots of runs: the learning curve, and how every plot is saved."""
 
 from collections.abc import Sequence
+import os
 import pathlib
 from typing import Any, NamedTuple
 import wave
 
 import matplotlib
 
-matplotlib.use("Agg")  # There may be no display.
+# There may be no display. Notebooks have chosen their own.
+if "MPLBACKEND" not in os.environ:
+  matplotlib.use("Agg")
 
 from matplotlib import cm
 from matplotlib import colors

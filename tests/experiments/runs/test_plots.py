@@ -2,7 +2,10 @@
 
 import ast
 import json
+import os
 import pathlib
+import subprocess
+import sys
 
 import numpy as np
 from PIL import Image
@@ -15,6 +18,22 @@ from experiments.runs import plots
 def _write_log(workdir, rows):
   text = "".join(json.dumps(row) + "\n" for row in rows)
   (workdir / "metrics.jsonl").write_text(text)
+
+
+@pytest.mark.parametrize(("chosen", "used"), [(None, "agg"), ("svg", "svg")])
+def test_a_backend_that_was_chosen_stays(chosen, used):
+  """Such as that of notebooks, which show their figures."""
+  environment = {k: v for k, v in os.environ.items() if k != "MPLBACKEND"}
+  code = "import matplotlib; from experiments.runs import plots; "
+  code += "print(matplotlib.get_backend())"
+  found = subprocess.run(
+    [sys.executable, "-c", code],
+    env=environment | ({"MPLBACKEND": chosen} if chosen else {}),
+    check=True,
+    capture_output=True,
+    text=True,
+  )
+  assert found.stdout.strip().lower() == used
 
 
 def test_without_a_log_there_is_no_curve(tmp_path):
