@@ -297,17 +297,12 @@ def _differentiate(
       block,
     )
     mask = causality.mask(mask, offset, num_queries, start, size)
+    scores = block_weights.scores(queries, keys, mask)  # [B, G, T, S]
     weights, dropped = block_weights.unnormalised(
-      options.dropout_rate,
-      block_weights.scores(queries, keys, mask),
-      normaliser,
-      mask,
-      key,
-      index,
+      options.dropout_rate, scores, normaliser, mask, key, index
     )
-    d_values = jnp.einsum(
-      "bgts,bgtv->bgsv", dropped.astype(values.dtype), cotangent
-    )
+    narrow = dropped.astype(values.dtype)
+    d_values = jnp.einsum("bgts,bgtv->bgsv", narrow, cotangent)
     d_weights = block_weights.gradient(
       options.dropout_rate, dropped, values, cotangent
     )
@@ -316,11 +311,11 @@ def _differentiate(
     d_block_parameters, d_block = pull(
       (d_keys.astype(keys.dtype), d_values.astype(values.dtype))
     )
+    d_queries += jnp.einsum(
+      "bgts,bgsk->bgtk", d_scores, keys, preferred_element_type=out.dtype
+    )
     return (
-      d_queries
-      + jnp.einsum(
-        "bgts,bgsk->bgtk", d_scores, keys, preferred_element_type=out.dtype
-      ),
+      d_queries,
       input_parts.write(d_parts, d_block, start),
       jax.tree.map(jnp.add, d_parameters, d_block_parameters),
     )
@@ -331,8 +326,7 @@ def _differentiate(
     body,
     (
       jnp.zeros(queries.shape, out.dtype),
-      jax.tree.map(jnp.zeros_like, parts),
-      jax.tree.map(jnp.zeros_like, parameters),
+      *jax.tree.map(jnp.zeros_like, (parts, parameters)),
     ),
     causality.last_visible(offset, num_queries),
   )
