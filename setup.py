@@ -34,7 +34,7 @@ _EXTRAS = {
     "tensorboardX>=2.6,<3",
     "tensorflow-datasets>=4.9.10,<5",
     "tqdm>=4.66,<5",
-    "tyro>=1.0,<2",
+    "tyro>=1.0.16,<2",
   ],
   "cuda": ["jax[cuda13]"],
   "tpu": ["jax[tpu]"],
@@ -61,6 +61,8 @@ _EXTRAS = {
     "sphinx>=9,<10",
     "sphinx-copybutton>=0.5.2,<0.6",
   ],
+  # A run's numbers at Weights & Biases, beside those in its folder.
+  "wandb": ["wandb>=0.31,<1"],
   # Only for tests against the PyTorch port; nothing here needs it to run.
   "parity": ["torch==2.13.0", "transformers>=5.23,<6"],
   "test": [

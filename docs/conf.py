@@ -1,10 +1,13 @@
 """Settings of the site, which `scripts/docs.sh` builds."""
 
+import os
 import pathlib
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+# Of the tutorials' own processes.
+os.environ["PYTHONPATH"] = str(ROOT)
 
 project = "perceiver"
 author = "The perceiver authors"

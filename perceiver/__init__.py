@@ -5,6 +5,7 @@ from importlib import util
 from typing import Any, TYPE_CHECKING
 
 if TYPE_CHECKING:
+  from perceiver.attention.segments import Segments
   from perceiver.checkpoints.errors import CheckpointError
   from perceiver.checkpoints.finetuning import load_for_finetuning
   from perceiver.checkpoints.load import load
@@ -25,6 +26,7 @@ __all__ = [
   "Model",
   "PerceiverError",
   "Precision",
+  "Segments",
   "Variables",
   "create",
   "export",
@@ -42,6 +44,7 @@ _MODULES = {
   "Model": "perceiver.model",
   "PerceiverError": "perceiver.errors",
   "Precision": "perceiver.model",
+  "Segments": "perceiver.attention.segments",
   "Variables": "perceiver.model",
   "create": "perceiver.models.registry",
   "export": "perceiver.programs",

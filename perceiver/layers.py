@@ -24,12 +24,17 @@ LOWEST = float(jnp.finfo(jnp.float32).min)
 TRUNCATED_VARIANCE = 0.87962566103423978**2
 
 
+def sum_dtype(dtype: jnp.dtype) -> jnp.dtype:
+  """Returns the dtype of sums and statistics: float32 at least."""
+  return jnp.promote_types(dtype, jnp.float32)
+
+
 def normalise(x: Float[Array, "*B C"]) -> Float[Array, "*B C"]:
   """Gives the channels of every position mean 0 and variance 1.
 
-  Statistics are computed in float32; the result has the dtype of `x`.
+  Statistics are computed in float32 at least; the result has the dtype of `x`.
   """
-  wide = x.astype(jnp.float32)
+  wide = x.astype(sum_dtype(x.dtype))
   centred = wide - jnp.mean(wide, axis=-1, keepdims=True)
   variance = jnp.mean(jnp.square(centred), axis=-1, keepdims=True)
   return (centred * jax.lax.rsqrt(variance + LAYER_NORM_EPSILON)).astype(

@@ -18,6 +18,7 @@ from perceiver import flops
 from perceiver import image_sizes
 from perceiver import latent_sizes
 from perceiver.attention import reference as attention_reference
+from perceiver.attention import streams
 
 
 class Precision(enum.Enum):
@@ -147,11 +148,12 @@ class Model:
     *inputs: Any,
     num_latents: int | None = None,
     **options: Any,
-  ) -> Float[Array, "B N D"]:
+  ) -> Float[Array, "*B N D"]:
     """Returns the latents of inputs, in evaluation mode.
 
     `num_latents` is that of `apply`. The first n of nested latents are those
-    that `num_latents=n` gives.
+    that `num_latents=n` gives. With `segments`, `perceiver.Segments`, inputs
+    are rows of many sets, and latents are [B, S, N, D].
     """
     config, variables = self.with_first_latents(variables, num_latents)
     compiled = _compiled(config, "encode", False, self.reference)
@@ -160,13 +162,53 @@ class Model:
   def decode(
     self,
     variables: Variables,
-    latents: Float[Array | np.ndarray, "B N D"],
+    latents: Float[Array | np.ndarray, "*B N D"],
     *queries: Any,
     **options: Any,
   ) -> Any:
     """Returns outputs for latents, any number of times."""
     compiled = _compiled(self.config, "decode", False, self.reference)
     return compiled(*variables, None, latents, *queries, **options)[0]
+
+  def start(self, variables: Variables, batch_size: int = 1) -> streams.Sums:
+    """Returns the state of streams that have read nothing.
+
+    Raises:
+      ValueError: if the model attends to its inputs more than once.
+    """
+    example = self.config.example(batch_size)
+    sums = jax.eval_shape(self.read, variables, None, *example).values
+    return streams.nothing(sums.shape, sums.dtype)
+
+  def read(
+    self,
+    variables: Variables,
+    state: streams.Sums | None,
+    *chunk: Any,
+    **options: Any,
+  ) -> streams.Sums:
+    """Returns the state of streams after a chunk, in evaluation mode.
+
+    Its size does not depend on what was read. Chunks may be of any length;
+    each length is compiled on its own.
+
+    Args:
+      variables: from `init`, `load` or a training run.
+      state: the state before the chunk, from `start` or `read`.
+      *chunk: as `config.example()` says, any number of inputs.
+      **options: masks and other optional inputs of the model.
+    """
+    config, variables = self.with_first_latents(variables)
+    compiled = _compiled(config, "read", False, self.reference)
+    return compiled(*variables, None, state, *chunk, **options)[0]
+
+  def latents(
+    self, variables: Variables, state: streams.Sums
+  ) -> Float[Array, "B N D"]:
+    """Returns the latents of all that streams have read, as `encode` would."""
+    config, variables = self.with_first_latents(variables)
+    compiled = _compiled(config, "latents", False, self.reference)
+    return compiled(*variables, None, state)[0]
 
   def attention_map(
     self,
@@ -212,14 +254,10 @@ class Model:
     return config, variables._replace(params=params)
 
   def resized(self, size: Sequence[int]) -> "Model":
-    """Returns the model for images of another height and width.
+    """Returns the model for images of another height and width, pixels.
 
-    Fourier codes keep the frequencies that they were trained with, so that the
-    variables stay the same; those of a model with learned positions are
-    `resized_variables`. See `image_sizes`.
-
-    Args:
-      size: height and width, pixels.
+    With Fourier codes the variables stay the same, with learned positions they
+    are `resized_variables`; see `image_sizes`.
 
     Raises:
       ValueError: if it is no model of images, or cannot take such ones.
@@ -230,10 +268,7 @@ class Model:
   def resized_variables(
     self, variables: Variables, size: Sequence[int]
   ) -> Variables:
-    """Returns the variables of `resized(size)`, made of this model's.
-
-    Learned positions are interpolated linearly; all else stays.
-    """
+    """Returns this model's variables, resized: its learned positions are."""
     new = image_sizes.resized(self.config, size)
     params = image_sizes.resized_params(self.config, new, variables.params)
     return variables._replace(params=params)

@@ -52,7 +52,7 @@ LIBRARY = (
     "multimodal_decoder.py",
     "processor.py",
   ),
-  ("network.py",),
+  ("network.py", "packing.py", "streaming.py"),
   ("image_sizes.py", "latent_sizes.py"),
   ("model.py",),
   ("programs.py",),

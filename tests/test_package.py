@@ -4,6 +4,7 @@ import email.message
 import email.parser
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 import perceiver
 from perceiver import __main__ as command
+from tests.helpers import documents
 from tests.helpers import folders
 
 _PROJECT = ("LICENSE", "README.md", "pyproject.toml", "setup.py")
@@ -181,6 +183,17 @@ def test_other_names_are_refused():
     perceiver.laod  # noqa: B018
   with pytest.raises(ImportError, match="laod"):
     exec("from perceiver import laod")
+
+
+def test_commands_in_documents_are_accepted():
+  named = set()
+  for page in documents.pages():
+    for line in re.findall(
+      r"^(?:\.venv/bin/)?perceiver (.*)", page.read_text(), re.MULTILINE
+    ):
+      words = shlex.split(line, comments=True)
+      named.add(command._parser(pathlib.Path).parse_args(words).command)
+  assert named == {"list", "convert", "doctor"}
 
 
 def test_list(capsys):

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import inspect
 import io
+import operator
 import os
 import re
 import shutil
@@ -27,6 +28,18 @@ _Selected = TypeVar("_Selected", bound="Selection")
 _STYLE = (tyro.conf.AvoidSubcommands, tyro.conf.EnumChoicesFromValues)
 # tyro never ends where a terminal has no room for a word.
 _NARROWEST, _WIDTH = 40, 80
+# Of an experiment's options, as far as it has them and they are set; --workdir
+# and --checkpoint are in the first group below.
+_MOST_CHANGED = (
+  "data.source",
+  "train.steps",
+  "train.epochs",
+  "train.batch_size",
+  "train.base_rate",
+  "train.seed",
+  "train.eval_every",
+  "train.checkpoint_every",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -136,7 +149,8 @@ def override(
   """
   experiment, arguments = kinds.choose(choice.experiment, arguments)
   title = (type(experiment).__doc__ or "").strip().split("\n")[0]
-  about = f"{title}\n\n{kinds.describe(experiment)}".rstrip()
+  parts = (title, _most_changed(choice, experiment), kinds.describe(experiment))
+  about = "\n\n".join(filter(None, parts))
   settings = {"prog": f"{prog} {choice.name}", "description": about}
   if _names(kind) & _names(experiment):
     # The command's own option counts: `evaluate glue --checkpoint`.
@@ -153,6 +167,20 @@ def override(
     ],
   )
   return parse(both, arguments, **settings).experiment
+
+
+def _most_changed(choice: registry.Choice, experiment: Any) -> str:
+  """Returns the options that come first in the help, with their values."""
+  recipes = [other.recipe for other in registry.choices(choice.name)]
+  about = f"--recipe {{{', '.join(recipes)}}} ({choice.recipe})"
+  wrapped = textwrap.wrap(about, _WIDTH - 4, break_on_hyphens=False)
+  lines = ["  " + "\n    ".join(wrapped)]
+  for name in _MOST_CHANGED:
+    with contextlib.suppress(AttributeError):
+      value = operator.attrgetter(name)(experiment)
+      if value is not None:
+        lines.append(f"  --{name.replace('_', '-')} ({value})")
+  return "Options that are changed most, and their values:\n" + "\n".join(lines)
 
 
 def _names(config: Any) -> set[str]:

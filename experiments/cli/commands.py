@@ -4,8 +4,12 @@ A command is a class of options in a module with a function `run(options)`; the
 class's docstring is its help.
 """
 
+import ast
 from collections.abc import Callable, Mapping, Sequence
+import dataclasses
 import importlib
+from importlib import util
+import pathlib
 from typing import Annotated, Any, Union
 
 import tyro
@@ -42,9 +46,9 @@ def _main(
 ) -> None:
   arguments = cli_arguments.given(arguments)
   if not run_named(prog, commands, arguments):
-    # Shows the help or refuses the name, and exits.
+    # Shows the help or refuses the name, and exits; needs no command's module.
     kinds = tuple(
-      Annotated[_load(path)[0], tyro.conf.subcommand(name)]
+      Annotated[_described(path), tyro.conf.subcommand(name)]
       for name, path in commands.items()
     )
     cli_arguments.parse(
@@ -74,6 +78,22 @@ def run_named(
   kind, run = _load(commands[name])
   run(cli_arguments.parse(kind, rest, f"{prog} {name}"))
   return True
+
+
+def _described(path: str) -> type:
+  """Returns a class with the description of a class that is not imported."""
+  module, _, name = path.rpartition(".")
+  spec = util.find_spec(module)
+  assert spec is not None, path
+  assert spec.origin is not None, path
+  source = pathlib.Path(spec.origin).read_text(encoding="utf-8")
+  (found,) = [
+    node
+    for node in ast.parse(source).body
+    if isinstance(node, ast.ClassDef) and node.name == name
+  ]
+  text = (ast.get_docstring(found) or "").partition("\n\nAttributes:")[0]
+  return dataclasses.make_dataclass(name, [], namespace={"__doc__": text})
 
 
 def _load(path: str) -> tuple[type, Callable[[Any], None]]:

@@ -122,7 +122,7 @@ def table(rows: list[Row]) -> str:
 
 def plot(rows: list[Row], metric: str, path: pathlib.Path) -> pathlib.Path:
   """Plots a metric over the number of latents and over operations."""
-  figure, axes = plots.pyplot.subplots(1, 2, figsize=(9, 3.2), sharey=True)
+  figure, axes = plots.pyplot().subplots(1, 2, figsize=(9, 3.2), sharey=True)
   values = [row.means()[metric] for row in rows]
   unit = metric_meanings.of(metric).unit
   sizes = [row.num_latents for row in rows]

@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
-from sklearn import datasets
 import tyro
 
 from experiments.data import archives
@@ -146,6 +145,8 @@ def _path(folder: pathlib.Path, name: str) -> pathlib.Path:
 
 def _digits(is_test: bool) -> tuple[np.ndarray, np.ndarray]:
   """Returns scikit-learn's digits at this set's size, a fifth for tests."""
+  from sklearn import datasets
+
   found = datasets.load_digits()
   order = np.random.default_rng(0).permutation(len(found.target))
   keep = (order % 5 == 0) == is_test

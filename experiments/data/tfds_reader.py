@@ -10,8 +10,6 @@ import os
 import pathlib
 from typing import Any
 
-import tensorflow_datasets as tfds
-
 from experiments.data import files
 from experiments.data import paths
 
@@ -64,6 +62,8 @@ def open_dataset(
       f"{root / name} has no data set{wanted}; expected one made by TensorFlow "
       f"Datasets. {advice}"
     )
+  import tensorflow_datasets as tfds
+
   builder = tfds.builder_from_directory(folder)
   _check_format(builder, folder, advice)
   _check_names("features", builder.info.features, features, folder)
@@ -93,6 +93,8 @@ def default_data_dir() -> pathlib.Path:
 
 
 def _newest_version(folder: pathlib.Path, version: str) -> pathlib.Path | None:
+  import tensorflow_datasets as tfds
+
   found = [
     path.parent
     for path in folder.glob("*/dataset_info.json")
@@ -103,6 +105,8 @@ def _newest_version(folder: pathlib.Path, version: str) -> pathlib.Path | None:
 
 
 def _check_format(builder: Any, folder: pathlib.Path, advice: str) -> None:
+  import tensorflow_datasets as tfds
+
   formats = builder.info.available_file_formats()
   if tfds.core.FileFormat.ARRAY_RECORD not in formats:
     stored = ", ".join(sorted(each.value for each in formats))

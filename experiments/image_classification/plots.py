@@ -45,7 +45,7 @@ def mistakes(
   shown = wrong[np.argsort(-margin[wrong])][:_MAX_SHOWN]
   columns = 8
   rows = max(1, -(-len(shown) // columns))
-  figure, axes = plots.pyplot.subplots(
+  figure, axes = plots.pyplot().subplots(
     rows, columns, figsize=(1.3 * columns, 1.7 * rows + 0.4), squeeze=False
   )
   for axis in axes.flat:
@@ -90,7 +90,7 @@ def attention(
   unshuffled = np.empty_like(maps)
   unshuffled[..., config.permutation()] = maps
   varied = np.argsort(-unshuffled.std(axis=0).sum(axis=-1))[:_NUM_LATENTS]
-  figure, axes = plots.pyplot.subplots(
+  figure, axes = plots.pyplot().subplots(
     len(images),
     1 + len(varied),
     figsize=(1.2 * (1 + len(varied)), 1.3 * len(images) + 0.4),

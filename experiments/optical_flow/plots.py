@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage  # type: ignore[import-untyped]
 
 from experiments.optical_flow import colours
 from experiments.optical_flow import examples as flow_examples
@@ -33,7 +32,7 @@ def samples(
 ) -> pathlib.Path:
   """Plots frames, true flow, estimate and error, one row per example."""
   titles = ("first frame", "second frame", "truth", "estimate", "error")
-  figure, axes = plots.pyplot.subplots(
+  figure, axes = plots.pyplot().subplots(
     len(examples),
     len(titles),
     figsize=(2.1 * len(titles), 1.7 * len(examples) + 0.6),
@@ -111,7 +110,7 @@ def attention(
   """
   grid = model.config.frames.grid
   examples = examples[:_NUM_ATTENDED]
-  figure, axes = plots.pyplot.subplots(
+  figure, axes = plots.pyplot().subplots(
     len(examples),
     1 + _NUM_LATENTS,
     figsize=(1.5 * (1 + _NUM_LATENTS), 1.3 * len(examples) + 0.4),
@@ -184,6 +183,8 @@ def bring_back(
   flow: np.ndarray,  # [H, W, 2]
 ) -> np.ndarray:  # [H, W, 3] uint8
   """Returns for every pixel the colour of where the flow takes it."""
+  from scipy import ndimage  # type: ignore[import-untyped]
+
   rows, columns = np.indices(flow.shape[:2])
   at = np.stack([rows + flow[..., 1], columns + flow[..., 0]])
   channels = [

@@ -12,6 +12,7 @@ import pathlib
 import numpy as np
 
 from experiments.data import loader
+from experiments.data import packing
 from experiments.data import sources as data_sources
 from experiments.point_clouds.files import clouds
 from experiments.point_clouds.files import datasets
@@ -51,6 +52,64 @@ class Source(data_sources.Source):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class RaggedConfig:
+  """Training clouds of unequal size, packed into rows.
+
+  Attributes:
+    min_points: each cloud has a number of points of its own, from this to the
+      model's, all of them equally likely.
+    row_points: points of a row, which has as many clouds as fit; a batch is
+      one of rows.
+    seed: of the numbers of points.
+  """
+
+  min_points: int = 64
+  row_points: int = 4096
+  seed: int = 0
+
+  def __post_init__(self) -> None:
+    bounds.check(self, "min_points", "row_points")
+
+  def row_sets(self, num_points: int) -> int:
+    """Returns the clouds that a row may have: as many as usually fit."""
+    return -(-2 * self.row_points // (self.min_points + num_points))
+
+  def split(self, split: loader.Split, num_points: int) -> loader.Split:
+    """Returns the split of rows of a split of clouds."""
+    if not self.min_points <= num_points <= self.row_points:
+      raise ValueError(
+        f"RaggedConfig: a cloud has {num_points} points; expected from "
+        f"min_points, {self.min_points}, to row_points, {self.row_points}."
+      )
+    generator = np.random.default_rng(self.seed)
+    sizes = generator.integers(
+      self.min_points, num_points + 1, len(split.source)
+    )
+    row_sets = self.row_sets(num_points)
+    rows = packing.Rows(
+      _Shortened(split.source, sizes),
+      packing.plan(sizes.tolist(), self.row_points, row_sets),
+    )
+    pack = packing.Pack(split.transform, ("points",), self.row_points, row_sets)
+    return dataclasses.replace(split, source=rows, transform=pack)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Shortened:
+  """Clouds with the first of their points, which lie anywhere on the shape."""
+
+  source: loader.Source
+  sizes: np.ndarray
+
+  def __len__(self) -> int:
+    return len(self.source)
+
+  def __getitem__(self, index: int) -> clouds.Cloud:
+    cloud = self.source[index]
+    return cloud._replace(points=cloud.points[: self.sizes[index]])
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class DataConfig:
   """Shapes and their augmentation.
 
@@ -63,6 +122,7 @@ class DataConfig:
     num_eval: number of synthetic shapes for evaluation.
     point_scaling: largest difference from 1 of the random factors that scale
       each point of a training cloud; 0 for none.
+    ragged: gives training clouds unequal sizes; None gives all the model's.
   """
 
   source: Source = Source(Dataset.MODELNET40)
@@ -73,6 +133,7 @@ class DataConfig:
   )
   num_eval: int = 1000
   point_scaling: float = 0.01
+  ragged: RaggedConfig | None = None
 
   def __post_init__(self) -> None:
     bounds.check_ranges(self, "num_eval", point_scaling="[0, 1)")
@@ -127,14 +188,16 @@ def train_split(config: DataConfig, num_points: int) -> loader.Split:
     num_points: points P of a cloud.
 
   Returns:
-    Examples {"points": [P, 3] float32, "labels": [] int32}.
+    Examples {"points": [P, 3] float32, "labels": [] int32}; of ragged clouds
+    rows of them, as `packing.Pack` makes.
 
   Raises:
     files.InputError: if ModelNet40 is not complete.
   """
   source = _source(config, num_points, datasets.Split.TRAIN)
   name = f"{config.source.kind.value} train"
-  return loader.Split(source, TrainTransform(config.point_scaling), name)
+  split = loader.Split(source, TrainTransform(config.point_scaling), name)
+  return config.ragged.split(split, num_points) if config.ragged else split
 
 
 def eval_split(config: DataConfig, num_points: int) -> loader.Split:

@@ -45,7 +45,7 @@ def confusion(
   """Plots which classes were taken for which, each row adding up to one."""
   shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
   side = 2.5 + 0.24 * len(names)
-  figure, axis = plots.pyplot.subplots(figsize=(side + 0.8, side))
+  figure, axis = plots.pyplot().subplots(figsize=(side + 0.8, side))
   shown = axis.imshow(shares, cmap="magma", vmin=0, vmax=1)
   figure.colorbar(shown, ax=axis, fraction=0.045, label="share of the class")
   ticks = range(len(names))
@@ -82,7 +82,7 @@ def attention(
   )  # [shapes, N, P]
   guesses = np.asarray(model.apply(variables, points)).argmax(axis=-1)
   chosen = np.argsort(-(maps[0] ** 2).sum(axis=-1))[:_NUM_LATENTS]
-  figure, axes = plots.pyplot.subplots(
+  figure, axes = plots.pyplot().subplots(
     len(points),
     1 + len(chosen),
     figsize=(1.5 * (1 + len(chosen)), 1.6 * len(points) + 0.4),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -39,8 +40,17 @@ class PointClassification(training_losses.HasLogits):
 
   def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns shapes and types of a training example."""
-    shape = (self.model.config.num_points, 3)
-    return tasks.shapes(points=(shape, jnp.float32), labels=((), jnp.int32))
+    num_points, ragged = self.model.config.num_points, self.data.ragged
+    if ragged is None:
+      shape = (num_points, 3)
+      return tasks.shapes(points=(shape, jnp.float32), labels=((), jnp.int32))
+    length, sets = ragged.row_points, (ragged.row_sets(num_points),)
+    return tasks.shapes(
+      points=((length, 3), jnp.float32),
+      labels=(sets, jnp.int32),
+      segment_ids=((length,), jnp.int32),
+      set_weight=(sets, jnp.float32),
+    )
 
   def losses(
     self,
@@ -50,11 +60,20 @@ class PointClassification(training_losses.HasLogits):
     rng: Array | None,
     is_training: bool,
   ) -> tasks.Losses:
-    """Computes cross-entropy in nats and whether the class was recognised."""
-    labels = batch["labels"]  # [B]
+    """Computes cross-entropy in nats and whether the class was recognised.
+
+    Of a row of several clouds they are means.
+    """
+    labels = batch["labels"]  # [B] or [B, S]
+    options: dict[str, Any] = {}
+    if "segment_ids" in batch:
+      sets = perceiver.Segments(batch["segment_ids"], labels.shape[1])
+      options["segments"] = sets
     logits, state = self.model.apply_and_update(
-      variables, batch["points"], rng=rng, is_training=is_training
-    )  # [B, classes]
+      variables, batch["points"], rng=rng, is_training=is_training, **options
+    )  # [B, classes] or [B, S, classes]
+    if options:
+      return _row_losses(logits, batch, state)
     targets = jax.nn.one_hot(labels, logits.shape[-1])
     return tasks.Losses(
       training_losses.softmax_cross_entropy(logits, targets),
@@ -80,3 +99,25 @@ class PointClassification(training_losses.HasLogits):
     if hasattr(self.model.config, "perceiver"):  # others do not attend
       made.append(plots.attention(*found, names, folder / "attention.png"))
     return made
+
+
+def _row_losses(
+  logits: Array,  # [B, S, classes]
+  batch: tasks.Batch,
+  state: perceiver.Variables,
+) -> tasks.Losses:
+  """Returns means over the clouds of every row."""
+  labels, weight = batch["labels"], batch["set_weight"]  # [B, S]
+  flat, known = logits.reshape(-1, logits.shape[-1]), labels.reshape(-1)
+  targets = jax.nn.one_hot(known, logits.shape[-1])
+
+  def mean(x: Array) -> Array:  # [B · S] -> [B]
+    total = jnp.sum(x.reshape(labels.shape) * weight, axis=1)
+    return total / jnp.maximum(jnp.sum(weight, axis=1), 1)
+
+  return tasks.Losses(
+    mean(training_losses.softmax_cross_entropy(flat, targets)),
+    {"top_1": mean(training_losses.top_k_correct(flat, known))},
+    state,
+    logits,
+  )

@@ -2,8 +2,8 @@
 
 `metrics.jsonl` in the run's folder has one row of numbers per line; it holds
 nothing that depends on the clock, so two runs of the same configuration write
-the same bytes. TensorBoard's event files are beside it, and in
-`evaluations.jsonl` rows of what was evaluated later, on other data.
+the same bytes. The same numbers go to `loggers`, and in `evaluations.jsonl` are
+rows of what was evaluated later, on other data.
 """
 
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ import warnings
 
 from experiments.data import files
 from experiments.runs import folder as run_folder
+from experiments.runs import loggers
 from experiments.runs import progress
 
 METRICS = "metrics.jsonl"
@@ -40,6 +41,7 @@ class Reporter:
     first_step: int,
     total_steps: int,
     is_writer: bool = True,
+    wandb: str | None = None,
     stream: TextIO | None = None,
   ) -> None:
     """Opens the files, and drops what they hold of steps yet to be made.
@@ -50,6 +52,7 @@ class Reporter:
         will be written again.
       total_steps: steps of the whole run.
       is_writer: whether this process is the one that writes.
+      wandb: the project of Weights & Biases that gets the numbers, too.
       stream: of the progress; standard error if None.
     """
     self._is_writer = is_writer
@@ -60,8 +63,8 @@ class Reporter:
       rows = read_rows(path) if path.exists() else []
       self._rows = [row for row in rows if row["step"] <= first_step]
       self._place = run_folder.Place(workdir)
+      self._loggers = loggers.open_all(workdir, first_step, wandb)
       self._file = self._open()
-      self._events = _EventFile(workdir, first_step)
     self._bar = progress.bar(
       "training",
       total_steps,
@@ -92,9 +95,9 @@ class Reporter:
     self._bar.close()
     if self._is_writer:
       # What could not be written was an error before.
-      for file in (self._file, self._events):
+      for close in (self._file.close, *(x.close for x in self._loggers)):
         with contextlib.suppress(OSError):
-          file.close()
+          close()
 
   def find(self, kind: str, step: int) -> dict[str, Any] | None:
     """Returns the run's own row of this kind and step, None if there is none.
@@ -134,7 +137,7 @@ class Reporter:
       _append(self._file, row)
       for name, value in values.items():
         if isinstance(value, float):
-          self._events.add(f"{kind}/{name}", value, step)
+          self._add(f"{kind}/{name}", value, step)
 
   def progress(self, step: int, loss: float) -> None:
     """Shows the step, the speed since the last call, and the time left."""
@@ -142,7 +145,11 @@ class Reporter:
     self._bar.update(step - self._bar.n)
     if rate := self._bar.format_dict["rate"]:
       with files.explaining(self._path):
-        self._events.add("train/steps_per_second", rate, step)
+        self._add("train/steps_per_second", rate, step)
+
+  def _add(self, name: str, value: float, step: int) -> None:
+    for logger in self._loggers:
+      logger.add(name, value, step)
 
   def evaluating(self, done: int, total: int) -> None:
     """Shows how many examples of an evaluation are done."""
@@ -274,49 +281,3 @@ def _row(line: bytes) -> dict[str, Any] | None:
   if known and all(isinstance(row.get(n), kind) for n, kind in known.items()):
     return row
   return None
-
-
-class _EventFile:
-  """Numbers for TensorBoard in a folder, written at once; to be closed.
-
-  tensorboardX would hand them to a thread, which ends when the clock jumps or
-  the disk is full; the program then waits for it for ever.
-  """
-
-  def __init__(self, folder: pathlib.Path, first_step: int) -> None:
-    """Makes the file.
-
-    Args:
-      folder: of the run.
-      first_step: later steps in earlier files are not to be shown.
-
-    Raises:
-      OSError: if the disk is full.
-    """
-    # Only runs wait for this: it loads PyTorch where that is installed.
-    from tensorboardX import event_file_writer
-    from tensorboardX.proto import event_pb2
-    from tensorboardX.proto import summary_pb2
-
-    self._events, self._summaries = event_pb2, summary_pb2
-    self._writer = event_file_writer.EventsWriter(str(folder / "events"))
-    started = self._events.SessionLog(status=self._events.SessionLog.START)
-    self._write(first_step + 1, session_log=started)
-
-  def add(self, name: str, value: float, step: int) -> None:
-    """Adds a number.
-
-    Raises:
-      OSError: if the disk is full.
-    """
-    number = self._summaries.Summary.Value(tag=name, simple_value=value)
-    self._write(step, summary=self._summaries.Summary(value=[number]))
-
-  def close(self) -> None:
-    """Completes the file."""
-    self._writer.close()
-
-  def _write(self, step: int, **content: object) -> None:
-    event = self._events.Event(step=step, wall_time=time.time(), **content)
-    self._writer.write_event(event)
-    self._writer.flush()

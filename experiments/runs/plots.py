@@ -1,17 +1,12 @@
 """Plots of runs: the learning curve, and how every plot is saved."""
 
 from collections.abc import Sequence
+import functools
+import os
 import pathlib
 from typing import Any, NamedTuple
 import wave
 
-import matplotlib
-
-matplotlib.use("Agg")  # There may be no display.
-
-from matplotlib import cm
-from matplotlib import colors
-from matplotlib import pyplot as pyplot
 import numpy as np
 from PIL import Image
 
@@ -46,6 +41,19 @@ class Panel(NamedTuple):
   from_zero: bool = False  # whether the axis begins there
 
 
+@functools.cache
+def pyplot() -> Any:
+  """Returns Matplotlib's pyplot, imported only where something is plotted."""
+  import matplotlib
+
+  # There may be no display. Notebooks have chosen their own.
+  if "MPLBACKEND" not in os.environ:
+    matplotlib.use("Agg")
+  from matplotlib import pyplot as module
+
+  return module
+
+
 def folder(workdir: pathlib.Path) -> pathlib.Path:
   """Returns the folder of a run's plots, made if it does not exist."""
   path = workdir / "figures"
@@ -69,7 +77,7 @@ def learning_curve(
   if not log.exists():
     return []
   rows = runs_log.read_rows(log)
-  figure, axes = pyplot.subplots(
+  figure, axes = pyplot().subplots(
     1, len(panels), figsize=(4.2 * len(panels), 3.2), squeeze=False
   )
   for axis, panel in zip(axes[0], panels):
@@ -128,7 +136,7 @@ def save(figure: Any, path: pathlib.Path, caption: str = "") -> pathlib.Path:
     figure.tight_layout()
   with files.writing(path) as temporary:
     figure.savefig(temporary, dpi=_DPI, metadata={_CAPTION: caption})
-  pyplot.close(figure)
+  pyplot().close(figure)
   return path
 
 
@@ -161,9 +169,12 @@ def attention_scale(
     colours: Matplotlib's name of the colours from 0 to 1.
     of: of what the greatest value is 1.
   """
+  from matplotlib import cm
+  from matplotlib import colors as matplotlib_colors
+
   figure.set_layout_engine("constrained")
   bar = figure.colorbar(
-    cm.ScalarMappable(colors.Normalize(0, 1), colours),
+    cm.ScalarMappable(matplotlib_colors.Normalize(0, 1), colours),
     ax=axes,
     location=location,
     aspect=50,

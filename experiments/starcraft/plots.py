@@ -36,7 +36,7 @@ def battles(
   state, expert = data.to_transition(batch)
   entities, mask = starcraft_entities.encode(state)
   predicted = objective.to_actions(model.apply(variables, entities, mask=mask))
-  figure, axes = plots.pyplot.subplots(2, -(-len(mask) // 2), figsize=(13, 9))
+  figure, axes = plots.pyplot().subplots(2, -(-len(mask) // 2), figsize=(13, 9))
   for axis in axes.flat[len(mask) :]:
     axis.axis("off")
   for row, axis in enumerate(axes.flat[: len(mask)]):
@@ -139,7 +139,7 @@ def attention(
   maps = np.asarray(maps).mean(axis=1)  # [B, N, M]
   chosen = np.argsort(-maps.std(axis=0).sum(axis=-1))[:_NUM_LATENTS]
   one = _row(state, 0)
-  figure, axes = plots.pyplot.subplots(2, _NUM_LATENTS // 2, figsize=(13, 7))
+  figure, axes = plots.pyplot().subplots(2, _NUM_LATENTS // 2, figsize=(13, 7))
   for axis, latent in zip(axes.flat, chosen):
     weights = maps[0, latent]  # [M]
     _units(axis, one, 4 + 250 * weights / weights.max())

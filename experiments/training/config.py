@@ -35,6 +35,7 @@ MAY_DIFFER = (
   "train.log_every",
   "train.parallel",
   "train.profile",
+  "train.wandb",
 )
 
 # Fields that may be changed on purpose while a run goes on.
@@ -108,6 +109,8 @@ class TrainConfig:
     latents: numbers of latents that the model is trained for.
     profile: steps, from the third on, of which a profile is written into the
       run's folder; None for none.
+    wandb: project of Weights & Biases that gets the run's numbers, too; None
+      for none.
     loader_threads: threads that read and prepare examples; None is one per
       core.
     loader_workers: processes that do so in place of threads; 0 for threads.
@@ -141,6 +144,7 @@ class TrainConfig:
   )
   latents: latent_sizes.LatentSizes = latent_sizes.LatentSizes()
   profile: int | None = None
+  wandb: str | None = None
   loader_threads: int | None = None
   loader_workers: int = 0
   parallel: sharding.ParallelConfig = sharding.ParallelConfig()

@@ -100,6 +100,7 @@ class Run:
         first_step=first_step,
         total_steps=self._num_steps,
         is_writer=sharding.process_index() == 0,
+        wandb=self._config.wandb,
       )
     )
     if first_step:

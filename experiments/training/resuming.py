@@ -10,7 +10,9 @@ import optax
 
 from experiments.cluster import processes
 from experiments.data import loader
+from experiments.runs import contents
 from experiments.runs import folder as run_folder
+from experiments.runs import loggers
 from experiments.runs import outside_files
 from experiments.runs import provenance
 from experiments.training import best
@@ -65,6 +67,7 @@ def claim(
     memory.MemoryLimitError: if a step needs more memory than there is.
   """
   # What cannot be computed is refused before the folder is a run's.
+  loggers.check(experiment.train.wandb)
   metric = experiment.train.best_metric
   if metric is not None and (names := program.metrics()):
     best.check(metric, names)
@@ -83,6 +86,7 @@ def claim(
       amend=amend,
       paths=outside_files.paths(experiment),
     )
+    contents.describe(workdir)
     outside_files.keep(workdir, config)
     if from_step is not None:
       run_folder.go_back(workdir, from_step)

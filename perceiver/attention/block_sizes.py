@@ -9,9 +9,9 @@ from perceiver import bounds
 # Scores held at a time by one block of `attend` and `map_blocks`. On a CPU they
 # are enough for full speed of the matrix products, and few enough to stay near
 # the core; an accelerator wants few, large operations.
-_BLOCK_SCORES = 2**21
+BLOCK_SCORES = 2**21
 _BLOCK_RANGE = (256, 4096)
-_ACCELERATOR_BLOCK_SCORES = 2**25
+ACCELERATOR_BLOCK_SCORES = 2**25
 _ACCELERATOR_BLOCK_RANGE = (256, 2**17)
 
 
@@ -49,8 +49,8 @@ def choose(
     return choose_block(length, target)
 
   return BlockSizes(
-    cpu=size(_BLOCK_SCORES, *_BLOCK_RANGE),
-    accelerator=size(_ACCELERATOR_BLOCK_SCORES, *_ACCELERATOR_BLOCK_RANGE),
+    cpu=size(BLOCK_SCORES, *_BLOCK_RANGE),
+    accelerator=size(ACCELERATOR_BLOCK_SCORES, *_ACCELERATOR_BLOCK_RANGE),
   )
 
 

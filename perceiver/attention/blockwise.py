@@ -19,9 +19,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from perceiver import layers
+from perceiver.attention import block_weights
 from perceiver.attention import causality
+from perceiver.attention import derivatives
 from perceiver.attention import flash_inputs
 from perceiver.attention import input_parts
+from perceiver.attention import packed
+from perceiver.attention import segments
+from perceiver.attention import streams
 from perceiver.attention import wide_heads
 
 # (parameters, block [B, S, C]) -> keys [B, G, S, K], values [B, G, S, V]
@@ -47,7 +52,6 @@ class Options(NamedTuple):
   shared_keys: bool = False
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def attend(
   options: Options,
   queries: Float[Array, "B G T K"],
@@ -62,7 +66,8 @@ def attend(
   Args:
     options: projection, block sizes and dropout.
     queries: in G independent groups, scaled by 1/√K.
-    parts: the inputs, not joined.
+    parts: the inputs, not joined; or one `Packed`, whose sets have queries
+      each, B of all rows; or one `Chunk` of a stream.
     parameters: handed to `options.project`.
     input_mask: True where an input may be attended to; all if None.
     key: randomness of the dropout.
@@ -73,20 +78,31 @@ def attend(
     are zeros where every input is masked, or has a score of −inf. Softmax and
     sums are float32, the result has the dtype of `queries`.
   """
-  operands = (queries, parts, parameters, input_mask, key, offset)
-  return _forward(options, *operands)[0]
+  function = derivatives.Function(
+    functools.partial(_forward, options),
+    functools.partial(_backward, options),
+    lambda *operands: _by_platform(options, _attend_blocks, operands, {}),
+  )
+
+  def attend_parts(queries: Array, parts: Any, mask: Array | None) -> Any:
+    return function(queries, parts, parameters, mask, key, *_given(offset))
+
+  if isinstance(parts[0], segments.Packed):
+    out, normaliser = packed.attend(attend_parts, queries, parts[0])
+  elif isinstance(parts[0], streams.Chunk):
+    start = functools.partial(_no_sums, options, queries)
+    add = lambda *x: _by_platform(options, _add_blocks, x, {})
+    sums = parts[0].read(start, add, queries, parameters)
+    out, normaliser = streams.divide(sums)
+  else:
+    out, normaliser = attend_parts(queries, parts, input_mask)
+  return out.astype(queries.dtype), normaliser != jnp.inf
 
 
 def _forward(
-  options: Options,
-  queries: Float[Array, "B G T K"],
-  parts: input_parts.Parts,
-  parameters: Any,
-  input_mask: Bool[Array, "B M"] | None,
-  key: PRNGKeyArray | None,
-  offset: Int[Array, "B"] | None,
-) -> tuple[tuple[Float[Array, "B G T V"], Bool[Array, "B G T"]], Any]:
-  operands = (queries, parts, parameters, input_mask, key)
+  options: Options, *operands: Any
+) -> tuple[Float[Array, "B G T V"], Float[Array, "B G T"]]:
+  queries, offset = operands[0], operands[5:]
   kernels: dict[str, Callable[..., Any]] = {}
   if options.shared_keys and wide_heads.supports(
     queries.dtype,
@@ -97,28 +113,37 @@ def _forward(
     kernels["cuda"] = functools.partial(_attend_at_once, options)
   if _has_tpu_kernel(options, queries):
     kernels["tpu"] = flash_inputs.attend_parts
-  if offset is not None:
-    kernels = {}
-  out, normaliser = _by_platform(
-    options, _attend_blocks, (*operands, *_given(offset)), kernels
+  kernels = {} if offset else kernels
+  return _by_platform(options, _attend_blocks, operands, kernels)
+
+
+def _backward(options: Options, operands: Any, results: Any, d: Any) -> Any:
+  """Returns the gradients of `_forward`'s operands.
+
+  Args:
+    options: as of `attend`.
+    operands: as of `_forward`.
+    results: of `_forward`.
+    d: cotangents of these; None where nothing depends on one.
+  """
+  queries, offset = operands[0], operands[5:]
+  cotangent, d_normaliser = d
+  if cotangent is None:
+    cotangent = jnp.zeros_like(results[0])
+  given = (
+    (*operands[:5], *results),
+    cotangent.astype(queries.dtype),
+    d_normaliser,
+    *offset,
   )
-  result = out.astype(queries.dtype), normaliser != jnp.inf
-  return result, ((*operands, out, normaliser), offset)
-
-
-def _backward(
-  options: Options, residuals: Any, cotangents: tuple[Array, Any]
-) -> tuple[Float[Array, "B G T K"], input_parts.Parts, Any, None, None, None]:
-  residuals, offset = residuals
-  operands = (residuals, cotangents[0], *_given(offset))
   kernels: dict[str, Callable[..., Any]] = {}
-  if offset is None and _has_tpu_kernel(options, residuals[0]):
-    kernels["tpu"] = flash_inputs.differentiate_parts
-  gradients = _by_platform(options, _differentiate, operands, kernels)
-  return (*gradients, None, None, None)
-
-
-attend.defvjp(_forward, _backward)
+  if not offset and d_normaliser is None and _has_tpu_kernel(options, queries):
+    kernels["tpu"] = lambda *x: flash_inputs.differentiate_parts(*x[:2])
+  by = lambda kernels: (
+    lambda *x: _by_platform(options, _differentiate, x, kernels)
+  )
+  gradients = derivatives.choose(by(kernels), by({}), *given)
+  return (*gradients, None, None, *(None for _ in offset))
 
 
 def _given(offset: Int[Array, "B"] | None) -> tuple[Array, ...]:
@@ -173,124 +198,93 @@ def _attend_at_once(
   return out[:, None], normaliser[:, None]
 
 
-def _weights(
-  options: Options,
-  scores: Float[Array, "B G T S"],
-  subtract: Float[Array, "B G T"],
-  mask: Bool[Array, "B 1 #T S"] | None,
-  key: PRNGKeyArray | None,
-  index: Int[Array, ""],
-) -> tuple[Float[Array, "B G T S"], Float[Array, "B G T S"]]:
-  """Returns the block's unnormalised weights, without and with dropout."""
-  weights = jnp.exp(scores - subtract[..., None])
-  if mask is not None:
-    weights = jnp.where(mask, weights, 0)
-  if key is None or not options.dropout_rate:
-    return weights, weights
-  keep = jax.random.bernoulli(
-    jax.random.fold_in(key, index), 1 - options.dropout_rate, weights.shape
-  )
-  return weights, weights * keep / (1 - options.dropout_rate)
-
-
-def _scores(
-  queries: Float[Array, "B G T K"],
-  keys: Float[Array, "B G S K"],
-  mask: Bool[Array, "B 1 #T S"] | None,
-) -> Float[Array, "B G T S"]:
-  scores = jnp.einsum(
-    "bgtk,bgsk->bgts", queries, keys, preferred_element_type=jnp.float32
-  )
-  if mask is None:
-    return scores
-  return jnp.where(mask, scores, layers.LOWEST)
-
-
 def _attend_blocks(
   options: Options,
+  queries: Float[Array, "B G T K"],
+  parts: input_parts.Parts,
+  parameters: Any,
+  *operands: Any,
+) -> tuple[Float[Array, "B G T V"], Float[Array, "B G T"]]:
+  """Returns the attended values and log Σ exp(scores), both float32.
+
+  Without any input the latter is +inf, with which every weight is zero.
+  """
+  empty = _no_sums(options, queries, parts, parameters)
+  sums = _add_blocks(options, empty, queries, parts, parameters, *operands)
+  return streams.divide(sums)
+
+
+def _no_sums(
+  options: Options,
+  queries: Float[Array, "B G T K"],
+  parts: input_parts.Parts,
+  parameters: Any,
+) -> streams.Sums:
+  """Returns the sums over no inputs."""
+  batch = queries.shape[0]
+  _, values = jax.eval_shape(
+    lambda p, x: options.project(p, input_parts.concatenate(x, batch)),
+    parameters,
+    input_parts.slice_parts(parts, jnp.int32(0), 1),
+  )
+  shape = (*queries.shape[:3], values.shape[-1])
+  return streams.nothing(shape, layers.sum_dtype(queries.dtype))
+
+
+def _add_blocks(
+  options: Options,
+  sums: streams.Sums,
   queries: Float[Array, "B G T K"],
   parts: input_parts.Parts,
   parameters: Any,
   input_mask: Bool[Array, "B M"] | None,
   key: PRNGKeyArray | None,
   offset: Int[Array, "B"] | None = None,
-) -> tuple[Float[Array, "B G T V"], Float[Array, "B G T"]]:
-  """Returns the attended values and log Σ exp(scores), both float32.
-
-  Without any input the latter is +inf, with which every weight is zero.
-  """
-  batch, groups, num_queries, _ = queries.shape
-  length = parts[0].shape[1]
+) -> streams.Sums:
+  """Adds inputs to sums over others, a block at a time."""
+  batch, _, num_queries, _ = queries.shape
 
   def body(
-    carry: Any, start: Int[Array, ""], size: int, index: Int[Array, ""]
-  ) -> Any:
-    top, total, attended = carry
+    sums: streams.Sums, start: Int[Array, ""], size: int, index: Int[Array, ""]
+  ) -> streams.Sums:
     block, mask = input_parts.slice_parts((parts, input_mask), start, size)
     joined = input_parts.concatenate(block, batch, mask)  # [B, S, C]
     keys, values = options.project(parameters, joined)
     mask = causality.mask(mask, offset, num_queries, start, size)
-    scores = _scores(queries, keys, mask)  # [B, G, T, S]
-    new_top = jnp.maximum(top, jnp.max(scores, axis=-1))
-    shrink = jnp.exp(top - new_top)
-    weights, dropped = _weights(options, scores, new_top, mask, key, index)
+    scores = block_weights.scores(queries, keys, mask)  # [B, G, T, S]
+    # Results do not depend on what is subtracted; so do no derivatives.
+    highest = jnp.max(jax.lax.stop_gradient(scores), axis=-1)
+    top = jnp.maximum(sums.top, highest)
+    shrink = jnp.exp(sums.top - top)
+    weights, dropped = block_weights.unnormalised(
+      options.dropout_rate, scores, top, mask, key, index
+    )
     update = jnp.einsum(
       "bgts,bgsv->bgtv",
       dropped.astype(values.dtype),
       values,
-      preferred_element_type=jnp.float32,
+      preferred_element_type=sums.values.dtype,
     )
-    total = total * shrink + jnp.sum(weights, axis=-1)
-    return new_top, total, attended * shrink[..., None] + update
+    total = sums.total * shrink + jnp.sum(weights, axis=-1)
+    return streams.Sums(top, total, sums.values * shrink[..., None] + update)
 
-  _, values = jax.eval_shape(
-    lambda p, x: options.project(p, input_parts.concatenate(x, batch)),
-    parameters,
-    input_parts.slice_parts(parts, jnp.int32(0), 1),
-  )
-  rows = (batch, groups, num_queries)
-  top, total, attended = causality.loop(
-    length,
-    options.block_size,
-    body,
-    (
-      jnp.full(rows, layers.LOWEST, jnp.float32),
-      jnp.zeros(rows, jnp.float32),
-      jnp.zeros((*rows, values.shape[-1]), jnp.float32),
-    ),
-    causality.last_visible(offset, num_queries),
-  )
-  out, log_total = layers.divide_sums(attended, total)
-  return out, top + log_total
-
-
-def _d_weights(
-  options: Options,
-  dropped: Float[Array, "B G T S"],
-  values: Float[Array, "B G S V"],
-  cotangent: Float[Array, "B G T V"],
-) -> Float[Array, "B G T S"]:
-  """Returns the gradient of a block's attention weights, float32."""
-  d_weights = jnp.einsum(
-    "bgtv,bgsv->bgts", cotangent, values, preferred_element_type=jnp.float32
-  )
-  if options.dropout_rate:
-    # The same entries are dropped again: `dropped` is zero there.
-    d_weights = jnp.where(dropped > 0, d_weights, 0)
-    d_weights /= 1 - options.dropout_rate
-  return d_weights
+  last = causality.last_visible(offset, num_queries)
+  return causality.loop(parts[0].shape[1], options.block_size, body, sums, last)
 
 
 def _differentiate(
   options: Options,
   residuals: Any,
   cotangent: Float[Array, "B G T V"],
+  d_normaliser: Float[Array, "B G T"] | None = None,
   offset: Int[Array, "B"] | None = None,
 ) -> tuple[Float[Array, "B G T K"], input_parts.Parts, Any]:
   """Returns the gradients of queries, parts and parameters."""
   queries, parts, parameters, input_mask, key, out, normaliser = residuals
   batch, _, num_queries, _ = queries.shape
-  mean = jnp.sum(cotangent.astype(jnp.float32) * out, axis=-1)  # [B, G, T]
+  mean = jnp.sum(cotangent.astype(out.dtype) * out, axis=-1)  # [B, G, T]
+  if d_normaliser is not None:
+    mean -= d_normaliser
 
   def body(
     carry: Any, start: Int[Array, ""], size: int, index: Int[Array, ""]
@@ -303,23 +297,25 @@ def _differentiate(
       block,
     )
     mask = causality.mask(mask, offset, num_queries, start, size)
-    weights, dropped = _weights(
-      options, _scores(queries, keys, mask), normaliser, mask, key, index
+    scores = block_weights.scores(queries, keys, mask)  # [B, G, T, S]
+    weights, dropped = block_weights.unnormalised(
+      options.dropout_rate, scores, normaliser, mask, key, index
     )
-    d_values = jnp.einsum(
-      "bgts,bgtv->bgsv", dropped.astype(values.dtype), cotangent
+    narrow = dropped.astype(values.dtype)
+    d_values = jnp.einsum("bgts,bgtv->bgsv", narrow, cotangent)
+    d_weights = block_weights.gradient(
+      options.dropout_rate, dropped, values, cotangent
     )
-    d_weights = _d_weights(options, dropped, values, cotangent)
     d_scores = (weights * (d_weights - mean[..., None])).astype(keys.dtype)
     d_keys = jnp.einsum("bgts,bgtk->bgsk", d_scores, queries)
     d_block_parameters, d_block = pull(
       (d_keys.astype(keys.dtype), d_values.astype(values.dtype))
     )
+    d_queries += jnp.einsum(
+      "bgts,bgsk->bgtk", d_scores, keys, preferred_element_type=out.dtype
+    )
     return (
-      d_queries
-      + jnp.einsum(
-        "bgts,bgsk->bgtk", d_scores, keys, preferred_element_type=jnp.float32
-      ),
+      d_queries,
       input_parts.write(d_parts, d_block, start),
       jax.tree.map(jnp.add, d_parameters, d_block_parameters),
     )
@@ -329,9 +325,8 @@ def _differentiate(
     options.block_size,
     body,
     (
-      jnp.zeros(queries.shape, jnp.float32),
-      jax.tree.map(jnp.zeros_like, parts),
-      jax.tree.map(jnp.zeros_like, parameters),
+      jnp.zeros(queries.shape, out.dtype),
+      *jax.tree.map(jnp.zeros_like, (parts, parameters)),
     ),
     causality.last_visible(offset, num_queries),
   )

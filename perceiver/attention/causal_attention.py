@@ -184,8 +184,9 @@ def attend_at_once(
   visible: Bool[Array, "B 1 #T S"],
 ) -> Float[Array, "B H T V"]:
   """Attends with all scores in memory; zeros where nothing is visible."""
+  wide = layers.sum_dtype(queries.dtype)
   scores = jnp.einsum(
-    "bhtk,bhsk->bhts", queries, keys, preferred_element_type=jnp.float32
+    "bhtk,bhsk->bhts", queries, keys, preferred_element_type=wide
   )
   attention = layers.softmax(scores, visible).astype(values.dtype)
   return jnp.einsum("bhts,bhsv->bhtv", attention, values)

@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float
 
 from perceiver import layers
 from perceiver.attention import by_device
+from perceiver.attention import derivatives
 from perceiver.attention import flash_kernels
 from perceiver.attention import kernel_use
 
@@ -51,7 +52,6 @@ def supports(
   return known and num_keys <= _MAX_KEYS and num_keys * channels <= _MAX_SIZE
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 3))
 def attend(
   heads: flash_kernels.Heads,
   operands: Operands,
@@ -70,7 +70,14 @@ def attend(
     The attended values of all heads; zeros where all keys are masked or have
     scores of −inf. Softmax and sums are float32.
   """
-  return _forward(heads, operands, mask, interpret)[0]
+  if mask is None:
+    mask = jnp.ones(operands.keys.shape[:2], bool)
+  function = derivatives.Function(
+    functools.partial(_forward, heads, interpret),
+    functools.partial(_backward, heads, interpret),
+    lambda *operands: _plain(heads, *_arrays(*operands)),
+  )
+  return function(operands, mask)[0]
 
 
 def attend_to_keys(
@@ -104,31 +111,32 @@ def attend_to_keys(
 
 def _forward(
   heads: flash_kernels.Heads,
-  operands: Operands,
-  mask: Bool[Array, "B S"] | None,
   interpret: bool,
-) -> tuple[Float[Array, "B T HV"], Any]:
-  if mask is None:
-    mask = jnp.ones(operands.keys.shape[:2], bool)
-  arrays = _arrays(operands, mask)
+  operands: Operands,
+  mask: Bool[Array, "B S"],
+) -> tuple[Float[Array, "B T HV"]]:
   call = functools.partial(_call, heads, interpret)
   small = _plain_if_large(heads, operands, copies=2)
-  return by_device.call(call, *arrays, small=small)[0], (operands, mask)
+  (out,) = by_device.call(call, *_arrays(operands, mask), small=small)
+  return (out,)
 
 
 def _backward(
-  heads: flash_kernels.Heads, interpret: bool, residuals: Any, cotangent: Array
+  heads: flash_kernels.Heads,
+  interpret: bool,
+  operands: tuple[Operands, Bool[Array, "B S"]],
+  results: Any,
+  cotangents: tuple[Array],
 ) -> tuple[Operands, None]:
-  arrays = (*_arrays(*residuals), cotangent)
+  del results
+  arrays = (*_arrays(*operands), *cotangents)
   call = functools.partial(_call, heads, interpret)
-  small = _plain_if_large(heads, residuals[0], copies=5)
-  found = by_device.call(call, *arrays, small=small)
+  small = _plain_if_large(heads, operands[0], copies=5)
+  kernel = functools.partial(by_device.call, call, small=small)
+  found = derivatives.choose(kernel, functools.partial(_plain, heads), *arrays)
   *found, query_bias, key_bias, value_bias = found
   biases = (jnp.sum(x, (0, 1)) for x in (query_bias, key_bias, value_bias))
   return Operands(*found, *biases), None
-
-
-attend.defvjp(_forward, _backward)
 
 
 def _plain_if_large(

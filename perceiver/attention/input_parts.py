@@ -1,18 +1,24 @@
 """Inputs in parts, which are joined along the channels a block at a time."""
 
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from perceiver import bounds
+from perceiver.attention import segments
+from perceiver.attention import streams
 from perceiver.position_encoding import grid_encoding
 
 # Arrays that are concatenated along the channels, one block at a time. Parts
 # that are the same for every example, such as positions, have batch size 1;
 # encodings of a grid need not even exist as arrays, and get no gradient then.
 Part = Float[Array, "#B M _"] | grid_encoding.GridEncoding
+if not TYPE_CHECKING:
+  # Many sets in one row, or a chunk of a stream, stand for all inputs. Only the
+  # way to `blockwise.attend` takes them, which uses shape and dtype alone.
+  Part = Part | segments.Packed | streams.Chunk
 Parts = tuple[Part, ...]
 QueryParts = tuple[Float[Array, "#B O _"] | grid_encoding.GridEncoding, ...]
 

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from perceiver.attention import by_device
+from perceiver.attention import derivatives
 from perceiver.attention import flash_kernels
 from perceiver.attention import kernel_use
 
@@ -47,7 +48,6 @@ def _rows(x: Float[Array, "B N C"]) -> int:
   return max((n for n in sizes if length % n == 0), default=0)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def beside(
   norm: Callable[[_Weights, Array], Array],
   weights: _Weights,
@@ -60,29 +60,35 @@ def beside(
     weights: its scale and offset.
     x: positions.
   """
-  return _beside_forward(norm, weights, x)[0]
+  forward = functools.partial(_beside_forward, norm)
+  backward = functools.partial(_beside_backward, norm)
+  function = derivatives.Function(
+    forward, backward, lambda weights, x: (x, norm(weights, x))
+  )
+  x, normed = function(weights, x)
+  return x, normed
 
 
 def _beside_forward(norm: Any, weights: _Weights, x: Array) -> Any:
   tpu = normalise if supports(x) else norm
-  normed = jax.lax.platform_dependent(weights, x, tpu=tpu, default=norm)
-  return (x, normed), (weights, x)
+  return x, jax.lax.platform_dependent(weights, x, tpu=tpu, default=norm)
 
 
 def _beside_backward(
-  norm: Any, operands: Any, cotangents: tuple[Array, Array]
+  norm: Any, operands: Any, results: Any, cotangents: Any
 ) -> tuple[_Weights, Array]:
   def plain(operands: Any, cotangents: Any) -> tuple[_Weights, Array]:
     d_weights, d_x = jax.vjp(norm, *operands)[1](cotangents[1])
     return d_weights, cotangents[0] + d_x
 
   tpu = differentiate if supports(operands[1]) else plain
-  return jax.lax.platform_dependent(
-    operands, cotangents, tpu=tpu, default=plain
+  by_platform = functools.partial(
+    jax.lax.platform_dependent, tpu=tpu, default=plain
   )
-
-
-beside.defvjp(_beside_forward, _beside_backward)
+  given = tuple(
+    jnp.zeros_like(x) if d is None else d for x, d in zip(results, cotangents)
+  )
+  return derivatives.choose(by_platform, plain, operands, given)
 
 
 def normalise(

@@ -223,14 +223,14 @@ def attention_map(
       "bthk,bshk->bhts",
       query,
       keys_values.keys,
-      preferred_element_type=jnp.float32,
+      preferred_element_type=layers.sum_dtype(queries.dtype),
     )
   else:
     scores = jnp.einsum(
       "bte,bshe->bhts",
       queries,
       keys_values.keys,
-      preferred_element_type=jnp.float32,
+      preferred_element_type=layers.sum_dtype(queries.dtype),
     )
     scores += jnp.swapaxes(keys_values.bias, 1, 2)[:, :, None, :]
   mask = keys_values.mask

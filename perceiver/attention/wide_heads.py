@@ -22,6 +22,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from perceiver import layers
+from perceiver.attention import derivatives
 from perceiver.attention import kernel_use
 
 # Slices of channels are powers of two between these.
@@ -124,7 +125,6 @@ def attend(
   return out[..., :channels], normaliser
 
 
-@jax.custom_vjp
 def attend_differentiably(
   queries: Float[Array, "B T K"],
   keys: Float[Array, "B S K"],
@@ -132,16 +132,13 @@ def attend_differentiably(
   bias: Float[Array, "B S"] | None,
 ) -> Float[Array, "B T V"]:
   """Attends to few keys; the gradient holds all scores in memory."""
-  return attend(queries, keys, values, bias=bias)[0].astype(values.dtype)
 
+  def by_kernel(*operands: Any) -> Float[Array, "B T V"]:
+    return attend(*operands[:3], bias=operands[3])[0].astype(values.dtype)
 
-def _differentiate(operands: Any, cotangent: Float[Array, "B T V"]) -> Any:
-  return jax.vjp(_attend_at_once, *operands)[1](cotangent)
-
-
-attend_differentiably.defvjp(
-  lambda *x: (attend_differentiably(*x), x), _differentiate
-)
+  return derivatives.choose(
+    by_kernel, _attend_at_once, queries, keys, values, bias
+  )
 
 
 def _attend_at_once(

@@ -8,7 +8,10 @@ from jaxtyping import Array, Bool, Float, Integer
 
 from perceiver import decoder
 from perceiver import network
+from perceiver import packing
+from perceiver import streaming
 from perceiver.attention import input_parts
+from perceiver.attention import streams
 
 
 def check_channels(
@@ -61,10 +64,34 @@ class AdaptedPerceiver(hk.Module):
   name: str | None = None
 
   @hk.name_like("__call__")
-  def encode(self, *examples: Any, **options: Any) -> Float[Array, "B N D"]:
-    """Returns the latents of examples, which are those of `__call__`."""
+  def encode(
+    self, *examples: Any, **options: Any
+  ) -> Float[Array, "B N D"] | Float[Array, "B S N D"]:
+    """Returns the latents of examples, which are those of `__call__`.
+
+    With the option `segments`, `perceiver.Segments`, examples are rows of many
+    sets, each with latents.
+    """
+    segments = options.pop("segments", None)
     inputs, input_mask = self._inputs(*examples, **options)
-    return self._network().encode(inputs, input_mask=input_mask)
+    network = self._network()
+    if segments is None:
+      return network.encode(inputs, input_mask=input_mask)
+    return packing.encode(network, inputs, segments, input_mask=input_mask)
+
+  @hk.name_like("__call__")
+  def read(
+    self, sums: streams.Sums | None, *chunk: Any, **options: Any
+  ) -> streams.Sums:
+    """Returns the state of a stream after a chunk; None if it begins."""
+    inputs, input_mask = self._inputs(*chunk, **options)
+    return streaming.read(self._network(), sums, inputs, input_mask)
+
+  @hk.name_like("__call__")
+  def latents(self, sums: streams.Sums) -> Float[Array, "B N D"]:
+    """Returns the latents of all that a stream has read."""
+    dtype = self.config.precision.dtype
+    return streaming.latents(self._network(), sums, dtype)
 
   @hk.name_like("__call__")
   def attention_map(

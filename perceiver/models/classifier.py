@@ -12,6 +12,7 @@ from perceiver import model
 from perceiver import network
 from perceiver import queries as learned_queries
 from perceiver.adapters import adapter
+from perceiver.attention import segments
 from perceiver.models import base
 
 
@@ -60,23 +61,32 @@ class ClassifierConfig:
 
 @dataclasses.dataclass
 class Classifier(base.AdaptedPerceiver):
-  """Examples to logits; `mask` is that of the adapter."""
+  """Examples to logits; `mask` is that of the adapter.
+
+  With `segments`, examples are rows of many sets, each with logits.
+  """
 
   config: ClassifierConfig
 
   def __call__(
-    self, examples: Any, mask: Any = None
-  ) -> Float[Array, "B classes"]:
+    self,
+    examples: Any,
+    mask: Any = None,
+    *,
+    segments: segments.Segments | None = None,
+  ) -> Float[Array, "B classes"] | Float[Array, "B S classes"]:
     """Returns logits, float32."""
-    return self.decode(self.encode(examples, mask))
+    return self.decode(self.encode(examples, mask, segments=segments))
 
   @hk.name_like("__call__")
-  def decode(self, latents: Float[Array, "B N D"]) -> Float[Array, "B classes"]:
+  def decode(self, latents: Float[Array, "*B N D"]) -> Float[Array, "*B C"]:
     """Returns logits, float32, of latents."""
     config = self.config.perceiver.decoder
+    batch = latents.shape[:-2]
+    latents = latents.reshape(-1, *latents.shape[-2:])  # [B, N, D]
     queries = None
     if isinstance(config, decoder.DecoderConfig):
       (query,) = learned_queries.learned(1, config.query_channels)
       queries = (query.astype(latents.dtype),)
     logits = self._network().decode(latents, queries)  # [B, 1, classes]
-    return logits[:, 0].astype(jnp.float32)
+    return logits[:, 0].astype(jnp.float32).reshape(*batch, -1)

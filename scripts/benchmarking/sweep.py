@@ -131,7 +131,7 @@ def write(points: Sequence[Point], folder: pathlib.Path) -> None:
   rows = [dataclasses.asdict(p) | {"side": side} for p in points]
   (folder / f"sweep_{side}.json").write_text(json.dumps(rows, indent=2) + "\n")
   counts = [point.count / 1e6 for point in points]
-  figure, (left, right) = plots.pyplot.subplots(1, 2, figsize=(9, 3.4))
+  figure, (left, right) = plots.pyplot().subplots(1, 2, figsize=(9, 3.4))
   left.plot(counts, [point.seconds for point in points], marker="o")
   left.set(xlabel=f"million {side}", ylabel="seconds", ylim=(0, None))
   for name, label in (

@@ -8,7 +8,6 @@ the average is over classes, each of which ranks all clips.
 from typing import NamedTuple
 
 import numpy as np
-from sklearn import metrics
 
 
 class AveragePrecisions(NamedTuple):
@@ -60,6 +59,8 @@ def of(
     raise ValueError(
       "Average precision: expected finite scores, and a clip with a label."
     )
+  from sklearn import metrics
+
   prevalence = np.asarray(np.mean(labels, axis=0, dtype=np.float64))
   by_class = np.full(labels.shape[1], np.nan)
   for number in np.flatnonzero(prevalence):

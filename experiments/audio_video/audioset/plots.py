@@ -52,7 +52,7 @@ def classes(
   found = evaluator.predict(model, variables, loop)
   precision = average_precision.of(found.labels, found.scores)
   order = evaluator.shown(evaluator.ranked(precision), _MAX_CLASSES)[::-1]
-  figure, axis = plots.pyplot.subplots(figsize=(7, 1.2 + 0.22 * len(order)))
+  figure, axis = plots.pyplot().subplots(figsize=(7, 1.2 + 0.22 * len(order)))
   axis.barh(range(len(order)), precision.by_class[order], label="model")
   axis.plot(
     precision.prevalence[order], range(len(order)), "k|", label="chance"
@@ -103,7 +103,7 @@ def attention(
   whole = np.concatenate(list(looks[0].attention.values()), axis=-1)  # [N, M]
   chosen = np.argsort(-whole.std(axis=-1))[:_NUM_LATENTS]
   columns = len(modalities) * (1 + len(chosen))
-  figure, axes = plots.pyplot.subplots(
+  figure, axes = plots.pyplot().subplots(
     len(looks),
     columns,
     figsize=(1.7 * columns, 1.8 * len(looks) + 0.6),

@@ -94,7 +94,7 @@ def plot(rows: list[Row], path: pathlib.Path) -> None:
   """Plots both ratios over the number of latents, beside the mean's."""
   rows = sorted(rows)
   latents = [row.num_latents for row in rows]
-  figure, axes = plots.pyplot.subplots(1, 2, figsize=(9, 3.2))
+  figure, axes = plots.pyplot().subplots(1, 2, figsize=(9, 3.2))
   for axis, name in zip(axes, ("audio_psnr", "video_psnr")):
     axis.plot(latents, [getattr(row, name) for row in rows], marker=".")
     axis.axhline(getattr(rows[0], f"mean_{name}"), linestyle=":")

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from scipy import signal  # type: ignore[import-untyped]
 
 from experiments.audio_video.clips import video_writer
 from experiments.data import loader
@@ -75,7 +74,7 @@ def samples(
   path: pathlib.Path,
 ) -> pathlib.Path:
   """Plots frames and audio of inputs, and of reconstructions below them."""
-  figure, axes = plots.pyplot.subplots(
+  figure, axes = plots.pyplot().subplots(
     2 * len(examples),
     _NUM_FRAMES + 1,
     figsize=(1.3 * _NUM_FRAMES + 4, 2.8 * len(examples)),
@@ -149,7 +148,7 @@ def attention(
   # Of every patch in time that is shown, the first frame.
   patches = subsample(np.arange(parts["image"].shape[1]))
   frames = patches * (len(example["image"]) // parts["image"].shape[1])
-  figure, axes = plots.pyplot.subplots(
+  figure, axes = plots.pyplot().subplots(
     1 + len(chosen),
     len(patches) + 1,
     figsize=(1.2 * len(patches) + 4, 1.25 * (1 + len(chosen))),
@@ -251,6 +250,8 @@ def audio(
 
 def _audio(clips: list[dict[str, np.ndarray]]) -> np.ndarray:  # [S]
   """Returns the audio of clips after one another, as slow as the frames are."""
+  from scipy import signal  # type: ignore[import-untyped]
+
   whole = np.concatenate([clip["audio"].mean(axis=1) for clip in clips])
   seconds = sum(len(clip["image"]) for clip in clips) * _MILLISECONDS / 1000
   slow = signal.resample(whole, round(seconds * _VIDEO_SAMPLE_RATE))

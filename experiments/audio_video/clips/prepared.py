@@ -7,7 +7,6 @@ import pathlib
 from typing import Any
 
 import numpy as np
-import tensorflow_datasets as tfds
 
 from experiments.audio_video.clips import clips
 from experiments.audio_video.clips import decoding
@@ -208,6 +207,8 @@ def open_split(
       f"lists of {name}. Clips disappear from the public data sets; to go on "
       "without them, set data.allow_partial."
     )
+  import tensorflow_datasets as tfds
+
   builder = tfds.builder_from_directory(data_dir)
   names = builder.info.features["labels"].feature.names
   source = builder.as_data_source(split=split)

@@ -119,7 +119,7 @@ def _variable(number: int) -> Iterator[int]:
 
 def plot(path: pathlib.Path, tunes: Sequence[Sequence[Note]]) -> None:
   """Plots the notes of tunes over time, one tune below another."""
-  figure, axes = plots.pyplot.subplots(
+  figure, axes = plots.pyplot().subplots(
     len(tunes), 1, figsize=(9, 1.8 * len(tunes)), squeeze=False
   )
   for axis, tune in zip(axes[:, 0], tunes):

@@ -6,7 +6,6 @@ order follows the digits, so that every fifth one would be no fair sample.
 """
 
 import numpy as np
-from sklearn import datasets
 
 from experiments.data import loader
 
@@ -20,6 +19,8 @@ _SPLIT_SEED = 0
 
 def _digits(held_out: bool) -> list[tuple[np.ndarray, np.int32]]:
   """Returns images of one split, [8, 8] in [0, 1], and their labels."""
+  from sklearn import datasets
+
   digits = datasets.load_digits()
   order = np.random.default_rng(_SPLIT_SEED).permutation(len(digits.target))
   keep = np.sort(order[:_NUM_HELD_OUT] if held_out else order[_NUM_HELD_OUT:])

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-import tensorflow_datasets as tfds
 
 from experiments.data import files
 from experiments.data import loader
@@ -257,6 +256,8 @@ def open_dataset(config: DataConfig) -> Any:
 
 
 def _source(dataset: Any, part: str) -> loader.Source:
+  import tensorflow_datasets as tfds
+
   decoders = {"image": tfds.decode.SkipDecoding()}  # bytes of the file
   source: loader.Source = dataset.as_data_source(split=part, decoders=decoders)
   return source

@@ -12,9 +12,6 @@ import tempfile
 import numpy as np
 from PIL import Image
 from PIL import ImageFilter
-from sklearn import datasets
-
-from experiments.image_classification.imagenet import prepare_folder
 
 NAME = "painted_digits"
 NUM_CLASSES = 10
@@ -38,6 +35,9 @@ def prepare(data_dir: pathlib.Path, copies: int = 3) -> None:
   ) as scratch:
     folder = pathlib.Path(scratch)
     _paint_all(folder, copies)
+    # Much to load, for the first run alone.
+    from experiments.image_classification.imagenet import prepare_folder
+
     prepare_folder.prepare(
       prepare_folder.PrepareConfig(folder=folder, name=NAME, data_dir=folder)
     )
@@ -49,6 +49,8 @@ def prepare(data_dir: pathlib.Path, copies: int = 3) -> None:
 
 
 def _paint_all(folder: pathlib.Path, copies: int) -> None:
+  from sklearn import datasets
+
   digits = datasets.load_digits()
   generator = np.random.default_rng(_SEED)
   for i, (image, label) in enumerate(zip(digits.images, digits.target)):

@@ -29,7 +29,7 @@ def attention(
   Those latents are chosen whose attention differs most from place to place.
   """
   count = min(_NUM_TEXTS, len(split.source))
-  figure, axes = plots.pyplot.subplots(
+  figure, axes = plots.pyplot().subplots(
     count,
     1,
     figsize=(0.13 * _MAX_SHOWN + 1, 2.4 * count),

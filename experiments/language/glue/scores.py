@@ -1,17 +1,27 @@
 """The metrics of GLUE, each of a whole development set, and their average."""
 
 from collections.abc import Callable, Mapping
-import functools
+import importlib
 from typing import Any
 
 import numpy as np
-from scipy import stats  # type: ignore[import-untyped]
-from sklearn import metrics
 
 from experiments.language.glue import glue_tasks
 
+_METRICS, _STATS = "sklearn.metrics", "scipy.stats"
+
 # (labels [n], predictions [n]) -> a number of at most 1
 Metric = Callable[[np.ndarray, np.ndarray], float]
+
+
+def _imported(module: str, name: str, **options: Any) -> Callable[..., Any]:
+  """Returns a function of a module that is imported when it is called."""
+
+  def function(labels: np.ndarray, predictions: np.ndarray) -> Any:
+    found = getattr(importlib.import_module(module), name)
+    return found(labels, predictions, **options)
+
+  return function
 
 
 def _correlation(function: Callable[..., Any]) -> Metric:
@@ -35,13 +45,13 @@ def _sign_accuracy(labels: np.ndarray, predictions: np.ndarray) -> float:
 
 
 METRICS: dict[str, Metric] = {
-  "accuracy": metrics.accuracy_score,
+  "accuracy": _imported(_METRICS, "accuracy_score"),
   # Of class 1; 0 where it neither occurs nor is predicted.
-  "f1": functools.partial(metrics.f1_score, zero_division=0),
-  "matthews": _correlation(metrics.matthews_corrcoef),
-  "pearson": _correlation(stats.pearsonr),
+  "f1": _imported(_METRICS, "f1_score", zero_division=0),
+  "matthews": _correlation(_imported(_METRICS, "matthews_corrcoef")),
+  "pearson": _correlation(_imported(_STATS, "pearsonr")),
   "sign_accuracy": _sign_accuracy,
-  "spearman": _correlation(stats.spearmanr),
+  "spearman": _correlation(_imported(_STATS, "spearmanr")),
 }
 
 

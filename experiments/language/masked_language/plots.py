@@ -54,7 +54,7 @@ def filled(
     colours[places[masked & ~right]] = _WRONG
     shown = texts["input_mask"][row]
     lines += [*_lines(tokenizer, ids[shown], colours[shown]), []]
-  figure, axis = plots.pyplot.subplots(figsize=(11, 0.2 * len(lines) + 0.6))
+  figure, axis = plots.pyplot().subplots(figsize=(11, 0.2 * len(lines) + 0.6))
   axis.set(xlim=(0, _COLUMNS), ylim=(len(lines), -1))
   axis.axis("off")
   for number, line in enumerate(lines):
@@ -113,7 +113,7 @@ def attention(
     "_" if number == tokenizers.MASK else _shown(tokenizer, number)
     for number in texts["ids"][0, :length]
   ]
-  figure, axis = plots.pyplot.subplots(
+  figure, axis = plots.pyplot().subplots(
     figsize=(0.11 * length + 1, 0.22 * len(chosen) + 1)
   )
   shares = shown / shown.max(axis=1, keepdims=True)

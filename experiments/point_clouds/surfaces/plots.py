@@ -40,7 +40,7 @@ def slices(
   plane = np.stack([right, np.zeros_like(right), up], axis=-1)
   plane = plane.reshape(1, -1, 3).astype(np.float32)
   found = np.asarray(decode(points, plane.repeat(count, axis=0)))
-  figure, axes = plots.pyplot.subplots(
+  figure, axes = plots.pyplot().subplots(
     1, count, figsize=(2.1 * count + 0.8, 2.6), squeeze=False
   )
   figure.set_layout_engine("constrained")

@@ -137,7 +137,7 @@ def test_what_the_numbers_come_from_stands_below_them(tmp_path):
 
 
 def test_a_picture_says_what_it_shows(tmp_path):
-  figure, _ = plots.pyplot.subplots()
+  figure, _ = plots.pyplot().subplots()
   picture = plots.save(figure, tmp_path / "lines.png", "two – lines")
   frames = [Image.new("RGB", (4, 6), colour) for colour in ("red", "blue")]
   moving = plots.save_animation(frames, tmp_path / "x.gif", 9, "two – colours")

@@ -187,6 +187,8 @@ def test_options_may_come_first(tiny, capsys):
     (["--help"], ["EXPERIMENT", "--mini", "--workdir", "Experiments: tiny."]),
     (["tiny", "--help"], ["--train.batch-size", "examples per step", "--mini"]),
     (["tiny", "--help"], ["experiments.train tiny [-h]", "{stop,skip}"]),
+    (["tiny", "--help"], ["--recipe {plain, wide, mini} (plain)\n"]),
+    (["tiny", "--help"], ["values:\n", "  --train.seed (0)\n"]),
     (["tiny", "--help"], ["--distributed.detect, --distributed.no-detect"]),
   ],
 )

@@ -137,7 +137,7 @@ def test_mistakes_are_named_and_miss_all_labels(tmp_path, monkeypatch):
   assert saved[0].get_suptitle() == "1 of 4 mistaken"
   titles = [axis.get_title() for axis in saved[0].axes if axis.get_title()]
   assert titles == [f"{'x' * 15}…\nas tench"]
-  runs_plots.pyplot.close(saved[0])
+  runs_plots.pyplot().close(saved[0])
 
 
 def test_plots_name_the_classes_of_the_data(tmp_path):

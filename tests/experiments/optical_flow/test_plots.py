@@ -35,7 +35,7 @@ def test_the_scale_of_colours_is_in_pixels(tmp_path, monkeypatch):
   plots.samples([example], [2 * example.flow], tmp_path / "samples.png")
   labels = [axis.get_xlabel() for axis in figures[0].axes[2:5]]
   assert labels == ["up to 2.24 px", "", "2.24 px"]
-  runs_plots.pyplot.close(figures[0])
+  runs_plots.pyplot().close(figures[0])
 
 
 def test_pictures_of_frames_of_different_sizes(tmp_path, monkeypatch):

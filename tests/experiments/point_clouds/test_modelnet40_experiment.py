@@ -11,6 +11,7 @@ import pytest
 from experiments import evaluate
 from experiments import train
 from experiments.cli import registry
+from experiments.data import files
 from experiments.data import loader
 from experiments.point_clouds import configs
 from experiments.point_clouds import data as points_data
@@ -121,6 +122,51 @@ def test_the_loss_of_equal_logits(task, batch):
   np.testing.assert_allclose(found.loss, np.full(22, np.log(10)), rtol=1e-6)
   # Of equal logits the first counts: shapes 0, 10 and 20 are boxes.
   assert np.flatnonzero(found.metrics["top_1"]).tolist() == [0, 10, 20]
+
+
+def test_rows_of_clouds_of_unequal_size_have_the_mean_loss_of_each(task):
+  ragged = points_data.RaggedConfig(min_points=8, row_points=80)
+  data = dataclasses.replace(task.data, ragged=ragged)
+  packed = dataclasses.replace(task, data=data)
+  batches = loader.train_batches(packed.train_split(), batch_size=2, seed=0)
+  batch = next(batches)
+  batches.close()
+  assert jax.tree.map(lambda x: (x.shape[1:], x.dtype), batch) == {
+    **jax.tree.map(lambda x: (x.shape, x.dtype), packed.example_shapes()),
+    "weight": ((), np.float32),
+  }
+  variables = noise.variables(task.model)
+  found = losses(packed, variables, batch)
+  counts = []
+  for row in range(2):
+    ids = batch["segment_ids"][row]
+    each = [
+      losses(
+        task,
+        variables,
+        {
+          "points": batch["points"][row][None, ids == number],
+          "labels": batch["labels"][row, number, None],
+        },
+      )
+      for number in range(ids.max() + 1)
+    ]
+    expected = np.mean([x.loss for x in each])
+    np.testing.assert_allclose(found.loss[row], expected, rtol=1e-5)
+    counts.append(len(each))
+  assert min(counts) >= 2
+  np.testing.assert_array_equal(batch["set_weight"].sum(1), counts)
+
+
+def test_only_a_perceiver_takes_clouds_of_unequal_size():
+  data = dataclasses.replace(
+    configs.MINI.data, ragged=points_data.RaggedConfig(min_points=8)
+  )
+  other = dataclasses.replace(configs.EXPERIMENTS["mini_pointnet"], data=data)
+  with pytest.raises(files.InputError, match="expected no ragged data"):
+    other.task()
+  with pytest.raises(ValueError, match="a cloud has 7 points; expected from"):
+    points_data.train_split(data, 7)
 
 
 def test_order_of_points_changes_nothing(task, batch):

@@ -2,7 +2,10 @@
 
 import ast
 import json
+import os
 import pathlib
+import subprocess
+import sys
 
 import numpy as np
 from PIL import Image
@@ -15,6 +18,22 @@ from experiments.runs import plots
 def _write_log(workdir, rows):
   text = "".join(json.dumps(row) + "\n" for row in rows)
   (workdir / "metrics.jsonl").write_text(text)
+
+
+@pytest.mark.parametrize(("chosen", "used"), [(None, "agg"), ("svg", "svg")])
+def test_a_backend_that_was_chosen_stays(chosen, used):
+  """Such as that of notebooks, which show their figures."""
+  environment = {k: v for k, v in os.environ.items() if k != "MPLBACKEND"}
+  code = "import matplotlib; from experiments.runs import plots; "
+  code += "plots.pyplot(); print(matplotlib.get_backend())"
+  found = subprocess.run(
+    [sys.executable, "-c", code],
+    env=environment | ({"MPLBACKEND": chosen} if chosen else {}),
+    check=True,
+    capture_output=True,
+    text=True,
+  )
+  assert found.stdout.strip().lower() == used
 
 
 def test_without_a_log_there_is_no_curve(tmp_path):
@@ -33,7 +52,7 @@ def test_one_row_of_training_is_seen(tmp_path, monkeypatch, count, marker):
   plots.learning_curve(tmp_path, [plots.Panel("loss")])
   (line,) = figures[0].axes[0].lines
   assert line.get_marker() == marker
-  plots.pyplot.close(figures[0])
+  plots.pyplot().close(figures[0])
 
 
 def test_steps_are_whole_numbers(tmp_path, monkeypatch):
@@ -44,7 +63,7 @@ def test_steps_are_whole_numbers(tmp_path, monkeypatch):
   plots.learning_curve(tmp_path, [plots.Panel("loss")])
   ticks = figures[0].axes[0].get_xticks()
   np.testing.assert_array_equal(ticks, np.round(ticks))
-  plots.pyplot.close(figures[0])
+  plots.pyplot().close(figures[0])
 
 
 def test_metrics_that_some_rows_lack_are_no_obstacle(tmp_path):
@@ -82,15 +101,15 @@ def test_every_kind_of_row_is_a_line(tmp_path, monkeypatch):
   assert lines["eval"].get_ydata().tolist() == [0.5, 1.0]
   assert lines["zero flow"].get_linestyle() == ":"
   assert axis.get_ylim()[0] == 0
-  plots.pyplot.close(saved[0])
+  plots.pyplot().close(saved[0])
 
 
 def test_what_cannot_be_written_leaves_nothing(tmp_path):
-  figure, _ = plots.pyplot.subplots()
+  figure, _ = plots.pyplot().subplots()
   (tmp_path / "taken").write_text("a file")
   with pytest.raises(files.InputError, match="cannot be written"):
     plots.save(figure, tmp_path / "taken" / "x.png")
-  plots.pyplot.close(figure)
+  plots.pyplot().close(figure)
 
 
 def test_animations_repeat(tmp_path):
@@ -121,11 +140,11 @@ def test_a_unit_stands_above_its_panel(tmp_path, monkeypatch):
   monkeypatch.setattr(plots, "save", lambda figure, *_: saved.append(figure))
   plots.learning_curve(tmp_path, [plots.Panel("epe"), plots.Panel("loss")])
   assert [a.get_title() for a in saved[0].axes] == ["epe, pixels", "loss"]
-  plots.pyplot.close(saved[0])
+  plots.pyplot().close(saved[0])
 
 
 def test_attention_maps_share_a_scale():
-  figure, axes = plots.pyplot.subplots(1, 2)
+  figure, axes = plots.pyplot().subplots(1, 2)
   plots.attention_map(axes[0], np.array([[0.0, 2.0], [4.0, 1.0]]))
   plots.attention_map(axes[1], np.array([[1.0, 2.0]]), 4.0)
   plots.attention_scale(figure, axes, of="latent")
@@ -138,4 +157,4 @@ def test_attention_maps_share_a_scale():
   assert scale.get_ylabel() == "attention, share of the latent's most"
   plots.attention_map(axes[1], np.zeros((1, 2)))  # of a masked modality
   assert not axes[1].images[1].get_array().any()
-  plots.pyplot.close(figure)
+  plots.pyplot().close(figure)

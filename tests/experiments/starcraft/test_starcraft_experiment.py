@@ -46,7 +46,7 @@ def test_kinds_of_units_and_shares_of_attention_are_named(
   for figure in figures:
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == kinds
-    runs_plots.pyplot.close(figure)
+    runs_plots.pyplot().close(figure)
   title = figures[1].axes[0].get_title()
   assert re.fullmatch(r"latent \d+, at most \d+%", title)
 

@@ -45,6 +45,11 @@ def test_what_a_run_leaves_behind(finished):
   assert report.plots == (workdir / "picture.txt",)
   names = {path.name for path in workdir.iterdir()}
   assert names >= {"config.json", "provenance.json", "model.safetensors"}
+  readme = (workdir / "README").read_text()
+  undescribed = {x for x in names if x not in readme}
+  events = {x for x in undescribed if x.startswith("events.out.")}
+  # The note of the trainer for itself, and what the tiny task plots.
+  assert undescribed - events == {"README", "checkpointed.txt", "picture.txt"}
   steps = sorted(int(p.name) for p in (workdir / "checkpoints").iterdir())
   assert steps == [5, 10, 12]
 

@@ -72,6 +72,24 @@ def test_arrays_of_jax_and_of_any_memory_order_are_saved(tmp_path):
   assert_equal(perceiver.load(tmp_path / "b")[1], VARIABLES)
 
 
+def test_halves_take_half_the_size_and_are_float32_again(path, tmp_path):
+  half = tmp_path / "half"
+  perceiver.save(half, MODEL, VARIABLES, half=True)
+  size = sum(x.nbytes for x in jax.tree.leaves(VARIABLES))
+  assert path.stat().st_size - half.stat().st_size == pytest.approx(
+    size / 2, abs=100
+  )
+  rounded = lambda x: np.asarray(x, np.float16).astype(np.float32)
+  assert_equal(perceiver.load(half)[1], jax.tree.map(rounded, VARIABLES))
+
+
+def test_halves_are_refused_where_a_number_would_be_infinite(tmp_path):
+  large = jax.tree.map(lambda x: np.full_like(x, 65505), VARIABLES)
+  with pytest.raises(perceiver.CheckpointError, match="65504, the greatest"):
+    perceiver.save(tmp_path / "half", MODEL, large, half=True)
+  assert not (tmp_path / "half").exists()
+
+
 def test_notes_are_kept_with_the_model(path):
   assert store.notes(path) == {}
   notes = {"step": "1200", "why": 'a "reason" with ü'}

@@ -214,7 +214,7 @@ def test_spectrograms_are_shown_in_seconds_kilohertz_and_decibels(
   )
   scales = {axis.get_xlabel() for axis in axes[len(axes) - 3 :]}
   assert scales == {"level, dB", "attention, share of the map's most"}
-  runs_plots.pyplot.close(figures[0])
+  runs_plots.pyplot().close(figures[0])
 
 
 # --------------------------------------------------------------------- recipes
