@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from perceiver import bounds
 from perceiver import layers
 
 
@@ -24,7 +25,7 @@ class Sums(NamedTuple):
   values: Float[Array, "B G T V"]
 
 
-def nothing(shape: tuple[int, ...], dtype: jnp.dtype) -> Sums:
+def nothing(shape: tuple[bounds.Size, ...], dtype: jnp.dtype) -> Sums:
   """Returns the sums over no inputs; `shape` is [B, G, T, V]."""
   top = jnp.full(shape[:-1], layers.LOWEST, dtype)
   return Sums(top, jnp.zeros(shape[:-1], dtype), jnp.zeros(shape, dtype))
@@ -59,12 +60,12 @@ class Chunk:
   parts: tuple[Any, ...]
   mask: Bool[Array, "B M"] | None
   channels: int
-  batch_size: int
+  batch_size: bounds.Size
   dtype: Any
   found: list[Sums] = dataclasses.field(default_factory=list)
 
   @property
-  def shape(self) -> tuple[int, int, int]:
+  def shape(self) -> tuple[bounds.Size, int, int]:
     """The shape of the chunk, of at least one input."""
     length = self.parts[0].shape[1] if self.parts else 1
     return self.batch_size, length, self.channels
