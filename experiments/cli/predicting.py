@@ -15,7 +15,6 @@ from experiments.data import tables
 from experiments.runs import folder as run_folder
 from experiments.runs import progress as runs_progress
 from experiments.training import foreign
-from experiments.training import tasks
 import perceiver
 from perceiver.checkpoints import store
 
@@ -111,20 +110,6 @@ def progress(name: str, total: int) -> Callable[[int], None]:
   """Returns a function that shows how many of `total` are done."""
   show = runs_progress.counter(name)
   return lambda done: show(done, total)
-
-
-def names_of_classes(
-  weights: Weights, num_classes: int
-) -> tuple[str, ...] | None:
-  """Returns the names that a file of this project has for its model's classes.
-
-  None for other files, and for models that were trained without names.
-  """
-  path = weights.checkpoint
-  for file in (path, path / run_folder.MODEL) if path else ():
-    if store.is_ours(file):
-      return tasks.class_names(store.notes(file), num_classes)
-  return None
 
 
 def read_labels(

@@ -66,9 +66,7 @@ def run(options: Classify) -> None:
   )
   names = predicting.read_labels(options.labels, model.config.num_classes)
   if names is None:
-    names = model.class_names or predicting.names_of_classes(
-      options.weights, model.config.num_classes
-    )
+    names = model.class_names
   if names is None and _is_fashion(model.config):
     names = fashion_mnist.CLASS_NAMES
   lines = []

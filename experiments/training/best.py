@@ -63,11 +63,11 @@ def keep(
   is_better = before is None or sign * (value - before[1]) > 0
   if math.isfinite(value) and is_better:
     whole, before = variables(), (step, value)
-    notes = tasks.notes(task, step)
-    notes |= {"metric": metric, "value": repr(float(value))}
+    notes = {"step": str(step), "metric": metric, "value": repr(float(value))}
     notes["selected"] = f"the best kept by {name} on {found.split}"
+    model = tasks.named_model(task)
     processes.on_process_zero(
-      lambda: perceiver.save(workdir / FILE, task.model, whole, notes)
+      lambda: perceiver.save(workdir / FILE, model, whole, notes)
     )
   if before is not None:
     lines.append(

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 import dataclasses
 import functools
-import json
 import pathlib
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -11,13 +10,13 @@ import jax
 import numpy as np
 
 from experiments.data import loader
+import perceiver
 
 Array = jax.Array
 # Every entry has the leading axis B; "weight" [B] is 0 where an example is
 # only padding and must not count.
 Batch = Mapping[str, Array]
 BatchShapes = Mapping[str, jax.ShapeDtypeStruct]
-_CLASS_NAMES = "class_names"  # in the notes of a model's file
 
 
 class Losses(NamedTuple):
@@ -104,25 +103,11 @@ class HasClassNames(Protocol):
   class_names: Callable[[], tuple[str, ...]] | None
 
 
-def notes(task: Task, step: int) -> dict[str, str]:
-  """Returns the notes on a task's model in its file, for `class_names`."""
-  found = {"step": str(step)}
-  if isinstance(task, HasClassNames) and task.class_names is not None:
-    found[_CLASS_NAMES] = json.dumps(task.class_names(), ensure_ascii=False)
-  return found
-
-
-def class_names(notes: Mapping[str, str], count: int) -> tuple[str, ...] | None:
-  """Returns the names of so many classes in a model's notes, if they are there.
-
-  Files come from anywhere: what is no such list is as good as none.
-  """
-  try:
-    found = json.loads(notes.get(_CLASS_NAMES, "null"))
-  except (RecursionError, ValueError):
-    return None
-  is_whole = isinstance(found, list) and len(found) == count
-  return tuple(map(str, found)) if is_whole else None
+def named_model(task: Task) -> perceiver.Model:
+  """Returns the task's model, which states the names of its classes."""
+  if not isinstance(task, HasClassNames) or task.class_names is None:
+    return task.model
+  return dataclasses.replace(task.model, class_names=task.class_names())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

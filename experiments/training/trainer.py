@@ -148,9 +148,9 @@ def _finish(run: loop.Run, task: tasks.Task, workdir: pathlib.Path) -> Report:
   step, result = run.result()
   model_file = workdir / run_folder.MODEL
   plots: list[pathlib.Path] = []
-  variables, notes = run.variables(), tasks.notes(task, step)
+  variables, model = run.variables(), tasks.named_model(task)
   processes.on_process_zero(
-    lambda: perceiver.save(model_file, task.model, variables, notes)
+    lambda: perceiver.save(model_file, model, variables, {"step": str(step)})
   )
   with signals.exiting():  # Plots can wait for the same command.
     run.leave_if_asked()

@@ -108,7 +108,7 @@ def load(
   model = perceiver_model.Model(
     config,
     num_latents=_num_latents(path, config, metadata.get("num_latents")),
-    class_names=_class_names(path, metadata.get(_CLASS_NAMES)),
+    class_names=_class_names(path, config, metadata.get(_CLASS_NAMES)),
   )
   named = {}
   for key, array in arrays.items():
@@ -159,7 +159,9 @@ def _num_latents(path: Any, config: Any, text: str | None) -> int | None:
   return int(text)
 
 
-def _class_names(path: Any, text: str | None) -> tuple[str, ...] | None:
+def _class_names(
+  path: Any, config: Any, text: str | None
+) -> tuple[str, ...] | None:
   """Returns the names of classes that a file states, None if there are none."""
   if text is None:
     return None
@@ -167,10 +169,16 @@ def _class_names(path: Any, text: str | None) -> tuple[str, ...] | None:
     found = json.loads(text)
   except (RecursionError, ValueError):
     found = None
-  if not isinstance(found, list) or not all(isinstance(x, str) for x in found):
+  count = getattr(config, "num_classes", None)
+  if (
+    not isinstance(found, list)
+    or not all(isinstance(x, str) for x in found)
+    or count not in (None, len(found))
+  ):
+    number = "" if count is None else f"{count} "
     raise errors.CheckpointError(
       f"Checkpoint: {path} has class names {errors.shorten(text)}; expected a "
-      "list of texts."
+      f"list of {number}texts."
     )
   return tuple(found)
 

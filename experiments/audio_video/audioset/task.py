@@ -47,9 +47,8 @@ class AudioSet:
       config.inputs, config.num_classes, self.data
     )
 
-  @property
   def class_names(self) -> tuple[str, ...]:
-    """Names of the classes."""
+    """Returns the names of the classes."""
     return self._open(for_training=False)[0].class_names
 
   def train_split(self) -> loader.Split:
@@ -87,7 +86,7 @@ class AudioSet:
     return evaluator.Evaluator(
       model=self.model,
       split=self.eval_split(),
-      class_names=self.class_names,
+      class_names=self.class_names(),
       batch_size=self.eval_batch_size,
       devices=self.devices,
       notes=notes,
@@ -137,7 +136,7 @@ class AudioSet:
       the audio of its clips.
     """
     folder = runs_plots.folder(workdir)
-    found = self.model, variables, self.eval_split(), self.class_names
+    found = self.model, variables, self.eval_split(), self.class_names()
     return [
       *runs_plots.learning_curve(workdir, plots.CURVE),
       plots.classes(*found, folder / "classes.png"),

@@ -20,10 +20,8 @@ from experiments import train
 from experiments.image_classification.imagenet import configs
 from experiments.image_classification.imagenet import prepare_folder
 from experiments.training import pretrained
-from experiments.training import tasks
 import perceiver
 from perceiver import decoder
-from perceiver.checkpoints import store
 from perceiver.checkpoints.huggingface import folder as huggingface_folder
 from perceiver.models import imagenet
 from tests.helpers import commands
@@ -110,8 +108,7 @@ def test_it_is_trained_further(foreign, prepared, tmp_path, capsys):
   commands.command(capsys, train.main, *given)
   model, trained = perceiver.load(tmp_path)
   assert model.config.inputs.size == (32, 32)
-  notes = store.notes(tmp_path / "model.safetensors")
-  assert tasks.class_names(notes, 3) == NAMES
+  assert model.class_names == NAMES
   chex.assert_trees_all_close(trained.params, variables.params, atol=1e-6)
   assert json.loads((tmp_path / "start.json").read_text())["transformers"]
   # The run goes on with that model, and needs the folder no more.

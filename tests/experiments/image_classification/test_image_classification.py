@@ -18,8 +18,7 @@ from experiments.image_classification.imagenet import configs as imagenet
 from experiments.image_classification.imagenet import painted_digits
 from experiments.image_classification.imagenet import sources
 from experiments.training import config as training_config
-from experiments.training import tasks
-from perceiver.checkpoints import store
+import perceiver
 from tests.helpers import commands
 
 
@@ -189,8 +188,8 @@ def test_imagenet_pipeline_from_jpeg_to_checkpoint(painted, tmp_path, capsys):
     *("--train.log-every", 2, "--loss.mixing.mixup-alpha", 0.2),
   )
   assert "324 of 324 examples" in out
-  notes = store.notes(workdir / "model.safetensors")
-  assert tasks.class_names(notes, 10) == tuple("0123456789")
+  model, _ = perceiver.load(workdir / "model.safetensors")
+  assert model.class_names == tuple("0123456789")
   assert {"top_1", "top_5"} <= set(commands.rows(workdir)[-1])
 
 

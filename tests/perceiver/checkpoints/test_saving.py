@@ -169,7 +169,7 @@ def test_a_card_beside_the_file(tmp_path):
 
 def test_class_names_that_are_none_are_refused(path):
   metadata, arrays = arrays_file.read(path, "one")
-  for text in ("[1]", "{}", "[", '"a"'):
+  for text in ("[1]", "{}", "[", '"a"', '["a", "b"]'):
     arrays_file.write(path, arrays, metadata | {"class_names": text})
     with pytest.raises(perceiver.CheckpointError, match="class names"):
       perceiver.load(path)

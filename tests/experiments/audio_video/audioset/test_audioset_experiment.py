@@ -195,7 +195,7 @@ def test_spectrograms_are_shown_in_seconds_kilohertz_and_decibels(
   figures = []
   monkeypatch.setattr(runs_plots, "save", lambda x, *_: figures.append(x))
   split = task.eval_split()
-  plots.attention(task.model, variables, split, task.class_names, tmp_path)
+  plots.attention(task.model, variables, split, task.class_names(), tmp_path)
   axes = figures[0].axes
   (image,) = axes[0].images
   levels = split.transform(split.source[0], np.random.default_rng(0))["audio"]

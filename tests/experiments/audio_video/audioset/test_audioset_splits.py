@@ -196,7 +196,7 @@ def test_synthetic_splits_have_nothing_in_common():
   assert (held_out.name, len(held_out.source)) == ("synthetic evaluation", 6)
   for i in range(6):
     assert (held_out.source[i].audio != train.source[i].audio).any()
-  assert len(task.class_names) == 4
+  assert len(task.class_names()) == 4
 
 
 def test_other_classes_than_the_models_are_refused():
