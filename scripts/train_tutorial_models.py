@@ -1,6 +1,6 @@
 """Trains the small models that the tutorials load, one file for each.
 
-  python -m scripts.train_tutorial_models [NAMES ...] [--tunes tunes.jsonl]
+  python -m scripts.train_tutorial_models [NAMES ...]
 
 A run that was interrupted goes on; one that is finished is only written anew.
 """
@@ -14,10 +14,8 @@ import tyro
 
 from experiments.audio_video.autoencoding import configs as autoencoding
 from experiments.cli import paths
-from experiments.generation import baselines
 from experiments.generation import recipes
 from experiments.generation.tunes import configs as tunes
-from experiments.generation.tunes import data as tunes_data
 from experiments.image_classification.digits import configs as digits
 from experiments.image_classification.imagenet import configs as imagenet
 from experiments.language.masked_language import configs as masked_language
@@ -29,46 +27,42 @@ import perceiver
 FILES = pathlib.Path("docs/tutorials/files")
 
 
-def masked_bytes(_: pathlib.Path) -> trainer.Experiment:
+def masked_bytes() -> trainer.Experiment:
   """Returns the small masked language model of Python's documentation."""
   return _with_steps(masked_language.MINI, 4000)
 
 
-def flow(_: pathlib.Path) -> trainer.Experiment:
+def flow() -> trainer.Experiment:
   """Returns the small model of optical flow."""
   return _with_steps(optical_flow.MINI, 4000)
 
 
-def folk_tunes(source: pathlib.Path) -> trainer.Experiment:
-  """Returns a small Perceiver AR of the tunes in a file."""
+def synthetic_tunes() -> trainer.Experiment:
+  """Returns a small Perceiver AR of synthetic tunes."""
   model = recipes.rotary_model(
-    context=256, num_latents=64, num_layers=3, channels=88
+    context=128, num_latents=64, num_layers=2, channels=64
   )
-  data = tunes_data.DataConfig(
-    source=tunes_data.Source(tunes_data.Corpus.FILES, source)
-  )
-  train = dataclasses.replace(recipes.TRAIN, batch_size=32, eval_every=1000)
-  return _with_steps(
-    tunes.Experiment(model=model, data=data, train=train), 2000
-  )
+  experiment = dataclasses.replace(tunes.MINI, model=model)
+  train = dataclasses.replace(tunes.MINI.train, base_rate=3e-3)
+  return _with_steps(dataclasses.replace(experiment, train=train), 800)
 
 
-def clips(_: pathlib.Path) -> trainer.Experiment:
+def clips() -> trainer.Experiment:
   """Returns the small autoencoder of clips."""
   return _with_steps(autoencoding.MINI, 2500)
 
 
-def painted_digits(_: pathlib.Path) -> trainer.Experiment:
+def painted_digits() -> trainer.Experiment:
   """Returns the small classifier of images, of digits painted in colours."""
   return imagenet.MINI
 
 
-def digits_ordinary(_: pathlib.Path) -> trainer.Experiment:
+def digits_ordinary() -> trainer.Experiment:
   """Returns the classifier of digits, trained with all latents."""
   return digits.MINI
 
 
-def digits_sandwich(_: pathlib.Path) -> trainer.Experiment:
+def digits_sandwich() -> trainer.Experiment:
   """Returns the same, trained for several numbers of latents."""
   latents = latent_sizes.LatentSizes(
     sizes=(1, 2, 4, 8), training=latent_sizes.Training.SANDWICH
@@ -77,12 +71,12 @@ def digits_sandwich(_: pathlib.Path) -> trainer.Experiment:
   return dataclasses.replace(digits.MINI, train=train)
 
 
-MODELS: dict[str, Callable[[pathlib.Path], Any]] = {
+MODELS: dict[str, Callable[[], Any]] = {
   function.__name__: function
   for function in (
     masked_bytes,
     flow,
-    folk_tunes,
+    synthetic_tunes,
     clips,
     painted_digits,
     digits_ordinary,
@@ -96,33 +90,21 @@ def _with_steps(experiment: Any, steps: int) -> Any:
   return dataclasses.replace(experiment, train=train)
 
 
-def _baselines(experiment: Any) -> dict[str, float]:
-  """Returns the bits per byte that the tutorial shows beside the model's."""
-  if not isinstance(experiment, tunes.Experiment):
-    return {}
-  sides = tunes_data.documents(experiment.data.source)
-  found = baselines.table(*sides)
-  return {name: found[name] for name in ("xz", "Witten-Bell, order 4")}
-
-
 def main(
   names: tyro.conf.Positional[tuple[str, ...]] = tuple(MODELS),
   *,
-  tunes: pathlib.Path = pathlib.Path("tunes.jsonl"),
   workdir: pathlib.Path = pathlib.Path("runs/tutorials"),
 ) -> None:
   """Trains models of the tutorials and writes them where those look for them.
 
   Args:
     names: of the models; all of them if none is given.
-    tunes: made by `experiments.prepare tunes`, see docs/generation.md.
     workdir: folder of the runs.
   """
   for name in names:
-    experiment = MODELS[name](tunes)
-    report = trainer.train(experiment, workdir / name)
-    numbers = {**report.evaluation.metrics, **_baselines(experiment)}
-    notes = {key: f"{value:.4g}" for key, value in numbers.items()}
+    report = trainer.train(MODELS[name](), workdir / name)
+    metrics = report.evaluation.metrics
+    notes = {key: f"{value:.4g}" for key, value in metrics.items()}
     model, variables = perceiver.load(report.model_file)
     path = FILES / f"{name}.safetensors"
     perceiver.save(

@@ -72,7 +72,7 @@ def directions(operands):
 
 def test_forward_and_second_derivatives_of_a_network(monkeypatch):
   """In every operand, along one direction, of encoder and decoder."""
-  sizes = lambda length, _: block_sizes.BlockSizes(min(length, 3), 16)
+  sizes = lambda length, *_: block_sizes.BlockSizes(min(length, 3), 16)
   monkeypatch.setattr(block_sizes, "choose", sizes)
   config = tiny_networks.perceiver_config(num_self_attends_per_block=1)
 
