@@ -35,7 +35,7 @@ myst_url_schemes = ["http", "https", "mailto"]
 
 # Tutorials are run each time they or the code may have changed: no cache.
 nb_execution_mode = "force"
-nb_execution_timeout = 300
+nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_merge_streams = True
 
