@@ -82,7 +82,8 @@ def split(
   outputs = outputs.astype(jnp.float32)
   count = config.num_components
   weights, rest = outputs[..., :count], outputs[..., count:]
-  rest = rest.reshape(*outputs.shape[:-1], count, -1)  # [*B, K, 2·D]
+  shape = (*rest.shape[:-1], count, rest.shape[-1] // count)
+  rest = rest.reshape(shape)  # [*B, K, 2·D]
   means, log_scales = jnp.split(rest, 2, axis=-1)
   log_scales += jnp.arange(count, dtype=jnp.float32)[:, None]
   return Mixture(

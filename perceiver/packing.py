@@ -72,7 +72,8 @@ def decode(
   outputs = perceiver.decode(
     join(own), tuple(join(tiles.take(part)) for part in parts)
   )  # [B · P, size, F]
-  outputs = outputs.reshape(*tiles.mask.shape, -1)  # [B, P, size, F]
+  shape = (*tiles.mask.shape, outputs.shape[-1])
+  outputs = outputs.reshape(shape)  # [B, P, size, F]
   return tiles.put_back(outputs, segments)
 
 

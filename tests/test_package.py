@@ -2,6 +2,7 @@
 
 import email.message
 import email.parser
+import os
 import pathlib
 import re
 import shlex
@@ -23,9 +24,14 @@ _PROJECT = ("LICENSE", "README.md", "pyproject.toml", "setup.py")
 
 
 def run(*words, cwd, code=0):
-  """Returns the output of a program, its errors if `code` is not 0."""
+  """Returns the output of a program, its errors if `code` is not 0.
+
+  It gets no path of packages, which parallel tests have.
+  """
+  environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+  options = {"cwd": cwd, "env": environment, "text": True}
   found = subprocess.run(
-    [str(word) for word in words], cwd=cwd, capture_output=True, text=True
+    [str(word) for word in words], capture_output=True, **options
   )
   assert found.returncode == code, found.stderr
   return found.stderr if code else found.stdout

@@ -89,4 +89,4 @@ class Classifier(base.AdaptedPerceiver):
       (query,) = learned_queries.learned(1, config.query_channels)
       queries = (query.astype(latents.dtype),)
     logits = self._network().decode(latents, queries)  # [B, 1, classes]
-    return logits[:, 0].astype(jnp.float32).reshape(*batch, -1)
+    return logits[:, 0].astype(jnp.float32).reshape(*batch, logits.shape[-1])

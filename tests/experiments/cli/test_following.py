@@ -75,7 +75,7 @@ def test_one_checkpoint_of_a_run(finished, capsys, arguments):
     (["{}/checkpoints/all"], 2, "is not the folder of a run"),
     ([TINY, "--checkpoint", "{}/model.safetensors", "--step", "5"], 2, "need"),
     (["{}", "--follow", "--step", "5"], 2, "--follow goes without --step"),
-    (["{}", "--follow", "--latents", "all"], 2, "--report, --latents and"),
+    (["{}", "--follow", "--latents", "all"], 2, "--report, --calibrate"),
     (["{}/checkpoints/0", "--follow"], 2, "--follow goes without --step"),
   ],
 )

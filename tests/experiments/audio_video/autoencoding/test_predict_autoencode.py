@@ -199,7 +199,7 @@ def test_video_files_need_pyav(trained, tmp_path, monkeypatch, capsys):
   (tmp_path / "a.mp4").write_bytes(b"video")
   arguments = ["autoencode", str(tmp_path / "a.mp4"), "--checkpoint"]
   assert predict.main([*arguments, trained[2]]) == 1
-  assert 'the extra "video"' in capsys.readouterr().err
+  assert "pip install -e '.[video]'" in capsys.readouterr().err
 
 
 def test_video_files(tmp_path):
