@@ -39,7 +39,7 @@ CONFIGS = {
 
 
 def targets(exported):
-  """Returns what a program calls beside StableHLO's own operations."""
+  """Returns the names of a program's calls beside StableHLO's operations."""
   return set(re.findall(r"custom_call @(\w+)", exported.mlir_module()))
 
 
