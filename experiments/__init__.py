@@ -22,7 +22,7 @@ _NEEDED = (
   "tyro",
 )
 
-_IS_COMMAND = sys.argv[0] == "-m"  # until Python has found its file
+_IS_COMMAND = sys.argv[0] == "-m"  # the path of its file comes later
 
 if _missing := [name for name in _NEEDED if util.find_spec(name) is None]:
   _text = (

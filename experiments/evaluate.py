@@ -98,6 +98,10 @@ class Evaluate(latents.Selection):
       raise ValueError(f"--examples must be at least 1, not {self.examples}")
     if self.calibrate is not None and not 0 < self.calibrate < 1:
       raise ValueError(f"--calibrate is {self.calibrate}; expected (0, 1)")
+    if self.calibrate is not None and self.of_latents:
+      raise ValueError(
+        "--calibrate goes without --latents and --choose-latents"
+      )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -130,10 +134,9 @@ def _main(arguments: Sequence[str]) -> None:
   experiment = cli_arguments.override(Evaluate, choice, arguments, _PROG)
   if path is None:
     raise errors.UsageError("--checkpoint PATH is needed")
-  others = (step, options.examples, options.report, options.latents)
-  others += (options.calibrate,)
+  others = (step, options.examples, options.report, options.calibrate)
   if options.follow and (
-    options.choose_latents or any(value is not None for value in others)
+    options.of_latents or any(value is not None for value in others)
   ):
     raise errors.UsageError(
       "--follow goes without --step, --examples, --report, --calibrate, "
@@ -155,7 +158,10 @@ def _main(arguments: Sequence[str]) -> None:
   found = evaluate(candidate.variables)
   _print(found.describe(choice.result))
   if options.calibrate is not None:
-    _print(candidates.calibrate(candidate, options.calibrate).describe())
+    calibrated = candidates.calibrate(
+      candidate, options.calibrate, options.examples
+    )
+    _print(calibrated.describe())
   if _differ_in_data(experiment, choice.experiment):
     _note(path, candidate, found)
   if options.report is not None:

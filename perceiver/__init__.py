@@ -57,7 +57,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-  """Returns a public name or a module of the library, imported by now."""
+  """Imports and returns a public name, or a module of the library."""
   if name in _MODULES:
     value = getattr(importlib.import_module(_MODULES[name]), name)
     globals()[name] = value

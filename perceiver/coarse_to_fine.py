@@ -108,24 +108,27 @@ def decode(decode: Decode, config: GridConfig, wanted: Wanted) -> Grid:
     The finest grid.
   """
   sizes, axes = config.sizes(), config.num_axes
+
+  def found_at(cells: np.ndarray, size: int) -> np.ndarray:
+    return _in_batches(decode, centres(cells, size), config.batch_size)
+
   cells = _indices(sizes[0], axes)  # [n, A]
-  values = np.zeros((1,) * axes, np.float32)
-  num_queries = 0
-  for size in sizes:
-    repeats = size // len(values)
-    for axis in range(axes):
-      values = np.repeat(values, repeats, axis=axis)
-    asked = np.zeros(values.shape, bool)
-    found = _in_batches(decode, centres(cells, size), config.batch_size)
-    values[tuple(cells.T)], asked[tuple(cells.T)] = found, True
-    num_queries += len(cells)
-    if size == sizes[-1]:
-      return Grid(values, asked, num_queries)
-    reach = math.sqrt(axes) * (1 / size - 1 / sizes[-1])
+  found = found_at(cells, sizes[0])  # [n]
+  values = found.reshape((sizes[0],) * axes)
+  num_queries = len(cells)
+  for size in sizes[1:]:
+    reach = math.sqrt(axes) * (2 / size - 1 / sizes[-1])
     chosen = cells[np.asarray(wanted(found, reach))]
     # All 2^A halves of each.
     cells = (2 * chosen[:, None] + _indices(2, axes)).reshape(-1, axes)
-  raise AssertionError("There is at least one size.")
+    found = found_at(cells, size)
+    for axis in range(axes):
+      values = np.repeat(values, 2, axis=axis)
+    values[tuple(cells.T)] = found
+    num_queries += len(cells)
+  is_asked = np.zeros(values.shape, bool)
+  is_asked[tuple(cells.T)] = True
+  return Grid(values, is_asked, num_queries)
 
 
 def _indices(size: int, axes: int) -> np.ndarray:  # [size^A, A]

@@ -15,6 +15,7 @@ import zipfile
 import jax
 import pytest
 
+import experiments
 import perceiver
 from perceiver import __main__ as command
 from tests.helpers import documents
@@ -57,7 +58,7 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def metadata(wheel) -> email.message.Message:
-  """What the wheel states of itself."""
+  """The metadata of the wheel."""
   with zipfile.ZipFile(wheel) as archive:
     (name,) = [x for x in archive.namelist() if x.endswith("/METADATA")]
     return email.parser.Parser().parsestr(archive.read(name).decode())
@@ -115,6 +116,23 @@ def test_extras_that_messages_name_exist(metadata):
   assert {"points", "tf", "train", "video"} <= {extra for _, extra in named}
   assert {project for project, _ in named} <= {".", "jax"}
   assert {extra for project, extra in named if project == "."} <= extras
+
+
+def test_every_extra_is_listed(metadata):
+  text = (folders.ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+  rows = "".join(re.findall(r"^\| `.*\|", text, re.MULTILINE))
+  extras = metadata.get_all("Provides-Extra")
+  assert not [extra for extra in extras if f"`{extra}`" not in rows]
+
+
+def test_modules_that_experiments_need_are_those_of_the_extra(metadata):
+  requirements = metadata.get_all("Requires-Dist")
+  needed = [x for x in requirements if x.endswith('extra == "train"')]
+  owners = command.metadata.packages_distributions()
+  found = {x for module in experiments._NEEDED for x in owners[module]}
+  named = {re.split("[<>=;]", x)[0] for x in needed}
+  plain = lambda names: {name.lower().replace("_", "-") for name in names}
+  assert plain(found) == plain(named)
 
 
 def test_citation_has_the_version():

@@ -164,14 +164,25 @@ def evaluator(
   )
 
 
-def calibrate(candidate: Candidate, share: float) -> calibration.Calibration:
+def calibrate(
+  candidate: Candidate, share: float, examples: int | None = None
+) -> calibration.Calibration:
   """Fits a temperature on a share of a classifier's examples.
+
+  Args:
+    candidate: the classifier.
+    share: of the examples that the temperature is fitted on.
+    examples: how many there are, the first ones; None for all.
 
   Raises:
     files.InputError: if it is no classifier.
   """
   logits, labels = calibration.collect(
-    candidate.task, candidate.variables, candidate.mesh, candidate.config
+    candidate.task,
+    candidate.variables,
+    candidate.mesh,
+    candidate.config,
+    only_first=examples,
   )
   return calibration.calibrate(logits, labels, share)
 

@@ -59,7 +59,8 @@ def run(options: ClassifyText) -> None:
       f"bytes, for {bytes_tokenizer.VOCAB_SIZE}"
     )
   names = predicting.read_labels(options.labels, config.num_classes)
-  names = model.class_names if options.labels is None else names
+  if names is None:
+    names = model.class_names
   lines = []
   for text in options.texts:
     ids, mask = encode(text, config.inputs.max_length)

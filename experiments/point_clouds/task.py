@@ -104,7 +104,7 @@ class PointClassification(training_losses.HasLogits):
 def _row_losses(
   logits: Array,  # [B, S, classes]
   batch: tasks.Batch,
-  state: perceiver.Variables,
+  state: Any,
 ) -> tasks.Losses:
   """Returns means over the clouds of every row."""
   labels, weight = batch["labels"], batch["set_weight"]  # [B, S]

@@ -13,7 +13,9 @@ config.json          the configuration
 provenance.json      every start: command, code, versions, devices, seed, data
 metrics.jsonl        metrics of training and evaluation, a row for each time
 events.out.*         the same for TensorBoard: tensorboard --logdir FOLDER
-wandb/               the same at Weights & Biases, of --train.wandb
+wandb/               the same for Weights & Biases, of --train.wandb; the run's
+                     id there is in wandb-id.txt
+start.json           the checkpoint that the run began with, if any
 checkpoints/         states to go on from, the newest few
 best.safetensors     the best model by --train.best-metric, if one is kept
 model.safetensors    the trained model, of a finished run; in Python:

@@ -116,10 +116,10 @@ class EventFile:
 class WeightsAndBiases:
   """A run at Weights & Biases; WANDB_MODE=offline keeps it in the folder.
 
-  All parts of a run are one run there. Steps that are made again after a kill
-  show the same numbers twice, since the run gives a metric "step" of its own:
-  W&B's own steps cannot go back. Once the run has begun, trouble there is
-  reported once and ends the logging, not the training.
+  All parts of a run are one run there. W&B's own steps cannot go back, so that
+  numbers are shown by a metric "step"; those of steps that are made again after
+  a kill are there twice. Once the run has begun, trouble there is reported once
+  and ends the logging, not the training.
   """
 
   def __init__(self, workdir: pathlib.Path, project: str) -> None:

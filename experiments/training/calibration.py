@@ -16,13 +16,14 @@ import numpy as np
 from scipy import special  # type: ignore[import-untyped]
 
 from experiments.data import files
+from experiments.data import loader
 from experiments.training import config as training_config
 from experiments.training import evaluation
 from experiments.training import sharding
 from experiments.training import tasks
 
 NUM_BINS = 15
-# Temperatures that are tried; none outside of it is of a trained model.
+# Of the temperatures that are tried; that of a trained model is inside.
 _RANGE = (1e-3, 1e3)
 _NUM_HALVINGS = 60
 
@@ -104,9 +105,9 @@ def fit_temperature(
 ) -> float:
   """Returns the temperature of the least cross-entropy.
 
-  Cross-entropy is convex in 1 / temperature, whose derivative is halved in on.
-  Where all answers are right, or none is better than chance, the temperature
-  is at an end of its range.
+  Cross-entropy is convex in 1 / temperature; bisection of the logarithm finds
+  where its derivative is zero. Where all answers are right, or none is better
+  than chance, the temperature is at an end of its range.
   """
   logits = np.asarray(logits, np.float64)
   mine = np.take_along_axis(logits, labels[:, None], -1)[:, 0]
@@ -164,7 +165,8 @@ def collect(
   variables: Any,
   mesh: Mesh,
   config: training_config.TrainConfig,
-  watch: evaluation.Watch = evaluation.UNWATCHED,
+  *,
+  only_first: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
   """Returns logits and labels of the evaluation split.
 
@@ -173,7 +175,7 @@ def collect(
     variables: of its model.
     mesh: the devices.
     config: gives batch size, precision and the loader's threads.
-    watch: follows the evaluation.
+    only_first: how many examples to take; all if None.
 
   Raises:
     files.InputError: if the task has no logits of one class for each example.
@@ -189,13 +191,13 @@ def collect(
     return {"logits": logits, "labels": labels, "weight": batch["weight"]}
 
   compiled = jax.jit(compute, out_shardings=sharding.replicated(mesh))
+  split = task.eval_split()
   loop = evaluation.Loop(
-    split=task.eval_split(),
+    split=split if only_first is None else loader.first(split, only_first),
     batch_size=config.evaluation_batch_size,
     mesh=mesh,
     loader_threads=config.loader_threads,
     loader_workers=config.loader_workers,
-    watch=watch,
   )
 
   def of_batch(batch: tasks.Batch) -> Mapping[str, Array]:

@@ -93,6 +93,6 @@ def sync(path: pathlib.Path) -> None:
 
 
 def sync_folder(path: pathlib.Path) -> None:
-  """Waits until the names in a folder are, if its file system can do that."""
+  """Waits until a folder's names are on the disk, if its file system can."""
   with contextlib.suppress(OSError):
     sync(path)

@@ -25,7 +25,7 @@ def write(
     path: of the model's file.
     model: in the file.
     notes: those saved with it.
-    prose: Markdown on data, use and limits, which no file says; may be empty.
+    prose: Markdown on data, use and limits; may be empty.
 
   Returns:
     The card's path.

@@ -63,8 +63,8 @@ def test_cells_that_are_not_asked_have_the_value_around_them():
   assert found.is_asked[:2, :2, :2].all()
   assert found.is_asked.sum() == 8
   assert found.num_queries == 64 + 3 * 8
-  spread = coarse.values.repeat(8, 0).repeat(8, 1).repeat(8, 2)
-  np.testing.assert_array_equal(found.values[8:], spread[8:])
+  repeated = coarse.values.repeat(8, 0).repeat(8, 1).repeat(8, 2)
+  np.testing.assert_array_equal(found.values[8:], repeated[8:])
 
 
 def test_a_square_and_one_level():

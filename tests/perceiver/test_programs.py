@@ -39,7 +39,7 @@ CONFIGS = {
 
 
 def targets(exported):
-  """Returns the custom calls of a program, by name."""
+  """Returns the names of a program's calls beside StableHLO's operations."""
   return set(re.findall(r"custom_call @(\w+)", exported.mlir_module()))
 
 

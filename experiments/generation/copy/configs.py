@@ -29,7 +29,7 @@ class Experiment(recipes.Experiment):
   def splits(self) -> tuple[loader.Split, loader.Split]:
     """Opens both splits."""
     return copy_data.splits(
-      *(self.model.context, self.model.num_latents, self.data.eval_sequences)
+      self.model.context, self.model.num_latents, self.data.eval_sequences
     )
 
 

@@ -23,7 +23,7 @@ from experiments.point_clouds.synthetic import shapes as synthetic_shapes
 from perceiver import bounds
 
 SIDE = 0.9  # coordinates of surfaces are at most this, on either side of 0
-TRUNCATED = 0.25  # largest distance that is told from larger ones
+TRUNCATED = 0.25  # larger distances count as this one
 _HELD_OUT = 5  # every fifth file
 
 

@@ -28,7 +28,7 @@ from perceiver.models import video_autoencoding
 Json = Mapping[str, Any]
 Shapes = Mapping[str, tuple[int, ...]]
 
-# Of classes whose arrays have no size it means nothing.
+# `transformers` writes it into every file, also of models of another size.
 DEFAULT_IMAGE_SIZE = 56
 # Values of entries that a file leaves out.
 _DEFAULTS: dict[str, Any] = {

@@ -17,7 +17,6 @@ from perceiver.checkpoints import errors
 from perceiver.checkpoints.pickle import arrays
 from perceiver.checkpoints.pickle import unpickler
 
-_MAX_BYTES = 4 * 2**30
 _MAX_DEPTH = 8  # of mappings in mappings
 _MAX_KEY = 500  # characters
 _ZIP = b"PK"
@@ -51,7 +50,7 @@ def _unzipped(path: pathlib.Path, most: int | None = None) -> bytes:
           f"it is a zip of {len(members)} files; expected one"
         )
       size = members[0].file_size
-      allowed = min(_MAX_BYTES, _MAX_RATIO * path.stat().st_size)
+      allowed = min(unpickler.MAX_BYTES, _MAX_RATIO * path.stat().st_size)
       if size > allowed:
         raise errors.CheckpointError(
           f"it is a zip of {size} bytes; expected at most {allowed}"
@@ -87,12 +86,8 @@ def read(
     raise FileNotFoundError(
       f"Checkpoint: there is no file {path}; expected a pickle."
     )
-  size = path.stat().st_size
   try:
-    if size > _MAX_BYTES:
-      raise errors.CheckpointError(
-        f"it has {size} bytes; expected at most {_MAX_BYTES}"
-      )
+    unpickler.size_of(path)
     # Not kept here: the arrays would then exist three times.
     found, num_instructions = unpickler.run(_content(path))
     if type(found) is not dict:

@@ -19,7 +19,6 @@ from perceiver.checkpoints import errors
 from perceiver.checkpoints.pickle import arrays
 from perceiver.checkpoints.pickle import unpickler
 
-_MAX_BYTES = 4 * 2**30
 _STORAGES = {
   "torch.BFloat16Storage": jnp.dtype("bfloat16"),
   "torch.BoolStorage": np.dtype(bool),
@@ -52,11 +51,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
       f"Checkpoint: there is no file {path}; expected one of PyTorch."
     )
   try:
-    size = path.stat().st_size
-    if size > _MAX_BYTES:
-      raise errors.CheckpointError(
-        f"it has {size} bytes; expected at most {_MAX_BYTES}"
-      )
+    size = unpickler.size_of(path)
     with zipfile.ZipFile(path) as archive:
       return _state_dict(archive, size)
   except errors.CheckpointError as error:

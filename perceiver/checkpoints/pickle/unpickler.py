@@ -11,6 +11,7 @@ inert stand-ins of `arrays`.
 
 from collections.abc import Callable, Sequence
 import io
+import pathlib
 import pickle
 import pickletools
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 from perceiver.checkpoints import errors
 from perceiver.checkpoints.pickle import arrays
 
+MAX_BYTES = 4 * 2**30
 _MAX_INSTRUCTIONS = 2 * 10**6
 _MAX_TUPLE = 40  # more than an array has axes
 _NAMES = """
@@ -37,6 +39,20 @@ _KEYS = {
 }
 
 
+def size_of(path: pathlib.Path) -> int:
+  """Returns the bytes of a file that is to be read whole.
+
+  Raises:
+    CheckpointError: if there are too many.
+  """
+  size = path.stat().st_size
+  if size > MAX_BYTES:
+    raise errors.CheckpointError(
+      f"it has {size} bytes; expected at most {MAX_BYTES}"
+    )
+  return size
+
+
 def run(
   content: bytes,
   find: Callable[[str, arrays.Budget], Any] = arrays.find,
@@ -52,7 +68,7 @@ def run(
 
   Returns:
     The result, made of None, bool, int, float, str, bytes, bytearray, tuple,
-    dict, and the stand-ins of `arrays`; and the number of instructions.
+    dict, and the stand-ins of `find`; and the number of instructions.
 
   Raises:
     CheckpointError: if the pickle is damaged or names anything else.
@@ -87,6 +103,7 @@ class _Unpickler(pickle.Unpickler):
     return self._find(f"{module}.{name}", self._budget)
 
   def persistent_load(self, reference: Any) -> Any:
+    """Returns what a reference to something outside stands for."""
     if self._load is None:
       raise pickle.UnpicklingError("a reference to something outside")
     return self._load(reference)

@@ -122,6 +122,9 @@ def test_it_is_evaluated(foreign, prepared, capsys):
   out = commands.command(capsys, evaluate.main, *given, *share)
   assert "12 of 12" in out
   assert "fitted on 3 examples; on the other 9:" in out
+  fewer = (*given, "--examples", "8", *share)
+  out = commands.command(capsys, evaluate.main, *fewer)
+  assert "fitted on 2 examples; on the other 6:" in out
   error = commands.command(
     capsys, evaluate.main, "optical-flow", *given[3:], code=1
   )

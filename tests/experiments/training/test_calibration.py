@@ -79,3 +79,10 @@ def test_the_rest_is_what_was_not_fitted():
 def test_impossible_shares_are_refused(share):
   with pytest.raises(ValueError, match=r"--calibrate is .*; expected \(0, 1\)"):
     evaluate.Evaluate(experiment="digits", calibrate=share)
+
+
+def test_fewer_latents_are_not_calibrated():
+  options = {"experiment": "digits", "calibrate": 0.5}
+  for latents in ({"latents": "all"}, {"choose_latents": True, "within": 1.0}):
+    with pytest.raises(ValueError, match="--calibrate goes without --latents"):
+      evaluate.Evaluate(**options, **latents)

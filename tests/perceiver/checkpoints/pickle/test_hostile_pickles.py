@@ -300,5 +300,5 @@ def test_endless_programs_are_refused(path, monkeypatch):
 
 
 def test_large_files_are_refused_before_they_are_read(path, monkeypatch):
-  monkeypatch.setattr(reader, "_MAX_BYTES", 100)
+  monkeypatch.setattr(unpickler, "MAX_BYTES", 100)
   assert "expected at most 100" in refusals.refusal(path, CONTENT)

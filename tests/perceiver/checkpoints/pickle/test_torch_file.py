@@ -9,6 +9,7 @@ import pytest
 
 import perceiver
 from perceiver.checkpoints.pickle import torch_file
+from perceiver.checkpoints.pickle import unpickler
 from tests.helpers import torch_files as made
 
 NUMBERS = np.arange(6, dtype=np.float32)
@@ -135,6 +136,12 @@ def test_other_files_are_refused(path):
   assert "no zip of PyTorch" in refusal(path)
   with pytest.raises(FileNotFoundError, match="there is no file"):
     torch_file.read(path.parent / "nothing")
+
+
+def test_large_files_are_refused_before_they_are_read(path, monkeypatch):
+  write(path, made.tensor("float32", "0", 6, (6,), (1,)))
+  monkeypatch.setattr(unpickler, "MAX_BYTES", 100)
+  assert "expected at most 100" in refusal(path)
 
 
 def test_damage_is_named(path):
