@@ -13,6 +13,8 @@ BLOCK_SCORES = 2**21
 _BLOCK_RANGE = (256, 4096)
 ACCELERATOR_BLOCK_SCORES = 2**25
 _ACCELERATOR_BLOCK_RANGE = (256, 2**17)
+# In place of any number of examples, in a program that is exported.
+_SYMBOLIC_EXAMPLES = 8
 
 
 class BlockSizes(NamedTuple):
@@ -20,10 +22,6 @@ class BlockSizes(NamedTuple):
 
   cpu: int
   accelerator: int
-
-
-# In place of any number of examples, in a program that is exported.
-_SYMBOLIC_EXAMPLES = 8
 
 
 def examples(batch: bounds.Size) -> int:

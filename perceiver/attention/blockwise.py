@@ -76,12 +76,12 @@ def attend(
   Returns:
     The attended values, and whether a query attends to any input: its values
     are zeros where every input is masked, or has a score of −inf. Softmax and
-    sums are float32, the result has the dtype of `queries`.
+    sums are float32 at least, the result has the dtype of `queries`.
   """
   function = derivatives.Function(
     functools.partial(_forward, options),
     functools.partial(_backward, options),
-    lambda *operands: _by_platform(options, _attend_blocks, operands, {}),
+    functools.partial(_by_platform, options, _attend_blocks, {}),
   )
 
   def attend_parts(queries: Array, parts: Any, mask: Array | None) -> Any:
@@ -91,7 +91,7 @@ def attend(
     out, normaliser = packed.attend(attend_parts, queries, parts[0])
   elif isinstance(parts[0], streams.Chunk):
     start = functools.partial(_no_sums, options, queries)
-    add = lambda *x: _by_platform(options, _add_blocks, x, {})
+    add = functools.partial(_by_platform, options, _add_blocks, {})
     sums = parts[0].read(start, add, queries, parameters)
     out, normaliser = streams.divide(sums)
   else:
@@ -114,7 +114,7 @@ def _forward(
   if _has_tpu_kernel(options, queries):
     kernels["tpu"] = flash_inputs.attend_parts
   kernels = {} if offset else kernels
-  return _by_platform(options, _attend_blocks, operands, kernels)
+  return _by_platform(options, _attend_blocks, kernels, *operands)
 
 
 def _backward(options: Options, operands: Any, results: Any, d: Any) -> Any:
@@ -139,10 +139,12 @@ def _backward(options: Options, operands: Any, results: Any, d: Any) -> Any:
   kernels: dict[str, Callable[..., Any]] = {}
   if not offset and d_normaliser is None and _has_tpu_kernel(options, queries):
     kernels["tpu"] = lambda *x: flash_inputs.differentiate_parts(*x[:2])
-  by = lambda kernels: (
-    lambda *x: _by_platform(options, _differentiate, x, kernels)
+  by_platform = functools.partial(_by_platform, options, _differentiate)
+  gradients = derivatives.choose(
+    functools.partial(by_platform, kernels),
+    functools.partial(by_platform, {}),
+    *given,
   )
-  gradients = derivatives.choose(by(kernels), by({}), *given)
   return (*gradients, None, None, *(None for _ in offset))
 
 
@@ -163,8 +165,8 @@ def _has_tpu_kernel(options: Options, queries: Array) -> bool:
 def _by_platform(
   options: Options,
   function: Callable[..., Any],
-  operands: tuple[Any, ...],
   kernels: dict[str, Callable[..., Any]],
+  *operands: Any,
 ) -> Any:
   """Applies a function with the block size of the hardware lowered for.
 
@@ -205,7 +207,7 @@ def _attend_blocks(
   parameters: Any,
   *operands: Any,
 ) -> tuple[Float[Array, "B G T V"], Float[Array, "B G T"]]:
-  """Returns the attended values and log Σ exp(scores), both float32.
+  """Returns the attended values and log Σ exp(scores), float32 at least.
 
   Without any input the latter is +inf, with which every weight is zero.
   """

@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, Real
 from perceiver import layers
 from perceiver import position_encoding
 from perceiver.attention import block_sizes
+from perceiver.attention import block_weights
 from perceiver.attention import blockwise
 from perceiver.attention import causality
 from perceiver.attention import projections
@@ -184,10 +185,7 @@ def attend_at_once(
   visible: Bool[Array, "B 1 #T S"],
 ) -> Float[Array, "B H T V"]:
   """Attends with all scores in memory; zeros where nothing is visible."""
-  wide = layers.sum_dtype(queries.dtype)
-  scores = jnp.einsum(
-    "bhtk,bhsk->bhts", queries, keys, preferred_element_type=wide
-  )
+  scores = block_weights.scores(queries, keys, None)
   attention = layers.softmax(scores, visible).astype(values.dtype)
   return jnp.einsum("bhts,bhsv->bhtv", attention, values)
 

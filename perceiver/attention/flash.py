@@ -114,11 +114,10 @@ def _forward(
   interpret: bool,
   operands: Operands,
   mask: Bool[Array, "B S"],
-) -> tuple[Float[Array, "B T HV"]]:
+) -> tuple[Float[Array, "B T HV"], ...]:
   call = functools.partial(_call, heads, interpret)
   small = _plain_if_large(heads, operands, copies=2)
-  (out,) = by_device.call(call, *_arrays(operands, mask), small=small)
-  return (out,)
+  return by_device.call(call, *_arrays(operands, mask), small=small)
 
 
 def _backward(

@@ -7,6 +7,7 @@ not with their number times the length of a row.
 """
 
 from collections.abc import Callable
+import math
 from typing import Any
 
 import jax
@@ -58,7 +59,7 @@ def attend(
       lambda x: x.reshape(*start.shape, *x.shape[1:]), results
     )
 
-  scores = queries[0, ..., 0].size * size * len(by_set)
+  scores = math.prod(queries.shape[1:3]) * size * len(by_set)
   operands = tuple(tiles[:3])
 
   def in_blocks(scores_at_once: int) -> Callable[[Any], Any]:

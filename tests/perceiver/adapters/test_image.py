@@ -210,7 +210,9 @@ def test_batch_norm_is_of_groups_on_any_number_of_devices():
 def test_a_batch_that_does_not_divide_into_groups():
   params, state, train = build(CONV, is_training=True)
   images = np.zeros((18, *CONV.size, 3), np.float32)
-  with pytest.raises(errors.BatchError, match="18 images does not divide"):
+  with pytest.raises(
+    errors.BatchError, match="18 images does not divide into groups"
+  ):
     jax.eval_shape(train, params, state, images)
 
 

@@ -156,9 +156,8 @@ def norm(x):
 
 
 def inputs(x):
-  options = blockwise.Options(lambda _, x: (x[:, None],) * 2, 8, 0, 16, True)
   normalised = lambda _, x: (layers.normalise(x)[:, None],) * 2
-  options = options._replace(project=normalised)
+  options = blockwise.Options(normalised, 8, 0, 16, True)
   mask = jnp.arange(48)[None].repeat(2, 0) != 5
   queries = normal(2, 1, 4, 128)
   return blockwise.attend(options, queries, (x,), None, mask, None)[0]
@@ -180,7 +179,7 @@ def test_programs_with_kernels_have_derivatives_of_every_kind(function):
   x = normal(2, 48, 128)
   total = lambda x: jnp.sum(jnp.sin(function(x)))
   along = lambda f: lambda x: jax.jvp(f, (x,), (x,))[1]
-  for derivative in (along(total), along(jax.grad(total))):
-    assert np.prod(jax.eval_shape(derivative, x).shape) in (1, x.size)
+  assert jax.eval_shape(along(total), x).shape == ()
+  assert jax.eval_shape(along(jax.grad(total)), x).shape == x.shape
   for twice in (jax.grad(along(total)), jax.grad(along(along(total)))):
     assert jax.eval_shape(twice, x).shape == x.shape

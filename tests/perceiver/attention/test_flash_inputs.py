@@ -34,7 +34,7 @@ def interpreted(monkeypatch):
     function = functools.partial(getattr(flash_inputs, name), interpret=True)
     monkeypatch.setattr(flash_inputs, name, function)
 
-  def by_platform(options, function, operands, kernels):
+  def by_platform(options, function, kernels, *operands):
     return kernels["tpu"](*operands)
 
   monkeypatch.setattr(blockwise, "_by_platform", by_platform)
