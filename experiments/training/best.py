@@ -65,10 +65,10 @@ def keep(
     whole, before = variables(), (step, value)
     notes = {"step": str(step), "metric": metric, "value": repr(float(value))}
     notes["selected"] = f"the best kept by {name} on {found.split}"
-    model = tasks.named_model(task)
-    processes.on_process_zero(
-      lambda: perceiver.save(workdir / FILE, model, whole, notes)
+    save = lambda: perceiver.save(
+      workdir / FILE, tasks.named_model(task), whole, notes
     )
+    processes.on_process_zero(save)
   if before is not None:
     lines.append(
       f"best: {name} {before[1]:.4g} at step {before[0]}, in {workdir / FILE}; "

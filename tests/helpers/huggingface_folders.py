@@ -2,13 +2,17 @@
 
 import dataclasses
 import json
+import pathlib
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
+from safetensors import numpy as safetensors_numpy
 
 import perceiver
 from perceiver.models import imagenet
 from tests.helpers import folders
+from tests.helpers import torch_files
 
 FOLDER = folders.GOLDENS / "huggingface"
 WHOLE = (
@@ -43,6 +47,46 @@ def sized(config: Any, arrays: dict[str, np.ndarray]) -> Any:
   return dataclasses.replace(
     config, inputs=dataclasses.replace(config.inputs, size=size)
   )
+
+
+def rewrite(folder: pathlib.Path, form: str) -> None:
+  """Writes the arrays of a folder as bfloat16 in another form.
+
+  Args:
+    folder: with a file of safetensors, which is removed.
+    form: "safetensors" or "pytorch", for three files with " shards" after it.
+  """
+  path = folder / "model.safetensors"
+  arrays = {
+    name: array.astype(jnp.dtype("bfloat16"))
+    for name, array in safetensors_numpy.load_file(path).items()
+  }
+  path.unlink()
+  kind, _, shards = form.partition(" ")
+  name, write = _FORMS[kind]
+  if not shards:
+    write(folder / name, arrays)
+    return
+  stem, suffix = name.split(".")
+  names, listed = sorted(arrays), {}
+  for i in range(3):
+    shard = f"{stem}-{i + 1:05d}-of-00003.{suffix}"
+    write(folder / shard, {key: arrays[key] for key in names[i::3]})
+    listed |= dict.fromkeys(names[i::3], shard)
+  index = json.dumps({"metadata": {}, "weight_map": listed})
+  (folder / f"{name}.index.json").write_text(index)
+
+
+def _write_safetensors(
+  path: pathlib.Path, arrays: dict[str, np.ndarray]
+) -> None:
+  safetensors_numpy.save_file(arrays, path, {"format": "pt"})
+
+
+_FORMS = {
+  "pytorch": ("pytorch_model.bin", torch_files.write),
+  "safetensors": ("model.safetensors", _write_safetensors),
+}
 
 
 def outputs(

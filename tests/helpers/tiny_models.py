@@ -14,6 +14,7 @@ from perceiver.adapters import text
 from perceiver.models import imagenet
 from perceiver.models import language
 from perceiver.models import optical_flow
+from perceiver.models import text_classifier as text_classification
 from tests.helpers import tiny_networks
 
 CLASSES = 7
@@ -49,6 +50,18 @@ def language_model(vocab_size: int = 262) -> language.LanguageModelConfig:
       vocab_size=vocab_size, max_length=LENGTH, channels=8
     ),
     perceiver=tiny_networks.network_config(8, decoding),
+  )
+
+
+def text_classifier(
+  num_classes: int = CLASSES,
+) -> text_classification.TextClassifierConfig:
+  """Returns a classifier of shorter texts."""
+  return text_classification.TextClassifierConfig(
+    inputs=text.TextInputConfig(vocab_size=262, max_length=24, channels=8),
+    perceiver=tiny_networks.network_config(
+      8, decoder.DecoderConfig(query_channels=8, output_channels=num_classes)
+    ),
   )
 
 

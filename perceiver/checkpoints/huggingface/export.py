@@ -283,7 +283,12 @@ def _text_entries(inputs: text.TextInputConfig) -> dict[str, Any]:
 
 
 def _labels(num_classes: int) -> dict[str, Any]:
-  return labels([f"LABEL_{i}" for i in range(num_classes)])
+  return labels(unnamed(num_classes))
+
+
+def unnamed(num_classes: int) -> tuple[str, ...]:
+  """Returns the names that classes without names have there."""
+  return tuple(f"LABEL_{i}" for i in range(num_classes))
 
 
 def labels(names: Sequence[str]) -> dict[str, Any]:

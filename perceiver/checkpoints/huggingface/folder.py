@@ -170,16 +170,13 @@ def is_folder(path: pathlib.Path) -> bool:
 
 
 def _names(entries: Mapping[str, Any], config: Any) -> tuple[str, ...] | None:
-  """Returns the names of the classes in their order, None if there are none.
-
-  `transformers` calls classes that have no names LABEL_0, LABEL_1 and so on.
-  """
+  """Returns the names of the classes in their order, None if there are none."""
   listed = entries.get("id2label")
   count = getattr(config, "num_classes", 0)
   if not isinstance(listed, dict) or len(listed) != count:
     return None
   found = tuple(listed.get(str(i)) for i in range(count))
-  if found == tuple(f"LABEL_{i}" for i in range(count)):
+  if found == export.unnamed(count):
     return None
   return found if all(isinstance(name, str) for name in found) else None  # type: ignore[return-value]
 

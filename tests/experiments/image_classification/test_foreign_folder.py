@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 import pytest
-from safetensors import numpy as safetensors_numpy
 
 from experiments import evaluate
 from experiments import predict
@@ -25,6 +24,7 @@ from perceiver import decoder
 from perceiver.checkpoints.huggingface import folder as huggingface_folder
 from perceiver.models import imagenet
 from tests.helpers import commands
+from tests.helpers import huggingface_folders
 from tests.helpers import noise
 
 NAMES = ("cat", "dog", "owl")
@@ -48,18 +48,7 @@ def foreign(tmp_path_factory):
     noise.variables(model),
   )
   huggingface_folder.save(folder, model, variables)
-  path = folder / "model.safetensors"
-  arrays = safetensors_numpy.load_file(path)
-  path.unlink()
-  listed = {}
-  for i, name in enumerate(arrays):
-    listed[name] = f"model-{i % 2 + 1:05d}-of-00002.safetensors"
-  for file in set(listed.values()):
-    part = {k: x for k, x in arrays.items() if listed[k] == file}
-    part = {k: x.astype(jnp.dtype("bfloat16")) for k, x in part.items()}
-    safetensors_numpy.save_file(part, folder / file, {"format": "pt"})
-  index = {"metadata": {}, "weight_map": listed}
-  (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+  huggingface_folders.rewrite(folder, "safetensors shards")
   entries = json.loads((folder / "config.json").read_text())
   entries |= {
     "dtype": "bfloat16",

@@ -1,6 +1,5 @@
 """Classification of texts from the command line."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -8,8 +7,6 @@ import numpy as np
 from experiments import predict
 from experiments.language import predict as predict_text
 import perceiver
-from perceiver.adapters import text
-from perceiver.models import text_classifier
 from tests.helpers import commands
 from tests.helpers import noise
 from tests.helpers import tiny_models
@@ -25,12 +22,7 @@ def test_texts_are_encoded_as_by_their_tokenizer():
 
 
 def test_texts_are_classified(tmp_path, capsys):
-  trunk = tiny_models.language_model()
-  decoder = tiny_models.classifier().perceiver.decoder
-  config = text_classifier.TextClassifierConfig(
-    inputs=text.TextInputConfig(vocab_size=262, max_length=24, channels=8),
-    perceiver=dataclasses.replace(trunk.perceiver, decoder=decoder),
-  )
+  config = tiny_models.text_classifier()
   model = perceiver.Model(config, class_names=tuple("abcdefg"))
   variables = noise.variables(model)
   perceiver.save(tmp_path / "model", model, variables)
@@ -47,11 +39,8 @@ def test_texts_are_classified(tmp_path, capsys):
   assert [x["name"] for x in row["predictions"]] == [
     "abcdefg"[i] for i in np.argsort(-logits)[:2]
   ]
-  perceiver.save(
-    tmp_path / "lm",
-    perceiver.create(trunk),
-    noise.variables(perceiver.create(trunk)),
-  )
+  other = perceiver.create(tiny_models.language_model())
+  perceiver.save(tmp_path / "lm", other, noise.variables(other))
   error = commands.command(
     capsys, predict.main, *given[:3], "--checkpoint", tmp_path / "lm", code=2
   )

@@ -8,17 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from safetensors import numpy as safetensors_numpy
 
 import perceiver
-from perceiver.adapters import text
 from perceiver.checkpoints.huggingface import folder as huggingface_folder
 from perceiver.models import glue
-from perceiver.models import text_classifier
 from tests.helpers import huggingface_folders
 from tests.helpers import noise
 from tests.helpers import tiny_models
-from tests.helpers import torch_files
 from tests.helpers import trees
 
 FOLDER = huggingface_folders.FOLDER
@@ -37,61 +33,17 @@ def change(folder, **entries):
   path.write_text(json.dumps(json.loads(path.read_text()) | entries))
 
 
-def text_model(num_classes=3):
-  decoder = tiny_models.classifier().perceiver.decoder
-  decoder = dataclasses.replace(decoder, output_channels=num_classes)
-  trunk = tiny_models.language_model()
-  return perceiver.create(
-    text_classifier.TextClassifierConfig(
-      inputs=text.TextInputConfig(vocab_size=262, max_length=24, channels=8),
-      perceiver=dataclasses.replace(trunk.perceiver, decoder=decoder),
-    )
-  )
-
-
 # ------------------------------------------------------------- files of arrays
-
-
-def rewrite(folder, form):
-  """Writes the arrays of a folder as bfloat16 in another form."""
-  path = folder / "model.safetensors"
-  arrays = {
-    name: array.astype(jnp.dtype("bfloat16"))
-    for name, array in safetensors_numpy.load_file(path).items()
-  }
-  path.unlink()
-  is_torch = form.startswith("pt")
-  write = (
-    torch_files.write
-    if is_torch
-    else lambda path, arrays: safetensors_numpy.save_file(arrays, path)
-  )
-  name = "pytorch_model.bin" if is_torch else "model.safetensors"
-  if form.endswith("whole"):
-    write(folder / name, arrays)
-    return
-  stem, suffix = name.split(".")
-  names, listed = sorted(arrays), {}
-  for i in range(3):
-    shard = f"{stem}-{i + 1:05d}-of-00003.{suffix}"
-    write(folder / shard, {key: arrays[key] for key in names[i::3]})
-    listed |= dict.fromkeys(names[i::3], shard)
-  index = json.dumps({"metadata": {}, "weight_map": listed})
-  (folder / f"{name}.index.json").write_text(index)
 
 
 @pytest.mark.parametrize(
   "form",
-  [
-    "safetensors whole",
-    "safetensors shards",
-    "pytorch whole",
-    "pytorch shards",
-  ],
+  ["safetensors", "safetensors shards", "pytorch", "pytorch shards"],
 )
 def test_every_form_has_the_same_arrays(folder, form):
   _, whole = perceiver.load(folder)
-  rewrite(folder, form)
+  huggingface_folders.rewrite(folder, form)
+  assert (folder / "model.safetensors").is_file() == (form == "safetensors")
   assert huggingface_folder.is_folder(folder)
   _, found = perceiver.load(folder)
   round_off = lambda x: np.asarray(x.astype(jnp.bfloat16), x.dtype)
@@ -164,7 +116,7 @@ def test_impossible_sizes_are_refused(folder, size):
 
 
 def test_classifiers_of_text_come_back(tmp_path):
-  model = text_model()
+  model = perceiver.create(tiny_models.text_classifier(3))
   model = dataclasses.replace(model, class_names=("bad", "good", "so so"))
   variables = noise.variables(model)
   huggingface_folder.save(tmp_path / "folder", model, variables)
@@ -179,7 +131,7 @@ def test_classifiers_of_text_come_back(tmp_path):
 
 
 def test_masked_text_changes_nothing():
-  model = text_model()
+  model = perceiver.create(tiny_models.text_classifier(3))
   variables = noise.variables(model)
   ids = np.random.default_rng(0).integers(6, 262, (2, 24), np.int32)
   mask = np.arange(24) < np.array([[24], [9]])
@@ -193,7 +145,7 @@ def test_masked_text_changes_nothing():
 
 
 def test_tasks_begin_with_a_classifier_of_text(tmp_path):
-  model = text_model()
+  model = perceiver.create(tiny_models.text_classifier(3))
   variables = noise.variables(model)
   perceiver.save(tmp_path / "model", model, variables)
   task = glue.single_task("rte", model.config.trunk)
