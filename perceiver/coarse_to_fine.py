@@ -27,13 +27,13 @@ class Grid(NamedTuple):
 
   Attributes:
     values: at the centres of all cells, [S, …] along each axis; a cell that was
-      not asked for has the value of the larger cell around it.
-    is_asked: True for cells whose own centre was decoded.
+      not decoded has the value of the larger cell around it.
+    is_decoded: True for cells whose own centre was decoded.
     num_queries: points that were decoded on all levels.
   """
 
   values: Float[np.ndarray, "..."]
-  is_asked: Bool[np.ndarray, "..."]
+  is_decoded: Bool[np.ndarray, "..."]
   num_queries: int
 
 
@@ -126,9 +126,9 @@ def decode(decode: Decode, config: GridConfig, wanted: Wanted) -> Grid:
       values = np.repeat(values, 2, axis=axis)
     values[tuple(cells.T)] = found
     num_queries += len(cells)
-  is_asked = np.zeros(values.shape, bool)
-  is_asked[tuple(cells.T)] = True
-  return Grid(values, is_asked, num_queries)
+  is_decoded = np.zeros(values.shape, bool)
+  is_decoded[tuple(cells.T)] = True
+  return Grid(values, is_decoded, num_queries)
 
 
 def _indices(size: int, axes: int) -> np.ndarray:  # [size^A, A]

@@ -1,9 +1,9 @@
 """Mixtures of distributions as the output of a regression.
 
-A model that gives one vector cannot say how sure it is, nor that it may be one
-of two. With a mixture it gives weights, means and scales (mixture density
-networks, Bishop 1994); it is trained by the negative logarithm of the density
-of what was seen, and its estimate is the expected value.
+A single vector has neither an uncertainty nor alternatives. A mixture has
+weights, means and scales (mixture density networks, Bishop 1994); the model is
+trained by the negative logarithm of the density of the true values, and its
+estimate is the expected value.
 """
 
 import dataclasses

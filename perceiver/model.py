@@ -195,7 +195,7 @@ class Model:
     Args:
       variables: from `init`, `load` or a training run.
       state: the state before the chunk, from `start` or `read`.
-      *chunk: as `config.example()` says, any number of inputs.
+      *chunk: shaped as `config.example()`, but for the number of inputs.
       **options: masks and other optional inputs of the model.
     """
     config, variables = self.with_first_latents(variables)

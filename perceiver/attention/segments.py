@@ -1,4 +1,4 @@
-"""Many sets in one row of inputs, and the row seen from each of them."""
+"""Many sets in one row of inputs, and the tiles that rows are cut into."""
 
 import dataclasses
 from typing import Any, NamedTuple

@@ -123,7 +123,7 @@ class OpticalFlow(base.AdaptedPerceiver):
     """
     inputs, _ = self._inputs(frames)
     latents = self._network().encode(inputs)  # [B, N, D]
-    return self._flow(latents, inputs, output_points)
+    return self._flow(self._outputs(latents, inputs, output_points))
 
   @hk.name_like("__call__")
   def distribution(
@@ -154,7 +154,8 @@ class OpticalFlow(base.AdaptedPerceiver):
     output_points: checks.Unchecked | None = None,  # [n] integers
   ) -> Float32[Array, "B H W 2"] | Float32[Array, "B n 2"]:
     """Returns the flow, pixels, for latents and frames; see `__call__`."""
-    return self._flow(latents, self._inputs(frames)[0], output_points)
+    inputs, _ = self._inputs(frames)
+    return self._flow(self._outputs(latents, inputs, output_points))
 
   @hk.name_like("__call__")
   def _adapt(self, frames: checks.Unchecked) -> tuple[input_parts.Parts, None]:
@@ -163,18 +164,10 @@ class OpticalFlow(base.AdaptedPerceiver):
     )
     return adapter(frames), None
 
-  @hk.name_like("__call__")
-  def _flow(
-    self,
-    latents: Float[Array, "B N D"],
-    inputs: input_parts.Parts,
-    points: checks.Unchecked | None,
-  ) -> Float32[Array, "B H W 2"] | Float32[Array, "B n 2"]:
-    cfg = self.config
-    outputs = self._outputs(latents, inputs, points)
-    if cfg.mixture.num_components:
+  def _flow(self, outputs: Float[Array, "*B F"]) -> Float32[Array, "*B 2"]:
+    if self.config.mixture.num_components:
       return mixtures.expected(self._mixture(outputs))
-    return cfg.pixels_per_unit * outputs.astype(jnp.float32)
+    return self.config.pixels_per_unit * outputs.astype(jnp.float32)
 
   def _mixture(self, outputs: Float[Array, "*B F"]) -> mixtures.Mixture:
     cfg = self.config

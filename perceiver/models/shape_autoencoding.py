@@ -1,9 +1,9 @@
 """Autoencoders of shapes: points on a surface in, distances from it out.
 
-Latents describe a shape, and any point in space can be asked for its distance
-from the surface, as in 3DShape2VecSet (2301.11445), whose decoder is a
-cross-attention too. No configuration is published: the Perceiver's papers have
-no such task.
+Latents describe a shape. Queries are any points in space, and are decoded to
+their distance from the surface, as in 3DShape2VecSet (2301.11445), whose
+decoder is a cross-attention too. No configuration is published: the Perceiver's
+papers have no such task.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ class ShapeAutoencoderConfig:
 
   Attributes:
     inputs: the encoding of points on the surface.
-    queries: the encoding of the points that are asked for.
+    queries: the encoding of the points that are decoded.
     perceiver: the network; its decoder has one output channel.
     num_points: points of an example for counting operations; the model takes
       any number of both kinds.

@@ -1,7 +1,7 @@
 """Classifiers of text with one learned query, as `transformers` has them.
 
-Neither paper has this model: its classifiers of text answer tasks from queries
-of the text's channels and end in an MLP (`glue`).
+Neither paper has this model: their classifiers of text decode a query of the
+text's channels for each task, and end in an MLP (`glue`).
 """
 
 import dataclasses

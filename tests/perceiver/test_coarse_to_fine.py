@@ -9,7 +9,7 @@ CONFIG = coarse_to_fine.GridConfig(size=32, coarsest=4, batch_size=64)
 
 
 class Sphere:
-  """The distance from a sphere of radius 0.6, and what was asked of it."""
+  """The distance from a sphere of radius 0.6; keeps the queries' shapes."""
 
   def __init__(self):
     self.shapes = []
@@ -29,29 +29,29 @@ def test_all_cells_wanted_is_the_whole_grid():
   found = coarse_to_fine.decode(function, CONFIG, lambda v, _: v > -1)
   values = Sphere()(everywhere(32)).reshape(32, 32, 32)
   np.testing.assert_array_equal(found.values, values)
-  assert found.is_asked.all()
+  assert found.is_decoded.all()
   assert found.num_queries == 4**3 + 8**3 + 16**3 + 32**3
   assert set(function.shapes) == {(64, 3)}
 
 
-def test_no_cell_near_a_surface_is_missed_and_few_are_asked():
+def test_no_cell_near_a_surface_is_missed_and_few_are_decoded():
   config = coarse_to_fine.GridConfig(size=64, coarsest=8, batch_size=4096)
   whole = Sphere()(everywhere(64)).reshape(64, 64, 64)
   threshold = 1 / 64  # half a cell
   wanted = coarse_to_fine.near(threshold)
   found = coarse_to_fine.decode(Sphere(), config, wanted)
   near = whole <= threshold
-  assert (found.is_asked & (found.values <= threshold) == near).all()
+  assert (found.is_decoded & (found.values <= threshold) == near).all()
   assert found.num_queries < 0.12 * 64**3
   fewer = coarse_to_fine.decode(
     Sphere(), config, coarse_to_fine.near(threshold, slope=0.2)
   )
   assert fewer.num_queries < found.num_queries
-  missed = near & ~fewer.is_asked
+  missed = near & ~fewer.is_decoded
   assert missed.any()
 
 
-def test_cells_that_are_not_asked_have_the_value_around_them():
+def test_cells_that_are_not_decoded_have_the_value_around_them():
   found = coarse_to_fine.decode(
     lambda p: p[:, 0], CONFIG, lambda v, _: np.arange(len(v)) < 1
   )
@@ -60,8 +60,8 @@ def test_cells_that_are_not_asked_have_the_value_around_them():
     coarse_to_fine.GridConfig(size=4, coarsest=4, batch_size=64),
     lambda v, _: v > 9,
   )
-  assert found.is_asked[:2, :2, :2].all()
-  assert found.is_asked.sum() == 8
+  assert found.is_decoded[:2, :2, :2].all()
+  assert found.is_decoded.sum() == 8
   assert found.num_queries == 64 + 3 * 8
   repeated = coarse.values.repeat(8, 0).repeat(8, 1).repeat(8, 2)
   np.testing.assert_array_equal(found.values[8:], repeated[8:])
@@ -78,7 +78,7 @@ def test_a_square_and_one_level():
 
 def test_nothing_wanted():
   found = coarse_to_fine.decode(Sphere(), CONFIG, lambda v, _: v < 0)
-  assert not found.is_asked.any()
+  assert not found.is_decoded.any()
   assert found.num_queries == 64
 
 

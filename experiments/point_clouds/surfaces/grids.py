@@ -135,7 +135,7 @@ def compare(
     begun = time.perf_counter()
     found = coarse_to_fine.decode(decode, grid, wanted)
     seconds = time.perf_counter() - begun
-    cells = np.argwhere(found.is_asked & (found.values <= threshold))
+    cells = np.argwhere(found.is_decoded & (found.values <= threshold))
     centres = coarse_to_fine.centres(cells, grid.size)
     rows.append((found.num_queries, seconds, error(centres)))
   return np.array(rows)
