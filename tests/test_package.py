@@ -245,6 +245,17 @@ def test_doctor_survives_a_broken_jax(capsys, monkeypatch):
   assert found.startswith("problem              JAX does not start: ")
 
 
+def test_an_unused_accelerator_is_a_problem(monkeypatch):
+  monkeypatch.setattr(pathlib.Path, "exists", lambda x: x.name == "accel0")
+  monkeypatch.delenv("JAX_PLATFORMS", raising=False)
+  (found,) = command._unused({"cpu"})
+  assert "/dev/accel0 is there" in found
+  assert "jax[tpu]" in found
+  assert not command._unused({"tpu"})
+  monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+  assert not command._unused({"cpu"})
+
+
 @pytest.mark.parametrize(
   ("versions", "environment", "expected"),
   [

@@ -49,6 +49,13 @@ def sized(config: Any, arrays: dict[str, np.ndarray]) -> Any:
   )
 
 
+def change(folder: pathlib.Path, **entries: Any) -> None:
+  """Sets entries of a folder's config.json, or removes those that are `...`."""
+  path = folder / "config.json"
+  merged = json.loads(path.read_text()) | entries
+  path.write_text(json.dumps({k: x for k, x in merged.items() if x is not ...}))
+
+
 def rewrite(folder: pathlib.Path, form: str) -> None:
   """Writes the arrays of a folder as bfloat16 in another form.
 

@@ -52,7 +52,7 @@ def idx(array: np.ndarray) -> bytes:
   """Returns a compressed IDX file."""
   shape = np.array(array.shape, ">i4").tobytes()
   head = b"\x00\x00\x08" + bytes([array.ndim]) + shape
-  return gzip.compress(head + array.astype(np.uint8).tobytes())
+  return gzip.compress(head + array.astype(np.uint8).tobytes(), mtime=0)
 
 
 def fashion_mnist(train: int = 24, test: int = 12) -> dict[str, bytes]:

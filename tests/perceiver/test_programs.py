@@ -127,7 +127,7 @@ def latents_model():
   return perceiver.create(dataclasses.replace(config, perceiver=network))
 
 
-def test_kernels_are_used_only_if_asked_for(monkeypatch):
+def test_kernels_are_used_only_if_asked_for():
   model = latents_model()
   found = {
     kernels: targets(

@@ -190,7 +190,7 @@ def _image_size(
   else `image_size`, unless it has the default, which stands in all files.
   """
   processor = folder / _PROCESSOR
-  size: Any = entries.get("image_size")
+  size: Any = entries.get("image_size", huggingface_config.DEFAULT_IMAGE_SIZE)
   if size == huggingface_config.DEFAULT_IMAGE_SIZE:
     size = imagenet.FOURIER.inputs.size
   if processor.is_file():

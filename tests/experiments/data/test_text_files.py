@@ -154,10 +154,10 @@ def test_all_spellings_of_texts_are_read(tmp_path, capsys):
     .replace("array", "spread")
     .encode(),
     "object.json": b'\xef\xbb\xbf{\n "text":\n "object"\n}\n',
-    "d.jsonl.gz": gzip.compress(lines("d1", "d2")),
-    "e.json.gz": gzip.compress(lines("e1", "ü e2")),
+    "d.jsonl.gz": gzip.compress(lines("d1", "d2"), mtime=0),
+    "e.json.gz": gzip.compress(lines("e1", "ü e2"), mtime=0),
     "F.TXT": b"f",
-    "g.txt.gz": gzip.compress(b"g\n") + gzip.compress(b"g"),
+    "g.txt.gz": gzip.compress(b"g\n", mtime=0) + gzip.compress(b"g", mtime=0),
   }.items():
     (root / name).write_bytes(content)
   (elsewhere / "h.txt").write_text("h")
@@ -210,8 +210,12 @@ def test_other_files_are_named_and_counted(tmp_path, capsys):
     ("a.json", b'[{"text": "x"}, 3', r"a\.json.* is b'3'"),
     ("a.json", b'[{"text": "x"}', r"a\.json is not all documents"),
     ("a.txt.gz", b"no gzip", r"a\.txt\.gz is damaged"),
-    ("a.txt.gz", gzip.compress(b"text" * 99)[:-9], r"a\.txt\.gz is damaged"),
-    ("a.jsonl.gz", gzip.compress(b"[]"), r"a\.jsonl\.gz, line 1 is "),
+    (
+      "a.txt.gz",
+      gzip.compress(b"text" * 99, mtime=0)[:-9],
+      r"a\.txt\.gz is damaged",
+    ),
+    ("a.jsonl.gz", gzip.compress(b"[]", mtime=0), r"a\.jsonl\.gz, line 1 is "),
   ],
 )
 def test_damage_is_named(tmp_path, name, content, message):

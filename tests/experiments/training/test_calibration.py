@@ -32,8 +32,9 @@ def test_the_error_of_bins_is_that_of_the_paper():
 
 def test_ends_of_bins():
   certain = np.array([[800.0, 0.0], [0.0, 0.0]])  # p of 1 and of exactly 1/2
-  found = calibration.expected_error(certain, np.array([0, 0]), num_bins=2)
-  assert found == pytest.approx(0.25)
+  found = calibration.expected_error(certain, np.array([1, 0]), num_bins=2)
+  # In one bin they would make up for each other, and 0.25 would remain.
+  assert found == pytest.approx((1 + 0.5) / 2)
 
 
 def test_sampled_answers_are_calibrated():

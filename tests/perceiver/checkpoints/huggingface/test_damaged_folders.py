@@ -29,12 +29,6 @@ def refusal(folder, error=perceiver.CheckpointError):
   return str(caught.value)
 
 
-def change(folder, **entries):
-  path = folder / "config.json"
-  merged = json.loads(path.read_text()) | entries
-  path.write_text(json.dumps({k: x for k, x in merged.items() if x is not ...}))
-
-
 @pytest.mark.parametrize(
   ("entries", "message"),
   [
@@ -71,7 +65,7 @@ def change(folder, **entries):
   ids=range(23),
 )
 def test_what_cannot_be_represented_is_refused(folder, entries, message):
-  change(folder, **entries)
+  huggingface_folders.change(folder, **entries)
   assert message in refusal(folder)
 
 
@@ -87,12 +81,12 @@ def test_what_cannot_be_represented_is_refused(folder, entries, message):
 )
 def test_impossible_sizes_are_refused(name, entries, message, tmp_path):
   shutil.copytree(FOLDER / name, tmp_path / "folder")
-  change(tmp_path / "folder", **entries)
+  huggingface_folders.change(tmp_path / "folder", **entries)
   assert message in refusal(tmp_path / "folder")
 
 
 def test_heads_and_repeats_come_from_the_configuration(folder):
-  change(folder, num_self_attention_heads=4, num_blocks=3)
+  huggingface_folders.change(folder, num_self_attention_heads=4, num_blocks=3)
   model, _ = huggingface_folder.read(folder)
   assert model.config.perceiver.processor.self_attention.num_heads == 4
   assert model.config.perceiver.processor.num_blocks == 3

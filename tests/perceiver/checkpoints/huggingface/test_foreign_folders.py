@@ -28,11 +28,6 @@ def folder(tmp_path):
   return tmp_path / "folder"
 
 
-def change(folder, **entries):
-  path = folder / "config.json"
-  path.write_text(json.dumps(json.loads(path.read_text()) | entries))
-
-
 # ------------------------------------------------------------- files of arrays
 
 
@@ -67,14 +62,16 @@ def test_folders_of_runs_are_ours(folder, tmp_path):
 def test_the_class_is_found_by_the_arrays(name, tmp_path):
   shutil.copytree(FOLDER / name, tmp_path / "folder")
   expected, _ = perceiver.load(FOLDER / name)
-  change(tmp_path / "folder", architectures=None)
+  huggingface_folders.change(tmp_path / "folder", architectures=None)
   assert perceiver.load(tmp_path / "folder")[0] == expected
 
 
 def test_names_of_classes_are_kept(folder, tmp_path):
   names = ("ant", "bee", "cat", "dog", "ä|b")
   assert perceiver.load(folder)[0].class_names is None  # LABEL_0 and so on
-  change(folder, id2label={str(i): name for i, name in enumerate(names)})
+  huggingface_folders.change(
+    folder, id2label={str(i): name for i, name in enumerate(names)}
+  )
   model, variables = perceiver.load(folder)
   assert model.class_names == names
   insisted, _ = perceiver.load(folder, model.config)
@@ -83,7 +80,9 @@ def test_names_of_classes_are_kept(folder, tmp_path):
   perceiver.save(tmp_path / "ours", model, variables)
   for path in ("again", "ours"):
     assert perceiver.load(tmp_path / path)[0] == model
-  change(folder, id2label={"0": "ant", "1": "bee"})  # not one for each
+  huggingface_folders.change(
+    folder, id2label={"0": "ant", "1": "bee"}
+  )  # not one for each
   assert perceiver.load(folder)[0].class_names is None
 
 
@@ -91,6 +90,7 @@ def test_names_of_classes_are_kept(folder, tmp_path):
   ("image_size", "processor", "size"),
   [
     (56, None, (224, 224)),  # the default, which stands in every file
+    (..., None, (224, 224)),  # left out
     (32, None, (32, 32)),
     (56, {"size": {"height": 40, "width": 48}}, (40, 48)),
     (32, {"size": 64}, (64, 64)),
@@ -98,7 +98,7 @@ def test_names_of_classes_are_kept(folder, tmp_path):
   ],
 )
 def test_sizes_of_images(folder, image_size, processor, size):
-  change(folder, image_size=image_size)
+  huggingface_folders.change(folder, image_size=image_size)
   if processor is not None:
     (folder / "preprocessor_config.json").write_text(json.dumps(processor))
   model, _ = perceiver.load(folder)
@@ -125,7 +125,7 @@ def test_classifiers_of_text_come_back(tmp_path):
   found, again = perceiver.load(tmp_path / "folder", model.config)
   assert found == model
   trees.assert_identical(again, variables)
-  change(tmp_path / "folder", architectures=None)
+  huggingface_folders.change(tmp_path / "folder", architectures=None)
   read, _ = perceiver.load(tmp_path / "folder")
   assert type(read.config) is type(model.config)
 
