@@ -57,7 +57,8 @@ class Segments:
 
     Args:
       lengths: positions of every set, int [B, S]; 0 for an empty one.
-      length: positions M of a row; what the sets leave belongs to none.
+      length: positions M of a row; what the sets leave belongs to none, and
+        sets end where the row does.
     """
     ends = jnp.cumsum(jnp.asarray(lengths), axis=1)  # [B, S]
     ids = jax.vmap(
