@@ -67,7 +67,7 @@ def decode(
   _check("queries", parts, segments)
   size = segments_.choose_size(segments.ids.shape[1], segments.count)
   tiles = segments_.cut(segments, size)
-  own = jax.vmap(lambda x, i: x[i])(latents, tiles.segment)  # [B, P, N, D]
+  own = segments_.of_rows(latents, tiles.segment)  # [B, P, N, D]
   join = lambda x: jax.lax.collapse(x, 0, 2)
   outputs = perceiver.decode(
     join(own), tuple(join(tiles.take(part)) for part in parts)

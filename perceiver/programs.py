@@ -68,7 +68,8 @@ def export(
   def run_closed(*inputs: Any, **options: Any) -> Any:
     return run(jax.tree.map(jnp.asarray, variables), *inputs, **options)
 
-  (size,) = jax_export.symbolic_shape(str(batch_size or "batch"))
+  examples = "batch" if batch_size is None else str(batch_size)
+  (size,) = jax_export.symbolic_shape(examples)
   with_size = lambda x: jax.ShapeDtypeStruct((size, *x.shape[1:]), x.dtype)
   inputs = jax.tree.map(with_size, model.config.example())
   options = jax.tree.map(with_size, dict(options or {}))

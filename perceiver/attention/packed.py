@@ -50,9 +50,9 @@ def attend(
 
   def one_block(operands: Any) -> Any:
     segment, start, mask = operands  # [B, W], [B, W], [B, W, size]
-    some = segments_.Tiles(segment, start, mask, *tiles[3:])
+    some = tiles._replace(segment=segment, start=start, mask=mask)
     join = lambda x: jax.lax.collapse(x, 0, 2)
-    own = by_set[jnp.arange(len(segment))[:, None], segment]
+    own = segments_.of_rows(by_set, segment)
     parts = tuple(join(some.take(part)) for part in packed.parts)
     results = function(join(own), parts, join(mask))
     return jax.tree.map(
@@ -60,7 +60,7 @@ def attend(
     )
 
   scores = math.prod(queries.shape[1:3]) * size * len(by_set)
-  operands = tuple(tiles[:3])
+  operands = tiles.segment, tiles.start, tiles.mask
 
   def in_blocks(scores_at_once: int) -> Callable[[Any], Any]:
     width = max(scores_at_once // max(scores, 1), 1)
@@ -96,7 +96,7 @@ def _join(
   known = jnp.where(some, normaliser, layers.LOWEST)
   # Results do not depend on what is subtracted; so do no derivatives.
   top = start(known, layers.LOWEST).max(jax.lax.stop_gradient(known))
-  weights = jnp.where(some, jnp.exp(known - top[batch, segment]), 0)
+  weights = jnp.where(some, jnp.exp(known - segments_.of_rows(top, segment)), 0)
   attended = start(out, 0).add(out * weights[..., None])
   attended, log_total = layers.divide_sums(
     attended, start(weights, 0).add(weights)

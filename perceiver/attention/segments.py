@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 import numpy as np
 
 
@@ -57,7 +57,8 @@ class Segments:
 
     Args:
       lengths: positions of every set, int [B, S]; 0 for an empty one.
-      length: positions M of a row; what the sets leave belongs to none.
+      length: positions M of a row; what the sets leave belongs to none, and
+        sets end where the row does.
     """
     ends = jnp.cumsum(jnp.asarray(lengths), axis=1)  # [B, S]
     ids = jax.vmap(
@@ -138,6 +139,13 @@ class Tiles(NamedTuple):
     return jnp.where(self.valid[:, None, None], found, jnp.nan)
 
 
+def of_rows(
+  x: Shaped[Array | np.ndarray, "B X ..."], index: Int[Array, "B *I"]
+) -> Shaped[Array, "B ..."]:
+  """Returns entries of every row, x[b, index[b]]."""
+  return jax.vmap(lambda row, i: row[i])(x, index)
+
+
 def choose_size(length: int, count: int) -> int:
   """Returns positions of a tile: a quarter of a set's where all are full.
 
@@ -166,12 +174,10 @@ def cut(segments: Segments, size: int) -> Tiles:
   )(last)  # [B, P]
   segment = jnp.minimum(of_tile, count - 1)
   first = last - tiles
-  start = begin[rows, segment] + size * (
-    jnp.arange(number) - first[rows, segment]
-  )
+  in_set = jnp.arange(number) - of_rows(first, segment)
+  start = of_rows(begin, segment) + size * in_set
   clipped = jnp.clip(start, 0, length - size)
   positions = clipped[..., None] + jnp.arange(size)  # [B, P, size]
-  ids_there = jax.vmap(lambda x, i: x[i])(ids, positions)
-  mask = (ids_there == segment[..., None]) & (positions >= start[..., None])
-  mask &= (of_tile < count)[..., None]
+  mask = of_rows(ids, positions) == segment[..., None]
+  mask &= (positions >= start[..., None]) & (of_tile < count)[..., None]
   return Tiles(segment, clipped, mask, begin, first, last[:, -1] <= number)

@@ -74,5 +74,5 @@ def test_flow_has_a_size_and_text_has_none():
   )
   with pytest.raises(ValueError, match="LanguageModelConfig has no size"):
     perceiver.create(tiny_models.language_model()).resized((8, 8))
-  with pytest.raises(ValueError, match="size"):
+  with pytest.raises(ValueError, match=r"size is \(0, 8\)"):
     flow.resized((0, 8))

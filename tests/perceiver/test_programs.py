@@ -143,10 +143,13 @@ def test_kernels_are_used_only_if_asked_for():
     perceiver.export(model, model.shapes(), kernels=True)
 
 
-def test_a_batch_of_one_size():
+@pytest.mark.parametrize("batch_size", [0, 2])
+def test_a_batch_of_one_size(batch_size):
   model = perceiver.create(tiny_models.classifier())
-  exported = perceiver.export(model, model.shapes(), ("cpu",), batch_size=2)
-  assert exported.in_avals[-1].shape == (2, 16, 16, 3)
+  exported = perceiver.export(
+    model, model.shapes(), ("cpu",), batch_size=batch_size
+  )
+  assert exported.in_avals[-1].shape == (batch_size, 16, 16, 3)
 
 
 def test_blocks_of_any_batch_are_those_of_eight():
