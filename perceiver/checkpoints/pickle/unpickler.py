@@ -102,8 +102,8 @@ class _Unpickler(pickle.Unpickler):
   def find_class(self, module: str, name: str) -> Any:
     return self._find(f"{module}.{name}", self._budget)
 
+  def persistent_load(self, reference: Any) -> Any:
     """Returns the stand-in for a reference to something outside."""
-    """Returns what a reference to something outside stands for."""
     if self._load is None:
       raise pickle.UnpicklingError("a reference to something outside")
     return self._load(reference)
