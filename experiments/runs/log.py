@@ -19,6 +19,7 @@ import warnings
 from experiments.data import files
 from experiments.runs import folder as run_folder
 from experiments.runs import loggers
+from experiments.runs import mirrors
 from experiments.runs import progress
 
 METRICS = "metrics.jsonl"
@@ -138,6 +139,8 @@ class Reporter:
       for name, value in values.items():
         if isinstance(value, float):
           self._add(f"{kind}/{name}", value, step)
+    if kind == "eval":
+      mirrors.push(self._path.parent)
 
   def progress(self, step: int, loss: float) -> None:
     """Shows the step, the speed since the last call, and the time left."""
