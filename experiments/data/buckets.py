@@ -260,7 +260,7 @@ def _explaining(path: pathlib.Path, missing: str = "") -> Iterator[None]:
   except ImportError as error:
     raise BucketError(
       f"{place} needs google-cloud-storage: `pip install "
-      f"'perceiver-haiku[gcs]'` ({error})."
+      f"-e '.[gcs]'` ({error})."
     ) from error
   try:
     yield
@@ -300,9 +300,9 @@ def _has_credentials() -> bool:
 
 def _reason(error: Exception) -> str:
   """Returns the message of the server, or the first cause of an error."""
-  for answer in getattr(error, "errors", ()):
-    if isinstance(answer, dict) and answer.get("message"):
-      return str(answer["message"])
+  response = getattr(error, "response", None)
+  with contextlib.suppress(AttributeError, LookupError, TypeError, ValueError):
+    return str(response.json()["error"]["message"])  # type: ignore[union-attr]
   while isinstance(cause := error.__cause__ or error.__context__, Exception):
     error = cause
   return " ".join(str(error).split())[:300] or type(error).__name__

@@ -36,8 +36,9 @@ class Mirror:
   def __init__(self, address: pathlib.Path) -> None:
     """Claims the bucket's folder and fetches it.
 
-    If this machine was the last to write there, what it has not uploaded yet is
-    kept. Otherwise the folder becomes as it is in the bucket.
+    If this machine was the last to write there, checkpoints and files that it
+    has not uploaded yet are kept. Otherwise the folder becomes as it is in the
+    bucket.
 
     Raises:
       occupancy.InUseError: if another run is using the folder.
@@ -90,9 +91,14 @@ class Mirror:
     found.pop(claims.NAME, None)
     self._known = {name: item.generation for name, item in found.items()}
     whole = bucket_copies.complete(found)
-    if not is_newer or _has_lost_checkpoints(whole, self._files()):
+    here = self._files()
+    wanted = whole
+    if is_newer and not _has_lost_checkpoints(whole, here):
+      is_new = lambda n: n not in here and not bucket_copies.step_of(n)
+      wanted = {name: item for name, item in whole.items() if is_new(name)}
+    else:
       bucket_copies.prune(self.folder, whole)
-      bucket_copies.download(self._address, self.folder, whole)
+    bucket_copies.download(self._address, self.folder, wanted)
     for name, item in whole.items():
       if bucket_copies.is_same(self.folder / name, item):
         self._sent[name] = _signature(self.folder / name)

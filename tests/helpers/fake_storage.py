@@ -235,6 +235,8 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
   attributes = {"storage": storage, "sessions": {}}
   handler = type("Handler", (_Handler,), attributes)
   server = http.server.ThreadingHTTPServer(("localhost", 0), handler)
+  # Clients may be killed.
+  monkeypatch.setattr(server, "handle_error", lambda *request: None)
   storage.url = f"http://localhost:{server.server_address[1]}"
   monkeypatch.setenv("STORAGE_EMULATOR_HOST", storage.url)
   thread = threading.Thread(

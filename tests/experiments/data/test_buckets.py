@@ -151,7 +151,7 @@ def test_no_network(storage, monkeypatch):
 
 def test_without_the_extra(storage, monkeypatch):
   monkeypatch.setitem(sys.modules, "google.api_core", None)
-  with pytest.raises(buckets.BucketError, match=r"pip install .*haiku\[gcs\]'"):
+  with pytest.raises(buckets.BucketError, match=r"pip install -e '.\[gcs\]'"):
     bucket_copies.local(FOLDER)
 
 

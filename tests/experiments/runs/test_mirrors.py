@@ -22,9 +22,7 @@ from experiments.training import checksums
 from experiments.training import memory
 from tests.helpers import commands
 from tests.helpers import fake_storage
-from tests.helpers import folders
 from tests.helpers import process_groups
-from tests.helpers import tiny_runs
 
 storage = fake_storage.storage
 ADDRESS = paths.place("gs://b/runs/a")
@@ -72,16 +70,19 @@ def assert_finished(alone, machine):
   machine()
   bucket_copies.forget()
   found = bucket_copies.local(ADDRESS)
-  tiny_runs.assert_same_run(found, alone)
-  name = "best.safetensors"
-  assert (found / name).read_bytes() == (alone / name).read_bytes()
-  listed = lambda folder: {
+  for name in ("metrics.jsonl", "model.safetensors", "best.safetensors"):
+    assert (found / name).read_bytes() == (alone / name).read_bytes(), name
+  assert files_of(found) == files_of(alone)
+
+
+def files_of(folder):
+  """Returns the files of a run but for those whose names are random."""
+  names = {
     path.relative_to(folder).as_posix()
     for path in folder.rglob("*")
-    if path.is_file() and ".tfevents." not in path.name
+    if path.is_file() and "tfevents" not in path.name
   }
-  missing = listed(alone) ^ listed(found)
-  assert all(re.match(r"checkpoints/\d+/.*/d/", name) for name in missing)
+  return {re.sub(r"/[0-9a-f]{32}$", "/…", name) for name in names}
 
 
 def interrupted(monkeypatch, step, number=signal.SIGTERM):
@@ -151,44 +152,37 @@ def assert_order(writes):
   assert "-metrics.jsonl" not in writes
 
 
-@pytest.mark.parametrize("parts", [0, 3])
-def test_upload_ends_before_or_amid_a_checkpoint(
-  storage, alone, other_machine, impatient, capsys, parts
+def test_upload_that_fails(
+  storage, alone, other_machine, impatient, tmp_path, monkeypatch, capsys
 ):
   seen = []
 
   def refuse(bucket, name):
     seen.extend([name] if "checkpoints/8/" in name else [])
-    return 403 if len(seen) > parts else None
+    return 403 if len(seen) > 3 else None
 
   storage.before_write = refuse
   assert go_on() == 1
-  captured = capsys.readouterr()
-  last = captured.err.splitlines()[-1]
+  last = capsys.readouterr().err.splitlines()[-1]
   assert last.startswith("error: The checkpoint of step 8 cannot be written")
   assert "gs://b/runs/a/checkpoints/8/" in last
   assert "no permission: Some reason." in last
   assert steps(storage) == [2, 4, 6]
+  assert len(storage.names("b", "runs/a/checkpoints/8")) == 3
   assert b"is_released" not in storage.read("b", "runs/a/in-use.json")
   storage.before_write = lambda bucket, name: None
+  half, here = dict(storage.objects["b"]), os.environ["PERCEIVER_CACHE"]
   other_machine()
   assert go_on() == 0
   assert "Going on from step 6" in capsys.readouterr().err
   assert_finished(alone, other_machine)
-
-
-def test_what_was_not_uploaded_is_kept_on_its_machine(
-  storage, alone, other_machine, capsys
-):
-  def refuse(bucket, name):
-    return 403 if "checkpoints/8/" in name or storage.refusals else None
-
-  storage.before_write = refuse
-  assert go_on() == 1
-  capsys.readouterr()
-  storage.before_write = lambda bucket, name: None
-  assert go_on() == 0  # and it waits for nobody
-  assert "Going on from step 8" in capsys.readouterr().err
+  # Had the same machine gone on, nothing would have been made again.
+  storage.objects["b"] = half
+  monkeypatch.setenv("PERCEIVER_CACHE", here)
+  assert go_on() == 0
+  output = capsys.readouterr().err
+  assert "Going on from step 8" in output
+  assert "is claimed by" not in output
   assert_finished(alone, other_machine)
 
 
@@ -196,13 +190,13 @@ def _child(words):
   raise SystemExit(train.main(words))
 
 
-def test_killed_amid_an_upload(
+def test_killed_between_checkpoint_and_upload(
   storage, alone, other_machine, impatient, tmp_path
 ):
   process = None
 
   def kill(bucket, name):
-    if name.endswith(f"checkpoints/6/{checksums.NAME}"):
+    if "checkpoints/6/" in name:
       os.kill(process.pid, signal.SIGKILL)
       return 503
     return None
@@ -213,6 +207,7 @@ def test_killed_amid_an_upload(
     tmp_path / "output",
     _child,
     [*COMMAND, "--workdir", "gs://b/runs/a"],
+    devices=4,
     environment={name: os.environ[name] for name in names},
   )
   assert process.join() == -signal.SIGKILL, (tmp_path / "output").read_text()
@@ -315,9 +310,8 @@ def test_looking_at_a_run(storage, alone, monkeypatch, capsys):
   copy = bucket_copies.cache() / "gs" / "b" / "runs" / "a"
   steps = sorted(path.name for path in (copy / "checkpoints").iterdir())
   assert steps == ["10", "12", "8"]
-  for name in ("model.safetensors", ""):
-    words = [COMMAND[0], "--checkpoint", f"gs://b/runs/a/{name}"]
-    assert expected[0] in commands.command(capsys, evaluate.main, *words)
+  words = [COMMAND[0], "--checkpoint", "gs://b/runs/a/model.safetensors"]
+  assert expected[0] in commands.command(capsys, evaluate.main, *words)
   shutil.rmtree(copy)
   step = "gs://b/runs/a/checkpoints/10"
   assert "step 10" in commands.command(capsys, evaluate.main, step)
@@ -371,4 +365,3 @@ def test_run_whose_checkpoints_are_gone(storage, capsys):
   assert go_on("gs://b/runs/a", "--restart") == 1
   message = capsys.readouterr().err
   assert "--restart does not move folders of buckets: choose another" in message
-  assert folders.ROOT.exists()
