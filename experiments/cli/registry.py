@@ -25,7 +25,7 @@ from experiments.cluster import processes
 from experiments.data import buckets
 from experiments.data import sources
 from experiments.hardware import findings
-from experiments.runs import mirrors
+from experiments.runs import bucket_folders
 from experiments.runs import progress
 from experiments.training import pretrained
 from experiments.training import sharding
@@ -312,7 +312,7 @@ def workdir(
 
   Args:
     given: as the command line has it; `default_workdir` if None. If it is in a
-      bucket, the folder on this machine that the bucket mirrors is returned.
+      bucket, the folder on this machine that the bucket bucket_folders is returned.
     choice: what is to be run.
     distributed: the processes of the run.
 
@@ -329,6 +329,6 @@ def workdir(
         "processes share, such as one where the bucket is mounted: `gcsfuse "
         "--implicit-dirs --rename-dir-limit 100000 BUCKET DIR`"
       )
-    return mirrors.open_folder(given)
+    return bucket_folders.open_folder(given)
   found = given.resolve()
   return given if found == pathlib.Path.cwd() / given else found

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from experiments.data import files
-from experiments.runs import mirrors
+from experiments.runs import bucket_folders
 from experiments.runs import occupancy
 from experiments.runs import progress
 from perceiver import config_json
@@ -191,7 +191,7 @@ def note_checkpoint(workdir: pathlib.Path) -> None:
   if not (workdir / _NOTE).exists():
     text = "The run has had checkpoints. Without them it does not begin anew."
     files.write_text(workdir / _NOTE, text + "\n")
-  mirrors.push(workdir)
+  bucket_folders.push(workdir)
 
 
 def restart(workdir: pathlib.Path) -> None:
@@ -205,7 +205,7 @@ def restart(workdir: pathlib.Path) -> None:
   """
   if checkpoint_steps(workdir / CHECKPOINTS) or not had_checkpoints(workdir):
     return
-  if mirrors.is_mirror(workdir):
+  if bucket_folders.is_in_bucket(workdir):
     raise files.InputError(
       "--restart does not move folders of buckets: choose another --workdir."
     )

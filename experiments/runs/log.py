@@ -17,9 +17,9 @@ from typing import Any, BinaryIO, TextIO
 import warnings
 
 from experiments.data import files
+from experiments.runs import bucket_folders
 from experiments.runs import folder as run_folder
 from experiments.runs import loggers
-from experiments.runs import mirrors
 from experiments.runs import progress
 
 METRICS = "metrics.jsonl"
@@ -140,7 +140,7 @@ class Reporter:
         if isinstance(value, float):
           self._add(f"{kind}/{name}", value, step)
     if kind == "eval":
-      mirrors.push(self._path.parent)
+      bucket_folders.push(self._path.parent)
 
   def progress(self, step: int, loss: float) -> None:
     """Shows the step, the speed since the last call, and the time left."""

@@ -1,6 +1,6 @@
 """Runs whose folder is in a bucket, at gs://….
 
-Such a run works in a folder on this machine, which the bucket mirrors: it is
+Such a run works in a folder on this machine, which the bucket bucket_folders: it is
 fetched at the start, and uploaded after each checkpoint, after each evaluation
 and at the end. An upload can end anywhere: what is read from the bucket
 afterwards is the folder of a run that was killed.
@@ -23,11 +23,11 @@ from experiments.runs import progress
 
 _WORDS = ".claims.txt"  # here: the claims of those who worked in the folder
 # Those of this command, at most one, by the folder on this machine.
-_open: dict[pathlib.Path, "Mirror"] = {}
+_open: dict[pathlib.Path, "BucketFolder"] = {}
 
 
-class Mirror:
-  """A run's folder on this machine, and its mirror in a bucket.
+class BucketFolder:
+  """A run's folder on this machine, and in a bucket.
 
   Attributes:
     folder: on this machine.
@@ -136,7 +136,7 @@ class Mirror:
     bucket_copies.at_once(self._upload, [n for n in new if _rank(n) == _NOTES])
 
   def _files(self) -> dict[str, tuple[int, int]]:
-    """Returns what is to be in the bucket, with sizes and times."""
+    """Returns the files for the bucket, by name, with sizes and times."""
     found = dict[str, tuple[int, int]]()
     for folder, _, names in os.walk(self.folder):
       for path in (pathlib.Path(folder, name) for name in names):
@@ -203,9 +203,9 @@ def open_folder(address: pathlib.Path) -> pathlib.Path:
     buckets.BucketError: if the bucket cannot be used.
     files.InputError: if nothing can be written on this machine.
   """
-  mirror = Mirror(address)
-  _open[mirror.folder] = mirror
-  return mirror.folder
+  found = BucketFolder(address)
+  _open[found.folder] = found
+  return found.folder
 
 
 def push(workdir: pathlib.Path) -> None:
@@ -215,11 +215,11 @@ def push(workdir: pathlib.Path) -> None:
     occupancy.InUseError: if another run has claimed it meanwhile.
     buckets.BucketError: if that is not possible.
   """
-  if mirror := _open.get(workdir):
-    mirror.push()
+  if found := _open.get(workdir):
+    found.push()
 
 
-def is_mirror(workdir: pathlib.Path) -> bool:
+def is_in_bucket(workdir: pathlib.Path) -> bool:
   """Returns whether the folder of a run is in a bucket."""
   return workdir in _open
 

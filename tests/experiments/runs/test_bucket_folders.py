@@ -15,8 +15,8 @@ from experiments.cli import predicting
 from experiments.data import bucket_copies
 from experiments.data import buckets
 from experiments.data import paths
+from experiments.runs import bucket_folders
 from experiments.runs import claims
-from experiments.runs import mirrors
 from experiments.runs import occupancy
 from experiments.training import checksums
 from experiments.training import memory
@@ -72,7 +72,7 @@ def assert_finished(alone, machine):
   found = bucket_copies.local(ADDRESS)
   for name in ("metrics.jsonl", "model.safetensors", "best.safetensors"):
     assert (found / name).read_bytes() == (alone / name).read_bytes(), name
-  assert files_of(found) == files_of(alone)
+  assert files_of(found) - {claims.NAME} == files_of(alone)
 
 
 def files_of(folder):
@@ -219,11 +219,14 @@ def test_killed_between_checkpoint_and_upload(
 
 
 def test_two_on_one_machine(storage, capsys):
-  mirrors.open_folder(ADDRESS)
+  bucket_folders.open_folder(ADDRESS)
   match = "another process on this machine"
-  with mirrors.closing(), pytest.raises(occupancy.InUseError, match=match):
-    mirrors.Mirror(ADDRESS)
-  again = mirrors.Mirror(ADDRESS)  # The first has ended.
+  with (
+    bucket_folders.closing(),
+    pytest.raises(occupancy.InUseError, match=match),
+  ):
+    bucket_folders.BucketFolder(ADDRESS)
+  again = bucket_folders.BucketFolder(ADDRESS)  # The first has ended.
   again.close()
 
 
@@ -247,9 +250,9 @@ def test_two_on_two_machines(storage, other_machine, monkeypatch, capsys):
 
 
 def test_claim_that_was_lost(storage, other_machine, impatient):
-  first = mirrors.Mirror(ADDRESS)
+  first = bucket_folders.BucketFolder(ADDRESS)
   other_machine()
-  second = mirrors.Mirror(ADDRESS)
+  second = bucket_folders.BucketFolder(ADDRESS)
   (second.folder / "log.jsonl").write_text("second")
   second.push()
   (first.folder / "log.jsonl").write_text("first")
@@ -263,7 +266,7 @@ def test_claim_that_was_lost(storage, other_machine, impatient):
 
 
 def test_files_of_others_stay(storage, other_machine):
-  first = mirrors.Mirror(ADDRESS)
+  first = bucket_folders.BucketFolder(ADDRESS)
   (first.folder / "a").write_text("a")
   (first.folder / ".hidden").write_text("a")
   (first.folder / "in-use.json").write_text("of this machine")
@@ -272,7 +275,7 @@ def test_files_of_others_stay(storage, other_machine):
   first.push()
   first.close()
   assert storage.names("b", "runs/a") == ["a", "in-use.json", "notes.md"]
-  second = mirrors.Mirror(ADDRESS)
+  second = bucket_folders.BucketFolder(ADDRESS)
   second.push()
   assert storage.read("b", "runs/a/notes.md") == b"by hand"
   second.close()
@@ -280,24 +283,24 @@ def test_files_of_others_stay(storage, other_machine):
 
 def test_lost_folder_of_this_machine_is_fetched_again(storage):
   def make(*names):
-    mirror = mirrors.Mirror(ADDRESS)
+    found = bucket_folders.BucketFolder(ADDRESS)
     for name in names:
-      (mirror.folder / name).parent.mkdir(parents=True, exist_ok=True)
-      (mirror.folder / name).write_text(name)
-    mirror.push()
-    return mirror
+      (found.folder / name).parent.mkdir(parents=True, exist_ok=True)
+      (found.folder / name).write_text(name)
+    found.push()
+    return found
 
   step = [f"checkpoints/4/{checksums.NAME}", "checkpoints/4/params/a"]
-  mirror = make("config.json", *step)
-  shutil.rmtree(mirror.folder / "checkpoints")
-  mirror.push()  # An accident, which is not carried over.
-  mirror.close()
+  found = make("config.json", *step)
+  shutil.rmtree(found.folder / "checkpoints")
+  found.push()  # An accident, which is not carried over.
+  found.close()
   for lost in ("checkpoints", "."):
-    mirror = make()
-    assert (mirror.folder / "checkpoints/4/params/a").exists()
-    mirror.close()
+    found = make()
+    assert (found.folder / "checkpoints/4/params/a").exists()
+    found.close()
     assert len(storage.names("b", "runs/a")) == 4
-    shutil.rmtree(mirror.folder / lost)
+    shutil.rmtree(found.folder / lost)
 
 
 def test_looking_at_a_run(storage, alone, monkeypatch, capsys):
