@@ -312,7 +312,7 @@ def workdir(
 
   Args:
     given: as the command line has it; `default_workdir` if None. If it is in a
-      bucket, the folder on this machine that the bucket bucket_folders is returned.
+      bucket, the folder on this machine is returned in which the run works.
     choice: what is to be run.
     distributed: the processes of the run.
 

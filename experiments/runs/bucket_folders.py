@@ -1,9 +1,9 @@
 """Runs whose folder is in a bucket, at gs://….
 
-Such a run works in a folder on this machine, which the bucket bucket_folders: it is
-fetched at the start, and uploaded after each checkpoint, after each evaluation
-and at the end. An upload can end anywhere: what is read from the bucket
-afterwards is the folder of a run that was killed.
+Such a run works in a folder on this machine. It is fetched at the start, and
+uploaded after each checkpoint, after each evaluation and at the end. An upload
+can end anywhere: what is read from the bucket afterwards is the folder of a run
+that was killed.
 """
 
 from collections.abc import Iterable, Iterator
