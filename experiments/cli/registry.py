@@ -306,7 +306,7 @@ def default_workdir(choice: Choice) -> pathlib.Path:
 def workdir(
   given: pathlib.Path | None,
   choice: Choice,
-  distributed: processes.DistributedConfig,
+  distributed: processes.DistributedConfig = processes.DistributedConfig(),
 ) -> pathlib.Path:
   """Returns the folder of a run, its links followed: they may change meanwhile.
 
