@@ -306,7 +306,7 @@ def default_workdir(choice: Choice) -> pathlib.Path:
 def workdir(
   given: pathlib.Path | None,
   choice: Choice,
-  distributed: processes.DistributedConfig = processes.DistributedConfig(),
+  distributed: processes.DistributedConfig | None = None,
 ) -> pathlib.Path:
   """Returns the folder of a run, its links followed: they may change meanwhile.
 
@@ -314,7 +314,7 @@ def workdir(
     given: as the command line has it; `default_workdir` if None. If it is in a
       bucket, the folder on this machine is returned in which the run works.
     choice: what is to be run.
-    distributed: the processes of the run.
+    distributed: the processes of the run; one alone if None.
 
   Raises:
     errors.UsageError: if several processes are to use a bucket.
@@ -323,7 +323,7 @@ def workdir(
   """
   given = given or default_workdir(choice)
   if buckets.is_address(given):
-    if distributed != processes.DistributedConfig():
+    if distributed not in (None, processes.DistributedConfig()):
       raise errors.UsageError(
         f"--workdir is {buckets.shown(given)}; expected a folder that all "
         "processes share, such as one where the bucket is mounted: `gcsfuse "
