@@ -12,12 +12,14 @@ from experiments import predict
 from experiments import train
 from experiments.cli import arguments
 from experiments.cli import predicting
+from experiments.cli import registry
 from experiments.data import bucket_copies
 from experiments.data import buckets
 from experiments.data import paths
 from experiments.runs import bucket_folders
 from experiments.runs import claims
 from experiments.runs import occupancy
+from experiments.runs import outside_files
 from experiments.training import checksums
 from experiments.training import memory
 from tests.helpers import commands
@@ -337,6 +339,19 @@ def test_predicting_with_a_model(storage, capsys):
   assert message == (
     "error: --checkpoint is 'gs://b/none'; There is nothing at gs://b/none.\n"
   )
+
+
+def test_files_that_a_configuration_names(storage, tmp_path):
+  storage.put("b", "m/pieces.model", b"pieces")
+  words = ["--data.sentencepiece-model", "gs://b/m/pieces.model"]
+  words += ["--data.evaluate-on", "gs://b/texts"]
+  choice = registry.choose("masked_language")
+  experiment = arguments.override(
+    train.Train, choice, ["masked-language", *words], "train"
+  )
+  assert experiment.data.sentencepiece_model.read_bytes() == b"pieces"
+  experiment = outside_files.for_run(experiment, tmp_path)
+  assert experiment.data.evaluate_on == paths.place("gs://b/texts")
 
 
 def test_run_that_cannot_begin(storage, monkeypatch, capsys):
