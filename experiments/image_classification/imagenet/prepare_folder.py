@@ -235,7 +235,7 @@ def run(config: PrepareConfig) -> None:
   counts = ", ".join(f"{n:,} {s}" for s, n in prepared.counts.items())
   print(f"{prepared.folder}: {counts} images, {len(prepared.corrupt)} left out")
   print(
-    "to train on it, at a small size: python -m experiments.train imagenet "
+    "to train on it, at a small size:\n  python -m experiments.train imagenet "
     f"--mini --data.source {prepared.folder.parent}"
   )
   print(
