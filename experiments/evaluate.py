@@ -7,6 +7,7 @@
   python -m experiments.evaluate generation-baselines text|tunes|pixels
   python -m experiments.evaluate latents-table RUN... [--output DIR]
   python -m experiments.evaluate fashion-baselines | sentence-baselines DIR
+  python -m experiments.evaluate clip-baselines DIR
   python -m experiments.evaluate starcraft-encoders [--runs RUN...]
 
 RUN is the folder of a run, finished or not, or of one of its checkpoints; PATH
@@ -17,7 +18,7 @@ log, and ends when the run has ended.
 --report writes DIR/index.html with the numbers and the experiment's pictures.
 --latents evaluates a model with its first latents only, for several numbers of
 them; --choose-latents chooses one, for the model's file.
-The last five lines compare models.
+The last six lines compare models.
 """
 
 from collections.abc import Sequence
@@ -51,6 +52,7 @@ import perceiver
 _PROG = "python -m experiments.evaluate"
 _BASELINES, _LANGUAGE = "baselines.BaselinesConfig", "experiments.language"
 _COMMANDS = {
+  "clip-baselines": f"experiments.audio_video.packages.{_BASELINES}",
   "coarse-to-fine": "experiments.point_clouds.surfaces.grids.GridsConfig",
   "fashion-baselines": (
     "experiments.image_classification.fashion_mnist.baselines.BaselinesConfig"

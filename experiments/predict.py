@@ -5,6 +5,7 @@
   python -m experiments.predict fill-mask TEXT... --checkpoint PATH
   python -m experiments.predict flow IMAGE1 IMAGE2 --checkpoint PATH
   python -m experiments.predict autoencode CLIP --checkpoint PATH
+  python -m experiments.predict classify-clips CLIPS... --checkpoint RUN
   python -m experiments.predict generate --prompt TEXT --checkpoint PATH
   python -m experiments.predict glue-submission --models PATH... --output DIR
 
@@ -21,6 +22,7 @@ from experiments.training import precision
 
 _COMMANDS = {
   "classify": "experiments.image_classification.predict.Classify",
+  "classify-clips": "experiments.audio_video.audioset.predict.ClassifyClips",
   "classify-text": "experiments.language.predict.ClassifyText",
   "fill-mask": "experiments.language.masked_language.predict.FillMask",
   "flow": "experiments.optical_flow.predict.Flow",
