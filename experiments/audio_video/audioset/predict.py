@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import pathlib
 from typing import Annotated, Any
 
@@ -73,7 +74,7 @@ def run(options: ClassifyClips) -> None:
   names = model.class_names if names is None else names
   lines = []
   for path in options.clips:
-    clip = read(path, _form(inputs, data))
+    clip = read(path, _form(inputs, data), inputs, data)
     example = transform(clip, np.random.default_rng(0))
     scores = evaluator.score(model, variables, example)
     best = _best(scores, options.top, names)
@@ -83,8 +84,16 @@ def run(options: ClassifyClips) -> None:
     files.write_text(options.output, "".join(lines))
 
 
-def read(path: pathlib.Path, form: video_files.Format) -> clips.Clip:
+def read(
+  path: pathlib.Path,
+  form: video_files.Format,
+  inputs: audioset_data.ModelInputs,
+  data: audioset_data.DataConfig,
+) -> clips.Clip:
   """Reads a file as a clip without labels.
+
+  For a model of one segment, a file of audio alone is cut to its beginning,
+  after any silence, as in the data sets of packages.
 
   Raises:
     FileNotFoundError: if there is none.
@@ -92,17 +101,20 @@ def read(path: pathlib.Path, form: video_files.Format) -> clips.Clip:
   """
   if not path.exists():
     raise FileNotFoundError(f"There is no {path}.{files.similar(path)}")
-  decode = (
-    audio_files.decode if audio_files.is_audio(path) else (video_files.decode)
-  )
-  found, ratio = decode(path, form), form.sample_rate / form.frame_rate
-  audio = found.audio
+  if audio_files.is_audio(path):
+    samples = inputs.num_samples(data.spectrogram.hop)
+    end = math.inf
+    if samples is not None and data.num_segments == 1:
+      end = samples / form.sample_rate
+    found = audio_files.decode(path, form, end=end, trim=end < math.inf)
+  else:
+    found = video_files.decode(path, form)
+  ratio, audio = round(form.sample_rate / form.frame_rate), found.audio
   if audio is None:
-    audio = np.zeros((round(len(found.frames) * ratio), 1), np.float32)
+    audio = np.zeros((len(found.frames) * ratio, 1), np.float32)
+  black = prepared.NoFrames(math.ceil(len(audio) / ratio))
   return clips.Clip(
-    frames=np.stack(found.frames)
-    if found.frames
-    else prepared.NoFrames(max(1, -(-len(audio) // round(ratio)))),
+    frames=np.stack(found.frames) if found.frames else black,
     audio=audio,
     frame_rate=form.frame_rate,
     sample_rate=form.sample_rate,
