@@ -40,7 +40,9 @@ class Source(data_sources.Source):
   kind: Kind
   of_path = Kind.MESHES
   needs_path = (Kind.MESHES,)
-  advice = "Any folder of .off, .obj or .wrl will do, such as ModelNet40's."
+  advice = (
+    "Any folder of meshes as .off, .obj or .wrl will do, such as ModelNet40's."
+  )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
