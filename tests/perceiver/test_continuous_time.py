@@ -100,11 +100,9 @@ def test_attention_is_the_sum_over_pairs_of_times():
   queries, inputs = normal(2, 5), normal(4, 7)
   query_times, times = generator.uniform(0, 30, 2), generator.uniform(0, 30, 4)
   with jax.enable_x64(True):
-    found = attention.attend(
-      jax.tree.map(jnp.asarray, weights),
-      jax.tree.map(jnp.asarray, norm),
-      *(jnp.asarray(x)[None] for x in (queries, query_times, inputs, times)),
-    )
+    arrays = (x[None] for x in (queries, query_times, inputs, times))
+    operands = jax.tree.map(jnp.asarray, (weights, norm, *arrays))
+    found = jax.jit(attention.attend)(*operands)
     normed = np.asarray(
       layers.NormWeights(*map(jnp.asarray, norm))(jnp.asarray(inputs))
     )
