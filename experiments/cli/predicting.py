@@ -73,9 +73,8 @@ def load(
   if not path.exists():
     hint = files.similar(path)
     raise FileNotFoundError(f"There is no checkpoint {path}.{hint}")
-  is_ours = store.is_ours(path) or store.is_ours(path / run_folder.MODEL)
   try:
-    if weights.model is None and not is_ours:
+    if weights.model is None and not is_ours(path):
       model, variables = foreign.load(path, default)
     else:
       model, variables = perceiver.load(path, weights.model)
@@ -83,6 +82,11 @@ def load(
     raise files.InputError(str(error)) from error
   _check_kind(model, kind, str(path))
   return model, variables
+
+
+def is_ours(path: pathlib.Path) -> bool:
+  """Returns whether a checkpoint is a model file of ours, or a run with one."""
+  return store.is_ours(path) or store.is_ours(path / run_folder.MODEL)
 
 
 def _unknown_model(name: str) -> str:
