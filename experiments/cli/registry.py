@@ -238,7 +238,9 @@ def fit(choice: Choice, experiment: trainer.Experiment) -> trainer.Experiment:
   """
   known = getattr(choice.experiment.model, "num_classes", None)
   of_data = getattr(experiment, "num_classes", None)
-  if None in (known, of_data) or experiment.model.num_classes != known:
+  if known is None or of_data is None:
+    return experiment
+  if experiment.model.num_classes != known:
     return experiment
   count = of_data()
   if count in (None, known):

@@ -110,14 +110,13 @@ def evaluate(
     _split(experiment, share), batch_size=_BATCH
   ):
     examples = {name: batch[name] for name in ("values", "times")}
-    options = {"mask": batch["mask"]}
-    real = batch["weight"] > 0
+    mask, real = batch["mask"], batch["weight"] > 0
     if not _interpolates(experiment):
-      found = np.asarray(model.apply(variables, examples, **options))
+      found = np.asarray(model.apply(variables, examples, mask=mask))
       total += np.sum(found.argmax(axis=-1)[real] == batch["labels"][real])
       count += np.sum(real)
       continue
-    found = model.apply(variables, examples, batch["queries"], **options)
+    found = model.apply(variables, examples, batch["queries"], mask=mask)
     errors = _errors(model.config, np.asarray(found) - batch["targets"])
     asked = batch["query_mask"] & real[:, None]
     total, count = total + np.sum(errors[asked]), count + np.sum(asked)

@@ -67,11 +67,10 @@ def interpolated(
   found = loader.stacked(split, min(_NUM_SERIES, len(split.source)))
   masks = found["mask"], found["query_mask"]
   joined = np.concatenate([found["times"], found["queries"]], axis=1)
-  ends = [
-    end(joined, axis=1, where=np.concatenate(masks, axis=1), initial=initial)
-    for end, initial in ((np.min, np.inf), (np.max, -np.inf))
-  ]
-  times = np.linspace(*ends, _NUM_TIMES, axis=1).astype(np.float32)
+  known = np.concatenate(masks, axis=1)
+  first = joined.min(axis=1, where=known, initial=np.inf)
+  last = joined.max(axis=1, where=known, initial=-np.inf)
+  times = np.linspace(first, last, _NUM_TIMES, axis=1).astype(np.float32)
   examples = {name: found[name] for name in ("values", "times")}
   curves = np.asarray(predict(examples, times, mask=found["mask"]))
   count = len(times)

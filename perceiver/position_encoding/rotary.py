@@ -8,7 +8,6 @@ by times (2310.16046).
 
 import dataclasses
 import math
-from typing import ClassVar
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer
@@ -21,7 +20,6 @@ class Rotation:
   """The common part of rotary encodings."""
 
   fraction: float
-  head_fraction: float
 
   def num_channels(self, head_channels: int) -> int:
     """Returns the number of channels of a head that turn, an even number.
@@ -38,8 +36,12 @@ class Rotation:
       )
     return count
 
+  def num_heads(self, heads: int) -> int:
+    """Returns the number of heads that turn, the first ones."""
+    return heads
+
   def frequencies(self, num_pairs: int) -> np.ndarray:
-    """Returns how far each pair turns per unit of position, radians."""
+    """Returns the frequency of each pair, radians per unit of position."""
     raise NotImplementedError
 
 
@@ -70,8 +72,12 @@ class Rotary(Rotation):
       head_fraction="[0, 1]",
     )
 
+  def num_heads(self, heads: int) -> int:
+    """Returns the number of heads that turn, the first ones."""
+    return int(self.head_fraction * heads)
+
   def frequencies(self, num_pairs: int) -> np.ndarray:
-    """Returns how far each pair turns per unit of position, radians."""
+    """Returns the frequency of each pair, radians per unit of position."""
     return float(self.max_wavelength) ** -_exponents(num_pairs)
 
 
@@ -92,7 +98,6 @@ class RotaryTime(Rotation):
   min_period: float
   max_period: float
   fraction: float = 1.0
-  head_fraction: ClassVar[float] = 1.0
 
   def __post_init__(self) -> None:
     bounds.check(
@@ -103,7 +108,7 @@ class RotaryTime(Rotation):
     )
 
   def frequencies(self, num_pairs: int) -> np.ndarray:
-    """Returns how far each pair turns per unit of time, radians."""
+    """Returns the frequency of each pair, radians per unit of time."""
     ratio = self.max_period / self.min_period
     return 2 * math.pi / self.min_period * ratio ** -_exponents(num_pairs)
 
@@ -121,7 +126,7 @@ def rotate(
 
   Angles and products are float32 at least; the result has the dtype of `x`.
   """
-  heads = int(config.head_fraction * x.shape[2])
+  heads = config.num_heads(x.shape[2])
   count = config.num_channels(x.shape[3])
   dtype = jnp.promote_types(x.dtype, jnp.float32)
   frequencies = config.frequencies(count // 2).astype(dtype)
