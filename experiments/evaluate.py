@@ -161,7 +161,9 @@ def _main(arguments: Sequence[str]) -> None:
     calibrated = candidates.calibrate(
       candidate, options.calibrate, options.examples
     )
-    _print(calibrated.describe())
+    _print(str(calibrated.table()))
+    details = (*found.details, calibrated.table())
+    found = dataclasses.replace(found, details=details)
   if _differ_in_data(experiment, choice.experiment):
     _note(path, candidate, found)
   if options.report is not None:
