@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from experiments.cli import errors
+from experiments.cli import paths
 from experiments.data import files
 from experiments.data import tables
 from experiments.runs import folder as run_folder
@@ -33,7 +34,7 @@ class Weights:
   """
 
   model: str | None = None
-  checkpoint: pathlib.Path | None = None
+  checkpoint: paths.Fetched | None = None
   random_weights: bool = False
   seed: int = 0
 
