@@ -50,6 +50,8 @@ _EXTRAS = {
   "points": ["h5py>=3.11,<4"],
   # Programs of `perceiver.export` as bytes, and back.
   "export": ["flatbuffers>=25.2,<26"],
+  # Runs, checkpoints and data in buckets of Google Cloud Storage, gs://….
+  "gcs": ["google-cloud-storage>=3.4,<4"],
   # Pieces of words; reading bytes needs nothing.
   "text": ["sentencepiece>=0.2.1,<0.3"],
   # Clips from video files; DIS and Farnebäck, to compare optical flow with.
@@ -69,6 +71,7 @@ _EXTRAS = {
     "beartype>=0.22,<0.24",
     "chex>=0.1.92,<0.2",
     "flatbuffers>=25.2,<26",
+    "google-cloud-storage>=3.4,<4",
     "h5py>=3.11,<4",
     "hypothesis>=6.170,<7",
     "mypy>=2.4,<3",

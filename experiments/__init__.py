@@ -27,7 +27,8 @@ _IS_COMMAND = sys.argv[0] == "-m"  # the path of its file comes later
 if _missing := [name for name in _NEEDED if util.find_spec(name) is None]:
   _text = (
     f'experiments need {", ".join(_missing)}: install the extra "train", '
-    "`pip install -e '.[train]'` in this project's folder"
+    "`pip install -e '.[train]'` in this project's folder, or, where "
+    "scripts/install.sh did, `source .venv/bin/activate`"
   )
   if _IS_COMMAND:
     sys.exit(f"error: {_text}")

@@ -9,6 +9,7 @@
   python -m experiments.evaluate fashion-baselines | sentence-baselines DIR
   python -m experiments.evaluate clip-baselines DIR
   python -m experiments.evaluate starcraft-encoders [--runs RUN...]
+  python -m experiments.evaluate irregular-series RUN...
 
 RUN is the folder of a run, finished or not, or of one of its checkpoints; PATH
 is one too, a model file, a released file or a folder of `transformers`.
@@ -33,11 +34,13 @@ from experiments.cli import errors
 from experiments.cli import following
 from experiments.cli import html_report
 from experiments.cli import latents
+from experiments.cli import paths
 from experiments.cli import registry
 from experiments.cli import run_choice
 from experiments.cluster import processes
+from experiments.data import bucket_copies
 from experiments.data import files
-from experiments.data import paths
+from experiments.data import paths as data_paths
 from experiments.runs import folder as run_folder
 from experiments.runs import log as runs_log
 from experiments.runs import progress
@@ -57,6 +60,7 @@ _COMMANDS = {
   "fashion-baselines": (
     "experiments.image_classification.fashion_mnist.baselines.BaselinesConfig"
   ),
+  "irregular-series": "experiments.time_series.irregular.IrregularConfig",
   "generation-baselines": f"experiments.generation.{_BASELINES}",
   "language-baselines": f"{_LANGUAGE}.masked_language.{_BASELINES}",
   "latents-table": (
@@ -86,7 +90,7 @@ class Evaluate(latents.Selection):
     distributed: the processes of the evaluation.
   """
 
-  checkpoint: pathlib.Path | None = None
+  checkpoint: paths.Fetched | None = None
   step: int | None = None
   follow: bool = False
   report: pathlib.Path | None = None
@@ -144,6 +148,10 @@ def _main(arguments: Sequence[str]) -> None:
       "--follow goes without --step, --examples, --report, --calibrate, "
       "--latents and --choose-latents"
     )
+  if options.follow and bucket_copies.is_copy(path):
+    raise errors.UsageError(
+      "--follow needs a folder on this machine, not gs://"
+    )
   processes.start(options.distributed)
   if options.follow:
     following.follow(experiment, path)
@@ -163,7 +171,9 @@ def _main(arguments: Sequence[str]) -> None:
     calibrated = candidates.calibrate(
       candidate, options.calibrate, options.examples
     )
-    _print(calibrated.describe())
+    _print(str(calibrated.table()))
+    details = (*found.details, calibrated.table())
+    found = dataclasses.replace(found, details=details)
   if _differ_in_data(experiment, choice.experiment):
     _note(path, candidate, found)
   if options.report is not None:
@@ -193,6 +203,9 @@ def _note(
 ) -> None:
   """Notes a whole evaluation of a run on other data than its own."""
   if candidate.step is None or found.is_partial or sharding.process_index():
+    return
+  if bucket_copies.is_copy(run):
+    progress.write("not noted: the run is in a bucket")
     return
   try:
     if runs_log.add_evaluation(run, candidate.step, found.to_row()):
@@ -245,8 +258,8 @@ def _with_experiment(arguments: Sequence[str]) -> list[str]:
 
 def _path(text: str) -> pathlib.Path:
   try:
-    return paths.local(text)
-  except paths.PathError as error:
+    return paths.fetched(text)
+  except data_paths.PathError as error:
     raise errors.UsageError(str(error)) from error
 
 

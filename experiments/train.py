@@ -13,12 +13,12 @@ started with the same command and --distributed.coordinator HOST:PORT
 
 from collections.abc import Sequence
 import dataclasses
-import pathlib
 import sys
 
 from experiments.cli import arguments as cli_arguments
 from experiments.cli import commands
 from experiments.cli import errors
+from experiments.cli import paths
 from experiments.cli import registry
 from experiments.cluster import processes
 from experiments.runs import folder as run_folder
@@ -51,8 +51,8 @@ class Train(cli_arguments.Selection):
     distributed: the processes of the run.
   """
 
-  checkpoint: pathlib.Path | None = None
-  workdir: pathlib.Path | None = None
+  checkpoint: paths.Fetched | None = None
+  workdir: paths.Place | None = None
   restart: bool = False
   amend: bool = False
   from_step: int | None = None
@@ -76,7 +76,7 @@ def _main(arguments: Sequence[str]) -> None:
     return
   options = cli_arguments.select(Train, arguments, _PROG)
   choice = options.choose()
-  workdir = registry.workdir(options.workdir, choice)
+  workdir = registry.workdir(options.workdir, choice, options.distributed)
   processes.start(options.distributed)  # Before a checkpoint is read by JAX.
   choice = registry.for_hardware(choice)
   choice = registry.with_trunk(choice, options.checkpoint, workdir)

@@ -101,6 +101,11 @@ def main(
     names: of the models; all of them if none is given.
     workdir: folder of the runs.
   """
+  if unknown := set(names) - set(MODELS):
+    raise SystemExit(
+      f"There is no model {', '.join(sorted(unknown))}; expected names among "
+      f"{', '.join(MODELS)}."
+    )
   for name in names:
     report = trainer.train(MODELS[name](), workdir / name)
     metrics = report.evaluation.metrics

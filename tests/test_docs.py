@@ -23,7 +23,6 @@ from tests.helpers import tiny_configs
 PAGES = {
   str(page.relative_to(folders.ROOT)): page for page in documents.pages()
 }
-ELSEWHERE = {"docs/modalities.md"}  # tests/test_modalities.py
 COMMANDS = [
   (page, *command)
   for page, path in PAGES.items()
@@ -36,11 +35,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize(
   "page",
-  [
-    page
-    for page, path in PAGES.items()
-    if documents.python_blocks(path) and page not in ELSEWHERE
-  ],
+  [page for page, path in PAGES.items() if documents.python_blocks(path)],
 )
 def test_python_runs(page, tmp_path, monkeypatch):
   """With published models of few latents and layers, at their input sizes."""

@@ -184,7 +184,8 @@ def test_experiments_name_the_extra_that_is_missing():
   found = run(*words, cwd=folders.ROOT, code=1)
   assert re.fullmatch(
     r"error: experiments need array_record, .*, tyro: install the extra "
-    r"\"train\", `pip install -e '\.\[train\]'` in this project's folder\n",
+    r"\"train\", `pip install -e '\.\[train\]'` in this project's folder, or, "
+    r"where scripts/install\.sh did, `source \.venv/bin/activate`\n",
     found,
   )
 

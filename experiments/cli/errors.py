@@ -11,6 +11,7 @@ from typing import Any
 from experiments.cluster import processes
 from experiments.cluster import signals
 from experiments.cluster import watchdog
+from experiments.runs import bucket_folders
 from experiments.runs import progress
 import perceiver
 
@@ -31,7 +32,7 @@ def run(main: Callable[[], Any]) -> int:
   """
   message, code = "", 0
   try:
-    with progress.quiet_stderr(), signals.exiting():
+    with progress.quiet_stderr(), signals.exiting(), bucket_folders.closing():
       main()
     if sys.stdout:  # None where it is closed.
       sys.stdout.flush()

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from experiments.cli import errors
+from experiments.cli import paths
 from experiments.data import files
 from experiments.data import tables
 from experiments.runs import folder as run_folder
@@ -33,7 +34,7 @@ class Weights:
   """
 
   model: str | None = None
-  checkpoint: pathlib.Path | None = None
+  checkpoint: paths.Fetched | None = None
   random_weights: bool = False
   seed: int = 0
 
@@ -73,9 +74,8 @@ def load(
   if not path.exists():
     hint = files.similar(path)
     raise FileNotFoundError(f"There is no checkpoint {path}.{hint}")
-  is_ours = store.is_ours(path) or store.is_ours(path / run_folder.MODEL)
   try:
-    if weights.model is None and not is_ours:
+    if weights.model is None and not is_ours(path):
       model, variables = foreign.load(path, default)
     else:
       model, variables = perceiver.load(path, weights.model)
@@ -83,6 +83,11 @@ def load(
     raise files.InputError(str(error)) from error
   _check_kind(model, kind, str(path))
   return model, variables
+
+
+def is_ours(path: pathlib.Path) -> bool:
+  """Returns whether a checkpoint is a model file of ours, or a run with one."""
+  return store.is_ours(path) or store.is_ours(path / run_folder.MODEL)
 
 
 def _unknown_model(name: str) -> str:

@@ -21,8 +21,11 @@ from types import ModuleType
 from typing import NamedTuple
 
 from experiments.cli import errors
+from experiments.cluster import processes
+from experiments.data import buckets
 from experiments.data import sources
 from experiments.hardware import findings
+from experiments.runs import bucket_folders
 from experiments.runs import progress
 from experiments.training import pretrained
 from experiments.training import sharding
@@ -44,6 +47,7 @@ _MODULES = {
   "shape_autoencoding": "experiments.point_clouds.surfaces.configs",
   "starcraft": "experiments.starcraft.configs",
   "text": "experiments.generation.text.configs",
+  "time_series": "experiments.time_series.configs",
   "tunes": "experiments.generation.tunes.configs",
   "video_autoencoding": "experiments.audio_video.autoencoding.configs",
 }
@@ -237,7 +241,9 @@ def fit(choice: Choice, experiment: trainer.Experiment) -> trainer.Experiment:
   """
   known = getattr(choice.experiment.model, "num_classes", None)
   of_data = getattr(experiment, "num_classes", None)
-  if of_data is None or experiment.model.num_classes != known:
+  if known is None or of_data is None:
+    return experiment
+  if experiment.model.num_classes != known:
     return experiment
   count = of_data()
   if count in (None, known):
@@ -300,13 +306,32 @@ def default_workdir(choice: Choice) -> pathlib.Path:
   return pathlib.Path("runs") / name
 
 
-def workdir(given: pathlib.Path | None, choice: Choice) -> pathlib.Path:
+def workdir(
+  given: pathlib.Path | None,
+  choice: Choice,
+  distributed: processes.DistributedConfig | None = None,
+) -> pathlib.Path:
   """Returns the folder of a run, its links followed: they may change meanwhile.
 
   Args:
-    given: as the command line has it; `default_workdir` if None.
+    given: as the command line has it; `default_workdir` if None. If it is in a
+      bucket, the folder on this machine is returned in which the run works.
     choice: what is to be run.
+    distributed: the processes of the run; one alone if None.
+
+  Raises:
+    errors.UsageError: if several processes are to use a bucket.
+    occupancy.InUseError: if another run is using it.
+    buckets.BucketError: if it cannot be used.
   """
   given = given or default_workdir(choice)
+  if buckets.is_address(given):
+    if distributed not in (None, processes.DistributedConfig()):
+      raise errors.UsageError(
+        f"--workdir is {buckets.shown(given)}; expected a folder that all "
+        "processes share, such as one where the bucket is mounted: `gcsfuse "
+        "--implicit-dirs --rename-dir-limit 100000 BUCKET DIR`"
+      )
+    return bucket_folders.open_folder(given)
   found = given.resolve()
   return given if found == pathlib.Path.cwd() / given else found

@@ -20,7 +20,7 @@ from PIL import Image
 from perceiver import errors
 from perceiver.checkpoints import atomic
 
-_IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"}
+IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp")
 # Not all that Pillow has: for some it starts other programs.
 _IMAGE_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
@@ -187,8 +187,14 @@ def commonest(messages: Iterable[str]) -> str:
   return "; ".join(most + ["…"] * (len(counts) > len(most)))
 
 
-def list_images(paths: Sequence[pathlib.Path]) -> list[pathlib.Path]:
+def list_images(
+  paths: Sequence[pathlib.Path], *, recursive: bool = False
+) -> list[pathlib.Path]:
   """Replaces folders by the images in them, frame 9 before frame 10.
+
+  Args:
+    paths: files and folders.
+    recursive: whether the folders in a folder count, too.
 
   Raises:
     FileNotFoundError: if a path does not exist.
@@ -203,17 +209,18 @@ def list_images(paths: Sequence[pathlib.Path]) -> list[pathlib.Path]:
     if not path.is_dir():
       found.append(path)
       continue
-    inside = list_files(path, *(f"*{suffix}" for suffix in _IMAGE_SUFFIXES))
+    patterns = (f"*{suffix}" for suffix in IMAGE_SUFFIXES)
+    inside = list_files(path, *patterns, recursive=recursive)
     if not inside:
-      kinds = ", ".join(sorted(_IMAGE_SUFFIXES))
+      kinds = ", ".join(IMAGE_SUFFIXES)
       raise InputError(f"{path} has no images ({kinds}).")
     found += sorted(inside, key=_natural)
   return found
 
 
 def _natural(path: pathlib.Path) -> list[Any]:
-  """Returns a sort key in which numbers within names count as numbers."""
-  words = re.split(r"(\d+)", path.name)
+  """Returns a sort key in which numbers within a path count as numbers."""
+  words = re.split(r"(\d+)", str(path))
   return [int(w) if i % 2 else w for i, w in enumerate(words)]
 
 

@@ -1,8 +1,9 @@
 """Paths as people write them: on this machine, with `~` expanded.
 
 Run folders need locks, renamed folders and files that grow, and data files are
-mapped into memory, all of which object stores lack. Their addresses are
-therefore refused, where a path would read gs://a/b as the folder ./gs:/a/b.
+mapped into memory, all of which object stores lack. Addresses of buckets are
+therefore taken only where there can be a copy on this machine, and all others
+refused, where a path would read s3://a/b as the folder ./s3:/a/b.
 """
 
 import pathlib
@@ -47,6 +48,22 @@ def local(text: str) -> pathlib.Path:
     raise PathError(
       text, f"this machine has no home folder {home}; expected a whole path."
     ) from error
+
+
+def place(text: str) -> pathlib.Path:
+  """Returns a path, or the address of something in a bucket, gs://….
+
+  Raises:
+    PathError: if it is neither.
+  """
+  address = _ADDRESS.fullmatch(text)
+  if address and address[1].lower() == "gs":
+    parts = [part for part in address[2].split("/") if part not in ("", ".")]
+    if not parts or ".." in parts:
+      raise PathError(text, "expected gs://BUCKET/PATH.")
+    return pathlib.Path("gs:", *parts)
+  path = local(text)  # One that looks like an address is written in full.
+  return path.absolute() if path.parts[:1] == ("gs:",) else path
 
 
 def _refusal(scheme: str, rest: str) -> str:

@@ -11,6 +11,8 @@ import pathlib
 import typing
 from typing import Any, ClassVar, Self
 
+from experiments.data import bucket_copies
+from experiments.data import buckets
 from experiments.data import files
 from experiments.data import paths
 
@@ -46,7 +48,7 @@ class Source:
       raise ValueError(f"Source: {self} has a path; expected {name} alone.")
 
   def __str__(self) -> str:
-    place = "" if self.path is None else f":{self.path}"
+    place = "" if self.path is None else f":{buckets.shown(self.path)}"
     return f"{self.kind.value}{place}"
 
   @property
@@ -55,13 +57,13 @@ class Source:
     return bool(self.kind.value == SYNTHETIC)
 
   def folder(self, option: str = "--data.source") -> pathlib.Path:
-    """Returns the path.
+    """Returns the path, of a copy if the data are in a bucket.
 
     Args:
       option: the command line's, for the error.
 
     Raises:
-      files.InputError: if there is none.
+      files.InputError: if there is none, or nothing to be copied.
     """
     if self.path is None:
       short = f" or {option} PATH" * (self.kind is self.of_path)
@@ -73,7 +75,7 @@ class Source:
         f"{self.kind.value}:PATH{short}, or {option} {SYNTHETIC}."
         f" {advice}".rstrip()
       )
-    return self.path
+    return bucket_copies.local(self.path)
 
   def check(self, option: str) -> None:
     """Checks the place, without reading the data.
@@ -86,7 +88,7 @@ class Source:
       self.folder(option)
     if self.path is None or self.kind is not self.of_path:
       return
-    if not self.path.exists():
+    if not self.folder(option).exists():
       raise files.InputError(
         f"There is no {self.path}; expected {option} {' | '.join(self.forms())}"
         f".{files.similar(self.path)}"
@@ -103,11 +105,12 @@ class Source:
     name, colon, path = text.partition(":")
     kinds = {kind.value: kind for kind in cls._kinds()}
     if name not in kinds and cls.of_path is not None:
-      return cls(cls.of_path, paths.local(text))
+      return cls(cls.of_path, paths.place(text))
     if name not in kinds:
       raise ValueError(f"expected {' | '.join(cls.forms())}")
     try:
-      return cls(kinds[name], paths.local(path) if colon else None)
+      read = paths.local if name == SYNTHETIC else paths.place
+      return cls(kinds[name], read(path) if colon else None)
     except paths.PathError as error:
       raise paths.PathError(text, error.reason) from error
 

@@ -10,6 +10,8 @@ import os
 import pathlib
 from typing import Any
 
+from experiments.data import bucket_copies
+from experiments.data import buckets
 from experiments.data import files
 from experiments.data import paths
 
@@ -53,9 +55,9 @@ def open_dataset(
   advice = (
     "To make it, install the extra for preparing data, `pip install -e '.[tf]'`"
     f", and run `tfds build {name} --file_format=array_record "
-    f"--data_dir={root}{build_options}`. {advice}"
+    f"--data_dir={buckets.shown(root)}{build_options}`. {advice}"
   ).rstrip()
-  folder = _newest_version(root / name, version)
+  folder = _newest_version(bucket_copies.local(root / name), version)
   if folder is None:
     wanted = "" if version == "*" else f" of version {version}"
     raise files.InputError(
@@ -84,7 +86,7 @@ def default_data_dir() -> pathlib.Path:
   name = "TFDS_DATA_DIR"
   folder = os.environ.get(name) or "~/tensorflow_datasets"
   try:
-    return paths.local(folder)
+    return paths.place(folder)
   except paths.PathError as error:
     raise files.InputError(
       f"the folder of data sets, ${name} or that of --data.source, is "

@@ -30,7 +30,7 @@ class Classify:
   clothes are bright on black there.
 
   Attributes:
-    images: files, or folders of them.
+    images: files, or folders of them and of folders, as of classes.
     labels: a file with the name of a class on every line; if None, the names
       that the checkpoint states, Fashion-MNIST's for its models, or numbers.
     top: number of classes in the output.
@@ -60,7 +60,7 @@ def run(options: Classify) -> None:
     raise errors.UsageError("--top and --batch-size must be at least 1")
   if not options.images:
     raise errors.UsageError("name at least one image, or a folder of images")
-  paths = files.list_images(options.images)
+  paths = files.list_images(options.images, recursive=True)
   model, variables = predicting.load(
     options.weights, imagenet.ImageClassifierConfig, "imagenet_fourier"
   )

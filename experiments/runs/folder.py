@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from experiments.data import files
+from experiments.runs import bucket_folders
 from experiments.runs import occupancy
 from experiments.runs import progress
 from perceiver import config_json
@@ -179,8 +180,10 @@ def write_config(workdir: pathlib.Path, experiment: Any) -> None:
 def note_checkpoint(workdir: pathlib.Path) -> None:
   """Notes that a run has a checkpoint; its log then outlives a loss of power.
 
+  What is new in a folder that is in a bucket is uploaded.
+
   Raises:
-    files.InputError: if the note cannot be written, or the log.
+    files.InputError: if the note cannot be written, or the log, or there.
   """
   for log in workdir.glob("*.jsonl"):
     with files.explaining(log):
@@ -188,6 +191,7 @@ def note_checkpoint(workdir: pathlib.Path) -> None:
   if not (workdir / _NOTE).exists():
     text = "The run has had checkpoints. Without them it does not begin anew."
     files.write_text(workdir / _NOTE, text + "\n")
+  bucket_folders.push(workdir)
 
 
 def restart(workdir: pathlib.Path) -> None:
@@ -201,6 +205,10 @@ def restart(workdir: pathlib.Path) -> None:
   """
   if checkpoint_steps(workdir / CHECKPOINTS) or not had_checkpoints(workdir):
     return
+  if bucket_folders.is_in_bucket(workdir):
+    raise files.InputError(
+      "--restart does not move folders of buckets: choose another --workdir."
+    )
   path = unused(workdir.with_name(f"{workdir.name}-before-restart"))
   try:
     workdir.rename(path)

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, TextIO
 import warnings
 
 from experiments.data import files
+from experiments.runs import bucket_folders
 from experiments.runs import folder as run_folder
 from experiments.runs import loggers
 from experiments.runs import progress
@@ -138,6 +139,8 @@ class Reporter:
       for name, value in values.items():
         if isinstance(value, float):
           self._add(f"{kind}/{name}", value, step)
+    if kind == "eval":
+      bucket_folders.push(self._path.parent)
 
   def progress(self, step: int, loss: float) -> None:
     """Shows the step, the speed since the last call, and the time left."""

@@ -10,6 +10,7 @@ import pathlib
 import typing
 from typing import Any, TypeVar
 
+from experiments.data import buckets
 from experiments.data import files
 from experiments.runs import folder as run_folder
 
@@ -56,7 +57,9 @@ def for_run(config: _Config, workdir: pathlib.Path) -> _Config:
         f"{name} is {path}; expected the file that the run in {workdir} was "
         f"started with, {kept}. Take that, or choose another --workdir."
       )
-    return kept or path.expanduser().absolute()
+    if kept or buckets.is_address(path):
+      return kept or path
+    return path.expanduser().absolute()
 
   return _replaced(config, resolve)
 

@@ -12,10 +12,11 @@ import json
 import pathlib
 import tempfile
 
+from experiments.data import bucket_copies
 from experiments.data import files
 from perceiver.checkpoints import atomic
 
-NAME = "digests.json"  # the name in older runs, too
+NAME = bucket_copies.MARKER  # the name in older runs, too
 _AT_ONCE = 16
 
 

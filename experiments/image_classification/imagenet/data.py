@@ -64,7 +64,8 @@ class AugmentationConfig:
   Attributes:
     random_crop: the Inception crop.
     horizontal_flip: whether half of the images are flipped.
-    randaugment: RandAugment; off if `num_layers` is 0.
+    randaugment: RandAugment, which changes colours too; off if `num_layers` is
+      0, as it should be where colours tell the classes apart.
   """
 
   random_crop: crop.RandomCropConfig = dataclasses.field(

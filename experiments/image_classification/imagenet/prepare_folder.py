@@ -12,6 +12,7 @@ import re
 import sys
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow_datasets as tfds
 import tyro
 
@@ -19,13 +20,13 @@ from experiments.data import files
 from experiments.data import growing
 from experiments.data import tfds_reader
 from experiments.runs import progress
+from perceiver import bounds
 
 # Splits, and the names that their folders may have.
 _SPLITS = {
   "train": ("train",),
   "validation": ("validation", "val", "valid", "test"),
 }
-_SUFFIXES = (".jpg", ".jpeg", ".png")
 _VERSION = "1.0.0"
 _IMAGES_PER_FILE = 1024  # ImageNet's are 110 KB each
 _NUM_SHOWN = 10  # of the images left out
@@ -35,12 +36,15 @@ _NUM_SHOWN = 10  # of the images left out
 class PrepareConfig:
   """Turns a folder of images into a data set, without TensorFlow.
 
-  The folder holds train/CLASS/*.jpg and validation/CLASS/*.jpg (or .jpeg,
-  .png); val, valid or test stand for validation if it is not there. The data
-  set is read with --data.source DIR/NAME.
+  The folder holds train/CLASS/*.jpg and validation/CLASS/*.jpg (or .png, .webp,
+  .bmp, .ppm); val, valid or test stand for validation if it is not there. With
+  --hold-out it holds CLASS/*.jpg. The data set is read with --data.source
+  DIR/NAME.
 
   Attributes:
     folder: holds train/CLASS/*.jpg and validation/CLASS/*.jpg.
+    hold_out: share of the images of each class of a folder CLASS/*.jpg, chosen
+      at random, that become the validation split; the same ones each time.
     name: name of the data set: lower-case letters, digits and underscores.
     data_dir: the folder of data sets; None is $TFDS_DATA_DIR, or else
       ~/tensorflow_datasets.
@@ -50,10 +54,12 @@ class PrepareConfig:
 
   folder: tyro.conf.Positional[pathlib.Path]
   name: str
+  hold_out: float | None = None
   data_dir: pathlib.Path | None = None
   skip_corrupt: bool = False
 
   def __post_init__(self) -> None:
+    bounds.check_ranges(self, hold_out="(0, 1)")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
       raise ValueError(
         "PrepareConfig.name must be lower-case letters, digits and "
@@ -85,7 +91,7 @@ def prepare(config: PrepareConfig) -> Prepared:
   target = root / config.name / _VERSION
   if target.exists():
     raise files.InputError(f"{target} is there already; remove it first.")
-  classes = _classes(config.folder)
+  classes = _classes(config)
   unfinished = root / f"{config.name}.unfinished"
   growing.claim(unfinished, repr(classes))
   features = tfds.features.FeaturesDict(
@@ -120,11 +126,11 @@ def _write(
   They are handed over as they are, once each has been decoded. Notes on the
   finished ones are their sizes in bytes.
   """
-  root = _root(config.folder, finished.name)
+  root = _root(config, finished.name)
   paths = {
     f"{folder.name}/{path.name}": path
     for folder in files.list_folders(root)
-    for path in _images(folder)
+    for path in _images(config, finished.name, folder)
   }
   if there := finished.notes:
     print(f"{finished.name}: {len(there):,} images are there", file=sys.stderr)
@@ -163,38 +169,56 @@ def _write(
     )
 
 
-def _classes(folder: pathlib.Path) -> list[str]:
+def _classes(config: PrepareConfig) -> list[str]:
   """Returns the classes, sorted; both splits must have the same."""
   found = {}
   for split in _SPLITS:
-    root = _root(folder, split)
+    root = _root(config, split)
     found[split] = [p.name for p in files.list_folders(root)]
-    empty = [c for c in found[split] if not _images(root / c)]
+    empty = [c for c in found[split] if not _images(config, split, root / c)]
     if empty or not found[split]:
       where = root / empty[0] if empty else root / "CLASS"
-      raise files.InputError(f"{where} has no .jpg, .jpeg or .png images.")
+      raise files.InputError(
+        f"{where} has no images ({', '.join(files.IMAGE_SUFFIXES)}) for the "
+        f"{split} split."
+      )
   different = set(found["train"]) ^ set(found["validation"])
   if different:
     raise files.InputError(
-      f"{folder}: these classes are not in both splits: "
+      f"{config.folder}: these classes are not in both splits: "
       f"{', '.join(sorted(different))}."
     )
   return found["train"]
 
 
-def _root(folder: pathlib.Path, split: str) -> pathlib.Path:
-  for name in _SPLITS[split]:
+def _root(config: PrepareConfig, split: str) -> pathlib.Path:
+  """Returns the folder of a split's classes."""
+  folder, names = config.folder, _SPLITS[split]
+  if config.hold_out:
+    return folder
+  for name in names:
     if (folder / name).is_dir():
       return folder / name
-  root = folder / split
   raise files.InputError(
-    f"{root} is missing; images go to {folder}/train/CLASS/ and "
-    f"{folder}/validation/CLASS/."
+    f"{folder / split} is missing; images go to {folder}/train/CLASS/ and "
+    f"{folder}/validation/CLASS/. Or put all into {folder}/CLASS/ and give "
+    "--hold-out 0.2 for a fifth of each class to be the validation split."
   )
 
 
-def _images(folder: pathlib.Path) -> list[pathlib.Path]:
-  return files.list_files(folder, *(f"*{suffix}" for suffix in _SUFFIXES))
+def _images(
+  config: PrepareConfig, split: str, folder: pathlib.Path
+) -> list[pathlib.Path]:
+  """Returns a class's images of a split."""
+  found = files.list_files(
+    folder, *(f"*{suffix}" for suffix in files.IMAGE_SUFFIXES)
+  )
+  if not config.hold_out:
+    return found
+  order = np.random.default_rng(0).permutation(len(found))
+  held_out = set(order[: max(1, round(config.hold_out * len(found)))])
+  is_held_out = split != "train"
+  return [x for i, x in enumerate(found) if (i in held_out) == is_held_out]
 
 
 def run(config: PrepareConfig) -> None:
@@ -211,8 +235,12 @@ def run(config: PrepareConfig) -> None:
   counts = ", ".join(f"{n:,} {s}" for s, n in prepared.counts.items())
   print(f"{prepared.folder}: {counts} images, {len(prepared.corrupt)} left out")
   print(
-    "to train on it, at a small size with --mini: python -m experiments.train "
-    f"imagenet --data.source {prepared.folder.parent}"
+    "to train on it, at a small size:\n  python -m experiments.train imagenet "
+    f"--mini --data.source {prepared.folder.parent}"
+  )
+  print(
+    "if colours tell its classes apart, add "
+    "--data.augmentation.randaugment.num-layers 0"
   )
   names = prepared.folder / "label.labels.txt"  # of TensorFlow Datasets
   print(f"names of its classes, for predict classify --labels: {names}")

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from experiments.cli import paths
 from experiments.data import files
 from experiments.data import loader
 from experiments.data import sources as data_sources
@@ -62,7 +63,7 @@ class DataConfig:
   """
 
   source: Source = Source(Kind.TFDS)
-  sentencepiece_model: pathlib.Path | None = None
+  sentencepiece_model: paths.Fetched | None = None
   allow_partial: bool = False
   synthetic: synthetic_tables.SyntheticConfig = (
     synthetic_tables.SyntheticConfig()

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 import dataclasses
 import itertools
-import pathlib
 
 import numpy as np
 
+from experiments.cli import paths
 from experiments.data import loader
 from experiments.language.text import corpora
 from experiments.language.text import masking
@@ -42,8 +42,8 @@ class DataConfig:
   """
 
   source: corpora.Source = corpora.Source(corpora.Corpus.C4_AND_WIKIPEDIA)
-  evaluate_on: pathlib.Path | None = None
-  sentencepiece_model: pathlib.Path | None = None
+  evaluate_on: paths.Place | None = None
+  sentencepiece_model: paths.Fetched | None = None
   documents: int = 10
   mask_rate: float = 0.15
   mask_spaces: bool = True

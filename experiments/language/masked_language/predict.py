@@ -15,6 +15,7 @@ from experiments.cli import predicting
 from experiments.data import bytes_tokenizer
 from experiments.data import files
 from experiments.data import tables
+from experiments.runs import folder as run_folder
 import perceiver
 from perceiver.models import language
 
@@ -87,16 +88,18 @@ def run(options: FillMask) -> None:
     raise errors.UsageError(
       "name a text, a --file that holds one or a --batch of them"
     )
-  if any(follows_a_space(one) for _, one in masked):
-    predicting.say(
-      "a mask follows a space; models that were trained to fill in words with "
-      "the space before them, such as the released one, do better if it is "
-      "masked too: [MASK*8] in place of a space and [MASK*7]"
-    )
   model, variables = predicting.load(
     options.weights, language.LanguageModelConfig, "language_bytes"
   )
   check_lengths(model.config.text, masked)
+  if any(follows_a_space(one) for _, one in masked) and masks_spaces(
+    options.weights.checkpoint
+  ):
+    predicting.say(
+      "a mask follows a space; this model was trained to fill in words with "
+      "the space before them, and does better if it is masked too: [MASK*8] "
+      "in place of a space and [MASK*7]"
+    )
   lines = []
   show = predicting.progress("texts", len(masked))
   for _, one in masked:
@@ -184,6 +187,27 @@ def follows_a_space(masked: Masked) -> bool:
   """Returns whether any run of masks comes right after a space."""
   before = masked.positions[masked.positions > 0] - 1
   return bool(np.any(masked.ids[before] == bytes_tokenizer.encode(" ")))
+
+
+def masks_spaces(checkpoint: pathlib.Path | None) -> bool:
+  """Returns whether a model was trained with the space before a word masked.
+
+  Released ones were; the configuration of a run states it, and a model file of
+  ours that was taken out of its run does not: it then counts as no.
+
+  Args:
+    checkpoint: as on the command line; None for random weights.
+  """
+  if checkpoint is None:
+    return False
+  if not predicting.is_ours(checkpoint):
+    return True
+  run = checkpoint if checkpoint.is_dir() else checkpoint.parent
+  try:
+    config = json.loads(tables.read_bytes(run / run_folder.CONFIG))
+    return bool(config["data"]["mask_spaces"])
+  except (files.InputError, KeyError, TypeError, ValueError):
+    return False
 
 
 def check_lengths(config: Any, masked: Sequence[tuple[str, Masked]]) -> None:

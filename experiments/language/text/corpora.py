@@ -8,6 +8,7 @@ import math
 import pathlib
 from typing import Any
 
+from experiments.data import bucket_copies
 from experiments.data import python_topics
 from experiments.data import sources
 from experiments.data import text_files
@@ -104,7 +105,8 @@ def open_corpus(
     files.InputError: if a data set is missing or cannot be used.
   """
   if evaluate_on is not None:
-    held_out = Component(text_files.read_all(evaluate_on))
+    texts = bucket_copies.local(evaluate_on)
+    held_out = Component(text_files.read_all(texts))
     if source.kind is Corpus.FILES:
       return (Component(text_files.read_all(source.folder())),), (held_out,)
     return open_corpus(source)[0], (held_out,)

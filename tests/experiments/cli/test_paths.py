@@ -33,12 +33,7 @@ def home(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
   ("value", "remedy"),
   [
-    (
-      "gs://bucket/runs/a",
-      "Mount the bucket, `gcsfuse --implicit-dirs --rename-dir-limit 100000 "
-      "bucket DIR`, and give DIR/runs/a",
-    ),
-    ("gs:/bucket", "100000 bucket DIR`, and give DIR/"),
+    ("gs://", "expected gs://BUCKET/PATH."),
     ("s3://bucket/a", "such as a folder where s3:// is mounted."),
     ("hdfs://a:9000/b", "such as a folder where hdfs:// is mounted."),
     ("FILE:///a/b", "without file://: /a/b"),
@@ -55,6 +50,26 @@ def test_address_of_a_run_is_refused(home, capsys, value, remedy, is_joined):
   assert remedy in message
   assert message.count("\n") == 1  # and nothing else is said
   assert not list(home.iterdir())
+
+
+@pytest.mark.parametrize(
+  ("value", "remedy"),
+  [
+    (
+      "gs://bucket/pages/a",
+      "Mount the bucket, `gcsfuse --implicit-dirs --rename-dir-limit 100000 "
+      "bucket DIR`, and give DIR/pages/a",
+    ),
+    ("gs:/bucket", "100000 bucket DIR`, and give DIR/"),
+  ],
+)
+def test_bucket_is_refused_where_it_cannot_be_used(home, capsys, value, remedy):
+  words = [TINY, "--checkpoint", "a", "--report", value]
+  assert evaluate.main(words) == 2
+  message = capsys.readouterr().err
+  assert message.startswith(f"error: --report is {value!r}; expected a path on")
+  assert remedy in message
+  assert message.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -112,8 +127,8 @@ def test_folder_of_data_sets(home, monkeypatch):
   assert tfds_reader.default_data_dir() == home / "data"
   monkeypatch.delenv("TFDS_DATA_DIR")
   assert tfds_reader.default_data_dir() == home / "tensorflow_datasets"
-  monkeypatch.setenv("TFDS_DATA_DIR", "gs://a/b")
-  with pytest.raises(files.InputError, match=r"DATA_DIR or .* is 'gs://a/b'; "):
+  monkeypatch.setenv("TFDS_DATA_DIR", "s3://a/b")
+  with pytest.raises(files.InputError, match=r"DATA_DIR or .* is 's3://a/b'; "):
     tfds_reader.default_data_dir()
 
 

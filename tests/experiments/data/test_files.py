@@ -61,6 +61,16 @@ def test_images_beside_foreign_files(tmp_path):
   ]
 
 
+def test_images_in_folders_of_classes(tmp_path):
+  for name in ("cat/10.png", "cat/9.png", "dog/deep/1.jpg", "top.png"):
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).touch()
+  assert files.list_images([tmp_path]) == [tmp_path / "top.png"]
+  found = files.list_images([tmp_path], recursive=True)
+  names = ("cat/9.png", "cat/10.png", "dog/deep/1.jpg", "top.png")
+  assert found == [tmp_path / name for name in names]
+
+
 _POSTSCRIPT = b"""%!PS-Adobe-3.0 EPSF-3.0
 %%BoundingBox: 0 0 10 10
 %%EndComments

@@ -73,8 +73,8 @@ def test_what_has_no_path(capsys):
   words = capsys.readouterr().err.replace("│", " ").split()
   assert "expected shipped alone" in " ".join(words)
   with pytest.raises(paths.PathError) as caught:
-    Source.parse("set:gs://a/b")
-  assert caught.value.text == "set:gs://a/b"
+    Source.parse("set:s3://a/b")
+  assert caught.value.text == "set:s3://a/b"
 
 
 def test_the_help_lists_all_forms(capsys):

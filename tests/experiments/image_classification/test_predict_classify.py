@@ -57,6 +57,13 @@ def test_images_are_prepared_and_classified(trained, images, tmp_path, capsys):
   assert capsys.readouterr().out.count("class") == 15
 
 
+def test_folders_of_classes(trained, images, capsys):
+  arguments = ["classify", str(images.parent), "--checkpoint", trained[2]]
+  assert predict.main(arguments) == 0
+  out = capsys.readouterr().out
+  assert all(f"{images}/{i}.png\n" in out for i in (9, 10, 11))
+
+
 def test_labels(trained, images, tmp_path, capsys):
   labels = tmp_path / "labels.txt"
   labels.write_text("".join(f"thing {i}\n" for i in range(7)))

@@ -173,7 +173,7 @@ def test_reasons_are_counted(tmp_path, capsys):
   assert "reasons: 12 × not a readable image" in out
   assert "6 train, 6 validation images, 12 left out" in out
   data_set = f"--data.source {tmp_path / 'data' / 'damaged'}\n"
-  assert f"experiments.train imagenet {data_set}" in out
+  assert f"experiments.train imagenet --mini {data_set}" in out
   labels = pathlib.Path(out.splitlines()[-1].rpartition(" ")[2])
   assert labels.read_text().split() == ["ant", "bee"]
   for path in folder.glob("val/*/*.jpg"):
@@ -193,6 +193,30 @@ def test_the_script_overwrites_nothing(tmp_path):
     prepare_folder.prepare(config)
 
 
+def test_a_folder_of_classes_is_divided(tmp_path):
+  folder = image_folders.make(tmp_path / "images") / "train"
+  config = prepare_folder.PrepareConfig(
+    folder=folder, name="a", data_dir=tmp_path, hold_out=0.3
+  )
+  listed = {
+    (split, name): prepare_folder._images(config, split, folder / name)
+    for split in image_folders.COUNTS
+    for name in image_folders.CLASSES
+  }
+  for name in image_folders.CLASSES:
+    train, held_out = listed["train", name], listed["validation", name]
+    assert (len(train), len(held_out)) == (6, 3)
+    assert sorted(train + held_out) == sorted((folder / name).iterdir())
+  assert prepare_folder.prepare(config).counts == {"train": 12, "validation": 6}
+  (folder / "cat").mkdir()
+  (folder / "cat" / "0.jpg").touch()
+  config = dataclasses.replace(config, name="b")
+  with pytest.raises(files.InputError, match=r"cat has no .* the train split"):
+    prepare_folder.prepare(config)
+  with pytest.raises(ValueError, match="hold_out"):
+    dataclasses.replace(config, hold_out=1.0)
+
+
 def test_the_script_names_what_the_folder_lacks(tmp_path):
   config = prepare_folder.PrepareConfig(
     folder=tmp_path, name="a", data_dir=tmp_path
@@ -201,15 +225,15 @@ def test_the_script_names_what_the_folder_lacks(tmp_path):
     prepare_folder.prepare(config)
   for path in ("train/ant", "train/bee", "validation/ant"):
     (tmp_path / path).mkdir(parents=True)
-    (tmp_path / path / "0.PNG").write_bytes(
-      image_folders.encode(Image.new("RGB", (9, 9)), "PNG")
+    (tmp_path / path / "0.WebP").write_bytes(
+      image_folders.encode(Image.new("RGB", (9, 9)), "WebP")
     )
   with pytest.raises(
     files.InputError, match="classes are not in both splits: bee"
   ):
     prepare_folder.prepare(config)
-  (tmp_path / "train" / "bee" / "0.PNG").unlink()
-  with pytest.raises(files.InputError, match=r"bee has no \.jpg, \.jpeg"):
+  (tmp_path / "train" / "bee" / "0.WebP").unlink()
+  with pytest.raises(files.InputError, match=r"bee has no images \(\.bmp"):
     prepare_folder.prepare(config)
 
 

@@ -9,6 +9,7 @@ from experiments import predict
 from experiments.cli import errors
 from experiments.data import bytes_tokenizer
 from experiments.language.masked_language import predict as language_predict
+import perceiver
 from tests.helpers import tiny_models
 
 MASK = bytes_tokenizer.MASK
@@ -55,6 +56,38 @@ def test_markers_are_replaced_by_masks():
 def test_masks_after_a_space_are_noticed(text, expected):
   masked = language_predict.mask_markers(text.encode())
   assert language_predict.follows_a_space(masked) == expected
+
+
+@pytest.mark.parametrize(
+  ("content", "expected"),
+  [
+    ('{"data": {"mask_spaces": true}}', True),
+    ('{"data": {"mask_spaces": false}}', False),
+    ('{"data": {}}', False),
+    ("no JSON", False),
+    (None, False),
+  ],
+)
+def test_the_run_states_whether_spaces_were_masked(
+  trained, tmp_path, capsys, content, expected
+):
+  model, variables, _ = trained
+  perceiver.save(tmp_path / "model.safetensors", model, variables)
+  if content is not None:
+    (tmp_path / "config.json").write_text(content)
+  for path in (tmp_path, tmp_path / "model.safetensors"):
+    assert language_predict.masks_spaces(path) == expected
+  if content == '{"data": {"mask_spaces": true}}':
+    command = ["fill-mask", "a [MASK]", "--checkpoint", str(tmp_path)]
+    assert predict.main(command) == 0
+    assert "a mask follows a space" in capsys.readouterr().err
+
+
+def test_released_models_were_trained_with_masked_spaces(tmp_path):
+  assert not language_predict.masks_spaces(None)
+  released = tmp_path / "language_perceiver_io_bytes.pickle"
+  released.write_bytes(b"")
+  assert language_predict.masks_spaces(released)
 
 
 def test_spans_take_the_text_as_it_is():
