@@ -8,6 +8,7 @@
   python -m experiments.evaluate latents-table RUN... [--output DIR]
   python -m experiments.evaluate fashion-baselines | sentence-baselines DIR
   python -m experiments.evaluate starcraft-encoders [--runs RUN...]
+  python -m experiments.evaluate irregular-series RUN...
 
 RUN is the folder of a run, finished or not, or of one of its checkpoints; PATH
 is one too, a model file, a released file or a folder of `transformers`.
@@ -17,7 +18,7 @@ log, and ends when the run has ended.
 --report writes DIR/index.html with the numbers and the experiment's pictures.
 --latents evaluates a model with its first latents only, for several numbers of
 them; --choose-latents chooses one, for the model's file.
-The last five lines compare models.
+The last six lines compare models.
 """
 
 from collections.abc import Sequence
@@ -57,6 +58,7 @@ _COMMANDS = {
   "fashion-baselines": (
     "experiments.image_classification.fashion_mnist.baselines.BaselinesConfig"
   ),
+  "irregular-series": "experiments.time_series.irregular.IrregularConfig",
   "generation-baselines": f"experiments.generation.{_BASELINES}",
   "language-baselines": f"{_LANGUAGE}.masked_language.{_BASELINES}",
   "latents-table": (

@@ -12,6 +12,7 @@ python -m experiments.prepare furniture ARCHIVE DIR
 python -m experiments.prepare flow-pairs ARCHIVE DIR
 python -m experiments.prepare flow-samples PICTURE
 python -m experiments.prepare tunes ARCHIVE FILE
+python -m experiments.prepare japanese-vowels ARCHIVE DIR
 """
 
 from collections.abc import Sequence
@@ -38,6 +39,7 @@ _COMMANDS = {
   ),
   "flow-samples": "experiments.optical_flow.synthetic.plot_samples.PlotConfig",
   "tunes": "experiments.generation.tunes.prepare.PrepareConfig",
+  "japanese-vowels": "experiments.time_series.prepare.PrepareConfig",
 }
 
 
