@@ -46,15 +46,10 @@ def mistakes(
   shown = wrong[np.argsort(-margin[wrong])][:_MAX_SHOWN]
   columns = 8
   rows = -(-len(shown) // columns)
-  figure, axes = plots.pyplot().subplots(
-    max(1, rows),
-    columns,
-    figsize=(1.3 * columns, 1.7 * rows + 0.5),
-    squeeze=False,
-  )
-  for axis in axes.flat:
+  figure = plots.pyplot().figure(figsize=(1.3 * columns, 1.7 * rows + 0.5))
+  axes = [figure.add_subplot(rows, columns, i + 1) for i in range(len(shown))]
+  for axis, i in zip(axes, shown):
     axis.axis("off")
-  for axis, i in zip(axes.flat, shown):
     axis.imshow(_displayable(images[i]), cmap="gray")
     title = f"{_short(names[first[i]])}\nas {_short(names[guesses[i]])}"
     axis.set_title(title, fontsize=8)

@@ -17,6 +17,7 @@ import tabulate
 import tyro
 
 from experiments.cli import errors
+from experiments.cli import paths
 from experiments.cli import predicting
 from experiments.data import files
 from experiments.data import tables
@@ -38,7 +39,7 @@ class PredictSeries:
   """
 
   series: tyro.conf.Positional[tuple[pathlib.Path, ...]]
-  checkpoint: pathlib.Path
+  checkpoint: paths.Fetched
   times: tuple[float, ...] = ()
   top: int = 3
 

@@ -188,7 +188,11 @@ def test_missing_inputs_may_be_anything(example, apply):
   inputs, times, queries = example
   mask = np.arange(LENGTH) < np.array([[8], [LENGTH]])
   spoilt = np.where(mask[..., None], inputs, np.nan)
-  found = apply(spoilt, np.where(mask, times, np.nan), queries, mask)
+  spoilt_times = np.where(mask, times, np.nan)
+  found = apply(spoilt, spoilt_times, queries, mask)
+  with reference.implementation(True):
+    expected = apply(spoilt, spoilt_times, queries, mask)
+  np.testing.assert_allclose(found, expected, atol=1e-11)
   alone = apply(inputs[:1, :8], times[:1, :8], queries[:1])
   np.testing.assert_allclose(found[:1], alone, atol=1e-11)
   assert np.isfinite(apply(spoilt, times, queries, mask & False)).all()
