@@ -7,7 +7,9 @@
   python -m experiments.evaluate generation-baselines text|tunes|pixels
   python -m experiments.evaluate latents-table RUN... [--output DIR]
   python -m experiments.evaluate fashion-baselines | sentence-baselines DIR
+  python -m experiments.evaluate clip-baselines DIR
   python -m experiments.evaluate starcraft-encoders [--runs RUN...]
+  python -m experiments.evaluate irregular-series RUN...
 
 RUN is the folder of a run, finished or not, or of one of its checkpoints; PATH
 is one too, a model file, a released file or a folder of `transformers`.
@@ -17,7 +19,7 @@ log, and ends when the run has ended.
 --report writes DIR/index.html with the numbers and the experiment's pictures.
 --latents evaluates a model with its first latents only, for several numbers of
 them; --choose-latents chooses one, for the model's file.
-The last five lines compare models.
+The last six lines compare models.
 """
 
 from collections.abc import Sequence
@@ -53,10 +55,12 @@ import perceiver
 _PROG = "python -m experiments.evaluate"
 _BASELINES, _LANGUAGE = "baselines.BaselinesConfig", "experiments.language"
 _COMMANDS = {
+  "clip-baselines": f"experiments.audio_video.packages.{_BASELINES}",
   "coarse-to-fine": "experiments.point_clouds.surfaces.grids.GridsConfig",
   "fashion-baselines": (
     "experiments.image_classification.fashion_mnist.baselines.BaselinesConfig"
   ),
+  "irregular-series": "experiments.time_series.irregular.IrregularConfig",
   "generation-baselines": f"experiments.generation.{_BASELINES}",
   "language-baselines": f"{_LANGUAGE}.masked_language.{_BASELINES}",
   "latents-table": (
@@ -167,7 +171,9 @@ def _main(arguments: Sequence[str]) -> None:
     calibrated = candidates.calibrate(
       candidate, options.calibrate, options.examples
     )
-    _print(calibrated.describe())
+    _print(str(calibrated.table()))
+    details = (*found.details, calibrated.table())
+    found = dataclasses.replace(found, details=details)
   if _differ_in_data(experiment, choice.experiment):
     _note(path, candidate, found)
   if options.report is not None:

@@ -5,12 +5,14 @@
   python -m experiments.predict fill-mask TEXT... --checkpoint PATH
   python -m experiments.predict flow IMAGE1 IMAGE2 --checkpoint PATH
   python -m experiments.predict autoencode CLIP --checkpoint PATH
+  python -m experiments.predict classify-clips CLIPS... --checkpoint RUN
   python -m experiments.predict generate --prompt TEXT --checkpoint PATH
+  python -m experiments.predict series FILE.csv... --checkpoint PATH
   python -m experiments.predict glue-submission --models PATH... --output DIR
 
 PATH is the folder of a finished run or the model file in it, a released file,
-or a folder of `transformers`. With --random-weights in its place every command
-can be tried without one; its predictions then mean nothing.
+or a folder of `transformers`. With --random-weights in its place commands for
+published models can be tried without one; their predictions then mean nothing.
 """
 
 from collections.abc import Sequence
@@ -21,11 +23,13 @@ from experiments.training import precision
 
 _COMMANDS = {
   "classify": "experiments.image_classification.predict.Classify",
+  "classify-clips": "experiments.audio_video.audioset.predict.ClassifyClips",
   "classify-text": "experiments.language.predict.ClassifyText",
   "fill-mask": "experiments.language.masked_language.predict.FillMask",
   "flow": "experiments.optical_flow.predict.Flow",
   "autoencode": "experiments.audio_video.autoencoding.predict.Autoencode",
   "generate": "experiments.generation.predict.Generate",
+  "series": "experiments.time_series.predict.PredictSeries",
   "glue-submission": "experiments.language.glue.submit.SubmitConfig",
 }
 

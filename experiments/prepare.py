@@ -3,15 +3,17 @@
 python -m experiments.prepare images FOLDER --name NAME
 python -m experiments.prepare fashion-mnist ARCHIVE DIR
 python -m experiments.prepare clips VIDEOS OUTPUT --train train.csv
+python -m experiments.prepare drums | letters | stamps ARCHIVE DIR
 python -m experiments.prepare verify-clips FOLDER
 python -m experiments.prepare sentencepiece --source DIR --output FILE
 python -m experiments.prepare glue FOLDER
 python -m experiments.prepare sentences ARCHIVE DIR
 python -m experiments.prepare texts ARCHIVE DIR
-python -m experiments.prepare furniture ARCHIVE DIR
+python -m experiments.prepare furniture | components ARCHIVE DIR
 python -m experiments.prepare flow-pairs ARCHIVE DIR
 python -m experiments.prepare flow-samples PICTURE
 python -m experiments.prepare tunes ARCHIVE FILE
+python -m experiments.prepare japanese-vowels ARCHIVE DIR
 """
 
 from collections.abc import Sequence
@@ -25,19 +27,25 @@ _COMMANDS = {
   ),
   "fashion-mnist": "experiments.data.fashion_mnist.PrepareConfig",
   "clips": "experiments.audio_video.clips.prepare.PrepareConfig",
+  **{
+    name: f"experiments.audio_video.packages.{name}.PrepareConfig"
+    for name in ("drums", "letters", "stamps")
+  },
   "verify-clips": "experiments.audio_video.clips.verify.VerifyConfig",
   "sentencepiece": "experiments.language.text.train_sentencepiece.TrainConfig",
   "glue": "experiments.language.glue.synthetic.WriteConfig",
   "sentences": "experiments.language.sentences.prepare.PrepareConfig",
   "texts": "experiments.language.text.package_texts.PrepareConfig",
-  "furniture": (
-    "experiments.point_clouds.files.prepare_furniture.PrepareConfig"
-  ),
+  **{
+    name: f"experiments.point_clouds.files.prepare_{name}.PrepareConfig"
+    for name in ("furniture", "components")
+  },
   "flow-pairs": (
     "experiments.optical_flow.benchmarks.prepare_stereo.PrepareConfig"
   ),
   "flow-samples": "experiments.optical_flow.synthetic.plot_samples.PlotConfig",
   "tunes": "experiments.generation.tunes.prepare.PrepareConfig",
+  "japanese-vowels": "experiments.time_series.prepare.PrepareConfig",
 }
 
 

@@ -161,7 +161,7 @@ class CrossAttentionBlock(hk.Module):
     input_mask: Bool[Array, "B M"] | None = None,
   ) -> Float[Array, "B N E"]:
     channels = input_parts.num_channels(inputs)
-    weights, keys = self.weights(queries.shape[-1], channels), self._keys()
+    weights, keys = self.weights(queries.shape[-1], channels), self.keys()
     if reference.enabled():
       keys_values = self._keys_values(
         weights, inputs, input_mask, queries.shape[1]
@@ -176,7 +176,7 @@ class CrossAttentionBlock(hk.Module):
       input_mask=input_mask,
       key=keys[0],
     )  # [B, N, E]
-    return self._finish(weights, queries, attended, keys)
+    return self.finish(weights, queries, attended, keys)
 
   @hk.name_like("__call__")
   def decode_queries(
@@ -193,7 +193,7 @@ class CrossAttentionBlock(hk.Module):
     dropout is on, whose mask is drawn for all queries together.
     """
     channels = input_parts.num_channels(queries)
-    weights, keys = self.weights(channels, inputs.shape[-1]), self._keys()
+    weights, keys = self.weights(channels, inputs.shape[-1]), self.keys()
     num_queries = queries[0].shape[1]
     keys_values = self._keys_values(weights, (inputs,), None, num_queries)
 
@@ -251,8 +251,8 @@ class CrossAttentionBlock(hk.Module):
     norms = weights.query_norm, weights.input_norm
     return self.config.attention(*(len(norm.scale) for norm in norms))
 
-  def _keys(self) -> tuple[PRNGKeyArray | None, ...]:
-    """Keys for attention weights, attended values and the MLP's result."""
+  def keys(self) -> tuple[PRNGKeyArray | None, ...]:
+    """Returns keys of attention weights, attended values and MLP, or None."""
     rates = (
       self.config.attention_dropout_rate,
       self.config.dropout_rate,
@@ -293,15 +293,16 @@ class CrossAttentionBlock(hk.Module):
       query_mask=query_mask,
       key=keys[0],
     )  # [B, T, E]
-    return self._finish(weights, queries, attended, keys)
+    return self.finish(weights, queries, attended, keys)
 
-  def _finish(
+  def finish(
     self,
     weights: CrossAttentionWeights,
     queries: Float[Array, "B T E"],
     attended: Float[Array, "B T E"],
     keys: tuple[PRNGKeyArray | None, ...],
   ) -> Float[Array, "B T E"]:
+    """Returns the block's result from attended values; `keys` are its own."""
     rate = self.config.dropout_rate
     x = layers.dropout(attended, rate, keys[1])
     if self.config.query_residual:

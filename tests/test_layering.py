@@ -29,6 +29,7 @@ WINGS = (
   "optical_flow",
   "point_clouds",
   "starcraft",
+  "time_series",
 )
 # The library's layers from the lowest; folders stand for all files in them. A
 # file imports from lower layers and from its own.
@@ -52,7 +53,7 @@ LIBRARY = (
     "multimodal_decoder.py",
     "processor.py",
   ),
-  ("network.py", "packing.py", "streaming.py"),
+  ("continuous_time.py", "network.py", "packing.py", "streaming.py"),
   ("image_sizes.py", "latent_sizes.py"),
   ("model.py",),
   ("programs.py",),

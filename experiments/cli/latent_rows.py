@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tabulate
 
 from experiments.cli import candidates
 from experiments.data import loader
 from experiments.runs import metric_meanings
 from experiments.runs import plots
+from experiments.runs import result_table
 from experiments.training import evaluation
 from experiments.training import gradients
 from experiments.training import latent_sizes
@@ -99,24 +99,20 @@ def _seconds(model: perceiver.Model, candidate: candidates.Candidate) -> float:
   return float(np.median(found))
 
 
-def table(rows: list[Row]) -> str:
-  """Returns rows as lines: metrics, operations and time for each number."""
-  names = list(rows[0].means())
-  body = [
-    (
-      row.num_latents,
-      *row.means().values(),
-      row.flops / 1e9,
-      row.seconds * 1e3,
-    )
-    for row in rows
-  ]
-  return tabulate.tabulate(
-    body,
-    ("latents", *names, "GFLOP", "ms"),
-    tablefmt="plain",
-    floatfmt=("", *[".4f"] * len(names), ".4g", ".2f"),
-    colalign=["right"] * (len(names) + 3),
+def table(rows: list[Row]) -> result_table.ResultTable:
+  """Returns metrics, operations and time for each number of latents."""
+  return result_table.ResultTable(
+    "one model with its first latents only; operations and time of one example",
+    ("latents", *rows[0].means(), "GFLOP", "ms"),
+    tuple(
+      (
+        str(row.num_latents),
+        *(f"{x:.4f}" for x in row.means().values()),
+        f"{row.flops / 1e9:.4g}",
+        f"{row.seconds * 1e3:.2f}",
+      )
+      for row in rows
+    ),
   )
 
 
@@ -129,8 +125,10 @@ def plot(rows: list[Row], metric: str, path: pathlib.Path) -> pathlib.Path:
   operations = [row.flops / 1e9 for row in rows]
   axes[0].plot(sizes, values, marker=".")
   axes[0].set_xscale("log", base=2)
+  axes[0].set_xticks(sizes, sizes)
   axes[0].set(xlabel="latents", ylabel=f"{metric}{', ' * bool(unit)}{unit}")
   axes[1].plot(operations, values, marker=".")
-  axes[1].set_xscale("log")
+  if operations[-1] > 10 * operations[0]:
+    axes[1].set_xscale("log")
   axes[1].set(xlabel="operations for one example, GFLOP")
   return plots.save(figure, path, "the same model with its first latents only")

@@ -10,6 +10,7 @@ import tyro
 from experiments.cli import arguments
 from experiments.cli import candidates
 from experiments.cli import errors
+from experiments.cli import html_report
 from experiments.cli import latent_rows
 from experiments.runs import folder as run_folder
 from experiments.runs import metric_meanings
@@ -242,14 +243,14 @@ def run(
     path: where it was read, and where a choice is written.
     options: which numbers, and how to choose.
     examples: how many to evaluate on; None for all.
-    folder: where to plot; nothing is plotted if None.
+    folder: of a page with table and plot; none is written if None.
   """
   rows = compare(candidate, options, examples)
-  lines = [latent_rows.table(rows)]
+  lines = [str(latent_rows.table(rows))]
   name, _ = metric_of(rows, options.metric)
   is_first = not sharding.process_index()
   if folder is not None and is_first:
-    lines.append(f"plot: {latent_rows.plot(rows, name, folder / PLOT)}")
+    lines.append(f"report: {_report(rows, name, candidate, folder)}")
   if options.choose_latents:
     chosen, reason = choose(rows, options)
     file = (
@@ -261,3 +262,29 @@ def run(
       f"chosen: {chosen.num_latents} latents, {reason}; written into {file}"
     )
   return "\n".join(lines)
+
+
+def _report(
+  rows: list[latent_rows.Row],
+  metric: str,
+  candidate: candidates.Candidate,
+  folder: pathlib.Path,
+) -> pathlib.Path:
+  """Writes a page: the evaluation with all latents, table and plot."""
+  split, means = candidate.task.eval_split(), rows[-1].means()
+  count = len(rows[-1].values[metric])
+  found = evaluation.Evaluation(
+    metrics=means,
+    examples=count,
+    expected=len(split.source),
+    split=split.name,
+    is_partial=count < len(split.source),
+    details=(latent_rows.table(rows),),
+  )
+  return html_report.write(
+    folder,
+    title=f"Evaluation with {rows[-1].num_latents} latents and with fewer",
+    found=found,
+    pictures=[latent_rows.plot(rows, metric, folder / PLOT)],
+    facts=candidates.facts(candidate),
+  )

@@ -47,6 +47,7 @@ _MODULES = {
   "shape_autoencoding": "experiments.point_clouds.surfaces.configs",
   "starcraft": "experiments.starcraft.configs",
   "text": "experiments.generation.text.configs",
+  "time_series": "experiments.time_series.configs",
   "tunes": "experiments.generation.tunes.configs",
   "video_autoencoding": "experiments.audio_video.autoencoding.configs",
 }
@@ -240,7 +241,9 @@ def fit(choice: Choice, experiment: trainer.Experiment) -> trainer.Experiment:
   """
   known = getattr(choice.experiment.model, "num_classes", None)
   of_data = getattr(experiment, "num_classes", None)
-  if of_data is None or experiment.model.num_classes != known:
+  if known is None or of_data is None:
+    return experiment
+  if experiment.model.num_classes != known:
     return experiment
   count = of_data()
   if count in (None, known):

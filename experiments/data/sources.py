@@ -4,6 +4,7 @@ It is written KIND, KIND:PATH or PATH, in all experiments alike: what is no kind
 is a path, to data of the kind that an experiment's own folders have.
 """
 
+from collections.abc import Mapping
 import dataclasses
 import enum
 import pathlib
@@ -34,11 +35,11 @@ class Source:
   path: pathlib.Path | None = None
 
   # The kind of a path alone, those that need a path, and those that may have
-  # one; a sentence on how to get the data.
+  # one; a sentence on how to get the data, or one for each kind.
   of_path: ClassVar[enum.Enum | None] = None
   needs_path: ClassVar[tuple[enum.Enum, ...]] = ()
   takes_path: ClassVar[tuple[enum.Enum, ...]] = ()
-  advice: ClassVar[str] = ""
+  advice: ClassVar[str | Mapping[Any, str]] = ""
 
   def __post_init__(self) -> None:
     takes = (*self.needs_path, *self.takes_path)
@@ -66,10 +67,13 @@ class Source:
     """
     if self.path is None:
       short = f" or {option} PATH" * (self.kind is self.of_path)
+      advice = self.advice
+      if not isinstance(advice, str):
+        advice = advice[self.kind]
       raise files.InputError(
         f"{self.kind.value} is read from a folder: give {option} "
         f"{self.kind.value}:PATH{short}, or {option} {SYNTHETIC}."
-        f" {self.advice}".rstrip()
+        f" {advice}".rstrip()
       )
     return bucket_copies.local(self.path)
 

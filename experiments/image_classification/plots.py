@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 
 from experiments.data import loader
+from experiments.image_classification.imagenet import pixels
 from experiments.runs import plots
 import perceiver
 
@@ -44,13 +45,11 @@ def mistakes(
   margin = logits.max(axis=-1) - logits[np.arange(count), first]
   shown = wrong[np.argsort(-margin[wrong])][:_MAX_SHOWN]
   columns = 8
-  rows = max(1, -(-len(shown) // columns))
-  figure, axes = plots.pyplot().subplots(
-    rows, columns, figsize=(1.3 * columns, 1.7 * rows + 0.4), squeeze=False
-  )
-  for axis in axes.flat:
+  rows = -(-len(shown) // columns)
+  figure = plots.pyplot().figure(figsize=(1.3 * columns, 1.7 * rows + 0.5))
+  axes = [figure.add_subplot(rows, columns, i + 1) for i in range(len(shown))]
+  for axis, i in zip(axes, shown):
     axis.axis("off")
-  for axis, i in zip(axes.flat, shown):
     axis.imshow(_displayable(images[i]), cmap="gray")
     title = f"{_short(names[first[i]])}\nas {_short(names[guesses[i]])}"
     axis.set_title(title, fontsize=8)
@@ -109,7 +108,8 @@ def attention(
 
 
 def _displayable(image: np.ndarray) -> np.ndarray:
-  """Scales an image [H, W, C] to [0, 1]; one channel becomes [H, W]."""
-  image = image - image.min()
-  image = image / max(image.max(), 1e-6)
-  return image[..., 0] if image.shape[-1] == 1 else image
+  """Returns colours in [0, 1], [H, W, 3]; one channel is scaled to that."""
+  if image.shape[-1] == 3:
+    return np.clip(image * pixels.STDDEV + pixels.MEAN, 0, 1)
+  grey = image[..., 0] - image.min()
+  return grey / max(grey.max(), 1e-6)

@@ -17,6 +17,7 @@ from experiments.data import sources as data_sources
 from experiments.point_clouds.files import clouds
 from experiments.point_clouds.files import datasets
 from experiments.point_clouds.files import hdf5_files
+from experiments.point_clouds.files import prepare_components
 from experiments.point_clouds.files import prepare_furniture
 from experiments.point_clouds.synthetic import shapes as synthetic_shapes
 from perceiver import bounds
@@ -44,9 +45,15 @@ class Source(data_sources.Source):
   of_path = Dataset.MODELNET40
   needs_path = (Dataset.MODELNET40, Dataset.MODELNET40_HDF5, Dataset.HDF5)
   advice = (
-    "ModelNet40 is at https://modelnet.cs.princeton.edu. Furniture is smaller. "
-    + prepare_furniture.PACKAGE.advice(
-      "furniture ARCHIVE DIR", "modelnet40 --mini --data.source hdf5:DIR"
+    "ModelNet40 is at https://modelnet.cs.princeton.edu. Others are smaller. "
+    + " ".join(
+      package.advice(
+        f"{name} ARCHIVE DIR", "modelnet40 --mini --data.source hdf5:DIR"
+      )
+      for name, package in (
+        ("furniture", prepare_furniture.PACKAGE),
+        ("components", prepare_components.PACKAGE),
+      )
     )
   )
 

@@ -17,6 +17,7 @@ from scipy import special  # type: ignore[import-untyped]
 
 from experiments.data import files
 from experiments.data import loader
+from experiments.runs import result_table
 from experiments.training import config as training_config
 from experiments.training import evaluation
 from experiments.training import sharding
@@ -60,15 +61,19 @@ class Calibration:
   error: tuple[float, float]
   nats: tuple[float, float]
 
-  def describe(self) -> str:
-    """Returns the numbers in words."""
-    (error, mended), (nats, less) = self.error, self.nats
-    return (
-      f"calibration: temperature {self.temperature:.4g}, fitted on "
-      f"{self.num_fitted} examples; on the other {self.num_rest}:\n"
-      f"  calibration error {error:.4f} before, {mended:.4f} after "
-      f"({NUM_BINS} bins of equal width)\n"
-      f"  cross-entropy {nats:.4f} nats before, {less:.4f} after"
+  def table(self) -> result_table.ResultTable:
+    """Returns both errors, before and after, with a caption."""
+    is_bound = bool(np.isclose(self.temperature, _RANGE, rtol=1e-3).any())
+    bound = " (an end of its range: the examples determine none)" * is_bound
+    rows = {
+      f"calibration error ({NUM_BINS} bins of equal width)": self.error,
+      "cross-entropy, nats": self.nats,
+    }
+    return result_table.ResultTable(
+      f"calibration: temperature {self.temperature:.4g}{bound}, fitted on "
+      f"{self.num_fitted} examples; on the other {self.num_rest}",
+      ("", "before", "after"),
+      tuple((name, *(f"{x:.4f}" for x in row)) for name, row in rows.items()),
     )
 
 
@@ -97,7 +102,7 @@ def cross_entropy(
 ) -> float:
   """Returns the mean cross-entropy, nats."""
   logs = special.log_softmax(np.asarray(logits, np.float64), axis=-1)
-  return float(-np.take_along_axis(logs, labels[:, None], -1).mean())
+  return float(0 - np.take_along_axis(logs, labels[:, None], -1).mean())
 
 
 def fit_temperature(

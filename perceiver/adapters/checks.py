@@ -26,20 +26,31 @@ def floats(
     ValueError: if the shape is another.
     TypeError: if the dtype is no floating point.
   """
-  found = array.shape[1:]
-  if array.ndim != len(shape) + 1 or any(
-    want != have
-    for want, have in zip(shape, found)
-    if not isinstance(want, str)
-  ):
-    raise ValueError(
-      f"{component}: the array has shape {tuple(array.shape)}; expected "
-      f"[batch, {', '.join(map(str, shape))}]."
-    )
+  _shape(component, array, shape)
   if not jnp.issubdtype(array.dtype, jnp.floating):
     raise TypeError(
       f"{component}: the array has dtype {array.dtype}; expected floating "
       "point, in the range that the model was trained with."
+    )
+
+
+def reals(component: str, array: Unchecked, shape: Sequence[int | str]) -> None:
+  """Refuses an array that has no real numbers, or not the expected shape.
+
+  Args:
+    component: what the error names, such as "Series times".
+    array: [B, *shape].
+    shape: sizes of the axes after the batch; a word stands for any size.
+
+  Raises:
+    ValueError: if the shape is another.
+    TypeError: if the dtype is neither floating point nor integer.
+  """
+  _shape(component, array, shape)
+  kinds = jnp.floating, jnp.integer
+  if not any(jnp.issubdtype(array.dtype, kind) for kind in kinds):
+    raise TypeError(
+      f"{component}: the array has dtype {array.dtype}; expected real numbers."
     )
 
 
@@ -61,4 +72,19 @@ def flags(
     raise TypeError(
       f"{component}: the mask has dtype {mask.dtype}; expected bool, True "
       "where something is."
+    )
+
+
+def _shape(
+  component: str, array: Unchecked, shape: Sequence[int | str]
+) -> None:
+  found = array.shape[1:]
+  if array.ndim != len(shape) + 1 or any(
+    want != have
+    for want, have in zip(shape, found)
+    if not isinstance(want, str)
+  ):
+    raise ValueError(
+      f"{component}: the array has shape {tuple(array.shape)}; expected "
+      f"[batch, {', '.join(map(str, shape))}]."
     )

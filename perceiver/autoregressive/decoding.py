@@ -21,6 +21,7 @@ from jaxtyping import Array, Float, Float32, Int
 
 from perceiver import blocks
 from perceiver.attention import causal_attention
+from perceiver.attention import rotary_attention
 from perceiver.autoregressive import network
 from perceiver.autoregressive import parts
 from perceiver.autoregressive import sequence_positions
@@ -274,7 +275,7 @@ class Decoder:
   ) -> Float[Array, "B 1 D"]:
     """Attends from the newest latent to all slots from the time `first`."""
     visible = slot_times(time, keys_values.keys.shape[2]) >= first[:, None]
-    attend = lambda queries: causal_attention.attend_at_once(
+    attend = lambda queries: rotary_attention.attend_at_once(
       queries, *keys_values, visible[:, None, None]
     )
     return self._block(attention, weights, x, positions, attend)
@@ -291,7 +292,7 @@ class Decoder:
     queries = attention.queries(
       weights.attention, weights.query_norm(x), positions
     )
-    attended = attention.output(weights.attention, attend(queries))
+    attended = attention.output(weights.attention, attend(queries), positions)
     return parts.finish_block(self.config.activation, weights, x, attended)
 
   def _ring(self, keys_values: KeysValues, time: Int[Array, ""]) -> KeysValues:

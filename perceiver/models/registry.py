@@ -17,6 +17,7 @@ from perceiver.models import perceiver_ar
 from perceiver.models import shape_autoencoding
 from perceiver.models import starcraft
 from perceiver.models import text_classifier
+from perceiver.models import time_series
 from perceiver.models import video_autoencoding
 
 
@@ -59,6 +60,8 @@ ModelConfig = (
   | shape_autoencoding.ShapeAutoencoderConfig
   | starcraft.EntityEncoderConfig
   | text_classifier.TextClassifierConfig
+  | time_series.SeriesClassifierConfig
+  | time_series.SeriesRegressorConfig
   | video_autoencoding.VideoAutoencoderConfig
 )
 

@@ -17,7 +17,9 @@ from perceiver.position_encoding.learned import interpolate
 from perceiver.position_encoding.learned import Learned
 from perceiver.position_encoding.learned import LearnedVectors
 from perceiver.position_encoding.rotary import Rotary
+from perceiver.position_encoding.rotary import RotaryTime
 from perceiver.position_encoding.rotary import rotate
+from perceiver.position_encoding.rotary import Rotation
 from perceiver.position_encoding.sinusoidal import sinusoidal
 from perceiver.position_encoding.sinusoidal import sinusoidal_table
 
@@ -29,6 +31,8 @@ __all__ = [
   "LearnedVectors",
   "Projected",
   "Rotary",
+  "RotaryTime",
+  "Rotation",
   "check_grid",
   "encode",
   "features",

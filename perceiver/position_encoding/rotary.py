@@ -2,10 +2,12 @@
 
 The product of a turned query and a turned key depends on the difference of
 their positions only (2104.09864). Perceiver AR turns a share of the channels of
-every head (2202.07765 appendix D).
+every head (2202.07765 appendix D), by the numbers of elements; POYO turns them
+by times (2310.16046).
 """
 
 import dataclasses
+import math
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer
@@ -14,8 +16,37 @@ import numpy as np
 from perceiver import bounds
 
 
+class Rotation:
+  """The common part of rotary encodings."""
+
+  fraction: float
+
+  def num_channels(self, head_channels: int) -> int:
+    """Returns the number of channels of a head that turn, an even number.
+
+    Raises:
+      ValueError: if there are none.
+    """
+    count = int(head_channels * self.fraction) // 2 * 2
+    if not count:
+      raise ValueError(
+        f"{type(self).__name__}: fraction is {self.fraction} of "
+        f"{head_channels} channels per head; expected two channels or more. "
+        "Raise the fraction."
+      )
+    return count
+
+  def num_heads(self, heads: int) -> int:
+    """Returns the number of heads that turn, the first ones."""
+    return heads
+
+  def frequencies(self, num_pairs: int) -> np.ndarray:
+    """Returns the frequency of each pair, radians per unit of position."""
+    raise NotImplementedError
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Rotary:
+class Rotary(Rotation):
   """Rotary position encoding of queries and keys.
 
   Adjacent channels make a pair; pair i of n turns by position /
@@ -41,37 +72,67 @@ class Rotary:
       head_fraction="[0, 1]",
     )
 
-  def num_channels(self, head_channels: int) -> int:
-    """Returns the number of channels of a head that turn, an even number.
+  def num_heads(self, heads: int) -> int:
+    """Returns the number of heads that turn, the first ones."""
+    return int(self.head_fraction * heads)
 
-    Raises:
-      ValueError: if there are none.
-    """
-    count = int(head_channels * self.fraction) // 2 * 2
-    if not count:
-      raise ValueError(
-        f"Rotary: fraction is {self.fraction} of {head_channels} channels per "
-        "head; expected two channels or more. Raise the fraction."
-      )
-    return count
+  def frequencies(self, num_pairs: int) -> np.ndarray:
+    """Returns the frequency of each pair, radians per unit of position."""
+    return float(self.max_wavelength) ** -_exponents(num_pairs)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RotaryTime(Rotation):
+  """Rotary encoding of times, any real numbers of one unit, in all heads.
+
+  Pair i of n turns once in `min_period` · (`max_period` / `min_period`)^(i /
+  (n - 1)): there are pairs for short and for long differences.
+
+  Attributes:
+    min_period: of the fastest pair, about the shortest difference that matters.
+    max_period: of the slowest pair, more than the longest difference.
+    fraction: share of each head's channels that turn, the first ones, rounded
+      down to an even number.
+  """
+
+  min_period: float
+  max_period: float
+  fraction: float = 1.0
+
+  def __post_init__(self) -> None:
+    bounds.check(
+      self,
+      min_period="(0, inf)",
+      max_period=f"[{self.min_period}, inf)",
+      fraction="(0, 1]",
+    )
+
+  def frequencies(self, num_pairs: int) -> np.ndarray:
+    """Returns the frequency of each pair, radians per unit of time."""
+    ratio = self.max_period / self.min_period
+    return 2 * math.pi / self.min_period * ratio ** -_exponents(num_pairs)
+
+
+def _exponents(num_pairs: int) -> np.ndarray:
+  return np.arange(num_pairs) / max(num_pairs - 1, 1)
 
 
 def rotate(
-  config: Rotary,
+  config: Rotation,
   x: Float[Array, "B S H K"],
   positions: Float[Array, "#B S"] | Integer[Array, "#B S"],
 ) -> Float[Array, "B S H K"]:
   """Turns queries or keys by their positions, which may be any real numbers.
 
-  Angles and products are float32; the result has the dtype of `x`.
+  Angles and products are float32 at least; the result has the dtype of `x`.
   """
-  heads = int(config.head_fraction * x.shape[2])
+  heads = config.num_heads(x.shape[2])
   count = config.num_channels(x.shape[3])
-  exponents = np.arange(count // 2) / max(count // 2 - 1, 1)
-  frequencies = (float(config.max_wavelength) ** -exponents).astype(np.float32)
-  angles = positions.astype(jnp.float32)[..., None, None] * frequencies
+  dtype = jnp.promote_types(x.dtype, jnp.float32)
+  frequencies = config.frequencies(count // 2).astype(dtype)
+  angles = positions.astype(dtype)[..., None, None] * frequencies
   sine, cosine = jnp.sin(angles), jnp.cos(angles)  # [B, S, 1, pairs]
-  turned = x[:, :, :heads, :count].astype(jnp.float32)
+  turned = x[:, :, :heads, :count].astype(dtype)
   first, second = turned[..., ::2], turned[..., 1::2]
   turned = jnp.stack(
     [first * cosine - second * sine, second * cosine + first * sine], axis=-1

@@ -128,6 +128,27 @@ def tone(samples, channels=1):  # [S, channels]
   return 0.5 * np.sin(2 * np.pi * pitches * time)
 
 
+_CODECS = {".aiff": "pcm_s16be", ".wav": "pcm_s16le"}
+
+
+def write_audio(path, samples, rate=SAMPLE_RATE):  # [S]
+  """Writes one channel of audio, without loss, by the suffix of the file."""
+  import av
+
+  block = np.rint(32767 * np.asarray(samples)).astype(np.int16).reshape(1, -1)
+  frame = av.AudioFrame.from_ndarray(block, format="s16", layout="mono")
+  frame.sample_rate = rate
+  with av.open(str(path), "w") as container:
+    codec = _CODECS.get(path.suffix, "flac")
+    stream = container.add_stream(codec, rate=rate, layout="mono")
+    stream.codec_context.open()
+    resampler = av.AudioResampler(
+      stream.format, "mono", rate, frame_size=stream.frame_size or 1024
+    )
+    for part in (*resampler.resample(frame), *resampler.resample(None), None):
+      container.mux([x for x in stream.encode(part) if x.size])
+
+
 _ONE = 2**16
 _UPRIGHT = (_ONE, 0, 0, 0, _ONE, 0, 0, 0, 2**30)
 

@@ -12,9 +12,9 @@ import perceiver
 from perceiver import latent_sizes
 from perceiver import layers
 from perceiver import network
-from perceiver.attention import causal_attention
 from perceiver.attention import nested
 from perceiver.attention import projections
+from perceiver.attention import rotary_attention
 from tests.helpers import noise
 from tests.helpers import tiny_audioset
 from tests.helpers import tiny_battles
@@ -219,7 +219,7 @@ def test_nested_latents_equal_an_explicit_mask(self_attention):
   )
   groups = np.searchsorted(_SIZES, np.arange(8), side="right")
   visible = jnp.asarray(groups[:, None] >= groups)[None, None]
-  attended = causal_attention.attend_at_once(
+  attended = rotary_attention.attend_at_once(
     queries * config.scale, keys, values, jnp.repeat(visible, 3, 0)
   )
   joined = projections.join_heads(jnp.swapaxes(attended, 1, 2))

@@ -101,6 +101,10 @@ def test_encoding_and_decoding_agree_with_the_reference_in_float64():
     module = network.Perceiver(config, name="perceiver")
     return module((inputs,), (queries,), input_mask=mask)
 
+  ids = np.asarray(query_segments.ids)
+  each = ids[..., None] == np.arange(4)  # [B, O, S]
+  masks = np.asarray(SEGMENTS.ids) == np.arange(4)[:, None, None]  # [S, B, M]
+
   with jax.enable_x64(True):
     generator = np.random.default_rng(1)
     inputs = jnp.asarray(generator.normal(size=(2, LENGTH, 6)))
@@ -110,18 +114,29 @@ def test_encoding_and_decoding_agree_with_the_reference_in_float64():
     )
     params = packed.init(jax.random.key(0), inputs, queries)
     params = jax.tree.map(lambda x: np.float64(3 * x), params)
-    latents, found = jax.jit(packed.apply)(params, inputs, queries)
-    assert latents.shape == (2, 4, 5, 8)
-    assert found.dtype == "float64"
-    ids = np.asarray(query_segments.ids)
-    each = ids[..., None] == np.arange(4)  # [B, O, S]
-    expected = np.zeros(found.shape)
-    apply = jax.jit(apart.apply)
-    for number in range(4):
-      mask = np.asarray(SEGMENTS.ids) == number
-      of_set = apply(params, inputs, mask, queries)
-      expected += np.where(each[..., number, None], of_set, 0)
-  np.testing.assert_allclose(found, expected, atol=1e-11)
+
+    def together(*operands):
+      latents, found = packed.apply(*operands)
+      assert latents.shape == (2, 4, 5, 8)
+      return jnp.sum(jnp.sin(found)), found
+
+    def one_by_one(params, inputs, queries):
+      of_sets = jax.lax.map(
+        lambda mask: apart.apply(params, inputs, mask, queries), masks
+      )  # [S, B, O, F]
+      found = jnp.einsum("sbof,bos->bof", of_sets, each.astype(float))
+      return jnp.sum(jnp.sin(found)), found
+
+    (found, gradients), (expected, wanted) = (
+      jax.jit(jax.value_and_grad(f, (0, 1, 2), has_aux=True))(
+        params, inputs, queries
+      )
+      for f in (together, one_by_one)
+    )
+    assert found[1].dtype == "float64"
+    np.testing.assert_allclose(found[1], expected[1], atol=1e-11)
+    for x, y in zip(*map(jax.tree.leaves, (gradients, wanted)), strict=True):
+      np.testing.assert_allclose(x, y, atol=1e-11 * max(1, np.abs(y).max()))
 
 
 def operations(length, count):

@@ -2,13 +2,16 @@
 
 import functools
 
+import haiku as hk
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import perceiver
+from perceiver import network
 from perceiver import position_encoding
+from perceiver import streaming
 from perceiver.adapters import series
 from perceiver.attention import block_sizes
 from perceiver.models import classifier
@@ -85,6 +88,43 @@ def test_masked_inputs_are_not_read_and_gradients_pass_through_chunks():
   found, expected = (total(f)(variables.params) for f in (chunked, at_once))
   for x, y in zip(*map(jax.tree.leaves, (found, expected)), strict=True):
     np.testing.assert_allclose(x, y, atol=1e-4 * max(1, np.abs(y).max()))
+
+
+def test_chunks_and_their_gradients_in_float64(monkeypatch):
+  sizes = block_sizes.BlockSizes(4, 16)
+  monkeypatch.setattr(block_sizes, "choose", lambda *_: sizes)
+  tiny_config = tiny_networks.perceiver_config(input_channels=6)
+
+  def chunked(inputs):
+    module = network.Perceiver(tiny_config, name="perceiver")
+    sums = None
+    for start, stop in ((0, 3), (3, 11), (11, 16)):
+      sums = streaming.read(module, sums, (inputs[:, start:stop],))
+    return streaming.latents(module, sums, inputs.dtype)
+
+  def whole(inputs):
+    return network.Perceiver(tiny_config, name="perceiver").encode((inputs,))
+
+  with jax.enable_x64(True):
+    inputs = jnp.asarray(np.random.default_rng(1).normal(size=(2, 16, 6)))
+    first, second = (
+      hk.without_apply_rng(hk.transform(f)) for f in (chunked, whole)
+    )
+    params = second.init(jax.random.key(0), inputs)
+    params = jax.tree.map(lambda x: np.float64(3 * x), params)
+
+    def total(module, *operands):
+      return jnp.sum(jnp.sin(module.apply(*operands)))
+
+    found, expected = (
+      jax.jit(jax.value_and_grad(functools.partial(total, x), (0, 1)))(
+        params, inputs
+      )
+      for x in (first, second)
+    )
+    for x, y in zip(*map(jax.tree.leaves, (found, expected)), strict=True):
+      assert x.dtype == "float64"
+      np.testing.assert_allclose(x, y, atol=1e-11 * max(1, np.abs(y).max()))
 
 
 def test_the_state_does_not_grow_and_latents_are_ready_at_any_time():

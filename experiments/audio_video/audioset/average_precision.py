@@ -38,6 +38,15 @@ class AveragePrecisions(NamedTuple):
     return float(self.prevalence[self.evaluated].mean())
 
 
+def hit(
+  labels: np.ndarray,  # [clips, classes], 0 or 1
+  scores: np.ndarray,  # [clips, classes]
+) -> float:
+  """Returns the share of clips whose likeliest class is one of theirs."""
+  best = scores.argmax(axis=1)
+  return float(labels[np.arange(len(labels)), best].mean())
+
+
 def of(
   labels: np.ndarray,  # [clips, classes], 0 or 1
   scores: np.ndarray,  # [clips, classes]

@@ -8,12 +8,14 @@
 Published on TPUs; none has been run at full size with this code. DIR is a data
 set made by `python -m experiments.prepare clips`. `--mini` trains on synthetic
 clips, some of whose classes are only in the audio and some only in the video.
+Recipes of real clips for a CPU are in `package_recipes`.
 """
 
 import dataclasses
 
 from experiments.audio_video.audioset import data as audioset_data
 from experiments.audio_video.audioset import masking
+from experiments.audio_video.audioset import package_recipes
 from experiments.audio_video.audioset import spectrogram
 from experiments.audio_video.audioset import task as audioset_task
 from experiments.audio_video.clips import sampling
@@ -193,6 +195,9 @@ EXPERIMENTS = {
   recipe: Experiment(model=audioset.CONFIGS[model], data=data, train=train)
   for recipes, train in ((_OF_2107, _IO_TRAIN), (_OF_2103, _PERCEIVER_TRAIN))
   for recipe, (model, data) in recipes.items()
+} | {
+  recipe: Experiment(**fields._asdict())
+  for recipe, fields in package_recipes.RECIPES.items()
 }
 MINI = _mini()
 RESULTS = {

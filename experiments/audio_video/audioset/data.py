@@ -5,6 +5,7 @@ import enum
 
 from experiments.audio_video.audioset import masking
 from experiments.audio_video.audioset import spectrogram as audioset_spectrogram
+from experiments.audio_video.audioset import waveforms
 from experiments.audio_video.clips import sources
 from perceiver import bounds
 from perceiver.adapters import audio as audio_inputs
@@ -42,6 +43,7 @@ class DataConfig(sources.ClipsConfig):
       in evaluation.
     spectrogram: spectrograms of models that take one.
     spec_augment: masking of spectrograms in training; None for none.
+    waveform: augmentation of audio in training.
     drop_video: probability that a training clip of both modalities loses its
       video.
     drop_audio: probability that it loses its audio instead.
@@ -53,6 +55,7 @@ class DataConfig(sources.ClipsConfig):
     audioset_spectrogram.SpectrogramConfig()
   )
   spec_augment: masking.SpecAugmentConfig | None = None
+  waveform: waveforms.WaveformConfig = waveforms.WaveformConfig()
   drop_video: float = 0.0
   drop_audio: float = 0.0
 

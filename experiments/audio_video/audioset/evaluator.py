@@ -81,6 +81,15 @@ def predict(
   return Predictions(**loop.collect(compute))
 
 
+def score(
+  model: perceiver.Model, variables: Any, example: Mapping[str, np.ndarray]
+) -> np.ndarray:  # [classes] in [0, 1]
+  """Scores one example of `examples.EvalTransform`."""
+  batch = {name: array[None] for name, array in example.items()}
+  batch["weight"] = np.ones(1, np.float32)
+  return np.asarray(_compiled(model, None)(variables, batch)["scores"])[0]
+
+
 @functools.lru_cache(maxsize=8)
 def _compiled(
   model: perceiver.Model, mesh: Mesh | None
@@ -150,8 +159,9 @@ class Evaluator:
     """Returns "map", and "loss" in nats, a mean over clips and classes.
 
     "chance_map" is what a ranking without any knowledge reaches, "classes" the
-    number of classes that are in some clip, over which both are averaged, and
-    "silent" the number of clips without audio, or whose audio is not used.
+    number of classes that are in some clip, over which both are averaged,
+    "hit" the share of clips whose likeliest class is theirs, and "silent" the
+    number of clips without audio, or whose audio is not used.
 
     Args:
       variables: of the model.
@@ -174,6 +184,7 @@ class Evaluator:
         "map": precision.mean,
         "chance_map": precision.chance,
         "loss": float(np.mean(found.loss, dtype=np.float64)),
+        "hit": average_precision.hit(found.labels, found.scores),
         "classes": float(precision.evaluated.sum()),
         "silent": float(found.silent.sum()),
       },

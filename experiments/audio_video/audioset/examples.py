@@ -8,6 +8,7 @@ import numpy as np
 from experiments.audio_video.audioset import data
 from experiments.audio_video.audioset import masking
 from experiments.audio_video.audioset import spectrogram
+from experiments.audio_video.audioset import waveforms
 from experiments.audio_video.clips import clips
 from experiments.audio_video.clips import sampling
 from experiments.data import files
@@ -79,7 +80,7 @@ class _Transform:
     """Returns whether a clip has each of the model's modalities."""
     present = {}
     if self.inputs.video is not None:
-      present[data.VIDEO] = self.config.uses(data.VIDEO)
+      present[data.VIDEO] = clip.has_video and self.config.uses(data.VIDEO)
     if self.inputs.audio is not None:
       present[data.AUDIO] = clip.has_audio and self.config.uses(data.AUDIO)
     return present
@@ -117,7 +118,8 @@ class TrainTransform(_Transform):
         segment.frames[:], video.size, generator, config.augmentation
       )
     if self.inputs.audio is not None:
-      audio = self._audio(segment)
+      changed = waveforms.augment(segment.audio, config.waveform, generator)
+      audio = self._audio(segment._replace(audio=changed))
       if config.spec_augment is not None:
         audio = masking.spec_augment(audio, config.spec_augment, generator)
       arrays[data.AUDIO] = audio

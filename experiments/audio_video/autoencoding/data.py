@@ -104,6 +104,8 @@ class _Transform:
 def _example(
   segment: clips.Clip, image: np.ndarray, shape: clips.ClipShape
 ) -> dict[str, np.ndarray]:
+  if not segment.has_video:
+    raise files.InputError(f"clip {segment.name} has no video; expected one.")
   found = (*segment.audio.shape, len(segment.labels))
   if found != (shape.num_samples, shape.channels, 1):
     raise files.InputError(

@@ -29,9 +29,10 @@ class Autoencode:
 
   Attributes:
     clip: an .npz file with "image" [T, H, W, 3] and optionally "audio"
-      and its "rate"; a folder of frames, with or without a .wav file; or a
-      video file, which needs PyAV.
-    audio: a .wav file in place of the clip's own audio.
+      and its "rate"; a folder of frames, with or without a file of audio; or a
+      video file, or one of audio with a picture of the same name beside it,
+      which need PyAV.
+    audio: a file of audio in place of the clip's own; any but .wav needs PyAV.
     fps: frames per second of arrays and folders. Models were trained with 25.
     start: first second of the clip.
     output: the folder for the results.

@@ -11,7 +11,8 @@ clips without any.
 
 Files are found anywhere below the folder, in folders by class or not, by the
 names ID_SSSSSS_EEEEEE (seconds, six digits), ID_START_END (milliseconds) or ID
-alone, and any of the suffixes of `video_files.SUFFIXES`.
+alone, and any of the suffixes of `video_files.SUFFIXES`, or, of audio alone, of
+`audio_files.SUFFIXES`.
 """
 
 import dataclasses
@@ -19,6 +20,7 @@ import functools
 import pathlib
 from typing import NamedTuple
 
+from experiments.audio_video.clips import audio_files
 from experiments.audio_video.clips import video_files
 from experiments.data import files
 from experiments.data import tables
@@ -183,23 +185,22 @@ def classes_of(listings: list[Listing]) -> Classes:
 
 
 def find_files(folder: pathlib.Path) -> dict[str, pathlib.Path]:
-  """Returns all video files below a folder by their names without suffixes.
+  """Returns all clips below a folder by their files' names without suffixes.
 
   Of several of a name, the first by its path counts.
 
   Raises:
-    files.InputError: if there is no such folder, or no video in it.
+    files.InputError: if there is no such folder, or no clip in it.
   """
   if not folder.is_dir():
     raise files.InputError(f"{folder} is not a folder; expected one of videos.")
   found: dict[str, pathlib.Path] = {}
-  patterns = (f"*{suffix}" for suffix in video_files.SUFFIXES)
+  suffixes = (*video_files.SUFFIXES, *audio_files.SUFFIXES)
+  patterns = (f"*{suffix}" for suffix in suffixes)
   for path in files.list_files(folder, *patterns, recursive=True):
     found.setdefault(path.stem, path)
   if not found:
-    raise files.InputError(
-      f"{folder} has no videos ({', '.join(video_files.SUFFIXES)})."
-    )
+    raise files.InputError(f"{folder} has no clips ({', '.join(suffixes)}).")
   return found
 
 

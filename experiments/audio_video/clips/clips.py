@@ -53,6 +53,7 @@ class Clip(NamedTuple):
   labels: tuple[int, ...]  # classes in rising order; exactly one in Kinetics
   name: str
   has_audio: bool = True  # otherwise `audio` is silence
+  has_video: bool = True  # otherwise `frames` are black
 
 
 class ClipSource(Protocol):

@@ -6,6 +6,7 @@ Defective files are treated as follows:
   damaged     left out and listed: cannot be decoded to the end, or no video
   short       kept; segments beyond its end repeat the last frame, in silence
   silent      kept, with silence, and marked as having no audio
+  no video    files of audio without a picture: kept, and marked so
   others      kept; changes such as another rate are counted by their kinds
 """
 
@@ -17,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from experiments.audio_video.clips import audio_files
 from experiments.audio_video.clips import video_files
 from experiments.data import files
 from perceiver import bounds
@@ -34,10 +36,12 @@ class StorageConfig(video_files.Format):
       10 seconds take about 4 MB.
     whole_videos: whether files are whole videos, of which the times in the list
       are cut out; otherwise they are clips.
+    trim: whether silence at the beginning of files of audio is left out.
   """
 
   quality: int = 90
   whole_videos: bool = False
+  trim: bool = False
 
   def __post_init__(self) -> None:
     super().__post_init__()
@@ -62,7 +66,7 @@ class Job(NamedTuple):
 class Stored(NamedTuple):
   """A stored clip."""
 
-  frames: list[bytes]  # JPEG files
+  frames: list[bytes]  # JPEG files; none of audio alone
   audio: bytes  # interleaved 16-bit integers, little-endian; may be empty
   remarks: tuple[str, ...]  # kinds of defects, such as "short"
 
@@ -73,11 +77,19 @@ def decode(job: Job, config: StorageConfig) -> Stored | str:
   start = job.start if config.whole_videos else 0.0
   try:
     # Files that are clips may be a little longer than the list says.
-    found = video_files.decode(job.path, config, start, start + length)
+    window = (start, start + length)
+    if audio_files.is_audio(job.path):
+      found = audio_files.decode(job.path, config, *window, trim=config.trim)
+    else:
+      found = video_files.decode(job.path, config, *window)
   except files.InputError as error:
     return str(error)
   remarks = list(found.remarks)
-  if len(found.frames) < (length - _TOLERANCE) * config.frame_rate:
+  seconds = len(found.frames) / config.frame_rate
+  if not found.frames and found.audio is not None:
+    seconds = len(found.audio) / config.sample_rate
+    remarks.append("no video")
+  if seconds < length - _TOLERANCE:
     remarks.append("short")
   if found.audio is None:
     remarks.append("silent")

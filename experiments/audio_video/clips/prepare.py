@@ -16,7 +16,7 @@ TensorFlow Datasets, is then read without PyAV:
 """
 
 import collections
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 import contextlib
 import dataclasses
 import functools
@@ -80,10 +80,11 @@ class PrepareConfig:
     bounds.check_ranges(self, workers="[0, inf)")
 
 
-class _Plan(NamedTuple):
+class Plan(NamedTuple):
   """Clips to store, and their files."""
 
-  kind: str  # "kinetics" or "audioset"
+  origin: pathlib.Path  # of the files, for errors
+  kind: str  # "kinetics", "audioset" or another data set
   classes: clip_folder.Classes
   rows: dict[str, list[clip_folder.Row]]  # by split
   found: dict[str, pathlib.Path]  # video files by name
@@ -117,10 +118,31 @@ def prepare(config: PrepareConfig) -> prepared.DatasetReport:
       f"{config.output} is there already; remove it first."
     )
   video_files.load_av()
-  plan = _plan(config)
-  folder = config.output.absolute()
+  return write(
+    _plan(config),
+    config.output,
+    config.storage,
+    workers=config.workers,
+    stop_at_damaged=config.stop_at_damaged,
+  )
+
+
+def write(
+  plan: Plan,
+  output: pathlib.Path,
+  storage: decoding.StorageConfig,
+  *,
+  workers: int = 0,
+  stop_at_damaged: bool = False,
+) -> prepared.DatasetReport:
+  """Writes the data set of a plan; arguments are those of `PrepareConfig`.
+
+  Raises:
+    files.InputError: see `prepare`.
+  """
+  folder = output.absolute()
   folder = folder.with_name(f"{folder.name}.unfinished")
-  growing.claim(folder, repr((config.storage, plan.classes, plan.rows)))
+  growing.claim(folder, repr((storage, plan.classes, plan.rows)))
   features = _features(_distinct(plan.classes))
   splits = [
     growing.Split(
@@ -132,16 +154,26 @@ def prepare(config: PrepareConfig) -> prepared.DatasetReport:
     )
     for name in plan.rows
   ]
+  decode = functools.partial(decoding.decode, config=storage)
+  map_jobs = functools.partial(
+    parallel.ordered_map,
+    decode,
+    workers=workers,
+    died=lambda job: f"{job.path}: the process that decodes it dies",
+  )
   report = prepared.DatasetReport(
     kind=plan.kind,
-    frame_rate=config.storage.frame_rate,
-    sample_rate=config.storage.sample_rate,
-    channels=config.storage.channels,
-    splits={split.name: _write(config, plan, split) for split in splits},
+    frame_rate=storage.frame_rate,
+    sample_rate=storage.sample_rate,
+    channels=storage.channels,
+    splits={
+      split.name: _write(plan, split, map_jobs, stop_at_damaged)
+      for split in splits
+    },
   )
   text = json.dumps(dataclasses.asdict(report), indent=2)
   files.write_text(folder / prepared.REPORT, text + "\n")
-  growing.finish(folder, config.output, splits)
+  growing.finish(folder, output, splits)
   return report
 
 
@@ -160,7 +192,10 @@ def _features(class_names: Sequence[str]) -> tfds.features.FeaturesDict:
 
 
 def _write(
-  config: PrepareConfig, plan: _Plan, finished: growing.Split
+  plan: Plan,
+  finished: growing.Split,
+  map_jobs: Callable[[Sequence[decoding.Job]], Any],
+  stop_at_damaged: bool,
 ) -> prepared.SplitReport:
   """Decodes the clips of a split that are not finished yet."""
   split = finished.name
@@ -177,19 +212,14 @@ def _write(
       start, end = rows[key].start, rows[key].end
       jobs.append(decoding.Job(key, labels, path, start, end))
   show = progress.counter(split, unit=" clips")
-  decoded = parallel.ordered_map(
-    functools.partial(decoding.decode, config=config.storage),
-    jobs,
-    config.workers,
-    died=lambda job: f"{job.path}: the process that decodes it dies",
-  )
+  decoded = map_jobs(jobs)
 
   def clips() -> Iterator[growing.Example]:
     for number, (job, stored) in enumerate(zip(jobs, decoded), 1):
       show(number, len(jobs))
       if not isinstance(stored, str):
         yield job.key, _example(job, stored), stored.remarks
-      elif config.stop_at_damaged:
+      elif stop_at_damaged:
         raise files.InputError(stored)
       else:
         damaged.append(stored)
@@ -201,7 +231,7 @@ def _write(
     reasons = [*damaged, *(f"{key}: it has no file" for key in missing)]
     raise files.InputError(
       f"none of the {len(rows)} clips of {split} could be read in "
-      f"{config.videos}: {files.commonest(reasons)}"
+      f"{plan.origin}: {files.commonest(reasons)}"
     )
   official = clip_folder.OFFICIAL_COUNTS.get((plan.kind, split), ())
   counts = collections.Counter(itertools.chain(*remarks.values()))
@@ -224,7 +254,7 @@ def _example(job: decoding.Job, stored: decoding.Stored) -> Mapping[str, Any]:
   }
 
 
-def _plan(config: PrepareConfig) -> _Plan:
+def _plan(config: PrepareConfig) -> Plan:
   """Reads the lists and finds the files.
 
   Raises:
@@ -263,7 +293,8 @@ def _plan(config: PrepareConfig) -> _Plan:
       classes.numbers(row)
     if len({_key(row) for row in clips}) < len(clips):
       raise files.InputError(f"the lists of {split} name a clip twice.")
-  return _Plan(kind, classes, rows, clip_folder.find_files(config.videos))
+  found = clip_folder.find_files(config.videos)
+  return Plan(config.videos, kind, classes, rows, found)
 
 
 def run(config: PrepareConfig) -> None:

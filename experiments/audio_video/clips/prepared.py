@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 import dataclasses
 import json
+import math
 import pathlib
 from typing import Any
 
@@ -145,6 +146,19 @@ class EncodedFrames:
 
 
 @dataclasses.dataclass(frozen=True)
+class NoFrames:
+  """Black frames of one pixel, of a clip without video."""
+
+  count: int
+
+  def __len__(self) -> int:
+    return self.count
+
+  def __getitem__(self, part: slice) -> np.ndarray:  # [T, 1, 1, 3] uint8
+    return np.zeros((len(range(self.count)[part]), 1, 1, 3), np.uint8)
+
+
+@dataclasses.dataclass(frozen=True)
 class PreparedClips:
   """The clips of a split.
 
@@ -164,8 +178,11 @@ class PreparedClips:
   def __getitem__(self, index: int) -> clips.Clip:
     """Returns a clip whose frames are not decoded yet."""
     entry, report = self.source[index], self.report
-    frames = EncodedFrames(list(entry["frames"]), entry["name"].decode())
+    name, encoded = entry["name"].decode(), list(entry["frames"])
     ratio = round(report.sample_rate / report.frame_rate)
+    # Two bytes a sample.
+    count = math.ceil(len(entry["sound"]) / (2 * report.channels * ratio))
+    frames = EncodedFrames(encoded, name) if encoded else NoFrames(count)
     audio = decoding.from_bytes(
       entry["sound"], report.channels, ratio * len(frames)
     )
@@ -175,8 +192,9 @@ class PreparedClips:
       frame_rate=report.frame_rate,
       sample_rate=report.sample_rate,
       labels=tuple(int(label) for label in entry["labels"]),
-      name=frames.name,
+      name=name,
       has_audio=bool(entry["sound"]),
+      has_video=bool(encoded),
     )
 
 

@@ -2,11 +2,13 @@
 
 import dataclasses
 import enum
+import types
 
 from experiments.audio_video.clips import clips
 from experiments.audio_video.clips import prepared
 from experiments.audio_video.clips import sampling
 from experiments.audio_video.clips import synthetic as synthetic_clips
+from experiments.audio_video.packages import pinned
 from experiments.data import files
 from experiments.data import loader
 from experiments.data import sources as data_sources
@@ -14,21 +16,42 @@ from perceiver import bounds
 
 
 class Kind(enum.Enum):
-  """The kind of clips: a data set that is prepared, or synthetic ones."""
+  """The kind of clips: a data set that is prepared, or synthetic ones.
+
+  Data sets of packages have names of their own.
+  """
 
   PREPARED = "prepared"
+  DRUMS = "drums"
+  LETTERS = "letters"
+  STAMPS = "stamps"
   SYNTHETIC = "synthetic"
+
+
+_PACKAGES = {
+  Kind.DRUMS: pinned.DRUMS,
+  Kind.LETTERS: pinned.LETTERS,
+  Kind.STAMPS: pinned.STAMPS,
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Source(data_sources.Source):
-  """The clips, whose path is a data set of `experiments.prepare clips`."""
+  """The clips, whose path is a data set of `experiments.prepare`."""
 
   kind: Kind
   of_path = Kind.PREPARED
-  needs_path = (Kind.PREPARED,)
-  advice = (
-    "`python -m experiments.prepare clips` makes such a folder of video files."
+  needs_path = (Kind.PREPARED, *_PACKAGES)
+  advice = types.MappingProxyType(
+    {
+      Kind.PREPARED: (
+        "`python -m experiments.prepare clips` makes one of a folder of files."
+      ),
+      **{
+        kind: pinned.advice(package, kind.value)
+        for kind, package in _PACKAGES.items()
+      },
+    }
   )
 
 

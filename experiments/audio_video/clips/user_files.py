@@ -1,7 +1,7 @@
 """Users' clips of video and audio, and their conversion for a model.
 
-A clip comes from an .npz file, a folder of frames with a .wav file, or a video
-file. All changes made to it are reported.
+A clip comes from an .npz file, a folder of frames with a file of audio, a video
+file, or a file of audio with a picture. All changes made to it are reported.
 """
 
 import fractions
@@ -13,6 +13,7 @@ import numpy as np
 from scipy import signal  # type: ignore[import-untyped]
 from scipy.io import wavfile  # type: ignore[import-untyped]
 
+from experiments.audio_video.clips import audio_files
 from experiments.audio_video.clips import clips
 from experiments.audio_video.clips import sampling
 from experiments.audio_video.clips import video_files
@@ -51,8 +52,8 @@ def read(
   Args:
     path: an .npz file has "image", [T, H, W, 3] uint8 or floats in [0, 1], and
       may have "audio", [S] or [S, channels], and its "rate" (default 48,000).
-    audio: a .wav file; None takes the audio of the video, of a folder the only
-      .wav file in it.
+    audio: a file of audio; None takes the audio of the video, of a folder the
+      only such file in it.
     fps: frames per second of arrays and folders; video files have their own.
     start: first second that is read of a video file.
     end: last second that is read of a video file.
@@ -68,13 +69,16 @@ def read(
   if path.is_dir():
     frames = [files.read_image(p) for p in files.list_images([path])]
     clip = Clip(frames, fps, None, 0)
-    audio = audio or _only_wav(path)
+    audio = audio or _only_audio(path)
   elif path.suffix.lower() == ".npz":
     clip = _read_npz(path, fps, with_audio=audio is None)
   else:
     form = video_files.Format(sample_rate=rate, short_side=None)
     with_audio = audio is None  # Else another's takes its place.
-    found = video_files.decode(path, form, start, end, with_audio=with_audio)
+    if audio_files.is_audio(path):
+      found = audio_files.decode(path, form, start, end)
+    else:
+      found = video_files.decode(path, form, start, end, with_audio=with_audio)
     clip = Clip(
       frames=found.frames,
       fps=form.frame_rate,
@@ -84,7 +88,7 @@ def read(
       changes=tuple(found.remarks.values()),
     )
   if audio is not None:
-    clip = _with_wav(clip, audio)
+    clip = _with_audio(clip, audio, rate)
   sizes = {frame.shape for frame in clip.frames}
   if len(sizes) != 1:
     raise files.InputError(
@@ -94,11 +98,11 @@ def read(
   return clip
 
 
-def _only_wav(folder: pathlib.Path) -> pathlib.Path | None:
-  found = files.list_files(folder, "*.wav")
+def _only_audio(folder: pathlib.Path) -> pathlib.Path | None:
+  found = files.list_files(folder, *(f"*{x}" for x in audio_files.SUFFIXES))
   if len(found) > 1:
     raise files.InputError(
-      f"{folder} has {len(found)} .wav files; choose one with --audio."
+      f"{folder} has {len(found)} files of audio; choose one with --audio."
     )
   return found[0] if found else None
 
@@ -137,7 +141,14 @@ def _read_npz(path: pathlib.Path, fps: float, *, with_audio: bool) -> Clip:
   return Clip(list(image), fps, audio, int(rate), changes=tuple(changes))
 
 
-def _with_wav(clip: Clip, path: pathlib.Path) -> Clip:
+def _with_audio(clip: Clip, path: pathlib.Path, rate: int) -> Clip:
+  # Reading .wav needs no PyAV.
+  if audio_files.is_audio(path) and path.suffix.lower() != ".wav":
+    form = video_files.Format(sample_rate=rate)
+    decoded = audio_files.decode(path, form, clip.start)
+    assert decoded.audio is not None  # Else it is an error.
+    changed = (*clip.changes, *decoded.remarks.values())
+    return clip._replace(audio=decoded.audio[:, 0], rate=rate, changes=changed)
   try:
     rate, samples = wavfile.read(path)
   except Exception as error:  # Damage can raise any error.

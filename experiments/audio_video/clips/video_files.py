@@ -5,6 +5,7 @@ Whatever is constant in a good file may change in the middle of another.
 """
 
 from collections.abc import Iterable, Iterator
+import contextlib
 import dataclasses
 import importlib
 import math
@@ -23,7 +24,7 @@ SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v")
 
 T = TypeVar("T")
 # Whether something is so, its kind, and the change made for it in words.
-_Remarks = list[tuple[Any, str, str]]
+Remarks = list[tuple[Any, str, str]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,25 +84,40 @@ def decode(
       f"{path}: the part from {start:g} to {end:g} seconds is empty"
     )
   av = load_av()
-  # Since version 19 PyAV needs no word on metadata that are not UTF-8.
-  old = int(av.__version__.partition(".")[0]) < 19
-  settings = {"metadata_errors": "replace"} if old else {}
-  opened = lambda: av.open(str(path), **settings)
-  try:
-    with opened() as container:
+  with damaged(path):
+    with opened(av, path) as container:
       frames, first, remarks = _video(container, form, (start, end))
     seconds = len(frames) / form.frame_rate
     audio, more = None, list[Any]()
     if with_audio:
-      with opened() as container:
-        audio, more = _audio(av, container, form, (first + start, seconds))
+      with opened(av, path) as container:
+        audio, more = read_audio(av, container, form, (first + start, seconds))
+  return Decoded(frames, audio, changes([*remarks, *more]))
+
+
+def opened(av: Any, path: pathlib.Path) -> Any:
+  """Returns an opened file, of the module of PyAV."""
+  # Since version 19 PyAV needs no word on metadata that are not UTF-8.
+  old = int(av.__version__.partition(".")[0]) < 19
+  settings = {"metadata_errors": "replace"} if old else {}
+  return av.open(str(path), **settings)
+
+
+@contextlib.contextmanager
+def damaged(path: pathlib.Path) -> Iterator[None]:
+  """Turns all errors inside into `files.InputError`s that name a file."""
+  try:
+    yield
   except files.InputError as error:
     raise files.InputError(f"{path}: {error}") from error
   except Exception as error:  # Damage can raise any error.
     reason = getattr(error, "strerror", None) or str(error) or repr(error)
     raise files.InputError(f"{path}: it cannot be decoded: {reason}") from error
-  changes = {kind: words for so, kind, words in (*remarks, *more) if so}
-  return Decoded(frames, audio, changes)
+
+
+def changes(remarks: Remarks) -> dict[str, str]:
+  """Returns the remarks that hold, in words, by their kinds."""
+  return {kind: words for so, kind, words in remarks if so}
 
 
 def load_av() -> Any:
@@ -134,7 +150,7 @@ def _best(streams: Any) -> Any:
 
 def _video(
   container: Any, form: Format, window: tuple[float, float]
-) -> tuple[list[np.ndarray], float, _Remarks]:
+) -> tuple[list[np.ndarray], float, Remarks]:
   """Returns frames, the time stamp of the file's first one, and remarks."""
   stream = _best(container.streams.video)
   if stream is None:
@@ -252,9 +268,9 @@ def _turned(frame: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 # ----------------------------------------------------------------------- audio
 
 
-def _audio(
+def read_audio(
   av: Any, container: Any, form: Format, window: tuple[float, float]
-) -> tuple[np.ndarray | None, _Remarks]:  # [S, channels] float32
+) -> tuple[np.ndarray | None, Remarks]:  # [S, channels] float32
   """Returns audio, None if there is none, and remarks.
 
   Args:

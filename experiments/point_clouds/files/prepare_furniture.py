@@ -16,18 +16,15 @@ import dataclasses
 import io
 import pathlib
 import re
-from typing import NamedTuple
 import zipfile
-import zlib
 
-import numpy as np
 import tyro
 
 from experiments.data import archives
 from experiments.data import files
-from experiments.point_clouds.files import hdf5_files
-from experiments.point_clouds.files import meshes
+from experiments.point_clouds.files import clouds
 from experiments.point_clouds.files import obj_files
+from experiments.point_clouds.files import prepared_clouds
 
 PACKAGE = archives.Package(
   name="sweethome3d-furniture",
@@ -53,7 +50,6 @@ CLASS_NAMES = (
 _TEST = ("BlendSwap-CC-BY", "KatorLegaz")  # catalogues
 _PROPERTIES = "PluginFurnitureCatalog.properties"
 _ENTRY = re.compile(r"(name|model)#(\d+)=(.*)")
-_NUM_POINTS = 2048
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,14 +65,6 @@ class PrepareConfig:
   folder: tyro.conf.Positional[pathlib.Path]
 
 
-class _Object(NamedTuple):
-  """An object of a class, and its file."""
-
-  label: int
-  name: str  # of its file, in its catalogue
-  content: bytes
-
-
 def run(config: PrepareConfig) -> None:
   """Runs the command `prepare furniture`.
 
@@ -84,22 +72,11 @@ def run(config: PrepareConfig) -> None:
     files.InputError: if the archive is another one, h5py is missing, or a file
       cannot be written.
   """
-  parts: dict[str, list[_Object]] = {"train": [], "test": []}
+  parts: dict[str, list[clouds.Cloud]] = {"train": [], "test": []}
   for path, content in PACKAGE.members(config.archive, "*.sh3f"):
     is_test = pathlib.PurePath(path).stem in _TEST
-    parts["test" if is_test else "train"] += _objects(content)
-  files.make_folder(config.folder)
-  for part, objects in parts.items():
-    clouds = np.stack([_sample(each) for each in objects])  # [n, P, 3]
-    labels = np.array([each.label for each in objects], np.int32)
-    hdf5_files.write(config.folder / f"furniture_{part}.h5", clouds, labels)
-    print(f"{part}: {len(labels)} objects of {len(set(labels))} classes")
-  text = "\n".join(CLASS_NAMES) + "\n"
-  files.write_text(config.folder / hdf5_files.NAMES, text)
-  print(
-    "to train on them: python -m experiments.train modelnet40 --mini "
-    f"--data.source hdf5:{config.folder}"
-  )
+    parts["test" if is_test else "train"] += _clouds(content)
+  prepared_clouds.write(config.folder, "furniture", parts, CLASS_NAMES)
 
 
 def class_of(name: str) -> int | None:
@@ -112,8 +89,8 @@ def class_of(name: str) -> int | None:
   return CLASS_NAMES.index(found[-1]) if found else None
 
 
-def _objects(catalogue: bytes) -> Iterator[_Object]:
-  """Yields the objects of a catalogue that have a class."""
+def _clouds(catalogue: bytes) -> Iterator[clouds.Cloud]:
+  """Yields points on the objects of a catalogue that have a class."""
   with zipfile.ZipFile(io.BytesIO(catalogue)) as opened:
     entries: dict[str, dict[str, str]] = {}
     for line in opened.read(_PROPERTIES).decode("latin-1").splitlines():
@@ -121,13 +98,10 @@ def _objects(catalogue: bytes) -> Iterator[_Object]:
         entries.setdefault(match[2], {})[match[1]] = match[3].strip()
     for entry in entries.values():
       label, model = class_of(entry["name"]), entry["model"].lstrip("/")
-      if label is not None:
-        yield _Object(label, model, opened.read(model))
-
-
-def _sample(each: _Object) -> np.ndarray:  # [P, 3] float32
-  numbers = np.random.default_rng(zlib.crc32(each.name.encode()))
-  try:
-    return meshes.sample(obj_files.parse(each.content), _NUM_POINTS, numbers)
-  except ValueError as error:
-    raise files.InputError(f"{each.name}: {error}.") from error
+      if label is None:
+        continue
+      try:
+        mesh = obj_files.parse(opened.read(model))
+        yield prepared_clouds.sample(model, mesh, label)
+      except ValueError as error:
+        raise files.InputError(f"{model}: {error}.") from error

@@ -15,9 +15,8 @@ import numpy as np
 from experiments.data import files
 from experiments.data import loader
 from experiments.data import sources as data_sources
+from experiments.point_clouds.files import mesh_files
 from experiments.point_clouds.files import meshes
-from experiments.point_clouds.files import obj_files
-from experiments.point_clouds.files import off_files
 from experiments.point_clouds.surfaces import distances
 from experiments.point_clouds.synthetic import shapes as synthetic_shapes
 from perceiver import bounds
@@ -28,7 +27,7 @@ _HELD_OUT = 5  # every fifth file
 
 
 class Kind(enum.Enum):
-  """The source of surfaces: files .off and .obj of a folder, or synthetic."""
+  """The source of surfaces: files of meshes in a folder, or synthetic."""
 
   MESHES = "meshes"
   SYNTHETIC = "synthetic"
@@ -41,7 +40,9 @@ class Source(data_sources.Source):
   kind: Kind
   of_path = Kind.MESHES
   needs_path = (Kind.MESHES,)
-  advice = "Any folder of meshes as .off or .obj will do, such as ModelNet40's."
+  advice = (
+    "Any folder of meshes as .off, .obj or .wrl will do, such as ModelNet40's."
+  )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -84,13 +85,7 @@ class Meshes(Sequence[meshes.Mesh]):
     return len(self.paths)
 
   def __getitem__(self, index: int) -> meshes.Mesh:  # type: ignore[override]
-    path = self.paths[index]
-    if path.suffix.lower() == ".off":
-      return off_files.read(path)
-    try:
-      return obj_files.parse(files.read_bytes(path))
-    except ValueError as error:
-      raise files.InputError(f"{path}: {error}") from error
+    return mesh_files.read(self.paths[index])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,12 +192,12 @@ def surfaces(
   found = sorted(
     path
     for path in folder.rglob("*")
-    if path.suffix.lower() in (".off", ".obj")
+    if path.suffix.lower() in mesh_files.SUFFIXES
   )
   if len(found) < _HELD_OUT:
     raise files.InputError(
       f"{folder} has {len(found)} meshes; expected at least {_HELD_OUT} files "
-      ".off or .obj."
+      f"{', '.join(mesh_files.SUFFIXES)}."
     )
   last = _HELD_OUT - 1
   kept = [path for i, path in enumerate(found) if i % _HELD_OUT != last]

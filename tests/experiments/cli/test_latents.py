@@ -135,6 +135,9 @@ def test_a_run_is_evaluated_at_its_sizes(run, tmp_path, capsys):
   assert flops[0] < flops[-1]
   assert all(x["ms"] > 0 for x in found.values())
   assert (tmp_path / latents.PLOT).stat().st_size > 1000
+  page = (tmp_path / "index.html").read_text()
+  assert f'src="{latents.PLOT}"' in page
+  assert f'<td class="number">{found[1]["loss"]:.4f}</td>' in page
 
 
 def test_a_choice_is_written_and_used(run, capsys):

@@ -16,6 +16,7 @@ from experiments.image_classification.imagenet import baselines
 from experiments.image_classification.imagenet import configs
 from experiments.image_classification.imagenet import data as imagenet_data
 from experiments.image_classification.imagenet import painted_digits
+from experiments.image_classification.imagenet import pixels
 from experiments.image_classification.imagenet import sources
 from experiments.runs import plots as runs_plots
 import perceiver
@@ -137,7 +138,18 @@ def test_mistakes_are_named_and_miss_all_labels(tmp_path, monkeypatch):
   assert saved[0].get_suptitle() == "1 of 4 mistaken"
   titles = [axis.get_title() for axis in saved[0].axes if axis.get_title()]
   assert titles == [f"{'x' * 15}…\nas tench"]
-  runs_plots.pyplot().close(saved[0])
+  logits[1] = [0, 0, 5]
+  plots.mistakes(model, None, split, names, tmp_path / "mistakes.png")
+  assert saved[1].get_figheight() < 1 < saved[0].get_figheight()
+  runs_plots.pyplot().close("all")
+
+
+def test_colours_are_shown_as_they_are():
+  image = np.full((2, 2, 3), 40, np.uint8)  # Nothing in it is black or white.
+  found = plots._displayable(pixels.normalise(image))
+  np.testing.assert_allclose(found, 40 / 255, atol=1e-6)
+  grey = plots._displayable(np.array([[[-1.0], [3.0]]]))
+  np.testing.assert_allclose(grey, [[0, 1]])
 
 
 def test_plots_name_the_classes_of_the_data(tmp_path):

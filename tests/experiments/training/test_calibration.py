@@ -71,9 +71,17 @@ def test_the_rest_is_what_was_not_fitted():
   assert (found.num_fitted, found.num_rest) == (225, 675)
   assert found.error[1] < found.error[0]
   assert found.nats[1] < found.nats[0]
-  assert "fitted on 225 examples; on the other 675" in found.describe()
+  assert "fitted on 225 examples; on the other 675" in found.table().caption
+  assert "end of its range" not in found.table().caption
   with pytest.raises(files.InputError, match="leave 0"):
     calibration.calibrate(logits[:102], labels[:102], 0.1)
+
+
+def test_without_a_wrong_answer_no_temperature_is_determined():
+  logits = np.tile([[9.0, 0.0], [0.0, 9.0]], (10, 1))
+  found = calibration.calibrate(logits, np.tile([0, 1], 10), 0.5)
+  assert "temperature 0.001 (an end of its range" in found.table().caption
+  assert "-0.0000" not in str(found.table())
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.5])

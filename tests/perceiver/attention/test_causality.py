@@ -14,6 +14,7 @@ from perceiver.attention import blockwise
 from perceiver.attention import causal_attention
 from perceiver.attention import projections
 from perceiver.attention import reference
+from perceiver.attention import rotary_attention
 
 B, T, M, C, E = 3, 4, 21, 6, 8
 OFFSETS = jnp.array([17, 5, -2], jnp.int32)
@@ -42,7 +43,7 @@ def visible():
 
 def with_mask(queries, parts, parameters):
   keys, values = project(parameters, parts[0])
-  return causal_attention.attend_at_once(queries, keys, values, visible())
+  return rotary_attention.attend_at_once(queries, keys, values, visible())
 
 
 def by_blocks(size, queries, parts, parameters):

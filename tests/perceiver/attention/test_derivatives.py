@@ -15,12 +15,12 @@ from perceiver import layers
 from perceiver import network
 from perceiver.attention import block_sizes
 from perceiver.attention import blockwise
-from perceiver.attention import causal_attention
 from perceiver.attention import causality
 from perceiver.attention import derivatives
 from perceiver.attention import flash
 from perceiver.attention import flash_kernels
 from perceiver.attention import reference
+from perceiver.attention import rotary_attention
 from perceiver.attention import wide_heads
 from tests.helpers import tiny_networks
 
@@ -132,7 +132,7 @@ def test_forward_mode_of_blocks(causal):
     visible = mask[:, None, None]
     if causal:
       visible &= jnp.arange(21) <= causality.ends(offset, 4)
-    return causal_attention.attend_at_once(queries, keys, values, visible)
+    return rotary_attention.attend_at_once(queries, keys, values, visible)
 
   operands = (queries, inputs, tuple(weights))
   found, expected = (

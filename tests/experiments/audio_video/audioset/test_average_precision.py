@@ -76,3 +76,9 @@ def test_impossible_rankings_are_refused():
     average_precision.of(labels, np.float32([[1, np.nan], [0, 0]]))
   with pytest.raises(ValueError, match="a clip with a label"):
     average_precision.of(np.zeros((2, 2)), np.zeros((2, 2)))
+
+
+def test_hits_are_clips_whose_likeliest_class_is_theirs():
+  labels = np.array([[1, 0, 0], [0, 1, 1], [0, 0, 1]])
+  scores = np.array([[0.3, 0.2, 0.1], [0.1, 0.2, 0.5], [0.9, 0.1, 0.8]])
+  assert average_precision.hit(labels, scores) == 2 / 3

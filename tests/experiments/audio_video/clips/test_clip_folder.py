@@ -145,7 +145,7 @@ def test_files_are_found_by_any_name(tmp_path):
 
 
 def test_folders_without_videos(tmp_path):
-  with pytest.raises(files.InputError, match="has no videos"):
+  with pytest.raises(files.InputError, match="has no clips"):
     clip_folder.find_files(tmp_path)
   with pytest.raises(files.InputError, match="is not a folder"):
     clip_folder.find_files(tmp_path / "none")

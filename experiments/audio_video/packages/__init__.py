@@ -1,0 +1,1 @@
+"""Real clips from the archives of ordinary packages."""

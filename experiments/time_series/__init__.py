@@ -1,0 +1,1 @@
+"""Series of values at irregular times: classes, and values between them."""
