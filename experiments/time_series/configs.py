@@ -141,4 +141,5 @@ RESULTS = {
   "index": tasks.Result(metric="top_1", ours=0.980),
   "interpolation": tasks.Result(metric="series_error", ours=0.0672),
   "interpolation_index": tasks.Result(metric="series_error", ours=0.0879),
+  "mini": tasks.Result(metric="top_1", ours=1.0),
 }
