@@ -60,14 +60,18 @@ class Experiment:
     return series_task.SeriesClassification(
       model=model,
       data=self.data,
-      class_names=lambda: series_data.sets(self.data)[1].class_names,
+      class_names=self._class_names,
     )
 
   def num_classes(self) -> int | None:
     """Returns the number of classes of the data; None if none are learned."""
     if isinstance(self.model, time_series.SeriesRegressorConfig):
       return None
-    return len(series_data.sets(self.data)[1].class_names)
+    return len(self._class_names())
+
+  def _class_names(self) -> tuple[str, ...]:
+    _, test = series_data.sets(self.data, self.model.value_channels)
+    return test.class_names
 
 
 def _settings(value_channels: int) -> dict[str, Any]:

@@ -158,14 +158,23 @@ def _padded(x: np.ndarray, size: int) -> np.ndarray:
   return np.pad(x, [(0, size - len(x)), *[(0, 0)] * (x.ndim - 1)])
 
 
-def sets(config: DataConfig) -> tuple[ts_files.SeriesSet, ts_files.SeriesSet]:
+def sets(
+  config: DataConfig, num_channels: int
+) -> tuple[ts_files.SeriesSet, ts_files.SeriesSet]:
   """Returns the series for training and for evaluation.
+
+  Args:
+    config: the series.
+    num_channels: of synthetic ones.
 
   Raises:
     files.InputError: if the folder has not the two files, or they do not fit.
   """
   if config.source.is_synthetic:
-    train, test = synthetic(600, seed=0), synthetic(300, seed=1)
+    train, test = (
+      synthetic(count, num_channels, seed)
+      for seed, count in enumerate((600, 300))
+    )
   else:
     train, test = _files(config.source.folder())
   if not config.hold_out:
@@ -190,7 +199,7 @@ def splits(
   Raises:
     files.InputError: if the series do not fit the model.
   """
-  train, test = sets(config)
+  train, test = sets(config, channels)
   for found in (train, test):
     if found.num_channels != channels or found.longest > size:
       raise files.InputError(
@@ -244,8 +253,11 @@ _LENGTHS = (20, 33)
 _NOISE = 0.3
 
 
-def synthetic(count: int, seed: int) -> ts_files.SeriesSet:
-  """Returns oscillations of two channels with noise; a class is a period."""
+def synthetic(count: int, num_channels: int, seed: int) -> ts_files.SeriesSet:
+  """Returns oscillations with noise; a class is a period.
+
+  Channels follow one another by a quarter of the period.
+  """
   generator = np.random.default_rng(seed)
   names = tuple(f"period of {period:g} steps" for period in PERIODS)
 
@@ -253,7 +265,7 @@ def synthetic(count: int, seed: int) -> ts_files.SeriesSet:
     times = np.arange(generator.integers(*_LENGTHS), dtype=np.float32)
     phase = generator.uniform(0, 2 * np.pi)
     angle = 2 * np.pi * times / PERIODS[label] + phase
-    values = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    values = np.cos(angle[:, None] - np.pi / 2 * np.arange(num_channels))
     values += generator.normal(scale=_NOISE, size=values.shape)
     return ts_files.Series(values.astype(np.float32), times, label)
 

@@ -21,6 +21,7 @@ from experiments.data import files
 from experiments.data import loader
 from experiments.time_series import configs
 from experiments.time_series import data as series_data
+from experiments.time_series import ts_files
 import perceiver
 from perceiver import bounds
 from perceiver import config_json
@@ -139,7 +140,7 @@ def classified_by_regression(
   experiment: configs.Experiment, share: float
 ) -> float:
   """Returns the accuracy of a logistic regression on a common grid, in %."""
-  train, test = series_data.sets(experiment.data)
+  train, test = _sets(experiment)
   generator = np.random.default_rng(0)
   time = series_data.Positions.TIME
   x, y = [], []
@@ -178,6 +179,12 @@ def _errors(
   return np.mean(np.square(differences / stddev), axis=-1)
 
 
+def _sets(
+  experiment: configs.Experiment,
+) -> tuple[ts_files.SeriesSet, ts_files.SeriesSet]:
+  return series_data.sets(experiment.data, experiment.model.value_channels)
+
+
 def _split(experiment: configs.Experiment, share: float) -> loader.Split:
   data = dataclasses.replace(experiment.data, evaluated_left_out=share)
   return dataclasses.replace(experiment, data=data).task().eval_split()
@@ -188,7 +195,7 @@ def _kept(
 ) -> list[series_data.Kept]:
   """Returns the evaluation series with the values that a model gets."""
   time = series_data.Positions.TIME
-  _, test = series_data.sets(experiment.data)
+  _, test = _sets(experiment)
   return [
     series_data.leave_out(each, share, time, np.random.default_rng(index))
     for index, each in enumerate(test.series)

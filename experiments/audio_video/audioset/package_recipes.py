@@ -19,6 +19,7 @@ from experiments.audio_video.audioset import spectrogram
 from experiments.audio_video.audioset import waveforms
 from experiments.audio_video.clips import decoding
 from experiments.audio_video.clips import sources
+from experiments.audio_video.clips import synthetic
 from experiments.audio_video.packages import drums
 from experiments.audio_video.packages import letters
 from experiments.audio_video.packages import stamps
@@ -86,12 +87,20 @@ def _data(
   storage: decoding.StorageConfig,
   seconds: float,
   mel: audio.SpectrogramInputConfig,
+  num_classes: int,
   **changes: Any,
 ) -> audioset_data.DataConfig:
   samples = round(seconds * storage.sample_rate)
   hop = samples // mel.num_frames
   return audioset_data.DataConfig(
     source=sources.Source(kind),
+    synthetic=synthetic.SyntheticConfig(
+      num_frames=round(seconds * storage.frame_rate),
+      size=stamps.SIZE,
+      frame_rate=storage.frame_rate,
+      sample_rate=storage.sample_rate,
+      num_classes=num_classes,
+    ),
     num_segments=1,
     spectrogram=spectrogram.SpectrogramConfig(
       sample_rate=storage.sample_rate,
@@ -120,6 +129,7 @@ RECIPES = {
       drums.STORAGE,
       drums.SECONDS,
       _DRUM,
+      len(drums.CLASS_NAMES),
       waveform=waveforms.WaveformConfig(gain=20.0, speed=1.5, delay=0.1),
     ),
     train=_train(1500),
@@ -131,6 +141,7 @@ RECIPES = {
       letters.STORAGE,
       letters.SECONDS,
       _LETTER,
+      len(letters.CLASS_NAMES),
       waveform=waveforms.WaveformConfig(gain=10.0, speed=1.2, delay=0.1),
     ),
     train=_train(1500),
@@ -142,6 +153,7 @@ RECIPES = {
       stamps.STORAGE,
       stamps.SECONDS,
       _NAME,
+      len(stamps.CLASS_NAMES),
       waveform=waveforms.WaveformConfig(gain=10.0, speed=1.2, delay=0.1),
       drop_video=0.2,
       drop_audio=0.2,

@@ -168,9 +168,9 @@ def test_evaluation_leaves_out_the_same_values():
 
 def test_held_out_series_are_not_trained_on():
   config = data.DataConfig(source=tiny.MINI.data.source)
-  everything, _ = data.sets(config)
+  everything, _ = data.sets(config, 2)
   kept, held_out = data.sets(
-    data.DataConfig(source=tiny.MINI.data.source, hold_out=True)
+    data.DataConfig(source=tiny.MINI.data.source, hold_out=True), 2
   )
   assert (len(kept.series), len(held_out.series)) == (400, 200)
   assert {id(each.values) for each in kept.series}.isdisjoint(
@@ -181,7 +181,7 @@ def test_held_out_series_are_not_trained_on():
 
 def test_linear_interpolation_of_a_line_is_exact(monkeypatch):
   line = ts_files.SeriesSet("line", ("a",), (SERIES,))
-  monkeypatch.setattr(data, "sets", lambda config: (line, line))
+  monkeypatch.setattr(data, "sets", lambda *_: (line, line))
   keeps_ends = np.random.default_rng(0).permutation(10)[:1]  # its own draw
   assert 0 < keeps_ends < 9
   experiment = tiny.EXPERIMENTS["interpolation"]
