@@ -52,6 +52,20 @@ def test_python_runs(page, tmp_path, monkeypatch):
   chex.assert_tree_all_finite(list(filter(is_float, arrays)))
 
 
+# ------------------------------------------------------------------------ text
+
+
+def test_no_line_is_lost():
+  """The site takes a line that begins with % for a comment."""
+  lost = [
+    (page, line)
+    for page, path in PAGES.items()
+    for line in documents.prose(path).splitlines()
+    if line.lstrip().startswith("%")
+  ]
+  assert not lost
+
+
 # -------------------------------------------------------------------- commands
 
 

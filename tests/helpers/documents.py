@@ -24,6 +24,11 @@ def python_blocks(page: pathlib.Path) -> list[str]:
   return [code for kind, code in _FENCED.findall(text) if kind == "python"]
 
 
+def prose(page: pathlib.Path) -> str:
+  """Returns the text of a page without its blocks."""
+  return _FENCED.sub("", page.read_text(encoding="utf-8"))
+
+
 def commands(page: pathlib.Path) -> list[tuple[str, tuple[str, ...]]]:
   """Returns the commands of a page: module and arguments.
 
@@ -31,7 +36,7 @@ def commands(page: pathlib.Path) -> list[tuple[str, tuple[str, ...]]]:
   """
   text = page.read_text(encoding="utf-8")
   shown = [code for kind, code in _FENCED.findall(text) if kind in ("", "bash")]
-  shown += _INDENTED.findall(_FENCED.sub("", text))
+  shown += _INDENTED.findall(prose(page))
   found = []
   for line in "\n".join(shown).replace("\\\n", " ").split("\n"):
     if not re.search(r"^[^\"#]*-m (experiments|scripts)\.\w", line):
