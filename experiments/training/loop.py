@@ -174,6 +174,8 @@ class Run:
     self._check_finite()
     means = training_losses.averages(self._state.running)
     if "loss" not in means:
+      if non_finite.may_go_on(self._state.running, self._num_steps):
+        return
       raise self._non_finite_error()
     means["learning_rate"] = float(self._rate(step - 1))
     self._reporter.write("train", step, means)
@@ -226,10 +228,8 @@ class Run:
       self._reporter.resume_clock(step)
 
   def _logged_evaluation(self, step: int) -> dict[str, Any] | None:
-    found = processes.from_process_zero(
-      lambda: self._reporter.find("eval", step)
-    )
-    return cast(dict[str, Any] | None, found)
+    find = lambda: self._reporter.find("eval", step)
+    return cast(dict[str, Any] | None, processes.from_process_zero(find))
 
   def result(self) -> tuple[int, evaluation.Evaluation]:
     """Returns the number of steps and the last evaluation."""

@@ -1,4 +1,7 @@
-"""The end of a run whose loss or gradient is not a number."""
+"""The end of a run whose loss or gradient is not a number.
+
+A row of the log waits for a step that is not skipped, for a while.
+"""
 
 from collections.abc import Callable
 import contextlib
@@ -9,6 +12,18 @@ from experiments.runs import folder as run_folder
 from experiments.training import checkpoints
 from experiments.training import losses
 from experiments.training import sharding
+
+_ENOUGH_SKIPPED = 10  # steps of a row, and no other, for the run to end
+
+
+def may_go_on(running: losses.Running, num_steps: int) -> bool:
+  """Returns whether steps that were all skipped may be part of the next row.
+
+  Args:
+    running: the sums of the log.
+    num_steps: of the whole run.
+  """
+  return int(running.num_steps) < min(_ENOUGH_SKIPPED, num_steps)
 
 
 def error(

@@ -114,6 +114,21 @@ def test_a_run_without_a_number_goes_on_skipping(tmp_path):
   assert trainer.train(again, tmp_path, amend=True).step == 13
 
 
+def test_a_skipped_step_that_is_a_row_of_its_own(tmp_path):
+  skip = training_config.NonFinite.SKIP
+  config = experiment(poisoned=True, log_every=1, non_finite=skip)
+  assert trainer.train(config, tmp_path).step == 12
+  rows = [
+    row
+    for row in log.read_rows(tmp_path / "metrics.jsonl")
+    if row["kind"] == "train"
+  ]
+  skipped = {row["step"] for row in rows if row["skipped_steps"]}
+  assert sum(row["skipped_steps"] for row in rows) == 2
+  # The row of the step after it counts it.
+  assert not {step - 1 for step in skipped} & {row["step"] for row in rows}
+
+
 def test_an_evaluation_without_a_number_does_not_end_the_run(
   tmp_path, capsys, monkeypatch
 ):
