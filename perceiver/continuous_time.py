@@ -179,7 +179,7 @@ class ContinuousTime(hk.Module):
       cfg.cross_attention, self.is_training, name="cross_attention"
     )
     weights = block.weights(cfg.channels, cfg.input_channels)
-    attended = cfg.attend_inputs.attend(
+    attended = cfg.attend_inputs(
       weights.attention,
       weights.input_norm,
       weights.query_norm(x),
@@ -271,7 +271,7 @@ class _SelfAttention(hk.Module):
       cfg.self_attention.exact_gelu,
       name="mlp",
     )
-    attended = attention.attend(
+    attended = attention(
       module.weights(cfg.channels, cfg.channels),
       norm,
       norm(x),

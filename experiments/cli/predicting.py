@@ -106,6 +106,32 @@ def load(
   return model, variables
 
 
+def load_trained(
+  path: pathlib.Path, kinds: tuple[type, ...], experiment: str
+) -> tuple[perceiver.Model, perceiver.Variables]:
+  """Loads a model of an experiment that has no published one.
+
+  Args:
+    path: the folder of a run or a model file.
+    kinds: the configuration classes of its models.
+    experiment: its name on the command line.
+
+  Raises:
+    errors.UsageError: if it is another model.
+    FileNotFoundError: if there is no such file.
+  """
+  if not path.exists():
+    hint = files.similar(path)
+    raise FileNotFoundError(f"There is no checkpoint {path}.{hint}")
+  model, variables = perceiver.load(path)
+  if not isinstance(model.config, kinds):
+    raise errors.UsageError(
+      f"{path} is a {type(model.config).__name__}; expected a model of "
+      f"{experiment}"
+    )
+  return model, variables
+
+
 def is_ours(path: pathlib.Path) -> bool:
   """Returns whether a checkpoint is a model file of ours, or a run with one."""
   return store.is_ours(path) or store.is_ours(path / run_folder.MODEL)

@@ -23,6 +23,7 @@ from typing import NamedTuple
 from experiments.cli import errors
 from experiments.cluster import processes
 from experiments.data import buckets
+from experiments.data import paths
 from experiments.data import sources
 from experiments.hardware import findings
 from experiments.runs import bucket_folders
@@ -329,8 +330,8 @@ def workdir(
     if distributed not in (None, processes.DistributedConfig()):
       raise errors.UsageError(
         f"--workdir is {buckets.shown(given)}; expected a folder that all "
-        "processes share, such as one where the bucket is mounted: `gcsfuse "
-        "--implicit-dirs --rename-dir-limit 100000 BUCKET DIR`"
+        "processes share, such as one where the bucket is mounted: "
+        f"{paths.mounting(given.parts[1])}"
       )
     return bucket_folders.open_folder(given)
   found = given.resolve()

@@ -14,10 +14,11 @@ import pathlib
 import re
 import shutil
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 from experiments.data import buckets
 from experiments.data import files
+from experiments.data import paths
 
 # In every folder checkpoints/STEP of a run; its list of files comes last.
 MARKER = "digests.json"
@@ -29,9 +30,18 @@ _copies: dict[pathlib.Path, pathlib.Path] = {}
 
 
 def cache() -> pathlib.Path:
-  """Returns the folder of all copies."""
+  """Returns the folder of all copies.
+
+  Raises:
+    files.InputError: if it is no path on this machine.
+  """
   given = os.environ.get("PERCEIVER_CACHE") or "~/.cache/perceiver"
-  return pathlib.Path(given).expanduser().absolute()
+  try:
+    return paths.local(given).absolute()
+  except paths.PathError as error:
+    raise files.InputError(
+      f"the folder of copies, $PERCEIVER_CACHE, is {given!r}; {error.reason}"
+    ) from error
 
 
 def local(path: pathlib.Path) -> pathlib.Path:
@@ -57,8 +67,8 @@ def forget() -> None:
 
 
 def is_copy(path: pathlib.Path) -> bool:
-  """Returns whether a path is one of the copies that `local` makes."""
-  return path.absolute().is_relative_to(cache() / "gs")
+  """Returns whether a path is in one of the copies that `local` has made."""
+  return bool(_copies) and path.absolute().is_relative_to(cache() / "gs")
 
 
 def _copied(path: pathlib.Path) -> pathlib.Path:
@@ -74,22 +84,27 @@ def _copied(path: pathlib.Path) -> pathlib.Path:
   if not wanted or (is_step and inside not in map(step_of, wanted)):
     raise buckets.BucketError(f"There is nothing at {buckets.shown(path)}.")
   target = cache().joinpath("gs", *source.parts[1:])
-  with _locked(target.with_name(f".{target.name}.lock")):
+  with lock_file(target) as file:
+    with contextlib.suppress(OSError):  # Some file systems have no locks.
+      fcntl.flock(file, fcntl.LOCK_EX)
     prune(target, found)
     download(source, target, wanted)
   return target / inside
 
 
 @contextlib.contextmanager
-def _locked(path: pathlib.Path) -> Iterator[None]:
-  """Waits for a lock, that of a file."""
+def lock_file(folder: pathlib.Path) -> Iterator[TextIO]:
+  """Yields an open file beside a folder, to be locked while that is used.
+
+  Raises:
+    files.InputError: if it cannot be written.
+  """
+  path = folder.with_name(f".{folder.name}.lock")
   with files.explaining(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.open("a")
   with file:
-    with contextlib.suppress(OSError):  # Some file systems have none.
-      fcntl.flock(file, fcntl.LOCK_EX)
-    yield
+    yield file
 
 
 def step_of(name: str) -> str:

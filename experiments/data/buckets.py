@@ -71,8 +71,7 @@ def list_items(path: pathlib.Path) -> dict[str, Item]:
       path.parts[1],
       prefix=prefix,
       fields=fields,
-      timeout=_REQUEST_SECONDS,
-      retry=_retry(_READING_SECONDS),
+      **_limits(_READING_SECONDS),
     ):
       inside = blob.name.removeprefix(prefix)
       if inside.endswith("/") or not inside:
@@ -95,9 +94,7 @@ def find_item(path: pathlib.Path) -> Item | None:
   if not name:
     return None
   with _explaining(path):
-    blob = _bucket(path).get_blob(
-      name, timeout=_REQUEST_SECONDS, retry=_retry(_READING_SECONDS)
-    )
+    blob = _bucket(path).get_blob(name, **_limits(_READING_SECONDS))
   return _item(blob) if blob is not None else None
 
 
@@ -108,11 +105,8 @@ def read(path: pathlib.Path) -> bytes:
     BucketError: if it cannot be read.
   """
   with _explaining(path, _GONE):
-    return bytes(
-      _blob(path).download_as_bytes(
-        timeout=_REQUEST_SECONDS, retry=_retry(_READING_SECONDS)
-      )
-    )
+    limits = _limits(_READING_SECONDS)
+    return bytes(_blob(path).download_as_bytes(**limits))
 
 
 def download(path: pathlib.Path, file: pathlib.Path, generation: int) -> None:
@@ -122,9 +116,8 @@ def download(path: pathlib.Path, file: pathlib.Path, generation: int) -> None:
     BucketError: if it cannot be read, or is of another generation by now.
   """
   with _explaining(path, _GONE):
-    _blob(path, generation).download_to_filename(
-      str(file), timeout=_REQUEST_SECONDS, retry=_retry(_READING_SECONDS)
-    )
+    limits = _limits(_READING_SECONDS)
+    _blob(path, generation).download_to_filename(str(file), **limits)
 
 
 def write(
@@ -145,8 +138,7 @@ def write(
   settings = {
     "content_type": "application/octet-stream",
     "if_generation_match": generation,
-    "timeout": _REQUEST_SECONDS,
-    "retry": _retry(_WRITING_SECONDS),
+    **_limits(_WRITING_SECONDS),
   }
   try:
     with _explaining(path):
@@ -174,11 +166,8 @@ def delete(path: pathlib.Path, generation: int) -> None:
   from google.api_core import exceptions
 
   with _explaining(path), contextlib.suppress(exceptions.NotFound):
-    _blob(path).delete(
-      if_generation_match=generation,
-      timeout=_REQUEST_SECONDS,
-      retry=_retry(_WRITING_SECONDS),
-    )
+    limits = _limits(_WRITING_SECONDS)
+    _blob(path).delete(if_generation_match=generation, **limits)
 
 
 def checksum(content: bytes | pathlib.Path) -> str:
@@ -214,10 +203,12 @@ def _blob(path: pathlib.Path, generation: int | None = None) -> Any:
   return _bucket(path).blob(_name(path), generation=generation)
 
 
-def _retry(seconds: float) -> Any:
+def _limits(seconds: float) -> dict[str, Any]:
+  """Returns the arguments of requests that are tried again for a while."""
   from google.cloud.storage import retry
 
-  return retry.DEFAULT_RETRY.with_timeout(seconds)
+  found = retry.DEFAULT_RETRY.with_timeout(seconds)
+  return {"timeout": _REQUEST_SECONDS, "retry": found}
 
 
 def _client() -> Any:

@@ -66,14 +66,18 @@ def place(text: str) -> pathlib.Path:
   return path.absolute() if path.parts[:1] == ("gs:",) else path
 
 
+def mounting(bucket: str) -> str:
+  """Returns the command that mounts a bucket, for messages."""
+  options = "--implicit-dirs --rename-dir-limit 100000"
+  return f"`gcsfuse {options} {bucket} DIR`"
+
+
 def _refusal(scheme: str, rest: str) -> str:
   expected = "expected a path on this machine"
   if scheme == "file":
     return f"{expected}, without file://: /{rest}"
   if scheme in ("gs", "gcs"):
     bucket, _, inside = rest.partition("/")
-    return (
-      f"{expected}. Mount the bucket, `gcsfuse --implicit-dirs "
-      f"--rename-dir-limit 100000 {bucket} DIR`, and give DIR/{inside}"
-    )
+    mount = mounting(bucket)
+    return f"{expected}. Mount the bucket, {mount}, and give DIR/{inside}"
   return f"{expected}, such as a folder where {scheme}:// is mounted."

@@ -23,44 +23,6 @@ _VIEW = np.array([[0.87, -0.2, 0.46], [-0.5, -0.35, 0.8], [0.0, 0.92, 0.4]])
 CURVE = [plots.Panel("loss"), plots.Panel("top_1")]
 
 
-def confusions(
-  model: perceiver.Model, variables: perceiver.Variables, split: loader.Split
-) -> np.ndarray:  # [classes, classes]
-  """Counts shapes by their class, the row, and what they were taken for."""
-  classes = model.config.num_classes
-  counts = np.zeros((classes, classes), int)
-  for batch in loader.eval_batches(split, batch_size=_BATCH):
-    logits = np.asarray(model.apply(variables, batch["points"]))
-    real = batch["weight"] > 0
-    guesses = logits.argmax(axis=-1)
-    np.add.at(counts, (batch["labels"][real], guesses[real]), 1)
-  return counts
-
-
-def confusion(
-  counts: np.ndarray,  # [classes, classes]
-  names: Sequence[str],
-  path: pathlib.Path,
-) -> pathlib.Path:
-  """Plots which classes were taken for which, each row adding up to one."""
-  shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-  side = 2.5 + 0.24 * len(names)
-  figure, axis = plots.pyplot().subplots(figsize=(side + 0.8, side))
-  shown = axis.imshow(shares, cmap="magma", vmin=0, vmax=1)
-  figure.colorbar(shown, ax=axis, fraction=0.045, label="share of the class")
-  ticks = range(len(names))
-  axis.set_xticks(ticks, names, rotation=90, fontsize=7)
-  axis.set_yticks(ticks, names, fontsize=7)
-  right, total = int(np.trace(counts)), int(counts.sum())
-  axis.set(xlabel="taken for", ylabel="class")
-  axis.set_title(f"{right} of {total} recognised")
-  text = (
-    "Shapes of the evaluation split by their class, a row each, and the class "
-    "that they were taken for: on the diagonal the right ones"
-  )
-  return plots.save(figure, path, text)
-
-
 def attention(
   model: perceiver.Model,
   variables: perceiver.Variables,

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from experiments.data import loader
 from experiments.point_clouds import data as points_data
 from experiments.point_clouds import plots
+from experiments.runs import confusions
 from experiments.runs import plots as runs_plots
 from experiments.training import losses as training_losses
 from experiments.training import tasks
@@ -74,13 +75,7 @@ class PointClassification(training_losses.HasLogits):
     )  # [B, classes] or [B, S, classes]
     if options:
       return _row_losses(logits, batch, state)
-    targets = jax.nn.one_hot(labels, logits.shape[-1])
-    return tasks.Losses(
-      training_losses.softmax_cross_entropy(logits, targets),
-      {"top_1": training_losses.top_k_correct(logits, labels)},
-      state,
-      logits,
-    )
+    return tasks.classified(logits, labels, state)
 
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
@@ -94,8 +89,10 @@ class PointClassification(training_losses.HasLogits):
     folder, names = runs_plots.folder(workdir), self.data.class_names
     found = self.model, variables, self.eval_split()
     made = runs_plots.learning_curve(workdir, plots.CURVE)
-    counts = plots.confusions(*found)
-    made.append(plots.confusion(counts, names, folder / "confusion.png"))
+    predict = lambda batch: self.model.apply(variables, batch["points"])
+    num_classes = self.model.config.num_classes
+    counts = confusions.count(predict, self.eval_split(), num_classes)
+    made.append(confusions.plot(counts, names, folder / "confusion.png"))
     if hasattr(self.model.config, "perceiver"):  # others do not attend
       made.append(plots.attention(*found, names, folder / "attention.png"))
     return made

@@ -56,7 +56,7 @@ class BucketFolder:
       words = self.folder / _WORDS
       ended = words.read_text().split() if words.exists() else []
       self._claim = claims.Claim(address, ended)
-      if self._claim.is_own:  # So it is if this process ends right now.
+      if self._claim.is_own:  # It stays so if this process ends right now.
         files.write_text(words, " ".join([*ended, self._claim.word]))
       self._claim.begin()
       stack.callback(self._claim.release)
@@ -68,20 +68,16 @@ class BucketFolder:
   @contextlib.contextmanager
   def _lock(self) -> Iterator[None]:
     """Locks the folder on this machine."""
-    path = self.folder.with_name(f".{self.folder.name}.lock")
-    with files.explaining(path):
-      path.parent.mkdir(parents=True, exist_ok=True)
-      file = path.open("a")
-    with file:
+    with bucket_copies.lock_file(self.folder) as file:
       try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
       except BlockingIOError:
         by = "another process on this machine"
-        raise claims.in_use(self._address, by) from None
+        raise occupancy.in_use(buckets.shown(self._address), by) from None
       except OSError as error:
         raise files.InputError(
-          f"{path} cannot be locked: {error.strerror}. Set PERCEIVER_CACHE to "
-          "a folder on a disk."
+          f"{file.name} cannot be locked: {error.strerror}. Set "
+          "PERCEIVER_CACHE to a folder on a disk."
         ) from error
       yield
 

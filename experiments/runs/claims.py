@@ -8,12 +8,8 @@ where a lock shows that its owner has ended. No clocks are compared.
 
 from collections.abc import Collection
 import contextlib
-import datetime
 import json
-import os
 import pathlib
-import secrets
-import socket
 import threading
 import time
 from typing import Any
@@ -47,18 +43,17 @@ class Claim:
       occupancy.InUseError: if it is renewed.
       buckets.BucketError: if the bucket cannot be used.
     """
-    self.word = secrets.token_hex(16)
-    self._address, self._path = folder, folder / NAME
-    now = datetime.datetime.now(datetime.UTC).isoformat(" ", "seconds")
-    self._owner = {"host": socket.gethostname(), "pid": os.getpid()}
-    self._owner |= {"time": now, "word": self.word}
+    self._owner = occupancy.owner()
+    self.word = self._owner["word"]
+    self._shown, self._path = buckets.shown(folder), folder / NAME
     self._lock, self._end = threading.Lock(), threading.Event()
     self._thread = threading.Thread(target=self._renew_on, daemon=True)
     item = buckets.find_item(self._path)
-    before = _parse(buckets.read(self._path)) if item else {}
+    content = buckets.read(self._path) if item else b""
+    before = _parse(content)
     self.is_own = before.get("word") in ended
     if item and not self.is_own and not before.get("is_released"):
-      item = self._wait_for_end(item, before)
+      item = self._wait_for_end(item, occupancy.describe(content))
     self._generation = item.generation if item else 0
     self._is_lost = False
 
@@ -88,8 +83,8 @@ class Claim:
       except buckets.ChangedError as error:
         self._is_lost = True
         raise occupancy.InUseError(
-          f"{buckets.shown(self._address)} was claimed by another run; nothing "
-          "more of this one is written there."
+          f"{self._shown} was claimed by another run; nothing more of this one "
+          "is written there."
         ) from error
       self._generation = item.generation
 
@@ -106,15 +101,15 @@ class Claim:
       with contextlib.suppress(buckets.BucketError, occupancy.InUseError):
         self.renew()
 
-  def _wait_for_end(
-    self, item: buckets.Item, owner: dict[str, Any]
-  ) -> buckets.Item | None:
-    """Returns the claim, None if it is gone, unless it is renewed."""
-    known = {"pid": "?", "host": "an unknown host", "time": "?"} | owner
-    by = "process {pid} on {host}, since {time}".format_map(known)
-    place = buckets.shown(self._address)
+  def _wait_for_end(self, item: buckets.Item, by: str) -> buckets.Item | None:
+    """Returns the claim, None if it is gone, unless it is renewed.
+
+    Args:
+      item: the claim.
+      by: its owner.
+    """
     progress.write(
-      f"{place} is claimed by {by}; this run goes on if the claim is not "
+      f"{self._shown} is claimed by {by}; this run goes on if the claim is not "
       f"renewed within {_LEASE_SECONDS:g} seconds."
     )
     end = time.monotonic() + _LEASE_SECONDS
@@ -123,17 +118,9 @@ class Claim:
       now = buckets.find_item(self._path)
       if now is None or now.generation != item.generation:
         if now and not _parse(buckets.read(self._path)).get("is_released"):
-          raise in_use(self._address, by)
+          raise occupancy.in_use(self._shown, by)
         return now
     return item
-
-
-def in_use(folder: pathlib.Path, by: str) -> occupancy.InUseError:
-  """Returns the error of a folder that another run uses."""
-  return occupancy.InUseError(
-    f"{buckets.shown(folder)} is in use by {by}. Wait for its end, or choose "
-    "another --workdir."
-  )
 
 
 def _parse(content: bytes) -> dict[str, Any]:

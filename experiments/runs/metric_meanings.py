@@ -24,9 +24,6 @@ _MEANINGS = {
   "near_error": Meaning(
     "difference of distances up to 0.05 from the surface; the cube's side is 2"
   ),
-  "series_error": Meaning(
-    "squared error of values that were left out, over the channels' variance"
-  ),
   "smaller_loss": Meaning(
     "distance between outputs of fewer and of all latents"
   ),

@@ -69,18 +69,35 @@ def is_occupied(workdir: pathlib.Path) -> bool:
   return False
 
 
+def owner() -> dict[str, Any]:
+  """Returns the record of this process as the owner of a folder."""
+  now = datetime.datetime.now(datetime.UTC).isoformat(" ", "seconds")
+  record = {"host": socket.gethostname(), "pid": os.getpid(), "time": now}
+  return record | {"word": secrets.token_hex(16)}
+
+
+def describe(content: str | bytes) -> str:
+  """Returns words for the owner of a folder, by its record as JSON."""
+  try:
+    record = json.loads(content)
+    return "process {pid} on {host}, since {time}".format(**record)
+  except (KeyError, TypeError, ValueError):
+    return "another process"
+
+
+def in_use(folder: str, by: str) -> InUseError:
+  """Returns the error of a folder that another run uses."""
+  return InUseError(
+    f"{folder} is in use by {by}. Wait for its end, or choose another "
+    "--workdir."
+  )
+
+
 @contextlib.contextmanager
 def _locked(workdir: pathlib.Path) -> Iterator[dict[str, Any]]:
   """Locks a folder; yields what it wrote there."""
   is_new = not workdir.exists()
-  now = datetime.datetime.now(datetime.UTC).isoformat(" ", "seconds")
-  record = {
-    "host": socket.gethostname(),
-    "pid": os.getpid(),
-    "time": now,
-    "folder": str(workdir.resolve()),
-    "word": secrets.token_hex(16),
-  }
+  record = owner() | {"folder": str(workdir.resolve())}
   with _lock(workdir) as file:
     try:
       with files.explaining(workdir):
@@ -101,7 +118,7 @@ def _lock(workdir: pathlib.Path) -> TextIO:
   while True:
     with files.explaining(workdir):
       workdir.mkdir(parents=True, exist_ok=True)
-      file = path.open("a+", encoding="utf-8")
+      file = path.open("a+", encoding="utf-8", errors="replace")
     try:
       fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
       with contextlib.suppress(FileNotFoundError):
@@ -110,8 +127,11 @@ def _lock(workdir: pathlib.Path) -> TextIO:
       # Its owner has just removed it.
     except BlockingIOError:
       if time.monotonic() > end:
-        with file:
-          raise InUseError(_in_use(workdir, file)) from None
+        content = ""
+        with file, contextlib.suppress(OSError):
+          file.seek(0)
+          content = file.read()
+        raise in_use(str(workdir), describe(content)) from None
     except OSError as error:
       progress.write(
         f"{workdir} cannot be locked ({errors.reason(error)}): see to it that "
@@ -124,19 +144,6 @@ def _lock(workdir: pathlib.Path) -> TextIO:
 
 def _is_at(file: TextIO, path: pathlib.Path) -> bool:
   return os.path.samestat(os.fstat(file.fileno()), path.stat())
-
-
-def _in_use(workdir: pathlib.Path, file: TextIO) -> str:
-  file.seek(0)
-  try:
-    owner = json.loads(file.read())
-    by = "process {pid} on {host}, since {time}".format(**owner)
-  except (OSError, KeyError, TypeError, ValueError):
-    by = "another process"
-  return (
-    f"{workdir} is in use by {by}. Wait for its end, or choose another "
-    "--workdir."
-  )
 
 
 def _check_shared(workdir: pathlib.Path, record: dict[str, Any]) -> None:

@@ -13,11 +13,11 @@ import jax
 import tabulate
 
 from experiments.data import files
+from experiments.runs import configs as runs_configs
 from experiments.runs import log
 from experiments.starcraft import configs
 from experiments.starcraft import model as starcraft_model
 import perceiver
-from perceiver import config_json
 
 _NUM_ENTITIES = 512  # of table 9 of 2107.14795
 _BATCH_SIZE = 8  # entities of so many agents at once are timed
@@ -121,13 +121,7 @@ def _found(folder: pathlib.Path) -> tuple[str, dict[str, Any]]:
   Raises:
     files.InputError: if it is no finished run of one of the recipes.
   """
-  text = files.read_bytes(folder / "config.json").decode(errors="replace")
-  try:
-    stored = config_json.from_json(text, configs.Experiment)
-  except (KeyError, TypeError, ValueError) as error:
-    raise files.InputError(f"{folder} is no run of starcraft: {error}") from (
-      error
-    )
+  stored = runs_configs.read(folder, configs.Experiment)
   names = [n for n, e in _recipes().items() if e.model == stored.model]
   rows = [
     row for row in log.read_rows(folder / log.METRICS) if row["kind"] == "eval"

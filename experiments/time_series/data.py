@@ -1,10 +1,10 @@
 """Series whose values are left out at random, as batches of one size."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import dataclasses
 import enum
 import pathlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from experiments.time_series import ts_files
 from perceiver import bounds
 
 _HELD_OUT = 3  # every third training series, for choices
+PERIODS = (3.0, 4.0, 5.5, 7.5, 10.0, 13.0)  # of synthetic classes, in steps
+_LENGTHS = (20, 33)
+_NOISE = 0.3
 
 
 class Kind(enum.Enum):
@@ -154,6 +157,11 @@ class Transform:
     }
 
 
+def examples(batch: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns a model's examples, of a batch."""
+  return {name: batch[name] for name in ("values", "times")}
+
+
 def _padded(x: np.ndarray, size: int) -> np.ndarray:
   return np.pad(x, [(0, size - len(x)), *[(0, 0)] * (x.ndim - 1)])
 
@@ -246,11 +254,6 @@ def _file(folder: pathlib.Path, part: str) -> ts_files.SeriesSet:
       f"{Source.advice}"
     )
   return ts_files.read(found[0])
-
-
-PERIODS = (3.0, 4.0, 5.5, 7.5, 10.0, 13.0)  # of synthetic classes, in steps
-_LENGTHS = (20, 33)
-_NOISE = 0.3
 
 
 def synthetic(count: int, num_channels: int, seed: int) -> ts_files.SeriesSet:

@@ -19,12 +19,12 @@ import tyro
 
 from experiments.data import files
 from experiments.data import loader
+from experiments.runs import configs as runs_configs
 from experiments.time_series import configs
 from experiments.time_series import data as series_data
 from experiments.time_series import ts_files
 import perceiver
 from perceiver import bounds
-from perceiver import config_json
 from perceiver.models import time_series
 
 _GRID = 12  # values of a series, for the regression
@@ -54,7 +54,9 @@ def run(config: IrregularConfig) -> None:
   Raises:
     files.InputError: if a run cannot be used, or runs do not go together.
   """
-  experiments = [_read(path) for path in config.runs]
+  experiments = [
+    runs_configs.read(path, configs.Experiment) for path in config.runs
+  ]
   kinds = {_interpolates(each) for each in experiments}
   if len(kinds) != 1:
     raise files.InputError(
@@ -110,7 +112,7 @@ def evaluate(
   for batch in loader.eval_batches(
     _split(experiment, share), batch_size=_BATCH
   ):
-    examples = {name: batch[name] for name in ("values", "times")}
+    examples = series_data.examples(batch)
     mask, real = batch["mask"], batch["weight"] > 0
     if not _interpolates(experiment):
       found = np.asarray(model.apply(variables, examples, mask=mask))
@@ -204,13 +206,3 @@ def _kept(
 
 def _interpolates(experiment: configs.Experiment) -> bool:
   return isinstance(experiment.model, time_series.SeriesRegressorConfig)
-
-
-def _read(path: pathlib.Path) -> configs.Experiment:
-  file = path / "config.json"
-  if not file.exists():
-    raise files.InputError(f"{path} is not the folder of a run.")
-  try:
-    return config_json.from_json(file.read_text(), configs.Experiment)
-  except (KeyError, TypeError, ValueError) as error:
-    raise files.InputError(f"{file} is not of time_series: {error}") from error

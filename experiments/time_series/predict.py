@@ -22,13 +22,14 @@ from experiments.cli import predicting
 from experiments.data import files
 from experiments.data import tables
 from experiments.time_series import ts_files
-import perceiver
 from perceiver.models import time_series
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PredictSeries:
   """Names the class of series, or gives their values at other times.
+
+  The model must be one of times, not trained with `--data.positions index`.
 
   Attributes:
     series: files .csv, each of one series: a line of names, then lines of a
@@ -52,19 +53,11 @@ def run(options: PredictSeries) -> None:
     files.InputError: if a file cannot be used.
     FileNotFoundError: if there is no checkpoint.
   """
-  if not options.checkpoint.exists():
-    hint = files.similar(options.checkpoint)
-    raise FileNotFoundError(
-      f"There is no checkpoint {options.checkpoint}.{hint}"
-    )
-  model, variables = perceiver.load(options.checkpoint)
-  is_classifier = isinstance(model.config, time_series.SeriesClassifierConfig)
   kinds = time_series.SeriesClassifierConfig, time_series.SeriesRegressorConfig
-  if not isinstance(model.config, kinds):
-    raise errors.UsageError(
-      f"{options.checkpoint} is a {type(model.config).__name__}; expected a "
-      "model of time-series"
-    )
+  model, variables = predicting.load_trained(
+    options.checkpoint, kinds, "time-series"
+  )
+  is_classifier = isinstance(model.config, time_series.SeriesClassifierConfig)
   if is_classifier == bool(options.times) or options.top < 1:
     raise errors.UsageError(
       "a classifier takes no --times, a model that interpolates takes some; "

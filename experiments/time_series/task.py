@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from experiments.data import loader
+from experiments.runs import confusions
 from experiments.runs import plots as runs_plots
 from experiments.time_series import data as series_data
 from experiments.time_series import plots
@@ -79,29 +80,25 @@ class SeriesClassification(_SeriesTask, training_losses.HasLogits):
     """Computes cross-entropy in nats and whether the class was recognised."""
     logits, state = self.model.apply_and_update(
       variables,
-      {name: batch[name] for name in ("values", "times")},
+      series_data.examples(batch),
       mask=batch["mask"],
       rng=rng,
       is_training=is_training,
     )  # [B, classes]
-    labels = batch["labels"]
-    targets = jax.nn.one_hot(labels, logits.shape[-1])
-    return tasks.Losses(
-      training_losses.softmax_cross_entropy(logits, targets),
-      {"top_1": training_losses.top_k_correct(logits, labels)},
-      state,
-      logits,
-    )
+    return tasks.classified(logits, batch["labels"], state)
 
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
     """Plots learning curve and confusions; returns the files."""
     made = runs_plots.learning_curve(workdir, plots.CURVE)
+    predict = lambda batch: self.model.apply(
+      variables, series_data.examples(batch), mask=batch["mask"]
+    )
+    names = self.class_names()
+    counts = confusions.count(predict, self.eval_split(), len(names))
     path = runs_plots.folder(workdir) / "confusion.png"
-    predict = functools.partial(self.model.apply, variables)
-    found = predict, self.eval_split(), self.class_names()
-    return [*made, plots.confusion(*found, path)]
+    return [*made, confusions.plot(counts, names, path)]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -122,7 +119,7 @@ class SeriesInterpolation(_SeriesTask):
     """
     found, state = self.model.apply_and_update(
       variables,
-      {name: batch[name] for name in ("values", "times")},
+      series_data.examples(batch),
       batch["queries"],
       mask=batch["mask"],
       rng=rng,
@@ -135,7 +132,7 @@ class SeriesInterpolation(_SeriesTask):
     is_asked = batch["query_mask"]
     count = jnp.maximum(jnp.sum(is_asked, axis=1), 1)
     loss = jnp.sum(jnp.where(is_asked, error, 0), axis=1) / count
-    return tasks.Losses(loss, {"series_error": loss}, state, found)
+    return tasks.Losses(loss, {}, state, found)
 
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from experiments.data import loader
+from experiments.training import losses
 import perceiver
 
 Array = jax.Array
@@ -26,6 +27,23 @@ class Losses(NamedTuple):
   metrics: Mapping[str, Array]  # {name: [B]}, to be reported
   state: Any  # the model's state after the step (batch-norm averages)
   outputs: Any = None  # of the model, where the task can compare them
+
+
+def classified(logits: Array, labels: Array, state: Any) -> Losses:
+  """Returns cross-entropy in nats, and whether the class was recognised.
+
+  Args:
+    logits: [B, classes].
+    labels: [B].
+    state: the model's, after the step.
+  """
+  targets = jax.nn.one_hot(labels, logits.shape[-1])
+  return Losses(
+    losses.softmax_cross_entropy(logits, targets),
+    {"top_1": losses.top_k_correct(logits, labels)},
+    state,
+    logits,
+  )
 
 
 class Task(Protocol):

@@ -1,7 +1,8 @@
-"""Attention between elements that have positions, which turn queries and keys.
+"""Attention by the differences of positions, causal or not.
 
-Rotated keys cannot be folded into the queries, and their bias does not cancel
-in the softmax: keys and values are projected a block at a time.
+Queries and keys are turned by the positions of their elements. Rotated keys
+cannot be folded into the queries, and their bias does not cancel in the
+softmax: keys and values are projected a block at a time.
 """
 
 import dataclasses
@@ -15,6 +16,8 @@ from perceiver import position_encoding
 from perceiver.attention import block_sizes
 from perceiver.attention import block_weights
 from perceiver.attention import blockwise
+from perceiver.attention import causality
+from perceiver.attention import input_parts
 from perceiver.attention import projections
 from perceiver.attention import reference
 
@@ -35,7 +38,7 @@ class RotaryAttention:
   rotary: position_encoding.Rotation | None
   rotate_values: bool = False
 
-  def attend(
+  def __call__(
     self,
     weights: projections.AttentionWeights,
     norm: layers.NormWeights,
@@ -46,8 +49,9 @@ class RotaryAttention:
     *,
     input_mask: Bool[Array, "B M"] | None = None,
     offset: Int[Array, "B"] | None = None,
+    kept: Bool[Array, "B M"] | None = None,
   ) -> Float[Array, "B T D"]:
-    """Attends to inputs, which `norm` normalises first, a block at a time.
+    """Attends to inputs, which `norm` normalises first.
 
     Args:
       weights: the projections.
@@ -57,32 +61,46 @@ class RotaryAttention:
       inputs: not normalised.
       input_positions: of the rotation.
       input_mask: False for inputs that nothing attends to.
-      offset: query i attends to input j if j ≤ `offset` + i; to all if None.
+      offset: makes it causal: query i attends to input j if j ≤ `offset` + i.
+      kept: of causal attention, False for inputs that only the query at their
+        own position, at j = `offset` + i, attends to; there is one array of
+        scores then.
 
     Returns:
       The result; the output bias where a query attends to nothing.
     """
     query = self.queries(weights, queries, query_positions)  # [B, H, T, K]
-    if reference.enabled():
+    if kept is not None or reference.enabled():
       keys, values = self.keys_values(weights, norm, inputs, input_positions)
-      mask = None if input_mask is None else input_mask[:, None, None]
-      attended = attend_at_once(query, keys, values, mask)
-      return self.output(weights, attended, query_positions)
-    dtype = layers.sum_dtype(inputs.dtype)
-    positions = input_positions.astype(dtype)[..., None]  # [B, M, 1]
-    options = choose_options(
-      query, inputs.shape[1], _Project(self, inputs.dtype)
-    )
-    attended, _ = blockwise.attend(
-      options,
-      query,
-      (inputs, positions),
-      (norm, weights.key, weights.value),
-      input_mask,
-      None,
-      offset,
-    )
+      visible = _visible(query, keys, input_mask, offset, kept)
+      attended = attend_at_once(query, keys, values, visible)
+    else:
+      dtype = layers.sum_dtype(inputs.dtype)
+      positions = input_positions.astype(dtype)[..., None]  # [B, M, 1]
+      attended = _attend_blocks(
+        query,
+        (inputs, positions),
+        _Project(self, inputs.dtype),
+        (norm, weights.key, weights.value),
+        input_mask,
+        offset,
+      )
     return self.output(weights, attended, query_positions)
+
+  def attend_projected(
+    self,
+    queries: Float[Array, "B H T K"],
+    keys: Float[Array, "B H M K"],
+    values: Float[Array, "B H M V"],
+    *,
+    input_mask: Bool[Array, "B M"],
+    offset: Int[Array, "B"],
+  ) -> Float[Array, "B H T V"]:
+    """Attends to keys and values that are in memory, as `__call__` does."""
+    together = jnp.concatenate([keys, values], axis=-1)
+    parts = (projections.join_heads(jnp.swapaxes(together, 1, 2)),)
+    split = _Split(*keys.shape[1::2])
+    return _attend_blocks(queries, parts, split, None, input_mask, offset)
 
   def queries(
     self,
@@ -149,15 +167,40 @@ class _Project:
     return self.attention.keys_values(weights, norm, inputs, positions)
 
 
-def choose_options(
-  query: Float[Array, "B H T K"], length: int, project: blockwise.Project
-) -> blockwise.Options:
-  """Returns the settings of an attention to `length` inputs."""
-  batch, heads, num_queries, _ = query.shape
+@dataclasses.dataclass(frozen=True)
+class _Split:
+  """Takes keys and values of a block of both, side by side in each head."""
+
+  num_heads: int
+  key_channels: int
+
+  def __call__(
+    self, parameters: None, block: Float[Array, "B S HKV"]
+  ) -> tuple[Float[Array, "B H S K"], Float[Array, "B H S V"]]:
+    del parameters
+    split = block.reshape(*block.shape[:2], self.num_heads, -1)
+    split = jnp.swapaxes(split, 1, 2)  # [B, H, S, K + V]
+    return split[..., : self.key_channels], split[..., self.key_channels :]
+
+
+def _attend_blocks(
+  queries: Float[Array, "B H T K"],
+  parts: input_parts.Parts,
+  project: blockwise.Project,
+  parameters: Any,
+  input_mask: Bool[Array, "B M"] | None,
+  offset: Int[Array, "B"] | None,
+) -> Float[Array, "B H T V"]:
+  """Attends to blocks of inputs, joined parts that are projected each."""
+  batch, heads, num_queries, _ = queries.shape
+  length = parts[0].shape[1]
   sizes = block_sizes.choose(length, batch, heads * num_queries)
-  return blockwise.Options(
+  options = blockwise.Options(
     project, sizes.cpu, accelerator_block_size=sizes.accelerator
   )
+  return blockwise.attend(
+    options, queries, parts, parameters, input_mask, None, offset
+  )[0]
 
 
 def attend_at_once(
@@ -170,3 +213,24 @@ def attend_at_once(
   scores = block_weights.scores(queries, keys, None)
   attention = layers.softmax(scores, visible).astype(values.dtype)
   return jnp.einsum("bhts,bhsv->bhtv", attention, values)
+
+
+def _visible(
+  queries: Float[Array, "B H T K"],
+  keys: Float[Array, "B H M K"],
+  input_mask: Bool[Array, "B M"] | None,
+  offset: Int[Array, "B"] | None,
+  kept: Bool[Array, "B M"] | None,
+) -> Bool[Array, "B 1 #T M"] | None:
+  """Returns True where a query attends to an input; None if all do to all."""
+  mask = None if input_mask is None else input_mask[:, None, None, :]
+  if offset is None:
+    return mask
+  ends = causality.ends(offset, queries.shape[2])  # [B, 1, T, 1]
+  index = jnp.arange(keys.shape[2])
+  visible = index <= ends
+  if mask is not None:
+    visible &= mask
+  if kept is not None:
+    visible &= kept[:, None, None, :] | (index == ends)
+  return visible

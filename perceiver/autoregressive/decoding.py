@@ -20,7 +20,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Float32, Int
 
 from perceiver import blocks
-from perceiver.attention import causal_attention
 from perceiver.attention import rotary_attention
 from perceiver.autoregressive import network
 from perceiver.autoregressive import parts
@@ -245,7 +244,7 @@ class Decoder:
 
   def _attend_many(
     self,
-    attention: causal_attention.CausalAttention,
+    attention: rotary_attention.RotaryAttention,
     weights: blocks.CrossAttentionWeights,
     x: Float[Array, "B N D"],
     positions: Int[Array, "B N"],
@@ -265,7 +264,7 @@ class Decoder:
 
   def _attend_one(
     self,
-    attention: causal_attention.CausalAttention,
+    attention: rotary_attention.RotaryAttention,
     weights: blocks.CrossAttentionWeights,
     x: Float[Array, "B 1 D"],
     positions: Int[Array, "B 1"],
@@ -282,7 +281,7 @@ class Decoder:
 
   def _block(
     self,
-    attention: causal_attention.CausalAttention,
+    attention: rotary_attention.RotaryAttention,
     weights: blocks.CrossAttentionWeights,
     x: Float[Array, "B N D"],
     positions: Int[Array, "B N"],

@@ -20,8 +20,8 @@ from perceiver import model
 from perceiver import position_encoding
 from perceiver import processor
 from perceiver.adapters import checks
-from perceiver.attention import causal_attention
 from perceiver.attention import projections
+from perceiver.attention import rotary_attention
 from perceiver.autoregressive import parts
 from perceiver.autoregressive import sequence_positions
 
@@ -116,18 +116,18 @@ class AutoregressiveConfig:
     return dataclasses.replace(self.positions, max_wavelength=longest)
 
   @property
-  def attend_inputs(self) -> causal_attention.CausalAttention:
+  def attend_inputs(self) -> rotary_attention.RotaryAttention:
     """The attention of latents to inputs."""
     sizes = self.cross_attention.attention(
       self.channels, self.embedding_channels
     )
-    return causal_attention.CausalAttention(sizes, self.rotary)
+    return rotary_attention.RotaryAttention(sizes, self.rotary)
 
   @property
-  def attend_latents(self) -> causal_attention.CausalAttention:
+  def attend_latents(self) -> rotary_attention.RotaryAttention:
     """The attention of latents to latents."""
     sizes = self.self_attention.attention(self.channels, self.channels)
-    return causal_attention.CausalAttention(sizes, self.rotary)
+    return rotary_attention.RotaryAttention(sizes, self.rotary)
 
   def network(self, is_training: bool = False) -> "PerceiverAR":
     """Returns the Haiku module."""

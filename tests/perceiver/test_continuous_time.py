@@ -102,7 +102,7 @@ def test_attention_is_the_sum_over_pairs_of_times():
   with jax.enable_x64(True):
     arrays = (x[None] for x in (queries, query_times, inputs, times))
     operands = jax.tree.map(jnp.asarray, (weights, norm, *arrays))
-    found = jax.jit(attention.attend)(*operands)
+    found = jax.jit(attention)(*operands)
     normed = np.asarray(
       layers.NormWeights(*map(jnp.asarray, norm))(jnp.asarray(inputs))
     )

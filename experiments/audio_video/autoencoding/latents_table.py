@@ -12,9 +12,9 @@ import tyro
 
 from experiments.audio_video.autoencoding import configs
 from experiments.data import files
+from experiments.runs import configs as runs_configs
 from experiments.runs import log as runs_log
 from experiments.runs import plots
-from perceiver import config_json
 
 
 class Row(NamedTuple):
@@ -49,15 +49,10 @@ def read(run: pathlib.Path) -> Row:
   Raises:
     files.InputError: if the folder has none, or is of another experiment.
   """
-  config, log = run / "config.json", run / runs_log.METRICS
-  if not config.exists() or not log.exists():
+  experiment = runs_configs.read(run, configs.Experiment)
+  log = run / runs_log.METRICS
+  if not log.exists():
     raise files.InputError(f"{run} is not the folder of a run.")
-  try:
-    experiment = config_json.from_json(config.read_text(), configs.Experiment)
-  except (KeyError, TypeError, ValueError) as error:
-    raise files.InputError(
-      f"{config} is not of video_autoencoding: {error}"
-    ) from error
   evaluations = [r for r in runs_log.read_rows(log) if r["kind"] == "eval"]
   if not evaluations:
     raise files.InputError(f"{run} has not been evaluated yet.")

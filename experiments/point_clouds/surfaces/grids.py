@@ -18,8 +18,7 @@ import numpy as np
 from scipy import spatial  # type: ignore[import-untyped]
 import tabulate
 
-from experiments.cli import errors
-from experiments.data import files
+from experiments.cli import predicting
 from experiments.point_clouds.files import meshes
 from experiments.point_clouds.surfaces import data as surfaces_data
 from experiments.point_clouds.surfaces import distances
@@ -69,17 +68,10 @@ def run(config: GridsConfig) -> None:
     files.InputError: if a file cannot be used.
     errors.UsageError: if the checkpoint is of another model.
   """
-  if not config.checkpoint.exists():
-    hint = files.similar(config.checkpoint)
-    raise FileNotFoundError(
-      f"There is no checkpoint {config.checkpoint}.{hint}"
-    )
-  model, variables = perceiver.load(config.checkpoint)
-  if not isinstance(model.config, shape_autoencoding.ShapeAutoencoderConfig):
-    raise errors.UsageError(
-      f"{config.checkpoint} is a {type(model.config).__name__}; expected a "
-      "model of shape-autoencoding"
-    )
+  kinds = (shape_autoencoding.ShapeAutoencoderConfig,)
+  model, variables = predicting.load_trained(
+    config.checkpoint, kinds, "shape-autoencoding"
+  )
   _, held_out = surfaces_data.surfaces(config.data)
   count = min(config.surfaces, len(held_out))
   show = progress.counter("surfaces")

@@ -12,6 +12,7 @@ from experiments import prepare
 from experiments import train
 from experiments.cli import arguments as cli_arguments
 from experiments.cli import registry
+from experiments.data import bucket_copies
 from experiments.data import files
 from experiments.data import paths
 from experiments.data import tfds_reader
@@ -150,6 +151,13 @@ def test_user_without_a_home(tmp_path, monkeypatch, capsys):
   last = capsys.readouterr().err.splitlines()[-1]
   assert last.startswith("error: the folder of data sets, $TFDS_DATA_DIR or ")
   assert "no home folder ~" in last
+  # So are copies of what is in buckets, of which a local path is none.
+  monkeypatch.delenv("PERCEIVER_CACHE", raising=False)
+  with pytest.raises(
+    files.InputError, match=r"\$PERCEIVER_CACHE, is .* no home"
+  ):
+    bucket_copies.cache()
+  assert not bucket_copies.is_copy(tmp_path)
 
 
 def test_every_command_line_reads_paths_alike():

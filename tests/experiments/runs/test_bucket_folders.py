@@ -63,7 +63,8 @@ def other_machine(monkeypatch, tmp_path):
 
 @pytest.fixture
 def impatient(monkeypatch):
-  """Claims that are not renewed end at once."""
+  """Claims are not renewed, and end at once."""
+  monkeypatch.setattr(claims, "_RENEWED_SECONDS", 1e6)
   monkeypatch.setattr(claims, "_LEASE_SECONDS", 0.0)
 
 

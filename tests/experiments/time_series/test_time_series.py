@@ -1,5 +1,6 @@
 """Series: files, values left out, training, and tables of shares."""
 
+import dataclasses
 import io
 import zipfile
 
@@ -179,12 +180,14 @@ def test_held_out_series_are_not_trained_on():
   assert len(everything.series) == 600
 
 
-def test_linear_interpolation_of_a_line_is_exact(monkeypatch):
-  line = ts_files.SeriesSet("line", ("a",), (SERIES,))
-  monkeypatch.setattr(data, "sets", lambda *_: (line, line))
-  keeps_ends = np.random.default_rng(0).permutation(10)[:1]  # its own draw
-  assert 0 < keeps_ends < 9
+def test_linear_interpolation_of_a_line_is_exact(tmp_path):
+  line = ",".join(map(str, range(10)))
+  write(tmp_path, FILE[: FILE.index("1,2")] + f"{line}:{line}:low\n")
   experiment = tiny.EXPERIMENTS["interpolation"]
+  config = data.DataConfig(source=data.Source(data.Kind.TS, tmp_path))
+  experiment = dataclasses.replace(experiment, data=config)
+  # Neither end is left out.
+  assert 0 < np.random.default_rng(0).permutation(10)[0] < 9
   assert irregular.interpolated_linearly(experiment, 0.1) < 1e-6
 
 

@@ -12,6 +12,7 @@ from experiments.runs import folder as run_folder
 from experiments.runs import log
 from experiments.training import config as training_config
 from experiments.training import losses as training_losses
+from experiments.training import schedules
 from experiments.training import trainer
 from tests.helpers.recipes import sums
 
@@ -70,6 +71,28 @@ def test_the_gradient_is_clipped_otherwise(tmp_path, norms):
   short = dataclasses.replace(before.train, steps=6)
   trainer.train(dataclasses.replace(before, train=short), tmp_path)
   assert trainer.train(after, tmp_path, amend=True).step == 12
+
+
+@pytest.mark.parametrize(
+  "changes",
+  [
+    {"base_rate": 1e-3},
+    {"base_rate": 0.5, "schedule": schedules.Constant()},
+  ],
+)
+def test_rate_and_schedule_are_others(tmp_path, capsys, changes):
+  trainer.train(experiment(steps=6, log_every=6), tmp_path)
+  changed = experiment(log_every=6, **changes)
+  trainer.train(changed, tmp_path, amend=True)
+  rate, _ = training_config.learning_rate(changed.train, 48)
+  then, now = (float(rate(step)) for step in (6, 11))
+  line = f"rate is {then:.3g} at step 6 and {now:.3g} at the end, step 12."
+  assert line in capsys.readouterr().err
+  rows = log.read_rows(tmp_path / "metrics.jsonl")
+  assert [row.get("learning_rate") for row in rows if row["step"] == 12] == [
+    now,
+    None,  # of the evaluation
+  ]
 
 
 def test_a_run_without_a_number_goes_on_skipping(tmp_path):

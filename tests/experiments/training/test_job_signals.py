@@ -117,6 +117,27 @@ def test_other_signals(tmp_path, number, phase):
   _assert_stopped(tmp_path, started, phase, number)
 
 
+def _train_unread(*arguments):
+  """Trains as `faulty.train_signalled`; the reader of its output has ended."""
+  reader, writer = os.pipe()
+  os.close(reader)
+  os.dup2(writer, 1)
+  os.dup2(writer, 2)
+  faulty.train_signalled(*arguments)
+
+
+# `2>&1 | tee log` at Ctrl-C, and a terminal that is closed.
+@pytest.mark.parametrize(
+  ("number", "code"), [(signal.SIGINT, 130), (signal.SIGHUP, 143)]
+)
+def test_a_signal_ends_the_reader_too(tmp_path, number, code):
+  arguments = ("training", number, True, tmp_path / "run", SETTINGS)
+  process = process_groups.Process(tmp_path / "log", _train_unread, *arguments)
+  assert process.join() == code
+  folder = tmp_path / "run" / run_folder.CHECKPOINTS
+  assert os.listdir(folder) == [str(SAVED["training"])]
+
+
 @pytest.mark.parametrize(
   ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
 )

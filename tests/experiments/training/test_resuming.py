@@ -49,6 +49,26 @@ def test_sigint_exits_with_its_own_code(tmp_path):
   assert code == 130
 
 
+def test_a_signal_saves_whatever_else_fails(tmp_path, monkeypatch):
+  class Full(Exception):
+    """The disk of the log is full."""
+
+  write = log.Reporter.write
+
+  def interrupted(self, kind, step, values):
+    if step == 6:
+      os.kill(os.getpid(), signal.SIGTERM)
+      raise Full
+    write(self, kind, step, values)
+
+  with monkeypatch.context() as patched:
+    patched.setattr(log.Reporter, "write", interrupted)
+    with pytest.raises(SystemExit) as caught:
+      trainer.train(tiny_runs.experiment(), tmp_path)
+  assert caught.value.code == 143
+  assert "6" in os.listdir(tmp_path / "checkpoints")
+
+
 def test_sigterm_during_an_evaluation_saves_too(
   finished, tmp_path, monkeypatch
 ):

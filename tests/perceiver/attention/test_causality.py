@@ -11,7 +11,6 @@ import pytest
 from perceiver import layers
 from perceiver import position_encoding
 from perceiver.attention import blockwise
-from perceiver.attention import causal_attention
 from perceiver.attention import projections
 from perceiver.attention import reference
 from perceiver.attention import rotary_attention
@@ -92,7 +91,7 @@ def attention():
     num_heads=2, qk_channels=E, v_channels=E, output_channels=E
   )
   rotary = position_encoding.Rotary(max_wavelength=50.0, fraction=1.0)
-  return causal_attention.CausalAttention(sizes, rotary)
+  return rotary_attention.RotaryAttention(sizes, rotary)
 
 
 def random_weights():
