@@ -1,7 +1,6 @@
 """The recipe that the run in a folder was made with."""
 
 import pathlib
-from typing import TypeVar
 
 from experiments.cli import arguments
 from experiments.cli import errors
@@ -11,8 +10,6 @@ from experiments.runs import folder as run_folder
 from experiments.runs import outside_files
 from experiments.runs import provenance
 from perceiver import config_json
-
-T = TypeVar("T")
 
 
 def of_folder(
@@ -37,7 +34,13 @@ def of_folder(
     raise errors.UsageError(
       f"{path} is not the folder of a run: it has no config.json"
     )
-  stored = read(path, type(choice.experiment), choice.name)
+  try:
+    stored = config_json.from_json(file.read_text(), type(choice.experiment))
+  except (OSError, KeyError, TypeError, ValueError) as error:
+    raise errors.UsageError(
+      f"{file} is not a configuration of {choice.name} in this version: "
+      f"{error}.{_origin(path)}"
+    ) from error
   stored = outside_files.from_run(stored, path)
   known = registry.choices(choice.name)
   same = [c for c in known if c.experiment == stored]
@@ -47,22 +50,6 @@ def of_folder(
   return choice._replace(
     recipe="with settings of its own", experiment=stored, result=None
   )
-
-
-def read(run: pathlib.Path, kind: type[T], name: str) -> T:
-  """Returns the configuration in a run's folder.
-
-  Raises:
-    errors.UsageError: if it is not of a kind, the experiment's of that name.
-  """
-  file = run / run_folder.CONFIG
-  try:
-    return config_json.from_json(file.read_text(), kind)
-  except (OSError, KeyError, TypeError, ValueError) as error:
-    raise errors.UsageError(
-      f"{file} is not a configuration of {name} in this version: "
-      f"{error}.{_origin(run)}"
-    ) from error
 
 
 def _origin(run: pathlib.Path) -> str:

@@ -17,8 +17,8 @@ from experiments.audio_video.clips import prepared
 from experiments.audio_video.clips import video_files
 from experiments.cli import errors
 from experiments.cli import predicting
-from experiments.cli import run_choice
 from experiments.data import files
+from experiments.runs import configs as runs_configs
 from experiments.runs import folder as run_folder
 from perceiver.models import audioset
 
@@ -118,9 +118,10 @@ def _data(
 
   Raises:
     errors.UsageError: if there are none.
+    files.InputError: if they are of another experiment.
   """
   if checkpoint is not None and (checkpoint / run_folder.CONFIG).exists():
-    return run_choice.read(checkpoint, configs.Experiment, "audioset").data
+    return runs_configs.read(checkpoint, configs.Experiment).data
   for recipe in (*configs.EXPERIMENTS.values(), configs.MINI):
     if recipe.model.inputs == model.inputs:
       return recipe.data
