@@ -4,10 +4,10 @@
   python -m experiments.prepare drums ARCHIVE DIR
   python -m experiments.train audioset --recipe drums --data.source DIR
 
-Thirteen kits by nine designers have 754 recordings, each of an instrument with
-a name. Those whose name has a word of one of six kinds are kept. All kits of a
-designer stand on one side. The licence is the kit's: GPL-2+, CC-BY-3.0,
-CC-BY-SA-3.0 or CC0.
+Fourteen kits by ten designers have 754 recordings, each of an instrument with
+a name. Those whose name has a word of one of six kinds are kept, of twelve kits
+by nine designers. All kits of a designer stand on one side. The licence is the
+kit's: GPL-2+, CC-BY-3.0, CC-BY-SA-3.0 or CC0.
 """
 
 from collections.abc import Iterator, Mapping
