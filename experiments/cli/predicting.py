@@ -1,13 +1,15 @@
 """Parts of the predict commands: the model, progress and likely classes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 import dataclasses
+import json
 import pathlib
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import numpy as np
+import tyro
 
 from experiments.cli import errors
 from experiments.cli import paths
@@ -18,6 +20,8 @@ from experiments.runs import progress as runs_progress
 from experiments.training import foreign
 import perceiver
 from perceiver.checkpoints import store
+
+Guess = dict[str, Any]  # one of the likeliest classes, see `likeliest`
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,23 @@ class Weights:
   checkpoint: paths.Fetched | None = None
   random_weights: bool = False
   seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClassifierOptions:
+  """A classifier, and the form of its results.
+
+  Attributes:
+    labels: a file with the name of a class on every line; if None, the names
+      that the checkpoint states, or numbers.
+    top: number of classes in the output.
+    output: a file for the results as JSON, one line per input.
+  """
+
+  weights: Annotated[Weights, tyro.conf.arg(name="")] = Weights()
+  labels: pathlib.Path | None = None
+  top: int = 5
+  output: pathlib.Path | None = None
 
 
 def load(
@@ -162,20 +183,41 @@ def read_labels(
   return tuple(names)
 
 
+def class_names(
+  labels: pathlib.Path | None, model: perceiver.Model
+) -> tuple[str, ...] | None:
+  """Returns the names in a file, see `read_labels`, or else the model's."""
+  names = read_labels(labels, model.config.num_classes)
+  return model.class_names if names is None else names
+
+
 def best_classes(
   logits: np.ndarray, top: int, names: Sequence[str] | None
-) -> list[dict[str, Any]]:
-  """Returns the likeliest classes, the first first, for logits [classes].
+) -> list[Guess]:
+  """Returns the likeliest classes, after a softmax of logits [classes].
+
+  Raises:
+    files.InputError: if a logit is not finite.
+  """
+  _check_finite(logits)
+  exponentials = np.exp(logits.astype(np.float64) - logits.max())
+  return likeliest(exponentials / exponentials.sum(), top, names)
+
+
+def likeliest(
+  probabilities: np.ndarray,  # [classes]
+  top: int,
+  names: Sequence[str] | None,
+) -> list[Guess]:
+  """Returns the likeliest classes, in falling order of their probabilities.
 
   A class is {"class": number, "name": its name, if there are names,
-  "probability": after a softmax over all classes}.
+  "probability": its probability}.
+
+  Raises:
+    files.InputError: if a probability is not finite.
   """
-  if not np.all(np.isfinite(logits)):
-    raise files.InputError(
-      "the model's output is not finite; is the checkpoint in order?"
-    )
-  exponentials = np.exp(logits.astype(np.float64) - logits.max())
-  probabilities = exponentials / exponentials.sum()
+  _check_finite(probabilities)
   order = np.argsort(-probabilities, kind="stable")[:top]
   return [
     {
@@ -187,7 +229,40 @@ def best_classes(
   ]
 
 
-def describe(guess: dict[str, Any]) -> str:
+def _check_finite(output: np.ndarray) -> None:
+  if not np.all(np.isfinite(output)):
+    raise files.InputError(
+      "the model's output is not finite; is the checkpoint in order?"
+    )
+
+
+def report(
+  kind: str,
+  found: Iterable[tuple[object, list[Guess]]],
+  output: pathlib.Path | None,
+) -> None:
+  """Prints the likeliest classes of every input, and writes them to a file.
+
+  Args:
+    kind: of the inputs, such as "image": their key in the file.
+    found: inputs and their classes.
+    output: the file, JSON with one line per input; None for none.
+  """
+  lines = []
+  for source, best in found:
+    show(source, best)
+    row = {kind: str(source), "predictions": best}
+    lines.append(json.dumps(row) + "\n")
+  if output is not None:
+    files.write_text(output, "".join(lines))
+
+
+def show(source: object, best: list[Guess]) -> None:
+  """Prints an input and its likeliest classes."""
+  print("\n".join([str(source), *map(describe, best)]), flush=True)
+
+
+def describe(guess: Guess) -> str:
   """Returns one of the likeliest classes as a line of text."""
   name = guess.get("name", f"class {guess['class']}")
   return f"  {100 * guess['probability']:5.1f} %  {name}"

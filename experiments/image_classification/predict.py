@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterator
 import dataclasses
 import functools
-import json
 import pathlib
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import tyro
@@ -21,7 +20,7 @@ from perceiver.models import imagenet
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Classify:
+class Classify(predicting.ClassifierOptions):
   """Names what is in images: the five likeliest classes of each.
 
   Images are prepared as for the papers' evaluation: the central square with
@@ -33,18 +32,10 @@ class Classify:
     images: files, or folders of them and of folders, as of classes.
     labels: a file with the name of a class on every line; if None, the names
       that the checkpoint states, Fashion-MNIST's for its models, or numbers.
-    top: number of classes in the output.
-    output: a file for the results as JSON, one line per image.
     batch_size: images that go through the model at a time.
   """
 
   images: tyro.conf.Positional[tuple[pathlib.Path, ...]] = ()
-  weights: Annotated[predicting.Weights, tyro.conf.arg(name="")] = (
-    predicting.Weights()
-  )
-  labels: pathlib.Path | None = None
-  top: int = 5
-  output: pathlib.Path | None = None
   batch_size: int = 8
 
 
@@ -64,20 +55,18 @@ def run(options: Classify) -> None:
   model, variables = predicting.load(
     options.weights, imagenet.ImageClassifierConfig, "imagenet_fourier"
   )
-  names = predicting.read_labels(options.labels, model.config.num_classes)
-  if names is None:
-    names = model.class_names
+  names = predicting.class_names(options.labels, model)
   if names is None and _is_fashion(model.config):
     names = fashion_mnist.CLASS_NAMES
-  lines = []
   show = predicting.progress("images", len(paths))
-  for path, logits in predict(model, variables, paths, options.batch_size):
-    best = predicting.best_classes(logits, options.top, names)
-    print("\n".join([str(path), *map(predicting.describe, best)]), flush=True)
-    lines.append(json.dumps({"image": str(path), "predictions": best}) + "\n")
-    show(len(lines))
-  if options.output is not None:
-    files.write_text(options.output, "".join(lines))
+
+  def found() -> Iterator[tuple[pathlib.Path, list[predicting.Guess]]]:
+    logits = predict(model, variables, paths, options.batch_size)
+    for done, (path, row) in enumerate(logits, 1):
+      yield path, predicting.best_classes(row, options.top, names)
+      show(done)
+
+  predicting.report("image", found(), options.output)
 
 
 def predict(

@@ -1,9 +1,6 @@
 """Names the classes of texts, with a classifier from `transformers`."""
 
 import dataclasses
-import json
-import pathlib
-from typing import Annotated
 
 import numpy as np
 import tyro
@@ -11,12 +8,11 @@ import tyro
 from experiments.cli import errors
 from experiments.cli import predicting
 from experiments.data import bytes_tokenizer
-from experiments.data import files
 from perceiver.models import text_classifier
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ClassifyText:
+class ClassifyText(predicting.ClassifierOptions):
   """Names the likeliest classes of texts.
 
   The model is a classifier of bytes with one learned query, such as a folder of
@@ -25,19 +21,9 @@ class ClassifyText:
 
   Attributes:
     texts: texts.
-    labels: a file with the name of a class on every line; if None, the names
-      that the checkpoint states, or numbers.
-    top: number of classes in the output.
-    output: a file for the results as JSON, one line per text.
   """
 
   texts: tyro.conf.Positional[tuple[str, ...]] = ()
-  weights: Annotated[predicting.Weights, tyro.conf.arg(name="")] = (
-    predicting.Weights()
-  )
-  labels: pathlib.Path | None = None
-  top: int = 5
-  output: pathlib.Path | None = None
 
 
 def run(options: ClassifyText) -> None:
@@ -58,18 +44,15 @@ def run(options: ClassifyText) -> None:
       f"the model has {config.inputs.vocab_size} tokens; this command encodes "
       f"bytes, for {bytes_tokenizer.VOCAB_SIZE}"
     )
-  names = predicting.read_labels(options.labels, config.num_classes)
-  if names is None:
-    names = model.class_names
-  lines = []
-  for text in options.texts:
+  names = predicting.class_names(options.labels, model)
+
+  def classes(text: str) -> list[predicting.Guess]:
     ids, mask = encode(text, config.inputs.max_length)
     logits = np.asarray(model.apply(variables, ids[None], mask=mask[None]))[0]
-    best = predicting.best_classes(logits, options.top, names)
-    print("\n".join([text, *map(predicting.describe, best)]), flush=True)
-    lines.append(json.dumps({"text": text, "predictions": best}) + "\n")
-  if options.output is not None:
-    files.write_text(options.output, "".join(lines))
+    return predicting.best_classes(logits, options.top, names)
+
+  found = ((text, classes(text)) for text in options.texts)
+  predicting.report("text", found, options.output)
 
 
 def encode(text: str, length: int) -> tuple[np.ndarray, np.ndarray]:

@@ -69,7 +69,7 @@ def run(options: PredictSeries) -> None:
     if is_classifier:
       logits = np.asarray(model.apply(variables, examples))[0]
       best = predicting.best_classes(logits, options.top, model.class_names)
-      print("\n".join([str(path), *map(predicting.describe, best)]), flush=True)
+      predicting.show(path, best)
       continue
     times = np.array(options.times)
     queries = (times - origin)[None].astype(np.float32)

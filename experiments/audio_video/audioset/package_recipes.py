@@ -17,9 +17,9 @@ from experiments.audio_video.audioset import data as audioset_data
 from experiments.audio_video.audioset import masking
 from experiments.audio_video.audioset import spectrogram
 from experiments.audio_video.audioset import waveforms
-from experiments.audio_video.clips import decoding
 from experiments.audio_video.clips import sources
 from experiments.audio_video.clips import synthetic
+from experiments.audio_video.packages import clip_sets
 from experiments.audio_video.packages import drums
 from experiments.audio_video.packages import letters
 from experiments.audio_video.packages import stamps
@@ -70,94 +70,79 @@ def _model(
   )
 
 
-def _train(steps: int) -> trainer.TrainConfig:
-  return trainer.TrainConfig(
-    batch_size=32,
-    steps=steps,
-    base_rate=2e-3,
-    schedule=schedules.WarmupCosine(warmup_steps=100),
-    optimizer=optimizers.Adam(weight_decay=0.05, clip_norm=1.0),
-    checkpoint_every=200,
-    log_every=50,
-  )
-
-
-def _data(
-  kind: sources.Kind,
-  storage: decoding.StorageConfig,
-  seconds: float,
+def _recipe(
+  clips: clip_sets.ClipSet,
   mel: audio.SpectrogramInputConfig,
-  num_classes: int,
+  frames: video.VideoInputConfig | None = None,
   **changes: Any,
-) -> audioset_data.DataConfig:
-  samples = round(seconds * storage.sample_rate)
-  hop = samples // mel.num_frames
-  return audioset_data.DataConfig(
-    source=sources.Source(kind),
-    synthetic=synthetic.SyntheticConfig(
-      num_frames=round(seconds * storage.frame_rate),
-      size=stamps.SIZE,
-      frame_rate=storage.frame_rate,
-      sample_rate=storage.sample_rate,
-      num_classes=num_classes,
+) -> Recipe:
+  """Returns a recipe for audio, and for frames beside it if they are given.
+
+  Args:
+    clips: the data set.
+    mel: spectrograms of the model.
+    frames: frames of the model; None for audio alone.
+    **changes: other fields of the data.
+  """
+  num_classes, storage = len(clips.class_names), clips.storage
+  hop = round(clips.seconds * storage.sample_rate) // mel.num_frames
+  videos = {} if frames is None else {"video": frames}
+  return Recipe(
+    model=_model(num_classes, **videos, audio=mel),
+    data=audioset_data.DataConfig(
+      source=sources.Source(sources.Kind(clips.name)),
+      synthetic=synthetic.SyntheticConfig(
+        num_frames=round(clips.seconds * storage.frame_rate),
+        size=stamps.SIZE,
+        frame_rate=storage.frame_rate,
+        sample_rate=storage.sample_rate,
+        num_classes=num_classes,
+      ),
+      num_segments=1,
+      spectrogram=spectrogram.SpectrogramConfig(
+        sample_rate=storage.sample_rate,
+        hop=hop,
+        window=2 * hop,
+        num_bands=mel.num_bands,
+        highest=min(20_000.0, storage.sample_rate / 2),
+      ),
+      spec_augment=masking.SpecAugmentConfig(band_part=0.3, time_part=0.3),
+      **changes,
     ),
-    num_segments=1,
-    spectrogram=spectrogram.SpectrogramConfig(
-      sample_rate=storage.sample_rate,
-      hop=hop,
-      window=2 * hop,
-      num_bands=mel.num_bands,
-      highest=min(20_000.0, storage.sample_rate / 2),
+    train=trainer.TrainConfig(
+      batch_size=32,
+      steps=1500,
+      base_rate=2e-3,
+      schedule=schedules.WarmupCosine(warmup_steps=100),
+      optimizer=optimizers.Adam(weight_decay=0.05, clip_norm=1.0),
+      checkpoint_every=200,
+      log_every=50,
     ),
-    spec_augment=masking.SpecAugmentConfig(band_part=0.3, time_part=0.3),
-    **changes,
   )
 
 
-_DRUM, _LETTER, _NAME = _mel(48, 40), _mel(64, 32), _mel(64, 32)
-_PICTURE = video.VideoInputConfig(
-  num_frames=2,
-  size=stamps.SIZE,
-  patch=(2, 6, 6),
-  positions=position_encoding.Fourier(num_bands=4, max_resolution=(1, 8, 8)),
-)
+_SPEECH = _mel(64, 32)
+_SPEECH_CHANGES = waveforms.WaveformConfig(gain=10.0, speed=1.2, delay=0.1)
 RECIPES = {
-  "drums": Recipe(
-    model=_model(len(drums.CLASS_NAMES), audio=_DRUM),
-    data=_data(
-      sources.Kind.DRUMS,
-      drums.STORAGE,
-      drums.SECONDS,
-      _DRUM,
-      len(drums.CLASS_NAMES),
-      waveform=waveforms.WaveformConfig(gain=20.0, speed=1.5, delay=0.1),
-    ),
-    train=_train(1500),
+  "drums": _recipe(
+    drums.CLIPS,
+    _mel(48, 40),
+    waveform=waveforms.WaveformConfig(gain=20.0, speed=1.5, delay=0.1),
   ),
-  "letters": Recipe(
-    model=_model(len(letters.CLASS_NAMES), audio=_LETTER),
-    data=_data(
-      sources.Kind.LETTERS,
-      letters.STORAGE,
-      letters.SECONDS,
-      _LETTER,
-      len(letters.CLASS_NAMES),
-      waveform=waveforms.WaveformConfig(gain=10.0, speed=1.2, delay=0.1),
+  "letters": _recipe(letters.CLIPS, _SPEECH, waveform=_SPEECH_CHANGES),
+  "stamps": _recipe(
+    stamps.CLIPS,
+    _SPEECH,
+    video.VideoInputConfig(
+      num_frames=2,
+      size=stamps.SIZE,
+      patch=(2, 6, 6),
+      positions=position_encoding.Fourier(
+        num_bands=4, max_resolution=(1, 8, 8)
+      ),
     ),
-    train=_train(1500),
-  ),
-  "stamps": Recipe(
-    model=_model(len(stamps.CLASS_NAMES), video=_PICTURE, audio=_NAME),
-    data=_data(
-      sources.Kind.STAMPS,
-      stamps.STORAGE,
-      stamps.SECONDS,
-      _NAME,
-      len(stamps.CLASS_NAMES),
-      waveform=waveforms.WaveformConfig(gain=10.0, speed=1.2, delay=0.1),
-      drop_video=0.2,
-      drop_audio=0.2,
-    ),
-    train=_train(1500),
+    waveform=_SPEECH_CHANGES,
+    drop_video=0.2,
+    drop_audio=0.2,
   ),
 }

@@ -1,10 +1,8 @@
 """Names what is in clips, with a classifier of AudioSet or of its kind."""
 
 import dataclasses
-import json
 import math
 import pathlib
-from typing import Annotated, Any
 
 import numpy as np
 import tyro
@@ -20,8 +18,8 @@ from experiments.audio_video.clips import video_files
 from experiments.cli import errors
 from experiments.cli import predicting
 from experiments.data import files
+from experiments.runs import configs as runs_configs
 from experiments.runs import folder as run_folder
-from perceiver import config_json
 from perceiver.models import audioset
 
 _RAW_RATE = 48_000  # samples per second of models without a spectrogram
@@ -29,7 +27,7 @@ _FRAME_RATE = 25.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ClassifyClips:
+class ClassifyClips(predicting.ClassifierOptions):
   """Names what is in clips: the likeliest classes of each, with PyAV.
 
   A clip is a file of video or of audio alone (.wav, .flac, .ogg, .aiff); a
@@ -38,19 +36,9 @@ class ClassifyClips:
 
   Attributes:
     clips: files.
-    labels: a file with the name of a class on every line; if None, the names
-      that the checkpoint states, or numbers.
-    top: number of classes in the output.
-    output: a file for the results as JSON, one line per clip.
   """
 
   clips: tyro.conf.Positional[tuple[pathlib.Path, ...]] = ()
-  weights: Annotated[predicting.Weights, tyro.conf.arg(name="")] = (
-    predicting.Weights()
-  )
-  labels: pathlib.Path | None = None
-  top: int = 5
-  output: pathlib.Path | None = None
 
 
 def run(options: ClassifyClips) -> None:
@@ -70,18 +58,16 @@ def run(options: ClassifyClips) -> None:
   data = _data(options.weights.checkpoint, config)
   inputs = audioset_data.model_inputs(config.inputs, config.num_classes, data)
   transform = examples.EvalTransform(data, inputs)
-  names = predicting.read_labels(options.labels, config.num_classes)
-  names = model.class_names if names is None else names
-  lines = []
-  for path in options.clips:
+  names = predicting.class_names(options.labels, model)
+
+  def classes(path: pathlib.Path) -> list[predicting.Guess]:
     clip = read(path, _form(inputs, data), inputs, data)
     example = transform(clip, np.random.default_rng(0))
     scores = evaluator.score(model, variables, example)
-    best = _best(scores, options.top, names)
-    print("\n".join([str(path), *map(predicting.describe, best)]), flush=True)
-    lines.append(json.dumps({"clip": str(path), "predictions": best}) + "\n")
-  if options.output is not None:
-    files.write_text(options.output, "".join(lines))
+    return predicting.likeliest(scores, options.top, names)
+
+  found = ((path, classes(path)) for path in options.clips)
+  predicting.report("clip", found, options.output)
 
 
 def read(
@@ -132,16 +118,10 @@ def _data(
 
   Raises:
     errors.UsageError: if there are none.
+    files.InputError: if they are of another experiment.
   """
-  path = (checkpoint or pathlib.Path()) / run_folder.CONFIG
-  if checkpoint is not None and path.exists():
-    try:
-      stored = config_json.from_json(path.read_text(), configs.Experiment)
-      return stored.data
-    except (OSError, KeyError, TypeError, ValueError) as error:
-      raise errors.UsageError(
-        f"{path} is no configuration of audioset in this version: {error}"
-      ) from error
+  if checkpoint is not None and (checkpoint / run_folder.CONFIG).exists():
+    return runs_configs.read(checkpoint, configs.Experiment).data
   for recipe in (*configs.EXPERIMENTS.values(), configs.MINI):
     if recipe.model.inputs == model.inputs:
       return recipe.data
@@ -160,18 +140,3 @@ def _form(
   if inputs.video is not None and samples is not None:
     frames = inputs.video.num_frames * rate / samples
   return video_files.Format(frame_rate=frames, sample_rate=rate)
-
-
-def _best(
-  scores: np.ndarray, top: int, names: tuple[str, ...] | None
-) -> list[dict[str, Any]]:
-  """Returns the likeliest classes as `predicting.best_classes` does."""
-  order = np.argsort(-scores, kind="stable")[:top]
-  return [
-    {
-      "class": int(i),
-      **({} if names is None else {"name": names[i]}),
-      "probability": float(scores[i]),
-    }
-    for i in order
-  ]

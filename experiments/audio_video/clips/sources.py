@@ -28,11 +28,7 @@ class Kind(enum.Enum):
   SYNTHETIC = "synthetic"
 
 
-_PACKAGES = {
-  Kind.DRUMS: pinned.DRUMS,
-  Kind.LETTERS: pinned.LETTERS,
-  Kind.STAMPS: pinned.STAMPS,
-}
+_PACKAGES = tuple(map(Kind, pinned.PACKAGES))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,10 +43,7 @@ class Source(data_sources.Source):
       Kind.PREPARED: (
         "`python -m experiments.prepare clips` makes one of a folder of files."
       ),
-      **{
-        kind: pinned.advice(package, kind.value)
-        for kind, package in _PACKAGES.items()
-      },
+      **{kind: pinned.advice(kind.value) for kind in _PACKAGES},
     }
   )
 

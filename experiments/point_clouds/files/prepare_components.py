@@ -84,13 +84,13 @@ def run(config: PrepareConfig) -> None:
   refused = 0
   for label, name, content in sorted(_meshes(config.archive)):
     series = f"{label} {series_of(name)}"
-    part = zlib.crc32(series.encode()) % _PERIOD == _TEST
+    is_test = zlib.crc32(series.encode()) % _PERIOD == _TEST
     try:
       cloud = prepared_clouds.sample(name, wrl_files.parse(content), label)
     except ValueError:
       refused += 1
       continue
-    parts["test" if part else "train"].append(cloud)
+    parts["test" if is_test else "train"].append(cloud)
   if refused:
     print(f"{refused} meshes are not read: their shapes are moved or empty")
   prepared_clouds.write(config.folder, "components", parts, CLASS_NAMES)

@@ -1,4 +1,4 @@
-"""Clouds of points on the solids of a package, in the files of PointNet's."""
+"""Clouds of points on the meshes of a package, as HDF5 like PointNet's."""
 
 from collections.abc import Mapping, Sequence
 import pathlib

@@ -56,7 +56,7 @@ def prepared_set(tmp_path, monkeypatch, capsys):
   def open_splits(name, contents, *options):
     content = tiny_archives.deb(contents)
     package = tiny_archives.package(content)
-    monkeypatch.setattr(pinned, name.upper(), package)
+    monkeypatch.setitem(pinned.PACKAGES, name, package)
     archive, folder = tmp_path / "a.deb", tmp_path / f"out{len(options)}"
     archive.write_bytes(content)
     arguments = (name, archive, folder, *options)
@@ -121,7 +121,7 @@ def drum_kits(folder):
 
 def test_drums_are_split_by_kit(prepared_set, tmp_path):
   train_set, test_set = prepared_set("drums", drum_kits(tmp_path))
-  names = drums.CLASS_NAMES
+  names = drums.CLIPS.class_names
   kinds = {name: names[clip.labels[0]] for name, clip in train_set.items()}
   assert kinds == {
     "Any/a.wav": "kick",
@@ -158,7 +158,8 @@ def test_letters_are_split_by_language(prepared_set, tmp_path, monkeypatch):
 
 
 def test_stamps_are_split_by_picture(prepared_set, tmp_path, monkeypatch):
-  monkeypatch.setattr(stamps, "CLASS_NAMES", ("animals", "food"))
+  few = stamps.CLIPS._replace(class_names=("animals", "food"))
+  monkeypatch.setattr(stamps, "CLIPS", few)
   # Groups of siblings are on the side of their word.
   sides = {"apple": 4, "frog": 0, "pear": 3}
   side = lambda word: sides[word.decode()]
@@ -209,7 +210,7 @@ def test_baselines_of_clips(prepared_set, tmp_path, capsys):
   out = commands.command(
     capsys, evaluate.main, "clip-baselines", tmp_path / "out0"
   )
-  (rows,) = ([x for x in out.splitlines() if "audio" in x],)
+  rows = [x for x in out.splitlines() if "audio" in x]
   assert len(rows) == 2
   assert all("100.0" in row for row in rows)
 
@@ -218,7 +219,7 @@ def test_baselines_of_clips(prepared_set, tmp_path, capsys):
 def test_recipes_name_the_archive_and_the_commands(name, capsys, tmp_path):
   arguments = ("audioset", "--recipe", name, "--workdir", tmp_path / "run")
   message = commands.command(capsys, train.main, *arguments, code=1)
-  package = getattr(pinned, name.upper())
+  package = pinned.PACKAGES[name]
   assert f"`{package.download}`" in message
   assert f"`python -m experiments.prepare {name} ARCHIVE DIR`" in message
   assert f"train audioset --recipe {name} --data.source DIR`" in message
