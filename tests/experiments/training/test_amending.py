@@ -57,7 +57,17 @@ def test_what_cannot_be_amended_is_refused_with_the_rest(tmp_path):
     trainer.train(other, tmp_path, amend=True)
   assert str(caught.value).endswith("--amend does not change train.batch_size.")
   assert "train.steps: 12 then, 20 now" in str(caught.value)
+  remedy = f"another --workdir, where --checkpoint {tmp_path} begins with this"
+  assert remedy in str(caught.value)
   assert (tmp_path / "config.json").read_bytes() == before
+
+
+def test_accumulation_changes_freely(tmp_path):
+  trainer.train(experiment(checkpoint_every=6), tmp_path)
+  changed = experiment(checkpoint_every=6, accumulate=2)
+  assert trainer.train(changed, tmp_path, from_step=6).step == 12
+  stored = json.loads((tmp_path / "config.json").read_text())
+  assert stored["train"]["accumulate"] == 2
 
 
 def clipped(norm):
