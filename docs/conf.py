@@ -1,13 +1,23 @@
 """Settings of the site, which `scripts/docs.sh` builds."""
 
+import logging
 import os
 import pathlib
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-# Of the tutorials' own processes.
+# Of the tutorials' own processes, which would warn of local connections.
 os.environ["PYTHONPATH"] = str(ROOT)
+_ipython = tempfile.TemporaryDirectory()
+os.environ["IPYTHONDIR"] = _ipython.name
+_profile = pathlib.Path(_ipython.name, "profile_default")
+_profile.mkdir()
+(_profile / "ipython_kernel_config.py").write_text(
+  "get_config().IPKernelApp.log_level = 'ERROR'\n"
+)
+logging.getLogger("traitlets").setLevel(logging.WARNING)
 
 project = "perceiver"
 author = "The perceiver authors"

@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/install.sh test docs
 mode=${NO_TUTORIALS:+off}
+echo "building the site${mode:+ without running its tutorials} …"
 JAX_PLATFORMS=cpu .venv/bin/python -m sphinx -W --keep-going -q -b html \
   -D nb_execution_mode="${mode:-force}" "$@" docs docs/_build/html
 echo "site: $(pwd)/docs/_build/html/index.html"
