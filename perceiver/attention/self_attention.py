@@ -26,6 +26,8 @@ from perceiver.attention import reference
 
 # Fewer scores than this are computed at once.
 _MIN_SCORES = 2**18
+# And on a CPU fewer than this, a few megabytes that stay near the core.
+_MIN_CPU_SCORES = 2**20
 
 
 def attend(
@@ -51,7 +53,9 @@ def attend(
   num_scores = block_sizes.examples(batch) * config.num_heads * length**2
   if reference.enabled() or num_scores < _MIN_SCORES:
     return at_once(weights, x, key)
-  cuda = tpu = at_once
+  cpu = cuda = tpu = at_once
+  if num_scores >= _MIN_CPU_SCORES:
+    cpu = functools.partial(_by_heads, config)
   if not (key is not None and config.dropout_rate):
     if _can_fuse(config, weights, x):
       cuda = functools.partial(_fused, config)
@@ -64,7 +68,7 @@ def attend(
     weights,
     x,
     key,
-    cpu=functools.partial(_by_heads, config),
+    cpu=cpu,
     cuda=cuda,
     tpu=tpu,
     default=at_once,

@@ -23,13 +23,14 @@ class AugmentationConfig:
   """Random changes to training images.
 
   Attributes:
-    max_shift: the most pixels that an image is moved by along each axis.
+    max_shift: the most pixels that an image is moved by along each axis. The
+      small recipes underfit, and learn faster from images that stay in place.
     horizontal_flip: whether every other image is flipped.
     erase: the share of images of which a rectangle is erased (1708.04896);
       models that still underfit need none.
   """
 
-  max_shift: int = 2
+  max_shift: int = 0
   horizontal_flip: bool = True
   erase: float = 0.0
 

@@ -34,6 +34,7 @@ def latents():
 def by_heads(monkeypatch):
   """Makes small arrays count as large, and blocks small: 40 is 16 + 16 + 8."""
   monkeypatch.setattr(self_attention, "_MIN_SCORES", 0)
+  monkeypatch.setattr(self_attention, "_MIN_CPU_SCORES", 0)
   monkeypatch.setattr(block_sizes, "_BLOCK_RANGE", (1, 16))
   monkeypatch.setattr(block_sizes, "choose_block", lambda length, target: 16)
 
@@ -72,6 +73,14 @@ def test_outputs_and_gradients_agree(by_heads, monkeypatch):
   monkeypatch.setattr(self_attention, "_MIN_SCORES", 2**60)
   assert "while" not in program()
   assert_close(found, outcome(weights, x))
+
+
+def test_few_scores_are_computed_at_once_on_a_cpu(by_heads, monkeypatch):
+  num_scores = B * CONFIG.num_heads * N**2
+  monkeypatch.setattr(self_attention, "_MIN_CPU_SCORES", num_scores)
+  assert "while" in program()
+  monkeypatch.setattr(self_attention, "_MIN_CPU_SCORES", num_scores + 1)
+  assert "while" not in program()
 
 
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
