@@ -54,6 +54,8 @@ def load(
   Raises:
     FileNotFoundError: if there is no checkpoint.
     training.checkpoints.MismatchError: if the checkpoint is another model's.
+    perceiver.CheckpointError: if it is of another kind, or has the data's
+      classes in another order.
   """
   experiment, mesh = _on_these_devices(experiment)
   platform = sharding.describe(mesh)["platform"]
@@ -61,6 +63,7 @@ def load(
     progress.write(warning)
   loaded: Any = None
   chosen: int | None = None
+  class_names: tuple[str, ...] | None = None
   origin = str(path)
   if not is_run(path):
     if store.is_ours(path):
@@ -73,9 +76,12 @@ def load(
     else:
       model, loaded = foreign.load(path, experiment.model)
       _check_kind(model, experiment, path)
+    class_names = model.class_names
     # Every experiment is a dataclass with a field `model`.
     experiment = dataclasses.replace(experiment, model=model.config)  # type: ignore[type-var]
   task = experiment.task()
+  if class_names:
+    _check_classes(class_names, task, path)
   if chosen is not None:
     task = latent_sizes.with_first(task, chosen)
     origin += f", {chosen} latents"
@@ -107,6 +113,31 @@ def _check_kind(
       f"Checkpoint: {path} holds {type(model.config).__name__}; expected "
       f"{type(expected).__name__}, which this experiment evaluates."
     )
+
+
+def _check_classes(
+  names: tuple[str, ...], task: Any, path: pathlib.Path
+) -> None:
+  """Raises if a file's classes are the data's in another order.
+
+  Classes are compared by number. Where their names differ otherwise, which may
+  be another spelling, a line says so.
+  """
+  give = getattr(task, "class_names", None)
+  of_data = tuple(give()) if callable(give) else names
+  differing = [pair for pair in zip(names, of_data) if pair[0] != pair[1]]
+  if not differing:
+    return
+  one, other = differing[0]
+  if sorted(names) == sorted(of_data):
+    raise perceiver.CheckpointError(
+      f"Checkpoint: class {names.index(one)} of {path} is {one!r}, that of the "
+      f"data {other!r}; expected the same classes in the same order."
+    )
+  progress.write(
+    f"classes are compared by number: {len(differing)} of {len(names)} have "
+    f"other names in the file than in the data, such as {one!r} and {other!r}"
+  )
 
 
 def at_step(candidate: Candidate, run: pathlib.Path, step: int) -> Candidate:

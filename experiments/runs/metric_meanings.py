@@ -25,7 +25,7 @@ _MEANINGS = {
     "difference of distances up to 0.05 from the surface; the cube's side is 2"
   ),
   "smaller_loss": Meaning(
-    "distance between outputs of fewer and of all latents"
+    "loss of fewer latents, against the outputs of all or against the data"
   ),
   "top_1": Meaning("share of examples whose likeliest class is right"),
   r"top_(\d+)": Meaning(

@@ -3,8 +3,8 @@
 A model that is trained with all of its latents cannot do with the first of them
 alone. Trained with a random number of first latents in each step, it can, but
 is worse with all; trained with all of them and, in the same step, with a random
-smaller number that learns to give what all give (a sandwich, as of slimmable
-networks, 1903.05134), it loses less.
+smaller number that learns to give what all give, or what the data say (a
+sandwich, as of slimmable networks, 1903.05134), it loses less.
 """
 
 import dataclasses
@@ -32,13 +32,25 @@ class Training(enum.Enum):
   """The latents that a step of training uses.
 
   ORDINARY uses all, PREFIX one of the sizes at random. SANDWICH uses all for
-  the task's loss, and one of the smaller sizes at random, which is taught to
-  give what all give: two passes, the second of them smaller.
+  the task's loss, and one of the smaller sizes at random: two passes, the
+  second of them smaller.
   """
 
   ORDINARY = "ordinary"
   PREFIX = "prefix"
   SANDWICH = "sandwich"
+
+
+class Target(enum.Enum):
+  """What the smaller number of latents of a sandwich learns to give.
+
+  OUTPUTS are those of all latents, from which the task states a distance. DATA
+  has the task's own loss for both, and is the choice where all latents learn
+  little at first: a distance by absolute errors then holds them back.
+  """
+
+  OUTPUTS = "outputs"
+  DATA = "data"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,11 +60,13 @@ class LatentSizes:
   Attributes:
     sizes: numbers of first latents, ascending; all of them need not be stated.
     training: the latents that a step uses.
+    target: what the smaller number learns to give in a sandwich.
     weight: of the smaller number's loss in a sandwich.
   """
 
   sizes: tuple[int, ...] = ()
   training: Training = Training.ORDINARY
+  target: Target = Target.OUTPUTS
   weight: float = 1.0
 
   def __post_init__(self) -> None:
@@ -119,18 +133,18 @@ def trained(task: tasks.Task, config: LatentSizes) -> tasks.Task:
   smaller = tuple(with_first(task, n) for n in config.sizes if n < most)
   if config.training is Training.PREFIX:
     return _Trained(task, (*smaller, task))
-  if not isinstance(task, HasDistance):
+  if config.target is Target.OUTPUTS and not isinstance(task, HasDistance):
     raise NotOfferedError(
       f"{name} has no distance between outputs, by which fewer latents learn "
-      "from all: train.latents.training sandwich is not offered; expected "
-      "prefix or ordinary"
+      "from all: train.latents.target outputs is not offered in a sandwich; "
+      "expected data"
     )
   if not smaller:
     raise NotOfferedError(
       f"train.latents.sizes is {config.sizes}; a sandwich needs a smaller "
       f"number than all {most} latents"
     )
-  return _Trained(task, smaller, config.weight)
+  return _Trained(task, smaller, config.weight, config.target)
 
 
 def with_first(task: Any, num_latents: int) -> Any:
@@ -154,13 +168,15 @@ class _Trained:
   Attributes:
     task: with all latents.
     choices: with the numbers of which each step takes one.
-    weight: in a sandwich, of the chosen one's distance from all latents, which
-      is added to their loss; None for a prefix, the chosen one's loss alone.
+    weight: in a sandwich, of the chosen one's loss, which is added to that of
+      all latents; None for a prefix, the chosen one's loss alone.
+    target: what the chosen one's loss in a sandwich compares with.
   """
 
   task: Any
   choices: tuple[tasks.Task, ...]
   weight: float | None = None
+  target: Target = Target.OUTPUTS
 
   @property
   def model(self) -> Any:
@@ -185,10 +201,13 @@ class _Trained:
     whole = of(self.task, variables)
     wanted = jax.lax.stop_gradient(whole.outputs)
 
-    def distance(task: tasks.Task, variables: Any) -> Float[Array, "B"]:
-      return self.task.distance(of(task, variables).outputs, wanted, batch)
+    def apart(task: tasks.Task, variables: Any) -> Float[Array, "B"]:
+      found = of(task, variables)
+      if self.target is Target.DATA:
+        return found.loss
+      return self.task.distance(found.outputs, wanted, batch)
 
-    smaller = _one_of(self.choices, distance, rng, variables)
+    smaller = _one_of(self.choices, apart, rng, variables)
     return whole._replace(
       loss=whole.loss + self.weight * smaller,
       metrics={**whole.metrics, _SMALLER: smaller},

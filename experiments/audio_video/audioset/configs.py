@@ -202,5 +202,5 @@ EXPERIMENTS = {
 MINI = _mini()
 RESULTS = {
   **published.results("audioset"),
-  "mini": tasks.Result(metric="map", ours=0.991),
+  "mini": tasks.Result(metric="map", ours=0.971),
 }

@@ -146,5 +146,7 @@ def _find(config: DatasetConfig) -> list[pairs.Pair]:
       return layouts.kitti(root, "image_2", train)
     case Dataset.MIDDLEBURY:
       return layouts.middlebury(root, train)
-    case _:
+    case Dataset.HD1K:
       return layouts.hd1k(root, train)
+    case _:
+      raise ValueError(f"no layout is known for {config.dataset.value}.")

@@ -29,6 +29,7 @@ PREFIX = latent_sizes.LatentSizes(
 SANDWICH = latent_sizes.LatentSizes(
   sizes=(1, 2), training=latent_sizes.Training.SANDWICH, weight=0.5
 )
+FROM_DATA = dataclasses.replace(SANDWICH, target=latent_sizes.Target.DATA)
 NETWORK = points.MINI.model.perceiver
 MODEL = dataclasses.replace(
   points.MINI.model,
@@ -110,6 +111,30 @@ def test_sandwich_adds_the_divergence_from_all(task, variables, batch):
   assert chosen == {0, 1}
 
 
+def test_a_sandwich_may_learn_from_the_data(task, variables, batch):
+  """The smaller number of latents has the task's own loss."""
+  sandwich = latent_sizes.trained(task, FROM_DATA)
+  whole, metrics = losses(task, variables, batch)
+  each = [
+    losses(latent_sizes.with_first(task, n), variables, batch, KEYS[0])[0]
+    for n in (1, 2)
+  ]
+  run = jax.jit(
+    lambda key: sandwich.losses(variables, batch, rng=key, is_training=True)[:2]
+  )
+  chosen = set()
+  for key in KEYS:
+    loss, found = run(key)
+    apart = [np.abs(found["smaller_loss"] - one).max() for one in each]
+    assert min(apart) < 1e-5
+    chosen.add(int(np.argmin(apart)))
+    np.testing.assert_allclose(
+      loss, whole + 0.5 * found["smaller_loss"], rtol=1e-5
+    )
+    np.testing.assert_array_equal(found["top_1"], metrics["top_1"])
+  assert chosen == {0, 1}
+
+
 def test_the_teacher_does_not_learn_from_the_pupil(task, variables, batch):
   """The gradient is that of the task and of the pupil against constants."""
   sandwich = latent_sizes.trained(
@@ -131,7 +156,7 @@ def test_the_teacher_does_not_learn_from_the_pupil(task, variables, batch):
   chex.assert_trees_all_close(found.grads, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("config", [PREFIX, SANDWICH])
+@pytest.mark.parametrize("config", [PREFIX, SANDWICH, FROM_DATA])
 def test_devices_and_parts_share_the_choice(task, variables, batch, config):
   """The gradient is the same on four devices."""
   trained = latent_sizes.trained(task, config)
@@ -196,8 +221,9 @@ def test_distances_are_zero_of_equal_outputs_only(recipe):
 
 def test_a_task_without_distance_is_refused():
   task = starcraft.MINI.task()
-  with pytest.raises(latent_sizes.NotOfferedError, match="sandwich is not off"):
+  with pytest.raises(latent_sizes.NotOfferedError, match="outputs is not off"):
     latent_sizes.trained(task, SANDWICH)
+  assert latent_sizes.trained(task, FROM_DATA).model is task.model
   assert latent_sizes.trained(task, PREFIX).model is task.model
 
 
