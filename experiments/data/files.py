@@ -13,16 +13,31 @@ import os
 import pathlib
 import re
 from typing import Any
+import warnings
 
 import numpy as np
+from PIL import ExifTags
 from PIL import Image
 
 from perceiver import errors
 from perceiver.checkpoints import atomic
 
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp")
+IMAGE_SUFFIXES = (
+  *(".bmp", ".gif", ".jpeg", ".jpg", ".png"),
+  *(".ppm", ".tif", ".tiff", ".webp"),
+)
 # Not all that Pillow has: for some it starts other programs.
 _IMAGE_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+# What turns an image upright, by its EXIF orientation; 1 is upright.
+_TURNS = {
+  2: Image.Transpose.FLIP_LEFT_RIGHT,
+  3: Image.Transpose.ROTATE_180,
+  4: Image.Transpose.FLIP_TOP_BOTTOM,
+  5: Image.Transpose.TRANSPOSE,
+  6: Image.Transpose.ROTATE_270,
+  7: Image.Transpose.TRANSVERSE,
+  8: Image.Transpose.ROTATE_90,
+}
 
 # Hidden files and folders, backups of editors, and what file managers, file
 # systems and archivers add.
@@ -224,14 +239,17 @@ def _natural(path: pathlib.Path) -> list[Any]:
   return [int(w) if i % 2 else w for i, w in enumerate(words)]
 
 
-def decode_image(encoded: bytes) -> Image.Image:
+def decode_image(encoded: bytes, *, upright: bool = True) -> Image.Image:
   """Decodes an image to 8-bit RGB: BMP, GIF, JPEG, PNG, PPM, TIFF or WebP.
 
-  CMYK and greyscale images, palettes and transparency are converted. The name
-  does not matter; EXIF rotation is ignored, as TensorFlow does.
+  CMYK and greyscale images and palettes are converted. Of an animation, the
+  first image counts; of transparent pixels, the colour that they have. The name
+  does not matter.
 
   Args:
     encoded: content of an image file.
+    upright: whether the image is turned by its EXIF orientation, as cameras
+      and telephones mean it and viewers do; TensorFlow does not.
 
   Returns:
     The decoded image, of mode RGB.
@@ -245,6 +263,8 @@ def decode_image(encoded: bytes) -> Image.Image:
   except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
     reason = str(e).partition(" <")[0]  # without an object's address
     raise ValueError(f"not a readable image: {reason}") from e
+  if upright and (turn := _TURNS.get(_orientation(image))) is not None:
+    image = image.transpose(turn)
   if image.mode == "RGB":
     return image
   if image.mode.startswith("I;16"):  # Pillow would clip it instead.
@@ -254,3 +274,14 @@ def decode_image(encoded: bytes) -> Image.Image:
   if image.mode == "P":
     image = image.convert("RGBA")
   return image.convert("RGB")
+
+
+def _orientation(image: Image.Image) -> int:
+  """Returns the EXIF orientation, 1 to 8; upright, 1, if none can be read."""
+  try:
+    with warnings.catch_warnings():
+      warnings.simplefilter("ignore")  # about damaged EXIF
+      found = image.getexif().get(ExifTags.Base.Orientation, 1)
+  except Exception:  # Damaged EXIF can raise any error; the pixels are whole.
+    return 1
+  return found if isinstance(found, int) else 1

@@ -15,6 +15,7 @@ from experiments.data import fashion_mnist
 from experiments.data import files
 from experiments.image_classification.fashion_mnist import data as fashion_data
 from experiments.image_classification.imagenet import data as imagenet_data
+from experiments.image_classification.imagenet import sources
 import perceiver
 from perceiver.models import imagenet
 
@@ -25,6 +26,7 @@ class Classify(predicting.ClassifierOptions):
 
   Images are prepared as for the papers' evaluation: the central square with
   7/8 of the shorter side, resized bicubically to the model's size, normalised.
+  Before, they are turned upright by their EXIF orientation.
   For a model of Fashion-MNIST they are made grey and 28 × 28 pixels large;
   clothes are bright on black there.
 
@@ -113,7 +115,10 @@ def _preparation(
       "channels; this command prepares square images with 3, and those of "
       "Fashion-MNIST for its ten classes"
     )
-  data = imagenet_data.DataConfig(image_size=inputs.size[0])
+  data = imagenet_data.DataConfig(
+    source=sources.Source(sources.Kind.PREPARED),  # Users' images: upright.
+    image_size=inputs.size[0],
+  )
   return functools.partial(_prepare, imagenet_data.EvalTransform(data))
 
 

@@ -3,16 +3,22 @@
 import io
 import pathlib
 
+from PIL import ExifTags
 from PIL import Image
 
 COUNTS = {"train": 9, "validation": 3}  # images per class
 CLASSES = ("ant", "bee")
 
 
-def encode(image: Image.Image, file_format: str = "JPEG") -> bytes:
-  """Returns the file of an image."""
+def encode(
+  image: Image.Image, file_format: str = "JPEG", orientation: int | None = None
+) -> bytes:
+  """Returns the file of an image, perhaps with an EXIF orientation, 1 to 8."""
   buffer = io.BytesIO()
-  image.save(buffer, file_format)
+  exif = Image.Exif()
+  if orientation is not None:
+    exif[ExifTags.Base.Orientation] = orientation
+  image.save(buffer, file_format, exif=exif)
   return buffer.getvalue()
 
 

@@ -303,7 +303,7 @@ class TrainTransform:
     self, example: Mapping[str, Any], generator: np.random.Generator
   ) -> dict[str, np.ndarray]:
     augmentation = self.config.augmentation
-    image = pixels.decode(example)
+    image = pixels.decode(example, upright=self.config.source.is_upright)
     box = crop.random_box(
       image.height,
       image.width,
@@ -328,7 +328,7 @@ class EvalTransform:
     self, example: Mapping[str, Any], generator: np.random.Generator
   ) -> dict[str, np.ndarray]:
     """Returns "images" [size, size, 3] and "labels" of one raw example."""
-    image = pixels.decode(example)
+    image = pixels.decode(example, upright=self.config.source.is_upright)
     box = crop.centre_box(image.height, image.width, self.config.eval_crop)
     return _finish(pixels.cut(image, box), example, self.config)
 

@@ -17,14 +17,18 @@ _MEAN = np.array(MEAN, np.float32) * np.float32(255)
 _STDDEV = np.array(STDDEV, np.float32) * np.float32(255)
 
 
-def decode(example: Mapping[str, Any]) -> Image.Image:
+def decode(example: Mapping[str, Any], *, upright: bool) -> Image.Image:
   """Decodes the image of a raw example.
+
+  Args:
+    example: has "image", bytes of an image file, and perhaps "file_name".
+    upright: whether the image is turned by its EXIF orientation.
 
   Raises:
     ValueError: naming its file, if it cannot be decoded.
   """
   try:
-    return files.decode_image(example["image"])
+    return files.decode_image(example["image"], upright=upright)
   except ValueError as error:
     name = example.get("file_name", b"(no name)")
     name = name.decode() if isinstance(name, bytes) else name

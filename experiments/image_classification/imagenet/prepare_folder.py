@@ -5,6 +5,7 @@
 The data set has the features of imagenet2012.
 """
 
+import collections
 from collections.abc import Iterator
 import dataclasses
 import pathlib
@@ -37,9 +38,9 @@ class PrepareConfig:
   """Turns a folder of images into a data set, without TensorFlow.
 
   The folder holds train/CLASS/*.jpg and validation/CLASS/*.jpg (or .png, .webp,
-  .bmp, .ppm); val, valid or test stand for validation if it is not there. With
-  --hold-out it holds CLASS/*.jpg. The data set is read with --data.source
-  DIR/NAME.
+  .gif, .tiff, .bmp, .ppm); val, valid or test stand for validation if it is not
+  there. With --hold-out it holds CLASS/*.jpg. The data set is read with
+  --data.source DIR/NAME, images being turned upright by their EXIF orientation.
 
   Attributes:
     folder: holds train/CLASS/*.jpg and validation/CLASS/*.jpg.
@@ -74,6 +75,8 @@ class Prepared(NamedTuple):
   counts: dict[str, int]  # examples in each split
   # Images left out, relative to the folder of images, a colon and the reason.
   corrupt: list[str]
+  # Numbers of the other things in the classes' folders, by suffix.
+  others: dict[str, int]
 
 
 def prepare(config: PrepareConfig) -> Prepared:
@@ -115,7 +118,8 @@ def prepare(config: PrepareConfig) -> Prepared:
   for split in splits:
     _write(config, split, corrupt)
   growing.finish(unfinished, target, splits, supervised_keys=("image", "label"))
-  return Prepared(target, {s.name: len(s.notes) for s in splits}, corrupt)
+  counts = {s.name: len(s.notes) for s in splits}
+  return Prepared(target, counts, corrupt, _others(config))
 
 
 def _write(
@@ -178,6 +182,12 @@ def _classes(config: PrepareConfig) -> list[str]:
     empty = [c for c in found[split] if not _images(config, split, root / c)]
     if empty or not found[split]:
       where = root / empty[0] if empty else root / "CLASS"
+      if empty and (count := len(_listed(where))):
+        raise files.InputError(
+          f"{where} has {count} image{'s' * (count > 1)}, none of which "
+          f"--hold-out {config.hold_out:g} leaves for training. Add images, or "
+          "take a smaller share."
+        )
       raise files.InputError(
         f"{where} has no images ({', '.join(files.IMAGE_SUFFIXES)}) for the "
         f"{split} split."
@@ -210,15 +220,34 @@ def _images(
   config: PrepareConfig, split: str, folder: pathlib.Path
 ) -> list[pathlib.Path]:
   """Returns a class's images of a split."""
-  found = files.list_files(
-    folder, *(f"*{suffix}" for suffix in files.IMAGE_SUFFIXES)
-  )
+  found = _listed(folder)
   if not config.hold_out:
     return found
   order = np.random.default_rng(0).permutation(len(found))
   held_out = set(order[: max(1, round(config.hold_out * len(found)))])
   is_held_out = split != "train"
   return [x for i, x in enumerate(found) if (i in held_out) == is_held_out]
+
+
+def _listed(folder: pathlib.Path) -> list[pathlib.Path]:
+  """Returns a class's images."""
+  patterns = (f"*{suffix}" for suffix in files.IMAGE_SUFFIXES)
+  return files.list_files(folder, *patterns)
+
+
+def _others(config: PrepareConfig) -> dict[str, int]:
+  """Counts what is in the classes' folders beside images, commonest first.
+
+  Returns:
+    Numbers by suffix, such as {".heic": 3, "folder": 1}.
+  """
+  found = collections.Counter[str]()
+  for root in {_root(config, split) for split in _SPLITS}:
+    for folder in files.list_folders(root):
+      found["folder"] += len(files.list_folders(folder))
+      suffixes = [path.suffix.lower() for path in files.list_files(folder)]
+      found.update(s for s in suffixes if s not in files.IMAGE_SUFFIXES)
+  return {name: count for name, count in found.most_common() if count}
 
 
 def run(config: PrepareConfig) -> None:
@@ -232,6 +261,12 @@ def run(config: PrepareConfig) -> None:
     print(f"left out: {name}")
   if prepared.corrupt:
     print(f"reasons: {files.commonest(prepared.corrupt)}")
+  if prepared.others:
+    kinds = (
+      (n, name or "without a suffix") for name, n in prepared.others.items()
+    )
+    found = "; ".join(f"{n} × {name}" for n, name in kinds)
+    print(f"not read, as no images of a known kind: {found}")
   counts = ", ".join(f"{n:,} {s}" for s, n in prepared.counts.items())
   print(f"{prepared.folder}: {counts} images, {len(prepared.corrupt)} left out")
   print(

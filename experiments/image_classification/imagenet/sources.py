@@ -54,6 +54,15 @@ class Source(sources.Source):
     return self.path or default or tfds_reader.default_data_dir()
 
   @property
+  def is_upright(self) -> bool:
+    """Whether images are turned by their EXIF orientation.
+
+    Those of IMAGENET2012 and JFT are read as they are stored, as by TensorFlow,
+    with which the published numbers were measured.
+    """
+    return self.kind not in (Kind.IMAGENET2012, Kind.JFT)
+
+  @property
   def remedy(self) -> str:
     """Sentences on other data sets, for one that is not there."""
     return (

@@ -2,12 +2,15 @@
 
 import io
 
+import numpy as np
 from PIL import EpsImagePlugin
 from PIL import Image
+from PIL import ImageOps
 import pytest
 
 from experiments.data import files
 from tests.helpers import foreign
+from tests.helpers import image_folders
 
 
 def test_foreign_files_and_folders_are_not_listed(tmp_path):
@@ -95,3 +98,39 @@ def test_formats_that_nobody_meant_are_refused(kind):
   Image.new("RGB", (16, 16)).save(stream, kind)
   with pytest.raises(ValueError, match="not a readable image"):
     files.decode_image(stream.getvalue())
+
+
+def _with_black_left(size=(20, 10)):
+  image = Image.new("RGB", size, (255, 255, 255))
+  image.paste((0, 0, 0), (0, 0, size[0] // 2, size[1]))
+  return image
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_images_of_cameras_are_turned_upright(kind):
+  # Orientation 6: the first column of pixels is the top of what was seen.
+  encoded = image_folders.encode(_with_black_left(), kind, orientation=6)
+  turned = np.asarray(files.decode_image(encoded)).astype(int)
+  assert turned.shape == (20, 10, 3)
+  assert turned[:9].max() < 30 < 220 < turned[11:].min()
+  stored = files.decode_image(encoded, upright=False)
+  assert stored.size == (20, 10)
+
+
+@pytest.mark.parametrize("orientation", range(10))  # 0 and 9 mean nothing
+def test_all_orientations_agree_with_pillow(orientation):
+  values = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+  encoded = image_folders.encode(Image.fromarray(values), "PNG", orientation)
+  expected = ImageOps.exif_transpose(Image.open(io.BytesIO(encoded)))
+  found = files.decode_image(encoded)
+  np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
+
+
+@pytest.mark.parametrize(
+  "exif", [b"Exif\0\0garbage!", b"Exif\0\0II*\0\xff", b""]
+)
+@pytest.mark.filterwarnings("error")
+def test_damaged_exif_spoils_no_image(exif):
+  stream = io.BytesIO()
+  _with_black_left().save(stream, "JPEG", exif=exif)
+  assert files.decode_image(stream.getvalue()).size == (20, 10)

@@ -13,6 +13,7 @@ from experiments.image_classification.imagenet import crop
 from experiments.image_classification.imagenet import pixels
 import perceiver
 from perceiver.models import registry as models
+from tests.helpers import image_folders
 from tests.helpers import tiny_models
 
 
@@ -55,6 +56,18 @@ def test_images_are_prepared_and_classified(trained, images, tmp_path, capsys):
   )
   assert [p.name for p in output.parent.iterdir()] == ["out.jsonl"]
   assert capsys.readouterr().out.count("class") == 15
+
+
+def test_photographs_are_turned_upright(trained, images, tmp_path):
+  upright = Image.open(images / "9.png")
+  turned = upright.transpose(Image.Transpose.ROTATE_90)
+  path = images / "camera.png"
+  path.write_bytes(image_folders.encode(turned, "PNG", orientation=6))
+  output = tmp_path / "out.jsonl"
+  files = [str(images / "9.png"), str(path), "--output", str(output)]
+  assert predict.main(["classify", *files, "--checkpoint", trained[2]]) == 0
+  first, second = map(json.loads, output.read_text().splitlines())
+  assert first["predictions"] == second["predictions"]
 
 
 def test_folders_of_classes(trained, images, capsys):

@@ -36,7 +36,7 @@ def data_dir(tmp_path_factory, images):
   prepared = prepare_folder.prepare(config)
   assert prepared.folder == root / "insects" / "1.0.0"
   assert prepared.counts == {"train": 18, "validation": 6}
-  assert prepared.corrupt == []
+  assert (prepared.corrupt, prepared.others) == ([], {})
   assert [p.name for p in root.iterdir()] == ["insects"]
   return root
 
@@ -279,6 +279,31 @@ def test_damaged_images_are_named(cut):
   transform = data.EvalTransform(data.DataConfig())
   with pytest.raises(ValueError, match=r"image ant/3\.jpg: not a readable"):
     transform(example, np.random.default_rng(0))
+
+
+def test_orientation_counts_but_for_imagenet():
+  image = Image.new("RGB", (64, 64))
+  image.paste((255, 255, 255), (0, 0, 32, 64))  # left; the top, once turned
+  example = {
+    "image": image_folders.encode(image, "PNG", orientation=6),
+    "label": 0,
+  }
+  augmentation = data.AugmentationConfig(
+    random_crop=crop.RandomCropConfig(min_area=0.9, min_covered=0.9),
+    horizontal_flip=False,
+    randaugment=data.rand_augment.RandAugmentConfig(num_layers=0),
+  )
+  kinds = sources.Kind
+  for kind in (kinds.IMAGENET2012, kinds.JFT, kinds.PREPARED, kinds.SYNTHETIC):
+    config = data.DataConfig(
+      source=sources.Source(kind), image_size=16, augmentation=augmentation
+    )
+    is_turned = kind in (kinds.PREPARED, kinds.SYNTHETIC)
+    for transform in (data.EvalTransform(config), data.TrainTransform(config)):
+      found = transform(example, np.random.default_rng(0))["images"]
+      rows, columns = found.mean((1, 2)), found.mean((0, 2))
+      assert (rows[2] > rows[13] + 1) == is_turned, kind
+      assert (columns[2] > columns[13] + 1) != is_turned, kind
 
 
 def test_normalise_gives_the_units_of_the_models():

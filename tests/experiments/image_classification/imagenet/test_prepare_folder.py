@@ -184,6 +184,26 @@ def test_reasons_are_counted(tmp_path, capsys):
     prepare_folder.prepare(dataclasses.replace(config, name="worse"))
 
 
+def test_what_is_beside_the_images_is_counted(tmp_path, capsys):
+  folder = image_folders.make(tmp_path / "images") / "train"
+  for name in ("ant/IMG_1.HEIC", "ant/IMG_2.heic", "bee/notes", "bee/.hidden"):
+    (folder / name).touch()
+  (folder / "ant" / "2026").mkdir()
+  Image.new("RGB", (9, 9)).save(folder / "ant" / "drawing.GIF")
+  config = prepare_folder.PrepareConfig(
+    folder=folder, name="a", data_dir=tmp_path / "data", hold_out=0.5
+  )
+  prepare_folder.run(config)
+  out = capsys.readouterr().out
+  assert "10 train, 9 validation images, 0 left out" in out
+  expected = "no images of a known kind: 2 × .heic; 1 × folder; 1 × without a"
+  assert expected in out
+  for path in ("ant/IMG_1.HEIC", "ant/IMG_2.heic", "bee/notes", "ant/2026"):
+    (folder / path).rmdir() if path == "ant/2026" else (folder / path).unlink()
+  prepare_folder.run(dataclasses.replace(config, name="b"))
+  assert "known kind" not in capsys.readouterr().out
+
+
 def test_the_script_overwrites_nothing(tmp_path):
   config = prepare_folder.PrepareConfig(
     folder=tmp_path, name="insects", data_dir=tmp_path
@@ -211,6 +231,9 @@ def test_a_folder_of_classes_is_divided(tmp_path):
   (folder / "cat").mkdir()
   (folder / "cat" / "0.jpg").touch()
   config = dataclasses.replace(config, name="b")
+  with pytest.raises(files.InputError, match=r"cat has 1 image, none of which"):
+    prepare_folder.prepare(config)
+  (folder / "cat" / "0.jpg").unlink()
   with pytest.raises(files.InputError, match=r"cat has no .* the train split"):
     prepare_folder.prepare(config)
   with pytest.raises(ValueError, match="hold_out"):
