@@ -126,11 +126,12 @@ def test_all_orientations_agree_with_pillow(orientation):
   np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize(
-  "exif", [b"Exif\0\0garbage!", b"Exif\0\0II*\0\xff", b""]
+  "damaged", [b"MM", b"garbage!", b"II*\0\xff", b"MM\0*"]
 )
 @pytest.mark.filterwarnings("error")
-def test_damaged_exif_spoils_no_image(exif):
+def test_damaged_exif_spoils_no_image(kind, damaged):
   stream = io.BytesIO()
-  _with_black_left().save(stream, "JPEG", exif=exif)
+  _with_black_left().save(stream, kind, exif=b"Exif\0\0" + damaged)
   assert files.decode_image(stream.getvalue()).size == (20, 10)
