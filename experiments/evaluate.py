@@ -177,7 +177,7 @@ def _main(arguments: Sequence[str]) -> None:
   if _differ_in_data(experiment, choice.experiment):
     _note(path, candidate, found)
   if options.report is not None:
-    title = f"Evaluation of {choice.name} {choice.recipe}"
+    title = run_choice.title(choice, path)
     page = report(options.report, candidate, path, title, found, choice.result)
     _print(f"report: {page}")
 

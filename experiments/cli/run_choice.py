@@ -11,6 +11,8 @@ from experiments.runs import outside_files
 from experiments.runs import provenance
 from perceiver import config_json
 
+OWN_SETTINGS = "with settings of its own"  # in place of a recipe's name
+
 
 def of_folder(
   choice: registry.Choice, options: arguments.Selection, path: pathlib.Path
@@ -47,9 +49,7 @@ def of_folder(
   same += [c for c in known if c.experiment.model == stored.model]
   if same:
     return same[0]._replace(experiment=stored)
-  return choice._replace(
-    recipe="with settings of its own", experiment=stored, result=None
-  )
+  return choice._replace(recipe=OWN_SETTINGS, experiment=stored, result=None)
 
 
 def _origin(run: pathlib.Path) -> str:
@@ -63,3 +63,15 @@ def _origin(run: pathlib.Path) -> str:
     f"{renames.VERSION} was released, evaluate it with the code that made it: "
     f"{made}."
   )
+
+
+def title(choice: registry.Choice, path: pathlib.Path | None) -> str:
+  """Returns the heading of a page on an evaluation.
+
+  Args:
+    choice: the recipe, perhaps of `of_folder`.
+    path: the run or model that is evaluated; None is random weights.
+  """
+  if choice.recipe == OWN_SETTINGS and path is not None:
+    return f"Evaluation of {path.absolute().name}, a run of {choice.name}"
+  return f"Evaluation of {choice.name} {choice.recipe}"

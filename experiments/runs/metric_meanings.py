@@ -20,7 +20,10 @@ class Meaning(NamedTuple):
 
 # By patterns of whole names; "{}" stands for what a pattern's group matches.
 _MEANINGS = {
-  "loss": Meaning("the quantity that training minimises"),
+  "loss": Meaning(
+    "the quantity that training minimises; its targets are here neither "
+    "smoothed nor mixed, as those of training may be"
+  ),
   "near_error": Meaning(
     "difference of distances up to 0.05 from the surface; the cube's side is 2"
   ),

@@ -5,7 +5,7 @@ after them those that fit; learned positions are resized. Once the first state
 is in the run's folder, the checkpoint is not needed any more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 import dataclasses
 import functools
 import json
@@ -31,6 +31,7 @@ from perceiver.checkpoints.huggingface import folder
 
 _FOREIGN = "transformers"  # entry of start.json
 _MAX_SHOWN = 3  # names of arrays in a line
+_NONE = "none"  # for settings that differ
 
 _Experiment = TypeVar("_Experiment")
 
@@ -66,14 +67,22 @@ class Start:
     return jax.tree.map_with_path(replace, variables)
 
   def describe(self) -> str:
-    """Returns a line on what is taken, resized, reinitialised and left."""
-    taken = len(self.arrays) - len(self.report.interpolated)
-    return (
-      f"start: {self.path}: {taken} arrays taken"
-      f"; resized: {_list(self.report.interpolated)}"
-      f"; reinitialised: {_list(self.report.reinitialised)}"
-      f"; left: {_list(self.report.left_out)}"
-      f". Settings that differ: {self.differing}."
+    """Returns lines on the arrays that are taken and those that are not."""
+    resized = self.report.interpolated
+    model, checkpoint = self.report.reinitialised, self.report.left_out
+    names = {
+      "resized to the model's size": resized,
+      "reinitialised, of other shapes there": _common(model, checkpoint),
+      "reinitialised, not there": _without(model, checkpoint),
+      "there, not in the model": _without(checkpoint, model),
+    }
+    lines = [f"{reason}: {_list(x)}" for reason, x in names.items() if x]
+    if self.differing != _NONE:
+      lines.append(f"settings that differ: {self.differing}")
+    taken = len(self.arrays) - len(resized)
+    whole = "" if lines else ", all there are"
+    return "\n  ".join(
+      [f"start: {self.path}: {taken} arrays taken{whole}", *lines]
     )
 
   def write(self, workdir: pathlib.Path) -> None:
@@ -296,7 +305,7 @@ def _differences(here: Any, there: Any) -> str:
   found = config_json.differences(here, there).items()
   show = perceiver_errors.show
   pairs = [f"{n} {show(a)}, there {show(b)}" for n, (a, b) in found]
-  return "; ".join(pairs) or "none"
+  return "; ".join(pairs) or _NONE
 
 
 def _path(
@@ -321,10 +330,16 @@ def _note(workdir: pathlib.Path) -> dict[str, Any] | None:
   return found if isinstance(found, dict) else None
 
 
-def _list(names: tuple[str, ...]) -> str:
+def _common(names: Iterable[str], others: Container[str]) -> list[str]:
+  return [name for name in names if name in others]
+
+
+def _without(names: Iterable[str], others: Container[str]) -> list[str]:
+  return [name for name in names if name not in others]
+
+
+def _list(names: Sequence[str]) -> str:
   """Returns a number, with the first names."""
-  if not names:
-    return "none"
   more = ", …" * (len(names) > _MAX_SHOWN)
   return f"{len(names)} ({', '.join(names[:_MAX_SHOWN])}{more})"
 

@@ -55,7 +55,7 @@ class Source(sources.Source):
 
   @property
   def is_upright(self) -> bool:
-    """Whether images are turned by their EXIF orientation.
+    """True if images are turned by their EXIF orientation.
 
     Those of IMAGENET2012 and JFT are read as they are stored, as by TensorFlow,
     with which the published numbers were measured.

@@ -314,6 +314,8 @@ def test_settings_of_ones_own_are_no_known_recipe(run, tmp_path):
   options = evaluate.Evaluate(experiment=TINY)
   found = run_choice.of_folder(options.choose(), options, tmp_path)
   assert (found.recipe, found.result) == ("with settings of its own", None)
+  title = run_choice.title(found, tmp_path)
+  assert title == f"Evaluation of {tmp_path.name}, a run of {TINY}"
 
 
 def test_a_part_is_called_a_part(run, capsys):
