@@ -2,6 +2,7 @@
 
   python -m experiments.train glue --mini
   python -m experiments.train glue --mini --checkpoint MASKED_LANGUAGE_MODEL
+  python -m experiments.train glue --recipe mini_cola --checkpoint FILE
   python -m experiments.train glue --recipe rte --checkpoint FILE \\
       --data.source DIR
 
@@ -123,6 +124,20 @@ MINI = Experiment(
   ),
 )
 
+
+def _mini_single(name: str) -> Experiment:
+  """Returns `MINI` for one task, which in `MINI` has 4 examples of a batch."""
+  train = dataclasses.replace(
+    MINI.train,
+    steps=400,
+    schedule=schedules.WarmupCosine(warmup_steps=25),
+    eval_every=200,
+    checkpoint_every=200,
+  )
+  model = single(name, mini_model.CONFIG)
+  return dataclasses.replace(MINI, model=model, train=train)
+
+
 EXPERIMENTS = {
   "multitask": _published(glue.multitask(glue.QueryKind.QUERIES)),
   "multitask_shared_token": _published(
@@ -148,6 +163,7 @@ EXPERIMENTS = {
     )
     for name, task in glue_tasks.TASKS.items()
   },
+  **{f"mini_{name}": _mini_single(name) for name in glue_tasks.TASKS},
 }
 
 RESULTS = {

@@ -284,18 +284,21 @@ def test_recipes():
       f"{prefix}{name}"
       for prefix in (
         *("", "bytes_large_", "sentencepiece_"),
-        *("bert_", "bert_sentencepiece_"),
+        *("bert_", "bert_sentencepiece_", "mini_"),
       )
       for name in glue_tasks.TASKS
     ),
   }
   without = {name for name in configs.EXPERIMENTS if name.endswith("wnli")}
-  assert len(without) == 5
-  assert set(configs.RESULTS) == {*configs.EXPERIMENTS, "mini"} - without
+  assert len(without) == 6
+  minis = {name for name in configs.EXPERIMENTS if name.startswith("mini_")}
+  others = {*configs.EXPERIMENTS} - without - minis
+  assert set(configs.RESULTS) == {*others, "mini"}
   for name in glue_tasks.AVERAGED:
     assert configs.EXPERIMENTS[name].model == glue.single_task(name)
   for name, experiment in configs.EXPERIMENTS.items():
-    assert experiment.data.source.kind is data.Kind.TFDS
+    kind = data.Kind.SYNTHETIC if name in minis else data.Kind.TFDS
+    assert experiment.data.source.kind is kind
     if name.startswith("multitask"):
       known = "multitask_queries" if name == "multitask" else name
       assert experiment.model == glue.CONFIGS[f"glue_{known}"]
