@@ -1,8 +1,8 @@
 """Every recipe at full size: its model and its training step are traced.
 
 Recipes that differ in numbers only share one trace. One step is made, with few
-latents and layers and a short context, for all modules and losses that no mini
-recipe has; mini recipes are trained by tests of their own.
+latents and layers and a short context, for all modules and losses that no `mini`
+has; those are trained by tests of their own, at a tiny size.
 """
 
 import dataclasses
@@ -136,14 +136,15 @@ def parts(value, owner=""):
 def not_in_mini_recipes():
   """Returns few recipes with, together, all parts that no `mini` has.
 
-  Those of `digits` have the parts of `fashion_mnist`.
+  Those of `digits` have the parts of `fashion_mnist`; tests of their own train
+  both of `starcraft`.
   """
   found, trained = {}, set()
   for name in registry.names():
     for choice in registry.choices(name):
       experiment = choice.experiment
       own = parts((experiment.model, getattr(experiment, "loss", None)))
-      if choice.recipe == "mini":
+      if choice.recipe == "mini" or name == "starcraft":
         trained |= own
       elif name != "digits" and "sentencepiece" not in choice.recipe:
         found[choice.name, choice.recipe] = own
