@@ -1,8 +1,8 @@
 """Every recipe at full size: its model and its training step are traced.
 
 Recipes that differ in numbers only share one trace. One step is made, with few
-latents and layers and a short context, for all modules and losses that no `mini`
-has; those are trained by tests of their own, at a tiny size.
+latents and layers and a short context, for all modules and losses that no
+`mini` has; those are trained by tests of their own, at a tiny size.
 """
 
 import dataclasses
