@@ -1,6 +1,8 @@
 """Lists the experiments: size, cost, results, and the command that runs each.
 
-  python -m experiments.list [NAME...] [--runs DIR]
+  python -m experiments.list           all recipes and their results
+  python -m experiments.list NAME...   their parameters and operations as well
+  python -m experiments.list --runs DIR
   python -m experiments.list --table 2107.14795:7 [--runs DIR]
 
 With --runs it lists the runs in a folder instead: how far each of them is, what
@@ -32,8 +34,10 @@ from experiments.training import tasks
 import perceiver
 
 _PROG = "python -m experiments.list"
-_HEADER = ("recipe", "parameters", "GFLOPs", "metric", "paper", "ours")
-_WIDTHS = (None, None, None, 12, None, None)  # 80 columns, all in all
+_HEADER = ("recipe", "metric", "paper", "ours")
+_SIZED_HEADER = ("recipe", "parameters", "GFLOPs", *_HEADER[1:])
+_SIZED_WIDTHS = (None, None, None, 12, None, None)  # 80 columns, all in all
+_HINT = "\n`list NAME` counts parameters and operations, too"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,7 +45,8 @@ class List:
   """Lists the experiments, or runs of them.
 
   Attributes:
-    names: the experiments to list, or a part of their names; all if none.
+    names: the experiments to list, or a part of their names, with parameters
+      and operations, which takes a second a recipe; all, without, if none.
     runs: list the runs in this folder and below.
     table: print this table of a paper, with our numbers from the logs in
       `runs`, which is the folder runs if None.
@@ -69,19 +74,18 @@ def _main(arguments: Sequence[str]) -> None:
   names = registry.matching(options.names)
   print(
     "paper: published results; ours: this code's; *: fine-tuned, with "
-    "--checkpoint\n",
+    "--checkpoint" + _HINT * (not options.names) + "\n",
     flush=True,
   )
   for name in names:
     choices = registry.choices(name)
     command = f"python -m experiments.train {choices[0].name}"
     print(f"{command} --recipe NAME | --mini", flush=True)
-    count = progress.counter("counting operations", unit=" recipes")
-    rows = []
-    for number, choice in enumerate(choices, 1):
-      rows.append(_row(choice))
-      count(number, len(choices))
-    print(f"{_table(rows, _HEADER, _WIDTHS)}\n", flush=True)
+    if options.names:
+      print(f"{_with_sizes(choices)}\n", flush=True)
+    else:
+      rows = [(_recipe(x), *_result(x.result)) for x in choices]
+      print(f"{_table(rows, _HEADER, (None,) * 4)}\n", flush=True)
 
 
 def _runs(folder: pathlib.Path) -> list[str]:
@@ -138,14 +142,20 @@ def _commit(git: Any) -> str:
   return f"{git.get('commit')!s:.8}{' + changes' * bool(git.get('changed'))}"
 
 
-def _row(choice: registry.Choice) -> tuple[str, ...]:
-  model = perceiver.create(choice.experiment.model)
-  return (
-    choice.recipe + "*" * choice.experiment.train.fine_tuning,
-    f"{model.num_parameters():,}",
-    f"{model.num_flops() / 1e9:.3g}",
-    *_result(choice.result),
-  )
+def _with_sizes(choices: Sequence[registry.Choice]) -> str:
+  """Returns a table of recipes with parameters and operations."""
+  count = progress.counter("counting operations", unit=" recipes")
+  rows = []
+  for number, choice in enumerate(choices, 1):
+    model = perceiver.create(choice.experiment.model)
+    sizes = f"{model.num_parameters():,}", f"{model.num_flops() / 1e9:.3g}"
+    rows.append((_recipe(choice), *sizes, *_result(choice.result)))
+    count(number, len(choices))
+  return _table(rows, _SIZED_HEADER, _SIZED_WIDTHS)
+
+
+def _recipe(choice: registry.Choice) -> str:
+  return choice.recipe + "*" * choice.experiment.train.fine_tuning
 
 
 def _result(result: tasks.Result | None) -> tuple[str, str, str]:

@@ -33,3 +33,18 @@ def test_damaged_runs_are_listed_too(tmp_path, capsys):
 def test_recipes_of_generation_are_listed(capsys):
   assert list_experiments.main(["copy"]) == 0
   assert "mirrored_131072" in capsys.readouterr().out
+
+
+def test_sizes_are_counted_of_named_experiments_only(capsys, monkeypatch):
+  assert list_experiments.main(["copy"]) == 0
+  named = capsys.readouterr().out
+  assert "26,776,835" in named
+  assert "list NAME" not in named
+  monkeypatch.setattr(
+    list_experiments.registry, "matching", lambda names: ("copy",)
+  )
+  assert list_experiments.main([]) == 0
+  found = capsys.readouterr().out
+  assert "mirrored_131072" in found
+  assert "26,776,835" not in found
+  assert "list NAME" in found

@@ -22,10 +22,10 @@ TINY = "tests.helpers.recipes.sums"
 
 
 def test_list(tiny, capsys):
-  assert list_experiments.main([]) == 0
+  assert list_experiments.main(["tiny"]) == 0
   _, _, command, header, *rows = capsys.readouterr().out.splitlines()
   assert command == "python -m experiments.train tiny --recipe NAME | --mini"
-  assert header.split() == list(list_experiments._HEADER)
+  assert header.split() == list(list_experiments._SIZED_HEADER)
   # A metric and its split are broken into lines.
   assert [row.split()[0] for row in rows[:4]] == [
     "plain",
@@ -46,8 +46,8 @@ def test_lists_fit_a_terminal():
         (c.recipe, "204,278,288", "0.0123", *list_experiments._result(c.result))
         for c in registry.choices(name)
       ],
-      list_experiments._HEADER,
-      list_experiments._WIDTHS,
+      list_experiments._SIZED_HEADER,
+      list_experiments._SIZED_WIDTHS,
     )
     assert max(map(len, table.splitlines())) <= 80
 
