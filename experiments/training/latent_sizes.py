@@ -42,7 +42,7 @@ class Training(enum.Enum):
 
 
 class Target(enum.Enum):
-  """What the smaller number of latents of a sandwich learns to give.
+  """The target of the smaller number of latents in a sandwich.
 
   OUTPUTS are those of all latents, from which the task states a distance. DATA
   has the task's own loss for both, and is the choice where all latents learn
