@@ -65,7 +65,9 @@ def load(
   chosen: int | None = None
   class_names: tuple[str, ...] | None = None
   origin = str(path)
-  if not is_run(path):
+  if is_run(path):
+    class_names = store.class_names(path / run_folder.MODEL)
+  else:
     if store.is_ours(path):
       model, loaded = store.load(path, type(experiment.model))
       chosen = model.num_latents
@@ -118,7 +120,7 @@ def _check_kind(
 def _check_classes(
   names: tuple[str, ...], task: Any, path: pathlib.Path
 ) -> None:
-  """Raises if a file's classes are the data's in another order.
+  """Raises if a model's classes are the data's in another order.
 
   Classes are compared by number. Where their names differ otherwise, which may
   be another spelling, a line says so.
@@ -136,7 +138,7 @@ def _check_classes(
     )
   progress.write(
     f"classes are compared by number: {len(differing)} of {len(names)} have "
-    f"other names in the file than in the data, such as {one!r} and {other!r}"
+    f"other names in the model than in the data, such as {one!r} and {other!r}"
   )
 
 

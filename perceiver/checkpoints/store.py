@@ -202,13 +202,29 @@ def notes(path: str | os.PathLike[str]) -> dict[str, str]:
 
 def is_ours(path: pathlib.Path) -> bool:
   """Returns whether a file is a safetensors file written by `save`."""
+  return _metadata(path).get("format") == _FORMAT
+
+
+def class_names(path: pathlib.Path) -> tuple[str, ...] | None:
+  """Returns the names of classes that a file states; reads no array of it.
+
+  They are None if there are none, or no file of ours.
+
+  Raises:
+    CheckpointError: if they are no list of texts.
+  """
+  return _class_names(path, None, _metadata(path).get(_CLASS_NAMES))
+
+
+def _metadata(path: pathlib.Path) -> dict[str, str]:
+  """Returns what a safetensors file states; nothing if it is none."""
   import safetensors
 
   try:
     with safetensors.safe_open(path, "numpy") as file:
-      return (file.metadata() or {}).get("format") == _FORMAT
+      return file.metadata() or {}
   except (OSError, safetensors.SafetensorError):
-    return False
+    return {}
 
 
 def _read(path: pathlib.Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:

@@ -126,7 +126,7 @@ MINI = Experiment(
 
 
 def _mini_single(name: str) -> Experiment:
-  """Returns `MINI` for one task, which in `MINI` has 4 examples of a batch."""
+  """Returns `MINI` for one task, which has all examples of its batches."""
   train = dataclasses.replace(
     MINI.train,
     steps=400,

@@ -1,4 +1,4 @@
-"""Classes of a file are held against those of the data."""
+"""Classes of a model are held against those of the data."""
 
 import dataclasses
 
@@ -13,12 +13,16 @@ import perceiver
 NAMES = fashion_mnist.CLASS_NAMES
 
 
-def load(tmp_path, names):
+def save(tmp_path, names):
   model = perceiver.create(configs.MINI.model)
   variables = model.init(jax.random.key(0))
   path = tmp_path / "model.safetensors"
   perceiver.save(path, dataclasses.replace(model, class_names=names), variables)
-  return candidates.load(configs.MINI, path)
+  return path
+
+
+def load(tmp_path, names):
+  return candidates.load(configs.MINI, save(tmp_path, names))
 
 
 @pytest.mark.parametrize("names", [None, NAMES])
@@ -31,6 +35,15 @@ def test_another_order_is_refused(tmp_path):
   order = (NAMES[1], NAMES[0], *NAMES[2:])
   with pytest.raises(perceiver.CheckpointError, match=r"class 0 of .* order"):
     load(tmp_path, order)
+
+
+def test_another_order_of_a_run_is_refused(tmp_path):
+  save(tmp_path, NAMES[::-1])
+  with pytest.raises(perceiver.CheckpointError, match=r"class 0 of .* order"):
+    candidates.load(configs.MINI, tmp_path)
+  save(tmp_path, NAMES)
+  with pytest.raises(FileNotFoundError, match="no checkpoint"):
+    candidates.load(configs.MINI, tmp_path)
 
 
 def test_other_names_are_told(tmp_path, capsys):

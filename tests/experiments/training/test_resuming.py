@@ -61,8 +61,13 @@ def test_a_signal_saves_whatever_else_fails(tmp_path, monkeypatch):
       raise Full
     write(self, kind, step, values)
 
+  _assert_saves_step_6(tmp_path, monkeypatch, "write", interrupted)
+
+
+def _assert_saves_step_6(tmp_path, monkeypatch, method, interrupted):
+  """Trains with another method of the reporter, which sends SIGTERM."""
   with monkeypatch.context() as patched:
-    patched.setattr(log.Reporter, "write", interrupted)
+    patched.setattr(log.Reporter, method, interrupted)
     with pytest.raises(SystemExit) as caught:
       trainer.train(tiny_runs.experiment(), tmp_path)
   assert caught.value.code == 143
@@ -78,12 +83,7 @@ def test_sigterm_during_an_evaluation_saves_too(
     whole(self, done, total)
     os.kill(os.getpid(), signal.SIGTERM)
 
-  with monkeypatch.context() as patched:
-    patched.setattr(log.Reporter, "evaluating", interrupted)
-    with pytest.raises(SystemExit) as caught:
-      trainer.train(tiny_runs.experiment(), tmp_path)
-  assert caught.value.code == 143
-  assert "6" in os.listdir(tmp_path / "checkpoints")
+  _assert_saves_step_6(tmp_path, monkeypatch, "evaluating", interrupted)
   assert not tiny_runs.rows(tmp_path, "eval")
   trainer.train(tiny_runs.experiment(), tmp_path)
   tiny_runs.assert_same_run(tmp_path, finished[0])
