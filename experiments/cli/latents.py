@@ -246,11 +246,19 @@ def run(
     folder: of a page with table and plot; none is written if None.
   """
   rows = compare(candidate, options, examples)
-  lines = [str(latent_rows.table(rows))]
   name, _ = metric_of(rows, options.metric)
+  found = _with_all(rows, name, candidate)
+  lines = [found.counts(), *map(str, found.details)]
   is_first = not sharding.process_index()
   if folder is not None and is_first:
-    lines.append(f"report: {_report(rows, name, candidate, folder)}")
+    page = html_report.write(
+      folder,
+      title=f"Evaluation with {rows[-1].num_latents} latents and with fewer",
+      found=found,
+      pictures=[latent_rows.plot(rows, name, folder / PLOT)],
+      facts=candidates.facts(candidate),
+    )
+    lines.append(f"report: {page}")
   if options.choose_latents:
     chosen, reason = choose(rows, options)
     file = (
@@ -264,27 +272,17 @@ def run(
   return "\n".join(lines)
 
 
-def _report(
-  rows: list[latent_rows.Row],
-  metric: str,
-  candidate: candidates.Candidate,
-  folder: pathlib.Path,
-) -> pathlib.Path:
-  """Writes a page: the evaluation with all latents, table and plot."""
-  split, means = candidate.task.eval_split(), rows[-1].means()
+def _with_all(
+  rows: list[latent_rows.Row], metric: str, candidate: candidates.Candidate
+) -> evaluation.Evaluation:
+  """Returns the evaluation with all latents, and the table of the others."""
+  split = candidate.task.eval_split()
   count = len(rows[-1].values[metric])
-  found = evaluation.Evaluation(
-    metrics=means,
+  return evaluation.Evaluation(
+    metrics=rows[-1].means(),
     examples=count,
     expected=len(split.source),
     split=split.name,
     is_partial=count < len(split.source),
     details=(latent_rows.table(rows),),
-  )
-  return html_report.write(
-    folder,
-    title=f"Evaluation with {rows[-1].num_latents} latents and with fewer",
-    found=found,
-    pictures=[latent_rows.plot(rows, metric, folder / PLOT)],
-    facts=candidates.facts(candidate),
   )

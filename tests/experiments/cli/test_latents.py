@@ -125,7 +125,10 @@ def test_a_run_is_evaluated_at_its_sizes(run, tmp_path, capsys):
     evaluate.main([str(run), "--latents", "all", "--report", str(tmp_path)])
     == 0
   )
-  found = table(capsys.readouterr().out)
+  printed = capsys.readouterr().out
+  counts = next(x for x in ordinary.splitlines() if " examples of " in x)
+  assert counts in printed.splitlines()
+  found = table(printed)
   *_, most = found
   assert list(found) == [1, 2, most]
   assert f"loss {found[most]['loss']:.4f}" in ordinary
