@@ -71,7 +71,9 @@ def table(rows: dict[str, dict[str, Any]], hardware: str) -> str:
   lines = []
   for name, row in sorted(rows.items()):
     if row["reason"]:
-      lines.append([f"`{name}`", "", "", row["reason"], "", ""])
+      # Its first sentence; the command says what would help.
+      reason = row["reason"].removeprefix("error: ").split(". ")[0]
+      lines.append([f"`{name}`", "", "", reason, "", ""])
       continue
     used = (row["arguments"] / 1e9, row["temporaries"] / 1e9)
     sizes = f"{used[0]:.2f} + {used[1]:.2f} of {memory / 1e9:.1f} GB"

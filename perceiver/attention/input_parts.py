@@ -38,8 +38,12 @@ def concatenate(
     jnp.broadcast_to(grid_encoding.materialise(part), (batch, *part.shape[1:]))
     for part in parts
   ]
-  joined = jnp.concatenate(whole, axis=-1) if len(whole) > 1 else whole[0]
-  return joined if mask is None else jnp.where(mask[..., None], joined, 0)
+  if mask is not None:
+    # Each part, not all of them joined: XLA then sees through to a part where
+    # one is taken out again. Its compiler for GPUs fails on the other form at
+    # some shapes (jaxlib 0.10.2).
+    whole = [jnp.where(mask[..., None], part, 0) for part in whole]
+  return jnp.concatenate(whole, axis=-1) if len(whole) > 1 else whole[0]
 
 
 def common_batch_size(parts: Parts) -> bounds.Size:

@@ -131,12 +131,13 @@ def rotate(
   dtype = jnp.promote_types(x.dtype, jnp.float32)
   frequencies = config.frequencies(count // 2).astype(dtype)
   angles = positions.astype(dtype)[..., None, None] * frequencies
-  sine, cosine = jnp.sin(angles), jnp.cos(angles)  # [B, S, 1, pairs]
+  angles = angles[..., None]  # [B, S, 1, pairs, 1]
   turned = x[:, :, :heads, :count].astype(dtype)
-  first, second = turned[..., ::2], turned[..., 1::2]
-  turned = jnp.stack(
-    [first * cosine - second * sine, second * cosine + first * sine], axis=-1
-  )  # [B, S, heads, pairs, 2]
+  pairs = turned.reshape(*turned.shape[:3], -1, 2)  # [B, S, heads, pairs, 2]
+  # Not the two channels of each pair on their own, put together again: XLA's
+  # compiler for GPUs fails at some shapes of that (jaxlib 0.10.2).
+  across = jnp.sin(angles) * np.array([-1, 1], dtype)
+  turned = pairs * jnp.cos(angles) + pairs[..., ::-1] * across
   turned = turned.reshape(*turned.shape[:3], count).astype(x.dtype)
   turned = jnp.concatenate([turned, x[:, :, :heads, count:]], axis=-1)
   return jnp.concatenate([turned, x[:, :, heads:]], axis=2)
