@@ -1,11 +1,12 @@
 """The attention of one of several cross-attends, kept while latents are made.
 
-A state is latents, float [B, N, D], or `Watched`, which is carried through the
-same loops over blocks.
+A state is latents, float [B, N, D], or a tuple that holds them and is carried
+through the same loops over blocks: `Watched` here, `growing.Growing`.
 """
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Float32, Integer
 
@@ -22,6 +23,22 @@ class Watched(NamedTuple):
   latents: Float[Array, "B N D"]
   attention: Float32[Array, "B H N M"]
   left: Integer[Array, ""]
+
+  def attend(
+    self,
+    block: blocks.CrossAttentionBlock,
+    inputs: input_parts.Parts,
+    input_mask: Bool[Array, "B M"] | None,
+  ) -> "Watched":
+    """Attends to the inputs, and keeps the attention that is wanted."""
+    found = block.attention_map(self.latents, inputs, input_mask=input_mask)
+    attention = jnp.where(self.left == 0, found, self.attention)
+    latents = block(self.latents, inputs, input_mask=input_mask)
+    return Watched(latents, attention, self.left - 1)
+
+  def process(self, block: processor.Processor) -> "Watched":
+    """Processes the latents."""
+    return self._replace(latents=block(self.latents))
 
 
 def watch(
@@ -41,19 +58,14 @@ def attend(
   inputs: input_parts.Parts,
   input_mask: Bool[Array, "B M"] | None,
 ) -> State:
-  """Attends to the inputs, and keeps the attention if it is the wanted one."""
-  if not isinstance(state, Watched):
+  """Attends to the inputs from latents, or from those of a state."""
+  if isinstance(state, jax.Array):
     return block(state, inputs, input_mask=input_mask)
-  latents, attention, left = state
-  found = block.attention_map(latents, inputs, input_mask=input_mask)
-  attention = jnp.where(left == 0, found, attention)
-  return Watched(
-    block(latents, inputs, input_mask=input_mask), attention, left - 1
-  )
+  return state.attend(block, inputs, input_mask)
 
 
 def process(block: processor.Processor, state: State) -> State:
-  """Processes the latents."""
-  if isinstance(state, Watched):
-    return state._replace(latents=block(state.latents))
-  return block(state)
+  """Processes latents, or those of a state."""
+  if isinstance(state, jax.Array):
+    return block(state)
+  return state.process(block)

@@ -107,25 +107,41 @@ class SelfAttentionBlock(hk.Module):
   name: str | None = None
 
   def __call__(self, x: Float[Array, "B N D"]) -> Float[Array, "B N D"]:
-    cfg = self.config
+    def attend(
+      attention: projections.AttentionConfig,
+      weights: projections.AttentionWeights,
+      normed: Float[Array, "B N D"],
+    ) -> Float[Array, "B N D"]:
+      key = self._key(attention.dropout_rate)
+      sizes = self.config.nested_sizes
+      return self_attention.attend(attention, weights, normed, key, sizes)
+
+    return self.attend_by(attend, x)
+
+  @hk.name_like("__call__")
+  def attend_by(
+    self, attend: Callable[..., Array], x: Float[Array, "B N D"]
+  ) -> Float[Array, "B N D"]:
+    """Returns the block's result, with a function for the attention.
+
+    Args:
+      attend: sizes of the attention, its weights and normalised latents
+        [B, N, D] -> attended values [B, N, D].
+      x: latents.
+    """
+    cfg, rate = self.config, self.config.dropout_rate
     channels = x.shape[-1]
     norm = layers.LayerNorm(name="attention_norm").weights(channels)
     x, normed = norm.beside(x)  # [B, N, D]
     attention = cfg.attention(channels, channels)
     module = projections.Attention(attention, name="attention")
     weights = module.weights(channels, channels)
-    key = self._key(cfg.attention_dropout_rate)
-    attended = self_attention.attend(
-      attention, weights, normed, key, cfg.nested_sizes
-    )
-    x += layers.dropout(attended, cfg.dropout_rate, self._key(cfg.dropout_rate))
+    attended = attend(attention, weights, normed)
+    x += layers.dropout(attended, rate, self._key(rate))
     norm = layers.LayerNorm(name="mlp_norm").weights(channels)
     x, normed = norm.beside(x)  # [B, N, D]
     mlp = layers.Mlp(cfg.mlp_widening, cfg.exact_gelu, name="mlp")
-    widened = mlp(normed)  # [B, N, D]
-    return x + layers.dropout(
-      widened, cfg.dropout_rate, self._key(cfg.dropout_rate)
-    )
+    return x + layers.dropout(mlp(normed), rate, self._key(rate))
 
   def _key(self, rate: float) -> PRNGKeyArray | None:
     return hk.next_rng_key() if self.is_training and rate else None

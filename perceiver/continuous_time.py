@@ -17,7 +17,7 @@ from perceiver import blocks
 from perceiver import bounds
 from perceiver import layers
 from perceiver import position_encoding
-from perceiver import processor
+from perceiver import rematerialisation
 from perceiver.attention import projections
 from perceiver.attention import rotary_attention
 
@@ -52,7 +52,7 @@ class ContinuousTimeConfig:
   cross_attention: blocks.CrossAttentionConfig = blocks.CrossAttentionConfig()
   self_attention: blocks.SelfAttentionConfig = blocks.SelfAttentionConfig()
   decoder_attention: blocks.CrossAttentionConfig = blocks.CrossAttentionConfig()
-  remat: processor.Remat = processor.Remat.NOTHING
+  remat: rematerialisation.Remat = rematerialisation.Remat.NOTHING
 
   def __post_init__(self) -> None:
     bounds.check(
@@ -195,7 +195,7 @@ class ContinuousTime(hk.Module):
         x, latent_times
       )
 
-    step = processor.rematerialised(layer, cfg.remat)
+    step = rematerialisation.rematerialised(layer, cfg.remat)
     return hk.layer_stack(cfg.num_self_attends, name="stack")(step)(x)
 
   @hk.name_like("__call__")

@@ -25,6 +25,16 @@ def count(config: Any) -> int | None:
   return None if found is None else found.encoder.num_latents
 
 
+def check_nested(config: Any) -> None:
+  """Raises a ValueError if a model's latents all depend on one another."""
+  found = _find(config)
+  if found is None or not found.processor.self_attention.nested_sizes:
+    raise ValueError(
+      f"Model: {type(config).__name__} has no nested latents; expected a "
+      "Perceiver with nested_sizes in the self-attention of its processor."
+    )
+
+
 @functools.lru_cache(maxsize=256)
 def with_first(config: Config, num_latents: int) -> Config:
   """Returns the configuration of the model that has the first latents only.

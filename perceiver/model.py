@@ -1,23 +1,21 @@
 """A configuration and the pure functions that it defines."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 import dataclasses
 import enum
-import functools
 import math
 from typing import Any, NamedTuple, Protocol
 
-import haiku as hk
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 import numpy as np
 
-from perceiver import bounds
+from perceiver import compilation
 from perceiver import flops
+from perceiver import growing
 from perceiver import image_sizes
 from perceiver import latent_sizes
-from perceiver.attention import reference as attention_reference
 from perceiver.attention import streams
 
 
@@ -82,7 +80,7 @@ class Model:
   def init(self, key: PRNGKeyArray) -> Variables:
     """Returns freshly initialised variables; needs no data."""
     example = self.config.example()
-    module = transformed(self.config, "__call__", self.reference)
+    module = compilation.transformed(self.config, "__call__", self.reference)
 
     def init(key: PRNGKeyArray) -> Any:
       zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), example)
@@ -139,7 +137,7 @@ class Model:
     `distribution` of a flow; all else is as of `apply`.
     """
     config, variables = self.with_first_latents(variables, num_latents)
-    compiled = _compiled(config, method, is_training, self.reference)
+    compiled = compilation.compiled(config, method, is_training, self.reference)
     return compiled(*variables, rng, *inputs, **options)
 
   def encode(
@@ -156,7 +154,7 @@ class Model:
     are rows of many sets, and latents are [B, S, N, D].
     """
     config, variables = self.with_first_latents(variables, num_latents)
-    compiled = _compiled(config, "encode", False, self.reference)
+    compiled = compilation.compiled(config, "encode", False, self.reference)
     return compiled(*variables, None, *inputs, **options)[0]
 
   def decode(
@@ -167,7 +165,9 @@ class Model:
     **options: Any,
   ) -> Any:
     """Returns outputs for latents, any number of times."""
-    compiled = _compiled(self.config, "decode", False, self.reference)
+    compiled = compilation.compiled(
+      self.config, "decode", False, self.reference
+    )
     return compiled(*variables, None, latents, *queries, **options)[0]
 
   def start(self, variables: Variables, batch_size: int = 1) -> streams.Sums:
@@ -199,7 +199,7 @@ class Model:
       **options: masks and other optional inputs of the model.
     """
     config, variables = self.with_first_latents(variables)
-    compiled = _compiled(config, "read", False, self.reference)
+    compiled = compilation.compiled(config, "read", False, self.reference)
     return compiled(*variables, None, state, *chunk, **options)[0]
 
   def latents(
@@ -207,8 +207,36 @@ class Model:
   ) -> Float[Array, "B N D"]:
     """Returns the latents of all that streams have read, as `encode` would."""
     config, variables = self.with_first_latents(variables)
-    compiled = _compiled(config, "latents", False, self.reference)
+    compiled = compilation.compiled(config, "latents", False, self.reference)
     return compiled(*variables, None, state)[0]
+
+  def grow(
+    self,
+    variables: Variables,
+    grown: growing.Grown | None,
+    *inputs: Any,
+    num_latents: int | None = None,
+    **options: Any,
+  ) -> growing.Grown:
+    """Returns the first nested latents, at the cost of those not there yet.
+
+    Its `latents` are those of `encode` with as many, in evaluation mode.
+
+    Args:
+      variables: from `init`, `load` or a training run.
+      grown: fewer latents of the same inputs, from `grow`; None for none.
+      *inputs: as `config.example()` says.
+      num_latents: one of the model's nested sizes; None for the model's
+        `num_latents`.
+      **options: masks and other optional inputs of the model.
+
+    Raises:
+      ValueError: if the latents are not nested, or so many are there already.
+    """
+    latent_sizes.check_nested(self.config)
+    config, variables = self.with_first_latents(variables, num_latents)
+    compiled = compilation.compiled(config, "grow", False, self.reference)
+    return compiled(*variables, None, grown, *inputs, **options)[0]
 
   def attention_map(
     self,
@@ -239,7 +267,9 @@ class Model:
         )
       options["cross_attend"] = cross_attend
     config, variables = self.with_first_latents(variables)
-    compiled = _compiled(config, "attention_map", False, self.reference)
+    compiled = compilation.compiled(
+      config, "attention_map", False, self.reference
+    )
     return compiled(*variables, None, *inputs, **options)[0]
 
   def with_first_latents(
@@ -307,41 +337,11 @@ class Model:
     config = self.config
     if wanted is not None:
       config = latent_sizes.with_first(config, wanted)
-    module = transformed(config, "__call__", reference or self.reference)
+    module = compilation.transformed(
+      config, "__call__", reference or self.reference
+    )
     return flops.count(
       lambda variables, inputs: module.apply(*variables, None, False, *inputs),
       Model(config).shapes(),
       config.example(batch_size),
     )
-
-
-@functools.lru_cache(maxsize=256)
-def transformed(
-  config: Any, method: str, reference: bool
-) -> hk.TransformedWithState:
-  """Returns a method of a model in Haiku's form, with a flag `is_training`."""
-
-  def run(is_training: bool, *args: Any, **kwargs: Any) -> Any:
-    with attention_reference.implementation(reference):
-      return getattr(config.network(is_training), method)(*args, **kwargs)
-
-  return hk.transform_with_state(run)
-
-
-@functools.lru_cache(maxsize=256)
-def _compiled(
-  config: Any, method: str, is_training: bool, reference: bool
-) -> Callable[..., tuple[Any, Any]]:
-  module = transformed(config, method, reference)
-
-  def run(params: Any, state: Any, rng: Any, *args: Any, **kwargs: Any) -> Any:
-    return module.apply(params, state, rng, is_training, *args, **kwargs)
-
-  compiled = jax.jit(run)
-
-  def checked(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-    for array in jax.tree.leaves((args[3:], kwargs)):
-      bounds.check_indices("Model", array)
-    return compiled(*args, **kwargs)
-
-  return checked

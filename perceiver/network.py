@@ -99,7 +99,7 @@ class Perceiver(hk.Module):
   ) -> Float[Array, "B N D"]:
     """Returns processed latents, at a cost linear in the number of inputs."""
     self._check_inputs(inputs)
-    return self._encode(self._initial_latents(inputs), inputs, input_mask)
+    return self.encode_state(self.initial_latents(inputs), inputs, input_mask)
 
   @hk.name_like("__call__")
   def decode(
@@ -134,7 +134,7 @@ class Perceiver(hk.Module):
     cross_attend: Integer[Array, ""] | int = 0,
   ) -> Float[Array, "B H N M"]:
     """Returns the attention of a cross-attend, by its number from 0."""
-    latents = self._initial_latents(inputs)  # [B, N, D]
+    latents = self.initial_latents(inputs)  # [B, N, D]
     is_first = isinstance(cross_attend, int) and not cross_attend
     if is_first and self.config.share_weights:
       return _cross_attention(self.config, self.is_training).attention_map(
@@ -144,19 +144,18 @@ class Perceiver(hk.Module):
     state = attention_maps.watch(
       latents, num_heads, inputs[0].shape[1], cross_attend
     )
-    return self._encode(state, inputs, input_mask).attention
+    return self.encode_state(state, inputs, input_mask).attention
 
   @hk.name_like("__call__")
-  def _initial_latents(
-    self, inputs: input_parts.Parts
-  ) -> Float[Array, "B N D"]:
+  def initial_latents(self, inputs: input_parts.Parts) -> Float[Array, "B N D"]:
+    """Returns the learned latents, the same for every example."""
     batch_size = input_parts.common_batch_size(inputs)
     return encoder.initial_latents(
       self.config.encoder, batch_size, inputs[0].dtype
     )
 
   @hk.name_like("__call__")
-  def _encode(
+  def encode_state(
     self,
     state: attention_maps.State,
     inputs: input_parts.Parts,
@@ -165,7 +164,8 @@ class Perceiver(hk.Module):
     """Alternates between cross-attends and blocks.
 
     Unless nothing is shared, the first cross-attend has weights of its own, all
-    later ones share theirs, and so do all blocks.
+    later ones share theirs, and so do all blocks. The state is latents, or
+    holds them with more, as in `attention_maps` and `growing`.
     """
     if not self.config.share_weights:
       return self._encode_unshared(state, inputs, input_mask)

@@ -7,28 +7,13 @@ network shares nothing.
 
 from collections.abc import Callable
 import dataclasses
-import enum
 
 import haiku as hk
-import jax
 from jaxtyping import Array, Float
 
 from perceiver import blocks
 from perceiver import bounds
-
-
-class Remat(enum.Enum):
-  """The part of a layer that the backward pass computes again.
-
-  NOTHING keeps all of it. ALL keeps the layer's inputs only: a third more
-  operations, for memory that grows with N·D per layer. ATTENTION keeps the
-  results of linear maps too, and computes attention, norms and activations
-  again.
-  """
-
-  NOTHING = "nothing"
-  ATTENTION = "attention"
-  ALL = "all"
+from perceiver import rematerialisation
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,7 +33,7 @@ class ProcessorConfig:
   num_self_attends_per_block: int
   num_blocks: int = 1
   self_attention: blocks.SelfAttentionConfig = blocks.SelfAttentionConfig()
-  remat: Remat = Remat.ALL
+  remat: rematerialisation.Remat = rematerialisation.Remat.ALL
 
   def __post_init__(self) -> None:
     bounds.check(self, "num_blocks", num_self_attends_per_block="[0, inf)")
@@ -69,24 +54,24 @@ class Processor(hk.Module):
   name: str | None = None
 
   def __call__(self, latents: Float[Array, "B N D"]) -> Float[Array, "B N D"]:
-    def layer(x: Float[Array, "B N D"]) -> Float[Array, "B N D"]:
-      return blocks.SelfAttentionBlock(
+    return self.map_layers(lambda layer, x: layer(x), latents)
+
+  @hk.name_like("__call__")
+  def map_layers(
+    self,
+    apply: Callable[[blocks.SelfAttentionBlock, blocks.State], blocks.State],
+    state: blocks.State,
+  ) -> blocks.State:
+    """Applies a function of a layer and a state to one layer after another."""
+
+    def layer(x: blocks.State) -> blocks.State:
+      block = blocks.SelfAttentionBlock(
         self.config.self_attention, self.is_training, name="self_attention"
-      )(x)
+      )
+      return apply(block, x)
 
     num_layers = self.config.num_self_attends_per_block
     if not num_layers:
-      return latents
-    step = rematerialised(layer, self.config.remat)
-    return hk.layer_stack(num_layers, name="stack")(step)(latents)
-
-
-def rematerialised(
-  layer: Callable[[Float[Array, "B N D"]], Float[Array, "B N D"]], remat: Remat
-) -> Callable[[Float[Array, "B N D"]], Float[Array, "B N D"]]:
-  """Returns a layer whose backward pass computes a part of it again."""
-  if remat is Remat.NOTHING:
-    return layer
-  # Products of attention have batch axes, those of linear maps have none.
-  keep = jax.checkpoint_policies.dots_with_no_batch_dims_saveable
-  return hk.remat(layer, policy=None if remat is Remat.ALL else keep)
+      return state
+    step = rematerialisation.rematerialised(layer, self.config.remat)
+    return hk.layer_stack(num_layers, name="stack")(step)(state)

@@ -11,6 +11,7 @@ import jax
 from jax import export as jax_export
 import jax.numpy as jnp
 
+from perceiver import compilation
 from perceiver import model as perceiver_model
 from perceiver.attention import kernel_use
 
@@ -60,7 +61,7 @@ def export(
 
   def run(variables: Any, *inputs: Any, **options: Any) -> Any:
     config, variables = model.with_first_latents(variables)
-    module = perceiver_model.transformed(config, "__call__", model.reference)
+    module = compilation.transformed(config, "__call__", model.reference)
     with kernel_use.allow(kernels):
       found = module.apply(*variables, None, False, *inputs, **options)[0]
     return found._asdict() if hasattr(found, "_asdict") else found

@@ -11,14 +11,14 @@ from jax.sharding import PartitionSpec
 import numpy as np
 
 import perceiver
-from perceiver import processor
+from perceiver import rematerialisation
 from tests.helpers import fill
 from tests.helpers import tiny_networks
 
 BATCH = 8
 MODEL = perceiver.create(
   tiny_networks.classifier_config(
-    num_self_attends_per_block=1, remat=processor.Remat.NOTHING
+    num_self_attends_per_block=1, remat=rematerialisation.Remat.NOTHING
   )
 )
 IMAGES = fill.array((BATCH, 8, 8, 1), "devices")

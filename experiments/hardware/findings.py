@@ -15,7 +15,7 @@ from experiments.data import files
 from experiments.hardware import accelerators
 from experiments.hardware import fitting
 from experiments.training import trainer
-from perceiver import processor
+from perceiver import rematerialisation
 
 PATH = pathlib.Path(__file__).with_name("findings.json")
 Findings = dict[str, dict[str, dict[str, Any]]]
@@ -43,7 +43,7 @@ def apply(
   known = found.get(hardware or "", {}).get(recipe)
   if not known or not known["fits"] or not known["options"]:
     return experiment
-  remat = processor.Remat(known["remat"] or processor.Remat.ALL)
+  remat = rematerialisation.Remat(known["remat"] or rematerialisation.Remat.ALL)
   return fitting.changed(experiment, known["accumulate"], known["fsdp"], remat)
 
 

@@ -8,7 +8,7 @@ import pathlib
 from experiments.hardware import accelerators
 from experiments.hardware import preflight
 from experiments.training import trainer
-from perceiver import processor
+from perceiver import rematerialisation
 
 MAX_CANDIDATES = 6
 _MOST_SHARES = 8  # devices that share one copy of the parameters
@@ -69,7 +69,7 @@ def _candidates(
   if first.fits():
     # Computing less of it again may be faster, where that can be told.
     if first.milliseconds() is not None and first.remat:
-      for value in processor.Remat:
+      for value in rematerialisation.Remat:
         if value.value != first.remat:
           yield changed(experiment, remat=value)
     return
@@ -94,7 +94,7 @@ def changed(
   experiment: trainer.Experiment,
   accumulate: int | None = None,
   fsdp: int | None = None,
-  remat: processor.Remat = processor.Remat.ALL,
+  remat: rematerialisation.Remat = rematerialisation.Remat.ALL,
 ) -> trainer.Experiment:
   """Returns a recipe that computes its batch in another way.
 

@@ -26,7 +26,7 @@ from experiments.training import sharding
 from experiments.training import state
 from experiments.training import tasks
 from experiments.training import trainer
-from perceiver import processor
+from perceiver import rematerialisation
 
 _JAX_CACHE = "jax_enable_compilation_cache"
 # Triton's matrix products are chosen by trying them on a device.
@@ -164,9 +164,9 @@ def remat_options(experiment: trainer.Experiment, value: str) -> list[str]:
   ]
 
 
-def with_remat(config: Any, value: processor.Remat) -> Any:
+def with_remat(config: Any, value: rematerialisation.Remat) -> Any:
   """Returns a model's configuration in which all processors follow `value`."""
-  if isinstance(config, processor.Remat):
+  if isinstance(config, rematerialisation.Remat):
     return value
   if not dataclasses.is_dataclass(config):
     return config
@@ -184,7 +184,7 @@ def _remats(config: Any, prefix: str = "") -> dict[str, str]:
     return found
   for field in dataclasses.fields(config):
     value = getattr(config, field.name)
-    if isinstance(value, processor.Remat):
+    if isinstance(value, rematerialisation.Remat):
       found[prefix + field.name] = value.value
     found |= _remats(value, f"{prefix}{field.name}.")
   return found

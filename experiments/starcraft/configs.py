@@ -40,6 +40,7 @@ from perceiver import decoder
 from perceiver import encoder
 from perceiver import network
 from perceiver import processor
+from perceiver import rematerialisation
 from perceiver.adapters import entities
 from perceiver.models import starcraft
 
@@ -147,7 +148,7 @@ _MINI_PERCEIVER = network.PerceiverConfig(
   processor=processor.ProcessorConfig(
     channels=_CHANNELS,
     num_self_attends_per_block=3,
-    remat=processor.Remat.NOTHING,
+    remat=rematerialisation.Remat.NOTHING,
     self_attention=blocks.SelfAttentionConfig(num_heads=4, mlp_widening=2),
   ),
   decoder=decoder.DecoderConfig(

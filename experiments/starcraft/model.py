@@ -17,6 +17,7 @@ import numpy as np
 from experiments.starcraft import entities as starcraft_entities
 from experiments.starcraft.game import units
 from perceiver import bounds
+from perceiver import growing
 from perceiver import layers
 from perceiver import model
 from perceiver.adapters import checks
@@ -97,6 +98,16 @@ class Policy(hk.Module):
   def encode(self, entities: Array, mask: Array | None = None) -> Array:
     """Returns latents [B, N, D]; of the Transformer, N is M."""
     return self._encoder().encode(self._embed(entities, mask), mask)
+
+  @hk.name_like("__call__")
+  def grow(
+    self,
+    grown: growing.Grown | None,
+    entities: Array,
+    mask: Array | None = None,
+  ) -> growing.Grown:
+    """Returns all latents, given the first; None if none are."""
+    return self._encoder().grow(grown, self._embed(entities, mask), mask)
 
   @hk.name_like("__call__")
   def decode(

@@ -47,16 +47,38 @@ def attend(
   whole = projections.project_keys_values(
     config, weights, x, num_queries=x.shape[1]
   )
+  return attend_last(config, weights, whole, x, sizes, key)
+
+
+def attend_last(
+  config: projections.AttentionConfig,
+  weights: projections.AttentionWeights,
+  keys_values: projections.KeysValues,
+  x: Float[Array, "B n D"],
+  sizes: Sequence[int],
+  key: PRNGKeyArray | None = None,
+) -> Float[Array, "B n F"]:
+  """Attends from the last latents to those of their own group and before it.
+
+  Args:
+    config: sizes of the attention.
+    weights: its parameters.
+    keys_values: of all N latents.
+    x: the last n latents, normalised; whole groups.
+    sizes: the ends of the groups, ascending; the last one is N.
+    key: randomness of the dropout; none is applied without.
+  """
+  first = sizes[-1] - x.shape[1]
+  ends = [end for end in sizes if end > first]
   attended = []
-  for start, end in zip((0, *sizes), sizes):
+  for start, end in zip((first, *ends), ends):
     seen = dataclasses.replace(
-      whole,
-      keys=whole.keys[:, :end],
-      bias=None if whole.bias is None else whole.bias[:, :end],
-      values=whole.values[:, :end],
+      keys_values,
+      keys=keys_values.keys[:, :end],
+      bias=None if keys_values.bias is None else keys_values.bias[:, :end],
+      values=keys_values.values[:, :end],
     )
     own = None if key is None else jax.random.fold_in(key, end)
-    attended.append(
-      projections.attend(config, weights, seen, x[:, start:end], key=own)
-    )
+    queries = x[:, start - first : end - first]
+    attended.append(projections.attend(config, weights, seen, queries, key=own))
   return jnp.concatenate(attended, axis=1)

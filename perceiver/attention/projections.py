@@ -141,8 +141,7 @@ def project_keys_values(
   With many queries the query map is folded into the keys and the output map
   into the values, each where that saves multiplications.
   """
-  keys = split_heads(weights.key(inputs), config) * config.scale  # [B, S, H, K]
-  values = split_heads(weights.value(inputs), config)  # [B, S, H, V]
+  keys, values = split_keys_values(config, weights, inputs)
   fold_query, fold_output = _fold_queries(
     config, num_queries, inputs.shape[1], weights.query.w.shape[0]
   )
@@ -155,6 +154,16 @@ def project_keys_values(
     w = weights.output.w.reshape(config.num_heads, -1, config.output_channels)
     values = jnp.einsum("bshv,hvd->bshd", values, w.astype(values.dtype))
   return KeysValues(keys, bias, values, fold_output, input_mask)
+
+
+def split_keys_values(
+  config: AttentionConfig,
+  weights: AttentionWeights,
+  inputs: Float[Array, "B S C"],
+) -> tuple[Float[Array, "B S H K"], Float[Array, "B S H V"]]:
+  """Returns scaled keys, and values, of normalised inputs."""
+  keys = split_heads(weights.key(inputs), config) * config.scale
+  return keys, split_heads(weights.value(inputs), config)
 
 
 def attend(

@@ -18,7 +18,7 @@ from perceiver import bounds
 from perceiver import layers
 from perceiver import model
 from perceiver import position_encoding
-from perceiver import processor
+from perceiver import rematerialisation
 from perceiver.adapters import checks
 from perceiver.attention import projections
 from perceiver.attention import rotary_attention
@@ -69,7 +69,7 @@ class AutoregressiveConfig:
   activation: parts.Activation = parts.Activation.SQUARED_RELU
   input_dropout_rate: float = 0.0
   latent_dropout_rate: float = 0.0
-  remat: processor.Remat = processor.Remat.NOTHING
+  remat: rematerialisation.Remat = rematerialisation.Remat.NOTHING
   precision: model.Precision = model.Precision.FLOAT32
 
   def __post_init__(self) -> None:
@@ -275,7 +275,7 @@ class PerceiverAR(hk.Module):
       )
       return self._block(x, weights, cfg.self_attention, attended)
 
-    step = processor.rematerialised(layer, cfg.remat)
+    step = rematerialisation.rematerialised(layer, cfg.remat)
     return hk.layer_stack(cfg.num_layers, name="stack")(step)(x)
 
   @hk.name_like("__call__")

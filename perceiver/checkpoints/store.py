@@ -217,7 +217,7 @@ def class_names(path: pathlib.Path) -> tuple[str, ...] | None:
 
 
 def _metadata(path: pathlib.Path) -> dict[str, str]:
-  """Returns what a safetensors file states; nothing if it is none."""
+  """Returns the metadata of a safetensors file; none of any other file."""
   import safetensors
 
   try:

@@ -7,6 +7,7 @@ import haiku as hk
 from jaxtyping import Array, Bool, Float, Integer
 
 from perceiver import decoder
+from perceiver import growing
 from perceiver import network
 from perceiver import packing
 from perceiver import streaming
@@ -92,6 +93,14 @@ class AdaptedPerceiver(hk.Module):
     """Returns the latents of all that a stream has read."""
     dtype = self.config.precision.dtype
     return streaming.latents(self._network(), sums, dtype)
+
+  @hk.name_like("__call__")
+  def grow(
+    self, grown: growing.Grown | None, *examples: Any, **options: Any
+  ) -> growing.Grown:
+    """Returns all latents of examples, given the first; None if none are."""
+    inputs, input_mask = self._inputs(*examples, **options)
+    return growing.grow(self._network(), grown, inputs, input_mask)
 
   @hk.name_like("__call__")
   def attention_map(

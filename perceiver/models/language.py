@@ -20,6 +20,7 @@ from perceiver import model
 from perceiver import network as perceiver_network
 from perceiver import processor
 from perceiver import queries
+from perceiver import rematerialisation
 from perceiver.adapters import checks
 from perceiver.adapters import rows
 from perceiver.adapters import text
@@ -172,7 +173,7 @@ def language_model(
   qk_channels: int = 256,
   embedding_init_scale: float = 1.0,
   self_attention: blocks.SelfAttentionConfig | None = None,
-  remat: processor.Remat = processor.Remat.ATTENTION,
+  remat: rematerialisation.Remat = rematerialisation.Remat.ATTENTION,
 ) -> LanguageModelConfig:
   """Returns the byte model, but for what is given.
 

@@ -7,7 +7,7 @@ count as parameters there, here they are none. Parameter counts are pinned in
 
 from perceiver import autoregressive
 from perceiver import blocks
-from perceiver import processor
+from perceiver import rematerialisation
 from perceiver.autoregressive import sequence_positions
 
 NUM_BYTES = 3 + 256  # padding, end and start before the bytes
@@ -26,7 +26,7 @@ def perceiver_ar(
   mlp_widening: int = 4,
   dropout_rate: float = 0.1,
   input_dropout_rate: float = 0.0,
-  remat: processor.Remat = processor.Remat.NOTHING,
+  remat: rematerialisation.Remat = rematerialisation.Remat.NOTHING,
 ) -> autoregressive.AutoregressiveConfig:
   """Returns a model of one width; heads are those of both attentions."""
   return autoregressive.AutoregressiveConfig(
@@ -60,14 +60,14 @@ MIRRORED_131072 = perceiver_ar(
   num_latents=1024,
   num_layers=6,
   positions=autoregressive.Sinusoidal(size=131_073),
-  remat=processor.Remat.ALL,
+  remat=rematerialisation.Remat.ALL,
 )
 IMAGENET_64 = perceiver_ar(
   context=12_416,
   num_latents=1024,
   num_layers=60,
   positions=autoregressive.Learned(sizes=(66, 66, 5), grid=(64, 64, 3)),
-  remat=processor.Remat.ALL,
+  remat=rematerialisation.Remat.ALL,
 )
 
 CONFIGS: dict[str, autoregressive.AutoregressiveConfig] = {

@@ -10,6 +10,7 @@ from perceiver import encoder
 from perceiver import network
 from perceiver import position_encoding
 from perceiver import processor
+from perceiver import rematerialisation
 from perceiver.adapters import image
 from perceiver.models import imagenet
 
@@ -48,7 +49,7 @@ def perceiver_config(
   input_channels: int = 6,
   num_self_attends_per_block: int = 2,
   num_blocks: int = 1,
-  remat: processor.Remat = processor.Remat.ALL,
+  remat: rematerialisation.Remat = rematerialisation.Remat.ALL,
   dropout_rate: float = 0.0,
   num_cross_attends: int = 1,
   arrangement: encoder.Arrangement = encoder.Arrangement.INTERLEAVED,

@@ -71,7 +71,12 @@ def test_a_square_and_one_level():
   config = coarse_to_fine.GridConfig(
     size=4, coarsest=4, num_axes=2, batch_size=10
   )
-  found = coarse_to_fine.decode(lambda p: p[:, 1], config, lambda v, _: v > 9)
+
+  def second(positions):
+    assert positions.shape == (10, 2)  # always: one program serves all
+    return positions[:, 1]
+
+  found = coarse_to_fine.decode(second, config, lambda v, _: v > 9)
   np.testing.assert_allclose(found.values, [[-0.75, -0.25, 0.25, 0.75]] * 4)
   assert found.num_queries == 16
 

@@ -11,65 +11,12 @@ import pytest
 import perceiver
 from perceiver import latent_sizes
 from perceiver import layers
-from perceiver import network
 from perceiver.attention import nested
 from perceiver.attention import projections
 from perceiver.attention import rotary_attention
+from tests.helpers import nested_models
 from tests.helpers import noise
-from tests.helpers import tiny_audioset
-from tests.helpers import tiny_battles
-from tests.helpers import tiny_models
 from tests.helpers import tiny_points
-from tests.helpers import tiny_video
-
-_SIZES = (1, 2, 5, 8)
-_CONFIGS = {
-  "images": tiny_models.classifier(),
-  "language": tiny_models.language_model(),
-  "flow": tiny_models.flow_model(),
-  "points": tiny_points.model_config(),
-  "audio and video": tiny_audioset.model_config(
-    tiny_audioset.VIDEO, tiny_audioset.RAW
-  ),
-  "video": tiny_video.config(),
-  "entities": tiny_battles.policy_config(),
-}
-
-
-def model_of(config, **settings):
-  """Returns a model with eight latents, whose layers have other settings."""
-  if isinstance(config, network.PerceiverConfig):
-    processor = config.processor
-    return dataclasses.replace(
-      config,
-      encoder=dataclasses.replace(config.encoder, num_latents=_SIZES[-1]),
-      processor=dataclasses.replace(
-        processor,
-        self_attention=dataclasses.replace(
-          processor.self_attention, **settings
-        ),
-      ),
-    )
-  if not dataclasses.is_dataclass(config):
-    return config
-  changed = {
-    field.name: model_of(getattr(config, field.name), **settings)
-    for field in dataclasses.fields(config)
-    if field.init
-  }
-  return dataclasses.replace(config, **changed)
-
-
-def examples_of(model):
-  """Returns random arguments of a model, two examples each."""
-  generator = np.random.default_rng(1)
-
-  def sample(leaf):
-    if jnp.issubdtype(leaf.dtype, jnp.floating):
-      return generator.uniform(size=leaf.shape).astype(leaf.dtype)
-    return generator.integers(0, 2, leaf.shape).astype(leaf.dtype)
-
-  return jax.tree.map(sample, model.config.example(2))
 
 
 def cut(variables, count):
@@ -87,10 +34,10 @@ def assert_close(found, expected, atol):
   )
 
 
-@pytest.mark.parametrize("domain", _CONFIGS)
+@pytest.mark.parametrize("domain", nested_models.CONFIGS)
 def test_first_latents_are_those_of_a_smaller_model(domain):
-  model = perceiver.Model(model_of(_CONFIGS[domain]))
-  variables, inputs = noise.variables(model), examples_of(model)
+  model = perceiver.Model(nested_models.model_of(nested_models.CONFIGS[domain]))
+  variables, inputs = noise.variables(model), nested_models.examples_of(model)
   smaller = perceiver.Model(latent_sizes.with_first(model.config, 5))
   assert latent_sizes.count(smaller.config) == 5
   expected = smaller.apply(cut(variables, 5), *inputs)
@@ -106,8 +53,10 @@ def test_first_latents_are_those_of_a_smaller_model(domain):
 
 @pytest.fixture(scope="module")
 def classifier():
-  model = perceiver.Model(model_of(_CONFIGS["images"]))
-  return model, noise.variables(model), examples_of(model)
+  model = perceiver.Model(
+    nested_models.model_of(nested_models.CONFIGS["images"])
+  )
+  return model, noise.variables(model), nested_models.examples_of(model)
 
 
 def test_latents_are_encoded_and_decoded(classifier):
@@ -158,11 +107,13 @@ def test_no_gradient_reaches_other_latents(classifier):
 )
 @pytest.mark.parametrize("reference", [False, True])
 def test_nested_sizes_are_those_of_one_pass(changes, reference):
-  config = model_of(_CONFIGS["images"], nested_sizes=_SIZES, **changes)
+  config = nested_models.model_of(
+    nested_models.CONFIGS["images"], nested_sizes=nested_models.SIZES, **changes
+  )
   model = perceiver.Model(config, reference=reference)
-  variables, inputs = noise.variables(model), examples_of(model)
+  variables, inputs = noise.variables(model), nested_models.examples_of(model)
   whole = model.encode(variables, *inputs)
-  for size in _SIZES:
+  for size in nested_models.SIZES:
     found = model.encode(variables, *inputs, num_latents=size)
     assert_close(found, whole[:, :size], 1e-5)
     expected = model.apply(variables, *inputs, num_latents=size)
@@ -171,8 +122,10 @@ def test_nested_sizes_are_those_of_one_pass(changes, reference):
 
 def test_nested_latents_attend_to_earlier_ones_only():
   """Latents that are not nested depend on all."""
-  for sizes, is_nested in ((_SIZES, True), ((), False)):
-    config = model_of(_CONFIGS["images"], nested_sizes=sizes)
+  for sizes, is_nested in ((nested_models.SIZES, True), ((), False)):
+    config = nested_models.model_of(
+      nested_models.CONFIGS["images"], nested_sizes=sizes
+    )
     model = perceiver.Model(config)
     variables = noise.variables(model)
     (name,) = [m for m in variables.params if m.endswith("/latents")]
@@ -180,12 +133,14 @@ def test_nested_latents_attend_to_earlier_ones_only():
     def encoded(table, model=model, variables=variables, name=name):
       params = {**variables.params, name: {"embeddings": table}}
       changed = variables._replace(params=params)
-      return model.encode(changed, *examples_of(model))[0]  # [N, D]
+      return model.encode(changed, *nested_models.examples_of(model))[
+        0
+      ]  # [N, D]
 
     table = variables.params[name]["embeddings"]
     jacobian = jax.jacrev(lambda x: encoded(x).sum(axis=-1))(table)
     influence = np.abs(jacobian).max(axis=-1)  # [N, N]
-    groups = np.searchsorted(_SIZES, np.arange(8), side="right")
+    groups = np.searchsorted(nested_models.SIZES, np.arange(8), side="right")
     allowed = groups[:, None] >= groups[None]
     assert (influence[allowed] > 0).all()
     assert (influence[~allowed] == 0).all() == is_nested
@@ -217,13 +172,13 @@ def test_nested_latents_equal_an_explicit_mask(self_attention):
     jnp.swapaxes(projections.split_heads(part(x), config), 1, 2)
     for part in (weights.query, weights.key, weights.value)
   )
-  groups = np.searchsorted(_SIZES, np.arange(8), side="right")
+  groups = np.searchsorted(nested_models.SIZES, np.arange(8), side="right")
   visible = jnp.asarray(groups[:, None] >= groups)[None, None]
   attended = rotary_attention.attend_at_once(
     queries * config.scale, keys, values, jnp.repeat(visible, 3, 0)
   )
   joined = projections.join_heads(jnp.swapaxes(attended, 1, 2))
-  found = nested.attend(config, weights, x, _SIZES)
+  found = nested.attend(config, weights, x, nested_models.SIZES)
   assert_close(found, weights.output(joined), 1e-5)
 
 
@@ -231,23 +186,30 @@ def test_dropout_of_nested_latents(self_attention):
   """It depends on the key, and not on the number of groups."""
   config, weights, x = self_attention
   attend = functools.partial(nested.attend, config, weights)
-  found, other = (attend(x, _SIZES, jax.random.key(i)) for i in (0, 1))
-  for start, end in zip((0, *_SIZES), _SIZES):
+  found, other = (
+    attend(x, nested_models.SIZES, jax.random.key(i)) for i in (0, 1)
+  )
+  for start, end in zip((0, *nested_models.SIZES), nested_models.SIZES):
     assert np.abs(found - other)[:, start:end].max() > 1e-3
-  fewer = attend(x[:, :5], _SIZES[:-1], jax.random.key(0))
+  fewer = attend(x[:, :5], nested_models.SIZES[:-1], jax.random.key(0))
   np.testing.assert_array_equal(found[:, :5], fewer)
   keys = jax.random.split(jax.random.key(2), 4000)
-  samples = jax.vmap(lambda key: attend(x, _SIZES, key))(keys)
+  samples = jax.vmap(lambda key: attend(x, nested_models.SIZES, key))(keys)
   standard_error = samples.std(axis=0) / np.sqrt(len(keys))
-  error = jnp.abs(samples.mean(axis=0) - attend(x, _SIZES))
+  error = jnp.abs(samples.mean(axis=0) - attend(x, nested_models.SIZES))
   assert (error < 5 * standard_error).all()
 
 
 def test_a_single_group_is_not_nested():
-  config = model_of(_CONFIGS["images"], nested_sizes=(8,))
-  plain = model_of(_CONFIGS["images"])
+  config = nested_models.model_of(
+    nested_models.CONFIGS["images"], nested_sizes=(8,)
+  )
+  plain = nested_models.model_of(nested_models.CONFIGS["images"])
   models = perceiver.Model(config), perceiver.Model(plain)
-  variables, inputs = noise.variables(models[0]), examples_of(models[0])
+  variables, inputs = (
+    noise.variables(models[0]),
+    nested_models.examples_of(models[0]),
+  )
   found, expected = (m.encode(variables, *inputs) for m in models)
   np.testing.assert_array_equal(found, expected)
 
@@ -260,7 +222,9 @@ def test_other_numbers_are_refused(classifier, count):
 
 
 def test_sizes_between_nested_ones_are_refused():
-  config = model_of(_CONFIGS["images"], nested_sizes=_SIZES)
+  config = nested_models.model_of(
+    nested_models.CONFIGS["images"], nested_sizes=nested_models.SIZES
+  )
   with pytest.raises(ValueError, match=r"num_latents is 3; expected one of"):
     latent_sizes.with_first(config, 3)
 
@@ -268,7 +232,7 @@ def test_sizes_between_nested_ones_are_refused():
 @pytest.mark.parametrize("sizes", [(1, 2), (2, 1, 8), (0, 8), (8, 8)])
 def test_impossible_nested_sizes_are_refused(sizes):
   with pytest.raises(ValueError, match=r"nested_sizes is .+ ascending"):
-    model_of(_CONFIGS["images"], nested_sizes=sizes)
+    nested_models.model_of(nested_models.CONFIGS["images"], nested_sizes=sizes)
 
 
 def test_a_model_without_latents_is_refused():

@@ -15,6 +15,7 @@ from perceiver import encoder
 from perceiver import flops
 from perceiver import network
 from perceiver import processor
+from perceiver import rematerialisation
 from perceiver.attention import reference
 from tests.helpers import tiny_networks
 
@@ -315,7 +316,7 @@ def test_shared_weights_act_in_every_block():
 
 def test_rematerialisation_changes_no_number():
   gradients = []
-  for remat in processor.Remat:
+  for remat in rematerialisation.Remat:
     params, (call, *_) = build(tiny_networks.perceiver_config(remat=remat))
     gradients.append(
       jax.jit(jax.grad(lambda p, call=call: call(p, None, *data()).sum()))(
@@ -329,7 +330,7 @@ def test_rematerialisation_changes_no_number():
 
 def test_rematerialisation_computes_the_stated_part_again():
   counts = []
-  for remat in processor.Remat:
+  for remat in rematerialisation.Remat:
     params, (call, *_) = build(tiny_networks.perceiver_config(remat=remat))
     gradient = jax.grad(lambda p, call=call: call(p, None, *data()).sum())
     counts.append(flops.count(gradient, params))

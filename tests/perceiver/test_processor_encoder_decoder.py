@@ -14,6 +14,7 @@ from perceiver import blocks
 from perceiver import decoder
 from perceiver import encoder
 from perceiver import processor
+from perceiver import rematerialisation
 from tests.helpers import fill
 
 B, N, D, E, O = 2, 5, 8, 4, 7
@@ -154,7 +155,7 @@ def test_blocks_share_parameters_and_layers_do_not():
   assert one == 6 * (D * D + D) + 2 * 2 * D
 
 
-@pytest.mark.parametrize("remat", list(processor.Remat))
+@pytest.mark.parametrize("remat", list(rematerialisation.Remat))
 @pytest.mark.parametrize("length", [1, 3])
 def test_gradients_of_stacked_layers(length, remat):
   config = dataclasses.replace(

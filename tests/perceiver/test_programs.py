@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import perceiver
-from perceiver import model as perceiver_model
+from perceiver import compilation
 from perceiver.attention import block_sizes
 from perceiver.attention import kernel_use
 from perceiver.models import glue
@@ -96,7 +96,7 @@ assert not any(name.startswith(("perceiver", "haiku")) for name in sys.modules)
 def test_gradients_of_a_program():
   model = perceiver.create(tiny_models.classifier())
   variables = noise.variables(model)
-  module = perceiver_model.transformed(model.config, "__call__", False)
+  module = compilation.transformed(model.config, "__call__", False)
   shape = jax_export.symbolic_shape("b, 16, 16, 3")
   images = jax.ShapeDtypeStruct(shape, jnp.float32)
 

@@ -3,7 +3,7 @@
 import dataclasses
 
 from perceiver import blocks
-from perceiver import processor
+from perceiver import rematerialisation
 from perceiver.models import language
 
 CONFIG = language.language_model(
@@ -16,7 +16,7 @@ CONFIG = language.language_model(
   qk_channels=128,
   embedding_init_scale=0.02,  # with Adam, from which larger ones do not shrink
   self_attention=blocks.SelfAttentionConfig(num_heads=4),
-  remat=processor.Remat.ALL,
+  remat=rematerialisation.Remat.ALL,
 )
 
 # Of 192 bytes, which hold 19 of 20 rated sentences.

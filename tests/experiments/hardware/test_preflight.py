@@ -12,7 +12,7 @@ from experiments.hardware import accelerators
 from experiments.hardware import fitting
 from experiments.hardware import preflight
 from experiments.training import tasks
-from perceiver import processor
+from perceiver import rematerialisation
 from tests.helpers import tiny_runs
 
 TPU = accelerators.find("tpu-v5e-1")
@@ -143,9 +143,11 @@ def test_nothing_fits_is_the_page_of_least_memory():
 
 def test_rematerialisation_is_set_everywhere():
   model = registry.choose("digits", None, mini=True).experiment.model
-  changed = preflight.with_remat(model, processor.Remat.NOTHING)
+  changed = preflight.with_remat(model, rematerialisation.Remat.NOTHING)
   assert preflight.remat(changed) == "nothing"
-  back = preflight.with_remat(changed, processor.Remat(preflight.remat(model)))
+  back = preflight.with_remat(
+    changed, rematerialisation.Remat(preflight.remat(model))
+  )
   assert back == model
 
 
