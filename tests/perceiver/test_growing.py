@@ -17,7 +17,6 @@ from tests.helpers import noise
 from tests.helpers import tiny_points
 
 _SIZES = nested_models.SIZES
-_AT_START = encoder.Arrangement.AT_START
 
 
 def nested_model(config, reference=False, **settings):
@@ -65,7 +64,7 @@ def test_grown_latents_are_those_of_one_pass(domain):
     (1, 1, encoder.Arrangement.INTERLEAVED, True),
     (4, 2, encoder.Arrangement.INTERLEAVED, True),
     (3, 2, encoder.Arrangement.INTERLEAVED, True),
-    (3, 2, _AT_START, True),
+    (3, 2, encoder.Arrangement.AT_START, True),
     (2, 2, encoder.Arrangement.INTERLEAVED, False),
   ],
   ids=["one", "even", "uneven", "start", "unshared"],
