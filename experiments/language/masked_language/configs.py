@@ -19,7 +19,6 @@ from experiments.language.masked_language import task as language_task
 from experiments.language.text import bert
 from experiments.language.text import corpora
 from experiments.language.text import mini_model
-from experiments.language.text import sentencepiece
 from experiments.training import optimizers
 from experiments.training import schedules
 from experiments.training import tasks
@@ -38,14 +37,7 @@ class Experiment:
   train: trainer.TrainConfig
 
   def task(self) -> language_task.MaskedLanguage:
-    """Returns the task.
-
-    Raises:
-      files.InputError: if the tokenizer is not the model's.
-    """
-    sentencepiece.tokenizer(
-      self.data.sentencepiece_model, self.model.text.vocab_size
-    )
+    """Returns the task."""
     return language_task.MaskedLanguage(
       model=perceiver.create(self.model), data=self.data, loss=self.loss
     )

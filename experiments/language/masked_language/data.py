@@ -61,7 +61,7 @@ class DataConfig:
 
 
 def splits(
-  config: DataConfig, length: int
+  config: DataConfig, length: int, vocab_size: int | None = None
 ) -> tuple[loader.Split, loader.Split]:
   """Opens the training and the evaluation split.
 
@@ -75,11 +75,13 @@ def splits(
   Args:
     config: the corpus and its masking.
     length: tokens of an example.
+    vocab_size: the model's number of ids, None for any.
 
   Raises:
-    files.InputError: if texts are missing or cannot be used.
+    files.InputError: if texts are missing or cannot be used, or if the tokenizer
+      is not the model's.
   """
-  tokens = sentencepiece.tokenizer(config.sentencepiece_model)
+  tokens = sentencepiece.tokenizer(config.sentencepiece_model, vocab_size)
   train, _ = _documents(config)
   mask = Masking(
     tokens,

@@ -58,8 +58,14 @@ class MaskedLanguage(tasks.HasSplits):
   loss: LossConfig = LossConfig()
 
   def splits(self) -> tuple[loader.Split, loader.Split]:
-    """Returns the training and the held-out texts."""
-    return language_data.splits(self.data, self._length)
+    """Returns the training and the held-out texts.
+
+    Raises:
+      files.InputError: if the texts are missing, or the tokenizer is not the
+        model's.
+    """
+    vocab_size = self.model.config.text.vocab_size
+    return language_data.splits(self.data, self._length, vocab_size)
 
   @property
   def _length(self) -> int:

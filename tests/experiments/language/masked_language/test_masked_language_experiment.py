@@ -82,9 +82,9 @@ def test_tokens_of_another_number_are_refused(tmp_path):
   with pytest.raises(
     files.InputError, match=r"pieces\.model has 600 tokens; expected 262"
   ):
-    dataclasses.replace(recipe.MINI, data=data).task()
+    dataclasses.replace(recipe.MINI, data=data).task().train_split()
   with pytest.raises(files.InputError, match=r"bytes has 262 tokens.* 32000"):
-    configs.EXPERIMENTS["sentencepiece"].task()
+    configs.EXPERIMENTS["sentencepiece"].task().train_split()
 
 
 def test_the_published_recipes():
