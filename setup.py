@@ -54,6 +54,8 @@ _EXTRAS = {
   "gcs": ["google-cloud-storage>=3.4,<4"],
   # Pieces of words; reading bytes needs nothing.
   "text": ["sentencepiece>=0.2.1,<0.3"],
+  # SMAX, a benchmark of battles.
+  "smax": ["jaxmarl>=0.2,<0.3"],
   # Clips from video files; DIS and Farnebäck, to compare optical flow with.
   "video": ["av>=14,<20", "opencv-python-headless>=4.10.0.84,<6"],
   # The site; its tutorials run on what "test" brings.
@@ -74,6 +76,7 @@ _EXTRAS = {
     "google-cloud-storage>=3.4,<4",
     "h5py>=3.11,<4",
     "hypothesis>=6.170,<7",
+    "jaxmarl>=0.2,<0.3",
     "mypy>=2.4,<3",
     "opencv-python-headless>=4.10.0.84,<6",
     "pytest>=9,<10",

@@ -46,6 +46,7 @@ _MODULES = {
   "pixels": "experiments.generation.pixels.configs",
   "sentences": "experiments.language.sentences.configs",
   "shape_autoencoding": "experiments.point_clouds.surfaces.configs",
+  "smax": "experiments.starcraft.smax.configs",
   "starcraft": "experiments.starcraft.configs",
   "text": "experiments.generation.text.configs",
   "time_series": "experiments.time_series.configs",

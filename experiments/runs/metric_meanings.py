@@ -66,7 +66,10 @@ _MEANINGS = {
   "action_kind_accuracy": Meaning("share of units with an action of the kind"),
   "target_accuracy": Meaning("share of attacking units with the right target"),
   "winning_accuracy": Meaning("share of battles whose winner is predicted"),
-  "win_rate": Meaning("share of battles won against the baseline policy"),
+  "win_rate": Meaning("share of battles won against the scripted policy"),
+  "heuristic_win_rate": Meaning(
+    "share of the same battles that the scripted policy wins in its place"
+  ),
   "expert_score": Meaning("share of battles won against the expert"),
   # Language.
   "nats": Meaning("cross-entropy of a masked token", "nats"),

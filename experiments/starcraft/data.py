@@ -230,7 +230,15 @@ def _sample_steps(
   The weight of a step is one and the number of units that may strike in it:
   first clashes are short and decide much.
   """
-  weights = jax.lax.map(_weight, states)  # [steps, B]
+  return sample_steps(key, jax.lax.map(_weight, states), num_transitions)
+
+
+def sample_steps(
+  key: Array,
+  weights: Array,  # [steps, B]
+  num_transitions: int,
+) -> Array:  # [B, num_transitions] integers
+  """Samples steps of each battle, spread over it, by their weights."""
   ends = jnp.cumsum(weights, axis=0)
   ends /= jnp.maximum(ends[-1], 1)  # Of an empty field, all are 0.
   shape = (weights.shape[1], num_transitions)

@@ -1,6 +1,6 @@
 """Evaluation of a policy: its decisions and its battles."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import dataclasses
 import functools
 from typing import Any
@@ -11,15 +11,16 @@ from experiments.data import loader
 from experiments.starcraft import data
 from experiments.starcraft import entities as starcraft_entities
 from experiments.starcraft import objective
-from experiments.starcraft.game import matches
-from experiments.starcraft.game import scenarios
+from experiments.starcraft.game import units
 from experiments.training import evaluation
 import perceiver
 
 Array = jax.Array
 
-# Of the loss: a battle has many actions and one winner.
-WINNING_WEIGHT = 0.1
+# Metrics of a model, given variables and a batch, and the model's state.
+Measure = Callable[..., tuple[dict[str, Array], Any]]
+# A score of a policy in battles, followed by blocks of them.
+Score = Callable[[perceiver.Model, Any, evaluation.Watch], float]
 
 
 def measure(
@@ -39,36 +40,42 @@ def measure(
   decisions, state = model.apply_and_update(
     variables, entities, rng=rng, is_training=is_training, mask=mask
   )
-  found = objective.losses(decisions, transition, batch["won"])
-  loss = found["actions"] + WINNING_WEIGHT * found["winning"]
-  return {"loss": loss, **found}, state
+  (now, expert) = transition
+  found = objective.losses(
+    decisions,
+    *expert,
+    own=units.living(now) & (now.owner == 0),
+    attacks=expert.action_kind == units.ActionKind.ATTACK,
+    won=batch["won"],
+  )
+  return {"loss": objective.total(found), **found}, state
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Evaluator:
-  """Evaluates a policy.
+  """Evaluates a policy by its decisions and by battles.
 
   Attributes:
     model: the policy's.
     split: states that its decisions are evaluated in.
-    scenario: sizes of the armies of its battles.
-    rollouts: number and length of its battles.
+    measured: metrics of its decisions in a batch of states, {name: [B]}; a
+      function of a module or of an object that can be hashed.
+    scores: its scores in battles, by name.
+    num_battles: battles of each score.
     batch_size: states at a time.
   """
 
   model: perceiver.Model
   split: loader.Split
-  scenario: scenarios.ScenarioConfig
-  rollouts: matches.RolloutConfig
+  measured: Measure
+  scores: Mapping[str, Score]
+  num_battles: int
   batch_size: int
 
   def __call__(
     self, variables: Any, watch: evaluation.Watch = evaluation.UNWATCHED
   ) -> evaluation.Evaluation:
-    """Returns means of the metrics of `measure`, and scores.
-
-    "win_rate" is the score against the baseline policy, "expert_score" that
-    against the expert, 0.5 for its equal. In both, draws count half.
+    """Returns means of the metrics, and the scores.
 
     Args:
       variables: of the model.
@@ -79,8 +86,8 @@ class Evaluator:
     """
     # One device, once and for all: the battles are no sharded computation.
     variables = jax.device_put(jax.device_get(variables))
-    num_states, opponents = len(self.split.source), matches.OPPONENTS
-    total = num_states + len(opponents) * self.rollouts.num_battles
+    num_states = len(self.split.source)
+    total = num_states + len(self.scores) * self.num_battles
 
     def part(before: int) -> evaluation.Watch:
       on_progress = lambda done, _: watch.on_progress(before + done, total)
@@ -89,16 +96,12 @@ class Evaluator:
     loop = evaluation.Loop(
       split=self.split, batch_size=self.batch_size, watch=part(0)
     )
-    metrics = loop.means(functools.partial(_measured, self.model, variables))
-    for number, (name, opponent) in enumerate(opponents.items()):
-      metrics[name] = matches.score(
-        self.model,
-        variables,
-        opponent,
-        self.scenario,
-        self.rollouts,
-        part(num_states + number * self.rollouts.num_battles),
-      )
+    metrics = loop.means(
+      functools.partial(_measured, self.measured, self.model, variables)
+    )
+    for number, (name, score) in enumerate(self.scores.items()):
+      before = num_states + number * self.num_battles
+      metrics[name] = score(self.model, variables, part(before))
     return evaluation.Evaluation(
       metrics=metrics,
       examples=num_states,
@@ -107,8 +110,12 @@ class Evaluator:
     )
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.partial(jax.jit, static_argnums=(0, 1))
 def _measured(
-  model: perceiver.Model, variables: Any, batch: Mapping[str, Any]
+  measured: Measure,
+  model: perceiver.Model,
+  variables: Any,
+  batch: Mapping[str, Any],
 ) -> dict[str, Array]:
-  return {**measure(model, variables, batch)[0], "weight": batch["weight"]}
+  found, _ = measured(model, variables, batch)
+  return {**found, "weight": batch["weight"]}

@@ -32,7 +32,7 @@ _MASKED = -1e9  # the logit of a free slot as a target
 class Decisions(NamedTuple):
   """Outputs of a policy for B sets of M entities, float32."""
 
-  action_kinds: Array  # [B, M, 3], logits of units.ActionKind
+  action_kinds: Array  # [B, M, K], logits of the kinds of actions
   targets: Array  # [B, M, M], logits of the entity to attack
   winning: Array  # [B], logit of one's own army winning
 
@@ -47,14 +47,22 @@ class PolicyConfig:
     pointer_channels: channels in which entities and their targets match.
     message_channels: channels in which entities tell those who are about to
       attack the same target about themselves.
+    entity_channels: C, channels of an entity.
+    num_action_kinds: kinds of actions, K.
   """
 
   encoder: starcraft.EntityEncoderConfig
   pointer_channels: int = 64
   message_channels: int = 32
+  entity_channels: int = starcraft_entities.NUM_CHANNELS
+  num_action_kinds: int = len(units.ActionKind)
 
   def __post_init__(self) -> None:
-    bounds.check_ranges(self, "pointer_channels", "message_channels")
+    bounds.check_ranges(
+      self,
+      *("pointer_channels", "message_channels"),
+      *("entity_channels", "num_action_kinds"),
+    )
 
   @property
   def precision(self) -> model.Precision:
@@ -68,7 +76,7 @@ class PolicyConfig:
   def example(self, batch_size: int = 1) -> tuple[jax.ShapeDtypeStruct]:
     """Returns shape and dtype of the entities, [B, M, C] float32."""
     slots = self.encoder.entities.num_slots
-    shape = (batch_size, slots, starcraft_entities.NUM_CHANNELS)
+    shape = (batch_size, slots, self.entity_channels)
     return (jax.ShapeDtypeStruct(shape, jnp.float32),)
 
 
@@ -136,7 +144,7 @@ class Policy(hk.Module):
   def _embed(self, entities: Array, mask: Array | None) -> Array:
     """Maps entities to the channels of the encoder; free slots to a bias."""
     size = self.config.encoder.entities
-    shape = (size.num_slots, starcraft_entities.NUM_CHANNELS)
+    shape = (size.num_slots, self.config.entity_channels)
     checks.floats("Policy", entities, shape)
     cleared = adapter.clear(entities, mask)
     return layers.Linear(size.channels, name="embedding")(cleared)
@@ -151,7 +159,9 @@ class Policy(hk.Module):
     intended = self._aim("intended", each, mask)  # [B, M, M]
     each = self._communicate(each, jax.nn.softmax(intended), mask)
     return Decisions(
-      action_kinds=layers.Linear(len(units.ActionKind), name="choices")(each),
+      action_kinds=layers.Linear(self.config.num_action_kinds, name="choices")(
+        each
+      ),
       targets=intended + self._aim("decided", each, mask),
       winning=layers.Linear(1, name="winning")(summary)[:, 0],
     )

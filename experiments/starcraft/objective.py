@@ -1,14 +1,23 @@
 """Loss and metrics of decisions, against the expert's actions."""
 
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Float32, Integer, Shaped
 import numpy as np
 
 from experiments.starcraft import model
-from experiments.starcraft.game import simulator
 from experiments.starcraft.game import units
 from experiments.training import losses as training_losses
+
+# Of the loss: a battle has many actions and one winner.
+WINNING_WEIGHT = 0.1
+
+
+def total(found: Mapping[str, Array]) -> Array:
+  """Returns the loss: that of actions, and a tenth of that of winning."""
+  return found["actions"] + WINNING_WEIGHT * found["winning"]
 
 
 def to_actions(decisions: model.Decisions) -> units.Actions:
@@ -21,15 +30,21 @@ def to_actions(decisions: model.Decisions) -> units.Actions:
 
 def losses(
   decisions: model.Decisions,
-  transition: simulator.Transition,
+  action_kind: Integer[Array, "B U"],
+  target: Integer[Array, "B U"],
+  own: Bool[Array, "B U"],
+  attacks: Bool[Array, "B U"],
   won: Float[Array | np.ndarray, "B"],
 ) -> dict[str, Float[Array, "B"]]:
-  """Compares decisions with the actions of the living units of army 0.
+  """Compares decisions with the actions of an army's living units.
 
   Args:
     decisions: of the policy.
-    transition: with the expert's actions.
-    won: 1 if army 0 wins, 0 if it loses, 0.5 for a draw.
+    action_kind: the expert's actions.
+    target: their targets.
+    own: True for the units that are compared.
+    attacks: True for actions that have a target.
+    won: 1 if the army wins, 0 if it loses, 0.5 for a draw.
 
   Returns:
     "actions": mean cross-entropy over these units, in nats, of the kind of
@@ -41,22 +56,19 @@ def losses(
     "target_accuracy": share of the attacking units with the right target.
     "winning_accuracy": 1 if the likelier winner wins.
   """
-  state, actions = transition
-  own = units.living(state) & (state.owner == 0)  # [B, U]
-  attacks = actions.action_kind == units.ActionKind.ATTACK  # [B, U]
-  nats = _cross_entropy(decisions.action_kinds, actions.action_kind)
-  nats += attacks * _cross_entropy(decisions.targets, actions.target)
-  kind = jnp.argmax(decisions.action_kinds, axis=-1) == actions.action_kind
-  target = jnp.argmax(decisions.targets, axis=-1) == actions.target
+  nats = _cross_entropy(decisions.action_kinds, action_kind)
+  nats += attacks * _cross_entropy(decisions.targets, target)
+  kind = jnp.argmax(decisions.action_kinds, axis=-1) == action_kind
+  right = jnp.argmax(decisions.targets, axis=-1) == target
   probabilities = jnp.stack([1 - won, won], axis=-1)  # [B, 2]
   logits = jnp.stack([jnp.zeros_like(won), decisions.winning], axis=-1)
   predicted = decisions.winning > 0
   return {
     "actions": _mean_over(nats, own, 0.0),
     "winning": training_losses.softmax_cross_entropy(logits, probabilities),
-    "action_accuracy": _mean_over(kind & (target | ~attacks), own, 1.0),
+    "action_accuracy": _mean_over(kind & (right | ~attacks), own, 1.0),
     "action_kind_accuracy": _mean_over(kind, own, 1.0),
-    "target_accuracy": _mean_over(target, own & attacks, 1.0),
+    "target_accuracy": _mean_over(right, own & attacks, 1.0),
     "winning_accuracy": jnp.where(predicted, won, 1 - won),
   }
 

@@ -11,6 +11,7 @@ from experiments.starcraft import data as starcraft_data
 from experiments.starcraft import evaluator
 from experiments.starcraft import plots
 from experiments.starcraft.game import matches
+from experiments.starcraft.game import simulator
 from experiments.training import evaluation
 from experiments.training import tasks
 import perceiver
@@ -40,12 +41,23 @@ class Cloning(tasks.HasSplits):
     return starcraft_data.splits(self.data)
 
   def make_evaluator(self) -> evaluation.Evaluator:
-    """Returns the evaluator: compares decisions, and runs battles."""
+    """Returns the evaluator: compares decisions, and runs battles.
+
+    "win_rate" is the score against the baseline policy, "expert_score" that
+    against the expert, 0.5 for its equal. In both, draws count half.
+    """
+
+    def score(opponent: simulator.Policy) -> evaluator.Score:
+      return lambda model, variables, watch: matches.score(
+        model, variables, opponent, self.data.scenario, self.rollouts, watch
+      )
+
     return evaluator.Evaluator(
       model=self.model,
       split=self.eval_split(),
-      scenario=self.data.scenario,
-      rollouts=self.rollouts,
+      measured=evaluator.measure,
+      scores={name: score(one) for name, one in matches.OPPONENTS.items()},
+      num_battles=self.rollouts.num_battles,
       batch_size=self.eval_batch_size,
     )
 

@@ -49,7 +49,7 @@ def form(value):
 def by_form():
   """Returns one recipe of every form."""
   found = {}
-  for name in sorted(set(registry.names()) - {"digits"}):
+  for name in sorted(set(registry.names()) - {"digits", "smax"}):
     for choice in registry.choices(name):
       experiment = choice.experiment
       labels = experiment.data.max_labels if name == "imagenet" else 1
@@ -136,8 +136,8 @@ def parts(value, owner=""):
 def not_in_mini_recipes():
   """Returns few recipes with, together, all parts that no `mini` has.
 
-  Those of `digits` have the parts of `fashion_mnist`; tests of their own train
-  both of `starcraft`.
+  Those of `digits` have the parts of `fashion_mnist`, and those of `smax` the
+  parts of `starcraft`, both of which tests of their own train.
   """
   found, trained = {}, set()
   for name in registry.names():
@@ -146,7 +146,9 @@ def not_in_mini_recipes():
       own = parts((experiment.model, getattr(experiment, "loss", None)))
       if choice.recipe == "mini" or name == "starcraft":
         trained |= own
-      elif name != "digits" and "sentencepiece" not in choice.recipe:
+      elif (
+        name not in ("digits", "smax") and "sentencepiece" not in choice.recipe
+      ):
         found[choice.name, choice.recipe] = own
   chosen = []
   while True:

@@ -78,7 +78,7 @@ def splits(
     vocab_size: the model's number of ids, None for any.
 
   Raises:
-    files.InputError: if texts are missing or cannot be used, or if the tokenizer
+    files.InputError: if texts are missing or cannot be used, or the tokenizer
       is not the model's.
   """
   tokens = sentencepiece.tokenizer(config.sentencepiece_model, vocab_size)

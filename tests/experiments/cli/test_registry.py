@@ -40,8 +40,8 @@ def test_the_registered_experiments():
   assert registry.names() == [
     *("audioset", "copy", "digits", "fashion_mnist", "glue", "imagenet"),
     *("masked_language", "modelnet40", "optical_flow", "pixels", "sentences"),
-    *("shape_autoencoding", "starcraft", "text", "time_series", "tunes"),
-    "video_autoencoding",
+    *("shape_autoencoding", "smax", "starcraft", "text", "time_series"),
+    *("tunes", "video_autoencoding"),
   ]
 
 

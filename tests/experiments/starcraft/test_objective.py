@@ -7,6 +7,7 @@ import pytest
 from experiments.starcraft import model
 from experiments.starcraft import objective
 from experiments.starcraft.game import simulator
+from experiments.starcraft.game import units
 from tests.helpers.tiny_battles import actions
 from tests.helpers.tiny_battles import battle
 from tests.helpers.tiny_battles import unit
@@ -32,7 +33,14 @@ def decisions(kinds, targets, winning=0.0):
 
 
 def measured(given, transition=TRANSITION, won=1.0):
-  found = objective.losses(given, transition, jnp.array([won]))
+  state, expert = transition
+  found = objective.losses(
+    given,
+    *expert,
+    own=units.living(state) & (state.owner == 0),
+    attacks=expert.action_kind == units.ActionKind.ATTACK,
+    won=jnp.array([won]),
+  )
   return {name: float(value[0]) for name, value in found.items()}
 
 

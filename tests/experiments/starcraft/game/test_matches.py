@@ -8,8 +8,8 @@ import pytest
 
 from experiments.starcraft import data
 from experiments.starcraft import entities
-from experiments.starcraft import evaluator
 from experiments.starcraft import model as starcraft_model
+from experiments.starcraft import task
 from experiments.starcraft.game import matches
 from experiments.starcraft.game import scenarios
 from experiments.starcraft.game import scripted_policies
@@ -114,14 +114,12 @@ def test_every_transition_is_evaluated_once():
   )
   model = perceiver.create(tiny_battles.policy_config())
   variables = model.init(jax.random.key(0))
-  split = data.splits(settings)[1]
-  make_evaluator = lambda size: evaluator.Evaluator(
+  make_evaluator = lambda size: task.Cloning(
     model=model,
-    split=split,
-    scenario=settings.scenario,
+    data=settings,
     rollouts=matches.RolloutConfig(num_battles=2, num_steps=4),
-    batch_size=size,
-  )
+    eval_batch_size=size,
+  ).make_evaluator()
   calls = []
   found = make_evaluator(4)(
     variables,

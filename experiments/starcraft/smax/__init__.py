@@ -1,0 +1,1 @@
+"""Cloning of the heuristic policy of SMAX, a public benchmark of battles."""
