@@ -78,7 +78,7 @@ def test_allies_see_what_one_of_them_sees(first):
   dead = alive.at[:, 4].set(False)  # who alone saw slot 5
   alone = battles.observe(
     SCENARIO,
-    placed(first, [4.0] * 5 + [18.9] * 6, unit_alive=dead),
+    placed(first, [4.0] * 4 + [10.0] + [18.9] * 6, unit_alive=dead),
     SLOTS,
   )
   assert not np.any(alone.health[0, 5:])
