@@ -81,7 +81,7 @@ def to_json(experiment: Any) -> str:
     text = config_json.to_json(experiment)
     if config_json.from_json(text, type(experiment)) == experiment:
       return text
-    reason = "what is read is not what was written"
+    reason = "what is read is not what was written."
   except (TypeError, ValueError) as error:
     reason = str(error)
   raise ConfigError(

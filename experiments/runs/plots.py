@@ -68,15 +68,17 @@ def learning_curve(
 
   Args:
     workdir: the run's folder.
-    panels: the metrics, side by side.
+    panels: the metrics, side by side; those that the log lacks are left out.
 
   Returns:
-    The file, curve.png; none if the folder has no log.
+    The file, curve.png; none if the folder's log has none of the metrics.
   """
   log = workdir / runs_log.METRICS
-  if not log.exists():
+  rows = runs_log.read_rows(log) if log.exists() else []
+  logged = {metric for row in rows for metric in row}
+  panels = [panel for panel in panels if panel.metric in logged]
+  if not panels:
     return []
-  rows = runs_log.read_rows(log)
   figure, axes = pyplot().subplots(
     1, len(panels), figsize=(4.2 * len(panels), 3.2), squeeze=False
   )
@@ -92,8 +94,7 @@ def learning_curve(
     axis.xaxis.get_major_locator().set_params(integer=True)
     if panel.from_zero:
       axis.set_ylim(0, None)
-    if axis.lines:
-      axis.legend(fontsize=8)
+    axis.legend(fontsize=8)
   return [save(figure, folder(workdir) / "curve.png", _CURVE)]
 
 

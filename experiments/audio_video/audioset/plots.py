@@ -183,7 +183,7 @@ def _show(
   else:
     axis.plot(np.arange(len(array)) / look.sample_rate, array, linewidth=0.3)
     axis.set(ylim=(-1, 1))
-    axis.set_xlabel("s", fontsize=6)
+    axis.set_xlabel("time, s", fontsize=6)
 
 
 def _show_spectrogram(
@@ -207,8 +207,8 @@ def _show_spectrogram(
   at = spectrogram.to_mel(1000 * np.array(_SHOWN_KHZ))
   ticks = [(y, f) for y, f in zip(at, _SHOWN_KHZ) if low < y < high]
   axis.set_yticks([y for y, _ in ticks], [f for _, f in ticks])
-  axis.set_xlabel("s", fontsize=6)
-  axis.set_ylabel("kHz", fontsize=6)
+  axis.set_xlabel("time, s", fontsize=6)
+  axis.set_ylabel("frequency, kHz", fontsize=6)
 
 
 def _scales(

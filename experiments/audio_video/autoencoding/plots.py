@@ -94,7 +94,7 @@ def samples(
       row[-1].plot(example["seconds"], clip["audio"], linewidth=0.5)
       row[-1].set(ylim=(-loudest, loudest))
       row[-1].tick_params(labelsize=7)
-  axes[-1, -1].set_xlabel("s", fontsize=8)
+  axes[-1, -1].set_xlabel("time, s", fontsize=8)
   figure.suptitle("clips and their reconstructions", fontsize=10)
   text = (
     "Clips (in) with their class, and below each its reconstruction (out) with "
@@ -173,7 +173,7 @@ def attention(
     axis.set(xticks=[], yticks=[])
   axes[-1, -1].set_xticks(np.linspace(0, times[-1], 3).round(2))
   axes[-1, -1].tick_params(labelsize=7)
-  axes[-1, -1].set_xlabel("s", fontsize=8)
+  axes[-1, -1].set_xlabel("time, s", fontsize=8)
   plots.attention_scale(figure, axes[1:, :-1], of="latent")
   figure.suptitle("attention of latents", fontsize=10)
   text = (

@@ -34,6 +34,20 @@ class Source(data.Source):
   )
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataConfig(data.DataConfig):
+  """The sentences."""
+
+  source: Source = Source(data.Kind.FILES)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment(configs.Experiment):
+  """Ratings of sentences by one model."""
+
+  data: DataConfig = DataConfig()
+
+
 _TRAIN = trainer.TrainConfig(
   batch_size=32,
   epochs=10,
@@ -46,16 +60,14 @@ _TRAIN = trainer.TrainConfig(
   fine_tuning=True,
 )
 EXPERIMENTS = {
-  name: configs.Experiment(
-    model=configs.single(name, mini_model.SENTENCES),
-    data=data.DataConfig(source=Source(data.Kind.FILES)),
-    train=_TRAIN,
+  name: Experiment(
+    model=configs.single(name, mini_model.SENTENCES), train=_TRAIN
   )
   for name in glue_tasks.RATED
 }
-MINI = configs.Experiment(
+MINI = Experiment(
   model=configs.single("films", mini_model.CONFIG),
-  data=data.DataConfig(
+  data=DataConfig(
     source=Source(data.Kind.SYNTHETIC),
     synthetic=synthetic.SyntheticConfig(words=3),
   ),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from experiments.cli import registry
 from experiments.runs import folder
 
 
@@ -81,3 +82,9 @@ def test_what_cannot_be_read_again_is_refused_before_a_run(experiment, field):
   with pytest.raises(folder.ConfigError, match=rf"{field}.*Annotate"):
     folder.to_json(experiment)
   assert folder.to_json(_Good(sizes=(1,)))
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_every_recipe_can_be_kept_with_its_run(name):
+  for choice in registry.choices(name):
+    assert folder.to_json(choice.experiment), choice.recipe

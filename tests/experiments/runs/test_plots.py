@@ -41,6 +41,17 @@ def test_without_a_log_there_is_no_curve(tmp_path):
   assert not list(tmp_path.iterdir())
 
 
+def test_metrics_that_the_log_lacks_have_no_panel(tmp_path):
+  """As in runs that ended before their first evaluation."""
+  panels = [plots.Panel("loss"), plots.Panel("top_1")]
+  _write_log(tmp_path, [{"step": 1, "kind": "start"}])
+  assert plots.learning_curve(tmp_path, panels) == []
+  _write_log(tmp_path, [{"step": 1, "kind": "train", "loss": 1.0}])
+  (path,) = plots.learning_curve(tmp_path, panels)
+  with Image.open(path) as image:
+    assert image.size == (504, 384)
+
+
 @pytest.mark.parametrize(("count", "marker"), [(1, "."), (2, "")])
 def test_one_row_of_training_is_seen(tmp_path, monkeypatch, count, marker):
   steps = range(count)
