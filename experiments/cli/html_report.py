@@ -17,7 +17,7 @@ from experiments.training import evaluation
 from experiments.training import tasks
 
 # Colours are the browser's own, light or dark. What is wider than a small
-# screen is scrolled: pictures are not made so small that nobody can read them.
+# screen is scrolled.
 _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 sans-serif; max-width: 75em; margin: 2em auto;
@@ -25,15 +25,18 @@ body { font: 16px/1.5 sans-serif; max-width: 75em; margin: 2em auto;
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; margin: 1em 0; overflow-wrap: normal; }
 caption, figcaption { text-align: left; max-width: 50em; }
+caption::first-letter { text-transform: uppercase; }
 th, td { padding: 0.2em 1em 0.2em 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid #8888; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 .facts td { overflow-wrap: anywhere; }
 small { display: block; min-width: 12em; }
 figure { margin: 2em 0; }
-img, video { max-width: max(100%, 40em); }
+img, video { max-width: 100%; }
 video { min-width: 50%; image-rendering: pixelated; }
 """
+# Of a picture's width: made smaller, nobody could read what is written in it.
+_MIN_SHARE = 0.7
 _HEADER = ("metric", "this model", "unit", "paper", "difference", "source")
 _NUMBERS = (1, 3, 4)
 _EMPTY = "<td></td>"
@@ -155,10 +158,12 @@ def _picture(path: pathlib.Path, folder: pathlib.Path) -> str:
   """Returns a picture, a video or audio with its caption above it."""
   source = html.escape(pathlib.Path(os.path.relpath(path, folder)).as_posix())
   caption = html.escape(plots.caption_of(path))
+  least = plots.width_of(path) * _MIN_SHARE
+  style = f' style="max-width: max(100%, {least:.0f}px)"' if least else ""
   shown = {
     ".mp4": f'<video src="{source}" controls loop></video>',
     ".wav": f'<audio src="{source}" controls></audio>',
-  }.get(path.suffix, f'<img src="{source}" alt="{caption}">')
+  }.get(path.suffix, f'<img src="{source}" alt="{caption}"{style}>')
   return (
     f"<figure><figcaption>{caption}</figcaption>\n"
     f'<div class="wide">{shown}</div></figure>'

@@ -19,6 +19,9 @@ def of_folder(
 ) -> registry.Choice:
   """Replaces a recipe by the one that the run in a folder was made with.
 
+  Of several recipes for its model it is the one of which the fewest settings
+  were changed.
+
   Args:
     choice: the recipe.
     options: of the command, in which no recipe may be named.
@@ -45,10 +48,11 @@ def of_folder(
     ) from error
   stored = outside_files.from_run(stored, path)
   known = registry.choices(choice.name)
-  same = [c for c in known if c.experiment == stored]
-  same += [c for c in known if c.experiment.model == stored.model]
+  same = [c for c in known if c.experiment.model == stored.model]
   if same:
-    return same[0]._replace(experiment=stored)
+    changes = [config_json.differences(c.experiment, stored) for c in same]
+    nearest = same[min(range(len(same)), key=lambda i: len(changes[i]))]
+    return nearest._replace(experiment=stored)
   return choice._replace(recipe=OWN_SETTINGS, experiment=stored, result=None)
 
 

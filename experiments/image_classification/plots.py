@@ -104,7 +104,8 @@ def attention(
       axis.axis("off")
   plots.attention_scale(figure, axes)
   figure.suptitle(plots.ATTENTION_TITLE, fontsize=10)
-  return plots.save(figure, path, plots.ATTENTION_CAPTION)
+  text = f"{plots.ATTENTION_CAPTION}. In the first column the images"
+  return plots.save(figure, path, text)
 
 
 def _displayable(image: np.ndarray) -> np.ndarray:

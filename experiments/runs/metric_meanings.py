@@ -21,8 +21,8 @@ class Meaning(NamedTuple):
 # By patterns of whole names; "{}" stands for what a pattern's group matches.
 _MEANINGS = {
   "loss": Meaning(
-    "the quantity that training minimises; its targets are here neither "
-    "smoothed nor mixed, as those of training may be"
+    "the quantity that training minimises, in nats if a cross-entropy; its "
+    "targets are here neither smoothed nor mixed, as those of training may be"
   ),
   "near_error": Meaning(
     "difference of distances up to 0.05 from the surface; the cube's side is 2"
@@ -75,7 +75,7 @@ _MEANINGS = {
   "nats": Meaning("cross-entropy of a masked token", "nats"),
   "bits_per_byte": Meaning("cross-entropy of a byte of text", "bits"),
   "bits_per_dimension": Meaning("cross-entropy of a pixel's channel", "bits"),
-  "accuracy": Meaning("share of right answers"),
+  "accuracy": Meaning("share of predictions that are right"),
   "word_accuracy": Meaning("share of masked words that are right as a whole"),
   "score": Meaning("average of the first metric of every task"),
   "(.+)_sign_accuracy": Meaning("share of right signs of ratings in {}"),
@@ -86,13 +86,22 @@ _MEANINGS = {
   "(.+)_spearman": Meaning("Spearman's rank correlation in {}"),
 }
 
+# Tasks of GLUE as they are written elsewhere.
+_TASKS = {"cola": "CoLA", "sst2": "SST-2", "stsb": "STS-B"}
+_TASKS |= {name: name.upper() for name in ("mnli", "mrpc", "qnli", "qqp")}
+_TASKS |= {name: name.upper() for name in ("rte", "wnli")}
+
 
 def of(metric: str) -> Meaning:
   """Returns the meaning of a metric, an empty one if it is not listed."""
   for pattern, meaning in _MEANINGS.items():
     if match := re.fullmatch(pattern, metric):
-      words = meaning.text.format(
-        *(x.replace("_", " ") for x in match.groups())
-      )
+      words = meaning.text.format(*map(_in_words, match.groups()))
       return meaning._replace(text=words)
   return Meaning()
+
+
+def _in_words(part: str) -> str:
+  """Returns a part of a metric's name as a reader would write it."""
+  first, *others = part.split("_")
+  return " ".join([_TASKS.get(first, first), *others])

@@ -197,6 +197,15 @@ def caption_of(path: pathlib.Path) -> str:
   return found.decode() if isinstance(found, bytes) else found or words
 
 
+def width_of(path: pathlib.Path) -> int:
+  """Returns the width of a picture in pixels, 0 of what is none."""
+  try:
+    with Image.open(path, formats=("PNG", "GIF")) as picture:
+      return picture.width
+  except (OSError, SyntaxError, ValueError):
+    return 0
+
+
 def save_audio(
   path: pathlib.Path, rate: int, samples: np.ndarray
 ) -> pathlib.Path:

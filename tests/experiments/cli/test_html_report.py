@@ -122,6 +122,18 @@ def test_pages_fit_small_screens_and_dark_ones(tmp_path):
       assert before == "wide"  # scrolls by itself
 
 
+def test_a_wide_picture_is_scrolled_where_it_could_not_be_read(tmp_path):
+  for width in (400, 2000):
+    Image.new("RGB", (width, 10)).save(tmp_path / f"{width}.png")
+  paths = [tmp_path / f"{width}.png" for width in (400, 2000)]
+  found = page(tmp_path, pictures=paths)
+  styles = [attrs["style"] for tag, attrs in found.tags if tag == "img"]
+  assert styles == [
+    "max-width: max(100%, 280px)",
+    "max-width: max(100%, 1400px)",
+  ]
+
+
 def test_numbers_of_other_splits_do_not_compare(tmp_path):
   found = page(
     tmp_path, result=tasks.Result(metric="epe", paper=1.81, split="clean")
