@@ -30,13 +30,13 @@ th, td { padding: 0.2em 1em 0.2em 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid #8888; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 .facts td { overflow-wrap: anywhere; }
-small { display: block; min-width: 12em; }
+small { display: block; min-width: 12em; max-width: 50em; }
 figure { margin: 2em 0; }
 img, video { max-width: 100%; }
 video { min-width: 50%; image-rendering: pixelated; }
 """
 # Of a picture's width: made smaller, nobody could read what is written in it.
-_MIN_SHARE = 0.7
+_MIN_SHARE = 0.55
 _HEADER = ("metric", "this model", "unit", "paper", "difference", "source")
 _NUMBERS = (1, 3, 4)
 _EMPTY = "<td></td>"

@@ -21,8 +21,8 @@ class Meaning(NamedTuple):
 # By patterns of whole names; "{}" stands for what a pattern's group matches.
 _MEANINGS = {
   "loss": Meaning(
-    "the quantity that training minimises, in nats if a cross-entropy; its "
-    "targets are here neither smoothed nor mixed, as those of training may be"
+    "what training minimises, in nats if a cross-entropy; targets are here "
+    "neither smoothed nor mixed, as those of training may be"
   ),
   "near_error": Meaning(
     "difference of distances up to 0.05 from the surface; the cube's side is 2"

@@ -24,6 +24,7 @@ _DPI = 120
 # The same in every panel, whichever lines it has.
 _COLOURS = {"train": "tab:blue", "eval": "tab:orange"}
 _OTHER = "tab:green"
+_MANY = 4  # panels that are too small to be read in one row
 _CURVE = (
   "Metrics over the steps of training: means over the last steps (train), and "
   "on the evaluation split (eval)"
@@ -68,7 +69,8 @@ def learning_curve(
 
   Args:
     workdir: the run's folder.
-    panels: the metrics, side by side; those that the log lacks are left out.
+    panels: the metrics, side by side, many in two rows; those that the log
+      lacks are left out.
 
   Returns:
     The file, curve.png; none if the folder's log has none of the metrics.
@@ -79,10 +81,17 @@ def learning_curve(
   panels = [panel for panel in panels if panel.metric in logged]
   if not panels:
     return []
+  rows_of_panels = 1 if len(panels) < _MANY else 2
+  columns = -(-len(panels) // rows_of_panels)
   figure, axes = pyplot().subplots(
-    1, len(panels), figsize=(4.2 * len(panels), 3.2), squeeze=False
+    rows_of_panels,
+    columns,
+    figsize=(4.2 * columns, 3.2 * rows_of_panels),
+    squeeze=False,
   )
-  for axis, panel in zip(axes[0], panels):
+  for axis in axes.flat[len(panels) :]:
+    axis.axis("off")
+  for axis, panel in zip(axes.flat, panels):
     _line(axis, rows, "train", panel.metric)
     _line(axis, rows, "eval", panel.metric, marker=".")
     if panel.reference:

@@ -129,8 +129,8 @@ def test_a_wide_picture_is_scrolled_where_it_could_not_be_read(tmp_path):
   found = page(tmp_path, pictures=paths)
   styles = [attrs["style"] for tag, attrs in found.tags if tag == "img"]
   assert styles == [
-    "max-width: max(100%, 280px)",
-    "max-width: max(100%, 1400px)",
+    "max-width: max(100%, 220px)",
+    "max-width: max(100%, 1100px)",
   ]
 
 

@@ -52,6 +52,17 @@ def test_metrics_that_the_log_lacks_have_no_panel(tmp_path):
     assert image.size == (504, 384)
 
 
+@pytest.mark.parametrize(
+  ("count", "columns", "rows"), [(3, 3, 1), (4, 2, 2), (5, 3, 2)]
+)
+def test_many_panels_stand_in_two_rows(tmp_path, count, columns, rows):
+  names = [f"metric_{i}" for i in range(count)]
+  _write_log(tmp_path, [{"step": 1, "kind": "eval"} | dict.fromkeys(names, 1)])
+  (path,) = plots.learning_curve(tmp_path, [plots.Panel(n) for n in names])
+  with Image.open(path) as image:
+    assert image.size == (columns * 504, rows * 384)
+
+
 @pytest.mark.parametrize(("count", "marker"), [(1, "."), (2, "")])
 def test_one_row_of_training_is_seen(tmp_path, monkeypatch, count, marker):
   steps = range(count)
