@@ -30,7 +30,7 @@ th, td { padding: 0.2em 1em 0.2em 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid #8888; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 .facts td { overflow-wrap: anywhere; }
-small { display: block; min-width: 12em; max-width: 50em; }
+small { display: block; min-width: 12em; max-width: 58em; }
 figure { margin: 2em 0; }
 img, video { max-width: 100%; }
 video { min-width: 50%; image-rendering: pixelated; }

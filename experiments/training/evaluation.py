@@ -275,7 +275,8 @@ def make(
   own = task.make_evaluator() if isinstance(task, HasEvaluator) else None
   if own is not None and only_first is not None:
     raise files.InputError(
-      f"{type(task).__name__} evaluates a whole split: leave out --examples"
+      "The metrics of this experiment are of a whole split: leave out "
+      "--examples"
     )
   traced = config.eval_matmul_precision.applied
   if own is not None:

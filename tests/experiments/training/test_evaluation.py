@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from experiments.data import files
 from experiments.data import loader
 from experiments.training import evaluation
 from experiments.training import sharding
@@ -166,6 +167,12 @@ def test_a_task_may_have_its_own_evaluator():
 def test_the_examples_of_its_own_evaluator_are_counted_too():
   with pytest.raises(evaluation.IncompleteError, match=r"saw 4 .* has 5"):
     _evaluate(_HasEvaluator(4), None)
+
+
+def test_metrics_of_whole_splits_are_not_those_of_a_part():
+  message = "metrics of this experiment are of a whole split: leave out --exam"
+  with pytest.raises(files.InputError, match=message):
+    _evaluate(_HasEvaluator(5), None, only_first=2)
 
 
 def test_a_task_may_decline_its_own_evaluator(task, variables):
