@@ -31,7 +31,7 @@ def samples(
   path: pathlib.Path,
 ) -> pathlib.Path:
   """Plots frames, true flow, estimate and error, one row per example."""
-  titles = ("first frame", "second frame", "truth", "estimate", "error")
+  titles = ("first frame", "second frame", "truth", "estimate", "error, pixels")
   figure, axes = plots.pyplot().subplots(
     len(examples),
     len(titles),
@@ -47,9 +47,9 @@ def samples(
     shown = row[-1].imshow(error, cmap="magma", vmin=0)
     beside = row[-1].inset_axes([1.03, 0, 0.05, 1])  # all panels stay as large
     figure.colorbar(shown, cax=beside).ax.tick_params(labelsize=6)
-    mean = f"{np.nanmean(error):.2f} px" if example.valid.any() else "unknown"
+    mean = f"mean {np.nanmean(error):.2f}" if example.valid.any() else "unknown"
     row[-1].set_xlabel(mean, fontsize=8)
-    row[2].set_xlabel(f"up to {_fastest(example, flow):.2f} px", fontsize=8)
+    row[2].set_xlabel(f"up to {_fastest(example, flow):.2f} pixels", fontsize=8)
     for axis in row:
       axis.set(xticks=[], yticks=[])
   _wheel(axes[0, 2])

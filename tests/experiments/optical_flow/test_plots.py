@@ -34,7 +34,8 @@ def test_the_scale_of_colours_is_in_pixels(tmp_path, monkeypatch):
   example = tiny_flow.Translations()[2]  # 2 to the right and 1 up
   plots.samples([example], [2 * example.flow], tmp_path / "samples.png")
   labels = [axis.get_xlabel() for axis in figures[0].axes[2:5]]
-  assert labels == ["up to 2.24 px", "", "2.24 px"]
+  assert labels == ["up to 2.24 pixels", "", "mean 2.24"]
+  assert figures[0].axes[4].get_title() == "error, pixels"
   runs_plots.pyplot().close(figures[0])
 
 

@@ -156,6 +156,22 @@ def test_every_figure_of_an_experiment_has_a_caption():
     assert count >= 3, f"{name}/plots.py:{line} has no caption"
 
 
+def test_no_axis_has_a_unit_alone():
+  """It is "time, s" or "frequency, kHz"."""
+  wings = pathlib.Path(plots.__file__).parents[1]
+  texts = [
+    (path.parent.name, node.lineno, node.args[0].value)
+    for path in wings.rglob("plots.py")
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    if isinstance(node, ast.Call)
+    and ast.unparse(node.func).endswith(("set_xlabel", "set_ylabel"))
+    and isinstance(node.args[0], ast.Constant)
+  ]
+  assert len(texts) > 5
+  units = {"s", "ms", "Hz", "kHz", "dB", "px", "pixels", "nats", "bits"}
+  assert not [text for text in texts if text[-1] in units]
+
+
 def test_a_unit_stands_above_its_panel(tmp_path, monkeypatch):
   _write_log(tmp_path, [{"step": 1, "kind": "eval", "epe": 1.0, "loss": 2.0}])
   saved = []
