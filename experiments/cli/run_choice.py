@@ -44,7 +44,7 @@ def of_folder(
   except (OSError, KeyError, TypeError, ValueError) as error:
     raise errors.UsageError(
       f"{file} is not a configuration of {choice.name} in this version: "
-      f"{error}.{_origin(path)}"
+      f"{str(error).rstrip('.')}.{_origin(path)}"
     ) from error
   stored = outside_files.from_run(stored, path)
   known = registry.choices(choice.name)

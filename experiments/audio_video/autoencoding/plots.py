@@ -164,22 +164,25 @@ def attention(
     most = weights[latent].max()
     for axis, patch in zip(row, image[patches]):
       plots.attention_map(axis, patch, most)
-    row[-1].plot(times[:: len(times) // len(audio)], audio)
-    row[-1].set_ylim(0, most)
+    row[-1].plot(times[:: len(times) // len(audio)], audio / most)
+    row[-1].set_ylim(0, 1)
     shares = f"video {image.sum():.0%}, audio {audio.sum():.0%}"
     row[-1].set_title(shares, fontsize=7, pad=2)
     row[0].set_ylabel(f"latent {latent}", fontsize=7)
   for axis in axes.flat:
     axis.set(xticks=[], yticks=[])
+  for axis in axes[1:, -1]:
+    axis.set_yticks([0, 1])
+    axis.tick_params(labelsize=7)
   axes[-1, -1].set_xticks(np.linspace(0, times[-1], 3).round(2))
-  axes[-1, -1].tick_params(labelsize=7)
   axes[-1, -1].set_xlabel("time, s", fontsize=8)
   plots.attention_scale(figure, axes[1:, :-1], of="latent")
   figure.suptitle("attention of latents", fontsize=10)
   text = (
     "Attention to one clip, in the first row, of latents in the first "
     "cross-attend, averaged over its heads: to its frames, bright where it is "
-    "most, and to its audio over time, with the shares of both"
+    "most, and to its audio over time, on the same scale. Above the line are "
+    "the shares of both"
   )
   return plots.save(figure, path, text)
 

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from experiments import evaluate
+from experiments.cli import errors
 from experiments.cli import registry
 from experiments.cli import run_choice
 from experiments.runs import folder
@@ -23,3 +24,13 @@ def test_of_recipes_for_one_model_the_nearest_is_named(tmp_path, recipe):
   assert found == known[recipe]._replace(experiment=changed)
   title = run_choice.title(found, tmp_path)
   assert title == f"Evaluation of modelnet40 {recipe}"
+
+
+def test_a_configuration_of_another_version_is_refused_in_sentences(tmp_path):
+  text = folder.to_json(registry.choose("digits").experiment)
+  text = text.replace('"steps"', '"stairs"')
+  (tmp_path / folder.CONFIG).write_text(text)
+  options = evaluate.Evaluate(experiment="digits")
+  with pytest.raises(errors.UsageError, match="stairs") as caught:
+    run_choice.of_folder(options.choose(), options, tmp_path)
+  assert ".." not in str(caught.value)
