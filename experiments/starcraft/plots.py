@@ -16,6 +16,7 @@ import perceiver
 _NUM_LATENTS = 8
 _COLOURS = ("tab:blue", "tab:orange")  # one's own units, the others
 _MARKERS = ("o", "s", "^", "D")  # by kind
+_CROSS = 240  # points², more than the largest unit has
 _RIGHT, _WRONG, _EXPERT = "tab:green", "tab:red", "0.6"
 
 
@@ -41,22 +42,27 @@ def battles(
     axis.axis("off")
   for row, axis in enumerate(axes.flat[: len(mask)]):
     one, expected, found = _row((state, expert, predicted), row)
-    _units(axis, one, 4 + one.health / 2)
+    _units(axis, one, _size(one.health))
     _actions(axis, one, expected, found)
     won = batch["won"][row]
     axis.set_title(("is lost", "is a draw", "is won")[int(2 * won)], size=9)
   _kinds(figure)
   figure.suptitle(
-    "actions to the blue army: lines to targets, crosses for retreat, nothing "
-    "for hold;\nthe expert's in green, others in red, where grey "
-    "is the expert's"
+    "actions of the blue army: lines to targets, crosses for retreat, nothing "
+    "for hold;\ngreen: as the expert; red: otherwise, with the expert's in grey"
   )
   text = (
-    "Battles seen from above, with the policy's choice for every blue unit. "
+    "Battles seen from above, with the policy's choice for every blue unit; "
+    "the other army is orange. "
     "Larger markers have more health; their shape is the kind of the unit. The "
     "title is the end that the battle took"
   )
   return plots.save(figure, path, text)
+
+
+def _size(health: Any) -> Any:
+  """Returns the area of a unit's marker in points²."""
+  return 4 + health / 2
 
 
 def _row(batch: Any, row: int) -> Any:
@@ -120,7 +126,7 @@ def _action(
   if kind == units.ActionKind.ATTACK:
     axis.plot(*zip(here, there), color=colour, linewidth=1, zorder=0)
   if kind == units.ActionKind.RETREAT:
-    axis.scatter(*here, s=90, c=colour, marker="x", zorder=0)
+    axis.scatter(*here, s=_CROSS, c=colour, marker="x", zorder=0)
 
 
 def attention(

@@ -88,3 +88,5 @@ def test_what_cannot_be_read_again_is_refused_before_a_run(experiment, field):
 def test_every_recipe_can_be_kept_with_its_run(name):
   for choice in registry.choices(name):
     assert folder.to_json(choice.experiment), choice.recipe
+    module = type(choice.experiment).__module__  # as the provenance says it
+    assert registry.name_of(module) == name
