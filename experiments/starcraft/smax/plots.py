@@ -53,7 +53,7 @@ def battles(
   figure.legend(loc="outside lower center", ncols=len(_MARKERS))
   figure.suptitle(
     "actions of the blue army: lines to targets, short ones for moves;\n"
-    "the heuristic's in green, others in red, where grey is the heuristic's"
+    "green: as the heuristic; red: otherwise, with the heuristic's in grey"
   )
   text = (
     "Battles seen from above, with the policy's choice for every blue unit, "
