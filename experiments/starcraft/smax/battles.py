@@ -98,9 +98,7 @@ class Battles(NamedTuple):
   """B battles in progress."""
 
   state: Any  # SMAX's
-  memories: tuple[
-    Any, Any
-  ]  # of the heuristic policy, of the units of each army
+  memories: tuple[Any, Any]  # the heuristic policy's, of the units of an army
 
 
 # Actions of the allies, [B, N] in SMAX's numbers, from what they see, and from
@@ -153,7 +151,8 @@ def environment(scenario: str) -> Any:
     files.InputError: if the package is not installed.
   """
   module, _ = _library()
-  with jax.ensure_compile_time_eval():  # It makes arrays, and is kept.
+  # It makes arrays and is kept: none of a trace, nor of 64 bits.
+  with jax.enable_x64(False), jax.ensure_compile_time_eval():
     found = module.SMAX(scenario=module.map_name_to_scenario(scenario))
   if (found.num_allies, found.num_enemies) != SIZES[scenario]:
     raise files.InputError(
