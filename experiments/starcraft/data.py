@@ -3,8 +3,6 @@
 import dataclasses
 import enum
 import functools
-import operator
-import threading
 from typing import Any
 
 import jax
@@ -13,6 +11,7 @@ import numpy as np
 
 from experiments.data import loader
 from experiments.data import sources as data_sources
+from experiments.starcraft import battle_blocks
 from experiments.starcraft.game import scenarios
 from experiments.starcraft.game import scripted_policies
 from experiments.starcraft.game import simulator
@@ -21,8 +20,6 @@ from perceiver import bounds
 
 Array = jax.Array
 
-# Battles per compiled call. Rounding may depend on it: a constant.
-_BLOCK = 64
 # The smallest types that hold the entries of an example.
 _DTYPES = {
   "kind": np.int8,
@@ -91,42 +88,27 @@ class DataConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class Transitions:
+class Transitions(battle_blocks.Transitions):
   """Data source of transitions, with the expert's actions and the winner.
 
-  Example i depends on the configuration and i alone. Battles are simulated in
-  blocks, when the first of their transitions is read, and cached. Army 0 is the
-  policy's; in every other example the armies have exchanged their numbers.
-  Entries of an example, for U slots:
+  Army 0 is the policy's; in every other example the armies have exchanged their
+  numbers. Entries of an example, for U slots:
 
     kind, owner, cooldown: int8 [U], as in `units.State`.
     position: float32 [U, 2]; health: float32 [U].
     action_kind: int8 [U] and target: int16 [U], the expert's actions.
     won: float32, the points of army 0 if both armies follow the expert from
       there on: 1 for a win, 0.5 for a draw, 0 for a loss.
-
-  Attributes:
-    config: sizes of the armies, and the transitions that are taken.
-    num_battles: number of battles.
-    seed: seed of all battles.
   """
 
   config: DataConfig
-  num_battles: int
-  seed: int
 
-  def __len__(self) -> int:
-    return self.num_battles * self.config.num_transitions
+  def block(self, number: int) -> dict[str, np.ndarray]:
+    """Returns a block of battles."""
+    return block(self.config, self.seed, number)
 
   def __getitem__(self, index: int) -> dict[str, np.ndarray]:
-    index = operator.index(index)
-    if not 0 <= index < len(self):
-      raise IndexError(f"There are {len(self)} examples, and no {index}.")
-    battle, transition = divmod(index, self.config.num_transitions)
-    number, row = divmod(battle, _BLOCK)
-    with _LOCK:
-      arrays = block(self.config, self.seed, number)
-    found = {name: array[row, transition] for name, array in arrays.items()}
+    found = super().__getitem__(index)
     if index % 2:
       found["owner"] = 1 - found["owner"]
       found["won"] = np.float32(1) - found["won"]
@@ -142,19 +124,13 @@ def example_shapes(num_slots: int) -> dict[str, jax.ShapeDtypeStruct]:
   }
 
 
-_LOCK = threading.Lock()  # Threads would simulate the same block.
-
-
 @functools.cache
 def block(
   config: DataConfig, seed: int, number: int
 ) -> dict[str, np.ndarray]:  # {name of the entry: [battles, transitions, ...]}
-  """Returns a block of simulated battles, in 32 bits whatever JAX's default."""
-  cpu = jax.local_devices(backend="cpu")[0]
-  with jax.enable_x64(False), jax.default_device(cpu):
-    key = jax.random.fold_in(jax.random.key(seed), number)
-    simulated = jax.device_get(_simulate(config, key))
-  return {n: np.asarray(x, _DTYPES[n]) for n, x in simulated.items()}
+  """Returns a block of simulated battles."""
+  simulate = functools.partial(_simulate, config)
+  return battle_blocks.simulated(simulate, _DTYPES, seed, number)
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -165,10 +141,10 @@ def _simulate(config: DataConfig, key: Array) -> dict[str, Array]:
     {name of the entry: [battles, transitions, ...]}.
   """
   scenario_key, action_key, step_key = jax.random.split(key, 3)
-  state = scenarios.sample(scenario_key, _BLOCK, config.scenario)
+  state = scenarios.sample(scenario_key, battle_blocks.SIZE, config.scenario)
   states = _rollout_states(config, action_key, state)
   steps = _sample_steps(step_key, states, config.num_transitions)
-  rows = jnp.arange(_BLOCK)[:, None]
+  rows = jnp.arange(battle_blocks.SIZE)[:, None]
   chosen = jax.tree.map(lambda x: x[steps, rows].swapaxes(0, 1), states)
   # One transition of all battles after the other: the pairs of units of all of
   # them do not fit into memory with 512 slots.
@@ -182,10 +158,10 @@ def _rollout_states(
   """Returns all states of battles, arrays of [num_steps, B, ...]."""
   baseline_key, share_key, action_key = jax.random.split(key, 3)
   baseline = jax.random.bernoulli(
-    baseline_key, config.baseline_share, (_BLOCK, 1)
+    baseline_key, config.baseline_share, (battle_blocks.SIZE, 1)
   )
   share = jax.random.uniform(
-    share_key, (_BLOCK, 1), maxval=config.max_random_share
+    share_key, (battle_blocks.SIZE, 1), maxval=config.max_random_share
   )
 
   def once(now: units.State, key: Array) -> tuple[units.State, units.State]:
@@ -230,23 +206,8 @@ def _sample_steps(
   The weight of a step is one and the number of units that may strike in it:
   first clashes are short and decide much.
   """
-  return sample_steps(key, jax.lax.map(_weight, states), num_transitions)
-
-
-def sample_steps(
-  key: Array,
-  weights: Array,  # [steps, B]
-  num_transitions: int,
-) -> Array:  # [B, num_transitions] integers
-  """Samples steps of each battle, spread over it, by their weights."""
-  ends = jnp.cumsum(weights, axis=0)
-  ends /= jnp.maximum(ends[-1], 1)  # Of an empty field, all are 0.
-  shape = (weights.shape[1], num_transitions)
-  quantile = jnp.arange(num_transitions) + jax.random.uniform(key, shape)
-  quantile /= num_transitions
-  quantile = jnp.minimum(quantile, np.nextafter(np.float32(1), np.float32(0)))
-  steps = jnp.sum(ends[..., None] <= quantile, axis=0)  # [B, num_transitions]
-  return jnp.minimum(steps, len(weights) - 1)
+  weights = jax.lax.map(_weight, states)
+  return battle_blocks.sample_steps(key, weights, num_transitions)
 
 
 def _weight(state: units.State) -> Array:  # [B]
@@ -260,15 +221,9 @@ def _weight(state: units.State) -> Array:  # [B]
 
 def to_transition(batch: Any) -> simulator.Transition:
   """Returns a batch of examples in the simulator's types."""
-  wide = {
-    name: jnp.asarray(
-      batch[name], jnp.float32 if dtype is np.float32 else jnp.int32
-    )
-    for name, dtype in _DTYPES.items()
-  }
   return simulator.Transition(
-    units.State(*(wide[name] for name in units.State._fields)),
-    units.Actions(*(wide[name] for name in units.Actions._fields)),
+    battle_blocks.widened(batch, _DTYPES, units.State),
+    battle_blocks.widened(batch, _DTYPES, units.Actions),
   )
 
 
@@ -280,18 +235,11 @@ def _random_flip(
   return {**example, "position": example["position"] * flip}
 
 
-def _identity(
-  example: dict[str, np.ndarray], generator: np.random.Generator
-) -> dict[str, np.ndarray]:
-  del generator
-  return example
-
-
 def splits(config: DataConfig) -> tuple[loader.Split, loader.Split]:
   """Returns the training split and the evaluation split, of other battles."""
   train = Transitions(config, config.num_battles, config.seed)
   held_out = Transitions(config, config.num_eval_battles, config.seed + 1)
   return (
     loader.Split(train, _random_flip, "battles train"),
-    loader.Split(held_out, _identity, "battles held out"),
+    loader.Split(held_out, battle_blocks.unchanged, "battles held out"),
   )

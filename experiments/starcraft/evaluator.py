@@ -3,27 +3,38 @@
 from collections.abc import Callable, Mapping
 import dataclasses
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
 from experiments.data import loader
-from experiments.starcraft import data
-from experiments.starcraft import entities as starcraft_entities
 from experiments.starcraft import objective
-from experiments.starcraft.game import units
 from experiments.training import evaluation
 import perceiver
 
 Array = jax.Array
 
-# Metrics of a model, given variables and a batch, and the model's state.
-Measure = Callable[..., tuple[dict[str, Array], Any]]
+
+class Demonstrations(NamedTuple):
+  """What a policy sees of B battles, and what an expert does there."""
+
+  entities: Array  # [B, U, C]
+  mask: Array  # [B, U] bool, True for slots in use
+  action_kind: Array  # [B, U] integers
+  target: Array  # [B, U] integers
+  own: Array  # [B, U] bool, True for units of the policy
+  attacks: Array  # [B, U] bool, True for actions that have a target
+  won: Array  # [B], 1 if the policy's army wins, 0.5 for a draw, 0 otherwise
+
+
+# A function of a module, from a batch.
+Demonstrate = Callable[[Mapping[str, Array]], Demonstrations]
 # A score of a policy in battles, followed by blocks of them.
 Score = Callable[[perceiver.Model, Any, evaluation.Watch], float]
 
 
 def measure(
+  demonstrate: Demonstrate,
   model: perceiver.Model,
   variables: perceiver.Variables,
   batch: Mapping[str, Array],
@@ -35,19 +46,11 @@ def measure(
   The metrics are those of `objective.losses`; "loss" is "actions" plus a tenth
   of "winning".
   """
-  transition = data.to_transition(batch)
-  entities, mask = starcraft_entities.encode(transition.state)
+  entities, mask, *expert = demonstrate(batch)
   decisions, state = model.apply_and_update(
     variables, entities, rng=rng, is_training=is_training, mask=mask
   )
-  (now, expert) = transition
-  found = objective.losses(
-    decisions,
-    *expert,
-    own=units.living(now) & (now.owner == 0),
-    attacks=expert.action_kind == units.ActionKind.ATTACK,
-    won=batch["won"],
-  )
+  found = objective.losses(decisions, *expert)
   return {"loss": objective.total(found), **found}, state
 
 
@@ -58,8 +61,7 @@ class Evaluator:
   Attributes:
     model: the policy's.
     split: states that its decisions are evaluated in.
-    measured: metrics of its decisions in a batch of states, {name: [B]}; a
-      function of a module or of an object that can be hashed.
+    demonstrate: an expert's actions in a batch of states.
     scores: its scores in battles, by name.
     num_battles: battles of each score.
     batch_size: states at a time.
@@ -67,7 +69,7 @@ class Evaluator:
 
   model: perceiver.Model
   split: loader.Split
-  measured: Measure
+  demonstrate: Demonstrate
   scores: Mapping[str, Score]
   num_battles: int
   batch_size: int
@@ -97,7 +99,7 @@ class Evaluator:
       split=self.split, batch_size=self.batch_size, watch=part(0)
     )
     metrics = loop.means(
-      functools.partial(_measured, self.measured, self.model, variables)
+      functools.partial(_measured, self.demonstrate, self.model, variables)
     )
     for number, (name, score) in enumerate(self.scores.items()):
       before = num_states + number * self.num_battles
@@ -112,10 +114,10 @@ class Evaluator:
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _measured(
-  measured: Measure,
+  demonstrate: Demonstrate,
   model: perceiver.Model,
   variables: Any,
   batch: Mapping[str, Any],
 ) -> dict[str, Array]:
-  found, _ = measured(model, variables, batch)
+  found, _ = measure(demonstrate, model, variables, batch)
   return {**found, "weight": batch["weight"]}

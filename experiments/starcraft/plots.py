@@ -1,5 +1,6 @@
 """Plots of a policy's decisions."""
 
+from collections.abc import Sequence
 import pathlib
 from typing import Any
 
@@ -15,9 +16,9 @@ import perceiver
 
 _NUM_LATENTS = 8
 _COLOURS = ("tab:blue", "tab:orange")  # one's own units, the others
-_MARKERS = ("o", "s", "^", "D")  # by kind
+_MARKERS = ("o", "s", "^", "D", "P", "v")  # by kind
 _CROSS = 240  # points², more than the largest unit has
-_RIGHT, _WRONG, _EXPERT = "tab:green", "tab:red", "0.6"
+RIGHT, WRONG, EXPERT = "tab:green", "tab:red", "0.6"
 
 
 CURVE = [
@@ -37,16 +38,13 @@ def battles(
   state, expert = data.to_transition(batch)
   entities, mask = starcraft_entities.encode(state)
   predicted = objective.to_actions(model.apply(variables, entities, mask=mask))
-  figure, axes = plots.pyplot().subplots(2, -(-len(mask) // 2), figsize=(13, 9))
-  for axis in axes.flat[len(mask) :]:
-    axis.axis("off")
-  for row, axis in enumerate(axes.flat[: len(mask)]):
-    one, expected, found = _row((state, expert, predicted), row)
-    _units(axis, one, _size(one.health))
+  figure, axes = panels(len(mask))
+  for row, axis in enumerate(axes):
+    one, expected, found = row_of((state, expert, predicted), row)
+    draw_units(axis, one, _size(one.health))
     _actions(axis, one, expected, found)
-    won = batch["won"][row]
-    axis.set_title(("is lost", "is a draw", "is won")[int(2 * won)], size=9)
-  _kinds(figure)
+    name_end(axis, batch["won"][row])
+  name_kinds(figure, [kind.name for kind in units.KINDS])
   figure.suptitle(
     "actions of the blue army: lines to targets, crosses for retreat, nothing "
     "for hold;\ngreen: as the expert; red: otherwise, with the expert's in grey"
@@ -65,14 +63,36 @@ def _size(health: Any) -> Any:
   return 4 + health / 2
 
 
-def _row(batch: Any, row: int) -> Any:
+def panels(count: int) -> tuple[Any, Any]:
+  """Returns a figure with so many panels in two rows, and the panels."""
+  figure, axes = plots.pyplot().subplots(2, -(-count // 2), figsize=(13, 9))
+  for axis in axes.flat[count:]:
+    axis.axis("off")
+  return figure, axes.flat[:count]
+
+
+def name_end(axis: Any, won: float) -> None:
+  """Titles a battle by its end, of points for the policy's army."""
+  axis.set_title(("is lost", "is a draw", "is won")[int(2 * won)], size=9)
+
+
+def row_of(batch: Any, row: int) -> Any:
   """Returns one battle's arrays for NumPy."""
   return jax.tree.map(lambda x: np.asarray(x[row]), batch)
 
 
-def _units(axis: Any, state: units.State, sizes: np.ndarray) -> None:
-  """Plots the living units of one battle; arrays are [U, ...]."""
-  alive = np.asarray(units.living(state))
+def draw_units(
+  axis: Any, state: Any, sizes: np.ndarray, margin: float = 1.0
+) -> None:
+  """Plots the living units of one battle.
+
+  Args:
+    axis: where.
+    state: `kind`, `owner` and `health` [U], `position` [U, 2].
+    sizes: areas of the units' markers in points², [U].
+    margin: room around the units, lengths.
+  """
+  alive = np.asarray(state.health > 0)
   for side, colour in enumerate(_COLOURS):
     for kind, marker in enumerate(_MARKERS):
       shown = alive & (state.owner == side) & (state.kind == kind)
@@ -80,18 +100,18 @@ def _units(axis: Any, state: units.State, sizes: np.ndarray) -> None:
       axis.scatter(*positions.T, s=sizes[shown], c=colour, marker=marker)
   positions = np.asarray(state.position)[alive]
   x, y = (positions.min(axis=0) + positions.max(axis=0)) / 2
-  reach = np.abs(positions - np.array([x, y])).max() + 1
+  reach = np.abs(positions - np.array([x, y])).max() + margin
   axis.set(xlim=(x - reach, x + reach), ylim=(y - reach, y + reach))
   axis.set(xticks=[], yticks=[])
   axis.set_aspect("equal")
 
 
-def _kinds(figure: Any) -> None:
+def name_kinds(figure: Any, names: Sequence[str]) -> None:
   """Adds the names of the kinds of units below a figure."""
-  for kind, marker in zip(units.KINDS, _MARKERS):
-    figure.axes[0].plot([], [], marker, color="0.5", label=kind.name)
+  for name, marker in zip(names, _MARKERS):
+    figure.axes[0].plot([], [], marker, color="0.5", label=name)
   figure.set_layout_engine("constrained")
-  figure.legend(loc="outside lower center", ncols=len(_MARKERS))
+  figure.legend(loc="outside lower center", ncols=len(names))
 
 
 def _actions(
@@ -108,10 +128,10 @@ def _actions(
       for actions in (expert, predicted)
     )
     if expected == found:
-      _action(axis, state, unit, *found, _RIGHT)
+      _action(axis, state, unit, *found, RIGHT)
     else:
-      _action(axis, state, unit, *expected, _EXPERT)
-      _action(axis, state, unit, *found, _WRONG)
+      _action(axis, state, unit, *expected, EXPERT)
+      _action(axis, state, unit, *found, WRONG)
 
 
 def _action(
@@ -144,13 +164,13 @@ def attention(
   maps = model.attention_map(variables, entities, mask=mask)
   maps = np.asarray(maps).mean(axis=1)  # [B, N, M]
   chosen = np.argsort(-maps.std(axis=0).sum(axis=-1))[:_NUM_LATENTS]
-  one = _row(state, 0)
-  figure, axes = plots.pyplot().subplots(2, _NUM_LATENTS // 2, figsize=(13, 7))
-  for axis, latent in zip(axes.flat, chosen):
+  one = row_of(state, 0)
+  figure, axes = panels(len(chosen))
+  for axis, latent in zip(axes, chosen):
     weights = maps[0, latent]  # [M]
-    _units(axis, one, 4 + 250 * weights / weights.max())
+    draw_units(axis, one, 4 + 250 * weights / weights.max())
     axis.set_title(f"latent {latent}, at most {weights.max():.0%}", size=9)
-  _kinds(figure)
+  name_kinds(figure, [kind.name for kind in units.KINDS])
   figure.suptitle("attention of latents: the larger a unit, the more")
   text = (
     "Attention to the units of one battle in the first cross-attend, averaged "

@@ -1,5 +1,6 @@
-"""The task of cloning an expert policy: data, loss, metrics and plots."""
+"""The task of cloning the scripted expert: data, scores and plots."""
 
+from collections.abc import Mapping
 import dataclasses
 import pathlib
 
@@ -7,13 +8,14 @@ import jax
 
 from experiments.data import loader
 from experiments.runs import plots as runs_plots
+from experiments.starcraft import cloning
 from experiments.starcraft import data as starcraft_data
+from experiments.starcraft import entities
 from experiments.starcraft import evaluator
 from experiments.starcraft import plots
 from experiments.starcraft.game import matches
 from experiments.starcraft.game import simulator
-from experiments.training import evaluation
-from experiments.training import tasks
+from experiments.starcraft.game import units
 import perceiver
 from perceiver.models import starcraft
 
@@ -21,30 +23,30 @@ Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Cloning(tasks.HasSplits):
-  """Cloning of the scripted expert.
+class Cloning(cloning.Cloning):
+  """Cloning of the scripted expert."""
 
-  Attributes:
-    model: a `PolicyConfig`'s: entities [B, M, C] -> Decisions.
-    data: battles, and the transitions taken from them.
-    rollouts: battles of the policy itself, in evaluation.
-    eval_batch_size: transitions per batch in evaluation.
-  """
-
-  model: perceiver.Model
   data: starcraft_data.DataConfig
   rollouts: matches.RolloutConfig
-  eval_batch_size: int
 
   def splits(self) -> tuple[loader.Split, loader.Split]:
     """Returns the training and the evaluation split."""
     return starcraft_data.splits(self.data)
 
-  def make_evaluator(self) -> evaluation.Evaluator:
-    """Returns the evaluator: compares decisions, and runs battles.
+  def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns shapes and types of a training example."""
+    return starcraft_data.example_shapes(self.num_slots)
 
-    "win_rate" is the score against the baseline policy, "expert_score" that
-    against the expert, 0.5 for its equal. In both, draws count half.
+  @property
+  def demonstrate(self) -> evaluator.Demonstrate:
+    """The expert's actions in a batch."""
+    return _demonstrate
+
+  def scores(self) -> Mapping[str, evaluator.Score]:
+    """Returns the scores of a policy in battles, by name.
+
+    "win_rate" is that against the baseline policy, "expert_score" that against
+    the expert, 0.5 for its equal. In both, draws count half.
     """
 
     def score(opponent: simulator.Policy) -> evaluator.Score:
@@ -52,33 +54,7 @@ class Cloning(tasks.HasSplits):
         model, variables, opponent, self.data.scenario, self.rollouts, watch
       )
 
-    return evaluator.Evaluator(
-      model=self.model,
-      split=self.eval_split(),
-      measured=evaluator.measure,
-      scores={name: score(one) for name, one in matches.OPPONENTS.items()},
-      num_battles=self.rollouts.num_battles,
-      batch_size=self.eval_batch_size,
-    )
-
-  def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
-    """Returns shapes and types of a training example."""
-    return starcraft_data.example_shapes(self.data.scenario.num_slots)
-
-  def losses(
-    self,
-    variables: perceiver.Variables,
-    batch: tasks.Batch,
-    *,
-    rng: Array | None,
-    is_training: bool,
-  ) -> tasks.Losses:
-    """Compares the decisions of every state with the expert's actions."""
-    metrics, state = evaluator.measure(
-      self.model, variables, batch, rng, is_training
-    )
-    loss = metrics.pop("loss")
-    return tasks.Losses(loss, metrics, state)
+    return {name: score(one) for name, one in matches.OPPONENTS.items()}
 
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
@@ -97,3 +73,15 @@ class Cloning(tasks.HasSplits):
     if not isinstance(network, starcraft.EntityTransformerConfig):
       made.append(plots.attention(*found, folder / "attention.png"))
     return made
+
+
+def _demonstrate(batch: Mapping[str, Array]) -> evaluator.Demonstrations:
+  """Returns what the policy sees, and the expert's actions."""
+  now, expert = starcraft_data.to_transition(batch)
+  return evaluator.Demonstrations(
+    *entities.encode(now),
+    *expert,
+    own=units.living(now) & (now.owner == 0),
+    attacks=expert.action_kind == units.ActionKind.ATTACK,
+    won=batch["won"],
+  )

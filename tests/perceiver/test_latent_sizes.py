@@ -133,9 +133,8 @@ def test_nested_latents_attend_to_earlier_ones_only():
     def encoded(table, model=model, variables=variables, name=name):
       params = {**variables.params, name: {"embeddings": table}}
       changed = variables._replace(params=params)
-      return model.encode(changed, *nested_models.examples_of(model))[
-        0
-      ]  # [N, D]
+      inputs = nested_models.examples_of(model)
+      return model.encode(changed, *inputs)[0]  # [N, D]
 
     table = variables.params[name]["embeddings"]
     jacobian = jax.jacrev(lambda x: encoded(x).sum(axis=-1))(table)
@@ -206,10 +205,8 @@ def test_a_single_group_is_not_nested():
   )
   plain = nested_models.model_of(nested_models.CONFIGS["images"])
   models = perceiver.Model(config), perceiver.Model(plain)
-  variables, inputs = (
-    noise.variables(models[0]),
-    nested_models.examples_of(models[0]),
-  )
+  variables = noise.variables(models[0])
+  inputs = nested_models.examples_of(models[0])
   found, expected = (m.encode(variables, *inputs) for m in models)
   np.testing.assert_array_equal(found, expected)
 

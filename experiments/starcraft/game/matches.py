@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from experiments.starcraft import battle_blocks
 from experiments.starcraft import entities as starcraft_entities
 from experiments.starcraft import objective
 from experiments.starcraft.game import scenarios
@@ -18,8 +19,6 @@ import perceiver
 from perceiver import bounds
 
 Array = jax.Array
-
-_BLOCK = 64  # battles per compiled call
 
 # The policies of the other army, by the name of the score against them. The
 # baseline replaces the built-in bot of the paper.
@@ -84,22 +83,16 @@ def score(
     config: number and length of the battles.
     watch: follows it by blocks of battles.
   """
-  key = jax.random.key(config.seed)
-  found = []
-  for first in watch(
-    range(0, config.num_battles, _BLOCK), config.num_battles, _BLOCK
-  ):
-    with jax.enable_x64(False):  # Battles are those of 32 bits.
-      points = _points(
-        model,
-        opponent,
-        dataclasses.replace(scenario, even=True),
-        config.num_steps,
-        variables,
-        jax.random.fold_in(key, first // _BLOCK),
-      )
-    found.append(np.asarray(points)[: config.num_battles - first])
-  return float(np.mean(np.concatenate(found), dtype=np.float64))
+  even = dataclasses.replace(scenario, even=True)
+  found = battle_blocks.points(
+    lambda key: _points(
+      model, opponent, even, config.num_steps, variables, key
+    ),
+    config.num_battles,
+    config.seed,
+    watch,
+  )
+  return float(np.mean(found, dtype=np.float64))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
@@ -112,6 +105,6 @@ def _points(
   key: Array,
 ) -> Array:  # [B]
   """Simulates a block of battles; returns the policy's points."""
-  state = scenarios.sample(key, _BLOCK, scenario)
+  state = scenarios.sample(key, battle_blocks.SIZE, scenario)
   policies = (policy(model, variables, 0), opponent)
   return simulator.points(simulator.rollout(policies, state, num_steps)[0])

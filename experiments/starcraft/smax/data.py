@@ -2,8 +2,6 @@
 
 import dataclasses
 import functools
-import operator
-import threading
 from typing import Any
 
 import jax
@@ -11,14 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.data import loader
-from experiments.starcraft import data as starcraft_data
+from experiments.starcraft import battle_blocks
 from experiments.starcraft.smax import battles
 from perceiver import bounds
 
 Array = jax.Array
 
-# Battles per compiled call. Rounding may depend on it: a constant.
-_BLOCK = 64
 # The smallest types that hold the entries of an example.
 _DTYPES = {
   "kind": np.int8,
@@ -78,12 +74,10 @@ class DataConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class Transitions:
+class Transitions(battle_blocks.Transitions):
   """Data source of states, with the heuristic's actions and the winner.
 
-  Example i depends on the configuration and i alone. Battles are simulated in
-  blocks, when the first of their states is read, and cached. Entries of an
-  example, for U slots:
+  Entries of an example, for U slots:
 
     kind, owner, aim: int8 [U]; position, movement: float32 [U, 2]; health,
       cooldown: float32 [U], as in `battles.Units`.
@@ -92,29 +86,15 @@ class Transitions:
       draw, 0 for a loss.
 
   Attributes:
-    config: the armies, and the states that are taken.
     num_slots: U.
-    num_battles: number of battles.
-    seed: seed of all battles.
   """
 
   config: DataConfig
   num_slots: int
-  num_battles: int
-  seed: int
 
-  def __len__(self) -> int:
-    return self.num_battles * self.config.num_transitions
-
-  def __getitem__(self, index: int) -> dict[str, np.ndarray]:
-    index = operator.index(index)
-    if not 0 <= index < len(self):
-      raise IndexError(f"There are {len(self)} examples, and no {index}.")
-    battle, transition = divmod(index, self.config.num_transitions)
-    number, row = divmod(battle, _BLOCK)
-    with _LOCK:
-      arrays = block(self.config, self.num_slots, self.seed, number)
-    return {name: array[row, transition] for name, array in arrays.items()}
+  def block(self, number: int) -> dict[str, np.ndarray]:
+    """Returns a block of battles."""
+    return block(self.config, self.num_slots, self.seed, number)
 
 
 def example_shapes(num_slots: int) -> dict[str, jax.ShapeDtypeStruct]:
@@ -127,19 +107,13 @@ def example_shapes(num_slots: int) -> dict[str, jax.ShapeDtypeStruct]:
   }
 
 
-_LOCK = threading.Lock()  # Threads would simulate the same block.
-
-
 @functools.cache
 def block(
   config: DataConfig, num_slots: int, seed: int, number: int
 ) -> dict[str, np.ndarray]:  # {name of the entry: [battles, transitions, ...]}
-  """Returns a block of simulated battles, in 32 bits whatever JAX's default."""
-  cpu = jax.local_devices(backend="cpu")[0]
-  with jax.enable_x64(False), jax.default_device(cpu):
-    key = jax.random.fold_in(jax.random.key(seed), number)
-    simulated = jax.device_get(_simulate(config, num_slots, key))
-  return {n: np.asarray(x, _DTYPES[n]) for n, x in simulated.items()}
+  """Returns a block of simulated battles."""
+  simulate = functools.partial(_simulate, config, num_slots)
+  return battle_blocks.simulated(simulate, _DTYPES, seed, number)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -154,7 +128,7 @@ def _simulate(
   scenario = config.scenario
   begin_key, share_key, steps_key, choice_key = jax.random.split(key, 4)
   share = jax.random.uniform(
-    share_key, (_BLOCK, 1), maxval=config.max_random_share
+    share_key, (battle_blocks.SIZE, 1), maxval=config.max_random_share
   )
   allies, _ = battles.SIZES[scenario]
 
@@ -172,12 +146,12 @@ def _simulate(
     return after, (entries, ~now.state.done)
 
   keys = jax.random.split(steps_key, battles.MAX_STEPS)
-  first = battles.begin(scenario, begin_key, _BLOCK)
+  first = battles.begin(scenario, begin_key, battle_blocks.SIZE)
   end, (entries, lasts) = jax.lax.scan(once, first, keys)
-  steps = starcraft_data.sample_steps(
+  steps = battle_blocks.sample_steps(
     choice_key, lasts.astype(jnp.float32), config.num_transitions
   )  # [battles, transitions]
-  rows = jnp.arange(_BLOCK)[:, None]
+  rows = jnp.arange(battle_blocks.SIZE)[:, None]
   won = battles.points(scenario, end)[:, None]
   return {
     **{name: x[steps, rows] for name, x in entries.items()},
@@ -187,15 +161,9 @@ def _simulate(
 
 def to_transition(batch: Any) -> tuple[battles.Units, battles.Actions]:
   """Returns a batch of examples in the types of `battles`."""
-  wide = {
-    name: jnp.asarray(
-      batch[name], jnp.float32 if dtype is np.float32 else jnp.int32
-    )
-    for name, dtype in _DTYPES.items()
-  }
   return (
-    battles.Units(*(wide[name] for name in battles.Units._fields)),
-    battles.Actions(*(wide[name] for name in battles.Actions._fields)),
+    battle_blocks.widened(batch, _DTYPES, battles.Units),
+    battle_blocks.widened(batch, _DTYPES, battles.Actions),
   )
 
 
@@ -216,13 +184,6 @@ def _random_flip(
   return flip(example) if generator.random() < 0.5 else example
 
 
-def _identity(
-  example: dict[str, np.ndarray], generator: np.random.Generator
-) -> dict[str, np.ndarray]:
-  del generator
-  return example
-
-
 def splits(
   config: DataConfig, num_slots: int
 ) -> tuple[loader.Split, loader.Split]:
@@ -232,12 +193,12 @@ def splits(
     files.InputError: if jaxmarl is not installed.
   """
   battles.environment(config.scenario)
-  train = Transitions(config, num_slots, config.num_battles, config.seed)
+  train = Transitions(config, config.num_battles, config.seed, num_slots)
   held_out = Transitions(
-    config, num_slots, config.num_eval_battles, config.seed + 1
+    config, config.num_eval_battles, config.seed + 1, num_slots
   )
   name = f"SMAX {config.scenario}"
   return (
     loader.Split(train, _random_flip, f"{name} train"),
-    loader.Split(held_out, _identity, f"{name} held out"),
+    loader.Split(held_out, battle_blocks.unchanged, f"{name} held out"),
   )

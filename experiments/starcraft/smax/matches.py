@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.starcraft import battle_blocks
 from experiments.starcraft import model as starcraft_model
 from experiments.starcraft.smax import battles
 from experiments.starcraft.smax import entities
@@ -16,8 +17,6 @@ import perceiver
 from perceiver import bounds
 
 Array = jax.Array
-
-_BLOCK = 64  # battles per compiled call
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,16 +71,13 @@ def win_rate(
     config: number and seed of the battles.
     watch: follows it by blocks of battles.
   """
-  key = jax.random.key(config.seed)
-  found = []
-  for first in watch(
-    range(0, config.num_battles, _BLOCK), config.num_battles, _BLOCK
-  ):
-    with jax.enable_x64(False):  # Battles are those of 32 bits.
-      block = jax.random.fold_in(key, first // _BLOCK)
-      points = _points(model, scenario, num_slots, variables, block)
-    found.append(np.asarray(points)[: config.num_battles - first])
-  return float(np.mean(np.concatenate(found) == 1))
+  found = battle_blocks.points(
+    lambda key: _points(model, scenario, num_slots, variables, key),
+    config.num_battles,
+    config.seed,
+    watch,
+  )
+  return float(np.mean(found == 1))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
@@ -94,10 +90,10 @@ def _points(
 ) -> Array:  # [B]
   """Plays a block of battles; returns the allies' points."""
   if model is None:
-    return battles.play(scenario, key, _BLOCK, None, num_slots)
+    return battles.play(scenario, key, battle_blocks.SIZE, None, num_slots)
 
   def act(units: battles.Units, available: Array) -> Array:
     found, mask = entities.encode(units)
     return choose(model.apply(variables, found, mask=mask), available)
 
-  return battles.play(scenario, key, _BLOCK, act, num_slots)
+  return battles.play(scenario, key, battle_blocks.SIZE, act, num_slots)

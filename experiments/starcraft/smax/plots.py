@@ -3,25 +3,16 @@
 import pathlib
 from typing import Any
 
-import jax
 import numpy as np
 
 from experiments.runs import plots
+from experiments.starcraft import plots as starcraft_plots
 from experiments.starcraft.smax import battles as smax_battles
 from experiments.starcraft.smax import data
 from experiments.starcraft.smax import entities
 import perceiver
 
-_COLOURS = ("tab:blue", "tab:orange")  # allies, enemies
-_MARKERS = ("o", "P", "D", "s", "^", "v")  # by kind
-_RIGHT, _WRONG, _EXPERT = "tab:green", "tab:red", "0.6"
 _STEPS = np.array([[0, 1], [1, 0], [0, -1], [-1, 0], [0, 0]])  # of moves
-
-CURVE = [
-  plots.Panel("loss"),
-  plots.Panel("action_accuracy"),
-  plots.Panel("winning_accuracy"),
-]
 
 
 def battles(
@@ -37,20 +28,14 @@ def battles(
   found = smax_battles.Actions(
     decisions.action_kinds.argmax(-1), decisions.targets.argmax(-1)
   )
-  figure, axes = plots.pyplot().subplots(2, -(-len(mask) // 2), figsize=(13, 9))
-  for axis in axes.flat[len(mask) :]:
-    axis.axis("off")
-  for row, axis in enumerate(axes.flat[: len(mask)]):
-    one, right, chosen = _row((seen, expert, found), row)
-    _units(axis, one)
+  figure, axes = starcraft_plots.panels(len(mask))
+  for row, axis in enumerate(axes):
+    one, right, chosen = starcraft_plots.row_of((seen, expert, found), row)
+    starcraft_plots.draw_units(axis, one, 8 + one.health / 2, margin=2.0)
     for unit in np.flatnonzero((one.health > 0) & (one.owner == 0)):
       _action(axis, one, int(unit), right, chosen)
-    won = batch["won"][row]
-    axis.set_title(("is lost", "is a draw", "is won")[int(2 * won)], size=9)
-  for kind, marker in zip(smax_battles.KINDS, _MARKERS):
-    axes.flat[0].plot([], [], marker, color="0.5", label=kind.name)
-  figure.set_layout_engine("constrained")
-  figure.legend(loc="outside lower center", ncols=len(_MARKERS))
+    starcraft_plots.name_end(axis, batch["won"][row])
+  starcraft_plots.name_kinds(figure, [x.name for x in smax_battles.KINDS])
   figure.suptitle(
     "actions of the blue army: lines to targets, short ones for moves;\n"
     "green: as the heuristic; red: otherwise, with the heuristic's in grey"
@@ -62,26 +47,6 @@ def battles(
     "battle"
   )
   return plots.save(figure, path, text)
-
-
-def _row(batch: Any, row: int) -> Any:
-  """Returns one battle's arrays for NumPy."""
-  return jax.tree.map(lambda x: np.asarray(x[row]), batch)
-
-
-def _units(axis: Any, one: smax_battles.Units) -> None:
-  """Plots the living units of one battle; arrays are [U, …]."""
-  for side, colour in enumerate(_COLOURS):
-    for kind, marker in enumerate(_MARKERS):
-      shown = (one.health > 0) & (one.owner == side) & (one.kind == kind)
-      sizes = 8 + one.health[shown] / 2
-      axis.scatter(*one.position[shown].T, s=sizes, c=colour, marker=marker)
-  shown = one.position[one.health > 0]
-  x, y = (shown.min(axis=0) + shown.max(axis=0)) / 2
-  reach = np.abs(shown - np.array([x, y])).max() + 2  # lengths
-  axis.set(xlim=(x - reach, x + reach), ylim=(y - reach, y + reach))
-  axis.set(xticks=[], yticks=[])
-  axis.set_aspect("equal")
 
 
 def _action(
@@ -101,9 +66,7 @@ def _action(
 
   expected, found = end(right), end(chosen)
   same = bool(np.all(expected == found))
-  for there, colour in (
-    (expected, _EXPERT),
-    (found, _RIGHT if same else _WRONG),
-  ):
+  colour = starcraft_plots.RIGHT if same else starcraft_plots.WRONG
+  for there, shown in ((expected, starcraft_plots.EXPERT), (found, colour)):
     pair = zip(one.position[unit], there)
-    axis.plot(*pair, color=colour, linewidth=1, zorder=0)
+    axis.plot(*pair, color=shown, linewidth=1, zorder=0)

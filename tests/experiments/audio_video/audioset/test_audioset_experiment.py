@@ -229,7 +229,10 @@ def test_spectrograms_are_shown_in_seconds_kilohertz_and_decibels(
   np.testing.assert_allclose(image.get_array(), decibels, rtol=1e-5)
   assert image.get_clim() == (-100, 0)
   assert axes[0].get_xlim() == (0, 5 * tiny.HOP / tiny.RATE)
-  assert (axes[0].get_xlabel(), axes[0].get_ylabel()) == ("time, s", "frequency, kHz")
+  assert (axes[0].get_xlabel(), axes[0].get_ylabel()) == (
+    "time, s",
+    "frequency, kHz",
+  )
   labels = [float(label.get_text()) for label in axes[0].get_yticklabels()]
   assert labels == [0.1, 0.5]
   corners = spectrogram.corners(tiny.SPECTROGRAM)

@@ -89,18 +89,21 @@ def test_entities_do_not_depend_on_the_order_of_slots(examples):
   np.testing.assert_array_equal(other_mask, mask[:, order])
 
 
-def test_the_offset_of_a_target_is_told(examples):
+def test_the_offset_of_a_target_is_told_where_it_is_seen(examples):
   batch = {n: np.stack([x[n] for x in examples]) for n in examples[0]}
   seen, _ = data.to_transition(batch)
-  encoded, mask = entities.encode(seen)
-  slots = np.arange(SLOTS)
-  aims = np.asarray(mask & (seen.aim != slots))
-  row, unit = (x[0] for x in np.nonzero(aims))
-  target = int(seen.aim[row, unit])
-  if mask[row, target]:
+  encoded, mask = (np.asarray(x) for x in entities.encode(seen))
+  aims = np.argwhere(mask & np.asarray(seen.aim != np.arange(SLOTS)))
+  told = []
+  for row, unit in aims:
+    target = int(seen.aim[row, unit])
     offset = (seen.position[row, target] - seen.position[row, unit]) / 16
-    np.testing.assert_allclose(encoded[row, unit, 8:10], offset, atol=1e-6)
-    assert encoded[row, unit, 5] == 1
+    told.append(bool(mask[row, target]))
+    np.testing.assert_allclose(
+      encoded[row, unit, 8:10], offset * told[-1], atol=1e-6
+    )
+    assert encoded[row, unit, 5] == told[-1]
+  assert set(told) == {False, True}  # some targets have died
 
 
 @pytest.mark.parametrize(
