@@ -19,7 +19,7 @@ if TYPE_CHECKING:
   from perceiver.models.registry import list_models
   from perceiver.programs import export
 
-__version__ = "0.2.0"  # the only place where it is set
+__version__ = "0.3.0.dev0"  # the only place where it is set
 
 __all__ = [
   "CheckpointError",
