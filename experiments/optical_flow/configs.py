@@ -26,6 +26,7 @@ from experiments.training import schedules
 from experiments.training import tasks
 from experiments.training import trainer
 import perceiver
+from perceiver.adapters import image
 from perceiver.models import optical_flow
 
 
@@ -145,6 +146,53 @@ def _mini() -> Experiment:
   )
 
 
+# ---------------------------------------------------------------------- medium
+
+
+def _medium() -> Experiment:
+  size = (96, 128)
+  return Experiment(
+    # As many inputs as those of `mini`, of 4 × 4 pixels each.
+    model=optical_flow.optical_flow(
+      size=size,
+      features=image.ConvPool(),
+      num_bands=2,
+      num_latents=128,
+      latent_channels=128,
+      num_layers=4,
+      num_heads=8,
+      output_init_scale=1.0,
+      pixels_per_unit=2.0,
+    ),
+    data=flow_data.DataConfig(
+      synthetic=generator.GeneratorConfig(
+        size=size,
+        num_examples=200_000,
+        min_objects=0,
+        max_objects=4,
+        motion_blur=0.0,
+        fog=0.0,
+        noise=0.0,
+      ),
+      augmentation=augment.AugmentationConfig(
+        log_scale=(0.0, 0.3), crop_margin=8, box_sides=(12, 28)
+      ),
+      curriculum=curriculum.CurriculumConfig(plain=0.9, growing=0.1),
+    ),
+    train=trainer.TrainConfig(
+      batch_size=4,
+      steps=25_000,
+      base_rate=1e-3,
+      schedule=schedules.WarmupCosine(warmup_steps=100),
+      optimizer=optimizers.Adam(weight_decay=0.01, clip_norm=1.0),
+      eval_every=5000,
+      eval_batch_size=32,
+      checkpoint_every=1000,
+      log_every=250,
+    ),
+  )
+
+
 _MODELS = {
   "main": "optical_flow",
   **{
@@ -163,6 +211,7 @@ EXPERIMENTS = {
   )
   for recipe, name in _MODELS.items()
 }
+EXPERIMENTS["medium"] = _medium()
 MINI = _mini()
 RESULTS = {
   **published.results("optical_flow"),

@@ -167,19 +167,26 @@ def first_frame(
 class ConvexUpsampling(hk.Module):
   """A coarse flow from features, upsampled (RAFT, 2003.12039).
 
-  The flow starts at zero. Weights of the nine coarse neighbours come from the
-  same features through one linear map; RAFT has two convolutions there, and
-  2107.14795 appendix H does not say.
+  Weights of the nine coarse neighbours come from the same features as the flow
+  through one linear map; RAFT has two convolutions there, and 2107.14795
+  appendix H does not say.
+
+  Attributes:
+    factor: how much finer each side becomes.
+    init_scale: variance scaling of the initial weights of the flow, which
+      starts at zero with 0.
+    name: of the module.
   """
 
   factor: int = 4
+  init_scale: float = 0.0
   name: str | None = None
 
   def __call__(
     self, features: Float[Array, "B h w C"]
   ) -> Float[Array, "B {self.factor}*h {self.factor}*w 2"]:
     """Returns flow, in its own unit."""
-    coarse = layers.Linear(2, init_scale=0.0, name="flow")(features)
+    coarse = layers.Linear(2, self.init_scale, name="flow")(features)
     logits = layers.Linear(9 * self.factor**2, name="weights")(features)
     return convex_upsample(
       self.factor * coarse.astype(jnp.float32),

@@ -53,6 +53,8 @@ class OpticalFlowConfig:
     mixture: the distribution of a pixel's flow, whose expected value is the
       result; with components, the decoder gives its channels.
     pixels_per_unit: factor of the network's output.
+    upsampled_init_scale: variance scaling of the initial weights of the flow
+      that is upsampled if `frames` has a convolution.
     precision: the dtype of activations.
   """
 
@@ -60,10 +62,13 @@ class OpticalFlowConfig:
   perceiver: perceiver_network.PerceiverConfig
   mixture: mixtures.MixtureConfig = mixtures.MixtureConfig()
   pixels_per_unit: float = PIXELS_PER_UNIT
+  upsampled_init_scale: float = 0.0
   precision: model.Precision = model.Precision.FLOAT32
 
   def __post_init__(self) -> None:
-    bounds.check_ranges(self, pixels_per_unit="(0, inf)")
+    bounds.check_ranges(
+      self, pixels_per_unit="(0, inf)", upsampled_init_scale="[0, inf)"
+    )
     channels = self.frames.input_channels
     base.check_channels(self.perceiver, channels, channels)
     found = self.perceiver.decoder.output_channels
@@ -196,7 +201,9 @@ class OpticalFlow(base.AdaptedPerceiver):
       grid = outputs.reshape(
         latents.shape[0], *cfg.frames.grid, outputs.shape[-1]
       )
-      outputs = flow.ConvexUpsampling(name="upsampling")(grid)
+      outputs = flow.ConvexUpsampling(
+        init_scale=cfg.upsampled_init_scale, name="upsampling"
+      )(grid)
       height, width = cfg.frames.size  # which need not be multiples of 4
       outputs = outputs[:, :height, :width]  # [B, H, W, 2]
     elif points is None:
@@ -238,8 +245,8 @@ def optical_flow(
 ) -> OpticalFlowConfig:
   """Returns the main model, but for what is given.
 
-  The initial scale of outputs is that of flow decoded pixel by pixel, without
-  effect on models that end in convolutions.
+  The initial scale of outputs is that of the flow, decoded pixel by pixel or
+  upsampled.
   """
   features = features or flow.Neighbourhoods()
   grid = features.grid(size)
@@ -274,6 +281,7 @@ def optical_flow(
       ),
     ),
     pixels_per_unit=pixels_per_unit,
+    upsampled_init_scale=output_init_scale if upsampled else 0.0,
   )
 
 
