@@ -1,8 +1,9 @@
 """From pairs of frames to inputs, and from coarse outputs to flow.
 
-Every pixel enters with its neighbours, or through a convolution that leaves a
-quarter of each side; the two frames are joined along the channels, or kept
-apart along an axis of time. 2107.14795 appendix H compares all of these.
+Every pixel, or every few, enters with its neighbours, or all through a
+convolution that leaves a quarter of each side; the two frames are joined along
+the channels, or kept apart along an axis of time. 2107.14795 appendix H
+compares these, but for neighbourhoods of every few pixels.
 """
 
 import dataclasses
@@ -24,20 +25,23 @@ from perceiver.attention import input_parts
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Neighbourhoods:
-  """The pixels around each pixel, through a linear map.
+  """The pixels around each pixel, or some of them, through a linear map.
 
   Attributes:
     size: odd side of the neighbourhood, pixels; 1 takes each pixel alone.
+    stride: pixels from one neighbourhood to the next. Published models have
+      one for each pixel; with fewer, the flow is upsampled.
     num_channels: channels of the map's result.
     init_scale: variance scaling of its initial weights.
   """
 
   size: int = 3
+  stride: int = 1
   num_channels: int = 64
   init_scale: float = layers.TRUNCATED_VARIANCE
 
   def __post_init__(self) -> None:
-    bounds.check(self, "size", "num_channels", init_scale="[0, inf)")
+    bounds.check(self, "size", "stride", "num_channels", init_scale="[0, inf)")
     if self.size % 2 == 0:
       raise ValueError(
         f"Neighbourhoods: size is {self.size}; expected an odd size."
@@ -45,7 +49,7 @@ class Neighbourhoods:
 
   def grid(self, size: tuple[int, int]) -> tuple[int, int]:
     """Returns height and width of the grid of inputs."""
-    return size
+    return -(-size[0] // self.stride), -(-size[1] // self.stride)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,6 +79,12 @@ class FlowInputConfig:
   def grid(self) -> tuple[int, int]:
     """Height and width of the grid of inputs of one frame."""
     return self.features.grid(self.size)
+
+  @property
+  def upsampling(self) -> int:
+    """Pixels for each input along either axis."""
+    features = self.features
+    return 4 if isinstance(features, image.ConvPool) else features.stride
 
   @property
   def num_outputs(self) -> int:
@@ -134,9 +144,9 @@ def _features(
     each = jax.lax.collapse(frames, 0, 2)  # [2B, H, W, 3]
     pooled = image.conv_pool(features, each, is_training)  # [2B, h, w, C]
     return pooled.reshape(frames.shape[0], 2, *pooled.shape[1:])
-  around = patches.neighbourhoods(frames, features.size)  # [B, 2, H, W, 27]
+  around = patches.neighbourhoods(frames, features.size, features.stride)
   if config.concatenate_frames:
-    around = _join_frames(around)  # [B, H, W, 54]
+    around = _join_frames(around)  # [B, h, w, 54] of 3 × 3 pixels
   return layers.Linear(
     features.num_channels, features.init_scale, name="patch_projection"
   )(around)

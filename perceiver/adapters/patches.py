@@ -39,23 +39,32 @@ def space_to_depth(
 
 
 def neighbourhoods(
-  x: Float[Array, "*B H W C"], size: int
-) -> Float[Array, "*B H W {size**2}*C"]:
-  """Gives every position of an image the values around it.
+  x: Float[Array, "*B H W C"], size: int, stride: int = 1
+) -> Float[Array, "*B h w {size**2}*C"]:
+  """Gives positions of an image the values around them.
 
   Args:
     x: images.
     size: odd side of the square neighbourhood; zeros lie beyond the border.
+    stride: pixels from one position to the next; each is the centre of a block
+      of that side, of an even side the pixel after the centre.
 
   Returns:
-    The size² values around each, ordered by row, by column, then by channel.
+    The size² values around each, ordered by row, by column, then by channel,
+    for ⌈H / stride⌉ · ⌈W / stride⌉ positions.
   """
-  reach = size // 2
-  height, width = x.shape[-3:-1]
-  pad = [(0, 0)] * (x.ndim - 3) + [(reach, reach), (reach, reach), (0, 0)]
-  padded = jnp.pad(x, pad)
+  grid = [-(-side // stride) for side in x.shape[-3:-1]]
+  before = size // 2 - stride // 2  # negative if stride is larger
+  # One row and column of blocks more than needed, for slices of one size.
+  pad = [(0, 0, 0)] * (x.ndim - 3)
+  pad += [
+    (before, (count + 1) * stride + size - side - before, 0)
+    for count, side in zip(grid, x.shape[-3:-1])
+  ]
+  padded = jax.lax.pad(x, jnp.zeros((), x.dtype), [*pad, (0, 0, 0)])
+  height, width = (count * stride for count in grid)
   shifted = [
-    padded[..., i : i + height, j : j + width, :]
+    padded[..., i : i + height : stride, j : j + width : stride, :]
     for i in range(size)
     for j in range(size)
   ]

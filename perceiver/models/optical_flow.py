@@ -49,12 +49,12 @@ class OpticalFlowConfig:
   Attributes:
     frames: size, features and positions of the frames.
     perceiver: the network. Its decoder gives the 2 components of the flow, or
-      the channels that are upsampled if `frames` has a convolution.
+      the channels that are upsampled if `frames` has fewer inputs than pixels.
     mixture: the distribution of a pixel's flow, whose expected value is the
       result; with components, the decoder gives its channels.
     pixels_per_unit: factor of the network's output.
     upsampled_init_scale: variance scaling of the initial weights of the flow
-      that is upsampled if `frames` has a convolution.
+      that is upsampled, if it is.
     precision: the dtype of activations.
   """
 
@@ -80,14 +80,14 @@ class OpticalFlowConfig:
       )
     if self.upsampled and self.mixture.num_components:
       raise ValueError(
-        "Optical flow: a mixture is given to a model with a convolution, whose "
-        "flow is upsampled; expected no components."
+        "Optical flow: a mixture is given to a model whose flow is upsampled; "
+        "expected no components."
       )
 
   @property
   def upsampled(self) -> bool:
     """True if the network's outputs are coarser than the frames."""
-    return isinstance(self.frames.features, image.ConvPool)
+    return self.frames.upsampling > 1
 
   def network(self, is_training: bool = False) -> "OpticalFlow":
     """Returns the Haiku module."""
@@ -121,7 +121,7 @@ class OpticalFlow(base.AdaptedPerceiver):
       frames: in [-1, 1].
       output_points: the decoded pixels, as row · W + column; no others are
         computed, and points outside the frame give NaN. All pixels if
-        None, and always with a convolution.
+        None, and always if the flow is upsampled.
 
     Returns:
       In channel 0 the motion to the right, in channel 1 downwards.
@@ -202,9 +202,9 @@ class OpticalFlow(base.AdaptedPerceiver):
         latents.shape[0], *cfg.frames.grid, outputs.shape[-1]
       )
       outputs = flow.ConvexUpsampling(
-        init_scale=cfg.upsampled_init_scale, name="upsampling"
+        cfg.frames.upsampling, cfg.upsampled_init_scale, name="upsampling"
       )(grid)
-      height, width = cfg.frames.size  # which need not be multiples of 4
+      height, width = cfg.frames.size  # which need not be multiples
       outputs = outputs[:, :height, :width]  # [B, H, W, 2]
     elif points is None:
       outputs = outputs.reshape(
@@ -215,8 +215,8 @@ class OpticalFlow(base.AdaptedPerceiver):
   def _check_points(self, points: checks.Unchecked) -> None:
     if self.config.upsampled:
       raise ValueError(
-        "Optical flow: output_points are given to a model with a convolution, "
-        "whose pixels are not decoded one by one; expected None."
+        "Optical flow: output_points are given to a model whose flow is "
+        "upsampled, not decoded pixel by pixel; expected None."
       )
     if points.ndim != 1 or not jnp.issubdtype(points.dtype, jnp.integer):
       raise ValueError(
@@ -259,7 +259,7 @@ def optical_flow(
       max_resolution=grid if concatenate_frames else (2, *grid),
     ),
   )
-  upsampled = isinstance(features, image.ConvPool)
+  upsampled = frames.upsampling > 1
   return OpticalFlowConfig(
     frames=frames,
     perceiver=perceiver_network.PerceiverConfig(

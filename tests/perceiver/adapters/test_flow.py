@@ -52,12 +52,13 @@ def run(cfg, x, params=None):
   [
     flow.Neighbourhoods(num_channels=5),
     flow.Neighbourhoods(size=1, num_channels=5),
+    flow.Neighbourhoods(size=5, stride=4, num_channels=5),
     image.ConvPool(num_channels=5),
   ],
 )
 def test_shapes(features, concatenate):
   cfg = config(features, concatenate)
-  height, width = (2, 2) if isinstance(features, image.ConvPool) else SIZE
+  height, width = SIZE if cfg.upsampling == 1 else (2, 2)
   count = height * width * (1 if concatenate else 2)
   codes = 14 if concatenate else 21
   _, (seen, positions) = run(cfg, frames())
@@ -162,6 +163,7 @@ def test_upsampled_flow_is_of_fine_pixels():
   ("make", "message"),
   [
     (lambda: flow.Neighbourhoods(size=2), "size is 2"),
+    (lambda: flow.Neighbourhoods(stride=0), "stride is 0"),
     (lambda: flow.Neighbourhoods(num_channels=0), "num_channels is 0"),
     (
       lambda: flow.FlowInputConfig(

@@ -1,5 +1,6 @@
 """Cutting arrays into patches."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -72,6 +73,22 @@ def test_neighbourhoods_keep_channels_together():
   found = patches.neighbourhoods(image, 3)[0, 1]  # rows above and below are 0
   np.testing.assert_array_equal(found[:6], np.zeros(6))
   np.testing.assert_array_equal(found[6:12], [0, 10, 1, 11, 0, 0])
+
+
+@pytest.mark.parametrize("size", [1, 3, 7])
+@pytest.mark.parametrize("stride", [2, 3, 4, 9])
+def test_neighbourhoods_of_every_few_pixels(size, stride):
+  """They are some of all neighbourhoods, around the middles of blocks."""
+  x = jax.random.normal(jax.random.key(0), (2, 9, 14, 3))
+  found = patches.neighbourhoods(x, size, stride)
+  grid = (-(-9 // stride), -(-14 // stride))
+  assert found.shape == (2, *grid, size**2 * 3)
+  outside = jnp.pad(x, ((0, 0), (0, stride), (0, stride), (0, 0)))
+  middle = stride // 2
+  expected = patches.neighbourhoods(outside, size)[
+    :, middle::stride, middle::stride
+  ]
+  np.testing.assert_array_equal(found, expected[:, : grid[0], : grid[1]])
 
 
 def test_neighbourhoods_of_one_are_the_values_themselves():

@@ -82,6 +82,7 @@ VARIANTS = {
     "features": flow.Neighbourhoods(size=1, num_channels=6),
     "concatenate_frames": False,
   },
+  "strided": {"features": flow.Neighbourhoods(stride=2, num_channels=6)},
   "conv": {"features": image.ConvPool(num_channels=6)},
   "conv_separate": {
     "features": image.ConvPool(num_channels=6),
@@ -284,7 +285,7 @@ def test_bad_points():
     with pytest.raises(ValueError, match=r"expected \[points\] integers"):
       model.apply(variables, FRAMES, output_points=points)
   model, variables = make("conv")
-  with pytest.raises(ValueError, match="convolution"):
+  with pytest.raises(ValueError, match="upsampled"):
     model.apply(variables, FRAMES, output_points=np.arange(3))
 
 
