@@ -101,7 +101,7 @@ def _convnet(inputs: image.ImageInputConfig) -> convnet.ConvNetConfig:
 
 _TRAIN = trainer.TrainConfig(
   batch_size=64,
-  epochs=25,
+  epochs=16,
   base_rate=2e-3,
   schedule=schedules.WarmupCosine(warmup_steps=200),
   optimizer=optimizers.Adam(weight_decay=0.05, clip_norm=1.0),
