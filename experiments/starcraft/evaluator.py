@@ -16,7 +16,7 @@ Array = jax.Array
 
 
 class Demonstrations(NamedTuple):
-  """What a policy sees of B battles, and what an expert does there."""
+  """A policy's observations of B battles, and an expert's actions."""
 
   entities: Array  # [B, U, C]
   mask: Array  # [B, U] bool, True for slots in use

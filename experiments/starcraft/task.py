@@ -76,7 +76,7 @@ class Cloning(cloning.Cloning):
 
 
 def _demonstrate(batch: Mapping[str, Array]) -> evaluator.Demonstrations:
-  """Returns what the policy sees, and the expert's actions."""
+  """Returns the policy's observations and the expert's actions."""
   now, expert = starcraft_data.to_transition(batch)
   return evaluator.Demonstrations(
     *entities.encode(now),

@@ -89,7 +89,7 @@ class Cloning(cloning.Cloning):
 
 
 def _demonstrate(batch: Mapping[str, Array]) -> evaluator.Demonstrations:
-  """Returns what the allies see, and the heuristic's actions."""
+  """Returns the allies' observations and the heuristic's actions."""
   seen, expert = smax_data.to_transition(batch)
   found, mask = entities.encode(seen)
   return evaluator.Demonstrations(
