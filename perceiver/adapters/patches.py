@@ -55,14 +55,13 @@ def neighbourhoods(
   """
   grid = [-(-side // stride) for side in x.shape[-3:-1]]
   before = size // 2 - stride // 2  # negative if stride is larger
-  # One row and column of blocks more than needed, for slices of one size.
+  height, width = ((count - 1) * stride + 1 for count in grid)  # of the centres
   pad = [(0, 0, 0)] * (x.ndim - 3)
   pad += [
-    (before, (count + 1) * stride + size - side - before, 0)
-    for count, side in zip(grid, x.shape[-3:-1])
+    (before, reach + size - 1 - side - before, 0)
+    for reach, side in zip((height, width), x.shape[-3:-1])
   ]
   padded = jax.lax.pad(x, jnp.zeros((), x.dtype), [*pad, (0, 0, 0)])
-  height, width = (count * stride for count in grid)
   shifted = [
     padded[..., i : i + height : stride, j : j + width : stride, :]
     for i in range(size)
