@@ -25,7 +25,7 @@ from perceiver.attention import input_parts
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Neighbourhoods:
-  """The pixels around each pixel, or some of them, through a linear map.
+  """The pixels around each pixel, or around every few, through a linear map.
 
   Attributes:
     size: odd side of the neighbourhood, pixels; 1 takes each pixel alone.
@@ -73,18 +73,18 @@ class FlowInputConfig:
   def __post_init__(self) -> None:
     bounds.check(self, "size")
     _ = self.input_channels
+    covered = tuple(count * self.features.stride for count in self.grid)
+    if covered[0] < self.size[0] or covered[1] < self.size[1]:
+      raise ValueError(
+        f"Flow input: the features' grid covers {covered} pixels of frames of "
+        f"{self.size}; expected all, as without `centred`."
+      )
     position_encoding.check_grid(self.positions, self.grid)
 
   @property
   def grid(self) -> tuple[int, int]:
     """Height and width of the grid of inputs of one frame."""
     return self.features.grid(self.size)
-
-  @property
-  def upsampling(self) -> int:
-    """Pixels for each input along either axis."""
-    features = self.features
-    return 4 if isinstance(features, image.ConvPool) else features.stride
 
   @property
   def num_outputs(self) -> int:
@@ -188,7 +188,7 @@ class ConvexUpsampling(hk.Module):
     name: of the module.
   """
 
-  factor: int = 4
+  factor: int
   init_scale: float = 0.0
   name: str | None = None
 

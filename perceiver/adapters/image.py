@@ -7,6 +7,7 @@ same for all images and therefore held only once.
 """
 
 import dataclasses
+from typing import ClassVar
 
 import haiku as hk
 import jax
@@ -82,6 +83,8 @@ class ConvPool:
   group: int = 16
   centred: bool = False
 
+  stride: ClassVar[int] = 4  # pixels from one input to the next
+
   def __post_init__(self) -> None:
     bounds.check(self, "num_channels", "group", decay="[0, 1)")
 
@@ -92,8 +95,8 @@ class ConvPool:
         raise ValueError(
           f"ConvPool: the images' size is {size}; expected at least 5 pixels."
         )
-      return (size[0] - 1) // 4, (size[1] - 1) // 4
-    return -(-size[0] // 4), -(-size[1] // 4)
+      return (size[0] - 1) // self.stride, (size[1] - 1) // self.stride
+    return -(-size[0] // self.stride), -(-size[1] // self.stride)
 
   def channels(self, image_channels: int) -> int:
     """Returns the channels of each input, without position."""

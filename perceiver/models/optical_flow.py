@@ -54,7 +54,7 @@ class OpticalFlowConfig:
       result; with components, the decoder gives its channels.
     pixels_per_unit: factor of the network's output.
     upsampled_init_scale: variance scaling of the initial weights of the flow
-      that is upsampled, if it is.
+      that is upsampled; 0 if none is.
     precision: the dtype of activations.
   """
 
@@ -83,11 +83,16 @@ class OpticalFlowConfig:
         "Optical flow: a mixture is given to a model whose flow is upsampled; "
         "expected no components."
       )
+    if self.upsampled_init_scale and not self.upsampled:
+      raise ValueError(
+        f"Optical flow: upsampled_init_scale is {self.upsampled_init_scale} in "
+        "a model whose flow is not upsampled; expected 0."
+      )
 
   @property
   def upsampled(self) -> bool:
     """True if the network's outputs are coarser than the frames."""
-    return self.frames.upsampling > 1
+    return self.frames.features.stride > 1
 
   def network(self, is_training: bool = False) -> "OpticalFlow":
     """Returns the Haiku module."""
@@ -202,7 +207,7 @@ class OpticalFlow(base.AdaptedPerceiver):
         latents.shape[0], *cfg.frames.grid, outputs.shape[-1]
       )
       outputs = flow.ConvexUpsampling(
-        cfg.frames.upsampling, cfg.upsampled_init_scale, name="upsampling"
+        cfg.frames.features.stride, cfg.upsampled_init_scale, name="upsampling"
       )(grid)
       height, width = cfg.frames.size  # which need not be multiples
       outputs = outputs[:, :height, :width]  # [B, H, W, 2]
@@ -259,7 +264,7 @@ def optical_flow(
       max_resolution=grid if concatenate_frames else (2, *grid),
     ),
   )
-  upsampled = frames.upsampling > 1
+  upsampled = features.stride > 1
   return OpticalFlowConfig(
     frames=frames,
     perceiver=perceiver_network.PerceiverConfig(

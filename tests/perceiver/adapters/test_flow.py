@@ -58,7 +58,7 @@ def run(cfg, x, params=None):
 )
 def test_shapes(features, concatenate):
   cfg = config(features, concatenate)
-  height, width = SIZE if cfg.upsampling == 1 else (2, 2)
+  height, width = SIZE if features.stride == 1 else (2, 2)
   count = height * width * (1 if concatenate else 2)
   codes = 14 if concatenate else 21
   _, (seen, positions) = run(cfg, frames())
@@ -153,7 +153,7 @@ def test_upsampled_flow_is_of_fine_pixels():
     "up/flow": {"w": jnp.zeros((2, 2)), "b": jnp.array([1.0, -2.0])},
     "up/weights": {"w": jnp.zeros((2, 144)), "b": jnp.zeros(144)},
   }
-  run = lambda x: flow.ConvexUpsampling(name="up")(x)
+  run = lambda x: flow.ConvexUpsampling(4, name="up")(x)
   found = hk.without_apply_rng(hk.transform(run)).apply(params, features)
   assert found.shape == (1, 12, 12, 2)
   np.testing.assert_allclose(found[0, 5, 5], [4.0, -8.0], rtol=1e-6)
@@ -164,6 +164,10 @@ def test_upsampled_flow_is_of_fine_pixels():
   [
     (lambda: flow.Neighbourhoods(size=2), "size is 2"),
     (lambda: flow.Neighbourhoods(stride=0), "stride is 0"),
+    (
+      lambda: config(image.ConvPool(num_channels=5, centred=True), True),
+      "expected all, as without `centred`",
+    ),
     (lambda: flow.Neighbourhoods(num_channels=0), "num_channels is 0"),
     (
       lambda: flow.FlowInputConfig(

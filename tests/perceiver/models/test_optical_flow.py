@@ -236,7 +236,7 @@ def test_what_the_upsampling_adds_is_cut_off(monkeypatch):
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_scale_of_outputs_starts_elsewhere(name):
-  """Small models learn faster from it, upsampled or not."""
+  """Upsampled or not, the flow is not zero then."""
   model = small(**VARIANTS[name], output_init_scale=1.0)
   found = model.apply(model.init(jax.random.key(0)), FRAMES)
   assert np.abs(np.asarray(found)).mean() > 0.01
@@ -304,6 +304,11 @@ def test_bad_configs(part, changes, message):
     dataclasses.replace(
       config, perceiver=dataclasses.replace(config.perceiver, **{part: broken})
     )
+
+
+def test_a_scale_of_what_is_not_upsampled_is_refused():
+  with pytest.raises(ValueError, match="upsampled_init_scale is 1"):
+    dataclasses.replace(small().config, upsampled_init_scale=1.0)
 
 
 def test_a_mean_decoder_is_refused():
