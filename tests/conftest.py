@@ -20,8 +20,10 @@ from absl import flags  # noqa: E402
 flags.FLAGS.mark_as_parsed()  # Grain reads flags that nobody here parses.
 
 import jax  # noqa: E402
-import jaxtyping  # noqa: E402
 import pytest  # noqa: E402
+
+from tests.helpers import annotations  # noqa: E402
+from tests.helpers import mutations  # noqa: E402
 
 _CHECKED = (
   "experiments.image_classification.mixing",
@@ -30,22 +32,18 @@ _CHECKED = (
   "experiments.training.losses",
 )
 
-# Annotations of the library, and of these, are checked here, before their first
-# import; in production they are not. Checkpoints are left out: their readers
-# are tested with 50,000 calls to refuse a file, and within a time. Like a
-# static checker, this lets an int pass for a float.
+# Annotations of the library, and of these, are checked here; in production
+# they are not. Checkpoints are left out: their readers are tested with 50,000
+# calls to refuse a file, and within a time.
 _LIBRARY = pathlib.Path(__file__).parents[1] / "perceiver"
-jaxtyping.install_import_hook(
+annotations.install(
   [
     f"perceiver.{module.name}"
     for module in pkgutil.iter_modules([str(_LIBRARY)])
     if module.name != "checkpoints"
   ]
-  + [*_CHECKED],
-  "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
+  + [*_CHECKED]
 )
-
-from tests.helpers import mutations  # noqa: E402
 
 # A process may have some 65,000 mappings of memory, and every compiled program
 # takes a dozen: all tests in one process would run out of them and be aborted.

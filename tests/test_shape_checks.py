@@ -1,5 +1,6 @@
 """The test run checks the shapes and dtypes that annotations promise."""
 
+import beartype.roar
 import jax.numpy as jnp
 import jaxtyping
 import numpy as np
@@ -52,6 +53,11 @@ def test_a_wrong_result_is_refused():
   weights = layers.LinearWeights(w=jnp.ones((3, 4)), b=jnp.ones((2, 1, 4)))
   with pytest.raises(jaxtyping.TypeCheckError, match="return value"):
     weights(jnp.ones((3,)))
+
+
+def test_a_wrong_type_is_refused_where_there_are_no_arrays():
+  with pytest.raises(beartype.roar.BeartypeCallHintParamViolation):
+    position_encoding.sinusoidal_table("3", 4)
 
 
 def test_numpy_arrays_are_accepted_where_users_have_them():
