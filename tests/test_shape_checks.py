@@ -1,5 +1,8 @@
 """The test run checks the shapes and dtypes that annotations promise."""
 
+import importlib
+import sys
+
 import beartype.roar
 import jax.numpy as jnp
 import jaxtyping
@@ -12,6 +15,7 @@ from perceiver import layers
 from perceiver import position_encoding
 from perceiver import queries
 from perceiver.attention import blockwise
+from tests.helpers import annotations
 
 _FOURIER = position_encoding.Fourier(num_bands=2, max_resolution=(4.0, 4.0))
 _BATCH = jnp.ones((2, 5, 3))
@@ -58,6 +62,27 @@ def test_a_wrong_result_is_refused():
 def test_a_wrong_type_is_refused_where_there_are_no_arrays():
   with pytest.raises(beartype.roar.BeartypeCallHintParamViolation):
     position_encoding.sinusoidal_table("3", 4)
+
+
+def test_functions_inside_of_functions_are_checked(tmp_path, monkeypatch):
+  monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+  monkeypatch.syspath_prepend(tmp_path)
+  (tmp_path / "nested_functions.py").write_text(
+    "import jax\n"
+    "from jaxtyping import Float\n"
+    "def outer(x, dims):\n"
+    "  def inner(x: Float[jax.Array, dims]) -> Float[jax.Array, dims]:\n"
+    "    return x[:1]\n"
+    "  return inner(x)\n"
+  )
+  annotations.install(["nested_functions"])
+  outer = importlib.import_module("nested_functions").outer
+  assert outer(jnp.ones((1, 2)), "a b").shape == (1, 2)
+  with pytest.raises(jaxtyping.TypeCheckError, match="parameters"):
+    outer(jnp.ones(1), "a b")
+  with pytest.raises(jaxtyping.TypeCheckError, match="return value"):
+    outer(jnp.ones((2, 2)), "a b")
+  assert outer(jnp.ones(1), "a").shape == (1,)  # not as the first one's
 
 
 def test_numpy_arrays_are_accepted_where_users_have_them():

@@ -1,6 +1,7 @@
 """Checks annotations of functions, shapes included, while tests run."""
 
 import ast
+from collections.abc import Callable, Collection
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -16,9 +17,10 @@ _check_types = beartype.beartype(
   conf=beartype.BeartypeConf(is_pep484_tower=True)
 )
 _DECORATOR = "__checked__"
+_MADE: dict[tuple[str, str, str], Callable] = {}
 
 
-def install(modules: typing.Collection[str]):
+def install(modules: Collection[str]):
   """Checks the functions of modules and of those inside.
 
   None of them may have been imported before.
@@ -30,13 +32,27 @@ def _checked(item):
   """Returns a function or class that checks what it is given and returns.
 
   Names of dimensions are bound only where arrays are annotated: that takes
-  longer than all else, and functions are called often while JAX traces.
+  longer than all else, and functions are called often while JAX traces. A
+  function inside of another is made anew in each call; what jaxtyping has
+  checked in its place is made once.
   """
-  if inspect.isclass(item) or any(
-    map(_holds_arrays, item.__annotations__.values())
+  if (
+    inspect.isclass(item)
+    or "<locals>" in item.__qualname__
+    or any(map(_holds_arrays, item.__annotations__.values()))
   ):
-    return jaxtyping.jaxtyped(item, typechecker=_check_types)
+    return jaxtyping.jaxtyped(item, typechecker=_check_types_once)
   return _check_types(item)
+
+
+def _check_types_once(stand_in: Callable) -> Callable:
+  """Checks jaxtyping's stand-in for a function: annotations without a body."""
+  # By their text: an annotation made anew does not equal the former one.
+  hints = repr(stand_in.__annotations__)
+  key = (stand_in.__module__, stand_in.__qualname__, hints)
+  if key not in _MADE:
+    _MADE[key] = _check_types(stand_in)
+  return _MADE[key]
 
 
 def _holds_arrays(annotation) -> bool:
@@ -48,15 +64,12 @@ def _holds_arrays(annotation) -> bool:
 
 
 class _Decorated(ast.NodeTransformer):
-  """Decorates functions and classes, but for functions inside of functions.
+  """Decorates all functions and classes."""
 
-  Those would be made anew, and their checks with them, in every call.
-  """
-
-  def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+  def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
     # The innermost: others may take the annotations away.
     node.decorator_list.append(_decorator(node))
-    return node
+    return self.generic_visit(node)
 
   def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
     # The outermost: a data class has its __init__ by then.
