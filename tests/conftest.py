@@ -10,7 +10,10 @@ import tempfile
 # would give them by default; without this they wait for one another for ever.
 os.environ.setdefault("NPROC", "32")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
+# Of two equal flags, the last holds.
+os.environ["XLA_FLAGS"] = (
+  "--xla_force_host_platform_device_count=4 " + os.environ.get("XLA_FLAGS", "")
+)
 _CACHE = pathlib.Path(tempfile.gettempdir()) / "perceiver-test-compilations"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")

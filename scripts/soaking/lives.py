@@ -52,7 +52,11 @@ class Life:
       os.close(number)
       self._terminal, number = os.openpty()
       os.set_blocking(self._terminal, False)
-    flag = f"--xla_force_host_platform_device_count={way.devices}"
+    # Of two equal flags, the last holds.
+    xla_flags = (
+      f"{os.environ.get('XLA_FLAGS', '')} "
+      f"--xla_force_host_platform_device_count={way.devices}"
+    )
     port, self.began = startup.free_port(), time.monotonic()
     self._processes: list[subprocess.Popen[bytes]] = []
 
@@ -73,7 +77,7 @@ class Life:
         subprocess.Popen(
           [*command, *way.options, *joined],
           cwd=_ROOT,
-          env=os.environ | {"XLA_FLAGS": flag, "NPROC": "32"},
+          env=os.environ | {"XLA_FLAGS": xla_flags, "NPROC": "32"},
           stdin=subprocess.DEVNULL,
           stdout=number,
           stderr=number,

@@ -127,8 +127,11 @@ def _run(
   os.dup2(file, 1)
   os.dup2(file, 2)
   os.environ.update(environment)
-  # XLA reads it when the first device is asked for.
+  # XLA reads it when the first device is asked for, and the last of two equal
+  # flags holds. How programs are compiled is inherited, for some are compared
+  # with those of the test's process to the last bit.
   os.environ["XLA_FLAGS"] = (
+    f"{os.environ.get('XLA_FLAGS', '')} "
     f"--xla_force_host_platform_device_count={devices} "
     # Of one thread each, for many of them share two cores.
     "--xla_cpu_multi_thread_eigen=false"

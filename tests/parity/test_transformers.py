@@ -19,7 +19,10 @@ from tests.helpers import trees
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [
+  pytest.mark.filterwarnings("ignore"),
+  pytest.mark.optimized,
+]
 
 NAMES = huggingface_folders.NAMES
 

@@ -6,6 +6,8 @@ from experiments.cli import registry
 from experiments.hardware import accelerators
 from experiments.hardware import preflight
 
+pytestmark = pytest.mark.optimized
+
 # Bytes of temporaries at most, of one device: a fifth more than was seen with
 # jax 0.10.2.
 CEILINGS = {

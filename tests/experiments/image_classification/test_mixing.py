@@ -8,6 +8,8 @@ import pytest
 
 from experiments.image_classification import mixing
 
+pytestmark = pytest.mark.optimized
+
 _BOTH = mixing.MixingConfig()
 _MIXUP = mixing.MixingConfig(cutmix=False)
 _CUTMIX = mixing.MixingConfig(mixup_alpha=None)

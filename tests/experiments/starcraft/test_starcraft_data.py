@@ -17,6 +17,8 @@ from experiments.starcraft.game import simulator
 from experiments.starcraft.game import units
 from tests.helpers import tiny_battles
 
+pytestmark = pytest.mark.optimized
+
 CONFIG = data.DataConfig(
   scenario=tiny_battles.SCENARIO,
   num_battles=70,

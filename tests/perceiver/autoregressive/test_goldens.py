@@ -13,6 +13,8 @@ from perceiver import autoregressive
 from perceiver.checkpoints.deepmind import files
 from tests.helpers import perceiver_ar_goldens as goldens
 
+pytestmark = pytest.mark.optimized
+
 MODELS = (
   *("absolute_learned", "absolute_sinusoidal", "absolute_terminal"),
   *("image_positions", "rotary", "rotary_terminal", "padded_absolute"),

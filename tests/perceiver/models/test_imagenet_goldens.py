@@ -14,6 +14,8 @@ from tests.helpers import fill
 from tests.helpers import released
 from tests.helpers import released_classifiers
 
+pytestmark = pytest.mark.optimized
+
 VARIANTS = ("fourier", "learned", "conv")
 
 

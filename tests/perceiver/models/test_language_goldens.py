@@ -16,6 +16,8 @@ from perceiver.models import language
 from tests.helpers import fill
 from tests.helpers import released
 
+pytestmark = pytest.mark.optimized
+
 
 def ids(shape: tuple[int, ...]) -> np.ndarray:
   """Returns the ids that the golden arrays were made with."""

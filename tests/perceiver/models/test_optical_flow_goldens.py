@@ -11,6 +11,8 @@ from perceiver.models import optical_flow
 from tests.helpers import fill
 from tests.helpers import released
 
+pytestmark = pytest.mark.optimized
+
 
 def tiny() -> perceiver.Model:
   """Returns the small model of `tiny_optical_flow`."""

@@ -11,6 +11,8 @@ from tests.helpers import fill
 from tests.helpers import released
 from tests.helpers import tiny_video
 
+pytestmark = pytest.mark.optimized
+
 
 def check(found, golden, tolerance=1e-5):
   assert set(found) == {"image", "audio", "label"}
