@@ -58,8 +58,8 @@ def write(
     title: what was evaluated.
     found: its numbers.
     result: the paper's numbers, shown beside those that they compare with.
-    pictures: image files, videos as .mp4 and audio as .wav, best within the
-      folder: they are shown by their paths relative to it.
+    pictures: image files, videos as .mp4, audio as .wav and texts as .txt, best
+      within the folder: they are shown by their paths relative to it.
     facts: what the numbers come from, such as {"model": ...}.
 
   Returns:
@@ -154,13 +154,22 @@ def _number(text: str) -> str:
   return f'<td class="number">{html.escape(text)}</td>'
 
 
+def _rest_of(path: pathlib.Path) -> str:
+  """Returns a text without its first line, which is its caption."""
+  if path.suffix != ".txt":
+    return ""
+  _, _, rest = path.read_text("utf-8").partition("\n")
+  return f"<pre>{html.escape(rest.strip())}</pre>"
+
+
 def _picture(path: pathlib.Path, folder: pathlib.Path) -> str:
-  """Returns a picture, a video or audio with its caption above it."""
+  """Returns a picture, video, audio or text with its caption above it."""
   source = html.escape(pathlib.Path(os.path.relpath(path, folder)).as_posix())
   caption = html.escape(plots.caption_of(path))
   least = plots.width_of(path) * _MIN_SHARE
   style = f' style="max-width: max(100%, {least:.0f}px)"' if least else ""
   shown = {
+    ".txt": _rest_of(path),
     ".mp4": f'<video src="{source}" controls loop></video>',
     ".wav": f'<audio src="{source}" controls></audio>',
   }.get(path.suffix, f'<img src="{source}" alt="{caption}"{style}>')

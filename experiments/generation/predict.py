@@ -8,7 +8,6 @@ import sys
 from typing import Annotated
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import tyro
 
@@ -17,6 +16,7 @@ from experiments.cli import predicting
 from experiments.data import files
 from experiments.data import tables
 from experiments.generation import plots
+from experiments.generation import samples
 from experiments.generation import sequences
 from experiments.generation.tunes import notes as tune_notes
 from perceiver import autoregressive
@@ -105,7 +105,7 @@ def run(options: Generate) -> None:
     key=jax.random.key(options.weights.seed),
     config=choice,
     stop=sequences.END if grid is None else None,
-    allowed=None if grid is None else _bytes_only,
+    allowed=None if grid is None else samples.bytes_only,
     on_elements=show,
   )
   texts = [sequences.decode(sample) for sample in found]
@@ -128,13 +128,6 @@ def _prompt(options: Generate) -> bytes:
   if options.prompt:
     raise errors.UsageError("give --prompt or --prompt-file, not both")
   return tables.read_bytes(options.prompt_file)
-
-
-def _bytes_only(steps: jax.Array) -> jax.Array:  # [B] -> [B, V] bool
-  elements = jnp.arange(perceiver_ar.NUM_BYTES)
-  return jnp.broadcast_to(
-    elements >= sequences.NUM_SPECIAL, (len(steps), len(elements))
-  )
 
 
 def _write_notes(folder: pathlib.Path, texts: Sequence[bytes]) -> None:

@@ -1,6 +1,7 @@
 """Class, settings and model shared by the experiments of bytes."""
 
 import dataclasses
+import pathlib
 from typing import Any, ClassVar
 
 from experiments.data import loader
@@ -45,6 +46,7 @@ class Experiment:
       splits=self.splits,
       unit=self.unit,
       loss=self.loss,
+      draw=self.draw,
     )
 
   def splits(self) -> tuple[loader.Split, loader.Split]:
@@ -54,6 +56,16 @@ class Experiment:
       files.InputError: if the data cannot be used.
     """
     raise NotImplementedError
+
+  def draw(
+    self,
+    model: perceiver.Model,
+    variables: perceiver.Variables,
+    folder: pathlib.Path,
+  ) -> list[pathlib.Path]:
+    """Writes samples of a model into a folder; returns the files."""
+    del model, variables, folder
+    return []
 
 
 def rotary_model(

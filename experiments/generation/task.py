@@ -18,6 +18,10 @@ from perceiver import bounds
 from perceiver.autoregressive import sequence_positions
 
 Array = jax.Array
+# A model, its variables and a folder -> the files.
+Draw = Callable[
+  [perceiver.Model, perceiver.Variables, pathlib.Path], list[pathlib.Path]
+]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,12 +50,14 @@ class Generation(tasks.HasSplits):
     splits: opens both splits, whose entries are those of `sequences.example`.
     unit: the metric's unit, "byte" or "dimension".
     loss: of an element.
+    draw: writes samples of the model into a folder, and returns the files.
   """
 
   model: perceiver.Model
   splits: Callable[[], tuple[loader.Split, loader.Split]]
   unit: str = "byte"
   loss: LossConfig = LossConfig()
+  draw: Draw | None = None
 
   def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns shapes and types of a training example."""
@@ -99,9 +105,11 @@ class Generation(tasks.HasSplits):
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Plots the learning curve."""
-    del variables
-    return runs_plots.learning_curve(workdir, plots.curve(self.unit))
+    """Plots the learning curve, and draws samples where there is a way to."""
+    made = runs_plots.learning_curve(workdir, plots.curve(self.unit))
+    if self.draw is not None:
+      made += self.draw(self.model, variables, runs_plots.folder(workdir))
+    return made
 
 
 def positions_of(

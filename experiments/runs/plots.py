@@ -9,6 +9,7 @@ import wave
 
 import numpy as np
 from PIL import Image
+from PIL import PngImagePlugin
 
 from experiments.data import files
 from experiments.runs import log as runs_log
@@ -150,6 +151,21 @@ def save(figure: Any, path: pathlib.Path, caption: str = "") -> pathlib.Path:
   return path
 
 
+def save_image(
+  image: Image.Image, path: pathlib.Path, caption: str = ""
+) -> pathlib.Path:
+  """Writes an image as PNG, with a caption as `save` does.
+
+  Raises:
+    files.InputError: if the file cannot be written.
+  """
+  described = PngImagePlugin.PngInfo()
+  described.add_itxt(_CAPTION, caption)
+  with files.writing(path) as temporary:
+    image.save(temporary, format="PNG", pnginfo=described)
+  return path
+
+
 def attention_map(
   axis: Any, attention: np.ndarray, most: float | None = None, **options: Any
 ) -> None:
@@ -195,7 +211,12 @@ def attention_scale(
 
 
 def caption_of(path: pathlib.Path) -> str:
-  """Returns the caption of a picture, audio or video, or its name in words."""
+  """Returns the caption of a picture, audio or video, or its name in words.
+
+  That of a text is its first line.
+  """
+  if path.suffix == ".txt":
+    return path.read_text("utf-8").partition("\n")[0]
   kind = {".mp4": "Video of ", ".wav": "Audio of "}.get(path.suffix, "")
   words = kind + path.stem.replace("_", " ")
   try:

@@ -10,17 +10,27 @@ training step.
 """
 
 import dataclasses
+import math
+import pathlib
+
+import numpy as np
 
 from experiments.data import fashion_mnist
 from experiments.data import loader
+from experiments.generation import plots
 from experiments.generation import recipes
+from experiments.generation import samples
+from experiments.generation import sequences
 from experiments.generation import task as generation_task
 from experiments.generation.pixels import data as pixels_data
 from experiments.training import schedules
 from experiments.training import tasks
+import perceiver
 from perceiver import autoregressive
 from perceiver.autoregressive import sequence_positions
 from perceiver.models import perceiver_ar
+
+_NUM_SAMPLES, _MOST_ELEMENTS = 16, 4096
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,6 +55,26 @@ class Experiment(recipes.Experiment):
     return pixels_data.splits(
       self.data, grid, self.model.context, self.model.num_latents
     )
+
+  def draw(
+    self,
+    model: perceiver.Model,
+    variables: perceiver.Variables,
+    folder: pathlib.Path,
+  ) -> list[pathlib.Path]:
+    """Draws images, unless they have so many elements that it takes minutes."""
+    grid = sequence_positions.grid(model.config.positions)
+    assert grid is not None  # It is checked when the experiment is made.
+    if math.prod(grid) > _MOST_ELEMENTS:
+      return []
+    prompts = [np.array([sequences.START])] * _NUM_SAMPLES
+    added = samples.continued(
+      model, variables, prompts, math.prod(grid), of_pixels=True
+    )
+    images = np.stack([np.frombuffer(image, np.uint8) for image in added])
+    picture = folder / "samples.png"
+    plots.sheet(picture, images.reshape(-1, *grid), "Images of the model's own")
+    return [picture]
 
 
 def _model(

@@ -7,10 +7,15 @@ The recipes have the same latents and differ in how far back they read.
 """
 
 import dataclasses
+import pathlib
 
 from experiments.data import loader
 from experiments.generation import recipes
+from experiments.generation import samples
 from experiments.generation.text import data as text_data
+import perceiver
+
+_NUM_SAMPLES, _LONGEST = 3, 400
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,6 +29,20 @@ class Experiment(recipes.Experiment):
     return text_data.splits(
       self.data, self.model.context, self.model.num_latents
     )
+
+  def draw(
+    self,
+    model: perceiver.Model,
+    variables: perceiver.Variables,
+    folder: pathlib.Path,
+  ) -> list[pathlib.Path]:
+    """Writes held-out beginnings and what the model has follow them."""
+    _, held_out = self.splits()
+    half = model.config.context // 2
+    prompts = samples.beginnings(held_out, _NUM_SAMPLES, half)
+    added = samples.continued(model, variables, prompts, min(half, _LONGEST))
+    caption = "Held-out beginnings and, behind the bar, what the model adds"
+    return [samples.write(folder / "samples.txt", caption, prompts, added)]
 
 
 EXPERIMENTS = {

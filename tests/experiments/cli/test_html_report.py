@@ -158,6 +158,15 @@ def test_a_picture_says_what_it_shows(tmp_path):
   assert captions == ["two – lines", "two – colours", "Audio of a clip"]
 
 
+def test_a_text_is_shown_below_its_first_line(tmp_path):
+  text = tmp_path / "samples.txt"
+  text.write_text("Two lines\n\n<b>one\n  two\n")
+  found = page(tmp_path, pictures=[text])
+  words = [word for word in found.words if word.strip()]
+  assert words[-2:] == ["Two lines", "<b>one\n  two"]
+  assert "pre" in {tag for tag, _ in found.tags}
+
+
 def test_audio_is_played(tmp_path):
   audio = plots.save_audio(
     tmp_path / "clip_1.wav", 8000, np.linspace(-1, 1, 80)[:, None]
