@@ -10,7 +10,7 @@ ones begin later. A cache of S slots is a ring: the slot of time t is t mod S,
 and the newest element overwrites the oldest.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 import dataclasses
 from typing import Any, NamedTuple
 
@@ -29,10 +29,26 @@ _PREFIX = "perceiver_ar/stack/"
 
 
 class KeysValues(NamedTuple):
-  """Turned keys, and values, in a ring of S slots."""
+  """Turned keys, and values, in a ring of S slots, [B·H, S, ·].
 
-  keys: Float[Array, "B H S K"]
-  values: Float[Array, "B H S V"]
+  Batch and heads are one axis: with two, XLA copies the whole ring four times
+  for every entry that is written.
+  """
+
+  keys: Float[Array, "BH S K"]
+  values: Float[Array, "BH S V"]
+
+  @classmethod
+  def of(cls, arrays: Iterable[Float[Array, "B H S K"]]) -> "KeysValues":
+    """Joins batch and heads of keys and values."""
+    return cls(*(x.reshape(-1, *x.shape[2:]) for x in arrays))
+
+  def by_head(
+    self, batch: int
+  ) -> tuple[Float[Array, "B H S K"], Float[Array, "B H S V"]]:
+    """Returns keys and values with an axis of heads."""
+    keys, values = (x.reshape(batch, -1, *x.shape[1:]) for x in self)
+    return keys, values
 
 
 class State(NamedTuple):
@@ -136,8 +152,8 @@ class Decoder:
     keys_values = self.config.attend_inputs.keys_values(
       read.attention, read.input_norm, embedded, positions
     )
-    rings = [jnp.roll(x, time % size, axis=2) for x in keys_values]
-    state = State(elements, starts, time, time, KeysValues(*rings), layers=())
+    rings = KeysValues.of(jnp.roll(x, time % size, axis=2) for x in keys_values)
+    state = State(elements, starts, time, time, rings, layers=())
     return self.refill(weights, state, num_latents)
 
   def refill(
@@ -153,16 +169,18 @@ class Decoder:
       weights, state.elements, state.starts, time, num_latents
     )  # [B, N, C], [B, N]
     positions += int(cfg.offset_queries)
-    in_order = (jnp.roll(x, -(time % size), axis=2) for x in state.inputs)
+    in_order = KeysValues(
+      *(jnp.roll(x, -(time % size), axis=1) for x in state.inputs)
+    )
     x = weights.shared.query(embedded)  # [B, N, D]
     read = weights.shared.cross_attention
     x = self._attend_many(
-      cfg.attend_inputs, read, x, positions, KeysValues(*in_order), state
+      cfg.attend_inputs, read, x, positions, in_order, state
     )
     held = []
     for layer in weights.layers:
-      keys_values = KeysValues(
-        *cfg.attend_latents.keys_values(
+      keys_values = KeysValues.of(
+        cfg.attend_latents.keys_values(
           layer.attention, layer.input_norm, x, positions
         )
       )
@@ -252,11 +270,11 @@ class Decoder:
     state: State,
   ) -> Float[Array, "B N D"]:
     """Attends from the last latents to keys and values in order of time."""
-    size = keys_values.keys.shape[2]
+    size = keys_values.keys.shape[1]
     times = state.time - size + jnp.arange(size)
     attend = lambda queries: attention.attend_projected(
       queries,
-      *keys_values,
+      *keys_values.by_head(len(x)),
       offset=jnp.full(x.shape[0], size - x.shape[1]),
       input_mask=times >= state.starts[:, None],
     )
@@ -273,10 +291,19 @@ class Decoder:
     first: Int[Array, "B"],
   ) -> Float[Array, "B 1 D"]:
     """Attends from the newest latent to all slots from the time `first`."""
-    visible = slot_times(time, keys_values.keys.shape[2]) >= first[:, None]
-    attend = lambda queries: rotary_attention.attend_at_once(
-      queries, *keys_values, visible[:, None, None]
-    )
+    visible = slot_times(time, keys_values.keys.shape[1]) >= first[:, None]
+
+    def attend(queries: Float[Array, "B H 1 K"]) -> Float[Array, "B H 1 V"]:
+      # Every head as a sequence of its own, as they are kept.
+      batch, heads = queries.shape[:2]
+      attended = rotary_attention.attend_at_once(
+        queries.reshape(batch * heads, 1, *queries.shape[2:]),
+        keys_values.keys[:, None],
+        keys_values.values[:, None],
+        jnp.repeat(visible, heads, axis=0)[:, None, None],
+      )
+      return attended.reshape(batch, heads, *attended.shape[2:])
+
     return self._block(attention, weights, x, positions, attend)
 
   def _block(
@@ -297,11 +324,9 @@ class Decoder:
   def _ring(self, keys_values: KeysValues, time: Int[Array, ""]) -> KeysValues:
     """Puts the latents before the time `time` into their slots."""
     size = self.latent_slots
-    rest = size - keys_values.keys.shape[2]
-    padded = (
-      jnp.pad(x, ((0, 0),) * 2 + ((rest, 0), (0, 0))) for x in keys_values
-    )
-    return KeysValues(*(jnp.roll(x, time % size, axis=2) for x in padded))
+    rest = size - keys_values.keys.shape[1]
+    padded = (jnp.pad(x, ((0, 0), (rest, 0), (0, 0))) for x in keys_values)
+    return KeysValues(*(jnp.roll(x, time % size, axis=1) for x in padded))
 
 
 def slot_times(time: Int[Array, ""], size: int) -> Int[Array, "S"]:
@@ -317,12 +342,13 @@ def _write(
   """Overwrites the slot of a time."""
 
   def write(
-    ring: Float[Array, "B H S K"], entry: Float[Array, "B H 1 K"]
-  ) -> Float[Array, "B H S K"]:
-    slot = time % ring.shape[2]
-    return jax.lax.dynamic_update_slice_in_dim(ring, entry, slot, axis=2)
+    ring: Float[Array, "BH S K"], entry: Float[Array, "BH 1 K"]
+  ) -> Float[Array, "BH S K"]:
+    slot = time % ring.shape[1]
+    return jax.lax.dynamic_update_slice_in_dim(ring, entry, slot, axis=1)
 
-  return KeysValues(*(write(*pair) for pair in zip(cache, new)))
+  pairs = zip(cache, KeysValues.of(new))
+  return KeysValues(*(write(*pair) for pair in pairs))
 
 
 def _applied(function: Any, params: Any) -> Any:

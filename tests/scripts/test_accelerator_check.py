@@ -9,6 +9,7 @@ import sys
 import perceiver
 from perceiver.models import optical_flow
 from scripts.benchmarking import cases
+from scripts.benchmarking import decoding_rate
 from scripts.benchmarking import flow_rate
 from scripts.benchmarking import paths
 from tests.helpers import folders
@@ -86,3 +87,11 @@ def test_frames_per_second(monkeypatch, capsys):
   printed = capsys.readouterr().out
   assert "2 × 32×24 for 40×20 pixels" in printed
   assert "frames per second" in printed
+
+
+def test_milliseconds_per_element(capsys):
+  sizes = {"context": 16, "num_latents": 8, "channels": 8, "num_layers": 1}
+  assert decoding_rate.main(**sizes, num_elements=9, repeats=1) == 0
+  printed = capsys.readouterr().out
+  assert "by quarters of 9, with refills" in printed
+  assert "times as long" in printed

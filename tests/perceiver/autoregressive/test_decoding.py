@@ -1,6 +1,7 @@
 """Decoding with caches: released arrays and laws."""
 
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -164,3 +165,26 @@ def test_models_that_count_back_cannot_be_cached():
   model, variables, *_ = programs("decode_rotary")
   with pytest.raises(ValueError, match="expected a start token"):
     sampling.generate(model, variables, [[]], 1, key=jax.random.key(0))
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_step_copies_no_cache(batch):
+  """It writes one slot, and takes time for the rest."""
+  model, variables, *_ = programs("decode_rotary")
+  slots = 37, 23
+  decoder = decoding.Decoder(model.config, *slots)
+  elements = jnp.ones((batch, 64), jnp.int32)
+  weights, (state, _) = jax.eval_shape(
+    lambda params: (
+      found := decoder.weights(params),
+      decoder.prime(
+        found, elements, jnp.zeros(batch, jnp.int32), jnp.int32(30), 8
+      ),
+    ),
+    variables.params,
+  )
+  step = jax.jit(decoder.step, donate_argnums=1)
+  program = step.lower(weights, state).compile().as_text()
+  caches = r"f32\[(\d+,)*(37|23),\d+\]\S*"
+  assert len(re.findall(rf"{caches} parameter", program)) > 2
+  assert not re.findall(rf"= {caches} copy\(", program)
