@@ -22,7 +22,6 @@ from experiments.data import loader
 from experiments.data import sources
 from experiments.data import text_files
 from experiments.generation import sequences
-from experiments.generation.tunes import transposing
 from perceiver import bounds
 
 _HELD_OUT_ONE_OF = 20
@@ -63,17 +62,14 @@ class DataConfig:
 
   Attributes:
     source: the tunes.
-    transposed_copies: copies of the training tunes to learn from beside
-      themselves, each tune in a key as it comes.
     eval_windows: windows of an evaluation; None for all.
   """
 
   source: Source = Source(Corpus.FILES)
-  transposed_copies: int = 0
   eval_windows: int | None = None
 
   def __post_init__(self) -> None:
-    bounds.check_ranges(self, "eval_windows", transposed_copies="[0, 1000]")
+    bounds.check_ranges(self, "eval_windows")
 
 
 def documents(source: Source) -> tuple[list[bytes], list[bytes]]:
@@ -103,11 +99,11 @@ def splits(
   A side is one sequence of all its tunes, so that the context reaches back into
   the tunes before.
   """
-  train, held_out = documents(config.source)
-  copies = transposing.copies(train, config.transposed_copies)
+  sides = documents(config.source)
+  train, held_out = ([sequences.sequence(b"\n".join(x))] for x in sides)
   return sequences.splits(
-    [sequences.sequence(b"\n".join(x)) for x in (train, *copies)],
-    [sequences.sequence(b"\n".join(held_out))],
+    train,
+    held_out,
     f"tunes, {config.source.kind.value}",
     context=context,
     num_latents=num_latents,

@@ -41,17 +41,17 @@ def parse(tune: str) -> list[Note]:
   """Returns the notes of a tune."""
   fields = dict(re.findall(r"(?m)^([A-Za-z]):\s*(.*)$", tune))
   unit = _unit(fields.get("L", ""))
-  own = signature(fields.get("K", "C"))
-  signs, time, found = dict(own), Fraction(0), []
+  signature = _signature(fields.get("K", "C"))
+  signs, time, found = dict(signature), Fraction(0), []
   body = "\n".join(x for x in tune.splitlines() if x[1:2] != ":")
   for token in _TOKEN.finditer(body):
     if token["letter"] is None:  # a bar line
-      signs = dict(own)
+      signs = dict(signature)
       continue
     length = unit * _factor(token)
     letter = token["letter"].upper()
     if token["sign"]:
-      signs[letter] = alteration(token["sign"])
+      signs[letter] = sum(_ACCIDENTALS[sign] for sign in token["sign"])
     if letter in _PITCHES:
       octave = token["letter"].islower() + token["octave"].count("'")
       octave -= token["octave"].count(",")
@@ -75,16 +75,8 @@ def _factor(token: re.Match[str]) -> Fraction:
   return factor / (int(token["divisor"][:2] or 0) or default)
 
 
-def alteration(signs: str) -> int:
-  """Returns the semitones of the signs before a note."""
-  return sum(_ACCIDENTALS[sign] for sign in signs)
-
-
-def signature(key: str) -> dict[str, int]:
-  """Returns the accidentals of a key, such as "Gm" or "D mix".
-
-  They are semitones by letter; letters without one are left out.
-  """
+def _signature(key: str) -> dict[str, int]:
+  """Returns the accidentals of a key, such as "Gm" or "D mix"."""
   match = re.match(r"([A-G])([b#]?)\s*([a-zA-Z]*)", key.strip())
   if not match:
     return {}
