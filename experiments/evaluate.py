@@ -7,7 +7,7 @@
   python -m experiments.evaluate generation-baselines text|tunes|pixels
   python -m experiments.evaluate latents-table RUN... [--output DIR]
   python -m experiments.evaluate fashion-baselines | sentence-baselines DIR
-  python -m experiments.evaluate clip-baselines DIR
+  python -m experiments.evaluate clip-baselines | shape-baselines DIR
   python -m experiments.evaluate starcraft-encoders [--runs RUN...]
   python -m experiments.evaluate irregular-series RUN...
 
@@ -67,6 +67,9 @@ _COMMANDS = {
     "experiments.audio_video.autoencoding.latents_table.TableConfig"
   ),
   "sentence-baselines": f"{_LANGUAGE}.sentences.{_BASELINES}",
+  "shape-baselines": (
+    "experiments.point_clouds.shape_baselines.BaselinesConfig"
+  ),
   "starcraft-encoders": "experiments.starcraft.comparison.ComparisonConfig",
 }
 

@@ -2,7 +2,8 @@
 
 Points are moved to mean 0; in training each is then scaled a little by a factor
 of its own; then they are moved to mean 0 again, scaled to touch [-1, 1]³, and
-put in another order (2103.03206 §4.3).
+put in another order (2103.03206 §4.3). Of no paper: in training, clouds may be
+stretched along their axes before.
 """
 
 import dataclasses
@@ -48,7 +49,8 @@ class Source(data_sources.Source):
     "ModelNet40 is at https://modelnet.cs.princeton.edu. Others are smaller. "
     + " ".join(
       package.advice(
-        f"{name} ARCHIVE DIR", "modelnet40 --mini --data.source hdf5:DIR"
+        f"{name} ARCHIVE DIR",
+        "modelnet40 --recipe solids --data.source hdf5:DIR",
       )
       for name, package in (
         ("furniture", prepare_furniture.PACKAGE),
@@ -129,6 +131,8 @@ class DataConfig:
     num_eval: number of synthetic shapes for evaluation.
     point_scaling: largest difference from 1 of the random factors that scale
       each point of a training cloud; 0 for none.
+    stretch: largest factor by which each axis of a training cloud is stretched
+      or compressed; 1 for none.
     ragged: gives training clouds unequal sizes; None gives all the model's.
   """
 
@@ -140,10 +144,13 @@ class DataConfig:
   )
   num_eval: int = 1000
   point_scaling: float = 0.01
+  stretch: float = 1.0
   ragged: RaggedConfig | None = None
 
   def __post_init__(self) -> None:
-    bounds.check_ranges(self, "num_eval", point_scaling="[0, 1)")
+    bounds.check_ranges(
+      self, "num_eval", point_scaling="[0, 1)", stretch="[1, inf)"
+    )
 
   @property
   def class_names(self) -> tuple[str, ...]:
@@ -161,9 +168,11 @@ class TrainTransform:
 
   Attributes:
     point_scaling: as in `DataConfig`.
+    stretch: likewise.
   """
 
   point_scaling: float
+  stretch: float = 1.0
 
   def __call__(
     self, cloud: clouds.Cloud, generator: np.random.Generator
@@ -171,6 +180,8 @@ class TrainTransform:
     """Returns "points" [P, 3] float32 and "labels" [] int32."""
     points = clouds.centre(cloud.points)
     points = clouds.scale_points(points, self.point_scaling, generator)
+    if self.stretch > 1:
+      points = clouds.stretch(points, self.stretch, generator)
     return _entries(cloud._replace(points=generator.permutation(points)))
 
 
@@ -203,7 +214,8 @@ def train_split(config: DataConfig, num_points: int) -> loader.Split:
   """
   source = _source(config, num_points, datasets.Split.TRAIN)
   name = f"{config.source.kind.value} train"
-  split = loader.Split(source, TrainTransform(config.point_scaling), name)
+  transform = TrainTransform(config.point_scaling, config.stretch)
+  split = loader.Split(source, transform, name)
   return config.ragged.split(split, num_points) if config.ragged else split
 
 

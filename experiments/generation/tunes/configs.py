@@ -59,7 +59,7 @@ EXPERIMENTS = {
     model=recipes.rotary_model(
       context=context, num_latents=64, channels=192, dropout_rate=0.2
     ),
-    train=dataclasses.replace(recipes.TRAIN, batch_size=64, steps=12_000),
+    train=dataclasses.replace(recipes.TRAIN, batch_size=32, steps=6500),
   )
   for context in (256, 64, 1024)
 }

@@ -30,6 +30,25 @@ def scale_to_cube(points: np.ndarray) -> np.ndarray:  # [P, 3] -> [P, 3]
   return points / reach if reach > 0 else points
 
 
+def stretch(
+  points: np.ndarray,  # [P, 3]
+  most: float,
+  generator: np.random.Generator,
+) -> np.ndarray:  # [P, 3]
+  """Scales every axis by a factor of its own, from 1 / most to most.
+
+  Logarithms of the factors are uniform.
+
+  Args:
+    points: about 0.
+    most: at least 1.
+    generator: all randomness comes from it.
+  """
+  reach = np.log(most)
+  factors = np.exp(generator.uniform(-reach, reach, 3))
+  return points * factors.astype(points.dtype)
+
+
 def scale_points(
   points: np.ndarray,  # [P, 3]
   amount: float,

@@ -2,7 +2,8 @@
 
   apt-get download kicad-packages3d
   python -m experiments.prepare components ARCHIVE DIR
-  python -m experiments.train modelnet40 --mini --data.source hdf5:DIR
+  python -m experiments.train modelnet40 --recipe solids \\
+      --data.source hdf5:DIR
 
 KiCad's library has 6,227 meshes in folders by kind, most of them siblings that
 differ in size or number of pins. Files of a kind whose names differ in numbers

@@ -2,7 +2,8 @@
 
   apt-get download sweethome3d-furniture
   python -m experiments.prepare furniture ARCHIVE DIR
-  python -m experiments.train modelnet40 --mini --data.source hdf5:DIR
+  python -m experiments.train modelnet40 --recipe solids \\
+      --data.source hdf5:DIR
 
 Five catalogues of Sweet Home 3D have 820 objects by name, under CC0 or CC-BY
 3.0. Those of eleven names are classes. The objects of two catalogues are the

@@ -49,6 +49,6 @@ def write(
     print(f"{part}: {len(labels)} objects of {len(set(labels))} classes")
   files.write_text(folder / hdf5_files.NAMES, "\n".join(class_names) + "\n")
   print(
-    "to train on them: python -m experiments.train modelnet40 --mini "
-    f"--data.source hdf5:{folder}"
+    "to train on them: python -m experiments.train modelnet40 --recipe "
+    f"solids --data.source hdf5:{folder}"
   )

@@ -16,6 +16,7 @@ from experiments.data import loader
 from experiments.point_clouds import configs
 from experiments.point_clouds import data as points_data
 from experiments.point_clouds import task as points_task
+from experiments.point_clouds.files import hdf5_files
 from experiments.runs import confusions
 from experiments.training import config
 import perceiver
@@ -235,3 +236,25 @@ def test_all_recipes_fit_their_data():
 def test_another_number_of_classes_is_refused():
   with pytest.raises(ValueError, match="has 10 classes; expected 40, those of"):
     dataclasses.replace(configs.MINI, data=points_data.DataConfig()).task()
+
+
+def test_solids_have_the_classes_of_their_files(tmp_path):
+  names = ("solids", "solids_pointnet", "solids_transformer")
+  models = [configs.EXPERIMENTS[name].model for name in names]
+  assert [type(model).__name__ for model in models] == [
+    "PointClassifierConfig",
+    "PointNetConfig",
+    "TransformerConfig",
+  ]
+  for name in names:
+    choice = registry.choose("modelnet40", name)
+    experiment = choice.experiment
+    assert experiment.task().model.config.num_points == 1024
+    assert experiment.data.stretch == 1.5
+    with pytest.raises(files.InputError, match="prepare components ARCHIVE"):
+      experiment.task().train_split()
+    (tmp_path / hdf5_files.NAMES).write_text("a\nb\nc\n")
+    source = points_data.Source(points_data.Dataset.HDF5, tmp_path)
+    data = dataclasses.replace(experiment.data, source=source)
+    fitted = registry.fit(choice, dataclasses.replace(experiment, data=data))
+    assert fitted.task().model.config.num_classes == 3

@@ -61,6 +61,31 @@ def test_every_point_has_a_factor_of_its_own():
   assert len(np.unique(factors[:, 0])) > 1000
 
 
+def test_every_axis_has_a_factor_of_its_own(cloud):
+  points = np.tile(np.float32([1, 2, -3]), (50, 1))
+  generator = np.random.default_rng(0)
+  stretched = [clouds.stretch(points, 2.0, generator) for _ in range(500)]
+  factors = np.stack(stretched) / points  # [500, P, 3]
+  assert factors.dtype == np.float32
+  np.testing.assert_array_equal(factors, factors[:, :1].repeat(50, 1))
+  logarithms = np.log2(factors[:, 0])
+  np.testing.assert_allclose(logarithms.mean(axis=0), 0, atol=0.1)
+  assert -1 <= logarithms.min() < -0.98
+  assert 0.98 < logarithms.max() <= 1
+  assert np.abs(np.corrcoef(logarithms.T) - np.eye(3)).max() < 0.15
+  transform = data.TrainTransform(0.0, stretch=2.0)
+  found = transform(cloud, np.random.default_rng(0))["points"]
+  assert np.abs(found).max() == pytest.approx(1, abs=1e-6)
+  plain = augmented(cloud, 0.0)["points"]
+  assert np.abs(np.ptp(found, axis=0) - np.ptp(plain, axis=0)).max() > 0.1
+  config = dataclasses.replace(SYNTHETIC, stretch=2.0)
+  assert data.train_split(config, 16).transform == data.TrainTransform(
+    config.point_scaling, 2.0
+  )
+  with pytest.raises(ValueError, match=r"stretch is 0\.5"):
+    data.DataConfig(stretch=0.5)
+
+
 def test_evaluation_augments_nothing(cloud):
   example = data.eval_transform(cloud, np.random.default_rng(0))
   assert sorted(example) == ["labels", "points"]

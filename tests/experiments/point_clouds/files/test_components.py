@@ -113,7 +113,7 @@ def test_folders_become_classes_and_series_splits(
   assert prepare.main(words) == 0
   out = capsys.readouterr().out
   assert "1 meshes are not read" in out
-  assert "modelnet40 --mini --data.source hdf5:" in out
+  assert "modelnet40 --recipe solids --data.source hdf5:" in out
   config = data.DataConfig(source=data.Source(data.Dataset.HDF5, folder))
   assert config.class_names == names
   splits = data.train_split(config, 16), data.eval_split(config, 16)

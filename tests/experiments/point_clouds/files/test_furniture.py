@@ -86,7 +86,9 @@ def test_catalogues_become_splits(tmp_path, monkeypatch, capsys):
   package = tiny_archives.package(content)
   monkeypatch.setattr(prepare_furniture, "PACKAGE", package)
   assert prepare.main(words) == 0
-  assert "modelnet40 --mini --data.source hdf5:" in capsys.readouterr().out
+  assert (
+    "modelnet40 --recipe solids --data.source hdf5:" in capsys.readouterr().out
+  )
   config = data.DataConfig(source=data.Source(data.Dataset.HDF5, folder))
   names = config.class_names
   assert names == prepare_furniture.CLASS_NAMES
