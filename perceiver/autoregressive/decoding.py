@@ -43,13 +43,6 @@ class KeysValues(NamedTuple):
     """Joins batch and heads of keys and values."""
     return cls(*(x.reshape(-1, *x.shape[2:]) for x in arrays))
 
-  def by_head(
-    self, batch: int
-  ) -> tuple[Float[Array, "B H S K"], Float[Array, "B H S V"]]:
-    """Returns keys and values with an axis of heads."""
-    keys, values = (x.reshape(batch, -1, *x.shape[1:]) for x in self)
-    return keys, values
-
 
 class State(NamedTuple):
   """Sequences, and the caches of what was read of them.
@@ -272,9 +265,10 @@ class Decoder:
     """Attends from the last latents to keys and values in order of time."""
     size = keys_values.keys.shape[1]
     times = state.time - size + jnp.arange(size)
+    by_head = [y.reshape(len(x), -1, *y.shape[1:]) for y in keys_values]
     attend = lambda queries: attention.attend_projected(
       queries,
-      *keys_values.by_head(len(x)),
+      *by_head,
       offset=jnp.full(x.shape[0], size - x.shape[1]),
       input_mask=times >= state.starts[:, None],
     )

@@ -58,13 +58,8 @@ def main(
   )
   variables = jax.device_put(job.random_variables(model))
   inputs = np.random.default_rng(0).integers(3, 259, (1, context))
-  apply = jax.jit(lambda *arrays: model.apply(*arrays)[:, -1])
+  whole = _uncached(model, variables, inputs, 3 * repeats)
   prompt = inputs[0, : context // 2].tolist()
-  uncached: list[float] = []
-  for _ in range(3 * repeats + 1):
-    started = time.perf_counter()
-    jax.block_until_ready(apply(variables, inputs))
-    uncached.append(time.perf_counter() - started)
   cached: list[np.ndarray] = []
   for _ in range(repeats + 1):
     times: list[float] = []
@@ -77,7 +72,6 @@ def main(
       on_elements=functools.partial(_note, times),
     )
     cached.append(np.diff(times))
-  whole = 1000 * statistics.median(uncached[1:])
   found = 1000 * np.median(cached[1:], axis=0)  # [elements - 1]
   parts = ", ".join(
     f"{part.mean():.1f}" for part in np.array_split(found, _NUM_PARTS)
@@ -88,6 +82,22 @@ def main(
     f"{whole:.0f} ms without, {whole / found.mean():.0f} times as long"
   )
   return 0
+
+
+def _uncached(
+  model: perceiver.Model,
+  variables: perceiver.Variables,
+  inputs: np.ndarray,
+  repeats: int,
+) -> float:
+  """Returns milliseconds of a pass over all inputs."""
+  apply = jax.jit(lambda *arrays: model.apply(*arrays)[:, -1])
+  seconds = []
+  for _ in range(repeats + 1):
+    started = time.perf_counter()
+    jax.block_until_ready(apply(variables, inputs))
+    seconds.append(time.perf_counter() - started)
+  return 1000 * statistics.median(seconds[1:])
 
 
 def _note(times: list[float], elements: np.ndarray) -> None:
