@@ -12,6 +12,7 @@ from experiments.data import loader
 from experiments.generation import sequences
 import perceiver
 from perceiver.autoregressive import sampling
+from perceiver.autoregressive import sequence_positions
 from perceiver.models import perceiver_ar
 
 _SHOWN = 120  # bytes of a prompt, its last ones
@@ -54,6 +55,8 @@ def continued(
 ) -> list[bytes]:
   """Samples what follows prompts, without them; always the same.
 
+  It is shorter where the model has no positions for so many elements.
+
   Args:
     model: a Perceiver AR of bytes.
     variables: its parameters.
@@ -61,6 +64,11 @@ def continued(
     most: bytes to add.
     of_pixels: adds so many, without an end.
   """
+  last = sequence_positions.most_elements(model.config.positions)
+  if last is not None:
+    most = min(most, last + 1 - max(map(len, prompts)))
+  if most < 1:
+    return [b""] * len(prompts)
   found = sampling.generate(
     model,
     variables,

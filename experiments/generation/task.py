@@ -105,9 +105,10 @@ class Generation(tasks.HasSplits):
   def plots(
     self, variables: perceiver.Variables, workdir: pathlib.Path
   ) -> list[pathlib.Path]:
-    """Plots the learning curve, and draws samples where there is a way to."""
+    """Plots the learning curve, and samples if the model can be sampled."""
     made = runs_plots.learning_curve(workdir, plots.curve(self.unit))
-    if self.draw is not None:
+    order = self.model.config.order
+    if self.draw is not None and order is sequence_positions.Order.FORWARD:
       made += self.draw(self.model, variables, runs_plots.folder(workdir))
     return made
 

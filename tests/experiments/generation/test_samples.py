@@ -55,6 +55,28 @@ def test_texts_go_on_from_held_out_ones(tmp_path):
   assert isinstance(experiment, text_configs.Experiment)
 
 
+@pytest.mark.parametrize(("positions", "added"), [(44, 4), (39, 0)])
+def test_no_more_is_added_than_there_are_positions_for(
+  positions, added, tmp_path
+):
+  model = dataclasses.replace(
+    ROTARY, positions=autoregressive.Sinusoidal(size=positions)
+  )
+  experiment = dataclasses.replace(tunes_configs.MINI, model=model)
+  text, _ = drawn(experiment, tmp_path)
+  parts = text.read_text().split("\n\n", 1)[1].split("\n\n―――\n\n")
+  assert max(len(part.partition("▮")[2].strip()) for part in parts) <= added
+  assert any(part.rstrip("\n").partition("▮")[2] for part in parts) == bool(
+    added
+  )
+
+
+def test_models_that_count_back_draw_nothing(tmp_path):
+  model = dataclasses.replace(ROTARY, order=autoregressive.Order.FROM_LAST)
+  experiment = dataclasses.replace(TEXT, model=model)
+  assert drawn(experiment, tmp_path) == []
+
+
 def test_beginnings_are_no_longer_than_their_windows():
   _, held_out = TEXT.splits()
   (first,) = samples.beginnings(held_out, 1, 1000)
