@@ -154,25 +154,22 @@ def _number(text: str) -> str:
   return f'<td class="number">{html.escape(text)}</td>'
 
 
-def _rest_of(path: pathlib.Path) -> str:
-  """Returns a text without its first line, which is its caption."""
-  if path.suffix != ".txt":
-    return ""
-  _, _, rest = path.read_text("utf-8").partition("\n")
-  return f"<pre>{html.escape(rest.strip())}</pre>"
-
-
 def _picture(path: pathlib.Path, folder: pathlib.Path) -> str:
   """Returns a picture, video, audio or text with its caption above it."""
   source = html.escape(pathlib.Path(os.path.relpath(path, folder)).as_posix())
   caption = html.escape(plots.caption_of(path))
   least = plots.width_of(path) * _MIN_SHARE
   style = f' style="max-width: max(100%, {least:.0f}px)"' if least else ""
-  shown = {
-    ".txt": _rest_of(path),
-    ".mp4": f'<video src="{source}" controls loop></video>',
-    ".wav": f'<audio src="{source}" controls></audio>',
-  }.get(path.suffix, f'<img src="{source}" alt="{caption}"{style}>')
+  match path.suffix:
+    case ".txt":  # Its first line is the caption.
+      _, _, rest = path.read_text("utf-8").partition("\n")
+      shown = f"<pre>{html.escape(rest.strip())}</pre>"
+    case ".mp4":
+      shown = f'<video src="{source}" controls loop></video>'
+    case ".wav":
+      shown = f'<audio src="{source}" controls></audio>'
+    case _:
+      shown = f'<img src="{source}" alt="{caption}"{style}>'
   return (
     f"<figure><figcaption>{caption}</figcaption>\n"
     f'<div class="wide">{shown}</div></figure>'

@@ -5,6 +5,7 @@ import pathlib
 from typing import Any, ClassVar
 
 from experiments.data import loader
+from experiments.generation import samples
 from experiments.generation import task as generation_task
 from experiments.training import optimizers
 from experiments.training import schedules
@@ -57,14 +58,9 @@ class Experiment:
     """
     raise NotImplementedError
 
-  def draw(
-    self,
-    model: perceiver.Model,
-    variables: perceiver.Variables,
-    folder: pathlib.Path,
-  ) -> list[pathlib.Path]:
-    """Writes samples of a model into a folder; returns the files."""
-    del model, variables, folder
+  def draw(self, sampler: samples.Sampler) -> list[pathlib.Path]:
+    """Writes samples into the sampler's folder; returns the files."""
+    del sampler
     return []
 
 

@@ -1,6 +1,7 @@
 """What a model of bytes generates, for the pages of its evaluations."""
 
 from collections.abc import Sequence
+import dataclasses
 import pathlib
 
 import jax
@@ -45,62 +46,67 @@ def beginnings(
   return found
 
 
-def continued(
-  model: perceiver.Model,
-  variables: perceiver.Variables,
-  prompts: Sequence[np.ndarray],
-  most: int,
-  *,
-  of_pixels: bool = False,
-) -> list[bytes]:
-  """Samples what follows prompts, without them; always the same.
+@dataclasses.dataclass(frozen=True)
+class Sampler:
+  """A trained model, and a folder for what it generates.
 
-  It is shorter where the model has no positions for so many elements.
-
-  Args:
+  Attributes:
     model: a Perceiver AR of bytes.
     variables: its parameters.
-    prompts: elements.
-    most: bytes to add.
-    of_pixels: adds so many, without an end.
+    folder: for files.
   """
-  last = sequence_positions.most_elements(model.config.positions)
-  if last is not None:
-    most = min(most, last + 1 - max(map(len, prompts)))
-  if most < 1:
-    return [b""] * len(prompts)
-  found = sampling.generate(
-    model,
-    variables,
-    [prompt.tolist() for prompt in prompts],
-    most,
-    key=jax.random.key(0),
-    stop=None if of_pixels else sequences.END,
-    allowed=bytes_only if of_pixels else None,
-  )
-  return [
-    sequences.decode(sample[len(prompt) :])
-    for sample, prompt in zip(found, prompts)
-  ]
 
+  model: perceiver.Model
+  variables: perceiver.Variables
+  folder: pathlib.Path
 
-def write(
-  path: pathlib.Path,
-  caption: str,
-  prompts: Sequence[np.ndarray],
-  added: Sequence[bytes],
-) -> pathlib.Path:
-  """Writes the ends of prompts, and what follows behind a bar.
+  def continued(
+    self, prompts: Sequence[np.ndarray], most: int, *, of_pixels: bool = False
+  ) -> list[bytes]:
+    """Samples what follows prompts, without them; always the same.
 
-  Raises:
-    files.InputError: if the file cannot be written.
-  """
-  shown = [
-    f"{_text(sequences.decode(prompt)[-_SHOWN:])}▮{_text(new)}"
-    for prompt, new in zip(prompts, added)
-  ]
-  files.write_text(path, f"{caption}\n\n" + "\n\n―――\n\n".join(shown) + "\n")
-  return path
+    It is shorter where the model has no positions for so many elements.
+
+    Args:
+      prompts: elements.
+      most: bytes to add.
+      of_pixels: adds so many, without an end.
+    """
+    last = sequence_positions.most_elements(self.model.config.positions)
+    if last is not None:
+      most = min(most, last + 1 - max(map(len, prompts)))
+    if most < 1:
+      return [b""] * len(prompts)
+    found = sampling.generate(
+      self.model,
+      self.variables,
+      [prompt.tolist() for prompt in prompts],
+      most,
+      key=jax.random.key(0),
+      stop=None if of_pixels else sequences.END,
+      allowed=bytes_only if of_pixels else None,
+    )
+    return [
+      sequences.decode(sample[len(prompt) :])
+      for sample, prompt in zip(found, prompts)
+    ]
+
+  def write(
+    self, caption: str, prompts: Sequence[np.ndarray], added: Sequence[bytes]
+  ) -> pathlib.Path:
+    """Writes the ends of prompts, and what follows behind a bar.
+
+    Raises:
+      files.InputError: if the file cannot be written.
+    """
+    shown = [
+      f"{_text(sequences.decode(prompt)[-_SHOWN:])}▮{_text(new)}"
+      for prompt, new in zip(prompts, added)
+    ]
+    path = self.folder / "samples.txt"
+    text = "\n\n―――\n\n".join(shown)
+    files.write_text(path, f"{caption}\n\n{text}\n")
+    return path
 
 
 def _text(data: bytes) -> str:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from experiments.data import loader
 from experiments.generation import plots
+from experiments.generation import samples
 from experiments.runs import plots as runs_plots
 from experiments.training import tasks
 import perceiver
@@ -18,10 +19,6 @@ from perceiver import bounds
 from perceiver.autoregressive import sequence_positions
 
 Array = jax.Array
-# A model, its variables and a folder -> the files.
-Draw = Callable[
-  [perceiver.Model, perceiver.Variables, pathlib.Path], list[pathlib.Path]
-]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,14 +47,14 @@ class Generation(tasks.HasSplits):
     splits: opens both splits, whose entries are those of `sequences.example`.
     unit: the metric's unit, "byte" or "dimension".
     loss: of an element.
-    draw: writes samples of the model into a folder, and returns the files.
+    draw: writes samples into the sampler's folder, and returns the files.
   """
 
   model: perceiver.Model
   splits: Callable[[], tuple[loader.Split, loader.Split]]
   unit: str = "byte"
   loss: LossConfig = LossConfig()
-  draw: Draw | None = None
+  draw: Callable[[samples.Sampler], list[pathlib.Path]] | None = None
 
   def example_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns shapes and types of a training example."""
@@ -109,7 +106,8 @@ class Generation(tasks.HasSplits):
     made = runs_plots.learning_curve(workdir, plots.curve(self.unit))
     order = self.model.config.order
     if self.draw is not None and order is sequence_positions.Order.FORWARD:
-      made += self.draw(self.model, variables, runs_plots.folder(workdir))
+      folder = runs_plots.folder(workdir)
+      made += self.draw(samples.Sampler(self.model, variables, folder))
     return made
 
 

@@ -260,9 +260,9 @@ EXPERIMENTS["mini_ragged"] = dataclasses.replace(
 
 
 def _solids(mini: Experiment) -> Experiment:
-  """Returns a recipe for the few objects of `prepare components`, say.
+  """Returns a recipe for few objects, such as those of `prepare components`.
 
-  Without stretching, a model learns them by heart.
+  Without anisotropic scaling, a model learns them by heart.
   """
   return dataclasses.replace(
     mini,

@@ -132,7 +132,7 @@ class DataConfig:
     point_scaling: largest difference from 1 of the random factors that scale
       each point of a training cloud; 0 for none.
     stretch: largest factor by which each axis of a training cloud is stretched
-      or compressed; 1 for none.
+      or compressed (anisotropic scaling); 1 for none.
     ragged: gives training clouds unequal sizes; None gives all the model's.
   """
 

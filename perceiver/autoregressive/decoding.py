@@ -31,8 +31,8 @@ _PREFIX = "perceiver_ar/stack/"
 class KeysValues(NamedTuple):
   """Turned keys, and values, in a ring of S slots, [B·H, S, ·].
 
-  Batch and heads are one axis: with two, XLA copies the whole ring four times
-  for every entry that is written.
+  Batch and heads are one axis: with two, XLA's CPU compiler copies the ring of
+  a single sequence several times for every entry that is written.
   """
 
   keys: Float[Array, "BH S K"]

@@ -25,7 +25,6 @@ from experiments.generation import task as generation_task
 from experiments.generation.pixels import data as pixels_data
 from experiments.training import schedules
 from experiments.training import tasks
-import perceiver
 from perceiver import autoregressive
 from perceiver.autoregressive import sequence_positions
 from perceiver.models import perceiver_ar
@@ -48,31 +47,26 @@ class Experiment(recipes.Experiment):
         "a grid of pixels"
       )
 
-  def splits(self) -> tuple[loader.Split, loader.Split]:
-    """Opens both splits."""
+  def _grid(self) -> tuple[int, int, int]:
     grid = sequence_positions.grid(self.model.positions)
     assert grid is not None  # It is checked when the experiment is made.
+    return grid
+
+  def splits(self) -> tuple[loader.Split, loader.Split]:
+    """Opens both splits."""
     return pixels_data.splits(
-      self.data, grid, self.model.context, self.model.num_latents
+      self.data, self._grid(), self.model.context, self.model.num_latents
     )
 
-  def draw(
-    self,
-    model: perceiver.Model,
-    variables: perceiver.Variables,
-    folder: pathlib.Path,
-  ) -> list[pathlib.Path]:
+  def draw(self, sampler: samples.Sampler) -> list[pathlib.Path]:
     """Draws images, unless they have so many elements that it takes minutes."""
-    grid = sequence_positions.grid(model.config.positions)
-    assert grid is not None  # It is checked when the experiment is made.
+    grid = self._grid()
     if math.prod(grid) > _MOST_ELEMENTS:
       return []
     prompts = [np.array([sequences.START])] * _NUM_SAMPLES
-    added = samples.continued(
-      model, variables, prompts, math.prod(grid), of_pixels=True
-    )
+    added = sampler.continued(prompts, math.prod(grid), of_pixels=True)
     images = np.stack([np.frombuffer(image, np.uint8) for image in added])
-    picture = folder / "samples.png"
+    picture = sampler.folder / "samples.png"
     plots.sheet(picture, images.reshape(-1, *grid), "Images of the model's own")
     return [picture]
 

@@ -13,7 +13,6 @@ from experiments.data import loader
 from experiments.generation import recipes
 from experiments.generation import samples
 from experiments.generation.text import data as text_data
-import perceiver
 
 _NUM_SAMPLES, _LONGEST = 3, 400
 
@@ -30,19 +29,14 @@ class Experiment(recipes.Experiment):
       self.data, self.model.context, self.model.num_latents
     )
 
-  def draw(
-    self,
-    model: perceiver.Model,
-    variables: perceiver.Variables,
-    folder: pathlib.Path,
-  ) -> list[pathlib.Path]:
+  def draw(self, sampler: samples.Sampler) -> list[pathlib.Path]:
     """Writes held-out beginnings and what the model has follow them."""
     _, held_out = self.splits()
-    half = model.config.context // 2
+    half = sampler.model.config.context // 2
     prompts = samples.beginnings(held_out, _NUM_SAMPLES, half)
-    added = samples.continued(model, variables, prompts, min(half, _LONGEST))
+    added = sampler.continued(prompts, min(half, _LONGEST))
     caption = "Held-out beginnings and, behind the bar, what the model adds"
-    return [samples.write(folder / "samples.txt", caption, prompts, added)]
+    return [sampler.write(caption, prompts, added)]
 
 
 EXPERIMENTS = {

@@ -15,7 +15,6 @@ from experiments.generation import samples
 from experiments.generation import sequences
 from experiments.generation.tunes import data as tunes_data
 from experiments.generation.tunes import notes
-import perceiver
 
 _NUM_SAMPLES, _LONGEST = 3, 300
 
@@ -32,23 +31,18 @@ class Experiment(recipes.Experiment):
       self.data, self.model.context, self.model.num_latents
     )
 
-  def draw(
-    self,
-    model: perceiver.Model,
-    variables: perceiver.Variables,
-    folder: pathlib.Path,
-  ) -> list[pathlib.Path]:
+  def draw(self, sampler: samples.Sampler) -> list[pathlib.Path]:
     """Writes a tune after each of some held-out ones, and their notes."""
     _, held_out = tunes_data.documents(self.data.source)
     prompts = [
-      sequences.encode(tune + b"\n")[-model.config.context :]
+      sequences.encode(tune + b"\n")[-sampler.model.config.context :]
       for tune in held_out[:_NUM_SAMPLES]
     ]
-    added = samples.continued(model, variables, prompts, _LONGEST)
+    added = sampler.continued(prompts, _LONGEST)
     tunes = [text.partition(b"\n\n")[0] for text in added]
     caption = "Ends of held-out tunes and, behind the bar, the model's own"
-    text = samples.write(folder / "samples.txt", caption, prompts, tunes)
-    picture = folder / "samples.png"
+    text = sampler.write(caption, prompts, tunes)
+    picture = sampler.folder / "samples.png"
     parsed = [notes.parse(tune.decode("utf-8", "replace")) for tune in tunes]
     notes.plot(picture, parsed)
     return [text, picture]

@@ -20,7 +20,7 @@ def test_distances_do_not_change_with_rotation():
   assert np.abs(shape_baselines.distances(points / 2) - found).max() > 0.01
 
 
-def test_distances_of_two_corners():
+def test_distances_of_corners():
   corners = np.array([[-1, -1, -1], [1, 1, 1], [1, 1, -1]], np.float32)
   found = shape_baselines.distances(corners) * 3
   assert found[-1] == 1  # the cube's diagonal
