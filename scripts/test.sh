@@ -17,11 +17,17 @@ if [ $# -gt 0 ]; then
   tests "$@"
   exit
 fi
-scripts/docs.sh
+# The site takes little more than one core: it is built beside the first tests.
+site_log=$(mktemp)
+scripts/docs.sh > "$site_log" 2>&1 &
+site=$!
+trap 'kill "$site" 2> /dev/null || true; rm -f "$site_log"' EXIT
 code=0
 # Modules that hold programs against others very closely are compiled as users'
 # programs are. All else is compiled quickly, for most of the time is XLA's.
 tests $(grep -rl --include='test_*.py' 'mark\.optimized' tests) || code=$?
+wait "$site" || code=$?
+cat "$site_log"
 export XLA_FLAGS="${XLA_FLAGS:-} --xla_backend_optimization_level=0"
 XLA_FLAGS+=" --xla_cpu_use_fusion_emitters=false"
 tests -m "not optimized" || code=$?
