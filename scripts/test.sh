@@ -27,7 +27,9 @@ code=0
 # programs are. All else is compiled quickly, for most of the time is XLA's.
 tests $(grep -rl --include='test_*.py' 'mark\.optimized' tests) || code=$?
 wait "$site" || code=$?
+trap - EXIT
 cat "$site_log"
+rm "$site_log"
 export XLA_FLAGS="${XLA_FLAGS:-} --xla_backend_optimization_level=0"
 XLA_FLAGS+=" --xla_cpu_use_fusion_emitters=false"
 tests -m "not optimized" || code=$?
