@@ -17,11 +17,14 @@ if [ $# -gt 0 ]; then
   tests "$@"
   exit
 fi
-# The site takes little more than one core: it is built beside the first tests.
+# The site is built beside the first tests, which takes less time than in turn. It
+# is a group of processes, all of which end with this script.
 site_log=$(mktemp)
+set -m
 scripts/docs.sh > "$site_log" 2>&1 &
 site=$!
-trap 'kill "$site" 2> /dev/null || true; rm -f "$site_log"' EXIT
+set +m
+trap 'kill -- "-$site" 2> /dev/null || true; rm -f "$site_log"' EXIT
 code=0
 # Modules that hold programs against others very closely are compiled as users'
 # programs are. All else is compiled quickly, for most of the time is XLA's.
