@@ -1,9 +1,8 @@
 """Decoding of Perceiver AR with caches of what was read.
 
-Keys and values of the inputs and of every layer's latents are kept, keys turned
-already: positions that are given never change. A step reads one element with
-one latent. It equals a pass without caches over the same elements with as many
-latents as are held, as long as none has been overwritten.
+Kept are turned keys, and values, of inputs and of every layer's latents. A step
+reads one element with one latent. Until a latent is overwritten, it equals a
+pass without caches over the same elements with as many latents as are held.
 
 Sequences of a batch end at the same slot of a common time, at which shorter
 ones begin later. A cache of S slots is a ring: the slot of time t is t mod S,
@@ -245,8 +244,9 @@ class Decoder:
     size: int,
   ) -> tuple[Float[Array, "B S C"], Int[Array, "B S"]]:
     """Embeds the last `size` elements before the time `time`."""
-    padded = jnp.pad(elements, ((0, 0), (size, 0)))
-    last = jax.lax.dynamic_slice_in_dim(padded, time, size, axis=1)
+    read = size + self.config.convolution_width - 1
+    padded = jnp.pad(elements, ((0, 0), (read, 0)))
+    last = jax.lax.dynamic_slice_in_dim(padded, time, read, axis=1)
     times = time - size + jnp.arange(size)
     steps = jnp.maximum(times - starts[:, None], 0)  # [B, S]
     positions = sequence_positions.of_steps(self.config.positions, steps)

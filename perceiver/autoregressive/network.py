@@ -40,6 +40,8 @@ class AutoregressiveConfig:
     channels: channels D of the latents.
     input_channels: channels C of the embeddings; those of the latents if None.
     num_layers: self-attentions L.
+    convolution_width: elements K that an input knows, its own and those before
+      it, whose embeddings are added by a linear map each; published: 1.
     positions: their encoding.
     order: the counting of positions.
     offset_queries: whether latents have the positions of what they predict,
@@ -61,6 +63,7 @@ class AutoregressiveConfig:
   channels: int
   input_channels: int | None = None
   num_layers: int
+  convolution_width: int = 1
   positions: sequence_positions.Positions
   order: sequence_positions.Order = sequence_positions.Order.FORWARD
   offset_queries: bool = False
@@ -76,7 +79,7 @@ class AutoregressiveConfig:
     bounds.check(
       self,
       *("vocab_size", "context", "num_latents", "channels", "input_channels"),
-      *("num_layers",),
+      *("num_layers", "convolution_width"),
       input_dropout_rate="[0, 1)",
       latent_dropout_rate="[0, 1)",
     )
@@ -214,9 +217,11 @@ class PerceiverAR(hk.Module):
     positions = sequence_positions.of_inputs(
       cfg.positions, cfg.order, inputs, positions
     )  # [B, M, P]
-    embedded = weights.embed(cfg.positions, inputs, positions)
+    elements = jnp.pad(inputs, ((0, 0), (cfg.convolution_width - 1, 0)))
+    embedded = weights.embed(cfg.positions, elements, positions)
     embedded = embedded.astype(cfg.precision.dtype)  # [B, M, C]
-    steps = jnp.maximum(latent_steps(lengths, cfg.num_latents), 0)  # [B, N]
+    steps = sequence_positions.latent_steps(lengths, cfg.num_latents)
+    steps = jnp.maximum(steps, 0)  # [B, N]
     at_steps = lambda x: jnp.take_along_axis(
       x, steps.reshape(*steps.shape, *(1,) * (x.ndim - 2)), axis=1
     )
@@ -294,8 +299,13 @@ class PerceiverAR(hk.Module):
     )
     linear, norm = layers.Linear, layers.LayerNorm(name="norm")
     logits = linear(cfg.vocab_size, init_scale=0.0, name="logits")
+    tokens = table(cfg.vocab_size, learned, name="token_embedding")()
     return parts.Weights(
-      tokens=table(cfg.vocab_size, learned, name="token_embedding")(),
+      tokens=tokens,
+      preceding=tuple(
+        linear(channels, name=f"convolution_{back}_before")(tokens)
+        for back in range(1, cfg.convolution_width)
+      ),
       tables=tuple(
         table(size, learned, name=f"positions_{axis}")()
         for axis, size in enumerate(sizes)
@@ -329,14 +339,3 @@ class PerceiverAR(hk.Module):
     if kept is not None or not (self.is_training and rate):
       return kept
     return jax.random.bernoulli(hk.next_rng_key(), 1 - rate, mask.shape)
-
-
-def latent_steps(
-  lengths: Int[Array, "B"], num_latents: int
-) -> Int[Array, "B N"]:
-  """Returns the index of the input that each latent is at; -1 for none.
-
-  These are the last inputs of each row.
-  """
-  steps = lengths[:, None] + jnp.arange(-num_latents, 0)
-  return jnp.maximum(steps, -1)

@@ -30,6 +30,7 @@ class Weights(NamedTuple):
   """All parameters but those of the self-attentions."""
 
   tokens: Float[Array, "V C"]
+  preceding: tuple[Float[Array, "V C"], ...]
   tables: tuple[Float[Array, "_ C"], ...]
   query: layers.LinearWeights
   cross_attention: blocks.CrossAttentionWeights
@@ -39,11 +40,22 @@ class Weights(NamedTuple):
   def embed(
     self,
     config: sequence_positions.Positions,
-    inputs: Int[Array, "B M"],
+    elements: Int[Array, "B E"],
     positions: Real[Array, "B M P"],
   ) -> Float[Array, "B M C"]:
-    """Returns the embeddings of inputs, with their positions if absolute."""
-    embedded = jnp.take(self.tokens, inputs, axis=0)
+    """Returns the embeddings of inputs, with their positions if absolute.
+
+    Args:
+      config: of the positions.
+      elements: those before the inputs that they know, 0 for none, and the
+        M inputs.
+      positions: of the inputs.
+    """
+    first = len(self.preceding)  # of the inputs
+    embedded = jnp.take(self.tokens, elements[:, first:], axis=0)
+    for back, table in enumerate(self.preceding, 1):
+      ended = elements[:, first - back : elements.shape[1] - back]
+      embedded += jnp.take(table, ended, axis=0)
     if isinstance(config, sequence_positions.Sinusoidal):
       embedded += position_encoding.sinusoidal(
         positions[..., 0], config.size, embedded.shape[-1]

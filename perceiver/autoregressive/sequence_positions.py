@@ -122,3 +122,14 @@ def of_inputs(
 def lengths(inputs: Int[Array, "B M"]) -> Int[Array, "B"]:
   """Returns the index of each row's first 0, M if there is none."""
   return jnp.sum(jnp.cumprod(inputs != PADDING, axis=1), axis=1)
+
+
+def latent_steps(
+  lengths: Int[Array, "B"], num_latents: int
+) -> Int[Array, "B N"]:
+  """Returns the index of the input that each latent is at; -1 for none.
+
+  These are the last inputs of each row.
+  """
+  steps = lengths[:, None] + jnp.arange(-num_latents, 0)
+  return jnp.maximum(steps, -1)

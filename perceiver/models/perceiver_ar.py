@@ -18,6 +18,7 @@ def perceiver_ar(
   context: int,
   num_latents: int,
   num_layers: int,
+  convolution_width: int = 1,
   positions: sequence_positions.Positions,
   vocab_size: int = NUM_BYTES,
   channels: int = 1024,
@@ -35,6 +36,7 @@ def perceiver_ar(
     num_latents=num_latents,
     channels=channels,
     num_layers=num_layers,
+    convolution_width=convolution_width,
     positions=positions,
     cross_attention=blocks.CrossAttentionConfig(
       num_heads=num_cross_heads or num_heads,

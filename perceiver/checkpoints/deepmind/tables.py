@@ -30,6 +30,11 @@ def parameter_names(config: Any) -> names.Table:
   if isinstance(config, imagenet.ImageClassifierConfig):
     return _image_classifier(config)
   if isinstance(config, autoregressive.AutoregressiveConfig):
+    if config.convolution_width > 1:
+      raise ValueError(
+        f"Checkpoint: convolution_width is {config.convolution_width}; the "
+        "released form has models of width 1 only."
+      )
     return _perceiver_ar(config)
   if isinstance(config, language.LanguageModelConfig):
     return _language_model(config)
