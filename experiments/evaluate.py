@@ -5,6 +5,7 @@
       [--report DIR] [--examples N] [--data.source DIR ...]
   python -m experiments.evaluate language-baselines [--checkpoint PATH]
   python -m experiments.evaluate generation-baselines text|tunes|pixels
+  python -m experiments.evaluate context-use RUN...
   python -m experiments.evaluate latents-table RUN... [--output DIR]
   python -m experiments.evaluate fashion-baselines | sentence-baselines DIR
   python -m experiments.evaluate clip-baselines | shape-baselines DIR
@@ -19,7 +20,7 @@ log, and ends when the run has ended.
 --report writes DIR/index.html with the numbers and the experiment's pictures.
 --latents evaluates a model with its first latents only, for several numbers of
 them; --choose-latents chooses one, for the model's file.
-The last six lines compare models.
+The last seven lines compare models.
 """
 
 from collections.abc import Sequence
@@ -57,6 +58,7 @@ _BASELINES, _LANGUAGE = "baselines.BaselinesConfig", "experiments.language"
 _COMMANDS = {
   "clip-baselines": f"experiments.audio_video.packages.{_BASELINES}",
   "coarse-to-fine": "experiments.point_clouds.surfaces.grids.GridsConfig",
+  "context-use": "experiments.generation.context_use.ContextUseConfig",
   "fashion-baselines": (
     "experiments.image_classification.fashion_mnist.baselines.BaselinesConfig"
   ),

@@ -71,6 +71,8 @@ def rotary_model(
   num_layers: int = 4,
   channels: int = 128,
   num_heads: int = 4,
+  num_cross_heads: int | None = None,
+  convolution_width: int = 1,
   dropout_rate: float = 0.1,
 ) -> autoregressive.AutoregressiveConfig:
   """Returns a small model of bytes with rotary positions."""
@@ -80,6 +82,8 @@ def rotary_model(
     num_layers=num_layers,
     channels=channels,
     num_heads=num_heads,
+    num_cross_heads=num_cross_heads,
+    convolution_width=convolution_width,
     positions=position_encoding.Rotary(max_wavelength=context),
     dropout_rate=dropout_rate,
   )

@@ -3,7 +3,9 @@
   python -m experiments.train text --mini
   python -m experiments.train text --recipe context_1024 --data.source FOLDER
 
-The recipes have the same latents and differ in how far back they read.
+The recipes `context_…` have the same latents and differ in how far back they
+read. So do `convolution_…`, which are small enough for a CPU: their inputs know
+the two bytes before their own, and a latent finds what followed the same bytes.
 """
 
 import dataclasses
@@ -39,11 +41,20 @@ class Experiment(recipes.Experiment):
     return [sampler.write(caption, prompts, added)]
 
 
+_CONTEXTS = (1024, 256, 4096)
 EXPERIMENTS = {
   f"context_{context}": Experiment(
     model=recipes.rotary_model(context=context), train=recipes.TRAIN
   )
-  for context in (1024, 256, 4096)
+  for context in _CONTEXTS
+} | {
+  f"convolution_{context}": Experiment(
+    model=recipes.rotary_model(
+      context=context, num_latents=64, num_cross_heads=1, convolution_width=3
+    ),
+    train=dataclasses.replace(recipes.TRAIN, steps=1200),
+  )
+  for context in _CONTEXTS
 }
 MINI = Experiment(
   model=recipes.rotary_model(context=512, num_latents=128, num_layers=2),
