@@ -4,8 +4,8 @@
   python -m experiments.train text --recipe context_1024 --data.source FOLDER
 
 The recipes `context_…` have the same latents and differ in how far back they
-read. So do `convolution_…`, which are small enough for a CPU: their inputs know
-the two bytes before their own, and a latent finds what followed the same bytes.
+read. So do `convolution_…`, whose inputs know the two bytes before their own: a
+latent finds what followed the same bytes.
 """
 
 import dataclasses
@@ -50,9 +50,9 @@ EXPERIMENTS = {
 } | {
   f"convolution_{context}": Experiment(
     model=recipes.rotary_model(
-      context=context, num_latents=64, num_cross_heads=1, convolution_width=3
+      context=context, num_cross_heads=1, convolution_width=3
     ),
-    train=dataclasses.replace(recipes.TRAIN, steps=1200),
+    train=recipes.TRAIN,
   )
   for context in _CONTEXTS
 }
