@@ -5,7 +5,8 @@
 The same held-out windows, whose inputs fill the context, are evaluated three
 times: as they are, with the inputs before those of the latents in random order,
 and without these. A model to which their order makes no difference uses how
-often elements occur there, and not which follows which.
+often elements occur there, and not which follows which. Elements that a
+convolution gives to the latents' own inputs stay where they are.
 """
 
 import dataclasses
@@ -27,6 +28,7 @@ from experiments.generation.pixels import configs as pixels_configs
 from experiments.generation.text import configs as text_configs
 from experiments.generation.tunes import configs as tunes_configs
 from experiments.runs import configs as runs_configs
+from experiments.runs import folder as run_folder
 from experiments.runs import provenance
 import perceiver
 from perceiver import bounds
@@ -85,8 +87,13 @@ def _read(path: pathlib.Path) -> recipes.Experiment:
   """Returns the configuration of a run.
 
   Raises:
-    files.InputError: if it is of none of these experiments.
+    files.InputError: if it is of none of these experiments, or not finished.
   """
+  if not (path / run_folder.MODEL).exists():
+    raise files.InputError(
+      f"{path} is not the folder of a finished run: it has no "
+      f"{run_folder.MODEL}."
+    )
   starts = provenance.read(path)
   module = starts[-1].get("experiment") if starts else None
   if module not in _KINDS:
@@ -111,6 +118,7 @@ def evaluate(
   """
   model, variables = perceiver.load(run_path)
   distant = model.config.context - model.config.num_latents
+  num_mixed = max(distant - (model.config.convolution_width - 1), 0)
   _, held_out = experiment.splits()
   full = _full(held_out)
   if not full or not distant:
@@ -140,7 +148,7 @@ def evaluate(
     every = np.ones(batch["inputs"].shape, bool)
     own = every & (np.arange(model.config.context) >= distant)
     mixed = batch["inputs"].copy()
-    mixed[:, :distant] = generator.permuted(mixed[:, :distant], axis=1)
+    mixed[:, :num_mixed] = generator.permuted(mixed[:, :num_mixed], axis=1)
     totals.append(
       [
         bits(batch, every),

@@ -65,6 +65,24 @@ def test_order_and_presence_are_told_apart(tmp_path):
   assert len({round(x, 3) for x in found}) == 3
 
 
+def test_own_inputs_keep_what_a_convolution_gives_them(tmp_path, monkeypatch):
+  """Elements are mixed only where no input of a latent knows them."""
+  config = dataclasses.replace(TEXT.model, convolution_width=3)
+  model = perceiver.create(config)
+  file = tmp_path / "model.safetensors"
+  perceiver.save(file, model, model.init(jax.random.key(0)))
+  seen = []
+
+  class Shuffle:
+    def permuted(self, part, axis):
+      seen.append(part.shape[axis])
+      return part
+
+  monkeypatch.setattr(np.random, "default_rng", lambda seed: Shuffle())
+  context_use.evaluate(file, TEXT, 2)
+  assert set(seen) == {config.context - config.num_latents - 2}
+
+
 def test_runs_are_rows(workdir, capsys):
   arguments = ("context-use", workdir, workdir, "--windows", 2)
   lines = commands.command(capsys, evaluate.main, *arguments).splitlines()
@@ -86,7 +104,7 @@ def test_what_cannot_be_compared_is_refused(workdir, tmp_path, capsys):
     path.read_text().replace("generation.text", "generation.copy")
   )
   assert "generation.copy.configs; expected pixels, text" in refused(copying)
-  assert "is a run of None" in refused(tmp_path)
+  assert "not the folder of a finished run" in refused(tmp_path)
   assert "Name at least one run" in refused()
   short = tmp_path / "short"
   short.mkdir()
