@@ -4,7 +4,7 @@
   python -m experiments.train text --recipe context_1024 --data.source FOLDER
 
 The recipes `context_…` have the same latents and differ in how far back they
-read. So do `convolution_…`: their cross-attention has one head, and their inputs
+read. So do `convolution_…`, whose cross-attention has one head and whose inputs
 know the two bytes before their own, so that a latent finds what followed these.
 """
 
