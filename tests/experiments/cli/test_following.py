@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import types
 
 import pytest
 
@@ -129,7 +130,8 @@ def test_a_run_is_followed_while_it_goes_on(copy, monkeypatch, capsys):
       shutil.rmtree(copy / "checkpoints" / "25" / "params")
       wait(seconds)
 
-  monkeypatch.setattr(following.time, "sleep", wait)
+  # Of this module alone: loaders of other tests sleep in threads of their own.
+  monkeypatch.setattr(following, "time", types.SimpleNamespace(sleep=wait))
   assert evaluate.main([str(copy), "--follow"]) == 0
   # Those of steps 20 and 30 are the run's own, until it has ended.
   assert waited == [[5, 10], *[[5, 10, 15]] * 4]

@@ -73,12 +73,14 @@ def test_own_inputs_keep_what_a_convolution_gives_them(tmp_path, monkeypatch):
   perceiver.save(file, model, model.init(jax.random.key(0)))
   seen = []
 
-  class Shuffle:
+  class Generator(np.random.Generator):
     def permuted(self, part, axis):
       seen.append(part.shape[axis])
       return part
 
-  monkeypatch.setattr(np.random, "default_rng", lambda seed: Shuffle())
+  monkeypatch.setattr(
+    np.random, "default_rng", lambda seed=None: Generator(np.random.PCG64(seed))
+  )
   context_use.evaluate(file, TEXT, 2)
   assert set(seen) == {config.context - config.num_latents - 2}
 

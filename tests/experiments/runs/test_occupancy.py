@@ -7,6 +7,7 @@ import os
 import pathlib
 import socket
 import time
+import types
 
 import pytest
 
@@ -108,7 +109,10 @@ def test_looking_does_not_disturb_a_run_that_begins(tmp_path, monkeypatch):
   looking = (tmp_path / occupancy.NAME).open()
   fcntl.flock(looking, fcntl.LOCK_SH)
   # The first pause ends the look.
-  monkeypatch.setattr(occupancy.time, "sleep", lambda _: looking.close())
+  clock = types.SimpleNamespace(
+    sleep=lambda _: looking.close(), monotonic=time.monotonic
+  )
+  monkeypatch.setattr(occupancy, "time", clock)
   with occupancy.occupied(tmp_path):
     assert looking.closed
 
