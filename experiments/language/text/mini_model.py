@@ -23,3 +23,8 @@ CONFIG = language.language_model(
 SENTENCES = dataclasses.replace(
   CONFIG, text=dataclasses.replace(CONFIG.text, max_length=192)
 )
+
+# Of 64 of 8,000 SentencePiece pieces, which hold as many.
+PIECES = dataclasses.replace(
+  CONFIG, text=dataclasses.replace(CONFIG.text, vocab_size=8000)
+)

@@ -97,11 +97,36 @@ def test_signs_and_correlation_of_ratings():
 
 def test_every_set_has_a_recipe():
   choices = {c.recipe: c.experiment for c in registry.choices("sentences")}
-  assert set(choices) == {*glue_tasks.RATED, "mini"}
+  pieces = {name: f"sentencepiece_{name}" for name in glue_tasks.RATED}
+  assert set(choices) == {*glue_tasks.RATED, *pieces.values(), "mini"}
   for name, task in glue_tasks.RATED.items():
     assert choices[name].model.tasks == (task.config,)
+    assert choices[pieces[name]].model.tasks == (task.config,)
     (split,) = task.eval_splits
     assert split.dev_count == (task.train_count + split.dev_count) // 5
+
+
+def test_pre_training_has_the_trunk_of_its_recipe():
+  pre_training = {
+    c.recipe: c.experiment for c in registry.choices("masked-language")
+  }
+  for choice in registry.choices("sentences"):
+    prefix, _, _ = choice.recipe.rpartition("_")
+    name = f"{prefix}_small" if prefix else "small"
+    if choice.recipe != "mini":
+      assert choice.experiment.model.trunk == pre_training[name].model
+
+
+def test_pieces_need_the_file_of_a_tokenizer(archive, tmp_path, capsys):
+  folder = tmp_path / "set"
+  assert prepare.main(["sentences", str(archive), str(folder)]) == 0
+  capsys.readouterr()
+  words = ["sentences", "--recipe", "sentencepiece_films"]
+  words += ["--data.source", folder, "--workdir", tmp_path / "run"]
+  error = commands.command(capsys, train.main, *words, code=1)
+  assert "expected 8000, those of the model" in error
+  assert "experiments.prepare sentencepiece makes one" in error
+  assert not (tmp_path / "run").exists()
 
 
 def test_from_tables_to_a_result(archive, tmp_path, capsys):

@@ -13,7 +13,16 @@ DOCUMENTS = {
   f"{ROOT}/b/c.txt.gz": gzip.compress(b"Why it does."),
   f"{ROOT}/d.html": b"<p>no</p>",
 }
-GLOSSES = b"  1 licence | x\n00001740 03 n 01 entity 0 | that exists \n"
+GLOSSES = b"""  1 licence | x
+00001740 03 n 01 entity 0 000 | that exists
+00002098 00 a 02 all_over(p) 0 done 1 001 ! 00001740 a 0101 | "it is done"
+"""
+ENTRIES = [
+  b"00-database-short\n   About it\n\n",
+  b'Musty \\Mus"ty\\, a.\n   Having a rank\n   odor. See {Moldy}.\n   [1913\n'
+  b"   Webster]\n\n   Syn: stale.\n\n",
+  b"X \\X\\,\n   [PJC]\n\n",
+]
 
 
 def package(path, contents):
@@ -21,24 +30,40 @@ def package(path, contents):
   return tiny_archives.package(path.read_bytes())
 
 
+def dictionary():
+  """Returns the files of a dictionary, with two words for its second entry."""
+  # In base 64: 0 is A, 31 f, 96 Bg, 127 B/ and 17 R.
+  index = b"00-database-short\tA\tf\nmusty\tf\tBg\nMusty\tf\tBg\nX\tB/\tR\n"
+  folder = "usr/share/dictd"
+  return {
+    f"{folder}/gcide.index": index,
+    f"{folder}/gcide.dict.dz": gzip.compress(b"".join(ENTRIES)),
+  }
+
+
 def test_texts_are_a_corpus(tmp_path, monkeypatch, capsys):
-  archives = [tmp_path / "linux-doc-6.1.deb", tmp_path / "wordnet-base.deb"]
+  contents = {
+    "LINUX_DOC": ("linux-doc-6.1", DOCUMENTS),
+    "WORDNET": ("wordnet-base", {"usr/share/wordnet/data.noun": GLOSSES}),
+    "GCIDE": ("dict-gcide", dictionary()),
+  }
   folder = tmp_path / "texts"
-  commands = [["texts", str(path), str(folder)] for path in archives]
-  glosses = {"usr/share/wordnet/data.noun": GLOSSES}
-  linux_doc = package(archives[0], DOCUMENTS)
-  wordnet = package(archives[1], glosses)
-  assert prepare.main(commands[0]) == 1
-  assert "that of linux-doc-6.1 6.1." in capsys.readouterr().err
-  monkeypatch.setattr(package_texts, "LINUX_DOC", linux_doc)
-  monkeypatch.setattr(package_texts, "WORDNET", wordnet)
-  assert [prepare.main(words) for words in commands] == [0, 0]
+  commands = []
+  for constant, (name, members) in contents.items():
+    path = tmp_path / f"{name}.deb"
+    commands.append(["texts", str(path), str(folder)])
+    made = package(path, members)
+    assert prepare.main(commands[-1]) == 1
+    assert f"that of {name} " in capsys.readouterr().err
+    monkeypatch.setattr(package_texts, constant, made)
+  assert [prepare.main(words) for words in commands] == [0, 0, 0]
   assert "masked-language --recipe small" in capsys.readouterr().out
   found = text_files.read_all(folder)
   assert sorted(bytes(x) for x in found) == [
     b"How it works.",
+    b"Musty a. Having a rank odor. See Moldy.\nSyn: stale.\nX",
     b"Why it does.",
-    b"that exists",
+    b'entity: that exists\nall over, done: "it is done"',
   ]
 
 
