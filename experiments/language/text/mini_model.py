@@ -24,7 +24,7 @@ SENTENCES = dataclasses.replace(
   CONFIG, text=dataclasses.replace(CONFIG.text, max_length=192)
 )
 
-# Of 64 of 8,000 SentencePiece pieces, which hold as many.
+# Of 64 of 8,000 SentencePiece pieces, which hold 98 of 100 rated films.
 PIECES = dataclasses.replace(
   CONFIG, text=dataclasses.replace(CONFIG.text, vocab_size=8000)
 )
