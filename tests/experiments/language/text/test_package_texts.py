@@ -13,10 +13,11 @@ DOCUMENTS = {
   f"{ROOT}/b/c.txt.gz": gzip.compress(b"Why it does."),
   f"{ROOT}/d.html": b"<p>no</p>",
 }
-GLOSSES = b"""  1 licence | x
-00001740 03 n 01 entity 0 000 | that exists
-00002098 00 a 02 all_over(p) 0 done 1 001 ! 00001740 a 0101 | "it is done"
-"""
+GLOSSES = (
+  b"  1 licence | x\n"
+  b"00001740 03 n 01 entity 0 000 | that exists  \n"
+  b"00002098 00 a 02 all_over(p) 0 done 1 001 ! 00001740 a 0101 | is it done\n"
+)
 ENTRIES = [
   b"00-database-short\n   About it\n\n",
   b'Musty \\Mus"ty\\, a.\n   Having a rank\n   odor. See {Moldy}.\n   [1913\n'
@@ -63,7 +64,7 @@ def test_texts_are_a_corpus(tmp_path, monkeypatch, capsys):
     b"How it works.",
     b"Musty a. Having a rank odor. See Moldy.\nSyn: stale.\nX",
     b"Why it does.",
-    b'entity: that exists\nall over, done: "it is done"',
+    b"entity: that exists\nall over, done: is it done",
   ]
 
 
