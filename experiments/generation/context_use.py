@@ -1,14 +1,17 @@
 """What a model of sequences takes from the inputs before its latents.
 
-  python -m experiments.evaluate context-use RUN RUN ...
+  python -m experiments.evaluate context-use RUN ... --context-sizes 512 1024
 
 The same held-out windows, whose inputs fill the context, are evaluated three
 times: as they are, with the inputs before those of the latents in random order,
 and without these. A model to which their order makes no difference uses how
-often elements occur there, and not which follows which. Elements that a
-convolution gives to the latents' own inputs stay where they are.
+often elements occur there, and not which follows which. With
+`--context-sizes` they are also evaluated with so many inputs alone, the last
+ones, which tells how far back a model looks. Elements that a convolution gives
+to the inputs that are there stay where they are.
 """
 
+from collections.abc import Callable
 import dataclasses
 import math
 import pathlib
@@ -48,10 +51,13 @@ class ContextUseConfig:
     runs: folders of finished runs of pixels, text or tunes.
     windows: held-out windows to evaluate, from all over those whose inputs
       fill the context.
+    context_sizes: numbers of inputs, at least as many as a run has latents.
+      Each is a column: bits with these last inputs alone.
   """
 
   runs: tyro.conf.Positional[tuple[pathlib.Path, ...]]
   windows: int = 256
+  context_sizes: tuple[int, ...] = ()
 
   def __post_init__(self) -> None:
     bounds.check(self, "windows")
@@ -68,9 +74,13 @@ def run(config: ContextUseConfig) -> None:
   rows = []
   for path in config.runs:
     experiment = _read(path)
-    found = evaluate(path, experiment, config.windows)
     sizes = (experiment.model.context, experiment.model.num_latents)
-    rows.append((path.name, *sizes, *found))
+    smaller = tuple(x for x in config.context_sizes if x < sizes[0])
+    found = evaluate(path, experiment, config.windows, smaller)
+    whole, bits = found[:3], dict(zip(smaller, found[3:]))
+    rows.append(
+      (path.name, *sizes, *whole, *map(bits.get, config.context_sizes))
+    )
   headers = (
     "run",
     "context",
@@ -78,9 +88,13 @@ def run(config: ContextUseConfig) -> None:
     "in order",
     "random order",
     "left out",
+    *(f"last {x:,}" for x in config.context_sizes),
   )
   print("bits per element by the inputs before those of the latents")
-  print(tabulate.tabulate(rows, headers, tablefmt="pipe", floatfmt=".3f"))
+  table = tabulate.tabulate(
+    rows, headers, tablefmt="pipe", floatfmt=".3f", missingval="–"
+  )
+  print(table)
 
 
 def _read(path: pathlib.Path) -> recipes.Experiment:
@@ -104,18 +118,30 @@ def _read(path: pathlib.Path) -> recipes.Experiment:
 
 
 def evaluate(
-  run_path: pathlib.Path, experiment: recipes.Experiment, most: int
-) -> np.ndarray:  # [3]
+  run_path: pathlib.Path,
+  experiment: recipes.Experiment,
+  most: int,
+  context_sizes: tuple[int, ...] = (),
+) -> np.ndarray:  # [3 + context sizes]
   """Returns bits with distant inputs in order, in random order and left out.
 
   Args:
     run_path: folder of the run.
     experiment: of the run.
     most: windows.
+    context_sizes: numbers of inputs, from that of the latents to that of the
+      context. For each, bits with the last inputs alone follow.
 
   Raises:
-    files.InputError: if no held-out window fills the context.
+    files.InputError: if no held-out window fills the context, or a size of
+      `context_sizes` is below the number of latents.
   """
+  if any(x < experiment.model.num_latents for x in context_sizes):
+    raise files.InputError(
+      f"{run_path}: a context size of {min(context_sizes)} leaves out inputs "
+      f"of its {experiment.model.num_latents} latents; expected at least as "
+      "many."
+    )
   model, variables = perceiver.load(run_path)
   distant = model.config.context - model.config.num_latents
   num_mixed = max(distant - (model.config.convolution_width - 1), 0)
@@ -130,8 +156,35 @@ def evaluate(
   windows = dataclasses.replace(held_out, source=[full[row] for row in rows])
   generator = np.random.default_rng(0)
 
+  bits = _bits(model, variables)
+  counts = (model.config.num_latents, *context_sizes)
+  back = np.arange(model.config.context, 0, -1)  # the last input is 1
+  totals = []
+  for batch in loader.eval_batches(windows, batch_size=_BATCH):
+    every = np.ones(batch["inputs"].shape, bool)
+    mixed = batch["inputs"].copy()
+    mixed[:, :num_mixed] = generator.permuted(mixed[:, :num_mixed], axis=1)
+    totals.append(
+      [
+        bits(batch, every),
+        bits(batch | {"inputs": mixed}, every),
+        *(bits(batch, every & (back <= x)) for x in counts),
+      ]
+    )
+  sums = np.sum(totals, axis=0)  # [3 + context sizes, 2]
+  return sums[:, 0] / sums[:, 1]
+
+
+def _bits(
+  model: perceiver.Model, variables: perceiver.Variables
+) -> Callable[[dict[str, Any], jax.typing.ArrayLike], jax.Array]:
+  """Returns a function from a batch and which inputs are given, [B, M] bool.
+
+  It returns the bits of all elements that count, and their number.
+  """
+
   @jax.jit
-  def bits(batch: dict[str, Any], kept: jax.Array) -> jax.Array:
+  def bits(batch: dict[str, Any], kept: jax.typing.ArrayLike) -> jax.Array:
     positions = generation_task.positions_of(batch, model.config)
     logits = model.apply(
       variables, batch["inputs"], positions=positions, kept_inputs=kept
@@ -143,21 +196,7 @@ def evaluate(
     counted &= batch["weight"][:, None] > 0
     return jnp.stack([jnp.sum(nats * counted) / math.log(2), counted.sum()])
 
-  totals = []
-  for batch in loader.eval_batches(windows, batch_size=_BATCH):
-    every = np.ones(batch["inputs"].shape, bool)
-    own = every & (np.arange(model.config.context) >= distant)
-    mixed = batch["inputs"].copy()
-    mixed[:, :num_mixed] = generator.permuted(mixed[:, :num_mixed], axis=1)
-    totals.append(
-      [
-        bits(batch, every),
-        bits(batch | {"inputs": mixed}, every),
-        bits(batch, own),
-      ]
-    )
-  sums = np.sum(totals, axis=0)  # [3, 2]
-  return sums[:, 0] / sums[:, 1]
+  return bits
 
 
 def _full(split: loader.Split) -> list[Any]:

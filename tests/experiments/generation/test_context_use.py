@@ -56,13 +56,14 @@ def test_order_and_presence_are_told_apart(tmp_path):
     np.stack([x[name] for x in full]) for name in ("inputs", "targets")
   )
   assert {int(x["counted"]) for x in full} == {count}
-  found = context_use.evaluate(file, TEXT, len(full))
-  own = np.pad(inputs[:, -count:], ((0, 0), (0, inputs.shape[1] - count)))
+  found = context_use.evaluate(file, TEXT, len(full), (count + 3, count + 1))
+  last = lambda n: np.pad(inputs[:, -n:], ((0, 0), (0, inputs.shape[1] - n)))
   expected = [
-    bits_of(model, variables, x, targets[:, -count:]) for x in (inputs, own)
+    bits_of(model, variables, x, targets[:, -count:])
+    for x in (inputs, *map(last, (count, count + 3, count + 1)))
   ]
-  np.testing.assert_allclose((found[0], found[2]), expected, rtol=1e-4)
-  assert len({round(x, 3) for x in found}) == 3
+  np.testing.assert_allclose(found[[0, 2, 3, 4]], expected, rtol=1e-4)
+  assert len({round(x, 3) for x in found}) == 5
 
 
 def test_own_inputs_keep_what_a_convolution_gives_them(tmp_path, monkeypatch):
@@ -95,6 +96,19 @@ def test_runs_are_rows(workdir, capsys):
   assert lines[3].replace("|", " ").split()[:3] == [workdir.name, "16", "8"]
 
 
+def test_context_sizes_are_columns(workdir, capsys):
+  """Left out is what the latents' own are; a whole context has no column."""
+  arguments = ("context-use", workdir, "--windows", 2, "--context-sizes", 16, 8)
+  lines = commands.command(capsys, evaluate.main, *arguments).splitlines()
+  cells = [
+    [x.strip() for x in line.strip("|").split("|")]
+    for line in (lines[1], lines[3])
+  ]
+  found = dict(zip(*cells))
+  assert found["last 16"] == "–"
+  assert found["last 8"] == found["left out"]
+
+
 def test_what_cannot_be_compared_is_refused(workdir, tmp_path, capsys):
   refused = lambda *arguments: commands.command(
     capsys, evaluate.main, "context-use", *arguments, code=1
@@ -108,6 +122,9 @@ def test_what_cannot_be_compared_is_refused(workdir, tmp_path, capsys):
   assert "generation.copy.configs; expected pixels, text" in refused(copying)
   assert "not the folder of a finished run" in refused(tmp_path)
   assert "Name at least one run" in refused()
+  assert "a context size of 7 leaves out inputs of its 8 latents" in refused(
+    workdir, "--context-sizes", 9, 7
+  )
   short = tmp_path / "short"
   short.mkdir()
   for number in range(40):
