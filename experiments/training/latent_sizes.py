@@ -31,9 +31,9 @@ class NotOfferedError(errors.PerceiverError, ValueError):
 class Training(enum.Enum):
   """The latents that a step of training uses.
 
-  ORDINARY uses all, PREFIX one of the sizes at random. SANDWICH uses all for
-  the task's loss, and one of the smaller sizes at random: two passes, the
-  second of them smaller.
+  ORDINARY uses all, PREFIX one of the sizes, or all, at random. SANDWICH uses
+  all for the task's loss, and one of the smaller sizes at random: two passes,
+  the second of them smaller.
   """
 
   ORDINARY = "ordinary"
