@@ -97,7 +97,7 @@ def test_runs_are_rows(workdir, capsys):
 
 
 def test_context_sizes_are_columns(workdir, capsys):
-  """Left out is what the latents' own are; a whole context has no column."""
+  """Eight are the latents' own inputs; the whole context has no number."""
   arguments = ("context-use", workdir, "--windows", 2, "--context-sizes", 16, 8)
   lines = commands.command(capsys, evaluate.main, *arguments).splitlines()
   cells = [
